@@ -11,15 +11,15 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. Slow tests
-# train and drive several browsers each, so two; in the order of their folders, the longest do not come last.
+# Three processes even on two CPUs, since tests spend half of the time waiting for browsers, servers and processes. Two
+# for slow tests, which train and drive several browsers each; in the order of folders, the longest do not come last.
 PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
-# dvc runs whatever `python` PATH has.
+# DVC runs the `python` of PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON QUICK
 
-# Python keeps what it compiles: otherwise each process compiles all that it imports, for up to half a minute.
+# Keep compiled files: otherwise each process compiles all imports, for up to half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
 # No telemetry.

@@ -1,4 +1,4 @@
-"""Count lines of code: those with a token that is no comment, outside of docstrings."""
+"""Count lines of code: those with a token other than a comment, outside docstrings."""
 
 import ast
 import io
@@ -18,7 +18,7 @@ _LAYOUT = {
 
 
 def code_lines(text: str) -> int:
-    r"""Return how many lines of a module are code.
+    r"""Return the number of code lines of a module.
 
     >>> code_lines('"Module."\n\nx = 1  # one\n\n# two\n')
     1

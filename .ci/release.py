@@ -8,10 +8,10 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "pixmill"
 
 
 def problem(tag: str) -> str | None:
-    """Return what keeps a tag from being released, or ``None``.
+    """Return the reason why a tag cannot be released, or ``None``.
 
     Args:
-        tag: Such as ``v1.2.3``.
+        tag: Git tag, such as ``v1.2.3``.
     """
     code = (SOURCE / "__init__.py").read_text(encoding="utf-8")
     version = re.findall(r'^__version__ = "(.*)"$', code, re.MULTILINE)[0]

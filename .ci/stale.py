@@ -20,7 +20,7 @@ ABSENT_FILE = "deleted"
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command and return its output, whatever its exit status."""
+    """Run a command and return its output; ignore its exit status."""
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
 
 
@@ -44,8 +44,8 @@ def clone(repository: Path, into: Path) -> None:
 def changes(status: Status) -> Iterator[str]:
     """Yield each stage and file whose content does not match ``dvc.lock``.
 
-    A clone lacks the files in DVC's cache and what depends on them; that alone is no change. A deleted metrics file
-    looks much the same to DVC, whose ``repro --allow-missing`` accepts it.
+    A clone lacks the files in DVC's cache and the outputs that depend on them; this is no change. DVC accepts deleted
+    metrics files as well, with ``repro --allow-missing``.
     """
     entries = [
         (stage, kind, path, state)
@@ -63,7 +63,7 @@ def changes(status: Status) -> Iterator[str]:
         if state == ABSENT_BIG_OUTPUT or (kind == "changed deps" and state == ABSENT_FILE and made(path)):
             continue
         if isinstance(state, dict):  # A params file and its keys.
-            yield from (f"{stage}: {path}: {key} {what}" for key, what in sorted(state.items()))
+            yield from (f"{stage}: {path}: {key} {change}" for key, change in sorted(state.items()))
         else:
             yield f"{stage}: {path} {state}" if path else f"{stage}: {kind}"
 
@@ -78,7 +78,7 @@ def runs(dry: str, fresh: Path) -> Iterator[str]:
 
 
 def verdict(repository: Path) -> list[str]:
-    """Return what is stale in a clean clone of a repository's last commit; empty if everything is current."""
+    """Return the stale stages and files in a clean clone of the last commit; empty if all are current."""
     with tempfile.TemporaryDirectory(prefix="stale-") as folder:
         fresh = Path(folder).resolve() / "clone"
         clone(repository, fresh)

@@ -1,7 +1,7 @@
 """Compare two commits: ``pixmill compare``, against ``git diff`` of the params and ``dvc metrics diff``.
 
-The project is this one, cloned, with a second commit of another regularization whose stages have run. All contestants
-read the same two commits, with the files in DVC's cache, and start anew each time, as a person's command does.
+The project is a clone of this one, with a second commit of another regularization whose stages have run. All
+contestants read the same two commits, with the files in DVC's cache, and start a new process each time.
 
     make bench-compare             QUICK=1 for a short one; needs results (make repro)
 """
@@ -24,7 +24,7 @@ from contest import PROJECT, ROOT, folder_for_files, machine, sized
 
 ROUNDS, WARM_UP = sized((9, 1), (3, 1), (1, 0))
 RERUN = sized(["repro"], ["repro"], ["commit", "--force", "--quiet"])
-"""What of DVC makes the second commit's results; a trial run takes those of the first."""
+"""DVC command that makes the results of the second commit; a trial run reuses those of the first."""
 PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
@@ -40,7 +40,7 @@ NAMES = {"pixmill": "pixmill compare", "git_and_dvc_diff": "git diff of params.y
 
 @dataclass
 class Times:
-    """Hold a contestant's seconds of waiting and of processor, one each round."""
+    """A contestant's wall-clock and CPU seconds of each round."""
 
     waited: list[float] = field(default_factory=list)
     worked: list[float] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Times:
 def main() -> None:
     """Print the table, and the ratios as the last line."""
     if not (PROJECT / "artifacts" / "evaluate").is_dir():
-        raise SystemExit(f"{PROJECT} holds no results; next: make repro")
+        raise SystemExit(f"{PROJECT} has no results; next: make repro")
     print(f"{ROUNDS} rounds; {machine()}\n", flush=True)
     times = {name: Times() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def make_project(project: Path) -> Path:
-    """Return a clone of this project with one more commit, whose stages have run on one param that differs."""
+    """Return a clone of this project with one more commit, whose stages have run with one changed param."""
     do(PROJECT, "git", "clone", "--quiet", str(PROJECT), str(project))
     do(project, *PYTHON, "dvc", "config", "--local", "cache.dir", str(PROJECT / ".dvc" / "cache"))
     if (PROJECT / "mlflow.db").exists():
@@ -80,7 +80,7 @@ def make_project(project: Path) -> Path:
     do(project, *PYTHON, "dvc", "checkout", "--quiet")
     params = (project / "params.yaml").read_text(encoding="utf-8")
     if PARAM not in params:
-        raise SystemExit(f"params.yaml of this project does not say {PARAM}, which this benchmark changes")
+        raise SystemExit(f"params.yaml of this project lacks {PARAM}, which this benchmark changes")
     (project / "params.yaml").write_text(params.replace(PARAM, VALUE), encoding="utf-8")
     do(project, *PYTHON, "dvc", *RERUN)
     who = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org")
@@ -89,7 +89,7 @@ def make_project(project: Path) -> Path:
 
 
 def measure(project: Path, commands: list[list[str]]) -> tuple[float, float]:
-    """Return the seconds that commands take one after the other, and those of processors."""
+    """Return the wall-clock and CPU seconds of commands that run one after the other."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     for command in commands:
         do(project, *command)
@@ -106,7 +106,7 @@ def do(folder: Path, *command: str) -> None:
 
 
 def ratio(theirs: list[float], ours: list[float]) -> float:
-    """Return how many times as fast Pixmill is: the median over the rounds, in which all run under the same load."""
+    """Return the median speed-up of Pixmill over the rounds, in each of which the load is the same."""
     return round(statistics.median(a / b for a, b in zip(theirs, ours, strict=True)), 2)
 
 

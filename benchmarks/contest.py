@@ -1,4 +1,4 @@
-"""Run contestants in processes of their own, and take their times and their memory."""
+"""Run contestants in separate processes, and measure their time and memory."""
 
 import contextlib
 import io
@@ -20,10 +20,10 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = Path(os.environ.get("PROJECT", ROOT))
-"""The project with results that some benchmarks need."""
+"""Project with results, which some benchmarks need."""
 QUICK = os.environ.get("QUICK", "")
 TRIAL_SIDE = 56
-"""Pixels of a side in trial runs: one size, for which a backbone is converted once."""
+"""Image size in trial runs: a single one, for which a backbone is converted once."""
 PEERS = ROOT / ".venv-bench"
 _LIMIT_SECONDS = 600.0
 _SAMPLE_SECONDS = 0.02
@@ -33,9 +33,9 @@ Size = TypeVar("Size")
 
 
 def sized(full: Size, quick: Size, tiny: Size) -> Size:
-    """Return one of three sizes: of a whole benchmark, of a short one, or, with ``QUICK=tiny``, of a trial run.
+    """Return the size for a full benchmark, a short one (``QUICK``), or a trial run (``QUICK=tiny``).
 
-    A trial run shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no peers are
+    A trial run only shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no peers are
     installed, and the contestants share one interpreter.
     """
     return tiny if QUICK == "tiny" else quick if QUICK else full
@@ -43,13 +43,13 @@ def sized(full: Size, quick: Size, tiny: Size) -> Size:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Name a script, and the interpreter that has what it needs.
+    """A script, and the interpreter with its packages.
 
     Args:
-        name: For the table.
-        script: A file of ``contestants/``; it prints a JSON object with ``seconds`` as its last line.
-        python: The interpreter; ``None`` where a peer could not be installed.
-        arguments: What the script is told beside the work.
+        name: Name in the table.
+        script: File in ``contestants/``; its last line is a JSON object with ``seconds``.
+        python: Interpreter; ``None`` if a peer could not be installed.
+        arguments: Arguments of the script, in addition to those of the work.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Contestant:
 
 @dataclass
 class Record:
-    """Hold the results of a contestant: seconds, and the most memory of all its processes together, in bytes."""
+    """Results of a contestant: seconds, peak memory of all its processes in bytes, and its JSON output."""
 
     seconds: list[float] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
-    told: list[dict[str, object]] = field(default_factory=list)
+    outputs: list[dict[str, object]] = field(default_factory=list)
 
     def rate(self, count: int) -> float:
-        """Return the median of things a second."""
+        """Return the median of items per second."""
         return count / statistics.median(self.seconds)
 
     def spread(self, count: int) -> str:
@@ -75,38 +75,38 @@ class Record:
         return f"{count / max(self.seconds):,.0f} to {count / min(self.seconds):,.0f}"
 
     def megabytes(self) -> float:
-        """Return the median of the memory."""
+        """Return the median peak memory in MB."""
         return statistics.median(self.memory) / 1e6
 
 
 def install(packages: Sequence[str]) -> Path | None:
-    """Install peers into an environment of their own, beside those that are there already.
+    """Install peers into a separate environment, in addition to those installed earlier.
 
     Returns:
-        Its interpreter, or ``None`` where that fails and in a trial run.
+        Its interpreter, or ``None`` if the installation fails, and in a trial run.
     """
     if QUICK == "tiny":
         return None
     python = PEERS / "bin" / "python"
     marker = PEERS / "packages.txt"
-    there = set(marker.read_text().splitlines()) if marker.is_file() else set()
-    if there >= set(packages):
+    installed = set(marker.read_text().splitlines()) if marker.is_file() else set()
+    if installed >= set(packages):
         return python
     uv = [sys.executable, "-m", "uv"]
     commands = [[*uv, "pip", "install", "--quiet", "--python", str(python), *packages]]
-    if not there:
+    if not installed:
         commands.insert(0, [*uv, "venv", "--clear", "--quiet", str(PEERS)])
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             print(f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
             return None
-    marker.write_text("\n".join(sorted(there | set(packages))))
+    marker.write_text("\n".join(sorted(installed | set(packages))))
     return python
 
 
 def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, seconds: float = _LIMIT_SECONDS) -> None:
-    """Let a contestant do the work once, within some seconds, and add to its record."""
+    """Run a contestant once, within a time limit, and add the result to its record."""
     if QUICK == "tiny":
         with _memory_of(os.getpid()) as peak:
             output = run_here(contestant.script, [*arguments, *contestant.arguments])
@@ -135,7 +135,7 @@ def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, sec
 
 
 def run_here(script: str, arguments: Sequence[str], given: str = "") -> str:
-    """Run a script of ``contestants/`` in this interpreter, with some standard input, and return what it prints."""
+    """Run a script of ``contestants/`` in this interpreter with the given standard input, and return its output."""
     path = ROOT / "benchmarks" / "contestants" / script
     before, output = (sys.argv, sys.stdin, sys.stderr, list(sys.path)), io.StringIO()
     sys.argv, sys.stdin = [str(path), *arguments], io.StringIO(given)
@@ -149,15 +149,15 @@ def run_here(script: str, arguments: Sequence[str], given: str = "") -> str:
 
 
 def _add(record: Record, output: str, peak: list[int]) -> None:
-    told = json.loads(output.strip().splitlines()[-1])
-    record.seconds.append(float(told["seconds"]))
+    result = json.loads(output.strip().splitlines()[-1])
+    record.seconds.append(float(result["seconds"]))
     record.memory.append(peak[0])
-    record.told.append(told)
+    record.outputs.append(result)
 
 
 @contextlib.contextmanager
 def _memory_of(pid: int) -> Iterator[list[int]]:
-    """Sample the memory of a process and all beneath it; the list holds the most."""
+    """Sample the memory of a process and its descendants; the list holds the peak."""
     peak, done = [0], threading.Event()
 
     def sample() -> None:
@@ -180,7 +180,7 @@ def _memory_of(pid: int) -> Iterator[list[int]]:
 
 
 def folder_for_files() -> Path:
-    """Return a folder in memory where there is one, so that no disk is measured."""
+    """Return a folder in memory, if there is one, to exclude the disk from measurements."""
     memory = Path("/dev/shm")
     if memory.is_dir() and shutil.disk_usage(memory).free > 1_000_000_000:
         return memory
@@ -189,7 +189,7 @@ def folder_for_files() -> Path:
 
 
 def machine() -> str:
-    """Return what ran, for a table's caption."""
+    """Return a description of the machine, for a table's caption."""
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return (
         f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}{load}"

@@ -1,8 +1,8 @@
 """Fetch 2,000 images of 30 KB from a server on this machine, with no latency and with 50 ms.
 
-Pixmill's guarded fetcher (robots.txt, manners) and its whole collector (journal, checks) against icrawler, img2dataset,
-requests in threads, and aiohttp alone, which is the bare limit. Then 100,000 tiny images with the collector: memory
-and cost as they grow, and how long it takes to find out that nothing is left to do.
+Pixmill's guarded fetcher (robots.txt, rate limits) and its complete collector (journal, checks) against icrawler,
+img2dataset, requests in threads, and aiohttp only, which is the upper bound. Then 100,000 tiny images with the
+collector: growth of time and memory, and the duration of a repeated run without new images.
 
     make bench-download            QUICK=1 for a short one
 """
@@ -32,12 +32,12 @@ def main() -> None:
     peers = install(["icrawler", "img2dataset", "requests", "setuptools<81"])
     ours = Path(sys.executable)
     contestants = [
-        Contestant("pixmill's fetcher, 64 connections", "pixmill_fetcher.py", ours, CONNECTIONS),
-        Contestant("pixmill's fetcher, 128 connections", "pixmill_fetcher.py", ours, ("--connections", "128")),
-        Contestant("pixmill's whole collector, 64 connections", "pixmill_collector.py", ours, CONNECTIONS),
-        Contestant("aiohttp alone, 64 connections", "bare_aiohttp.py", ours, CONNECTIONS),
+        Contestant("Pixmill's fetcher, 64 connections", "pixmill_fetcher.py", ours, CONNECTIONS),
+        Contestant("Pixmill's fetcher, 128 connections", "pixmill_fetcher.py", ours, ("--connections", "128")),
+        Contestant("Pixmill's complete collector, 64 connections", "pixmill_collector.py", ours, CONNECTIONS),
+        Contestant("aiohttp only, 64 connections", "bare_aiohttp.py", ours, CONNECTIONS),
         Contestant("requests, 32 threads", "requests_threads.py", peers, ("--connections", "32")),
-        Contestant("img2dataset, 64 threads a process", "img2dataset_list.py", peers, CONNECTIONS),
+        Contestant("img2dataset, 64 threads per process", "img2dataset_list.py", peers, CONNECTIONS),
         Contestant("icrawler, 64 threads", "icrawler_list.py", peers, CONNECTIONS),
     ]
     print(f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n")
@@ -52,8 +52,8 @@ def main() -> None:
             if record is None:
                 print(f"| {contestant.name} | not installed | | |")
                 continue
-            # Of ours the last counts: 64 connections are themselves the bound at 50 ms, while the peers are at the
-            # limit of their own cost with theirs, as their rates without latency show.
+            # For Pixmill's fetcher, the last record counts (128 connections): at 50 ms, 64 connections are the limit,
+            # while the peers are limited by their CPU cost, as their rates without latency show.
             rates[contestant.script, latency] = record.rate(COUNT)
             memory.setdefault(contestant.script, []).append(record.megabytes())
             rate, spread, memory_used = f"{record.rate(COUNT):,.0f}", record.spread(COUNT), record.megabytes()
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def compete(contestants: list[Contestant], latency: float) -> dict[str, Record]:
-    """Let all contestants do the same work in turn, several times; check that they end with the same bytes."""
+    """Alternate the contestants on the same work, and check that they fetch the same bytes."""
     wanted = digests_wanted()
     records: dict[str, Record] = {}
     with serving(BYTES, latency) as port:
@@ -76,14 +76,14 @@ def compete(contestants: list[Contestant], latency: float) -> dict[str, Record]:
                     work = ["--port", str(port), "--count", str(COUNT), "--folder", folder]
                     run(contestant, work, records.setdefault(contestant.name, Record()))
                     if (found := digests(Path(folder))) != wanted:
-                        raise SystemExit(f"{contestant.name} brought {len(found & wanted):,} of {len(wanted):,} images")
+                        raise SystemExit(f"{contestant.name} fetched {len(found & wanted):,} of {len(wanted):,} images")
     return records
 
 
 def grow(python: Path) -> None:
-    """Print how time and memory grow with the number of images, and what a second run costs."""
-    print(f"pixmill alone, {MANY:,} images of {TINY} bytes\n")
-    print("| images | seconds | images/s | memory, MB | again, nothing left to do: seconds |\n|---|---|---|---|---|")
+    """Print the growth of time and memory with the number of images, and the time of a repeated run."""
+    print(f"Pixmill only, {MANY:,} images of {TINY} bytes\n")
+    print("| images | seconds | images/s | memory, MB | repeated run, seconds |\n|---|---|---|---|---|")
     contestant = Contestant("pixmill", "pixmill_collector.py", python, CONNECTIONS)
     with serving(TINY, 0.0) as port:
         for count in (MANY // 4, MANY // 2, MANY):
@@ -100,7 +100,7 @@ def grow(python: Path) -> None:
 
 
 def ratios(rates: dict[tuple[str, float], float]) -> dict[str, float | None]:
-    """Return how much faster Pixmill is than each peer, at the latency where it is least so."""
+    """Return the speed-up of Pixmill over each peer, at the latency with the smallest one."""
     found: dict[str, float | None] = {}
     for name, script in (("vs_icrawler", "icrawler_list.py"), ("vs_img2dataset", "img2dataset_list.py")):
         of_each = [
@@ -113,7 +113,7 @@ def ratios(rates: dict[tuple[str, float], float]) -> dict[str, float | None]:
 
 
 def memory_ratios(memory: dict[str, list[float]]) -> dict[str, float | None]:
-    """Return how many times the memory of Pixmill each peer takes."""
+    """Return the memory of each peer as a multiple of Pixmill's."""
     ours = max(memory["pixmill_fetcher.py"])
     peers = (("memory_vs_icrawler", "icrawler_list.py"), ("memory_vs_img2dataset", "img2dataset_list.py"))
     return {name: round(min(memory[script]) / ours, 2) if script in memory else None for name, script in peers}
@@ -121,7 +121,7 @@ def memory_ratios(memory: dict[str, list[float]]) -> dict[str, float | None]:
 
 @contextlib.contextmanager
 def serving(size: int, latency: float) -> Iterator[int]:
-    """Serve images from a process of its own; yield its port."""
+    """Serve images from a separate process; yield its port."""
     command = [sys.executable, str(ROOT / "benchmarks" / "server.py"), "--bytes", str(size), "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -1,7 +1,7 @@
-"""Make images of one size from the real photographs that scikit-learn and scikit-image bring along.
+"""Make images of one size from the photographs included in scikit-learn and scikit-image.
 
-Each is another part of a photograph at another scale, half of them mirrored: JPEG of quality 90, the same bytes in
-every run.
+Each shows a random part of a photograph at a random scale, half of them mirrored: JPEG of quality 90, with the same
+bytes in every run.
 """
 
 import random
@@ -27,10 +27,10 @@ def make_images(folder: Path, count: int, size: tuple[int, int], packages: Path)
     """Write the images.
 
     Args:
-        folder: Where to.
-        count: How many.
-        size: Width and height of each.
-        packages: The ``site-packages`` that hold scikit-learn, and scikit-image where it could be installed.
+        folder: Target folder.
+        count: Number of images.
+        size: Width and height of each image.
+        packages: ``site-packages`` folder with scikit-learn and, if installed, scikit-image.
     """
     photographs = [Image.open(packages / name).convert("RGB") for name in PHOTOGRAPHS if (packages / name).is_file()]
     chance = random.Random(0)

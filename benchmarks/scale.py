@@ -1,9 +1,9 @@
-"""Passes over images on a pool of processes and on a Ray cluster of this machine, and what grows with their number.
+"""Run passes over images on a pool of processes and on a Ray cluster on this machine, at several sizes.
 
-`workers`: validate's pass over photographs by number of worker processes, on the pool and on Ray in turns.
-`images`: validate's and split's pass over 20,000 and 200,000 small images on both: time, and the memory of the process
-that drives them. `head`: the logistic head on 100,000 to 1,000,000 images of 1,280 features in a file.
-All engines must give the same bytes. Rows of a manifest alone are measured by `make bench-manifest`.
+`workers`: validate's pass over photographs by number of worker processes, alternating between pool and Ray.
+`images`: the passes of validate and split over 20,000 and 200,000 small images on both: time, and memory of the driver
+process. `head`: the logistic head on 100,000 to 1,000,000 images of 1,280 features in a file.
+All engines must give the same bytes. `make bench-manifest` measures the work on the manifest.
 
     make bench-scale            QUICK=1 for a short one
 """
@@ -29,16 +29,16 @@ from images import make_images
 from PIL import Image
 
 ROUNDS = sized(5, 2, 1)
-ALONE = sized(True, True, False)
-"""Whether each measurement has a cluster of its own."""
+SEPARATE = sized(True, True, False)
+"""Whether each measurement starts a new cluster."""
 FEW = sized(256, 256, 2)
-"""Images to start with, per worker: each gets some."""
+"""Warm-up images per worker."""
 WORKERS = sized((1, 2, 4), (1, 2), (1,))
 PHOTOGRAPHS = sized(10_000, 3_000, 6)
 SMALL = sized((20_000, 200_000), (1_000, 10_000), (6, 12))
 HEAD = sized((100_000, 200_000, 1_000_000), (20_000,), (200,))
 HEAD_NODE = "127.0.0.2"
-"""Ray takes 127.0.0.1 for the machine's own address."""
+"""Not 127.0.0.1, which Ray replaces by the machine's address."""
 OURS = Path(sys.executable)
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     print(machine())
     ratios: dict[str, object] = {}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder, contextlib.ExitStack() as stack:
-        shared = None if ALONE else stack.enter_context(cluster(WORKERS[-1]))
+        shared = None if SEPARATE else stack.enter_context(cluster(WORKERS[-1]))
         ratios |= by_workers(Path(folder) / "photographs", shared)
         ratios |= by_images(Path(folder), shared)
     ratios |= by_head()
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def by_workers(folder: Path, shared: str | None) -> dict[str, object]:
-    """Compare pool and Ray on the same number of worker processes, on a cluster that is there or on others."""
+    """Compare pool and Ray on the same number of worker processes, on a shared cluster or on new ones."""
     import sklearn
 
     folder.mkdir()
@@ -77,7 +77,7 @@ def by_workers(folder: Path, shared: str | None) -> dict[str, object]:
 
 
 def by_images(folder: Path, shared: str | None) -> dict[str, object]:
-    """Show how time and the driver's memory grow with the number of images, on such a cluster."""
+    """Measure the growth of time and of the driver's memory with the number of images."""
     workers = min(2, os.cpu_count() or 1, max(WORKERS))
     found: dict[str, object] = {}
     print(f"\nsmall images of 64 x 64, {workers} worker processes\n")
@@ -92,56 +92,55 @@ def by_images(folder: Path, shared: str | None) -> dict[str, object]:
                 pool, ray = compete(chosen, table, workers, address, 1)
             some.append((pool, ray))
             for engine, record in (("pool", pool), ("Ray", ray)):
-                cells = (
-                    f"{record.seconds[0]:,.1f} | {own(record, 'driver_seconds'):,.1f} | {own(record, 'driver_mb'):,.0f}"
-                )
+                driver = f"{driver_figure(record, 'driver_seconds'):,.1f} | {driver_figure(record, 'driver_mb'):,.0f}"
+                cells = f"{record.seconds[0]:,.1f} | {driver}"
                 print(f"| {chosen} | {count:,} | {engine} | {cells} |", flush=True)
     more = SMALL[1] - SMALL[0]
     for chosen, ((_, before), (_, after)) in records.items():
         found[f"{chosen}_ray_time_growth"] = round(after.seconds[0] / before.seconds[0] / (SMALL[1] / SMALL[0]), 2)
         found[f"{chosen}_ray_driver_kb_an_image"] = round(
-            (own(after, "driver_mb") - own(before, "driver_mb")) * 1024 / more, 2
+            (driver_figure(after, "driver_mb") - driver_figure(before, "driver_mb")) * 1024 / more, 2
         )
     return found
 
 
 def by_head() -> dict[str, object]:
     """Fit the logistic head to features in a file."""
-    told = []
-    print("\nlogistic head, 1,280 features an image\n")
+    outputs = []
+    print("\nlogistic head, 1,280 features per image\n")
     print("| images | seconds | iterations | memory, MB | accuracy |\n|---|---|---|---|---|")
     for count in HEAD:
         record = Record()
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
             work = ["--count", str(count), "--folder", folder]
             run(Contestant("head", "logistic_scale.py", OURS), work, record, seconds=3600)
-        told.append(one := record.told[0])
+        outputs.append(one := record.outputs[0])
         cells = f"{one['seconds']:,.0f} | {one['iterations']} | {one['memory_mb']:,.0f} | {one['accuracy']:.4f}"
         print(f"| {count:,} | {cells} |", flush=True)
-    return {"head_mb": [round(one["memory_mb"]) for one in told]}
+    return {"head_mb": [round(one["memory_mb"]) for one in outputs]}
 
 
 def compete(chosen: str, table: Path, workers: int, address: str, rounds: int) -> tuple[Record, Record]:
-    """Run a pass on the pool and on Ray in turns, and see that both give the same bytes."""
+    """Alternate a pass between pool and Ray, and check that both give the same bytes."""
     records = Record(), Record()
     work = ["--pass", chosen, "--images", str(table), "--few", str(FEW * workers), "--processes", str(workers)]
     for _ in range(rounds):
         for compute, record in zip(("local", address), records, strict=True):
             os.environ["PIXMILL_COMPUTE"] = compute
             run(Contestant(compute, "scale_pass.py", OURS), work, record, seconds=3600)
-    if len({told["digest"] for record in records for told in record.told}) != 1:
+    if len({output["digest"] for record in records for output in record.outputs}) != 1:
         raise SystemExit(f"pool and Ray differ: {records}")
     return records
 
 
 def ratio(pool: Record, ray: Record) -> float:
-    """Return how many times as fast Ray is: the median over the rounds, in which both run under the same load."""
+    """Return the median speed-up of Ray over the rounds, in each of which the load is the same."""
     return statistics.median(a / b for a, b in zip(pool.seconds, ray.seconds, strict=True))
 
 
-def own(record: Record, key: str) -> float:
-    """Return what the process that drives a pass says of itself."""
-    return float(str(record.told[0][key]))
+def driver_figure(record: Record, key: str) -> float:
+    """Return a figure that the driver process of a pass reports."""
+    return float(str(record.outputs[0][key]))
 
 
 @contextlib.contextmanager
@@ -161,7 +160,7 @@ def cluster(processors: int) -> Iterator[str]:
 
 
 def make_small(folder: Path, count: int) -> None:
-    """Write small JPEG images, each another one."""
+    """Write small JPEG images of random colours."""
     folder.mkdir()
     dice = np.random.default_rng(0)
     for number in range(count):
@@ -169,7 +168,7 @@ def make_small(folder: Path, count: int) -> None:
 
 
 def list_images(folder: Path, size: tuple[int, int]) -> Path:
-    """Write the table of a folder's images beside them."""
+    """Write the table of a folder's images into it."""
     paths = sorted(folder.glob("*.jpg"))
     ids = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     frame = pd.DataFrame({"id": ids, "path": [path.name for path in paths], "width": size[0], "height": size[1]})

@@ -1,13 +1,13 @@
-"""Answer uploads of JPEG photographs: Pixmill, Flask with Keras, MLflow's own server, and the bare limit.
+"""Serve uploads of JPEG photographs: Pixmill, Flask with Keras, MLflow's server, and the upper bound.
 
-One classifier (the default backbone at 224 x 224 pixels) in every server; photographs of 640 x 480. Pixmill and Flask
-take the file. ``mlflow models serve`` takes the ``keras`` model's input as JSON, whose decoding and resizing its client
-does and is not charged for, or the file for the ``classifier`` model. The limit decodes, resizes and runs LiteRT in as
-many processes as there are requests at a time, up to one a processor, with no server; for one at a time also in one
-process with all threads on an image, and the faster way counts.
+Every server has the same classifier (the default backbone at 224 x 224 pixels); photographs are 640 x 480. Pixmill and
+Flask take the file. ``mlflow models serve`` takes the ``keras`` model's input as JSON (decoding and resizing by its
+client are not counted), or the file for the ``classifier`` model. The upper bound decodes, resizes and runs LiteRT
+without a server, in one process per concurrent request, up to one per processor; for single requests also in one
+process with all threads on an image, and the faster of the two counts.
 
-All are started before the contest and take turns, at 1 and at 8 requests at a time. The load generator (load.py) is a
-process of its own on the same processors; memory is the proportional set size of a server and all beneath it.
+All are started before the contest and alternate, with 1 and with 8 concurrent requests. The load generator (load.py) is
+a separate process on the same processors. Memory is the proportional set size of a server and its descendants.
 
     make bench-serve               QUICK=1 for a short one
 """
@@ -53,7 +53,7 @@ BOUNDARY = "2b7e151628aed2a6abf71589"
 
 @dataclass
 class Server:
-    """Describe a server: its command, where it says that it is ready, and its requests."""
+    """A server: its command, its readiness path, and its requests."""
 
     title: str
     command: list[str]
@@ -103,7 +103,7 @@ def prepare(folder: Path) -> None:
 
 
 def contestants(folder: Path) -> dict[str, Server]:
-    """Return the servers of this size of the benchmark."""
+    """Return the servers to compare."""
     files = [path.read_bytes() for path in sorted((folder / "images").iterdir())]
     uploads = [upload(file) for file in files]
     tensors = [json.dumps({"inputs": [pixels_of(file).tolist()]}, separators=(",", ":")).encode() for file in files]
@@ -157,7 +157,7 @@ def pixels_of(content: bytes) -> np.ndarray:
 
 @contextlib.contextmanager
 def running(server: Server, folder: Path) -> Iterator[psutil.Process]:
-    """Start a server, and wait until it answers; it and all beneath it end with the context."""
+    """Start a server, and wait until it answers; kill it and its descendants at the end."""
     command = [part.format(port=server.port) for part in server.command]
     # MLflow runs the `uvicorn` of PATH.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -166,9 +166,9 @@ def running(server: Server, folder: Path) -> Iterator[psutil.Process]:
     with log.open("w") as file:
         process = psutil.Popen(command, env=environ, cwd=folder, stdout=file, stderr=file)
     try:
-        patience = time.monotonic() + 180
+        deadline = time.monotonic() + 180
         while not answering(server):
-            if process.poll() is not None or time.monotonic() > patience:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{server.title} does not answer:\n{log.read_text()[-3000:]}")
             time.sleep(0.2)
         yield process
@@ -178,14 +178,14 @@ def running(server: Server, folder: Path) -> Iterator[psutil.Process]:
 
 
 def end(root: psutil.Process) -> None:
-    """Kill a process and all beneath it."""
+    """Kill a process and its descendants."""
     for one in family(root):
         with contextlib.suppress(psutil.Error):
             one.kill()
 
 
 def family(root: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all beneath it, the lowest first."""
+    """Return a process and its descendants, children first."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return [*reversed(root.children(recursive=True)), root]
     return []
@@ -204,21 +204,21 @@ def answering(server: Server) -> bool:
 
 @contextlib.contextmanager
 def bare_limit(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start the limit; it and its workers end with the context."""
+    """Start the upper bound; kill it and its workers at the end."""
     command = [sys.executable, str(HERE / "contestants" / "serve_limit.py"), str(folder)]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
-                raise SystemExit("the bare limit did not start")
+                raise SystemExit("the upper bound did not start")
             yield process
         finally:
             end(psutil.Process(process.pid))
 
 
 def send(server: Server, folder: Path, *arguments: object) -> dict:
-    """Load a server from a process of its own, and return what came of it."""
+    """Load a server from a separate process, and return the results."""
     path = folder / f"{server.port}.requests"
     if not path.exists():
         write_requests(path, server.requests)
@@ -226,20 +226,20 @@ def send(server: Server, folder: Path, *arguments: object) -> dict:
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the load generator failed:\n{done.stderr[-3000:]}")
-    told = json.loads(done.stdout)
-    if set(told["answers"]) != {"200"}:
-        raise SystemExit(f"{server.title} answered {told['answers']}")
-    return told
+    result = json.loads(done.stdout)
+    if set(result["answers"]) != {"200"}:
+        raise SystemExit(f"{server.title} answered {result['answers']}")
+    return result
 
 
 def answers(server: Server, folder: Path) -> list[list[float]]:
     """Return the probabilities of each image, in the order of the classes."""
-    told = send(server, folder, "--once", "--connections", 2)
-    return [probabilities(json.loads(base64.b64decode(body))) for body in told["bodies"]]
+    result = send(server, folder, "--once", "--connections", 2)
+    return [probabilities(json.loads(base64.b64decode(body))) for body in result["bodies"]]
 
 
 def probabilities(answer: dict) -> list[float]:
-    """Return the probabilities of an answer, whatever its server's form."""
+    """Return the probabilities in a response of any server."""
     (row,) = answer.get("predictions", [answer])
     if isinstance(row, list):
         return row
@@ -248,7 +248,7 @@ def probabilities(answer: dict) -> list[float]:
 
 
 def check(given: dict[str, list[list[float]]]) -> None:
-    """See that all servers answer the same."""
+    """Check that all servers give the same probabilities."""
     ours = np.array(given["pixmill"])
     for name, theirs in given.items():
         difference = np.abs(np.array(theirs) - ours).max()
@@ -261,12 +261,12 @@ def check(given: dict[str, list[list[float]]]) -> None:
 def one_round(
     servers: dict[str, Server], processes: dict[str, psutil.Process], limit: subprocess.Popen[str], folder: Path
 ) -> dict[tuple[str, int], dict]:
-    """Let all answer in turns, and return what each did at each number of requests at a time."""
+    """Load each server once at each concurrency, and return the results."""
     done = {}
     for concurrency in CONCURRENCY:
         for name, server in servers.items():
-            told = send(server, folder, "--connections", concurrency, "--seconds", SECONDS)
-            done[name, concurrency] = told | {"memory": memory(processes[name])}
+            result = send(server, folder, "--connections", concurrency, "--seconds", SECONDS)
+            done[name, concurrency] = result | {"memory": memory(processes[name])}
         bare = limited(limit, min(concurrency, available_cores()), 1)
         done["limit", concurrency] = bare | {"memory": memory(psutil.Process(limit.pid))}
     done["limit_threads", 1] = limited(limit, 1, available_cores())
@@ -274,7 +274,7 @@ def one_round(
 
 
 def limited(limit: subprocess.Popen[str], processes: int, threads: int) -> dict:
-    """Let so many processes of the limit work."""
+    """Run the upper bound with the given processes and threads."""
     assert limit.stdin is not None
     assert limit.stdout is not None
     limit.stdin.write(f"{processes} {threads} {SECONDS}\n")
@@ -283,7 +283,7 @@ def limited(limit: subprocess.Popen[str], processes: int, threads: int) -> dict:
 
 
 def memory(root: psutil.Process) -> float:
-    """Return the proportional set size of a process and all beneath it, in MB; elsewhere than on Linux the resident."""
+    """Return the memory of a process and its descendants in MB: proportional set size, resident where unavailable."""
     total = 0
     for process in family(root):
         with contextlib.suppress(psutil.Error):
@@ -292,26 +292,26 @@ def memory(root: psutil.Process) -> float:
     return total / 1e6
 
 
-def rate(told: dict) -> float:
-    """Return answers a second."""
-    return len(told["latencies"]) / told["seconds"]
+def rate(result: dict) -> float:
+    """Return responses per second."""
+    return len(result["latencies"]) / result["seconds"]
 
 
 def report(servers: dict[str, Server], rounds: list[dict[tuple[str, int], dict]]) -> None:
     """Print the table, and the ratios."""
     titles = {name: server.title for name, server in servers.items()}
     titles |= {
-        "limit": "the bare limit, one thread a process",
-        "limit_threads": "the bare limit, all threads on one image",
+        "limit": "upper bound, one thread per process",
+        "limit_threads": "upper bound, all threads on one image",
     }
     print("| at a time | | requests/s, median | spread | p50, ms | p95 | p99 | memory, MB |")
     print("|---|---|---|---|---|---|---|---|")
     for name, concurrency in sorted(rounds[0], key=lambda key: key[1]):
-        told = [found[name, concurrency] for found in rounds]
-        rates = [rate(part) for part in told]
-        latencies = np.array(sorted(value for part in told for value in part["latencies"])) * 1000
+        results = [found[name, concurrency] for found in rounds]
+        rates = [rate(part) for part in results]
+        latencies = np.array(sorted(value for part in results for value in part["latencies"])) * 1000
         p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
-        used = [part["memory"] for part in told if "memory" in part]
+        used = [part["memory"] for part in results if "memory" in part]
         print(f"| {concurrency} | {titles[name]} | {statistics.median(rates):,.1f} ", end="")
         print(f"| {min(rates):,.1f} to {max(rates):,.1f} | {p50:,.1f} | {p95:,.1f} | {p99:,.1f} ", end="")
         print(f"| {max(used):,.0f} |" if used and name != "limit" else "| |")
@@ -333,10 +333,10 @@ def report(servers: dict[str, Server], rounds: list[dict[tuple[str, int], dict]]
 
 
 def ratio(rounds: list[dict[tuple[str, int], dict]], peer: str, concurrency: int) -> float:
-    """Return how many times as many requests Pixmill answers: the median over the rounds."""
+    """Return the median ratio of Pixmill's rate to the peer's over the rounds."""
     ratios = []
     for found in rounds:
-        # The limit is the faster of its two ways.
+        # Of the two variants of the upper bound, the faster counts.
         theirs = max(
             rate(found[name, concurrency]) for name in (peer, f"{peer}_threads") if (name, concurrency) in found
         )

@@ -1,4 +1,4 @@
-"""Serve images from memory, with a latency, as fast as one core can: ``python benchmarks/server.py --help``."""
+"""Serve images from memory, with a latency, as fast as one core allows: ``python benchmarks/server.py --help``."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ NUMBER_BYTES = 8
 
 
 def jpeg(size: int) -> bytes:
-    """Return an image of noise of about so many bytes."""
+    """Return a noise image of at least ``size`` bytes."""
     noise = np.random.default_rng(7)
     side = 16
     while True:
@@ -25,13 +25,13 @@ def jpeg(size: int) -> bytes:
 
 
 def numbered(image: bytes, number: int) -> bytes:
-    """Return the image with its number in a comment, so that no two have the same bytes (ITU T.81, B.2.4.5)."""
+    """Return the image with its number in a comment (ITU T.81, B.2.4.5), which makes its bytes unique."""
     comment = struct.pack(">HHQ", 0xFFFE, 2 + NUMBER_BYTES, number)
     return image[:2] + comment + image[2:]
 
 
 class Images(asyncio.Protocol):
-    """Answer ``GET /<number>.jpg``; everything else is not there."""
+    """Answer ``GET /<number>.jpg``, and 404 to other requests."""
 
     def __init__(self, image: bytes, latency: float) -> None:
         self._image = image
@@ -39,11 +39,11 @@ class Images(asyncio.Protocol):
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to write."""
+        """Keep the transport."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is complete."""
+        """Answer each complete request."""
         *requests, self._rest = (self._rest + data).split(b"\r\n\r\n")
         for request in requests:
             answer = self._answer(request.split(b" ", 2)[1])
@@ -67,8 +67,8 @@ class Images(asyncio.Protocol):
 async def main() -> None:
     """Serve until killed; the port is the first line of the output."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bytes", type=int, default=30_000, help="of an image (default: 30000)")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
+    parser.add_argument("--bytes", type=int, default=30_000, help="size of an image (default: 30000)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each response (default: 0)")
     arguments = parser.parse_args()
     image = jpeg(arguments.bytes)
     loop = asyncio.get_running_loop()

@@ -1,9 +1,9 @@
-"""Simulate models and validation splits, and count what thresholds for "sure" answers are worth.
+"""Simulate models and validation splits, and evaluate rules for the threshold of "sure" predictions.
 
 Models of 5 classes with an accuracy of .80, .90, .949 and .97, whose confidence is calibrated, too high or too low
-(logits doubled or halved, and no temperature fitted), or says nothing of being right; 60 to 2,000 validation images;
-targets of .9, .95 and .99. A rule fails if it finds a threshold and the true accuracy of the answers at or above it is
-below the target. Foreign inputs, of none of the classes, have half the logits; their answers are all wrong.
+(logits doubled or halved, without fitted temperature), or uninformative; 60 to 2,000 validation images; targets of .9,
+.95 and .99. A rule fails if it finds a threshold and the true accuracy of the predictions at or above it is below the
+target. Foreign inputs, of none of the classes, have half the logits; their predictions are all wrong.
 
     make bench-thresholds          QUICK=1 for a short one
 """
@@ -30,7 +30,7 @@ Rule = Callable[[Floats, npt.NDArray[np.bool_], float], float | None]
 
 
 def searched(confidence: Floats, right: npt.NDArray[np.bool_], target: float, floor: float = 0.0) -> float | None:
-    """Return the lowest confidence, not below a floor, whose answers pass the exact test; all of them are tested."""
+    """Return the lowest confidence, not below a floor, that passes the exact test; every confidence is tested."""
     order = np.argsort(-confidence)
     answers = np.arange(1, len(order) + 1)
     passed = binom.sf(np.cumsum(right[order]) - 1, answers, target) <= 0.05
@@ -39,7 +39,7 @@ def searched(confidence: Floats, right: npt.NDArray[np.bool_], target: float, fl
 
 
 def zero_if_all(confidence: Floats, right: npt.NDArray[np.bool_], target: float) -> float | None:
-    """Return 0 if all answers together pass."""
+    """Return 0 if all predictions together pass."""
     found = searched(confidence, right, target)
     return 0.0 if found == confidence.min() else found
 
@@ -55,7 +55,7 @@ RULES: dict[str, Rule] = {
 
 
 def simulate(accuracy: float, kind: str, logits: Floats, generator: np.random.Generator) -> list[dict[str, object]]:
-    """Return a row for each rule, target, number of images and round."""
+    """Return one row per rule, target, number of images and round."""
     scale = brentq(lambda value: softmax(value * logits, axis=1).max(axis=1).mean() - accuracy, 0.1, 100)
     truth = softmax(scale * logits, axis=1).max(axis=1)
     confidence = softmax(KINDS[kind] * scale * logits, axis=1).max(axis=1)

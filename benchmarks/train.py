@@ -1,11 +1,10 @@
-"""Train a CNN of the recipe `scenes`' size on the same images: Pixmill, Keras' own two ways and the bare limit.
+"""Train a CNN of the size of the recipe `scenes` on the same images: Pixmill, Keras' two pipelines, the upper bound.
 
-150 x 150 pixels, 32 a batch, flip, rotation, zoom, shift and shear. The limit computes gradients and updates on one
-batch that lies in memory, with no input at all. Each contestant runs in a process of its own that is ready before the
-contest; all train one epoch in turns, several times over. Then an epoch of a head on cached features is set against an
-epoch of fine-tuning the same backbone whole; features by LiteRT against TensorFlow; and the stage evaluate against the
-stage train, with the default model at 224 x 224 pixels. The processor's time tells more than the clock's on a busy
-machine.
+150 x 150 pixels, batches of 32, flip, rotation, zoom, shift and shear. The upper bound computes gradients and updates
+on one batch in memory, without input. Each contestant runs in a separate process that is ready before the contest; they
+alternate epoch by epoch. Then an epoch of a head on cached features is compared with an epoch of fine-tuning the whole
+backbone; features by LiteRT with features by TensorFlow; and the stage evaluate with the stage train, with the default
+model at 224 x 224 pixels. On a busy machine, CPU time is more reliable than wall-clock time.
 
     make bench-train               QUICK=1 for a short one
 """
@@ -46,12 +45,12 @@ SIDE, LABELS = sized(150, 150, TRIAL_SIDE), 6
 CONTESTANTS = {
     "generator": ("ImageDataGenerator", "train_image_data_generator.py", "float32"),
     "dataset": ("image_dataset_from_directory", "train_image_dataset.py", "float32"),
-    "limit": ("the bare limit, float32", "train_limit.py", "float32"),
+    "limit": ("upper bound, float32", "train_limit.py", "float32"),
     "pixmill": ("pixmill, float32", "train_pixmill.py", "float32"),
-    "limit_bfloat16": ("the bare limit, bfloat16", "train_limit.py", "bfloat16"),
+    "limit_bfloat16": ("upper bound, bfloat16", "train_limit.py", "bfloat16"),
     "bfloat16": ("pixmill, bfloat16", "train_pixmill.py", "bfloat16"),
 }
-if QUICK == "tiny":  # Processors without bfloat16 take seconds for an image.
+if QUICK == "tiny":  # Processors without bfloat16 take seconds per image.
     CONTESTANTS = {name: CONTESTANTS[name] for name in ("limit", "pixmill")}
 HEADS = {
     "head": ("head on cached features", "train_head.py", "float32"),
@@ -95,7 +94,7 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Write images by class as peers want them, and the same ones packed as the stage split packs them."""
+    """Write images in class folders for the peers, and the same images packed as by the stage split."""
     packages = Path(pd.__file__).parent.parent
     flat = folder / "flat"
     flat.mkdir()
@@ -121,7 +120,7 @@ def prepare(folder: Path) -> None:
 
 
 def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
-    """Run train, with nothing in its caches, and evaluate, and return the processor time of each in seconds."""
+    """Run train, with empty caches, and evaluate, and return the CPU seconds of each."""
     packed = root / "artifacts" / "split"
     packed.mkdir(parents=True)
     (root / "params.yaml").write_text(STAGES)
@@ -131,7 +130,7 @@ def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
     for part, share in (("train", 0.65), ("val", 0.15), ("test", 0.2)):
         images = round(count * share)
         targets = np.arange(images) % LABELS
-        # Blots of a colour for each class, with noise: quick to make, and no class is learnt to the end.
+        # Noisy blots of a colour per class: quick to make, and not separable without errors.
         blots = chance.integers(-120, 120, (images, side // blot, side // blot, 3)).repeat(blot, 1).repeat(blot, 2)
         pixels = np.clip(colours[targets][:, None, None] + blots, 0, 255).astype(np.uint8)
         write_images(packed, part, map(compress, pixels), image_size=side)
@@ -151,7 +150,7 @@ def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
     shortcuts.parent.mkdir(parents=True)
     shortcuts.write_text(json.dumps({"shortcuts": []}))
     used = {}
-    print(f"| stage, {count:,} images of {side} x {side} | processor, s |\n|---|---|")
+    print(f"| stage, {count:,} images of {side} x {side} | CPU, s |\n|---|---|")
     for stage in ("train", "evaluate"):
         before = processor_seconds()
         (run_stage_here if QUICK == "tiny" else run_stage)(stage, root)
@@ -162,13 +161,13 @@ def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
 
 
 def processor_seconds() -> float:
-    """Return what this process and those that it waited for have used."""
+    """Return the CPU seconds of this process and its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def run_stage(stage: str, root: Path) -> None:
-    """Run a stage in a process of its own."""
+    """Run a stage in a separate process."""
     environ = os.environ | {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
         "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
@@ -180,17 +179,17 @@ def run_stage(stage: str, root: Path) -> None:
 
 
 def run_stage_here(stage: str, root: Path) -> None:
-    """Run a stage in this process; no server of MLflow answers."""
+    """Run a stage in this process, without an MLflow server."""
     os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
-    importlib.import_module(f"pixmill.core.process.stage.{stage}").main(Workspace(root, root), load_params(root))
+    importlib.import_module(f"pixmill.{stage}.stage").main(Workspace(root, root), load_params(root))
 
 
 def compete(
     contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int, *, images: int = IMAGES
 ) -> dict[str, list[float]]:
-    """Let all train an epoch of so many images in turns, print their table, and return the seconds for an image."""
-    print("| | images/s, median | spread | processor, ms an image | loss at the end |\n|---|---|---|---|---|")
-    told: dict[str, list[dict[str, object]]] = {name: [] for name in contestants}
+    """Alternate epochs between the contestants, print their table, and return the seconds per image."""
+    print("| | images/s, median | spread | CPU, ms per image | loss at the end |\n|---|---|---|---|---|")
+    results: dict[str, list[dict[str, object]]] = {name: [] for name in contestants}
     with contextlib.ExitStack() as stack:
         running = {
             name: stack.enter_context((Here if QUICK == "tiny" else Running)(script, folder, precision, images))
@@ -198,18 +197,18 @@ def compete(
         }
         for _ in range(rounds):
             for name, process in running.items():
-                told[name].append(process.epoch())
+                results[name].append(process.epoch())
     seconds = {}
     for name, (title, _, _) in contestants.items():
-        if any(not math.isfinite(float(str(epoch["loss"]))) for epoch in told[name]):
-            raise SystemExit(f"{title}: the loss is no number")
-        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in told[name]]
+        if any(not math.isfinite(float(str(epoch["loss"]))) for epoch in results[name]):
+            raise SystemExit(f"{title}: the loss is not finite")
+        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in results[name]]
         rates = [1 / taken for taken in seconds[name]]
-        last = told[name][-1]
-        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / images * 1000
+        last = results[name][-1]
+        used = statistics.median(float(str(epoch["processor"])) for epoch in results[name]) / images * 1000
         print(f"| {title} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
         print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
-    counts = {name: epochs[-1]["images"] for name, epochs in told.items()}
+    counts = {name: epochs[-1]["images"] for name, epochs in results.items()}
     if any(count != images for count in counts.values()):
         raise SystemExit(f"not all trained on {images} images: {counts}")
     print()
@@ -222,19 +221,19 @@ def work(folder: Path, precision: str, images: int) -> list[str]:
 
 
 class Here(contextlib.nullcontext["Here"]):
-    """Train in this process, one contestant after the other."""
+    """A contestant that trains in this process."""
 
     def __init__(self, script: str, folder: Path, precision: str, images: int) -> None:
         super().__init__(self)
         self._script, self._work = script, work(folder, precision, images)
 
     def epoch(self) -> dict[str, object]:
-        """Let it train once on all images, and return what it tells."""
+        """Train one epoch, and return its figures."""
         return dict(json.loads(run_here(self._script, self._work, "\n").splitlines()[-1]))
 
 
 class Running:
-    """Hold a contestant's process, ready to train."""
+    """A contestant in a separate process, ready to train."""
 
     def __init__(self, script: str, folder: Path, precision: str, images: int) -> None:
         self._script = script
@@ -260,7 +259,7 @@ class Running:
         self._errors.close()
 
     def epoch(self) -> dict[str, object]:
-        """Let it train once on all images, and return what it tells."""
+        """Train one epoch, and return its figures."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -276,7 +275,7 @@ class Running:
 
 
 def ratio(seconds: dict[str, list[float]], slower: str, faster: str) -> float | None:
-    """Return how many times as fast one is: the median over the rounds, in which both run under the same load."""
+    """Return the median speed-up of ``faster`` over the rounds, in each of which the load is the same."""
     if slower not in seconds or faster not in seconds:
         return None
     return round(statistics.median(a / b for a, b in zip(seconds[slower], seconds[faster], strict=True)), 2)

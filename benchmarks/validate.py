@@ -1,9 +1,9 @@
-"""Look at real photographs of two sizes: Pixmill's whole pass against CleanVision, imagehash and bare decoding.
+"""Measure photographs of two sizes: Pixmill's complete pass against CleanVision, imagehash and mere decoding.
 
-The pass does what the stage does without its cache: it reads and verifies the bytes, decodes under limits of time and
-memory, and takes digest, perceptual hash, small grey, brightness, contrast, sharpness, entropy and border. CleanVision
-looks for all its issues. imagehash computes its perceptual hash, and Pillow decodes, on as many processes. The start of
-processes is left out for all: each looks at a few images first, and that time is taken off.
+The pass is that of the stage without its cache: it reads and verifies the bytes, decodes under limits of time and
+memory, and computes digest, perceptual hash, grey thumbnail, brightness, contrast, sharpness, entropy and border.
+CleanVision searches for all its issues. imagehash computes its perceptual hash, and Pillow decodes, in as many
+processes. Starting processes is excluded: each contestant measures a few images first, and that time is subtracted.
 
     make bench-validate            QUICK=1 for a short one
 """
@@ -28,9 +28,9 @@ from pixmill.images.measures import measure
 
 ROUNDS, FEW = sized((7, 64), (2, 64), (1, 1))
 SIZES = {"": (sized(2_000, 600, 2), (640, 480)), "large_": (sized(500, 200, 2), (1600, 1200))}
-"""How many images, and of which width and height; the key begins the names of their ratios."""
+"""Number of images, and their width and height; the key is a prefix of the ratios."""
 OFTEN = 3
-"""How often the fast ones look at each image, so that what is taken off is little."""
+"""Repetitions of each image for the fast contestants, to make the subtracted time small."""
 PEERS = ("cleanvision", "imagehash", "decode")
 
 
@@ -40,8 +40,8 @@ def main() -> None:
     ours = Path(sys.executable)
     often = ("--times", str(OFTEN))
     contestants = {
-        "pixmill": Contestant("pixmill's whole pass", "pixmill_survey.py", ours, often),
-        "decode": Contestant("Pillow, decoding alone (the limit)", "pillow_decode.py", ours, often),
+        "pixmill": Contestant("Pixmill's complete pass", "pixmill_survey.py", ours, often),
+        "decode": Contestant("Pillow, decoding only (upper bound)", "pillow_decode.py", ours, often),
         "array": Contestant("Pillow, decoding to an RGB array", "pillow_decode.py", ours, (*often, "--array")),
         "imagehash": Contestant("imagehash.phash", "imagehash_phash.py", peers, often),
         "cleanvision": Contestant("CleanVision, its defaults", "cleanvision_defaults.py", peers, ("--times", "1")),
@@ -59,24 +59,24 @@ def main() -> None:
 
 
 def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict[str, list[float]]:
-    """Let all look at the images of a folder in turns, print their table, and return their seconds an image."""
+    """Alternate the contestants on the images of a folder, print their table, and return their seconds per image."""
     records = {name: Record() for name, contestant in contestants.items() if contestant.python}
     work = ["--folder", folder, "--few", str(FEW), "--processes", str(default_workers())]
     for _ in range(ROUNDS):
         for name, record in records.items():
             run(contestants[name], work, record)
-    print("| | images/s, median | spread | processor, ms an image | memory, MB |\n|---|---|---|---|---|")
+    print("| | images/s, median | spread | CPU, ms per image | memory, MB |\n|---|---|---|---|---|")
     seconds: dict[str, list[float]] = {}
     for name, contestant in contestants.items():
         if contestant.python is None:
             print(f"| {contestant.name} | not installed | | | |")
             continue
         record, images = records[name], count * int(contestant.arguments[1])
-        if any(told["looked"] != images for told in record.told):
-            raise SystemExit(f"{contestant.name} did not look at all {images:,} images: {record.told}")
+        if any(output["looked"] != images for output in record.outputs):
+            raise SystemExit(f"{contestant.name} did not measure all {images:,} images: {record.outputs}")
         timed = images - FEW
         seconds[name] = [taken / timed for taken in record.seconds]
-        used = statistics.median(float(str(told["processor"])) for told in record.told) / timed * 1000
+        used = statistics.median(float(str(output["processor"])) for output in record.outputs) / timed * 1000
         rate, spread, memory = record.rate(timed), record.spread(timed), record.megabytes()
         print(f"| {contestant.name} | {rate:,.0f} | {spread} | {used:.2f} | {memory:,.0f} |", flush=True)
     print()
@@ -84,25 +84,25 @@ def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict
 
 
 def ratio(peer: str, seconds: dict[str, list[float]]) -> float | None:
-    """Return how many times as fast Pixmill is: the median over the rounds, in which all run under the same load."""
+    """Return the median speed-up of Pixmill over the rounds, in each of which the load is the same."""
     if peer not in seconds:
         return None
     return round(statistics.median(a / b for a, b in zip(seconds[peer], seconds["pixmill"], strict=True)), 2)
 
 
 def check(folder: Path) -> None:
-    """See that the pass decodes the very pixels that Pillow alone decodes."""
+    """Check that the pass decodes the same pixels as Pillow."""
     for path in sorted(folder.iterdir())[::100]:
         found = measure(path, hashlib.sha256(path.read_bytes()).hexdigest(), max_pixels=50_000_000)
         with Image.open(path) as image:
-            # With a fourth byte of 255, as the digest has it.
+            # The digest includes a fourth byte of 255.
             wanted = blake3(image.convert("RGBA").tobytes()).hexdigest()
         if found.pixels != wanted:
-            raise SystemExit(f"{path.name} is not decoded as Pillow decodes it")
+            raise SystemExit(f"{path.name} is decoded differently by Pillow")
 
 
 def packages_of(python: Path) -> Path:
-    """Return the folder of an interpreter's packages."""
+    """Return the ``site-packages`` of an interpreter."""
     command = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 

@@ -1,4 +1,4 @@
-"""The bare limit: aiohttp alone, without guard, rules, journal or any check; one file an image."""
+"""Upper bound: aiohttp without guard, rate limits, journal or checks; one file per image."""
 
 import asyncio
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import aiohttp
 from work import arguments, timed, urls
 
-told = arguments()
-folder = Path(told.folder)
+options = arguments()
+folder = Path(options.folder)
 
 
 async def collect() -> None:
-    pending = iter(enumerate(urls(told.port, told.count)))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=told.connections)) as session:
+    pending = iter(enumerate(urls(options.port, options.count)))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=options.connections)) as session:
 
         async def work() -> None:
             for number, url in pending:
@@ -20,7 +20,7 @@ async def collect() -> None:
                     content = await response.read()
                 (folder / f"{number}.jpg").write_bytes(content)
 
-        await asyncio.gather(*(work() for _ in range(told.connections)))
+        await asyncio.gather(*(work() for _ in range(options.connections)))
 
 
 timed(lambda: asyncio.run(collect()))

@@ -1,4 +1,4 @@
-"""CleanVision with its defaults: all its issues, on as many processes as it takes (one a physical core)."""
+"""CleanVision with its defaults: all issues, one process per physical core."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""icrawler: its crawler for lists of addresses."""
+"""icrawler: its crawler for lists of URLs."""
 
 import logging
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from icrawler.builtin import UrlListCrawler
 from work import arguments, timed, urls
 
-told = arguments()
-listed = Path(told.folder) / "list.txt"
-listed.write_text("\n".join(urls(told.port, told.count)))
+options = arguments()
+listed = Path(options.folder) / "list.txt"
+listed.write_text("\n".join(urls(options.port, options.count)))
 
 
 def collect() -> None:
     crawler = UrlListCrawler(
-        downloader_threads=told.connections,
-        storage={"root_dir": str(Path(told.folder) / "images")},
+        downloader_threads=options.connections,
+        storage={"root_dir": str(Path(options.folder) / "images")},
         log_level=logging.CRITICAL,
     )
-    crawler.crawl(str(listed), max_num=told.count)
+    crawler.crawl(str(listed), max_num=options.count)
 
 
 timed(collect)

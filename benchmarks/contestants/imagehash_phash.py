@@ -1,4 +1,4 @@
-"""imagehash's perceptual hash of every image, on as many processes."""
+"""imagehash's perceptual hash of every image, in as many processes."""
 
 import multiprocessing
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""The logistic head on synthetic features in a file; up to 100,000 images also scikit-learn's fit, all in memory.
+"""The logistic head on synthetic features in a file; up to 100,000 images also scikit-learn's fit in memory.
 
-The features resemble pooled ones: not negative, about half of them zero, correlated. The memory is the peak of the
-process's anonymous pages (`RssAnon`, sampled) above what it held before the fit: pages of the mapped file, which the
-system may take back at any time, do not count.
+The features resemble pooled ones: non-negative, about half of them zero, correlated. The memory is the increase of the
+process's anonymous pages (`RssAnon`, sampled) over the value before the fit: pages of the mapped file, which the system
+may reclaim at any time, do not count.
 """
 
 from __future__ import annotations
@@ -26,45 +26,47 @@ from pixmill.train.logistic import fit_logistic
 WIDTH, LATENT, PIECE = 1280, 64, 10_000
 HELD_OUT, EXACT = 200 if os.environ.get("QUICK") == "tiny" else 20_000, 100_000
 SEPARATION = 0.36
-"""Standard deviation of the classes' centres: with six classes the best possible accuracy is about 90 %."""
+"""Standard deviation of the class centres: with six classes, the best possible accuracy is about 90 %."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="5 KB an image are written here")
+    parser.add_argument("--folder", type=Path, required=True, help="scratch folder, 5 KB per image")
     parser.add_argument("--classes", type=int, default=6)
-    told = parser.parse_args()
-    # In a process of its own, so that this one's heap is small.
-    writer = multiprocessing.get_context("spawn").Process(target=write, args=(told.count, told.classes, told.folder))
+    options = parser.parse_args()
+    # In a separate process, to keep the heap of this one small.
+    writer = multiprocessing.get_context("spawn").Process(
+        target=write, args=(options.count, options.classes, options.folder)
+    )
     writer.start()
     writer.join()
-    targets, best = np.load(told.folder / "targets.npy"), np.load(told.folder / "best.npy")
-    features = np.memmap(told.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH))
-    seen, held_out = features[: told.count], features[told.count :]
-    known, asked = targets[: told.count], targets[told.count :]
+    targets, best = np.load(options.folder / "targets.npy"), np.load(options.folder / "best.npy")
+    features = np.memmap(options.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH))
+    seen, held_out = features[: options.count], features[options.count :]
+    known, asked = targets[: options.count], targets[options.count :]
     # Imports and starts the threads of BLAS.
-    fit_logistic(held_out[:100], asked[:100], TrainParams(), labels=told.classes)
+    fit_logistic(held_out[:100], asked[:100], TrainParams(), labels=options.classes)
     with Peak() as peak:
         began = time.perf_counter()
-        fitted = fit_logistic(seen, known, TrainParams(), labels=told.classes, validation=(held_out, asked))
+        fitted = fit_logistic(seen, known, TrainParams(), labels=options.classes, validation=(held_out, asked))
         seconds = time.perf_counter() - began
     found = (held_out @ fitted.kernel + fitted.bias).argmax(axis=1)
     figures = {
-        "count": told.count,
+        "count": options.count,
         "seconds": seconds,
         "iterations": len(fitted.history),
         "memory_mb": peak.above / 1e6,
         "accuracy": float((found == asked).mean()),
         "bayes_accuracy": float((best == asked).mean()),
     }
-    if told.count <= EXACT:
+    if options.count <= EXACT:
         figures["exact_accuracy"] = exact_accuracy(seen, known, held_out, asked)
     print(json.dumps(figures))
 
 
 def write(count: int, classes: int, folder: Path) -> None:
-    """Write features and targets, those held out last, and the best possible answers for these."""
+    """Write features and targets, the held-out ones last, and the best possible predictions for these."""
     chance = np.random.default_rng(7)
     centres = SEPARATION * chance.standard_normal((classes, LATENT))
     mixing = chance.standard_normal((LATENT, WIDTH)) * np.sqrt(1 / (1 + np.arange(LATENT)))[:, None]
@@ -84,7 +86,7 @@ def write(count: int, classes: int, folder: Path) -> None:
 
 
 def exact_accuracy(seen: np.ndarray, known: np.ndarray, held_out: np.ndarray, asked: np.ndarray) -> float:
-    """Return the accuracy of scikit-learn's fit to the same features, all standardised in memory."""
+    """Return the accuracy of scikit-learn's fit to the same features, standardised in memory."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -94,7 +96,7 @@ def exact_accuracy(seen: np.ndarray, known: np.ndarray, held_out: np.ndarray, as
 
 
 class Peak:
-    """Sample the anonymous memory of this process while a block runs; ``above`` is its peak above the start."""
+    """Sample the anonymous memory of this process in a block; ``above`` is the peak over the initial value."""
 
     def __enter__(self) -> Peak:
         self._over = threading.Event()
@@ -114,7 +116,7 @@ class Peak:
 
 
 def anonymous() -> int:
-    """Return the bytes of anonymous memory that this process holds."""
+    """Return the anonymous memory of this process in bytes."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[1])
 

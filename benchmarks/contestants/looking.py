@@ -1,4 +1,4 @@
-"""What every contestant is told that looks at images, and how its time is taken."""
+"""Arguments and timing of the contestants that measure images."""
 
 import argparse
 import json
@@ -9,22 +9,22 @@ from pathlib import Path
 
 
 def compete(look: Callable[[Sequence[Path], int], int]) -> None:
-    """Look at a few images, then at all, and print what the others took: so the start of processes is left out.
+    """Measure a few images, then all, and print the difference, which excludes the start of processes.
 
     Args:
-        look: Looks at images with some processes, and returns how many it has looked at to the end.
+        look: Function of image paths and number of processes that returns the number of images measured.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--few", type=int, required=True)
-    parser.add_argument("--times", type=int, required=True, help="how often each image is looked at")
+    parser.add_argument("--times", type=int, required=True, help="repetitions of each image")
     parser.add_argument("--processes", type=int, required=True)
-    told = parser.parse_args()
-    paths = sorted(told.folder.glob("*.jpg")) * told.times
+    options = parser.parse_args()
+    paths = sorted(options.folder.glob("*.jpg")) * options.times
     seconds, processor, looked = [], [], []
-    for some in (paths[: told.few], paths):
+    for some in (paths[: options.few], paths):
         began, used = time.perf_counter(), sum(os.times()[:4])
-        looked.append(look(some, told.processes))
+        looked.append(look(some, options.processes))
         seconds.append(time.perf_counter() - began)
         processor.append(sum(os.times()[:4]) - used)
     found = {"seconds": seconds[1] - seconds[0], "processor": processor[1] - processor[0], "looked": looked[1]}

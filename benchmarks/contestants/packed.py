@@ -1,4 +1,4 @@
-"""What Pixmill's contestants in training share: packed shards, and an epoch a time from them."""
+"""Packed images and epochs, shared by Pixmill's contestants in training."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -21,13 +21,13 @@ def packed_part(folder: Path) -> Part:
 def epochs(
     trainer: Trainer, part: Part, params: TrainParams, batches: Callable[[Any], Iterable[tuple[Any, Any]]] | None = None
 ) -> Callable[[], tuple[int, float]]:
-    """Return what trains one epoch more, and tells its images and its loss.
+    """Return a function that trains one more epoch and returns its number of images and loss.
 
     Args:
-        trainer: What is trained.
-        part: The training part.
-        params: The section ``train``.
-        batches: Gives what the trainer takes in an order of rows; default: the images of the part.
+        trainer: The trainer.
+        part: Training part.
+        params: Section ``train``.
+        batches: Function of an order of rows that returns batches; default: the images of the part.
     """
     numbers = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""Pillow alone: every image opened and decoded to the end, nothing else. With ``--array`` also to an array."""
+"""Pillow: every image opened and decoded, with ``--array`` also converted to an array."""
 
 import multiprocessing
 import sys

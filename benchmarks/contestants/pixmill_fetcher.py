@@ -1,4 +1,4 @@
-"""Pixmill's guarded fetcher, with robots.txt and manners; one file an image, named by its hash."""
+"""Pixmill's guarded fetcher with robots.txt and rate limits; one file per image, named by its hash."""
 
 import asyncio
 import hashlib
@@ -8,14 +8,14 @@ from work import arguments, timed
 
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness
 
-told = arguments()
-folder = Path(told.folder)
+options = arguments()
+folder = Path(options.folder)
 
 
 async def collect() -> None:
-    limits = FetchLimits(connections=told.connections, per_host=told.connections)
-    network = Network(served={"images.test:80": told.port})
-    pending = iter(range(told.count))
+    limits = FetchLimits(connections=options.connections, per_host=options.connections)
+    network = Network(served={"images.test:80": options.port})
+    pending = iter(range(options.count))
     async with Fetcher(limits, Politeness(), network) as fetcher:
 
         async def work() -> None:
@@ -26,7 +26,7 @@ async def collect() -> None:
                 name = hashlib.sha256(received.content).hexdigest()
                 (folder / f"{name}.jpg").write_bytes(received.content)
 
-        await asyncio.gather(*(work() for _ in range(told.connections)))
+        await asyncio.gather(*(work() for _ in range(options.connections)))
 
 
 timed(lambda: asyncio.run(collect()))

@@ -1,4 +1,4 @@
-"""Make a made-up manifest, and take it through one stage of Pixmill: all but the images themselves."""
+"""Make a synthetic manifest, and take it through one stage of Pixmill without decoding images."""
 
 import argparse
 import importlib
@@ -23,31 +23,31 @@ CHUNK = 10_000
 
 
 def classes_of(count: int) -> tuple[str, ...]:
-    """Return a hundred classes, or fewer, so that each has enough images for all splits."""
+    """Return up to a hundred classes, each with enough images for all splits."""
     return tuple(f"class {number:02}" for number in range(min(100, count // 50)))
 
 
 def main() -> None:
-    """Do one phase, and print what it took."""
+    """Run one phase, and print its seconds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--phase", choices=["make", "validate", "split"], required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    # Its import takes the same seconds for any number of images.
+    # The import time does not depend on the number of images.
     importlib.import_module("great_expectations")
     phase = {"make": make, "validate": take_through_validate, "split": take_through_split}[arguments.phase]
     print(json.dumps(phase(arguments.folder, arguments.count)))
 
 
 def make(folder: Path, count: int) -> dict[str, float]:
-    """Write the tables that scrape and the pass over the images would leave."""
+    """Write the tables of scrape and of the pass over the images."""
     start = time.perf_counter()
     dice = np.random.default_rng(1)
     ids = sorted(digests(dice, count))
     classes = dice.integers(0, len(classes_of(count)), count)
     originals = np.arange(count)
-    # Of a hundred images two are copies of another, and two near-duplicates, nearly all of them within their class.
+    # Of a hundred images, two are copies and two near-duplicates, 99 % of them within their class.
     copies, near = (dice.random((2, count)) < 0.02) & (originals > count // 10)
     for some in (copies, near):
         originals[some] = dice.integers(0, count // 10, some.sum())
@@ -78,7 +78,7 @@ ALIKE = {
 
 
 def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Generator) -> None:
-    """Write eleven sightings for ten images, and one image that is seen everywhere."""
+    """Write eleven sightings for every ten images, and one image that is seen everywhere."""
     again = dice.integers(0, len(manifest), len(manifest) // 10)
     everywhere = np.zeros(len(manifest) // 100, np.int64)
     rows = np.concatenate([np.arange(len(manifest)), again, everywhere])
@@ -94,7 +94,7 @@ def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Genera
 def write_surveyed(
     folder: Path, dice: np.random.Generator, originals: npt.NDArray[np.int64], copies: npt.NDArray[np.bool_]
 ) -> None:
-    """Write what looking at the images would have found."""
+    """Write the measures of the images."""
     count = len(originals)
     greys = np.lib.format.open_memmap(folder / "greys.npy", "w+", np.uint8, (count, 32, 32))
     hashes = np.empty(count, np.uint64)
@@ -128,7 +128,7 @@ MEASURES = {
 
 
 def drawn(originals: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Return small greys of smooth shapes, like no other but for near-duplicates, which differ by a little noise."""
+    """Return grey thumbnails of smooth shapes, unique except for near-duplicates, which differ by a little noise."""
     waves = np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(32)[None, :] + 1) / 64)
     falling = 1 / (1 + np.add.outer(np.arange(8), np.arange(8)))
     shapes = np.stack([np.random.default_rng(seed).normal(size=(8, 8)) for seed in originals.tolist()]) * falling
@@ -138,7 +138,7 @@ def drawn(originals: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.
 
 
 def take_through_validate(folder: Path, count: int) -> dict[str, float]:
-    """Judge, link and check; the near-duplicates are timed by themselves."""
+    """Run validate; the near-duplicate search is timed separately."""
     manifest = read_table(folder / "manifest.parquet", SCRAPED, stage="scrape")
     sightings = read_table(folder / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN)
     table = pd.read_parquet(folder / "surveyed.parquet")
@@ -170,7 +170,7 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
 
 
 def take_through_split(folder: Path, count: int) -> dict[str, float]:
-    """Assign every image its part, and check that nothing leaks."""
+    """Run split, and check that nothing leaks."""
     manifest = read_table(folder / "validated.parquet", VALIDATED, stage="validate")
     pairs = read_table(folder / "pairs.parquet", PAIRS, stage="validate")
     start = time.perf_counter()
@@ -182,18 +182,18 @@ def take_through_split(folder: Path, count: int) -> dict[str, float]:
 
 
 def digests(dice: np.random.Generator, count: int) -> list[str]:
-    """Return names as sha256 gives them."""
+    """Return random ids in the form of SHA-256."""
     content = dice.bytes(32 * count)
     return [content[start : start + 32].hex() for start in range(0, len(content), 32)]
 
 
 def text(values: object) -> pd.api.extensions.ExtensionArray:
-    """Return a column of texts."""
+    """Return a string column."""
     return pd.array(values, dtype=TEXT)  # type: ignore[call-overload]
 
 
 def same(word: str | None, count: int) -> pd.api.extensions.ExtensionArray:
-    """Return a column of one text."""
+    """Return a string column with one value."""
     return text(pa.repeat(pa.scalar(word, pa.string()), count))
 
 

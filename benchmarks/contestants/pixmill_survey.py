@@ -1,4 +1,4 @@
-"""Pixmill's whole pass as the stage runs it, without its cache: guarded decode, all measures, hash, digests, table."""
+"""Pixmill's complete pass as in the stage, without cache: guarded decode, measures, hash, digests, table."""
 
 import hashlib
 import io
@@ -24,9 +24,9 @@ def look(paths: Sequence[Path], processes: int) -> int:
     return int(found.table["pixels"].notna().sum())
 
 
-if __name__ == "__main__":  # its workers are started anew and read this file again
+if __name__ == "__main__":  # spawned workers import this file
     folder = Path(sys.argv[sys.argv.index("--folder") + 1])
-    # The manifest that scrape has written holds them.
+    # In the stage, they come from the manifest.
     ids |= {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jpg")}
     sys.stderr = io.StringIO()  # no progress bar
     compete(look)

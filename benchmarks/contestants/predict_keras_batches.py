@@ -1,4 +1,4 @@
-"""``model.predict`` on batches of 32 that tf.data decodes and resizes; its resize is not Pillow's."""
+"""``model.predict`` on batches of 32, decoded and resized by tf.data, whose resize differs from Pillow's."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A notebook's loop: each image opened with Pillow, resized, and given to ``model.predict`` alone."""
+"""A notebook's loop: each image opened with Pillow, resized, and passed to ``model.predict`` singly."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ models = {}
 def predict(paths: Sequence[Path], model: Path) -> Answers:
     if not models:
         models["keras"] = load_classifier(model)[0]
-    network, told = models["keras"], read_description(model)
+    network, description = models["keras"], read_description(model)
     answers = []
     for path in paths:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        square = fit(pixels, told["image_size"], told["aspect"], told["resize"])
+        square = fit(pixels, description["image_size"], description["aspect"], description["resize"])
         answers.append(network.predict(square[None].astype(np.float32), verbose=0)[0])
     return answers
 

@@ -1,4 +1,4 @@
-"""The limit: Pillow and LiteRT in as many processes as there are processors; no guard, no hash, no file."""
+"""Upper bound: Pillow and LiteRT in one process per processor, without limits, hashes or files."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -23,21 +23,23 @@ def prepare(model: Path) -> None:
         networks = [Interpreter(str(model / name), num_threads=1) for name in reversed(converted_files(model))]
         for network in networks:
             network.allocate_tensors()
-    state["networks"], state["told"] = networks, read_description(model)
+    state["networks"], state["description"] = networks, read_description(model)
 
 
 def answer(path: Path) -> list[float]:
     from pixmill.images import fit
     from pixmill.models.litert import main_output
 
-    told = state["told"]
+    description = state["description"]
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
-    value = fit(pixels, told["image_size"], told["aspect"], told["resize"])[None].astype(np.float32)
+    value = fit(pixels, description["image_size"], description["aspect"], description["resize"])[None].astype(
+        np.float32
+    )
     for network in state["networks"]:
         network.set_tensor(network.get_input_details()[0]["index"], value)
         network.invoke()
-        # A backbone has its feature maps as outputs, too, and a head the novelty.
+        # A backbone also outputs its feature maps, and a head the novelty.
         outputs = network.get_signature_runner().get_output_details()
         value = network.get_tensor(outputs[main_output(list(outputs))]["index"])
     powers = np.exp(value[0].astype(np.float64) - value[0].max())

@@ -1,4 +1,4 @@
-"""The command ``pixmill predict --jsonl``: guarded processes, hashes, the table as a file."""
+"""The command ``pixmill predict --jsonl``: guarded processes, hashes, and a table in a file."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What people write themselves: requests with a session a thread, and a pool of threads."""
+"""A typical script: requests in a pool of threads, with one session per thread."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,8 @@ from pathlib import Path
 import requests
 from work import arguments, timed, urls
 
-told = arguments()
-folder = Path(told.folder)
+options = arguments()
+folder = Path(options.folder)
 local = threading.local()
 
 
@@ -22,8 +22,8 @@ def fetch(item: tuple[int, str]) -> None:
 
 
 def collect() -> None:
-    with ThreadPoolExecutor(told.connections) as pool:
-        list(pool.map(fetch, enumerate(urls(told.port, told.count))))
+    with ThreadPoolExecutor(options.connections) as pool:
+        list(pool.map(fetch, enumerate(urls(options.port, options.count))))
 
 
 timed(collect)

@@ -1,4 +1,4 @@
-"""One of Pixmill's passes over images as its stage runs it, on this machine or, with PIXMILL_COMPUTE, on a cluster."""
+"""One of Pixmill's passes over images, as in its stage, on this machine or on the cluster of PIXMILL_COMPUTE."""
 
 import argparse
 import hashlib
@@ -35,28 +35,28 @@ def split(rows: pd.DataFrame, folder: Path, processes: int) -> str:
 
 
 def main() -> None:
-    """Run the pass on a few images, to connect; again, to time its start; then on all. Print what that took."""
+    """Run the pass on a few images to connect, again to time its start, and then on all; print the difference."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pass", dest="chosen", choices=["validate", "split"], required=True)
-    parser.add_argument("--images", type=Path, required=True, help="a table with id, path, width and height")
+    parser.add_argument("--images", type=Path, required=True, help="table with id, path, width and height")
     parser.add_argument("--few", type=int, required=True)
     parser.add_argument("--processes", type=int, required=True)
-    told = parser.parse_args()
-    rows = pd.read_parquet(told.images).assign(split="train")
+    options = parser.parse_args()
+    rows = pd.read_parquet(options.images).assign(split="train")
     rows["row"] = range(len(rows))
-    run = {"validate": validate, "split": split}[told.chosen]
+    run = {"validate": validate, "split": split}[options.chosen]
     sys.stderr = io.StringIO()  # no progress bar
     seconds, memory, driver = [], [], []
-    for some in (rows[: told.few], rows[: told.few], rows):
+    for some in (rows[: options.few], rows[: options.few], rows):
         began, used = time.perf_counter(), time.process_time()
-        digest = run(some, told.images.parent, told.processes)
+        digest = run(some, options.images.parent, options.processes)
         seconds.append(time.perf_counter() - began)
         driver.append(time.process_time() - used)
         memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    # Without what the start takes; processor and memory are those of this process alone.
+    # Without the time of the start; CPU time and memory are those of this process only.
     own = {"driver_seconds": driver[2] - driver[1], "driver_mb": memory[2] / 1024}
     print(json.dumps({"seconds": seconds[2] - seconds[1], "digest": digest} | own))
 
 
-if __name__ == "__main__":  # its workers are started anew and read this file again
+if __name__ == "__main__":  # spawned workers import this file
     main()

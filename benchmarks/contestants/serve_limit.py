@@ -1,6 +1,6 @@
-"""The bare limit: decode, resize and run LiteRT on images in memory, in so many processes, with no server at all.
+"""Upper bound: decode, resize and run LiteRT on images in memory, in several processes, without a server.
 
-For each line ``<processes> <threads of each> <seconds>`` on standard input, prints what was done.
+For each line ``<processes> <threads of each> <seconds>`` on standard input, print the latencies.
 """
 
 import json
@@ -14,7 +14,7 @@ from pixmill.models.classifier import Classifier
 
 
 def run(folder, threads, start, wanted, results):
-    # As the classifier sets its threads: by the number of processors, unless there are more than this.
+    # The classifier uses at most this number of threads.
     litert._THREADS = threads
     classifier = Classifier.load(folder / "classifier")
     images = [path.read_bytes() for path in sorted((folder / "images").iterdir())]

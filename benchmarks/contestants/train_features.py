@@ -1,13 +1,13 @@
 """Features of the bundled backbone, by LiteRT as Pixmill computes them, or by TensorFlow.
 
-Of a few hundred, the start of the worker processes would decide.
+With only a few hundred images, the start of the worker processes would dominate.
 """
 
 from functools import partial
 
 import numpy as np
 from packed import packed_part
-from training import BATCH, SIDE, compete, told
+from training import BATCH, SIDE, arguments, compete
 
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.images.compute import map_batches
@@ -17,14 +17,14 @@ from pixmill.models.extraction import FeaturePass
 from pixmill.models.layers import feature_layers
 from pixmill.models.litert_export import convert_backbone
 
-told = told()
+options = arguments()
 fix_threads(2)
-part = packed_part(told.folder)
-# The images again and again.
-rows = np.arange(told.images) % len(part)
+part = packed_part(options.folder)
+# Repeat the images.
+rows = np.arange(options.images) % len(part)
 layers = feature_layers(TrainParams())
-if told.precision == "litert":
-    scratch = told.folder / "features"
+if options.precision == "litert":
+    scratch = options.folder / "features"
     file = convert_backbone(BackboneParams(), image_size=SIDE, scratch=scratch, threads=2, layers=layers)
 
     def features():
@@ -42,7 +42,7 @@ else:
 
 
 def epoch():
-    # Not a loss, but what both must agree on.
+    # Not a loss, but a value on which both must agree.
     return len(rows), float(np.mean([row.mean() for row in features()]))
 
 

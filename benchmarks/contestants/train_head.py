@@ -1,7 +1,7 @@
-"""Pixmill, a head on features of the same backbone: they are computed before the contest, as a cache has them."""
+"""Pixmill, a head on features of the same backbone, which are computed before the contest, as if cached."""
 
 from packed import epochs, packed_part
-from training import BATCH, LABELS, SCENES, TRIAL, compete, told
+from training import BATCH, LABELS, SCENES, TRIAL, arguments, compete
 
 from pixmill.core.params import FeaturesParams
 from pixmill.models.determinism import fix_threads
@@ -10,15 +10,15 @@ from pixmill.models.layers import TOP, feature_layers
 from pixmill.models.networks import build_head
 from pixmill.train.steps import Trainer
 
-told = told()
+options = arguments()
 fix_threads(2)
-part = packed_part(told.folder)
+part = packed_part(options.folder)
 params = SCENES.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
 seen = extract_features(
     part.pixels,
     part.rows["id"],
     params.backbone,
-    scratch=told.folder / "features",
+    scratch=options.folder / "features",
     threads=2,
     layers=feature_layers(params) if TRIAL else (TOP,),  # A trial run converts one backbone.
 )

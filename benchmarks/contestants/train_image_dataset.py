@@ -4,7 +4,7 @@ import math
 
 import keras
 import tensorflow as tf
-from training import BATCH, SCENES, SIDE, compete, scenes_cnn, told
+from training import BATCH, SCENES, SIDE, arguments, compete, scenes_cnn
 
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
@@ -20,7 +20,7 @@ layers = keras.Sequential(
     ]
 )
 images = keras.utils.image_dataset_from_directory(
-    told().folder / "images", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
+    arguments().folder / "images", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
 )
 count = len(images.file_paths)
 changed = images.map(lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)

@@ -1,17 +1,17 @@
-"""The bare limit: gradients and Adam on one batch that lies in memory, with nothing else done."""
+"""Upper bound: only gradients and Adam, on one batch in memory."""
 
 import numpy as np
 import tensorflow as tf
-from training import BATCH, LABELS, SIDE, compete, scenes_cnn, told
+from training import BATCH, LABELS, SIDE, arguments, compete, scenes_cnn
 
 from pixmill.models.determinism import fix_threads
 from pixmill.models.precision import computing_with
 
-told = told()
+options = arguments()
 fix_threads(2)
 import keras
 
-count = len(list((told.folder / "images").rglob("*.jpg")))
+count = len(list((options.folder / "images").rglob("*.jpg")))
 model = scenes_cnn()
 adam = keras.optimizers.Adam()
 adam.build(model.trainable_variables)
@@ -25,7 +25,7 @@ targets = tf.constant(chance.integers(0, LABELS, BATCH, dtype=np.int32))
 @tf.function(jit_compile=False)
 def step():
     with tf.GradientTape() as tape:
-        with computing_with(model, told.precision):
+        with computing_with(model, options.precision):
             scores = model(pixels, training=True)
         loss = measure(targets, scores)
     adam.apply(tape.gradient(loss, values), model.trainable_variables)

@@ -1,14 +1,14 @@
-"""Pixmill: batches from packed shards, changed and learnt from in one compiled step."""
+"""Pixmill: batches of packed images, with augmentation and update in one compiled step."""
 
 from packed import epochs, packed_part
-from training import LABELS, SCENES, compete, scenes_cnn, told
+from training import LABELS, SCENES, arguments, compete, scenes_cnn
 
 from pixmill.models.determinism import fix_threads
 from pixmill.train.steps import Trainer
 
-told = told()
+options = arguments()
 fix_threads(2)
-part = packed_part(told.folder)
-params = SCENES.model_copy(update={"precision": told.precision})
+part = packed_part(options.folder)
+params = SCENES.model_copy(update={"precision": options.precision})
 model = scenes_cnn()
 compete(epochs(Trainer(model, params, labels=LABELS), part, params))

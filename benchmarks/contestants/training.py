@@ -1,4 +1,4 @@
-"""What every contestant trains: a CNN of the recipe `scenes`' size, and an epoch each time that it is told."""
+"""The CNN that all contestants train, of the size of the recipe `scenes`, and the timing of its epochs."""
 
 import argparse
 import json
@@ -29,11 +29,13 @@ SCENES = TrainParams(
 )
 
 
-def told() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, required=True, help="images by class, and the same ones packed")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="folder of images by class, and of the same images packed"
+    )
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--images", type=int, help="how many an epoch has")
+    parser.add_argument("--images", type=int, help="images per epoch")
     return parser.parse_args()
 
 
@@ -46,10 +48,10 @@ def scenes_cnn():
 
 
 def compete(epoch: Callable[[], tuple[int, float]]) -> None:
-    """Train one epoch to warm up, if not in a trial run, then one for each line that comes, and print what it took.
+    """Train one epoch to warm up, except in a trial run, then one for each line of input, and print its figures.
 
     Args:
-        epoch: Trains once on all images, and returns how many they were and their mean loss.
+        epoch: Function that trains once on all images, and returns their number and mean loss.
     """
     if not TRIAL:
         epoch()

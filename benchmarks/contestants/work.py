@@ -1,4 +1,4 @@
-"""What every contestant is told: which images to fetch from which server into which folder."""
+"""Arguments and timing of the contestants that download images."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ def urls(port: int, count: int, host: str = "127.0.0.1") -> list[str]:
 
 
 def timed(work: Callable[[], object]) -> None:
-    """Do the work and print how long it took; what must be imported for it was so before."""
+    """Run the work, without its imports, and print its seconds."""
     began = time.perf_counter()
     work()
     print(json.dumps({"seconds": time.perf_counter() - began}))

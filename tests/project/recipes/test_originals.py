@@ -171,9 +171,8 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
         layers = f"{backbone.name} {backbone.weights} {frozen}, {layers}"
     assert layers == wanted["layers"]
     assert model.count_params() == wanted["parameters"]
-    [row] = [
-        line for line in (ROOT / "docs/historical.md").read_text("utf-8").splitlines() if line.startswith(f"| `{name}` | ")
-    ][:1]
+    lines = (ROOT / "docs/historical.md").read_text("utf-8").splitlines()
+    row = next(line for line in lines if line.startswith(f"| `{name}` | "))
     assert row.endswith(f"| {wanted['parameters']:,} |")
 
     pixels = np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)

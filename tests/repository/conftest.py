@@ -1,4 +1,4 @@
-"""The repository's own modules and what each imports, read from the source."""
+"""The modules of the repository and their imports, read from the source."""
 
 import ast
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Source:
     """All modules of ``src/pixmill`` and ``stages``.
 
     Args:
-        root: The repository.
+        root: Folder of the repository.
         modules: Path of each module by its dotted name.
     """
 
@@ -26,15 +26,15 @@ class Source:
         return _parsed(self.modules[module])
 
     def nodes(self, module: str) -> tuple[ast.AST, ...]:
-        """Return all that a module consists of."""
+        """Return all syntax nodes of a module."""
         return _nodes(self.modules[module])
 
     def imports(self, module: str, *, top_level_only: bool = False) -> set[str]:
-        """Return the dotted names that a module imports, its functions included unless told otherwise."""
+        """Return the dotted names that a module imports, with ``top_level_only`` without those in functions."""
         return _imports(self.modules[module], top_level_only)
 
     def closure(self, module: str, *, top_level_only: bool = False) -> set[str]:
-        """Return the modules of ours that a module needs, directly or not, each with the packages around it."""
+        """Return the modules of the repository that a module imports, directly or not, with their parent packages."""
         modules = Modules(self.root / "src" / "pixmill", self.root / "stages")
         return modules.closure([module], imports=partial(self.imports, top_level_only=top_level_only))
 
@@ -59,7 +59,7 @@ def _imports(path: Path, top_level_only: bool) -> set[str]:
 
 
 def _outside_functions(tree: ast.Module) -> list[ast.stmt]:
-    """Return the imports that run with the module."""
+    """Return the import statements that run when the module is imported."""
     found: list[ast.stmt] = []
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
@@ -74,8 +74,8 @@ def _outside_functions(tree: ast.Module) -> list[ast.stmt]:
 
 @pytest.fixture(scope="session")
 def source(repository: Path) -> Source:
-    """Every module of the product."""
+    """All modules of the product."""
     modules = Modules(repository / "src" / "pixmill", repository / "stages")
     paths = {module: path for module in modules if (path := modules.path(module))}
-    # Those of the template are the files of a new project.
+    # Modules of the template belong to new projects.
     return Source(repository, {name: path for name, path in paths.items() if "template" not in path.parts})

@@ -1,4 +1,4 @@
-"""A pipeline of two stages with small results in Git, judged from clones that have neither data nor artifacts."""
+""".ci/stale.py on a pipeline of two stages with small results in Git, in clones without data and artifacts."""
 
 import os
 import shutil
@@ -56,13 +56,13 @@ class Project:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
 
-    def judge(self):
+    def check(self):
         return subprocess.run([sys.executable, STALE, self.root], capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory):
-    """Return a project whose last commit carries the results of a full run."""
+    """A project whose last commit has the results of a full run."""
     project = Project(tmp_path_factory.mktemp("reproduced"))
     project.run("git", "init", "--quiet")
     project.run("dvc", "init", "--quiet")
@@ -83,47 +83,47 @@ def project(reproduced, tmp_path):
     return Project(shutil.copytree(reproduced.root, tmp_path / "project", symlinks=True))
 
 
-def test_results_of_a_full_run_are_current_whatever_is_not_committed(project):
+def test_full_run_is_current_despite_uncommitted_changes(project):
     project.write("second.py", "# not committed\n")
-    judged = project.judge()
-    assert (judged.returncode, judged.stderr) == (0, "")
+    done = project.check()
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_commit_without_its_results_fails_and_names_stage_and_file(project):
+def test_commit_without_results_fails(project):
     project.write("second.py", "pass\n")
     project.write("params.yaml", "first: {n: 2}\n")
     project.write("metrics/first.json", '{"n": 2}')
     (project.root / "metrics/second.json").unlink()
     project.commit()
-    judged = project.judge()
-    assert judged.returncode == 1
-    for named in (
+    done = project.check()
+    assert done.returncode == 1
+    for line in (
         "second: second.py modified",
         "first: params.yaml: first modified",
         "first: metrics/first.json modified",
         "second: metrics/second.json deleted",
     ):
-        assert named in judged.stderr
-    assert "Next: dvc repro" in judged.stderr
+        assert line in done.stderr
+    assert "Next: dvc repro" in done.stderr
 
 
-def test_new_data_without_its_results_fails(project):
+def test_new_data_without_results_fails(project):
     project.write("data/image", "two")
     project.run("dvc", "add", "--quiet", "data")
     project.commit()
-    assert "first: data does not match dvc.lock" in project.judge().stderr
+    assert "first: data does not match dvc.lock" in project.check().stderr
 
 
-def test_half_a_run_fails(project):
+def test_partial_run_fails(project):
     project.write("first.py", STAGE.format(name="first").replace('"first")', '"other")'))
     project.run("dvc", "repro", "--quiet", "first")
     project.commit()
-    assert "second: artifacts/first does not match dvc.lock" in project.judge().stderr
+    assert "second: artifacts/first does not match dvc.lock" in project.check().stderr
 
 
-def test_a_pipeline_that_cannot_be_read_fails(project):
+def test_malformed_pipeline_fails(project):
     project.write("dvc.yaml", PIPELINE + "oops: [\n")
     project.commit()
-    judged = project.judge()
-    assert judged.returncode == 1
-    assert "dvc.yaml" in judged.stderr
+    done = project.check()
+    assert done.returncode == 1
+    assert "dvc.yaml" in done.stderr

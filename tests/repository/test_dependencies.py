@@ -1,4 +1,4 @@
-"""What the code needs of others is declared, and nothing else: none of it comes by way of somebody else's needs."""
+"""pyproject.toml declares exactly the packages that the code imports."""
 
 import functools
 import re
@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 import pytest
 
 LOADED = {"python-multipart"}
-"""What Starlette loads by itself where it is installed."""
+"""Packages that Starlette imports if they are installed."""
 
 ENTRIES = {
     (): (
@@ -27,11 +27,11 @@ ENTRIES = {
         "pixmill.models.litert",
     ),
 }
-"""What runs with only these extras."""
+"""Entry modules that run with only these extras."""
 
 
 def declared(source, *extras: str) -> set[str]:
-    """Return the names of the packages that ``pyproject.toml`` asks for, with these extras."""
+    """Return the packages that ``pyproject.toml`` requires, with these extras."""
     project = tomllib.loads((source.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     names = {re.split(r"[^a-z0-9-]", requirement)[0] for requirements in lists for requirement in requirements}
@@ -45,7 +45,7 @@ def providers() -> Mapping[str, list[str]]:
 
 
 def imported(source, modules: Iterable[str], *, top_level_only: bool = False) -> dict[str, set[str]]:
-    """Return the packages that provide each module of others that ours import."""
+    """Return the packages that provide each third-party module imported by ``modules``."""
     found = (source.imports(module, top_level_only=top_level_only) for module in modules)
     names = {name.partition(".")[0] for each in found for name in each}
     provided = providers()
@@ -53,13 +53,13 @@ def imported(source, modules: Iterable[str], *, top_level_only: bool = False) ->
     return {name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]} for name in others}
 
 
-def test_what_is_imported_is_declared(source) -> None:
+def test_imported_packages_are_declared(source) -> None:
     known = declared(source, "serve", "pipeline", "hub", "onnx", "ray", "sweep")
     found = imported(source, source.modules)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 
 
-def test_what_is_declared_is_used(source) -> None:
+def test_declared_packages_are_used(source) -> None:
     used = LOADED.union(*imported(source, source.modules).values())
     assert declared(source, "serve", "registry", "pipeline", "sweep") <= used
 

@@ -1,4 +1,4 @@
-"""What the documents point at is there."""
+"""Links, make targets, commands, modules, reasons and expectations in the documents exist and are complete."""
 
 import re
 from fnmatch import fnmatch
@@ -6,28 +6,37 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.cli import make_parser
 from pixmill.core.params import parse_params
 from pixmill.split import straddling as split
 from pixmill.split.checks import checks as split_checks
 from pixmill.validate import reasons as validate
 from pixmill.validate.checks import checks as validate_checks
 
-LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
-
-
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "src/pixmill/CHANGELOG.md"]
 DOCUMENTS += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+MAX_README_LINES = 110
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a document."""
+    headings = HEADING.findall(document.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_link_leads_to_a_file(repository: Path, name: str) -> None:
+def test_links_resolve(repository: Path, name: str) -> None:
     document = repository / name
     links = LINK.findall(document.read_text(encoding="utf-8"))
-    assert [link for link in links if not (document.parent / link).exists()] == []
+    targets = [(document.parent / path if path else document, anchor) for path, anchor in links]
+    assert [path for path, _ in targets if not path.exists()] == []
+    assert [anchor for path, anchor in targets if anchor and anchor not in anchors(path)] == []
 
 
-def test_every_target_that_the_documents_name_exists(repository: Path) -> None:
+def test_make_targets_exist(repository: Path) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+%?):", makefile, re.MULTILINE)
     for name in ("README.md", "CONTRIBUTING.md"):
@@ -35,14 +44,32 @@ def test_every_target_that_the_documents_name_exists(repository: Path) -> None:
         assert [word for word in named if not any(fnmatch(word, target.replace("%", "*")) for target in targets)] == []
 
 
+def test_readme_is_short(repository: Path) -> None:
+    assert len((repository / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
+
+
 @pytest.mark.parametrize("target", ["repro", "test"])
-def test_the_quick_start_names_the_two_commands_that_set_everything_up(repository: Path, target: str) -> None:
+def test_quick_start_shows_both_make_targets(repository: Path, target: str) -> None:
     readme = (repository / "README.md").read_text(encoding="utf-8")
     section = readme.partition("\n## Quick start\n")[2].partition("\n## ")[0]
     (block,) = re.findall(r"```console\n((?:\$ make .*\n)+)```", section)
     assert re.search(rf"^\$ make {target} +# set everything up and ", block, re.MULTILINE)
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}: .*## set everything up and ", makefile, re.MULTILINE)
+
+
+def test_list_of_commands_is_complete(repository: Path) -> None:
+    text = (repository / "docs/commands.md").read_text(encoding="utf-8")
+    (commands,) = (action.choices for action in make_parser()._actions if action.choices)
+    assert sorted(re.findall(r"^\| `pixmill (\w+)` \| .*\]\(", text, re.MULTILINE)) == sorted(commands)
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md", "docs/reference.md"])
+def test_modules_exist(repository: Path, name: str) -> None:
+    files = re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", (repository / name).read_text(encoding="utf-8"))
+    assert files
+    places = (repository, repository / "src/pixmill")
+    assert [file for file in files if not any((place / file).is_file() for place in places)] == []
 
 
 @pytest.mark.parametrize("word", [*validate.REASONS, *split.REASONS])

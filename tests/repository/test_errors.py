@@ -1,4 +1,4 @@
-"""The tree of exceptions in pixmill.core.errors is the one in the code."""
+"""The tree of exceptions in the docstring of pixmill.core.errors matches the code."""
 
 import ast
 import builtins
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pixmill.core import errors
 
 
-def drawn() -> dict[str, tuple[str, str | None]]:
-    """Return the parent of each exception that the docstring draws, and its module where that is another one."""
+def documented_tree() -> dict[str, tuple[str, str | None]]:
+    """Return the parent of each exception in the docstring's tree, and its module if it is another one."""
     found: dict[str, tuple[str, str | None]] = {}
     above: list[str] = []
     for prefix, name, text in re.findall(r"^    ([ │├└─]*)(\w+)(.*)$", errors.__doc__ or "", re.MULTILINE):
@@ -21,8 +21,8 @@ def drawn() -> dict[str, tuple[str, str | None]]:
     return found
 
 
-def test_the_tree_shows_each_exception_its_parent_and_its_module(source) -> None:
-    tree = drawn()
+def test_tree_has_every_exception_with_parent_and_module(source) -> None:
+    tree = documented_tree()
     classes = {
         node.name: ([ast.unparse(base) for base in node.bases], module)
         for module in source.modules
@@ -41,7 +41,7 @@ def test_the_tree_shows_each_exception_its_parent_and_its_module(source) -> None
 
 
 def raised(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return the names under ``Raises:`` in the docstrings of a module."""
+    """Return the exceptions under ``Raises:`` in the docstrings of a module."""
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, owners)]
     sections = [match[1] for text in texts for match in re.finditer(r"^Raises:\n((?: +.*\n?)+)", text, re.MULTILINE)]
@@ -49,7 +49,7 @@ def raised(nodes: Iterable[ast.AST]) -> set[str]:
     return {name for names in found for name in re.split(r", | or ", names)}
 
 
-def test_an_exception_that_a_docstring_names_exists(source) -> None:
+def test_exceptions_in_docstrings_exist(source) -> None:
     found = {module: source.nodes(module) for module in source.modules}
     ours = {node.name for nodes in found.values() for node in nodes if isinstance(node, ast.ClassDef)}
     for module, nodes in found.items():

@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and say what is so."""
+"""The examples in docstrings run and print the documented output."""
 
 import doctest
 import importlib
@@ -21,14 +21,14 @@ INTERFACES = {
     "pixmill.train.training_key",
     "pixmill.web.fetch.guard",
 }
-"""Modules that others build on: each has an example."""
+"""Modules with an interface for other modules, each of which has an example."""
 
 
-def test_the_interfaces_that_others_build_on_have_an_example(source) -> None:
+def test_interfaces_have_an_example(source) -> None:
     assert {name for name in INTERFACES if ">>>" not in source.modules[name].read_text(encoding="utf-8")} == set()
 
 
-def test_every_example_runs(source, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_run(source, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     modules = [name for name, path in source.modules.items() if ">>>" in path.read_text(encoding="utf-8")]
     results = {name: doctest.testmod(importlib.import_module(name)) for name in modules}

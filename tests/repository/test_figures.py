@@ -1,4 +1,4 @@
-"""The figures and pictures in the documents are those of the committed run."""
+"""Figures and screenshots in the documents match the committed run."""
 
 import hashlib
 import json
@@ -32,11 +32,11 @@ QUOTED = {
     "docs/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
     "docs/training.md": ["of the {n} bundled ones, six ({unlike} %)"],
 }
-"""What documents say of the default run."""
+"""Phrases in the documents with figures of the default run."""
 
 
 @pytest.mark.parametrize("name", QUOTED)
-def test_the_figures_in_the_text_are_those_of_the_committed_run(repository: Path, name: str) -> None:
+def test_figures_match_the_committed_run(repository: Path, name: str) -> None:
     def read(path: str) -> dict[str, Any]:
         return json.loads((repository / path).read_text(encoding="utf-8"))
 
@@ -46,11 +46,11 @@ def test_the_figures_in_the_text_are_those_of_the_committed_run(repository: Path
     figures = full | {"exact": full["accuracy"]} | {key: f"{100 * share:.1f}" for key, share in shares.items()}
     figures |= {"classes": "five"} | read("metrics/scrape.json") | read("metrics/split.json")
     text = " ".join((repository / name).read_text(encoding="utf-8").split())
-    assert [said for words in QUOTED[name] if (said := words.format(**figures)) not in text] == []
+    assert [phrase for form in QUOTED[name] if (phrase := form.format(**figures)) not in text] == []
 
 
 @pytest.mark.parametrize("name", ["evaluate", "home", "serve", "shop"])
-def test_the_pictures_show_the_committed_run(repository: Path, name: str) -> None:
+def test_screenshots_show_the_committed_run(repository: Path, name: str) -> None:
     metrics = hashlib.md5((repository / MARK).read_bytes()).hexdigest()
     with Image.open(repository / "docs" / "images" / f"{name}.png") as picture:
         assert picture.text == {MARK: metrics}, "make screenshots"

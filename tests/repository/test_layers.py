@@ -1,4 +1,4 @@
-"""No package imports from one on its own floor or above, and the packages are few."""
+"""Packages import only from floors below their own; limits on packages, modules and imports."""
 
 import ast
 import re
@@ -11,17 +11,17 @@ HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "seleni
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
-MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 17, 8, 90
+MAX_PACKAGES, MAX_FLOORS, MAX_IMPORTS = 17, 8, 90
 
 
-def room(module: str) -> str:
+def package_of(module: str) -> str:
     return module.removeprefix("pixmill.").partition(".")[0]
 
 
 @pytest.fixture(scope="module")
 def arrows(source) -> set[tuple[str, str]]:
-    """Every pair of packages of which the first imports from the second."""
-    ours = {module: room(module) for module in source.modules if module not in {"pixmill", "pixmill.__main__"}}
+    """All pairs of packages of which the first imports from the second."""
+    ours = {module: package_of(module) for module in source.modules if module not in {"pixmill", "pixmill.__main__"}}
     pairs = {(here, ours.get(name, here)) for module, here in ours.items() for name in source.imports(module)}
     return {(here, there) for here, there in pairs if here != there and here != "stages"}
 
@@ -36,36 +36,36 @@ def floors(repository: Path) -> list[set[str]]:
     return [{name.strip() for name in names.split("~~~")} for _, names in blocks]
 
 
-def test_the_diagram_is_that_of_the_imports(source, arrows, floors) -> None:
-    rest = {room(module) for module in source.modules} - {"pixmill", "__main__", "stages"}
+def test_diagram_matches_imports(source, arrows, floors) -> None:
+    rest = {package_of(module) for module in source.modules} - {"pixmill", "__main__", "stages"}
     computed: list[set[str]] = []
     while rest:
         floor = rest - {here for here, there in arrows if there in rest}
-        assert floor, f"a circle of imports among {sorted(rest)}"
+        assert floor, f"circular imports among {sorted(rest)}"
         computed.insert(0, floor)
         rest -= floor
     assert floors == computed
 
 
-def test_rooms_floors_and_arrows_are_few(arrows, floors) -> None:
-    assert sum(map(len, floors)) <= MOST_ROOMS
-    assert len(floors) <= MOST_FLOORS
-    assert len(arrows) <= MOST_ARROWS
+def test_number_of_packages_floors_and_imports(arrows, floors) -> None:
+    assert sum(map(len, floors)) <= MAX_PACKAGES
+    assert len(floors) <= MAX_FLOORS
+    assert len(arrows) <= MAX_IMPORTS
 
 
-def test_the_package_itself_only_fixes_the_arithmetic(source) -> None:
-    # It is the one module that no stage lists as a dependency.
+def test_package_init_imports_only_arithmetic(source) -> None:
+    # No stage lists this module as a dependency.
     assert source.imports("pixmill") == {
         "pixmill.core.process.arithmetic",
         "pixmill.core.process.arithmetic.fix_arithmetic",
     }
 
 
-def test_heavy_libraries_are_imported_only_where_they_are_used(source) -> None:
-    # MLflow alone runs this file, from a model's folder: no module of ours imports it.
+def test_heavy_libraries_are_imported_lazily(source) -> None:
+    # Only MLflow runs this file, from a model's folder; no module imports it.
     served = "pixmill.models.mlflow_format.served"
     assert not [module for module in source.modules if served in source.imports(module)]
-    # Selenium belongs to a package that is itself imported only where there is to be a browser.
+    # Selenium belongs to a package that is imported only to open a browser.
     browser = "pixmill.web.browser"
     early = [
         f"{module} imports {name}"
@@ -77,42 +77,42 @@ def test_heavy_libraries_are_imported_only_where_they_are_used(source) -> None:
     assert early == []
 
 
-def test_libraries_know_neither_dvc_nor_the_command_line(source) -> None:
-    knowing = [
+def test_stage_libraries_import_neither_dvc_nor_argparse(source) -> None:
+    imports = [
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module)
         if module.split(".")[1:2] in ([stage] for stage in STAGES) and name.split(".")[0] in {"argparse", "dvc"}
     ]
-    assert knowing == []
+    assert imports == []
 
 
-def test_a_library_knows_neither_its_page_nor_its_stage(source) -> None:
-    knowing = [
+def test_stage_libraries_import_neither_page_nor_stage(source) -> None:
+    imports = [
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module)
-        if (here := room(module)) in STAGES
+        if (here := package_of(module)) in STAGES
         and not module.startswith((f"pixmill.{here}.page", f"pixmill.{here}.stage"))
         and name.startswith((f"pixmill.{here}.page", f"pixmill.{here}.stage"))
     ]
-    assert knowing == []
+    assert imports == []
 
 
-def test_every_module_says_its_job_in_one_line(source) -> None:
+def test_module_docstrings_begin_with_one_line(source) -> None:
     for module, path in source.modules.items():
         first = (ast.get_docstring(source.tree(module)) or "").split("\n\n")[0]
         assert first.endswith("."), path
         assert "\n" not in first, path
 
 
-def test_every_module_is_named_for_its_concept_and_of_a_size_to_read(source) -> None:
+def test_module_names_and_sizes(source) -> None:
     for module, path in source.modules.items():
         assert module.rsplit(".", 1)[-1] not in NAMELESS
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
-def test_an_entry_point_fits_on_a_screen(repository: Path) -> None:
+def test_entry_points_are_short(repository: Path) -> None:
     scripts = {
         path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in (repository / "stages").glob("*.py")
     }
@@ -121,6 +121,6 @@ def test_an_entry_point_fits_on_a_screen(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
-def test_a_stage_has_all_its_places(repository: Path, stage: str) -> None:
+def test_stage_has_all_files(repository: Path, stage: str) -> None:
     for place in (f"stages/{stage}.py", f"src/pixmill/{stage}/stage.py", f"src/pixmill/{stage}/page", f"tests/{stage}"):
         assert (repository / place).exists(), place

@@ -1,4 +1,4 @@
-"""MLproject lists its parameters once, passes them on to DVC, and refuses what is not declared."""
+"""MLproject declares its parameters once, passes them to DVC, and rejects undeclared ones."""
 
 import re
 import shutil
@@ -25,13 +25,13 @@ def command(project, entry, **values):
     return project.get_entry_point(entry).compute_command(values, None)
 
 
-def test_there_is_an_entry_point_for_the_pipeline_and_one_for_each_stage(project, repository):
+def test_entry_points_for_pipeline_and_stages(project, repository):
     stages = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert set(project._entry_points) == {"main", *stages} == set(ENTRIES)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_command_takes_what_its_entry_point_declares(project, params, stage):
+def test_command_takes_declared_parameters(project, params, stage):
     entry = project.get_entry_point(stage)
     assert command(project, stage) == f"python -m stages {stage} " + " ".join(
         f"{stage}.{name}=''" for name in entry.parameters
@@ -40,7 +40,7 @@ def test_a_command_takes_what_its_entry_point_declares(project, params, stage):
     assert {f"{stage}.{name}" for name in entry.parameters} <= set(flat(params))
 
 
-def test_the_pipeline_takes_the_parameters_of_all_stages(project):
+def test_pipeline_takes_parameters_of_all_stages(project):
     arguments = [argument for stage in STAGES for argument in command(project, stage).split()[4:]]
     assert command(project, "main").split() == ["python", "-m", "stages", "main", *arguments]
     names = [re.sub(r"^\w+\.|=''$", "", argument) for argument in arguments]
@@ -49,7 +49,7 @@ def test_the_pipeline_takes_the_parameters_of_all_stages(project):
 
 @pytest.fixture
 def shell(repository, project, tmp_path):
-    """Run an entry point's command as MLflow does, in a folder where DVC is replaced by one that repeats its words."""
+    """Run an entry point's command as MLflow does, in a folder with a fake DVC that prints its arguments."""
     shutil.copy(repository / "params.yaml", tmp_path)
     shutil.copytree(repository / "stages", tmp_path / "stages")
     shutil.copytree(repository / "src", tmp_path / "src")
@@ -66,13 +66,13 @@ def shell(repository, project, tmp_path):
     return run
 
 
-def test_without_a_parameter_dvc_runs_what_is_not_up_to_date_and_its_status_is_passed_on(shell):
+def test_without_parameters_runs_dvc_repro_and_returns_its_status(shell):
     done = shell("main", status=7)
     assert done.stdout == "dvc|repro\n"
     assert done.returncode == 7
 
 
-def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(shell):
+def test_with_parameters_runs_an_experiment_and_prints_how_to_keep_it(shell):
     done = shell("train", epochs="3", learning_rate="1e-4")
     first, second = done.stdout.splitlines()
     assert first == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
@@ -82,18 +82,18 @@ def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(sh
     assert done.returncode == 0
 
 
-def test_after_a_failure_the_way_on_is_printed(shell):
+def test_prints_how_to_resume_after_a_failure(shell):
     done = shell("train", status=7, epochs="3")
     assert done.stdout.splitlines()[-1] == "params.yaml holds the new values. To resume: dvc repro"
     assert done.returncode == 7
 
 
-def test_a_text_reaches_dvc_as_it_is(shell):
+def test_text_reaches_dvc_unchanged(shell):
     assert '|--set-param=++split.salt="007"|' in shell("split", salt="007").stdout
     assert '|--set-param=++split.salt="--x=\\"; $(ls)"|' in shell("split", salt='--x="; $(ls)').stdout
 
 
-def test_a_parameter_that_is_not_declared_is_refused_with_those_that_are(shell, project):
+def test_rejects_undeclared_parameters(shell, project):
     done = shell("scrape", **{"train.epochs": "3"})
     assert done.returncode == 2
     declared = ", ".join(project.get_entry_point("scrape").parameters)
@@ -101,14 +101,14 @@ def test_a_parameter_that_is_not_declared_is_refused_with_those_that_are(shell, 
     assert done.stdout == ""
 
 
-def test_a_wrong_value_is_refused_before_anything_is_edited(shell):
+def test_rejects_wrong_values_before_any_edit(shell):
     done = shell("main", epochs="many")
     assert done.returncode == 1
     assert done.stderr.startswith("main: train.epochs: expected a whole number from 1 to 100,000, received 'many'\n")
     assert done.stdout == ""
 
 
-def test_a_wrong_params_file_is_refused(shell, tmp_path):
+def test_rejects_malformed_params_file(shell, tmp_path):
     with (tmp_path / "params.yaml").open("a") as file:
         file.write("trian: {}\n")
     done = shell("evaluate")

@@ -1,4 +1,4 @@
-"""The package: what it says of itself, what is in it, and what it does in an empty environment."""
+"""The package: its metadata, its contents, and its commands in an empty environment."""
 
 import os
 import re
@@ -19,11 +19,11 @@ from tests.serve.http.load.server import Running
 
 EXTRAS = {"serve", "registry", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-MEGABYTES = 300
-"""Most that the environment of ``pixmill[serve]`` may take, as ``du`` counts."""
+MAX_MEGABYTES = 300
+"""Maximum size of the environment of ``pixmill[serve]``, by ``du``."""
 
 
-def test_the_version_stands_once(repository: Path) -> None:
+def test_version_is_defined_once(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "pixmill.__version__"}}
@@ -31,7 +31,7 @@ def test_the_version_stands_once(repository: Path) -> None:
     assert set(project["project"]["optional-dependencies"]) == EXTRAS
 
 
-def test_the_changelog_is_in_order() -> None:
+def test_changelog_versions_are_in_order() -> None:
     text = (Path(pixmill.__file__).parent / "CHANGELOG.md").read_text(encoding="utf-8")
     first, *released = re.findall(r"^## (.*)$", text, re.MULTILINE)
     versions = [tuple(map(int, SEMANTIC.match(heading).groups())) for heading in released]
@@ -39,14 +39,14 @@ def test_the_changelog_is_in_order() -> None:
     assert versions == sorted(versions, reverse=True)
 
 
-def test_the_description_works_on_a_page_elsewhere(repository: Path) -> None:
+def test_description_has_absolute_links_and_all_extras(repository: Path) -> None:
     text = (repository / "docs/package.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((?!https://)", text) == []
     assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS - {"dev"}
 
 
 @pytest.mark.slow
-def test_wheel_and_sdist_hold_everything_and_no_data(wheel: Path, repository: Path) -> None:
+def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: Path) -> None:
     (sdist,) = wheel.parent.glob("*.tar.gz")
     for checker in (["twine", "check", "--strict", str(wheel), str(sdist)], ["check_wheel_contents", str(wheel)]):
         done = subprocess.run(
@@ -72,7 +72,7 @@ def test_wheel_and_sdist_hold_everything_and_no_data(wheel: Path, repository: Pa
 
 @pytest.fixture(scope="module")
 def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Make an empty environment with the wheel and some extras, and return its folder of commands."""
+    """Create an environment with the wheel and some extras, and return its folder of commands."""
 
     def make(extras: str) -> Path:
         made = tmp_path_factory.mktemp("environment") / "venv"
@@ -92,7 +92,7 @@ def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def run(repository: Path, bundled_images: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command of an environment in a project that holds nothing of this repository's source."""
+    """Run a command of an environment in a project without the source of this repository."""
     for name in ("dvc.yaml", "params.yaml", "data.dvc"):
         shutil.copy(repository / name, tmp_path)
     shutil.copytree(repository / "stages", tmp_path / "stages")
@@ -116,7 +116,7 @@ def run(repository: Path, bundled_images: Path, tmp_path: Path) -> Callable[...,
 
 @pytest.fixture
 def needs(wheel: Path) -> Callable[[str, str, str], str]:
-    """Say what a command prints that lacks a package: an extra is added from where Pixmill came."""
+    """Return the message of a command that lacks a package: install the extra from Pixmill's origin."""
 
     def line(command: str, package: str, extra: str) -> str:
         lack = f"`{command}` needs the package {package}, which is not installed"
@@ -126,7 +126,7 @@ def needs(wheel: Path) -> Callable[[str, str, str], str]:
 
 
 @pytest.mark.slow
-def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
+def test_base_installation_runs_light_commands(install, run, needs) -> None:
     commands = install("")
     for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best"], ["scrape", "--dry-run"]):
         done = run(commands, "pixmill", *words)
@@ -149,12 +149,12 @@ def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
 
 @pytest.mark.slow
 @pytest.mark.linux
-def test_the_extra_serve_alone_serves_and_predicts(
+def test_extra_serve_is_enough_to_serve_and_predict(
     install, run, needs, exported: Path, trained_folder: Path, tmp_path
 ) -> None:
     commands = install("[serve]")
     size = subprocess.run(["du", "-sm", str(commands.parent)], capture_output=True, text=True, check=True).stdout
-    assert int(size.split()[0]) < MEGABYTES
+    assert int(size.split()[0]) < MAX_MEGABYTES
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(encoded(shapes(), "JPEG"))
     options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]

@@ -1,4 +1,4 @@
-"""dvc.yaml tells DVC everything that a stage reads, and shows everything that it writes."""
+"""dvc.yaml declares all inputs and outputs of each stage."""
 
 import ast
 import csv
@@ -27,7 +27,7 @@ def outputs(stage: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     return dict(next(iter(entry.items())) if isinstance(entry, dict) else (entry, {}) for entry in stage.get(kind, []))
 
 
-def test_the_stages_are_these_in_this_order(pipeline) -> None:
+def test_stages_are_in_order(pipeline) -> None:
     assert tuple(pipeline["stages"]) == STAGES
 
 
@@ -40,7 +40,7 @@ def test_dvc_loads_the_pipeline(repository: Path) -> None:
         assert len(repo.index.graph) == len(STAGES) + 1
 
 
-def test_stages_depend_on_the_code_that_they_import_and_on_no_other(pipeline, source) -> None:
+def test_stages_depend_on_exactly_the_code_that_they_import(pipeline, source) -> None:
     text = (source.root / "dvc.yaml").read_text(encoding="utf-8")
     assert with_dependencies(text, source.root) == text, "make reference"
     for name in STAGES[1:]:
@@ -56,8 +56,8 @@ def test_scrape_depends_on_no_library_code(pipeline) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage_declares_the_sections_that_it_reads_and_no_other(pipeline, source, name: str) -> None:
-    # Never single keys: DVC stops at one that params.yaml leaves out.
+def test_stage_declares_exactly_the_sections_that_it_reads(pipeline, source, name: str) -> None:
+    # Never single keys: DVC fails on keys that params.yaml omits.
     read = {
         chain.split(".")[1]
         for node in ast.walk(source.tree(f"pixmill.{name}.stage"))
@@ -76,7 +76,7 @@ def test_every_param_is_used(source) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_outputs_lie_where_their_stage_is_named(pipeline, name: str) -> None:
+def test_output_paths_contain_the_stage(pipeline, name: str) -> None:
     stage = pipeline["stages"][name]
     for path, settings in (outputs(stage, "outs") | outputs(stage, "metrics")).items():
         small = path.startswith(("metrics/", "plots/"))
@@ -86,7 +86,7 @@ def test_outputs_lie_where_their_stage_is_named(pipeline, name: str) -> None:
     assert list(outputs(stage, "metrics")) == [f"metrics/{name}.json"]
 
 
-def test_every_metric_and_plot_exists_and_is_sound(pipeline, repository: Path) -> None:
+def test_metrics_and_plots_exist_and_are_valid(pipeline, repository: Path) -> None:
     for name in STAGES:
         text = (repository / "metrics" / f"{name}.json").read_text(encoding="utf-8")
         assert "NaN" not in text
@@ -105,7 +105,7 @@ def test_every_metric_and_plot_exists_and_is_sound(pipeline, repository: Path) -
 
 
 def test_dvc_draws_every_plot(pipeline, repository: Path) -> None:
-    # A plot that cannot be drawn is no failure to DVC, only a record among the others.
+    # DVC does not fail on a plot that cannot be drawn, but records it.
     command = [sys.executable, "-m", "dvc", "plots", "show", "--json"]
     done = subprocess.run(command, cwd=repository, capture_output=True, check=True)
     drawn = json.loads(done.stdout)
@@ -115,7 +115,7 @@ def test_dvc_draws_every_plot(pipeline, repository: Path) -> None:
         assert all(version["content"]["data"]["values"] for version in versions), name
 
 
-PROMISED = {
+HEADLINE = {
     "scrape": "candidates fetched images refused",
     "validate": "dropped gate kept n",
     "split": "dropped test train val",
@@ -132,14 +132,14 @@ COMPLETE = {
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_metrics_are_a_headline_of_these_names_and_complete_elsewhere(repository: Path, name: str) -> None:
+def test_names_of_headline_and_complete_metrics(repository: Path, name: str) -> None:
     metrics = json.loads((repository / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
-    assert sorted(metrics) == PROMISED[name].split()
+    assert sorted(metrics) == HEADLINE[name].split()
     complete = json.loads((repository / "plots" / name / "full.json").read_text(encoding="utf-8"))
     assert set(COMPLETE[name].split()) <= complete.keys()
 
 
-NEVER = (
+IGNORED = (
     "artifacts/train/model.json",
     "reports/train.html",
     "data/coat/0000.png",
@@ -148,11 +148,11 @@ NEVER = (
 )
 
 
-def test_git_never_takes_images_models_or_scratch(repository: Path) -> None:
-    command = ["git", "check-ignore", "--no-index", *NEVER]
+def test_git_ignores_images_models_and_scratch(repository: Path) -> None:
+    command = ["git", "check-ignore", "--no-index", *IGNORED]
     ignored = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-    assert ignored.stdout.split() == list(NEVER)
+    assert ignored.stdout.split() == list(IGNORED)
 
 
-def test_nothing_calls_home(repository: Path) -> None:
+def test_dvc_analytics_are_off(repository: Path) -> None:
     assert "analytics = false" in (repository / ".dvc" / "config").read_text(encoding="utf-8")

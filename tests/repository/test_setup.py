@@ -1,4 +1,4 @@
-"""The set-up itself, with a Python that makes a pretended environment and writes down what it was asked to install."""
+""".ci/setup with a fake Python that creates a fake environment and logs its install commands."""
 
 import os
 import re
@@ -32,7 +32,7 @@ class Checkout:
         self.environ = {"PATH": f"{root}/bin:{os.defpath}", "PRETENDED": str(root / "bin/python3.11")}
 
     def set_up(self, **environ):
-        """Run the set-up; return it and the steps that it took."""
+        """Run the setup; return the process and its logged steps."""
         (self.root / "log").unlink(missing_ok=True)
         done = subprocess.run(
             [self.root / ".ci/setup"], env={**self.environ, **environ}, capture_output=True, text=True, check=False
@@ -51,14 +51,14 @@ def checkout(tmp_path):
     python.write_text(PYTHON)
     for program in (python, tmp_path / ".ci/setup"):
         program.chmod(0o755)
-    # Newer ones come first in the search; these are shims that run nothing.
+    # Newer versions are tried first; these are shims without an interpreter.
     for name in ("python3.13", "python3.12"):
         (python.parent / name).write_text("#!/bin/sh\nexit 127\n")
         (python.parent / name).chmod(0o755)
     return Checkout(tmp_path)
 
 
-def test_the_first_time_installs_the_pins_by_hash_and_then_pixmill(checkout):
+def test_first_setup_installs_pins_by_hash_and_then_pixmill(checkout):
     done, steps = checkout.set_up()
     assert done.returncode == 0, done.stderr
     assert [step.split()[:3] for step in steps] == [
@@ -71,14 +71,14 @@ def test_the_first_time_installs_the_pins_by_hash_and_then_pixmill(checkout):
     assert "--no-deps --no-build-isolation --editable ." in steps[3]
 
 
-def test_the_second_time_does_nothing(checkout):
+def test_second_setup_does_nothing(checkout):
     checkout.set_up()
     done, steps = checkout.set_up()
     assert (done.returncode, done.stdout, done.stderr, steps) == (0, "", "", [])
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "src/pixmill/__init__.py"])
-def test_a_changed_pin_installs_again_into_the_same_environment(checkout, name):
+def test_changed_pins_install_into_same_environment(checkout, name):
     checkout.set_up()
     with (checkout.root / name).open("a") as file:
         file.write("# changed\n")
@@ -87,19 +87,19 @@ def test_a_changed_pin_installs_again_into_the_same_environment(checkout, name):
     assert "venv" not in steps
 
 
-def test_the_same_content_with_a_new_time_does_nothing(checkout):
+def test_touched_file_does_nothing(checkout):
     checkout.set_up()
     (checkout.root / "requirements.txt").touch()
     assert checkout.set_up()[1] == []
 
 
-def test_another_python_makes_another_environment(checkout):
+def test_other_python_creates_new_environment(checkout):
     checkout.set_up()
     assert checkout.set_up(VERSION="3.12.1")[1][0] == "venv"
 
 
 @pytest.mark.parametrize("failing", ["python*pip*", "uv*editable*"])
-def test_a_set_up_that_fails_leaves_no_stamp_and_is_taken_up_again(checkout, failing):
+def test_failed_setup_is_repeated(checkout, failing):
     done, _ = checkout.set_up(FAILING=failing)
     assert done.returncode == 1
     assert "Next: " in done.stderr
@@ -108,33 +108,33 @@ def test_a_set_up_that_fails_leaves_no_stamp_and_is_taken_up_again(checkout, fai
     assert (done.returncode, len(steps)) == (0, 4)
 
 
-def test_where_uv_cannot_pip_is_asked(checkout):
+def test_falls_back_to_pip(checkout):
     done, steps = checkout.set_up(FAILING="uv*require-hashes*")
     assert done.returncode == 0
     assert "falling back to pip" in done.stderr
     assert "python -m pip install --quiet --require-hashes --requirement requirements.txt" in steps
 
 
-def test_a_wrong_python_is_refused(checkout):
+def test_rejects_unsupported_python(checkout):
     done, steps = checkout.set_up(PYTHON=checkout.environ["PRETENDED"], UNSUPPORTED="1")
     assert done.returncode == 1
     assert "is not a Python 3.11, 3.12 or 3.13" in done.stderr
     assert steps == []
 
 
-def test_no_python_at_all_is_one_clear_message(checkout):
+def test_message_without_python(checkout):
     done, _ = checkout.set_up(PATH=f"{checkout.root}/bin:/nowhere", UNSUPPORTED="1")
     assert done.returncode == 1
     assert "Pixmill needs Python 3.11, 3.12 or 3.13; none of them is on PATH" in done.stderr
 
 
-def test_a_python_without_venv_is_one_clear_message(checkout):
+def test_message_without_venv(checkout):
     done, _ = checkout.set_up(NO_VENV="1")
     assert done.returncode == 1
     assert "apt-get install python3-venv" in done.stderr
 
 
-def test_every_pin_has_its_hashes_and_no_line_names_where_it_comes_from():
+def test_pins_have_hashes_and_no_url():
     text = (ROOT / "requirements.txt").read_text()
     pins = re.split(r"\n(?=\S)", text.strip())
     assert len(pins) > 100
@@ -145,13 +145,13 @@ def test_every_pin_has_its_hashes_and_no_line_names_where_it_comes_from():
     assert "--index" not in text
 
 
-def test_mlflow_builds_its_environment_from_the_one_list_of_pins():
+def test_mlflow_environment_uses_the_pins():
     environment = yaml.safe_load((ROOT / "python_env.yaml").read_text())
     assert environment["dependencies"] == ["-r requirements.txt"]
     assert environment["python"].startswith("3.")
 
 
-def test_make_alone_lists_what_a_person_types():
+def test_make_lists_targets():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = [line.split()[1] for line in listed.splitlines()]
     assert names[:7] == ["help", "repro", "data", "test", "test-slow", "test-services", "lint"]
@@ -159,7 +159,7 @@ def test_make_alone_lists_what_a_person_types():
     assert names[12:] == ["bench-<name>", "reference", "requirements", "clean"]
 
 
-def test_an_unknown_benchmark_is_one_clear_message():
+def test_unknown_benchmark():
     done = subprocess.run(["make", "bench-nonsense"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "No such benchmark: 'nonsense'. The benchmarks are: " in done.stderr

@@ -1,4 +1,4 @@
-"""What the jobs of both services may do: none that runs a change's code may write."""
+"""Permissions of the CI jobs: no job that runs the code of a change may write."""
 
 import re
 import shutil
@@ -24,15 +24,15 @@ def steps_with(job, action):
     return [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith(action)]
 
 
-def test_only_the_comment_may_write(workflow):
+def test_only_comment_job_may_write(workflow):
     assert workflow["permissions"] == {"contents": "read"}
-    # `on` is true in YAML 1.1. A workflow of pull_request_target would give a stranger's code the repository's token.
+    # `on` is true in YAML 1.1. With pull_request_target, code of strangers would get the repository's token.
     assert set(workflow[True]) == {"push", "pull_request"}
     granted = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
     assert granted == {"comment": {"pull-requests": "write"}}
 
 
-def test_the_comment_is_that_of_new_projects(workflow, repository):
+def test_comment_job_is_the_same_in_new_projects(workflow, repository):
     template = repository / "src" / "pixmill" / "project" / "new" / "template"
     github, gitlab = (
         (read(repository / path), read(template / f"_{path.removeprefix('.')}"))
@@ -52,14 +52,14 @@ def test_both_services_run_every_check(workflow, repository):
     assert sorted(command.removeprefix("make ") for command in github if command) == checks
 
 
-def test_no_job_keeps_the_token_in_its_clone(workflow):
+def test_clones_do_not_keep_the_token(workflow):
     clones = [given for job in workflow["jobs"].values() for given in steps_with(job, CHECKOUT)]
     assert len(clones) == len(workflow["jobs"]) - 1, "all but the comment"
     assert not any(given["persist-credentials"] for given in clones)
 
 
-def test_no_script_holds_an_expression(workflow):
-    """A branch may be named `$(…)`; in an environment variable that is only text."""
+def test_scripts_contain_no_expressions(workflow):
+    """A branch may be named `$(…)`, which is plain text in an environment variable."""
     scripts = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     assert not [script for script in scripts if "${{" in script]
 
@@ -70,7 +70,7 @@ def test_actions_are_pinned_to_a_major_version(workflow):
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used), used
 
 
-def test_the_comparison_goes_up_even_where_the_gate_fails(workflow, repository):
+def test_comparison_is_uploaded_if_the_gate_fails(workflow, repository):
     (upload,) = [step for step in workflow["jobs"]["compare"]["steps"] if step.get("id") == "upload"]
     assert upload["if"] == "${{ !cancelled() }}"
     gitlab = read(repository / ".gitlab-ci.yml")
@@ -78,7 +78,7 @@ def test_the_comparison_goes_up_even_where_the_gate_fails(workflow, repository):
     assert [rule["when"] for rule in gitlab["comment"]["rules"]] == ["always"]
 
 
-def test_on_gitlab_only_the_comment_has_the_token(repository):
+def test_only_comment_job_has_gitlab_token(repository):
     jobs = read(repository / ".gitlab-ci.yml")
     assert [name for name, job in jobs.items() if "environment" in job] == ["comment"]
     # Variables from a report of the other job would reach the job with the token.
@@ -90,7 +90,7 @@ def release(repository):
     return read(repository / ".github" / "workflows" / "release.yml")
 
 
-def test_a_release_follows_a_tag_and_its_tests(release):
+def test_release_requires_tag_and_tests(release):
     assert release[True] == {"push": {"tags": ["v*"]}}
     assert {name: job.get("needs") for name, job in release["jobs"].items()} == {
         "build": None,
@@ -103,7 +103,7 @@ def test_a_release_follows_a_tag_and_its_tests(release):
     assert not [step for job in release["jobs"].values() for step in job["steps"] if "${{" in step.get("run", "")]
 
 
-def test_only_publishing_has_an_identity_and_it_runs_no_code_of_ours(release):
+def test_only_publish_job_has_an_identity_and_runs_no_code(release):
     assert release["permissions"] == {"contents": "read"}
     granted = {name: job["permissions"] for name, job in release["jobs"].items() if "permissions" in job}
     assert granted == {"publish": {"id-token": "write"}}
@@ -111,7 +111,7 @@ def test_only_publishing_has_an_identity_and_it_runs_no_code_of_ours(release):
     assert job["environment"] == "release"
     used = [step.get("uses", "") for step in job["steps"]]
     assert used == ["actions/download-artifact@v8", "pypa/gh-action-pypi-publish@release/v1"]
-    # What is published is what was built and tested.
+    # The published files are those that were built and tested.
     assert [given["name"] for each in release["jobs"].values() for given in steps_with(each, "actions/download")] == [
         "dist",
         "dist",
@@ -127,7 +127,7 @@ def test_only_publishing_has_an_identity_and_it_runs_no_code_of_ours(release):
         ("v1.2.3", "## 1.2.30 (2026-12-01)\n\n### Fixed\n", "no section"),
     ],
 )
-def test_a_tag_needs_the_version_and_a_section_of_the_changelog(repository, tmp_path, tag, section, words):
+def test_tag_needs_version_and_changelog_section(repository, tmp_path, tag, section, words):
     package = tmp_path / "src" / "pixmill"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text('__version__ = "1.2.3"\n')

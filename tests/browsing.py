@@ -1,4 +1,4 @@
-"""Real browsers for tests: a plain one for pages of this machine, and Pixmill's own, which a network confines."""
+"""Real browsers for tests: a plain one for local pages, and Pixmill's, which is confined to a network."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ _FLAGS = (
 
 @contextlib.contextmanager
 def open_chrome(*flags: str) -> Iterator["WebDriver"]:
-    """Open a browser of 1280 x 900 pixels, with further flags, that keeps what pages log."""
+    """Open a browser of 1280 x 900 pixels, with further flags, that keeps the log of pages."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -47,7 +47,7 @@ def open_chrome(*flags: str) -> Iterator["WebDriver"]:
 
 
 def show(driver: "WebDriver", page: Path, width: int) -> "WebDriver":
-    """Open a page, which must log nothing, in a window of some width, on a phone where that is small."""
+    """Open a page, which must log nothing, in a window of the given width, as on a phone below 640 pixels."""
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     driver.get("about:blank")
@@ -58,7 +58,7 @@ def show(driver: "WebDriver", page: Path, width: int) -> "WebDriver":
 
 @contextlib.contextmanager
 def open_confined(network: Network, profile: Path, **options: Any) -> Iterator["WebDriver"]:
-    """Open a browser by Pixmill whose only way out leads to a network; options are those of `open_browser`."""
+    """Open a browser by Pixmill that is confined to a network; options are those of `open_browser`."""
     with (
         Proxy(network) as proxy,
         open_browser(

@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as a test, and what it signs."""
+"""A certificate authority for tests."""
 
 import base64
 import datetime as dt
@@ -14,18 +14,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 __all__ = ["Authority"]
 
-_LIFE = dt.timedelta(days=30)
+_VALIDITY = dt.timedelta(days=30)
 
 
 class Authority:
-    """Sign certificates that nobody believes but those who are given ``pem``.
+    """A certificate authority that only clients with ``pem`` trust.
 
     Args:
-        folder: Where the files go; it must exist. An authority that is there already goes on with its key.
+        folder: Existing folder for the files; the key of an authority in it is reused.
 
     Attributes:
-        pem: The authority's own certificate, for clients.
-        pin: The SHA-256 of its public key in base64, as Chromium's ``--ignore-certificate-errors-spki-list`` takes it.
+        pem: Certificate of the authority, for clients.
+        pin: SHA-256 of its public key in base64, for Chromium's ``--ignore-certificate-errors-spki-list``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,7 +43,7 @@ class Authority:
         self.pin = base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
     def context(self, names: Iterable[str]) -> ssl.SSLContext:
-        """Return the settings of a server that proves all these names."""
+        """Return the TLS context of a server with a certificate for all names."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._draft(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server.test")]), key.public_key())
@@ -52,7 +52,7 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        # The whole chain: Chromium looks for the pinned key in what the server sends.
+        # The whole chain: Chromium searches it for the pinned key.
         chain = self._folder / "server.pem"
         chain.write_bytes(
             _bytes(key)
@@ -80,8 +80,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _LIFE)
-            .not_valid_after(now + _LIFE)
+            .not_valid_before(now - _VALIDITY)
+            .not_valid_after(now + _VALIDITY)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier), critical=False
@@ -90,7 +90,7 @@ class Authority:
 
 
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Return the private key in the file, which is made where there is none."""
+    """Return the private key in a file; create it if missing."""
     if not path.exists():
         path.write_bytes(_bytes(ec.generate_private_key(ec.SECP256R1())))
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)

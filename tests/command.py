@@ -1,4 +1,4 @@
-"""The command ``pixmill``, run in this process."""
+"""Run the command ``pixmill`` in this process."""
 
 from pixmill.cli import main
 
@@ -6,7 +6,7 @@ __all__ = ["run_pixmill"]
 
 
 def run_pixmill(*words: str) -> int:
-    """Run it with these words, and return the exit code."""
+    """Run the command with the given arguments, and return the exit code."""
     try:
         main(words)
     except SystemExit as stop:

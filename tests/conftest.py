@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures for all tests."""
 
 import functools
 import gc
@@ -25,9 +25,9 @@ from tests.wheel import build_package, copy_repository
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-_TOLD = pytest.StashKey[set[str]]()
+_PRINTED = pytest.StashKey[set[str]]()
 
-# Before any library reads them: nothing calls home from a test, and nothing reaches a person's own MLflow server.
+# Set before any library reads them: tests send no telemetry, and never reach a user's MLflow server.
 for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE"):
     os.environ[name] = "true"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -39,14 +39,14 @@ for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
     os.environ.pop(name, None)
 
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would each process that they start.
+# A shell that starts the tests in the background makes them, and all their processes, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# TensorFlow, MLflow and Great Expectations leave many objects alive: collecting garbage among them is 5 % of all time.
+# TensorFlow, MLflow and Great Expectations keep many objects alive: garbage collection would take 5 % of the time.
 gc.set_threshold(50_000, 20, 20)
 
-# Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
+# Shared machines are slow at times: no deadlines, and no check for slow examples.
 hypothesis.settings.register_profile(
     "pixmill",
     max_examples=10,
@@ -58,20 +58,20 @@ hypothesis.settings.load_profile("pixmill")
 
 
 def pytest_collection_finish() -> None:
-    """Leave out of all further collections of garbage what is imported by now, which stays."""
+    """Exclude all imported objects from further garbage collections."""
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    """Collect garbage once, so that what it complains of is heard; pytest then does so five times, a second each."""
+    """Collect garbage once, for its warnings; pytest would do so five times, a second each."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this system cannot run, and say so."""
+    """Deselect tests that this system cannot run, and print why."""
     if sys.platform != "linux":
-        leave_out(config, items, _marked("linux"), "they need what only Linux has")
+        leave_out(config, items, _marked("linux"), "they require Linux")
     if not _has_postgresql():
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
         leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
@@ -80,9 +80,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not find_spec(package):
             leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
     if any(map(_uses("ray_nodes"), items)) and not _hides():
-        leave_out(config, items, _uses("ray_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
+        leave_out(
+            config, items, _uses("ray_nodes"), "unshare -rm is not permitted, so folders cannot be hidden from nodes"
+        )
     if any(map(_uses("container"), items)) and not _hides("-n"):
-        leave_out(config, items, _uses("container"), "unshare -rmn is refused, so nothing runs as in a container")
+        leave_out(config, items, _uses("container"), "unshare -rmn is not permitted, so containers cannot be simulated")
     if any(map(_uses("remote_driver"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
         leave_out(config, items, _uses("remote_driver"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
@@ -92,7 +94,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their argument: what was compressed or drawn differs between processes, which must agree on ids."""
+    """Name bytes by their argument: compressed or random bytes differ between processes, which must agree on ids."""
     return argname if isinstance(val, bytes) else None
 
 
@@ -106,10 +108,10 @@ def _uses(fixture: str) -> Callable[[pytest.Item], bool]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Say what a process left out; each of them leaves out the same."""
+    """Print once which tests the worker processes deselected."""
     for line in getattr(node, "workeroutput", {}).get("left_out", ()):
-        if line not in (told := node.config.stash.setdefault(_TOLD, set())):
-            told.add(line)
+        if line not in (printed := node.config.stash.setdefault(_PRINTED, set())):
+            printed.add(line)
             print(f"\n{line}")  # noqa: T201
 
 
@@ -135,13 +137,13 @@ def _lack_of(kind: str) -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep converted backbones, 10 s each, for all processes that run tests, and away from a person's own."""
+    """Share converted backbones, 10 s each, between all test processes, separately from the user's cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp().parent / "user-cache")
 
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Undo what a test does to the environment, and to MLflow's own idea of where runs are, which would win over it."""
+    """Restore the environment after each test, and MLflow's tracking URI, which would take precedence over it."""
     before = dict(os.environ)
     yield
     if mlflow := sys.modules.get("mlflow"):
@@ -152,7 +154,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Let BLAS have one thread again, as Pixmill starts: several wait busily for each other beside other processes."""
+    """Reset BLAS to one thread, as Pixmill starts: with parallel processes, several threads busy-wait."""
     yield
     if "pixmill.models.determinism" in sys.modules:
         from threadpoolctl import threadpool_limits
@@ -162,13 +164,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let passes over images have one process by default, as on one processor: each takes a second to start."""
+    """Limit passes over images to one process by default: each takes a second to start."""
     monkeypatch.setattr("pixmill.images.compute.batches.default_workers", lambda: 1)
 
 
 @pytest.fixture
 def plugin_imports(tmp_path: Path) -> Iterator[None]:
-    """Forget what a test imports from the project in ``tmp_path``."""
+    """Unload the modules that a test imports from the project in ``tmp_path``."""
     before = list(sys.path)
     yield
     sys.path[:] = before
@@ -185,7 +187,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled images as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
+    """The bundled images as ``<class>/<file>``: ``data/``, or a new copy if ``data/`` has other images."""
     from pixmill.core.repository.dvc import folder_md5
     from pixmill.project.bundled import DATA_MD5, make_data
 
@@ -198,9 +200,9 @@ def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, with the sdist beside it.
+    """The wheel of the working tree, in a folder with the sdist.
 
-    The first process of the tests that needs it builds it for all of them, in some 10 s.
+    The first test process that needs it builds it for all, in about 10 s.
     """
 
     def build(folder: Path) -> None:
@@ -213,7 +215,7 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
-    """Start Python on a script, and return the process with the first line that it prints; it ends with the test."""
+    """Start a Python script, and return the process and its first output line; kill it after the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def start_script(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -234,7 +236,7 @@ import os, signal, sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 with database:
     database.execute("CREATE TABLE runs (name TEXT)")
-database.execute("PRAGMA cache_size = 1")  # so that pages reach the file before the transaction ends
+database.execute("PRAGMA cache_size = 1")  # writes pages to the file before the transaction ends
 database.executemany("INSERT INTO runs VALUES (?)", [("run" * 2_000,)] * 100)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -242,7 +244,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def half_written(tmp_path: Path) -> Path:
-    """Return a database of SQLite, called mlflow.db, whose writer was killed in the middle of a transaction."""
+    """An SQLite database mlflow.db whose writer was killed in a transaction."""
     path = tmp_path / "mlflow.db"
     done = subprocess.run([sys.executable, "-c", _HALF_WRITTEN, str(path)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -264,7 +266,7 @@ def tiny(pixels):
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a project whose backbone ``plugin:tiny`` is built and converted in a second; nothing changes it."""
+    """Folder of a project whose backbone ``plugin:tiny`` is built and converted in a second; read-only."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "src/tinynet/train").mkdir(parents=True)
     (root / "src/tinynet/train/nets.py").write_text(_TINY)
@@ -275,13 +277,13 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def params() -> Params:
-    """The parameters as committed."""
+    """The committed params."""
     return parse_params((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the folder of a tiny preset of KerasHub; nothing may change it."""
+    """Function that returns the folder of a tiny KerasHub preset; read-only."""
     from pixmill.models.determinism import fix_threads
     from tests.presets import write_preset
 
@@ -293,7 +295,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder ``artifacts/train`` of a tiny calibrated classifier; the only one that is converted for LiteRT."""
+    """Folder like ``artifacts/train`` of a tiny calibrated classifier, converted for LiteRT once."""
     from pixmill.core.files.writing import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
     from pixmill.models.determinism import fix_threads
@@ -310,13 +312,13 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         export_classifier(model, params, folder, scratch=folder)
         write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
 
-    fix_threads(2)  # In each process, of which many load the classifier.
+    fix_threads(2)  # In each process, since most load the classifier.
     return make_once(tmp_path_factory, "trained", train)
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of MLflow without runs, which takes seconds to make; a test takes a copy."""
+    """An MLflow database without runs, which takes seconds to create; tests copy it."""
 
     def make(folder: Path) -> None:
         from pixmill.tracking.store import connect
@@ -345,6 +347,6 @@ def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A real browser to look at pages with."""
+    """A real browser."""
     with open_chrome() as driver:
         yield driver

@@ -1,4 +1,4 @@
-"""An aiohttp server that leaves no connection open, whatever it is at."""
+"""An aiohttp server that closes all connections at its end."""
 
 import asyncio
 import socket
@@ -9,12 +9,12 @@ from aiohttp import web
 
 __all__ = ["ConnectionServer"]
 
-_TURNS = 5
-"""Rounds of the event loop in which an accepted connection gets its transport, or one that is ended loses it."""
+_LOOP_TURNS = 5
+"""Turns of the event loop until an accepted connection has its transport, or an aborted one has lost it."""
 
 
 class ConnectionServer(web.Server):
-    """Remember every connection, also those on which nothing was asked yet."""
+    """Server that keeps track of all connections, including those without a request."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -25,14 +25,14 @@ class ConnectionServer(web.Server):
         self._transports.add(transport)
 
     async def end(self, runner: web.ServerRunner, *listening: socket.socket) -> None:
-        """Accept nobody any more, let the requests end, then end all connections.
+        """Stop accepting connections, finish the requests, and abort all connections.
 
-        asyncio drops a connection that was accepted as it stops to listen, and aiohttp leaves open those that still
-        have something to say to a client which listens no more.
+        asyncio loses connections that it accepts while the server stops, and aiohttp keeps connections open that still
+        have data for a client that no longer reads.
 
         Args:
-            runner: What runs this server.
-            listening: The sockets on which it listens.
+            runner: Runner of this server.
+            listening: Listening sockets.
         """
         for each in listening:
             asyncio.get_running_loop().remove_reader(each)
@@ -44,5 +44,5 @@ class ConnectionServer(web.Server):
 
 
 async def _turn() -> None:
-    for _ in range(_TURNS):
+    for _ in range(_LOOP_TURNS):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A disk that is full."""
+"""Simulate a full disk."""
 
 import contextlib
 import resource
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def limit_file_size(most: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size in bytes: a write fails as on a full disk, in its middle."""
+def limit_file_size(size: int) -> Iterator[None]:
+    """Limit files of this process to a size in bytes: writes fail halfway, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:

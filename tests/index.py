@@ -1,4 +1,4 @@
-"""A package index on loopback, on which somebody else owns the name of this package."""
+"""A package index on loopback on which an impostor owns the name of this package."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Index"]
 
 
 class Index:
-    """Serve a folder, and in it ``simple/pixmill/`` with what an impostor released.
+    """Serve a folder with the releases of an impostor in ``simple/pixmill/``.
 
     Args:
-        folder: What is served, made if need be.
-        versions: The impostor's releases. What imports one writes a file.
+        folder: Served folder; created if missing.
+        versions: Versions that the impostor released. Importing one writes a file.
 
     Attributes:
-        folder: What is served.
-        marker: The file that an import of the impostor writes.
-        asked: Paths that were asked for, in order.
+        folder: Served folder.
+        marker: File that an import of the impostor writes.
+        asked: Requested paths, in order.
     """
 
     def __init__(self, folder: Path, *versions: str) -> None:
@@ -36,7 +36,8 @@ class Index:
             files = {
                 "pixmill/__init__.py": code,
                 "pixmill/__main__.py": "",
-                "pixmill/compare/__init__.py": "",
+                "pixmill/experiments/__init__.py": "",
+                "pixmill/experiments/compare/__init__.py": "",
                 f"{info}/METADATA": f"Metadata-Version: 2.1\nName: pixmill\nVersion: {version}\n"
                 "Provides-Extra: pipeline\n",
                 f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -67,5 +68,5 @@ class Index:
 
     @property
     def url(self) -> str:
-        """The address of the folder, with a slash at its end."""
+        """URL of the folder, with a slash at its end."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/"

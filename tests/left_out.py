@@ -1,4 +1,4 @@
-"""Tests that a machine cannot run are left out, with a printed line."""
+"""Deselect tests that a machine cannot run, and print why."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import pytest
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool], why: str) -> None:
-    """Take tests out of ``items``; say so here, or have the process say so that has several like this one at work."""
+    """Remove tests from ``items``; print a line, or pass it to the main process if this is a worker."""
     left_out = [item for item in items if which(item)]
     if not left_out:
         return
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
-    line = f"{len(left_out)} tests left out: {why}"
+    line = f"{len(left_out)} tests deselected: {why}"
     if hasattr(config, "workeroutput"):
         config.workeroutput.setdefault("left_out", []).append(line)
     else:

@@ -1,4 +1,4 @@
-"""Folders that several processes of the tests read, and the first of them makes."""
+"""Folders that several test processes share, and the first one creates."""
 
 import os
 import shutil
@@ -12,21 +12,21 @@ __all__ = ["make_once"]
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Return a folder that nothing may change; the first process that asks for it makes it where it stays.
+    """Return a read-only folder; the first process that needs it creates it.
 
     Args:
-        factory: Pytest's own, which knows where all processes may write.
-        name: The folder's name.
-        make: Fills the folder, which exists and is empty.
+        factory: Pytest's factory of temporary folders.
+        name: Name of the folder.
+        make: Function that fills the empty folder.
     """
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once" / name
-    whole = folder.with_name(f"{name}.whole")
+    complete = folder.with_name(f"{name}.complete")
     folder.parent.mkdir(exist_ok=True)
     with filelock.FileLock(folder.with_name(f"{name}.lock")):
-        if not whole.exists():
+        if not complete.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)
-            whole.touch()
+            complete.touch()
     return folder

@@ -1,4 +1,4 @@
-"""Ports for servers that are told which to take."""
+"""Ports for servers that need a fixed one."""
 
 import contextlib
 import errno
@@ -8,9 +8,9 @@ import socket
 __all__ = ["unused_port"]
 
 _FIRST, _LAST = 10_000, 32_000
-"""Below those that systems give to connections and to who asks for any port, from 32768 on Linux and 49152 elsewhere.
+"""Range below the ephemeral ports, which start at 32768 on Linux and 49152 elsewhere.
 
-One of theirs, let go so that a server may take it, is another program's the next moment now and then.
+An ephemeral port that is released for a server may be assigned to another program first.
 """
 
 _KINDS = [
@@ -21,7 +21,7 @@ _KINDS = [
 
 
 def unused_port() -> int:
-    """Return a port of loopback on which nobody listens, by TCP in both families and by UDP."""
+    """Return a loopback port that is unused by TCP, in both families, and by UDP."""
     while True:
         port = secrets.choice(range(_FIRST, _LAST))
         if not any(_taken(port, *kind) for kind in _KINDS):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 SIDE = 64
-"""Side of the images that they take; for DINOv2, whose patches have 14 pixels, 56."""
+"""Image size; for DINOv2, whose patches have 14 pixels, use 56."""
 
 KINDS = ("clip", "dinov2", "dinov3", "siglip")
 
@@ -12,8 +12,8 @@ def write_preset(folder: Path, kind: str) -> Path:
     """Write a preset of five blocks, with the preprocessing of its family.
 
     Args:
-        folder: The folder to write, below which nothing lies yet.
-        kind: One of :data:`KINDS`, or ``vit``, which Pixmill does not take.
+        folder: New or empty folder.
+        kind: One of :data:`KINDS`, or ``vit``, which Pixmill does not support.
     """
     from pixmill.models.tensorflow import keras, load_tensorflow
 

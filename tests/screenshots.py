@@ -1,6 +1,6 @@
-"""Draw the pictures of the README from the results in this folder, as ``make screenshots`` does.
+"""Take the screenshots of the documents from the results in this folder, for ``make screenshots``.
 
-Each picture carries the MD5 of the metrics that it belongs to, by which a test knows one that is out of date.
+Each image contains the MD5 of the metrics, by which a test detects outdated screenshots.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MARK = "metrics/evaluate.json"
-"""The key of a picture's text, and the file whose MD5 it has."""
+"""Metrics file, and key of its MD5 in the text of an image."""
 
 _SHOWN = """
 const cards = [...document.querySelectorAll(".card-image")];
@@ -58,16 +58,16 @@ def _shot(driver: "WebDriver") -> Image.Image:
 def _shop(driver: "WebDriver") -> Image.Image:
     with Shop(ROOT / "data") as shop:
         wait = _open(driver, f"http://localhost:{shop.port}/search?q=coat", 1280, 640)
-        driver.execute_script("document.getElementById('consent-accept').click()")  # where no pointer stays behind
+        driver.execute_script("document.getElementById('consent-accept').click()")  # leaves no pointer on the page
         wait.until(lambda _: driver.execute_script(_SHOWN))
         return _shot(driver)
 
 
 def _served(driver: "WebDriver") -> Image.Image:
-    """Draw the answer to the image that the README predicts."""
+    """Capture the served page with the image that the README predicts."""
     (example,) = re.findall(r"^\$ pixmill predict (data/\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
     with tempfile.TemporaryDirectory() as folder:
-        # The page's name of a model is that of its folder.
+        # The page shows the folder's name as the name of the model.
         model = shutil.copytree(ROOT / "artifacts" / "train", Path(folder, "shoes"))
         command = [sys.executable, "-m", "pixmill", "serve", "--port", "0", "--model", model]
         server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -86,7 +86,7 @@ def _served(driver: "WebDriver") -> Image.Image:
 
 
 def _evaluation(driver: "WebDriver") -> Image.Image:
-    """Draw two parts of the page side by side."""
+    """Capture two parts of the page side by side."""
     _open(driver, (ROOT / "reports" / "evaluate.html").as_uri(), 640, 1000)
     both = Image.new("RGB", (1280, 1000))
     both.paste(_shot(driver), (0, 0))
@@ -96,7 +96,7 @@ def _evaluation(driver: "WebDriver") -> Image.Image:
 
 
 def _home(driver: "WebDriver") -> Image.Image:
-    """Draw the project's page in a clone, in which a param was changed."""
+    """Capture the project's page in a clone with a changed param."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "shoes")
         git(Path(folder), "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
@@ -125,7 +125,7 @@ def _home(driver: "WebDriver") -> Image.Image:
 
 
 def main() -> None:
-    """Draw all."""
+    """Take all screenshots."""
     text = PngImagePlugin.PngInfo()
     text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
     with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver:

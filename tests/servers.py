@@ -1,4 +1,4 @@
-"""Real servers on loopback: sites of a test's own, PostgreSQL, storage with the interface of S3, and MLflow on both."""
+"""Real servers on loopback: sites, PostgreSQL, S3 storage, and MLflow."""
 
 import contextlib
 import http.server
@@ -24,12 +24,12 @@ from tests.ports import unused_port
 
 __all__ = ["Handler", "MlflowServer", "Postgresql", "Storage", "serve"]
 
-# With SlowDown, s3fs tries each request five times as often.
+# Not SlowDown, for which s3fs repeats each request five times as often.
 _REFUSAL = b"<Error><Code>ServiceUnavailable</Code><Message>Service is unable to handle request.</Message></Error>"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """What a test's own server answers with, without a word to the terminal; a subclass has `respond`."""
+    """Silent request handler; subclasses implement `respond`."""
 
     def do_GET(self) -> None:
         self.respond()
@@ -41,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def answer(self, body: str | bytes = b"", status: int = 200, kind: str = "text/html", **headers: str) -> None:
-        """Send a whole answer; a header's name has ``_`` for ``-``."""
+        """Send a response; ``_`` in the name of a header means ``-``."""
         content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
@@ -57,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def serve(
     handler: type[Handler], *, server: type[http.server.ThreadingHTTPServer] = http.server.ThreadingHTTPServer
 ) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Serve on any port of loopback while the block lasts."""
+    """Serve on a free loopback port during the block."""
     with server(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
@@ -69,13 +69,13 @@ def serve(
 
 
 class MlflowServer:
-    """An MLflow server on a port of its own, which it keeps when it is started again.
+    """An MLflow server that keeps its port when it is restarted.
 
     Args:
-        folder: Its working directory.
-        backend: The address of its database.
-        artifacts: Where it keeps artifacts; default: in the folder.
-        environ: Variables of its environment beside those of this process.
+        folder: Working directory.
+        backend: URI of the database.
+        artifacts: Destination of artifacts; default: in the folder.
+        environ: Additional environment variables.
     """
 
     def __init__(self, folder: Path, backend: str, artifacts: str | None = None, **environ: str) -> None:
@@ -90,7 +90,7 @@ class MlflowServer:
         self._process = subprocess.Popen(
             words,
             cwd=self._folder,
-            # Without the eight processes for jobs, of which there are none here.
+            # Without the eight processes for jobs.
             env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environ,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
@@ -116,10 +116,10 @@ class MlflowServer:
 
 
 class Postgresql:
-    """A PostgreSQL of this test's own, which can be away for a while.
+    """A PostgreSQL server that can be stopped and restarted.
 
     Args:
-        folder: An empty folder for its data.
+        folder: Empty folder for its data.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,7 +129,7 @@ class Postgresql:
         self._process: subprocess.Popen[bytes] | None = None
         self.uri = f"postgresql+psycopg2://pixmill@127.0.0.1:{self._port}/postgres"
         if os.geteuid() == 0:
-            # It refuses to run as root.
+            # PostgreSQL refuses to run as root.
             entry = pwd.getpwnam("nobody")
             os.chown(folder, entry.pw_uid, entry.pw_gid)
             self._become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
@@ -142,11 +142,11 @@ class Postgresql:
         where = ["-D", self._data, "-p", str(self._port), "-k", self._folder, "-c", "listen_addresses=127.0.0.1"]
         self._launch(where)
         status = self._data / "postmaster.pid"
-        # Its own account of how far it is: a port that is open does not yet answer.
+        # Read its status file: an open port may not answer yet.
         latest = time.monotonic() + 60
         while not status.exists() or "ready" not in status.read_text():
             if self._process.poll() is not None:
-                # A process that began while the last one ended keeps its shared memory for a moment.
+                # A process of the last server may hold the shared memory for a moment.
                 assert time.monotonic() < latest, (self._folder / "log").read_text()
                 self._launch(where)
             time.sleep(0.1)
@@ -164,7 +164,7 @@ class Postgresql:
             )
 
     def _open_parents(self) -> None:
-        """Let another user through to the folder: each start of pytest by root closes the folder of its files again."""
+        """Give other users access to the folder: pytest, run by root, restricts its temporary folder at each start."""
         for parent in self._folder.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o711)
 
@@ -174,21 +174,21 @@ class Postgresql:
         others = psutil.Process(self._process.pid).children()
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
-        # As long as one of these is left, it does not start again.
+        # While one of these is left, the server cannot restart.
         psutil.wait_procs(others, timeout=60)
 
 
 class Storage:
-    """Storage with the interface of S3, by moto, with one bucket; it counts requests, and fails if it is told to.
+    """S3 storage by moto with one bucket, which counts requests and fails on demand.
 
     Attributes:
-        url: Its endpoint.
-        bucket: The name of its bucket.
-        environ: What a process needs in order to use it as its only S3.
-        requests: The number of requests by kind: ``PUT``, ``POST``, ``GET``, ``HEAD``, ``LIST``, ``DELETE``.
-        objects: The keys of the objects that were asked for by GET, in order.
-        refused: The number of requests that were answered with 503.
-        latency: Seconds by which each answer is late.
+        url: Endpoint.
+        bucket: Name of the bucket.
+        environ: Environment variables that make it the only S3 of a process.
+        requests: Number of requests by kind: ``PUT``, ``POST``, ``GET``, ``HEAD``, ``LIST``, ``DELETE``.
+        objects: Keys of the objects requested by GET, in order.
+        refused: Number of requests answered with 503.
+        latency: Delay of each response in seconds.
     """
 
     bucket = "bucket"
@@ -233,17 +233,17 @@ class Storage:
         self._server.server_close()
 
     def forget(self) -> None:
-        """Count from zero."""
+        """Reset the counters."""
         self.requests.clear()
         self.objects.clear()
         self.refused = 0
 
     def refuse(self, seconds: float, *, at: str | None = None) -> None:
-        """Answer 503 for a while.
+        """Answer 503 for some time.
 
         Args:
-            seconds: How long.
-            at: The kind of request that begins it: ``PUT``, ``GET`` and so on; default: it begins at once.
+            seconds: Duration.
+            at: Kind of the request that starts it, such as ``PUT``; default: start immediately.
         """
         if at is None:
             self._until = time.monotonic() + seconds
@@ -251,7 +251,7 @@ class Storage:
             self._at = at, seconds
 
     def recover(self) -> None:
-        """Answer again, and at once."""
+        """Answer again, without delay."""
         self._at, self._until, self.latency = None, 0.0, 0.0
 
     def _answering(self, moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -266,7 +266,7 @@ class Storage:
             time.sleep(self.latency)
             if time.monotonic() < self._until:
                 self.refused += 1
-                # Read first what is sent, for the next request comes on the same connection.
+                # Read the body first: the next request uses the same connection.
                 _drain(request)
                 begin(
                     "503 Service Unavailable",

@@ -1,4 +1,4 @@
-"""What all stages have in common: how they begin after a kill, and how they end when a person ends them."""
+"""Start of all stages after a kill, and their end by a signal."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from stages import run
 
 
 @pytest.mark.linux
-def test_ctrl_c_in_the_imports_of_a_stage_shows_no_traceback(repository, tmp_path):
-    """A stage whose first import is interrupted stands for those that import for seconds."""
+def test_ctrl_c_during_imports_shows_no_traceback(repository, tmp_path):
+    """Interrupts the first import, as imports take seconds."""
     (tmp_path / "stages").symlink_to(repository / "stages")
     (tmp_path / "src").symlink_to(repository / "src")
     (tmp_path / "pandas.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
@@ -33,7 +33,7 @@ def main(workspace, params):
     try:
         {body}
     finally:
-        print("put away", flush=True)
+        print("cleaned up", flush=True)
 
 run("split", main)
 """
@@ -64,31 +64,31 @@ def signalled(repository, folder, body, before=""):
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "output"),
     [
-        (KILL.format("SIGINT"), 130, "put away\n"),
-        (IN_ASYNCIO, 143, "cancelled\nput away\n"),
+        (KILL.format("SIGINT"), 130, "cleaned up\n"),
+        (IN_ASYNCIO, 143, "cancelled\ncleaned up\n"),
     ],
 )
-def test_a_stage_that_a_signal_ends_puts_all_away_and_says_so(repository, tmp_path, body, status, said):
+def test_signal_ends_a_stage_cleanly(repository, tmp_path, body, status, output):
     done = signalled(repository, tmp_path, body)
-    assert (done.returncode, done.stdout) == (status, said)
+    assert (done.returncode, done.stdout) == (status, output)
     assert done.stderr == INTERRUPTED
 
 
-def test_sigterm_ends_a_stage_that_ignores_ctrl_c_in_the_background(repository, tmp_path):
+def test_sigterm_ends_a_background_stage_that_ignores_ctrl_c(repository, tmp_path):
     ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     done = signalled(repository, tmp_path, KILL.format("SIGTERM"), before=ignoring)
-    assert (done.returncode, done.stdout, done.stderr) == (143, "put away\n", INTERRUPTED)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", INTERRUPTED)
 
 
-def test_the_second_sigterm_ends_a_stage_at_once(repository, tmp_path):
+def test_second_sigterm_ends_a_stage_at_once(repository, tmp_path):
     twice = f"\n        try: {KILL.format('SIGTERM')}\n        finally: {KILL.format('SIGTERM')}"
     assert signalled(repository, tmp_path, twice).returncode == -signal.SIGTERM
 
 
-def test_what_a_killed_run_left_half_written_is_gone_before_the_next(repository, tmp_path, monkeypatch):
-    """DVC would hash it as a part of the artifact, and Git would offer it among the metrics."""
+def test_temporary_files_of_a_killed_run_are_deleted(repository, tmp_path, monkeypatch):
+    """Otherwise, DVC would hash them with the artifact, and Git would list them among the metrics."""
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
     own = (
         "artifacts/split/train/.part-1-ab-00000.bin",
@@ -109,41 +109,41 @@ def test_what_a_killed_run_left_half_written_is_gone_before_the_next(repository,
     monkeypatch.delenv("DVC_ROOT", raising=False)
 
     def main(workspace, params):
-        raise PixmillError("it has begun", next="nothing")
+        raise PixmillError("started", next="nothing")
 
-    with pytest.raises(SystemExit, match="it has begun"):
+    with pytest.raises(SystemExit, match="started"):
         run("split", main)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert left - {"params.yaml"} >= set(others)
     assert left.isdisjoint(own)
 
 
-def test_a_stage_tells_what_it_does_to_the_project_and_why_it_failed(repository, tmp_path, monkeypatch):
-    """As in ``dvc exp run --temp``: the outputs belong to a copy, what it tells to the project."""
+def test_stage_writes_progress_and_errors_to_the_project(repository, tmp_path, monkeypatch):
+    """As in ``dvc exp run --temp``: outputs belong to a copy, progress to the project."""
     home, copy = tmp_path / "home", tmp_path / "copy"
     for folder in (home, copy):
         folder.mkdir()
         (folder / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
     monkeypatch.chdir(copy)
     monkeypatch.setenv("DVC_ROOT", str(home))
-    told = home / ".pixmill/progress"
+    progress = home / ".pixmill/progress"
     seen = []
-    run("split", lambda *_: seen.extend(read_progress(told)))
+    run("split", lambda *_: seen.extend(read_progress(progress)))
     assert [(each.stage, each.root, each.is_running) for each in seen] == [("split", str(copy), True)]
-    assert read_progress(told) == []
+    assert read_progress(progress) == []
 
     def fail(*_):
         raise PixmillError("too few images", next="pixmill check")
 
     with pytest.raises(SystemExit):
         run("split", fail)
-    assert [each.failed for each in read_progress(told)] == ["too few images\nNext: pixmill check"]
+    assert [each.failed for each in read_progress(progress)] == ["too few images\nNext: pixmill check"]
 
-    # Nor are wrong params told in the terminal alone.
+    # Wrong params are also written there.
     params = copy / "params.yaml"
     params.write_text(params.read_text().replace("  val: 0.15", "  val: -1"))
     with pytest.raises(SystemExit):
         run("split", fail)
-    assert [each.failed.partition("\n")[0] for each in read_progress(told)] == [
+    assert [each.failed.partition("\n")[0] for each in read_progress(progress)] == [
         "split.val: expected a number > 0 and < 1, received -1"
     ]

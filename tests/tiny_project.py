@@ -1,4 +1,4 @@
-"""A project whose five stages take a moment: real Git, real DVC, and the files by which its state is told."""
+"""A project with five fast stages, real Git, real DVC, and the files that the state is read from."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ def files(path):
 time.sleep(float(os.environ.get("SLOW", "0")))
 params = pathlib.Path("params.yaml").read_text()
 if "fail: " + name in params:
-    sys.exit("it was asked to fail")
+    sys.exit("failed on request")
 digest = hashlib.md5(params.encode())
 for dep in deps:
     for file in files(dep):
@@ -72,12 +72,12 @@ def _stage(name: str, deps: list[str]) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the project with committed results; tests that change it take a copy."""
+    """A project with committed results; read-only."""
     return make_once(tmp_path_factory, "tiny", lambda folder: make_project(folder / "pets")) / "pets"
 
 
 def make_project(root: Path) -> Path:
-    """Make the project, with its results in a commit."""
+    """Create the project, with its results in a commit."""
     start_repository(root, with_dvc=True)
     files = {
         "dvc.yaml": "stages:\n" + "".join(_stage(name, deps) for name, deps in _DEPS.items()),
@@ -103,12 +103,12 @@ def make_project(root: Path) -> Path:
 
 
 def copy_project(root: Path, to: Path) -> Path:
-    """Return a copy, with the times of its files."""
+    """Return a copy with the same file times."""
     return Path(shutil.copytree(root, to, symlinks=True))
 
 
 def copy_begun(root: Path, to: Path) -> Path:
-    """Return a copy that has never run."""
+    """Return a copy without results."""
     project = copy_project(root, to)
     (project / "dvc.lock").unlink()
     for folder in ("artifacts", "metrics", "plots", "reports"):
@@ -118,8 +118,8 @@ def copy_begun(root: Path, to: Path) -> Path:
 
 
 def age(root: Path) -> None:
-    """Date all files of the project back by a minute, so that what a test writes is newer."""
-    # Git, which looks at whole seconds, is not to take a file for the one that it was.
+    """Date all files of the project back by at least a minute, to make later changes newer."""
+    # A different time for each call: Git compares whole seconds, and would miss changes.
     then = time.time() - 60 - 2 * next(_CALLS)
     for path in root.rglob("*"):
         if ".git" not in path.parts and path.is_file():
@@ -135,9 +135,9 @@ def change_param(root: Path, old: str, new: str) -> None:
 
 
 def repro(root: Path, **environment: str) -> int:
-    """Run the pipeline as a person does, and return its exit status."""
+    """Run the pipeline, and return its exit status."""
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     environ = {**os.environ, **PERSON, **environment}
     done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
-    sys.stderr.write(done.stderr)  # pytest shows it where a test fails
+    sys.stderr.write(done.stderr)  # pytest shows it if a test fails
     return done.returncode

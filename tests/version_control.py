@@ -1,4 +1,4 @@
-"""Git and DVC, typed in a folder by somebody who has a name."""
+"""Run Git and DVC in a folder, with a Git identity."""
 
 import atexit
 import contextlib
@@ -23,25 +23,25 @@ PERSON = {
     for role in ("AUTHOR", "COMMITTER")
     for key, value in (("NAME", "A Person"), ("EMAIL", "person@example.org"))
 }
-"""Variables of the environment by which Git knows who commits; a machine may know of nobody."""
+"""Environment variables with a Git identity; the machine may have none."""
 
 
-_HERE = {"add", "checkout", "config", "init", "remote"}
-"""What DVC does in this process."""
+_IN_PROCESS = {"add", "checkout", "config", "init", "remote"}
+"""DVC commands that run in this process."""
 
 
 def git(root: Path, *words: str) -> str:
-    """Return what Git prints, without the line's end."""
+    """Run Git, and return its output without the final newline."""
     return _run(root, "git", *words)
 
 
 def dvc(root: Path, *words: str) -> str:
-    """Return what DVC prints, without the line's end.
+    """Run DVC, and return its output without the final newline.
 
-    It takes a second to start, so this process does itself what prints nothing, runs no stage and asks nobody else.
+    DVC takes a second to start, so commands without output, stages or remotes run in this process.
     """
     command = [sys.executable, "-m", "dvc", *words]
-    if words[0] not in _HERE:
+    if words[0] not in _IN_PROCESS:
         return _run(root, *command)
     from dvc.cli import main
 
@@ -49,7 +49,7 @@ def dvc(root: Path, *words: str) -> str:
         for name, value in PERSON.items():
             patch.setenv(name, value)
         patch.chdir(root)
-        # What it says would come from this process from then on.
+        # Without --quiet, its messages would continue to appear in this process.
         if status := main([*words, "--quiet"]):
             raise subprocess.CalledProcessError(status, command)
     return ""
@@ -61,7 +61,7 @@ def _run(root: Path, *words: str) -> str:
 
 
 def start_repository(root: Path, *, branch: str = "main", with_dvc: bool = False) -> Path:
-    """Make a Git repository, and one of DVC in it if asked for, and return the folder, made if need be."""
+    """Create a Git repository, optionally with DVC, and return its folder, created if missing."""
     root.mkdir(parents=True, exist_ok=True)
     if with_dvc and not (root / ".git").exists():
         shutil.copytree(_empty_repository(branch), root, dirs_exist_ok=True)
@@ -84,7 +84,7 @@ def _empty_repository(branch: str) -> Path:
 def _add_dvc(root: Path) -> None:
     from dvc.repo import Repo
 
-    # What it says goes to the stream of the test that used DVC first in this process, which may be closed.
+    # DVC logs to the stream of the test that used it first in this process, which may be closed.
     logging.disable(logging.INFO)
     try:
         Repo.init(str(root)).close()
@@ -100,24 +100,24 @@ def commit(root: Path, message: str = "Change") -> None:
 
 @contextlib.contextmanager
 def living_dvc() -> Iterator[int]:
-    """Return the number of a process that looks like a DVC command while the block lasts."""
+    """Run a process that looks like a DVC command during the block; yield its pid."""
     command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "dvc"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            process.stdout.readline()  # Before, its command line may be empty.
+            process.stdout.readline()  # Until then, its command line may be empty.
             yield process.pid
         finally:
             process.kill()
 
 
 def hold(root: Path, kind: str, *holders: tuple[str, int]) -> None:
-    """Note, as DVC does, that processes read or write paths of a project.
+    """Write DVC's lock file, in which processes read or write paths of a project.
 
     Args:
-        root: The project's folder.
+        root: Folder of the project.
         kind: ``read`` or ``write``.
-        holders: A path in the project and the number of a process each.
+        holders: Pairs of a path in the project and a pid.
     """
     held = {str(root.resolve() / path): {"pid": pid, "cmd": "dvc repro"} for path, pid in holders}
     content = {kind: {path: [each] for path, each in held.items()} if kind == "read" else held}
@@ -127,7 +127,7 @@ def hold(root: Path, kind: str, *holders: tuple[str, int]) -> None:
 
 @contextlib.contextmanager
 def dvc_repo(root: Path) -> Iterator[Any]:
-    """Open a project as DVC's own ``Repo``, which must be that of the current folder."""
+    """Open a project as DVC's ``Repo``, in its folder as the current one."""
     from dvc.repo import Repo
 
     with contextlib.chdir(root), Repo() as repo:

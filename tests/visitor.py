@@ -1,4 +1,4 @@
-"""A client of a private server: asks as the page in a browser would, but for what a test says."""
+"""A client of a private server that sends the same requests as its page, with optional changes."""
 
 import contextlib
 import http.client
@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 
 class Visitor:
-    """Enter by the address of a private server.
+    """Client that opens the address of a private server.
 
     Args:
-        address: The address.
+        address: Address with the token.
 
     Attributes:
         host: Name and port of the server.
-        key: The path of the page, with slashes around it.
-        cookie: What the browser sends.
+        key: Path of the page, with slashes around it.
+        cookie: Cookie that the server has set.
     """
 
     def __init__(self, address: str) -> None:
@@ -36,7 +36,7 @@ class Visitor:
     def ask(
         self, path: str, method: str = "GET", body: bytes | None = None, *, within: bool = True, **headers: str | None
     ) -> tuple[int, Message, bytes]:
-        """Return status, headers and body; a header of ``None`` is left out."""
+        """Send a request, and return status, headers and body; a header of ``None`` is omitted."""
         given = {"Host": self.host, "Cookie": self.cookie or None}
         if body is not None:
             given |= {
@@ -55,12 +55,12 @@ class Visitor:
             return answer.status, answer.headers, answer.read()
 
     def post(self, path: str, content: Any, **headers: str | None) -> tuple[int, Any]:
-        """Send JSON, and return status and what is told."""
+        """Post JSON, and return status and the response."""
         status, _, body = self.ask(path, "POST", json.dumps(content).encode(), **headers)
         return status, json.loads(body) if body.startswith(b"{") else body.decode()
 
-    def told(self, path: str) -> Any:
-        """Return what is told at a path."""
+    def get_json(self, path: str) -> Any:
+        """Return the JSON at a path."""
         status, _, body = self.ask(path)
         assert status == 200, body
         return json.loads(body)

@@ -1,4 +1,4 @@
-"""Waits of tests for what other processes and threads do."""
+"""Wait for other processes and threads."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until a condition holds, for so many seconds at most, and return what it gave."""
+    """Wait until a condition is true, at most for some seconds, and return its value."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end

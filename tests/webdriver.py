@@ -1,4 +1,4 @@
-"""A remote WebDriver on loopback: a real driver behind an address that can be killed, and started again."""
+"""A remote WebDriver on loopback: a real driver behind an address, which can be killed and restarted."""
 
 import contextlib
 import http.server
@@ -17,19 +17,17 @@ __all__ = ["DriverServer"]
 
 
 class DriverServer:
-    """Open browsers for others, as a remote driver does.
-
-    It adds to each request which browser there is.
+    """A remote driver that adds the path of the browser to each request for a session.
 
     Args:
         browser: The browser and its driver.
-        folder: The place for the driver's log and the browsers' profiles.
+        folder: Folder for the driver's log and the browsers' profiles.
 
     Attributes:
-        url: Its address, the same after each start.
-        sessions: The ids of sessions that nobody has asked it to end.
-        arguments: The browser's arguments in the last request for a session.
-        asked: How many commands it was given.
+        url: Address, the same after each start.
+        sessions: Ids of open sessions.
+        arguments: Arguments of the browser in the last request for a session.
+        asked: Number of commands received.
     """
 
     def __init__(self, browser: Browser, folder: Path) -> None:
@@ -41,7 +39,7 @@ class DriverServer:
         self.arguments: list[str] = []
 
     def start(self) -> None:
-        """Start it, with no session; the driver dies with the thread that calls this."""
+        """Start without sessions; the driver ends with the calling thread."""
         self.sessions.clear()
         self._running = contextlib.ExitStack()
         self._driver, _ = self._running.enter_context(running_driver(self._browser, self._folder / "driver.log"))
@@ -54,29 +52,29 @@ class DriverServer:
         thread.start()
 
     def kill(self) -> None:
-        """Kill it with its browsers; nobody listens at its address any more."""
+        """Kill the driver with its browsers, and close its address."""
         self._running.close()
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         remote = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def hand_through(self) -> None:
+            def forward(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 remote.asked += 1
                 try:
-                    status, said = remote._answer(self.command, self.path, body)
+                    status, content = remote._answer(self.command, self.path, body)
                 except (OSError, HTTPException):
                     self.close_connection = True  # The driver has been killed.
                     return
-                with contextlib.suppress(OSError):  # So may be the client.
+                with contextlib.suppress(OSError):  # The client may have been killed.
                     self.send_response(status)
                     self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(said)))
+                    self.send_header("Content-Length", str(len(content)))
                     self.end_headers()
-                    self.wfile.write(said)
+                    self.wfile.write(content)
 
-            do_GET = do_POST = do_DELETE = hand_through  # noqa: N815
+            do_GET = do_POST = do_DELETE = forward  # noqa: N815
 
             def log_message(self, *arguments: object) -> None:
                 pass
@@ -85,21 +83,21 @@ class DriverServer:
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if (method, path) == ("POST", "/session"):
-            status, said = self._forward(method, path, self._with_browser(json.loads(body)))
+            status, content = self._forward(method, path, self._with_browser(json.loads(body)))
             if status == 200:
-                self.sessions.add(json.loads(said)["value"]["sessionId"])
-            return status, said
+                self.sessions.add(json.loads(content)["value"]["sessionId"])
+            return status, content
         if method == "DELETE":
-            # A driver whose browser is gone may hang, or close the connection without an answer.
+            # A driver whose browser has ended may hang, or close the connection without a response.
             self.sessions.discard(path.removeprefix("/session/"))
         return self._forward(method, path, body)
 
-    def _with_browser(self, asked: dict[str, Any]) -> bytes:
-        options = asked["capabilities"]["alwaysMatch"]["goog:chromeOptions"]
+    def _with_browser(self, request: dict[str, Any]) -> bytes:
+        options = request["capabilities"]["alwaysMatch"]["goog:chromeOptions"]
         self.arguments = list(options["args"])
         options["binary"] = str(self._browser.binary)
         options["args"] += ["--no-sandbox", "--remote-debugging-pipe"]
-        return json.dumps(asked).encode()
+        return json.dumps(request).encode()
 
     def _forward(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         connection = HTTPConnection(urlsplit(self._driver).netloc)

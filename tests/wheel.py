@@ -1,4 +1,4 @@
-"""The package as a release has it: built from what Git would clone."""
+"""Build the package as for a release, from the files that Git would clone."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ __all__ = ["build_package", "copy_repository"]
 
 
 def copy_repository(repository: Path, folder: Path) -> Path:
-    """Copy what Git would clone, as it stands in the working tree, and return the folder."""
+    """Copy the files that Git would clone, in their state in the working tree, and return the folder."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"],
         cwd=repository,
@@ -27,7 +27,7 @@ def copy_repository(repository: Path, folder: Path) -> Path:
 def build_package(source: Path, folder: Path, *words: str) -> Path:
     """Build an sdist, and from it a wheel, into a folder; return the wheel.
 
-    The backend is the installed one, so that nothing is downloaded. ``--wheel`` builds the wheel alone.
+    The backend is the installed one, to download nothing. ``--wheel`` builds only the wheel.
     """
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", *words, "--outdir", str(folder), str(source)],

@@ -1,4 +1,4 @@
-"""Real servers on loopback, each for all tests of a process."""
+"""Real servers on loopback, shared by the tests of a process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.webdriver import DriverServer
 
 @pytest.fixture
 def remote_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DriverServer]:
-    """A driver of browsers elsewhere, which all browsers are asked of."""
+    """A remote driver that opens all browsers of the test."""
     remote = DriverServer(find_browser(), tmp_path)
     remote.start()
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", remote.url)
@@ -24,7 +24,7 @@ def remote_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[D
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgresql]:
-    """A PostgreSQL; a test that stops it starts it again."""
+    """A PostgreSQL server; tests that stop it must restart it."""
     server = Postgresql(tmp_path_factory.mktemp("postgresql"))
     server.start()
     yield server
@@ -41,7 +41,7 @@ def s3_server() -> Iterator[Storage]:
 
 @pytest.fixture
 def s3(s3_server: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    """Storage with the interface of S3, counted from zero; this process and its children know no other S3."""
+    """S3 storage with reset counters, the only S3 of this process and its children."""
     for name, value in s3_server.environ.items():
         monkeypatch.setenv(name, value)
     s3_server.forget()
@@ -53,7 +53,7 @@ def s3(s3_server: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]
 def mlflow_server(
     postgresql_server: Postgresql, s3_server: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MlflowServer]:
-    """An MLflow server on PostgreSQL, with artifacts in S3; a test that kills it starts it again."""
+    """An MLflow server on PostgreSQL, with artifacts in S3; tests that kill it must restart it."""
     artifacts = f"s3://{s3_server.bucket}/mlflow"
     folder = tmp_path_factory.mktemp("mlflow")
     server = MlflowServer(folder, postgresql_server.uri, artifacts, **s3_server.environ)

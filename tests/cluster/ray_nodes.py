@@ -20,17 +20,17 @@ __all__ = ["LOST_NODE", "RayCluster", "squares_unless_on_lost_node"]
 
 _REPOSITORY = Path(__file__).parents[2]
 
-# A node that is gone is missed in 3 s, not in 15.
+# Detect a lost node in 3 s instead of 15.
 _RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500", "PYTHONPATH": str(_REPOSITORY)}
 
 _PORTS = ["--min-worker-port=0", "--max-worker-port=0"]
-"""Ports of the nodes' processes: any, lest one be another's."""
+"""Let the nodes' processes use any free port."""
 
 _NODE = "PIXMILL_TEST_NODE"
-"""The environment variable that numbers a node for the passes that run there."""
+"""Environment variable with the number of a node, for the passes that run there."""
 
 LOST_NODE = 2
-"""The node that a test kills."""
+"""Number of the node that a test kills."""
 
 _HIDE = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$1" && shift && exec "$@"', "sh"]
 
@@ -39,8 +39,8 @@ class RayCluster:
     """A Ray cluster of nodes with one processor each, which can import the tests' modules.
 
     Args:
-        nodes: How many, the head among them.
-        hidden: A folder that they find empty.
+        nodes: Number of nodes, including the head.
+        hidden: Folder that appears empty to the nodes.
     """
 
     def __init__(self, nodes: int, hidden: Path) -> None:
@@ -70,16 +70,16 @@ class RayCluster:
                         stderr=subprocess.STDOUT,
                     )
                 )
-                # One after another: nodes that start at the same time may choose the same socket, and one aborts.
+                # One after another: nodes that start at the same time may choose the same socket.
                 _wait_until_started(self._nodes[-1], output)
         _wait_for(f"{network}.1", client)
 
     def runs_a_batch(self, number: int) -> bool:
-        """Return whether a node runs a batch of a pass at this moment: Ray names its processes by what they run."""
+        """Return whether a node is running a batch of a pass, by the process titles that Ray sets."""
         return any("ray::run_batch" in _words(process) for process in self._tree(number))
 
     def kill_node(self, number: int) -> None:
-        """Kill all that runs on a node, as the loss of a machine would; node 0 is the head."""
+        """Kill all processes of a node, like the loss of a machine; node 0 is the head."""
         for process in self._tree(number):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -98,7 +98,7 @@ class RayCluster:
 
 
 def squares_unless_on_lost_node(rows: Sequence[int]) -> list[int]:
-    """Return the squares of numbers after a tenth of a second; on the node that a test kills, wait for its end."""
+    """Return the squares of numbers after 0.1 s; on the node that a test kills, block."""
     time.sleep(300 if os.environ.get(_NODE) == str(LOST_NODE) else 0.1)
     return [row * row for row in rows]
 
@@ -113,7 +113,7 @@ def _wait_until_started(node: subprocess.Popen[bytes], output: IO[bytes]) -> Non
 
 def _wait_for(host: str, port: int) -> None:
     latest = time.monotonic() + 120
-    while True:  # Clients are refused at first.
+    while True:  # Early connections are refused.
         with contextlib.suppress(ConnectionRefusedError), socket.create_connection((host, port)):
             return
         assert time.monotonic() < latest

@@ -1,4 +1,4 @@
-"""The stage with browsers of a remote driver."""
+"""The stage scrape with browsers of a remote driver."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser, pytes
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Images of two classes: enough for some pages of the shop."""
+    """Images of two classes, enough for several pages of the shop."""
     folder = tmp_path_factory.mktemp("shop") / "data"
     for number, label in enumerate(("boot", "hat")):
         (folder / label).mkdir(parents=True)
@@ -26,7 +26,7 @@ def data(tmp_path_factory):
 
 
 class Scrape:
-    """The stage in a folder of its own."""
+    """The stage in a new folder."""
 
     def __init__(self, root, repository, data):
         self.root, self._repository = root, repository
@@ -44,7 +44,7 @@ class Scrape:
         assert done.returncode == 0, done.stderr
 
     def outputs(self):
-        """The digest of each output, by its path; no page, which shows no other data."""
+        """Return the digest of each output except pages, by path."""
         files = (path for name in ("artifacts", "metrics", "plots") for path in (self.root / name).rglob("*"))
         return {str(path.relative_to(self.root)): digest(path) for path in files if path.is_file()}
 
@@ -60,7 +60,7 @@ def scrape(tmp_path, repository, data):
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory, repository, data):
-    """What a browser of this machine brings."""
+    """Outputs with a browser of this machine."""
     here = Scrape(tmp_path_factory.mktemp("local") / "project", repository, data)
     here.run()
     return here.outputs()

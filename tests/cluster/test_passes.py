@@ -29,7 +29,7 @@ COUNT = 320
 
 @pytest.fixture
 def given(tmp_path, trained_folder):
-    """Images in a project, images that are packed, and a model."""
+    """A project with images, packed images, and a model."""
     packed = tmp_path / "packed"
     pack_images(packed, "train", some_pixels(COUNT))
     project = write_project(tmp_path)
@@ -65,7 +65,7 @@ def predictions(given, folder):
 
 @pytest.fixture
 def ray_nodes(tmp_path_factory):
-    """Three nodes that see none of the tests' files."""
+    """Three nodes that cannot see the files of the tests."""
     nodes = RayCluster(3, hidden=tmp_path_factory.getbasetemp())
     yield nodes
     if "ray" in sys.modules:
@@ -73,25 +73,25 @@ def ray_nodes(tmp_path_factory):
     nodes.end()
 
 
-def test_passes_give_the_bytes_of_this_machine_and_survive_the_loss_of_a_node(given, ray_nodes, monkeypatch, tmp_path):
+def test_passes_give_local_bytes_and_survive_a_lost_node(given, ray_nodes, monkeypatch, tmp_path):
     passes = [features, measures, shards, predictions]
     here = [run(given, tmp_path / "here") for run in passes]
     monkeypatch.setenv("PIXMILL_COMPUTE", ray_nodes.address)
     assert [run(given, tmp_path / "there") for run in passes] == here
-    given_out = []
+    sent = []
     lost = threading.Event()
-    # The batch that keeps this node busy ends with it alone.
+    # The batch on this node ends only with the node.
     losing = threading.Thread(target=lose_node, args=(ray_nodes, lost))
 
     def rows_until_the_loss():
         losing.start()
         while not lost.is_set():
-            given_out.append(len(given_out))
-            yield given_out[-1]
+            sent.append(len(sent))
+            yield sent[-1]
 
     squares = list(map_batches(squares_unless_on_lost_node, rows_until_the_loss(), batch_size=1))
     losing.join()
-    assert squares == [row * row for row in given_out]
+    assert squares == [row * row for row in sent]
 
 
 def lose_node(nodes, lost):

@@ -1,4 +1,4 @@
-"""A DVC remote on S3: what a team shares is pushed once, and fetched as far as it is needed."""
+"""A DVC remote on S3: results are pushed once, and fetched only as needed."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ def done_by(project: Any, *words: str, **environ: str) -> str:
 
 @pytest.fixture
 def project(copy_of_finished, s3, tmp_path) -> Any:
-    """A finished project whose remote is a folder of the bucket, nothing pushed yet."""
+    """A finished project whose remote is an empty folder of the bucket."""
     done_by(copy_of_finished, "remote", "add", "--default", "storage", f"s3://{s3.bucket}/{tmp_path.name}")
     copy_of_finished.commit("Add storage")
     return copy_of_finished
@@ -33,8 +33,8 @@ def files_of(project: Any, *folders: str) -> dict[str, bytes]:
     return {path.relative_to(project.path).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch):
-    # By the project's own settings, which a clone has too.
+def test_clone_runs_nothing_and_fetches_only_inputs(project, s3, monkeypatch):
+    # The endpoint comes from the project's settings, which the clone inherits.
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     done_by(project, "remote", "modify", "storage", "endpointurl", s3.url)
     project.commit("Name the endpoint")
@@ -46,7 +46,7 @@ def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch
     assert "Running stage" not in output
     assert output.endswith("Data and pipelines are up to date.\n")
     assert s3.objects == []
-    # A change of evaluate alone.
+    # A change of evaluate only.
     clone.edit(("draws: 200", "draws: 300"))
     output = done_by(clone, "repro", "--pull", "--allow-missing")
     assert output.count("Running stage") == output.count("Running stage 'evaluate'") == 1

@@ -1,4 +1,4 @@
-"""MLflow on PostgreSQL and S3: all of a run arrives, also when one of the two is away for a while."""
+"""MLflow on PostgreSQL and S3: runs arrive complete, even after an outage of either."""
 
 import contextlib
 import math
@@ -19,14 +19,14 @@ def services(mlflow_server, postgresql_server, s3):
 
 @pytest.fixture
 def retrained(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
-    """Train once more, which takes the weights of the finished training, and return what was printed to stderr."""
+    """Train again with the reused weights of the finished training, and return stderr."""
     settings = {"MLFLOW_TRACKING_URI": services.mlflow.uri, "MLFLOW_EXPERIMENT_NAME": tmp_path.name}
     copy_of_finished.settings.update(settings)
 
     def train(*stages: str) -> str:
         done = copy_of_finished.dvc("repro", "--force", "--single-item", *stages)
         assert done.returncode == 0, done.stdout + done.stderr
-        # All outputs have the bytes that they have with the local default.
+        # All outputs have the same bytes as with the local default.
         assert copy_of_finished.git("status", "--porcelain") == ""
         assert copy_of_finished.dvc("status", "-q").returncode == 0
         return done.stderr
@@ -39,19 +39,19 @@ def recorded(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
     """Return the only run of this test."""
     from mlflow import MlflowClient
 
-    def look() -> Any:
+    def find() -> Any:
         client = MlflowClient(services.mlflow.uri)
         (run,) = client.search_runs([client.get_experiment_by_name(tmp_path.name).experiment_id])
         return client, run
 
-    yield look
-    # Runs are found by their weights, and all of these tests have the same.
+    yield find
+    # Runs are found by their weights, which are the same in all tests.
     client = MlflowClient(services.mlflow.uri)
     client.delete_experiment(client.get_experiment_by_name(tmp_path.name).experiment_id)
 
 
 def is_complete(client: Any, run: Any, finished: Any) -> bool:
-    """Tell whether a run has the params, curve, files and models of the finished project's training."""
+    """Return whether a run has the params, curve, files and models of the finished project's training."""
     from mlflow import MlflowClient
 
     local = MlflowClient(f"sqlite:///{finished.path}/mlflow.db")
@@ -63,7 +63,7 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     return (
         run.info.status == "FINISHED"
-        # By way of the server: whoever trains needs no key for S3.
+        # Through the server: training needs no key for S3.
         and run.info.artifact_uri.startswith("mlflow-artifacts:/")
         and run.data.params == known.data.params
         and curve == known_curve != []
@@ -73,8 +73,8 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
 
 
 @contextlib.contextmanager
-def away(s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]) -> Iterator[None]:
-    """Let something be away from so many more uploads on until the block ends."""
+def outage(s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]) -> Iterator[None]:
+    """Begin an outage after the given number of uploads, and end it with the block."""
     reached, over = s3.requests["PUT"] + puts, threading.Event()
 
     def begin_in_the_middle() -> None:
@@ -84,26 +84,26 @@ def away(s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], obje
         begun.append(begin())
 
     begun: list[object] = []
-    trouble = threading.Thread(target=begin_in_the_middle)
-    trouble.start()
+    thread = threading.Thread(target=begin_in_the_middle)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        trouble.join()
+        thread.join()
         end()
-    assert begun, "it ended before the trouble began"
+    assert begun, "the block ended before the outage began"
 
 
-def test_what_is_away_while_a_run_is_sent_gets_it_later(retrained, recorded, finished, copy_of_finished, services):
+def test_outages_delay_a_run(retrained, recorded, finished, copy_of_finished, services):
     s3, database = services.s3, services.postgresql
     s3.latency = 0.1
-    with away(s3, 10, lambda: s3.refuse(math.inf, at="PUT"), s3.recover):
+    with outage(s3, 10, lambda: s3.refuse(math.inf, at="PUT"), s3.recover):
         warning = retrained("train").splitlines()[-1]
     assert warning.startswith("warning: ")
     assert warning.endswith("pixmill sync")
     s3.latency = 0.5
-    with away(s3, 1, database.stop, database.start):
+    with outage(s3, 1, database.stop, database.start):
         done = copy_of_finished.run("pixmill", "sync")
     s3.recover()
     assert "next: pixmill sync" in done.stdout + done.stderr

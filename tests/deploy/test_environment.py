@@ -1,4 +1,4 @@
-"""The service runs with the packages of ``deploy/requirements.txt`` alone, as the Dockerfile installs them."""
+"""The server runs with only the packages of ``deploy/requirements.txt``, installed as in the Dockerfile."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment made by the Dockerfile's steps."""
+    """Interpreter of an environment that is installed by the Dockerfile's steps."""
     folder = tmp_path_factory.mktemp("environment")
     source = folder / "source"
     source.mkdir()
@@ -39,7 +39,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made / "bin/python"
 
 
-def test_an_exported_model_is_served_without_the_pipeline(python: Path, exported: Path, tmp_path: Path) -> None:
+def test_serves_an_exported_model_without_the_pipeline(python: Path, exported: Path, tmp_path: Path) -> None:
     start = [str(python.with_name("pixmill"))]
     options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
     with Running(*options, cwd=tmp_path, start=start, environ={"PYTHONPATH": ""}) as server:

@@ -1,4 +1,4 @@
-"""The files that deploy the service agree with the service, and with each other."""
+"""The files of deploy/ agree with the server and with each other."""
 
 import json
 import re
@@ -21,13 +21,13 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def workload() -> dict[str, Any]:
-    """Return what Kubernetes runs."""
+    """Return the Kubernetes deployment."""
     described, _ = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
     return described
 
 
-def test_the_service_is_pinned_as_the_pipeline_is():
-    """What ``make requirements`` writes: the versions and hashes of the one list of pins."""
+def test_pins_are_those_of_the_pipeline():
+    """``make requirements`` writes the same versions and hashes to both files."""
     chosen, known = pins(DEPLOY / "requirements.txt"), pins(REPOSITORY / "requirements.txt")
     versions = {block.partition(" ")[0] for block in known.values()}
     hashes = {block.partition(" ")[0]: set(re.findall(r"sha256:\w+", block)) for block in known.values()}
@@ -38,16 +38,16 @@ def test_the_service_is_pinned_as_the_pipeline_is():
     assert "://" not in (DEPLOY / "requirements.txt").read_text()
 
 
-def test_it_has_what_the_extras_ask_for():
-    asked = {requirement.name for requirement in list_requirements(["serve"])}
+def test_pins_include_the_extra_serve():
+    required = {requirement.name for requirement in list_requirements(["serve"])}
     chosen = {re.split(r"[ =]", block)[0] for block in pins(DEPLOY / "requirements.txt").values()}
-    assert asked | {"setuptools"} <= chosen
+    assert required | {"setuptools"} <= chosen
     assert chosen.isdisjoint(
         {"dvc", "keras", "matplotlib", "mlflow", "pandas", "pyarrow", "scikit-learn", "tensorflow"}
     )
 
 
-def test_every_command_line_is_understood():
+def test_command_lines_are_valid():
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     started = json.loads(entry)[1:]
     unit = re.search(r"^ExecStart=(.*)$", (DEPLOY / "pixmill.service").read_text(), re.MULTILINE)[1]
@@ -57,7 +57,7 @@ def test_every_command_line_is_understood():
         assert make_parser().parse_args(line).port == 8000
 
 
-def test_yaml_files_name_what_the_dockerfile_offers():
+def test_yaml_files_match_the_dockerfile():
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     service = compose["services"]["pixmill"]
     assert (REPOSITORY / service["build"]["dockerfile"]).is_file()
@@ -70,7 +70,7 @@ def test_yaml_files_name_what_the_dockerfile_offers():
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp"}
 
 
-def test_only_what_the_dockerfile_copies_reaches_the_daemon():
+def test_dockerignore_allows_exactly_the_copied_files():
     texts = [path.read_text() for path in (DEPLOY / "Dockerfile", DEPLOY / "cluster/Dockerfile")]
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", "\n".join(texts), re.MULTILINE)
     allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}

@@ -22,17 +22,17 @@ CLASSES = ("dress", "sneaker", "trouser")
 PER_CLASS = 40
 EPOCHS = 6
 QUICK = "{draws: 200, grad_cam: 0, label_errors: 0}"
-"""The section evaluate of projects in which nobody looks for label errors."""
+"""Section evaluate for projects that need no label issues."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the repository with images of its own, or a project that the installed package made.
+    """A copy of the repository with a few images, or a project created by the installed package.
 
     Args:
-        path: Its folder.
-        python: The interpreter that has Pixmill.
-        settings: Environment variables beside those of every project.
+        path: Folder of the project.
+        python: Interpreter with Pixmill.
+        settings: Additional environment variables.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Project:
             "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
-            # Of experiments that DVC commits; a machine may know of nobody.
+            # DVC commits experiments; the machine may have no Git identity.
             "GIT_AUTHOR_NAME": "test",
             "GIT_AUTHOR_EMAIL": "test@example.org",
             "GIT_COMMITTER_NAME": "test",
@@ -94,7 +94,7 @@ class Project:
         path.write_text(text, encoding="utf-8")
 
     def metrics(self, stage: str) -> Any:
-        """Return all figures of a stage, of which ``metrics/<stage>.json`` is the headline."""
+        """Return all metrics of a stage; ``metrics/<stage>.json`` has only the headline."""
         return json.loads((self.path / "plots" / stage / "full.json").read_text(encoding="utf-8"))
 
     def lock(self) -> dict[str, Any]:
@@ -106,20 +106,20 @@ class Project:
         self.git("commit", "-qm", message)
 
     def processes(self) -> dict[int, list[str]]:
-        """Return the command line, by pid, of every living process that works in this folder or names it."""
+        """Return the command lines, by pid, of all processes that run in this folder or name it."""
         found = {}
         for process in psutil.process_iter():
             try:
                 words = process.cmdline()
                 if str(self.path) in " ".join(words) or process.cwd().startswith(str(self.path)):
                     found[process.pid] = words
-            except (psutil.NoSuchProcess, psutil.AccessDenied):  # gone meanwhile, or a zombie
+            except (psutil.NoSuchProcess, psutil.AccessDenied):  # ended meanwhile, or a zombie
                 continue
         return found
 
 
 def _copy_of_the_repository(repository: Path, path: Path) -> Project:
-    """Copy what Git would clone, and commit it."""
+    """Copy the files that Git would clone, and commit them."""
     copy_repository(repository, path)
     project = Project(path)
     project.git("init", "-q", "-b", "main")
@@ -135,12 +135,12 @@ def _bring_images(images: Path, project: Project) -> None:
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"classes: .*", f"classes: [{', '.join(CLASSES)}]", text)
     text = re.sub(r"\n  source: \w+", "\n  source: shop", text)
-    # A network that has epochs.
+    # A network with epochs.
     text = re.sub(r"\n  model: \w+", "\n  model: cnn", text)
     text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
     text = re.sub(r"\n  batch_size: \d+", "\n  batch_size: 8", text)
-    # Seconds less, each time that train or evaluate runs.
+    # Saves seconds each time that train or evaluate runs.
     text = text.replace("\ntrain:", "\ntrain:\n  learning_curve: never")
     text = text.replace("evaluate: {}", f"evaluate: {QUICK}")
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
@@ -148,9 +148,9 @@ def _bring_images(images: Path, project: Project) -> None:
 
 @pytest.fixture(scope="session")
 def finished(repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a project after one undisturbed `dvc repro`, committed; tests only read it.
+    """A project after one complete `dvc repro`, committed; tests must not change it.
 
-    The first process of the tests that needs it makes it for all of them.
+    The first test process that needs it creates it for all.
     """
     folder = tmp_path_factory.getbasetemp()
     place = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "finished"
@@ -166,6 +166,6 @@ def finished(repository: Path, bundled_images: Path, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def copy_of_finished(finished: Project, tmp_path: Path) -> Project:
-    """Return a finished project that a test may change."""
+    """A copy of the finished project that a test may change."""
     shutil.copytree(finished.path, tmp_path / "project", symlinks=True)
     return Project(tmp_path / "project")

@@ -1,4 +1,4 @@
-"""Each benchmark runs, in its smallest size, where no number means anything."""
+"""Each benchmark runs in its smallest size, in which the numbers mean nothing."""
 
 import json
 import re
@@ -49,13 +49,13 @@ KEYS = {
         "large_vs_imagehash",
         "large_vs_decode",
     },
-    # Last: meanwhile the tests of another file make the project that these need.
+    # Last: meanwhile, the tests of another file create the project for these.
     "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
     "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
 }
 
 
-def test_each_benchmark_is_run_here(repository) -> None:
+def test_all_benchmarks_are_tested(repository) -> None:
     files = (repository / "benchmarks").glob("*.py")
     assert {path.stem for path in files if re.search(r"^ +make bench-", path.read_text(), re.MULTILINE)} == {*KEYS}
 
@@ -83,12 +83,12 @@ for line in sys.stdin:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(os.path.dirname(benchmark)):
             del sys.modules[name]
 """
-"""Runs the benchmarks that standard input names, one after the other: each imports what no earlier one has imported."""
+"""Script that runs the benchmarks named on standard input, one after the other, in one interpreter."""
 
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
-    """Run a benchmark with some environment variables; return what it printed, and the traceback of an error."""
+    """Run a benchmark with environment variables; return its output and the traceback of an error."""
     command = [sys.executable, "-c", _INTERPRETER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -108,7 +108,7 @@ def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.services if name == "scale" else pytest.mark.slow) for name in KEYS]
 )
-def test_its_last_line_has_its_ratios(name, run, repository, request) -> None:
+def test_last_line_has_the_ratios(name, run, repository, request) -> None:
     environ = {"QUICK": "tiny"}
     if name in {"compare", "predict"}:
         environ["PROJECT"] = str(request.getfixturevalue("finished").path)

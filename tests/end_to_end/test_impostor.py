@@ -1,4 +1,4 @@
-"""Somebody else owns the package's name on the index: what projects and CI type installs the true one all the same."""
+"""The commands of projects and CI install the real package, although an impostor owns its name on the index."""
 
 import os
 import re
@@ -25,19 +25,19 @@ SETTINGS = {
     "PIP_CONFIG_FILE": os.devnull,
     "PIP_FIND_LINKS": "",
 }
-"""The installed setuptools builds (pip's option is inverted here), so that nothing is downloaded."""
+"""Settings that build with the installed setuptools (pip's option is inverted) and download nothing."""
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """An index with an impostor of the same and of a higher version; the true wheel and its Git lie beside it."""
+    """An index with an impostor of the same and of a higher version."""
     with Index(tmp_path_factory.mktemp("index") / "served", pixmill.__version__, "9.9.9") as index:
         yield index
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all installed packages but Pixmill."""
+    """A folder with all installed packages except Pixmill."""
     folder = tmp_path_factory.mktemp("packages")
     for packages in dict.fromkeys(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")):
         for path in Path(packages).iterdir():
@@ -48,7 +48,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clean(index: Index, packages: Path, tmp_path: Path) -> Callable[[Project], Project]:
-    """Give a project a clean environment, with the packages of others, whose index is the impostor's."""
+    """Give a project a clean environment with all other packages, whose index is the impostor's."""
 
     def make(project: Project) -> Project:
         folder = tmp_path / f"venv{len(list(tmp_path.glob('venv*')))}"
@@ -75,7 +75,7 @@ def clean(index: Index, packages: Path, tmp_path: Path) -> Callable[[Project], P
 
 @pytest.fixture
 def project(bundled_images: Path, tmp_path: Path) -> Project:
-    """Make a project by what runs here, and commit it."""
+    """A project created by the running Pixmill, committed."""
     for label in ("coat", "dress"):
         (tmp_path / "images" / label).mkdir(parents=True)
         for image in sorted((bundled_images / label).glob("*.png"))[:30]:
@@ -96,43 +96,45 @@ def jobs_of(project: Project, file: str) -> dict[str, list[str]]:
     return {name: content[name]["script"] for name in ("test", "compare", "comment", "promote")}
 
 
-def enter(project: Project, script: str, **environ: str) -> str:
+def run_script(project: Project, script: str, **environ: str) -> str:
     done = project.run("bash", "-e", "-c", script, **environ)
     assert done.returncode == 0, (script, done.stdout + done.stderr)
     return done.stdout
 
 
-def require_true(project: Project, index: Index) -> None:
-    """Require that the environment has the true Pixmill, and that nobody was asked for its name."""
-    enter(project, "python -P -c 'import pixmill.experiments.compare'")
+def check_real(project: Project, index: Index) -> None:
+    """Check that the environment has the real Pixmill, and that the index was not asked for it."""
+    run_script(project, "python -P -c 'import pixmill.experiments.compare'")
     assert not index.marker.exists()
     assert not [path for path in index.asked if path.startswith("/simple/pixmill")]
 
 
-def test_a_version_is_what_the_index_says(index: Index, clean: Callable[[Project], Project], tmp_path: Path) -> None:
+def test_install_by_version_gets_the_impostor(
+    index: Index, clean: Callable[[Project], Project], tmp_path: Path
+) -> None:
     project = clean(Project(tmp_path))
-    enter(project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill")
+    run_script(project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill")
     assert index.marker.exists(), "the trap works"
     index.marker.unlink()
     index.asked.clear()
 
 
-def test_ci_and_readme_install_the_true_one(
+def test_ci_and_readme_install_the_real_package(
     project: Project, clean: Callable[[Project], Project], index: Index
 ) -> None:
     github, gitlab = (jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
     assert github["test"] == gitlab["test"]
     commands = [line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]]
     (install,) = {line for line in commands if line.startswith("pip ")}
-    typed = re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
-    assert typed == [install, install]
+    documented = re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
+    assert documented == [install, install]
     assert github["test"][0] == install.replace("-e .", "-e '.[dev]'")
     own = clean(project)
-    enter(own, "pip install -e .")  # as people are used to
+    run_script(own, "pip install -e .")  # as usual in other projects
     for stage in ("stages.train", "stages"):
         done = own.run("python", "-m", stage)
         assert done.returncode == 1
         assert done.stderr == f"Pixmill is not installed in this environment\nNext: {install}\n"
     for command in github["test"]:
-        enter(own, command)
-    require_true(own, index)
+        run_script(own, command)
+    check_real(own, index)

@@ -1,4 +1,4 @@
-"""A run that is killed at its worst moment is finished by the next one, with the same bytes and no orphans."""
+"""After a kill at the worst moment, the next run gives the same bytes and leaves no orphans."""
 
 import os
 import re
@@ -13,43 +13,43 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
-def until(look: Callable[[], Any], what: str, running: subprocess.Popen[str]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while not (found := look()):
-        assert running.poll() is None, f"dvc ended before {what}"
-        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
+def until(condition: Callable[[], Any], event: str, running: subprocess.Popen[str]) -> Any:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (found := condition()):
+        assert running.poll() is None, f"dvc ended before {event}"
+        assert time.monotonic() < deadline, f"waited {TIMEOUT_SECONDS} s for {event}"
         time.sleep(0.005)
     return found
 
 
 def pid_of(project, stage: str) -> int | None:
-    # One that is just being started or ended has no words.
+    # A process that is starting or ending has no command line.
     return next((pid for pid, words in project.processes().items() if words[-1:] == [f"stages.{stage}"]), None)
 
 
 def mid_train(project) -> bool:
-    """Train has kept its first epoch."""
+    """Return whether train has saved a checkpoint."""
     return any(project.path.glob(".pixmill/train/checkpoints/[!.]*.npz"))
 
 
 def stopped_in_train(project, running: subprocess.Popen[str]) -> int:
-    """Stop train at its worst moment and return its pid: it cannot go on while its killer is looking for it."""
-    pid = until(lambda: pid_of(project, "train"), "train had begun", running)
+    """Stop train between two epochs, and return its pid: it cannot continue before it is killed."""
+    pid = until(lambda: pid_of(project, "train"), "train started", running)
     while True:
-        until(lambda: mid_train(project), "train had kept an epoch", running)
+        until(lambda: mid_train(project), "train saved an epoch", running)
         os.kill(pid, signal.SIGSTOP)
         if mid_train(project):
             return pid
-        os.kill(pid, signal.SIGCONT)  # It was past that moment already.
+        os.kill(pid, signal.SIGCONT)  # It had already continued.
 
 
-# DVC runs a stage by $SHELL: dash (`sh` on Debian) stays between the two.
-def test_dvc_is_killed_while_a_stage_runs(copy_of_finished, finished) -> None:
+# DVC runs stages by $SHELL: dash (`sh` on Debian) remains as a process between DVC and the stage.
+def test_resumes_after_dvc_is_killed(copy_of_finished, finished) -> None:
     project = copy_of_finished
-    # Nothing of the training that was finished is there to be taken over.
+    # Remove the finished training, which would be reused.
     for folder in (".pixmill/train", "artifacts/train"):
         shutil.rmtree(project.path / folder)
     (digest,) = (out["md5"] for out in project.lock()["stages"]["train"]["outs"] if out["path"] == "artifacts/train")
@@ -57,7 +57,7 @@ def test_dvc_is_killed_while_a_stage_runs(copy_of_finished, finished) -> None:
     with project.start("repro", "train", SHELL="sh") as running:
         pid = stopped_in_train(project, running)
         running.kill()
-        os.kill(pid, signal.SIGCONT)  # An orphan would go on.
+        os.kill(pid, signal.SIGCONT)  # An orphan would continue.
     deadline = time.monotonic() + 60
     while project.processes() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The default model has the same bytes on two kinds of processor: this one, and an emulated Haswell without AVX-512."""
+"""The default model has the same bytes on two processors: this one, and an emulated Haswell without AVX-512."""
 
 import json
 import os
@@ -40,7 +40,7 @@ params = TrainParams()
 fix_threads(params.threads)
 with tempfile.TemporaryDirectory() as name:
     scratch = Path(name)
-    os.environ["XDG_CACHE_HOME"] = name  # converted here, too
+    os.environ["XDG_CACHE_HOME"] = name  # to convert it here
     origin = {"scratch": scratch, "threads": params.threads, "layers": feature_layers(params)}
     backbone = convert_backbone(params.backbone, image_size=SIDE, **origin)
     features = extract_features(pixels, ids, params.backbone, **origin)
@@ -62,7 +62,7 @@ for place, label in enumerate(CLASSES):
 table = pd.concat([table, table[table["split"] == "test"].assign(split="val", id=lambda rows: rows["id"] + "v")])
 groups = pd.Series(table["id"].to_numpy(), index=table["id"])
 metrics = measure(table, groups, CLASSES, top_k=2, draws=1000, confidence=0.95)
-# Sums over many images are blocked otherwise than over few. The labels are in order, as QEMU 7.2 sorts wrongly.
+# Sums over many images use other blocks than sums over few. Labels are in order, since QEMU 7.2 sorts wrongly.
 chance = np.random.default_rng(7)
 many = chance.standard_normal((600, features.shape[1])).astype(np.float32)
 wide = fit_logistic(many, np.repeat(np.arange(10, dtype=np.int32), 60), params, labels=10)

@@ -1,4 +1,4 @@
-"""A team's own project: made by the installed package, run, shared, extended, corrected and upgraded."""
+"""A team's project: created by the installed package, run, shared, extended, corrected and upgraded."""
 
 import hashlib
 import json
@@ -35,10 +35,10 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 
 def environment(folder: Path, wheel: Path | None = None) -> Path:
-    """Make an environment that has the packages of the tests and perhaps a wheel, and return its interpreter.
+    """Create an environment with the packages of the tests and an optional wheel, and return its interpreter.
 
-    Nothing is downloaded, and this repository cannot be imported from it: of the folders that a ``.pth`` file names,
-    Python reads no further ``.pth`` files, such as that of an editable installation.
+    Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth`` files, such as that
+    of an editable installation, in folders that a ``.pth`` file adds.
     """
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
@@ -56,14 +56,14 @@ def environment(folder: Path, wheel: Path | None = None) -> Path:
 
 
 def new(folder: Project, name: str, *words: str) -> tuple[Project, str]:
-    """Make a project by ``pixmill new``, and return it with what was printed."""
+    """Create a project by ``pixmill new``, and return it with the output."""
     done = folder.run("pixmill", "new", name, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return replace(folder, path=folder.path / name), done.stdout + done.stderr
 
 
 def done_by(project: Project, *words: str, **environ: str) -> str:
-    """Return what a command that succeeds prints to standard output."""
+    """Run a command, which must succeed, and return its standard output."""
     done = project.run(*words, **environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -85,7 +85,7 @@ def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """An empty folder, where the commands are those of the installed package."""
+    """An empty folder with the commands of the installed package."""
     folder = tmp_path_factory.mktemp("installed")
     settings = {"PIP_NO_INDEX": "1", "PYTHONPATH": ""}
     (folder / "work").mkdir()
@@ -94,10 +94,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The bundled images in a project of a team, after its first run and commit; only read."""
+    """A team's project with the bundled images, after its first run and commit; read-only."""
     remote = tmp_path_factory.mktemp("remote")
-    project, told = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
-    assert "cd shoes && dvc repro" in told
+    project, output = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
+    assert "cd shoes && dvc repro" in output
     project.repro()
     project.commit("The first run")
     return project
@@ -108,7 +108,7 @@ CLASSES = sorted(NAMES.values())
 PER_CLASS = 40
 SWAPPED = {"dress": "sneaker", "sneaker": "dress", "trouser": "sneaker"}
 WRONG = (4, 6)
-"""Of each class, the image in test and the one in train that have a wrong label: such as the model disputes."""
+"""Indices, in each class, of a test image and a training image with a wrong label."""
 
 CHECK = """
 from pixmill.validate import Check
@@ -122,7 +122,7 @@ def checks(manifest, classes):
 def pets(
     installed: Project, bundled_images: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
-    """A project from folders of train and test, with wrong labels and a check of its own; only read."""
+    """A project from folders train and test, with wrong labels and a plugin check; read-only."""
     folder = tmp_path_factory.mktemp("pets")
     for label, name in NAMES.items():
         for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:PER_CLASS]):
@@ -148,14 +148,14 @@ def pets(
 
 @pytest.fixture
 def copy(pets: Project, tmp_path: Path) -> Project:
-    """A copy that a test may change, whose runs stay in it."""
+    """A copy that a test may change, with a separate MLflow database."""
     return replace(pets, path=Path(shutil.copytree(pets.path, tmp_path / "pets", symlinks=True)))
 
 
-def test_two_commands_give_the_results_of_this_repository(shoes, repository) -> None:
+def test_demo_project_reproduces_the_committed_results(shoes, repository) -> None:
     where = done_by(shoes, "python", "-c", "import pixmill; print(pixmill.__file__)").strip()
     assert Path(where).is_relative_to(shoes.python.parent.parent)
-    # A fresh run also of scrape, which depends on no code.
+    # Includes a fresh run of scrape, which depends on no code.
     committed = yaml.safe_load((repository / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     fresh = shoes.lock()["stages"]
     assert {name: stage["outs"] for name, stage in fresh.items()} == {
@@ -164,7 +164,7 @@ def test_two_commands_give_the_results_of_this_repository(shoes, repository) -> 
     assert shoes.git("status", "--porcelain") == ""
 
 
-def test_what_people_type_next_works_in_a_new_project(shoes) -> None:
+def test_summary_of_a_new_project(shoes) -> None:
     project = shoes
     summary = done_by(project, "pixmill", "summary")
     assert f"Test accuracy {100 * project.metrics('evaluate')['accuracy']:.1f} %" in summary
@@ -172,7 +172,7 @@ def test_what_people_type_next_works_in_a_new_project(shoes) -> None:
     assert project.git("status", "--porcelain") == ""
 
 
-def test_the_readmes_image_is_held_out_and_answered_as_it_says(shoes, repository) -> None:
+def test_prediction_in_the_readme(shoes, repository) -> None:
     readme = (repository / "README.md").read_text(encoding="utf-8")
     ((image, answer),) = re.findall(r"^\$ pixmill predict (data/\S+) .*\n(.*)$", readme, re.MULTILINE)
     assert done_by(shoes, "pixmill", "predict", image) == f"{answer}\n"
@@ -181,7 +181,7 @@ def test_the_readmes_image_is_held_out_and_answered_as_it_says(shoes, repository
     assert (found["split"], found["predicted"], found["unlike"]) == ("test", Path(image).parent.name, False)
 
 
-def test_a_plugin_is_used_and_an_edit_of_one_runs_its_stage_again(copy) -> None:
+def test_plugins_are_used_and_their_stages_depend_on_them(copy) -> None:
     assert "classes_named" in copy.read("plots/validate/full.json")
     done_by(copy, "pixmill", "check")
     for stage in ("scrape", "validate", "train"):
@@ -191,7 +191,7 @@ def test_a_plugin_is_used_and_an_edit_of_one_runs_its_stage_again(copy) -> None:
     }
 
 
-def test_the_job_promotes_the_model_of_main_and_a_teammate_runs_nothing_again(shoes, server, tmp_path) -> None:
+def test_promote_job_and_teammate_without_reruns(shoes, server, tmp_path) -> None:
     project = shoes
     project.dvc("push")
     done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
@@ -220,7 +220,7 @@ def test_the_job_promotes_the_model_of_main_and_a_teammate_runs_nothing_again(sh
 
 @pytest.fixture(scope="module")
 def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the next release: another default and another line that decide train, and other template files."""
+    """The wheel of the next release, with another default and code line of train, and other template files."""
     folder = tmp_path_factory.mktemp("next")
     source = Project(copy_repository(repository, folder / "source"))
     source.edit(('__version__ = "0.1.0"', '__version__ = "0.2.0"'), file="src/pixmill/__init__.py")
@@ -235,7 +235,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return build_package(source.path, folder / "dist", "--wheel")
 
 
-def test_an_upgrade_changes_only_what_differs_and_keeps_what_people_edited(copy, next_wheel, tmp_path) -> None:
+def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_path) -> None:
     project = replace(copy, python=environment(tmp_path / "venv", next_wheel))
     with (project.path / "Makefile").open("a", encoding="utf-8") as file:
         file.write("\n# Ours.\n")
@@ -255,35 +255,32 @@ def test_an_upgrade_changes_only_what_differs_and_keeps_what_people_edited(copy,
     assert project.dvc("status", "--quiet").returncode == 0
 
     done_by(project, "python", "-m", "pip", "install", "--no-deps", str(next_wheel))
-    told = done_by(project, "pixmill", "upgrade")
-    assert "train.label_smoothing" in told
-    assert "labels are smoothed" in told
+    output = done_by(project, "pixmill", "upgrade")
+    assert "train.label_smoothing" in output
+    assert "labels are smoothed" in output
     assert "# Of version 0.2.0." in project.read(".gitattributes")
     assert project.read("Makefile").endswith("# Ours.\n")
     assert "# Of version 0.2.0." in project.read("Makefile.new")
     assert [path.name for path in (project.path / "wheels").iterdir()] == [next_wheel.name]
-    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in told
+    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in output
     changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
     assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
     assert json.loads(done_by(project, "dvc", "status", "--json")).keys() == {"train", "evaluate"}
     done_by(project, "pixmill", "upgrade", "--check")
 
 
-def test_folders_of_train_and_test_with_names_of_people_become_a_project(pets) -> None:
+def test_given_split_with_non_ascii_class_names(pets) -> None:
     metrics = pets.metrics("evaluate")
     assert metrics["n"] == 30
     assert set(metrics["per_class"]) == set(NAMES.values())
 
 
 def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set[str]:
-    """Correct wrong labels as a person who sees what is on the images, and return the kinds that showed them.
-
-    New images are accepted.
-    """
-    left, kinds, sitting = dict(truth), set(), Review(project.path, "--no-open")
+    """Correct the wrong labels and accept the new images on the review page; return the kinds of the cases."""
+    left, kinds, review = dict(truth), set(), Review(project.path, "--no-open")
     try:
         with open_chrome() as browser:
-            page = Page(browser, Opened(project.path / "review.csv", sitting))
+            page = Page(browser, Opened(project.path / "review.csv", review))
             for _ in range(page.run("document.getElementById('progress').max")):
                 name, *others = page.cards()
                 if name in new:
@@ -296,9 +293,9 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
                     suggested = page.run("document.querySelector('#accept').textContent") == f"Relabel to '{label}'"
                     page.press(*("a" if suggested else ("r", str(CLASSES.index(label) + 1))))
     finally:
-        code, told = sitting.end()
+        code, output = review.end()
     assert (code, left) == (0, {})
-    assert f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped." in told
+    assert f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped." in output
     return kinds
 
 
@@ -310,7 +307,7 @@ class Opened:
     running: Review
 
 
-def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images) -> None:
+def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) -> None:
     from mlflow import MlflowClient
 
     inbox, truth, new = Inbox(copy.path / "inbox"), {}, {}
@@ -329,7 +326,7 @@ def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images)
     }
 
     status = copy.git("status", "--porcelain")
-    # A key that params.yaml lists, with its default, and one that it does not.
+    # A listed key with its default, and an unlisted key.
     settings = ("-S", "train.features.inverse_regularization=0.005", "-S", "++evaluate.draws=300")
     done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
     assert copy.git("status", "--porcelain") == status
@@ -350,13 +347,13 @@ def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images)
     done_by(copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400")
     assert copy.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
 
-    told = json.loads(done_by(copy, "pixmill", "compare", "--json"))
-    assert told["head"]["run"]["id"] == newest.info.run_id
-    assert told["metrics"]["accuracy"]["head"] == pytest.approx(copy.metrics("evaluate")["accuracy"], rel=1e-5)
+    document = json.loads(done_by(copy, "pixmill", "compare", "--json"))
+    assert document["head"]["run"]["id"] == newest.info.run_id
+    assert document["metrics"]["accuracy"]["head"] == pytest.approx(copy.metrics("evaluate")["accuracy"], rel=1e-5)
     runs = json.loads(done_by(copy, "pixmill", "compare", "--runs", "--json"))["rows"]
     assert {row["run"]["id"]: row["in_use"] for row in runs} == {
         newest.info.run_id: False,
-        told["base"]["run"]["id"]: True,
+        document["base"]["run"]["id"]: True,
     }
     found = compare(Workspace(copy.path, copy.path), load_params(copy.path))
     assert found.base.commit == copy.git("rev-parse", "HEAD").strip()

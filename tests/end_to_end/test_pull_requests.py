@@ -1,4 +1,4 @@
-"""Pull requests on a bare repository: the jobs of continuous integration, in clones as a service makes them."""
+"""Pull requests on a bare repository: the CI jobs, in clones like those of a CI service."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ printf '%s in %s: %s' "$version" "$PWD" "$content" >.venv/ready
 
 
 def give_packages(clone: Path) -> None:
-    """Put this interpreter, with its packages, where `.ci/setup` looks for finished work."""
+    """Install this interpreter with its packages as a finished `.ci/setup`."""
     (clone / ".venv" / "bin").mkdir(parents=True)
     for name, text in {
         "python": _PYTHON.format(clone=clone, python=sys.executable),
@@ -42,7 +42,7 @@ def give_packages(clone: Path) -> None:
 
 
 class Repository:
-    """A bare repository, its author's clone, and a remote of DVC that holds the results of `main`."""
+    """A bare repository, its author's clone, and a DVC remote with the results of `main`."""
 
     def __init__(self, folder: Path, finished: Project) -> None:
         self.folder = folder
@@ -57,14 +57,14 @@ class Repository:
         assert done.returncode == 0, done.stderr
 
     def push(self, branch: str, *edits: tuple[str, str]) -> None:
-        """Push a branch of main that edits params and carries no results."""
+        """Push a branch of main with edited params and without results."""
         self.author.git("checkout", "-q", "-B", branch, "main")
         self.author.edit(*edits)
         self.author.commit(f"Change {branch}")
         self.author.git("push", "-q", "-f", "origin", branch)
 
     def job(self, branch: str, path: Path, *, remote: bool) -> Project:
-        """Clone as a service does: all branches, detached at the merge of main and the branch."""
+        """Clone like a CI service: all branches, detached at the merge of main and the branch."""
         self.author.git("clone", "-q", str(self.folder / "bare.git"), str(path))
         clone = Project(path)
         clone.git("checkout", "-q", "--detach", "origin/main")
@@ -92,7 +92,7 @@ def new_job(repository_with_remote: Repository, tmp_path: Path) -> Callable[...,
 
 
 def compare(job: Project) -> tuple[int, str, str]:
-    """Run the job; return its exit status, what it printed, and the comparison, which is its summary, too."""
+    """Run the job; return its exit status, output and comparison, which must also be its summary."""
     head = job.git("rev-parse", "HEAD")
     summary = job.path.parent / f"{job.path.name}.summary"
     done = job.run(".ci/compare", "origin/main", GITHUB_STEP_SUMMARY=str(summary))
@@ -102,10 +102,10 @@ def compare(job: Project) -> tuple[int, str, str]:
     return done.returncode, done.stdout + done.stderr, text
 
 
-def test_a_worse_model_fails_the_job_without_a_remote_too(repository_with_remote, new_job) -> None:
+def test_worse_model_fails_the_job_without_remote(repository_with_remote, new_job) -> None:
     repository_with_remote.push("worse", *WORSE)
     job = new_job("worse", remote=False)
-    # As on a runner that keeps its folder, but for what evaluate wrote: no remote could deliver these images.
+    # As on a runner that keeps its folder, without the outputs of evaluate: no remote has these images.
     for kept in ("data", "artifacts", "reports", ".dvc/cache"):
         shutil.copytree(repository_with_remote.author.path / kept, job.path / kept, dirs_exist_ok=True)
     shutil.copy(repository_with_remote.author.path / "mlflow.db", job.path)
@@ -123,7 +123,7 @@ def test_a_worse_model_fails_the_job_without_a_remote_too(repository_with_remote
     assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "md"))
 
 
-def test_a_stage_that_fails_is_named_with_what_it_said(repository_with_remote, new_job) -> None:
+def test_failing_stage_is_reported_with_its_output(repository_with_remote, new_job) -> None:
     repository_with_remote.push("strict", ("    count: 30", "    count: 5000"))
     job = new_job("strict", remote=True)
     code, printed, text = compare(job)
@@ -133,9 +133,7 @@ def test_a_stage_that_fails_is_named_with_what_it_said(repository_with_remote, n
     assert (job.path / "reports" / "validate.html").is_file()
 
 
-def test_without_images_it_compares_what_git_holds_and_touches_nothing_uncommitted(
-    repository_with_remote, new_job
-) -> None:
+def test_without_images_compares_metrics_and_keeps_uncommitted_files(repository_with_remote, new_job) -> None:
     repository_with_remote.push("seed", ("  seed: 7", "  seed: 8"))
     job = new_job("seed", remote=False)
     code, printed, text = compare(job)
@@ -152,13 +150,13 @@ def test_without_images_it_compares_what_git_holds_and_touches_nothing_uncommitt
     assert job.git("status", "--porcelain").split() == ["M", "params.yaml", "??", "notes.txt"]
 
 
-def test_a_conflict_in_the_lock_is_resolved_by_either_side_and_a_run(finished: Project, tmp_path: Path) -> None:
+def test_conflict_in_dvc_lock_is_resolved_by_a_run(finished: Project, tmp_path: Path) -> None:
     project = Project(Path(shutil.copytree(finished.path, tmp_path / "project", symlinks=True)))
 
     for key in ("draws: 300", "confidence: 0.9, draws: 200"):
         project.git("checkout", "-q", "-b", key[:5], "main")
         project.edit(("draws: 200", key))
-        # What a run would write differs likewise.
+        # Results of a run would conflict, too.
         project.edit(("{", f'{{"key": "{key}",'), file="plots/evaluate/full.json")
         assert project.dvc("commit", "-q", "-f", "evaluate").returncode == 0
         project.commit()
@@ -167,7 +165,7 @@ def test_a_conflict_in_the_lock_is_resolved_by_either_side_and_a_run(finished: P
     ours = project.git("show", "HEAD:params.yaml")
     (project.path / "params.yaml").write_text(ours.replace("draws: 200", "draws: 300"), encoding="utf-8")
 
-    # The commands of CONTRIBUTING.md.
+    # Commands in CONTRIBUTING.md.
     for command in (
         "git checkout --theirs dvc.lock metrics plots",
         "dvc repro",

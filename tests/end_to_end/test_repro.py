@@ -1,4 +1,4 @@
-"""The whole road: a real browser, a real DVC, a real model, real tracking."""
+"""The whole pipeline, with a real browser, DVC, model and MLflow."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
-def test_a_first_run_gives_a_model_from_images_that_a_browser_found(finished) -> None:
+def test_first_run_trains_a_model_on_scraped_images(finished) -> None:
     assert finished.metrics("evaluate")["accuracy"] >= 0.8
     scraped = finished.metrics("scrape")
     assert "shop.pixmill.test" in json.dumps(scraped)
@@ -33,7 +33,7 @@ def test_a_first_run_gives_a_model_from_images_that_a_browser_found(finished) ->
         assert 'src="http' not in text
 
 
-def test_a_second_run_changes_nothing(finished) -> None:
+def test_second_run_changes_nothing(finished) -> None:
     before = finished.git("status", "--porcelain")
     output = finished.repro()
     for stage in STAGES:
@@ -57,7 +57,7 @@ def test_every_plot_is_drawn(finished) -> None:
     assert {"Loss", "Accuracy", "Confusion matrix", "Images per class"} <= set(shown.get("data", shown))
 
 
-def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
+def test_mlflow_run_is_complete(finished) -> None:
     import mlflow
     import numpy as np
 
@@ -80,13 +80,13 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     assert run.data.tags["pixmill.dvc.artifacts/split"] == outs["artifacts/split"]
     weights = finished.path / "artifacts" / "train" / "model.weights.h5"
     assert run.data.tags["pixmill.weights"] == hashlib.md5(weights.read_bytes()).hexdigest()
-    # evaluate writes into the same run, and leaves what training recorded.
+    # evaluate writes to the same run, and keeps the files of train.
     samples = Path(client.download_artifacts(run.info.run_id, "artifacts/train/samples.jpg")).read_bytes()
     assert samples == (finished.path / "artifacts" / "train" / "samples.jpg").read_bytes()
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     assert sorted(model.name for model in models) == ["classifier", "keras"]
     [model_id] = [model.model_id for model in models if model.name == "keras"]
-    # Before TensorFlow chooses by itself, and takes no other number in the tests that come after this one.
+    # Set the threads before TensorFlow does, which cannot change them in later tests.
     fix_threads(2)
     model = mlflow.keras.load_model(f"models:/{model_id}")
     images = open_images(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
@@ -95,7 +95,7 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_no_output_names_a_clock_a_run_or_a_machine(finished) -> None:
+def test_outputs_contain_no_run_path_or_host(finished) -> None:
     import mlflow
 
     mlflow.set_tracking_uri(f"sqlite:///{finished.path}/mlflow.db")
@@ -108,12 +108,12 @@ def test_no_output_names_a_clock_a_run_or_a_machine(finished) -> None:
             assert "127.0.0.1" not in text, path
 
 
-def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
+def test_explicit_defaults_repeat_no_work(copy_of_finished) -> None:
     copy_of_finished.edit(
         ("\nscrape:", "\nscrape:\n  rate: 4.0"),
         ("\ntrain:", "\ntrain:\n  label_smoothing: 0.0"),
     )
-    # Without a browser nothing could be scraped again.
+    # Without a browser, scraping would fail.
     done = copy_of_finished.dvc("repro", "train", PIXMILL_BROWSER="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"Running stage '(\w+)'", done.stdout) == ["scrape", "train"]
@@ -121,9 +121,7 @@ def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
     assert copy_of_finished.git("status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml"]
 
 
-def test_images_that_a_person_adds_are_theirs_and_the_output_says_commit(
-    copy_of_finished, bundled_images: Path
-) -> None:
+def test_added_images_are_tracked_and_must_be_committed(copy_of_finished, bundled_images: Path) -> None:
     extra = sorted((bundled_images / "dress").glob("*.png"))[45]
     (copy_of_finished.path / "data" / "dress" / "mine.png").write_bytes(extra.read_bytes())
     output = copy_of_finished.repro("scrape")

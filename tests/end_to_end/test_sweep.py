@@ -1,4 +1,4 @@
-"""A sweep that is killed loses no finished trial, and what it found is a pipeline without a training."""
+"""A killed sweep loses no finished trial, and an applied trial needs no training."""
 
 import json
 import shutil
@@ -21,10 +21,10 @@ from tests.tracking.conftest import all_runs
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 TRIALS = 2
-TAKEN_OVER = "train: reused the weights of an earlier training"
+REUSED = "train: reused the weights of an earlier training"
 
 
-def kept(project) -> dict[str, bytes]:
+def saved_answers(project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/answers-*.npy")}
 
 
@@ -36,7 +36,7 @@ def sweep(project) -> str:
 
 
 def kill(project) -> None:
-    """Start a sweep, and kill it in the trial after its first one."""
+    """Start a sweep, and kill it during its second trial."""
     with subprocess.Popen(
         [str(project.python), "-m", "pixmill", "sweep", "--trials", str(TRIALS)],
         cwd=project.path,
@@ -45,7 +45,7 @@ def kill(project) -> None:
         stderr=subprocess.DEVNULL,
     ) as process:
         deadline = time.monotonic() + 300
-        while not kept(project):
+        while not saved_answers(project):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -54,20 +54,20 @@ def kill(project) -> None:
 
 @pytest.fixture(scope="module")
 def swept(finished, tmp_path_factory):
-    """A project whose sweep of heads was killed, with what it printed in the end."""
+    """A project whose sweep of heads was killed and then completed, with the JSON output."""
     path = tmp_path_factory.mktemp("swept") / "project"
     project = Project(Path(shutil.copytree(finished.path, path, symlinks=True)))
     project.edit(("model: cnn", "model: features"))
     project.commit("A head")
     kill(project)
-    before = kept(project)
+    before = saved_answers(project)
     document = json.loads(sweep(project))
-    now = kept(project)
+    now = saved_answers(project)
     assert {name: now[name] for name in before} == before
     return project, document
 
 
-def test_no_trial_is_lost_or_runs_twice_and_mlflow_has_each_once(swept) -> None:
+def test_trials_run_once_and_are_in_mlflow(swept) -> None:
     project, document = swept
     assert [trial["number"] for trial in document["trials"]] == [*range(TRIALS)]
     assert {trial["state"] for trial in document["trials"]} == {"complete"}
@@ -79,14 +79,14 @@ def test_no_trial_is_lost_or_runs_twice_and_mlflow_has_each_once(swept) -> None:
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert sorted(run.info.run_name for run in children) == [f"trial {number}" for number in range(TRIALS)]
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
-    # The training before it has a run, too.
+    # The earlier training has a run, too.
     assert len(runs) == 2 + TRIALS
     values = {run.info.run_name: run.data.metrics["trial_macro_f1"] for run in children}
     for trial in document["trials"]:
         assert values[f"trial {trial['number']}"] == pytest.approx(trial["value"], rel=1e-5)
 
 
-def test_what_is_applied_trains_nothing(swept, monkeypatch) -> None:
+def test_applied_trial_needs_no_training(swept, monkeypatch) -> None:
     project, document = swept
     number = document["best"] or 1
     monkeypatch.chdir(project.path)
@@ -94,8 +94,8 @@ def test_what_is_applied_trains_nothing(swept, monkeypatch) -> None:
     assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
     done = project.dvc("repro", "--no-run-cache", "train")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert TAKEN_OVER in done.stdout + done.stderr
-    # What validation says now is what the trial said.
+    assert REUSED in done.stdout + done.stderr
+    # Validation gives the value of the trial.
     part = load_parts(project.path / "artifacts/split", sorted(CLASSES), image_size=56, names=("val",))["val"]
     probabilities = Classifier.load(project.path / "artifacts/train").predict_uncalibrated(
         part.pixels[np.arange(len(part))]

@@ -1,4 +1,4 @@
-"""The examples of docs/plugins, run as they stand there: each page makes the project that it describes."""
+"""The examples of docs/plugins run unchanged, in a project with the files of all pages."""
 
 import json
 import re
@@ -43,13 +43,13 @@ TINY = {"threads": 2, "epochs": 2, "learning_curve": "never"}
 
 
 def blocks_of(page: Path) -> dict[str, str]:
-    """Return the files that a page shows, by path."""
+    """Return the files of a page, by path."""
     return dict(BLOCK.findall(page.read_text(encoding="utf-8")))
 
 
 @pytest.fixture
 def project(repository, tmp_path, plugin_imports):
-    """A project with all four examples; ``params`` takes those of some pages."""
+    """A project with all four examples."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "pets"\n')
     for name in PAGES:
         files = blocks_of(repository / "docs/plugins" / f"{name}.md")
@@ -63,7 +63,7 @@ def project(repository, tmp_path, plugin_imports):
 
 
 def params_of(project: Path, *pages: str, **train: object) -> Params:
-    """Return the params of some pages together."""
+    """Return the combined params of some pages."""
     content = yaml.safe_load(BASE)
     for page in pages:
         merge(content, yaml.safe_load((project / f"{page}.yaml").read_text()))
@@ -81,7 +81,7 @@ def merge(content: dict, more: dict) -> None:
 
 
 def fill(project: Path) -> None:
-    """Make the archive: 20 photos a species, all dogs by one photographer, and the last one without a licence."""
+    """Create the archive: 20 photos per species, all dogs by one photographer, the last one without a licence."""
     folder = project / "data" / "archive"
     folder.mkdir(parents=True)
     rows = []
@@ -94,7 +94,7 @@ def fill(project: Path) -> None:
 
 
 def scraped(project: Path, params: Params) -> Path:
-    """Run the source, and return its folder."""
+    """Run the source, and return the output folder."""
     output = project / "artifacts" / "scrape"
     result = scrape(params.classes, params.scrape, root=project, output=output, scratch=project / ".pixmill")
     result.check()
@@ -121,16 +121,16 @@ def test_source_and_check(project, repository):
     fill(project)
     lines = forecast(params.classes, params.scrape, root=project, scratch=project / ".pixmill")
     assert lines[0] == "cat: plugin:archive data/archive/index.csv (on this machine)"
-    # The lines of the page: one image fails, and one class; all others pass.
+    # As on the page, one image and one class fail.
     found = checked(project, params)
     assert found.manifest["source"].unique().tolist() == ["plugin:archive"]
     assert found.manifest["label"].value_counts().to_dict() == {"cat": 20, "dog": 20}
     assert found.manifest["author"].value_counts().to_dict() == {"author 0": 30, "author 1": 10}
     with pytest.raises(GateError) as stopped:
         raise gate_error(found.outcomes, report="page.html")
-    said = [f"validate: {line}" for line in warnings(found.outcomes)["photographers"]]
-    said += f"validate: {stopped.value.message}".splitlines()
-    assert "\n".join(said) in (repository / "docs/plugins/check.md").read_text(encoding="utf-8")
+    lines = [f"validate: {line}" for line in warnings(found.outcomes)["photographers"]]
+    lines += f"validate: {stopped.value.message}".splitlines()
+    assert "\n".join(lines) in (repository / "docs/plugins/check.md").read_text(encoding="utf-8")
     record = json.loads(json.dumps([outcome.record() for outcome in found.outcomes[-2:]]))
     assert [(item["name"], item["table"]) for item in record] == [
         ("licensed", "manifest"),
@@ -151,7 +151,7 @@ def test_augmentation(project):
     one, other = (preview_augmentation(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
     assert (one != other).any()
     assert (one == preview_augmentation(pixels, params.augmentation, seed=1, root=project)).all()
-    # Grain, and nothing else: the mean of a dark image hardly changes.
+    # The grain is the only change: the mean of a dark image stays similar.
     plain = preview_augmentation(pixels, still.augmentation, seed=1)
     assert 2 < np.abs(one.astype(float) - plain).mean() < 25
 
@@ -173,7 +173,7 @@ def test_augmentation(project):
         params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": name})})
         for name in ("half", "first")
     )
-    # In the graph of a training, whose batches have no fixed size.
+    # In the graph of a training, batches have no fixed size.
     with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(None, "):
         train(packed, odd, classes=CLASSES, root=project)
     with pytest.raises(errors.InvalidArgumentError, match="the augmentation first changed the shape"):
@@ -197,7 +197,7 @@ def test_backbone(project):
     export_classifier(found.classifier, params, trained, scratch=where["scratch"] / "features", root=project)
     save_calibration(trained, found.validation, target=0.9, features=found.features)
     assert list(trained.glob("*.tflite"))
-    # From here on without the plugin: the files are enough.
+    # From here on, the files are enough, without the plugin.
     code = project / "src/pets/train/kennel.py"
     text = code.read_text()
     code.unlink()

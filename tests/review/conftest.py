@@ -216,10 +216,10 @@ class Review:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the server's response to a GET, or to a POST with a JSON body."""
         if body is None:
-            return self.visitor.told(path)
-        status, content = self.visitor.post(path, body)
-        assert status == 200, content
-        return content
+            return self.visitor.get_json(path)
+        status, told = self.visitor.post(path, body)
+        assert status == 200, told
+        return told
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the cases that the page shows."""

@@ -77,9 +77,9 @@ def test_the_page_has_a_strict_content_security_policy(client):
         assert (status, headers.get_content_type()) == (200, kind)
 
 
-def test_cases_and_images(client, names):
-    assert client.told("session")["total"] == 2
-    assert {image["id"] for image in client.told("case/0")["images"]} == set(names[:2])
+def test_cases_and_images_are_told(client, names):
+    assert client.get_json("session")["total"] == 2
+    assert {image["id"] for image in client.get_json("case/0")["images"]} == set(names[:2])
     status, headers, body = client.ask(f"image/{names[2]}")
     assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
 

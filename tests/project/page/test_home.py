@@ -68,12 +68,12 @@ def test_page_allows_only_its_scripts(served):
     assert b"https://" not in body
 
 
-def test_state_is_json_and_names_stay_text(served):
-    document = served.state()
-    assert document["state"]["repository"]["branch"] == HOSTILE
-    assert document["reports"] == ["train.html"]
-    assert document["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
-    # The scripts of the page only set text, never markup.
+def test_the_state_is_that_of_summary_and_names_stay_text(served):
+    told = served.visitor.get_json("state")
+    assert told["state"]["repository"]["branch"] == HOSTILE
+    assert told["reports"] == ["train.html"]
+    assert told["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
+    # They travel as JSON, and are set as text: no script of the page makes markup of them.
     assert served.visitor.ask("state")[1]["Content-Type"] == "application/json"
     script = served.visitor.ask("static/home.js")[2].decode()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document.write|\beval\b", script)
@@ -116,14 +116,14 @@ def test_pipeline_starts_once_and_stops(served):
     visitor = served.visitor
     assert visitor.post("pipeline/start", {}) == (200, {})
     try:
-        assert served.state()["pipeline"]["running"]
-        status, problem = visitor.post("pipeline/start", {})
-        assert (status, problem["error"]) == (409, "dvc repro is already running")
+        assert visitor.get_json("state")["pipeline"]["running"]
+        status, told = visitor.post("pipeline/start", {})
+        assert (status, told["error"]) == (409, "dvc repro runs already")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
-    until(lambda: not served.state()["pipeline"]["running"])
-    assert served.state()["pipeline"]["stopped"]
-    status, problem = visitor.post("pipeline/stop", {})
+    until(lambda: not visitor.get_json("state")["pipeline"]["running"])
+    assert visitor.get_json("state")["pipeline"]["stopped"]
+    status, told = visitor.post("pipeline/stop", {})
     assert status == 409
     assert problem["next"] == "press Ctrl-C where it runs"
 
@@ -143,14 +143,14 @@ def test_rejects_foreign_requests(served, path):
 
 def test_failed_comparison_shows_its_output(served):
     assert served.visitor.post("comparison/start", {}) == (200, {})
-    document = until(lambda: (one := served.state()["comparison"])["status"] is not None and one)
-    assert (document["status"], document["log"]) == (1, "pixmill: there is no main\n")
+    told = until(lambda: (one := served.visitor.get_json("state")["comparison"])["status"] is not None and one)
+    assert (told["status"], told["log"]) == (1, "pixmill: there is no main\n")
 
 
 def test_links_to_an_mlflow_server(served, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    document = served.state()["mlflow"]
-    assert document == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
+    told = served.visitor.get_json("state")["mlflow"]
+    assert told == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
 
 
 @dataclass

@@ -123,7 +123,7 @@ def test_pipeline_starts_once_and_stops(served):
         assert visitor.post("pipeline/stop", {}) == (200, {})
     until(lambda: not visitor.get_json("state")["pipeline"]["running"])
     assert visitor.get_json("state")["pipeline"]["stopped"]
-    status, told = visitor.post("pipeline/stop", {})
+    status, problem = visitor.post("pipeline/stop", {})
     assert status == 409
     assert problem["next"] == "press Ctrl-C where it runs"
 

@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 from scipy.stats import binom
 
-from pixmill.metrics.calibration import sure_enough
+from pixmill.metrics.calibration import best_threshold
 
 ROUNDS = {"": 200, "tiny": 1}.get(os.environ.get("QUICK", ""), 20)
 ACCURACIES, TARGETS, IMAGES = (0.80, 0.90, 0.949, 0.97), (0.9, 0.95, 0.99), (60, 170, 500, 2000)
@@ -50,7 +50,7 @@ RULES: dict[str, Rule] = {
     "every confidence from the target on": lambda confidence, right, target: searched(
         confidence, right, target, target
     ),
-    "pixmill": lambda confidence, right, target: sure_enough(confidence, right, np.arange(len(right)), target),
+    "pixmill": lambda confidence, right, target: best_threshold(confidence, right, np.arange(len(right)), target),
 }
 
 

@@ -21,14 +21,14 @@ from pixmill.images import decode, fit
 from pixmill.models.determinism import fix_threads
 from pixmill.models.features import extract_features
 from pixmill.models.litert_export import export_classifier
-from pixmill.models.networks import build_classifier, fuse
+from pixmill.models.networks import build_classifier, set_head_weights
 from pixmill.models.litert_export import convert_backbone
 from pixmill.models.layers import feature_layers
 from pixmill.models.litert import HEAD, LOGITS, NOVELTY, load_outputs
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import losses, softmax, apply_temperature
 from pixmill.train.logistic import fit_logistic
-from pixmill.train.novelty import fit_novelty
+from pixmill.models.novelty import fit_novelty
 
 SIDE, EACH, CLASSES = 64, 8, ("coat", "sneaker", "trouser")
 digest = lambda content: hashlib.sha256(content).hexdigest()
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as name:
     trained = np.arange(len(files)) % 2 == 0
     fitted = fit_logistic(features[trained], targets[trained], params, labels=len(CLASSES))
     model = build_classifier(params, labels=len(CLASSES), image_size=SIDE)
-    fuse(model, [fitted.kernel, fitted.bias])
+    set_head_weights(model, [fitted.kernel, fitted.bias])
     novelty = fit_novelty(features[trained][:, -1280:])
     export_classifier(model, params, scratch, scratch=scratch, novelty=novelty)
     network, _ = load_outputs(scratch / HEAD)

@@ -1,4 +1,4 @@
-"""Parts as a classifier may leave them: any labels, any probabilities, classes without an image among them."""
+"""Random labels and probabilities for property tests, including classes without images."""
 
 import numpy as np
 import numpy.typing as npt

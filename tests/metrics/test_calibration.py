@@ -1,4 +1,4 @@
-"""Temperature and threshold are found on one part, and mean the same when they are written."""
+"""Temperature and threshold."""
 
 import math
 
@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import beta
 
-from pixmill.metrics.calibration import Calibration, best_temperature, calibrate, fewest_answers, sure_enough
+from pixmill.metrics.calibration import Calibration, best_temperature, best_threshold, calibrate, min_answers
 from pixmill.metrics.probabilities import apply_temperature, losses
 from tests.metrics.parts import parts
 
@@ -20,7 +20,7 @@ def probabilities_at(logits, temperature=1.0):
 
 
 def sampled(temperature, images=4000):
-    """Return labels that follow a softmax, and what a model says whose logits are too large by the temperature."""
+    """Return labels, the probabilities of a model whose logits are scaled by the temperature, and the true ones."""
     generator = np.random.default_rng(5)
     logits = generator.normal(0, 2, (images, 4))
     honest = probabilities_at(logits)
@@ -29,7 +29,7 @@ def sampled(temperature, images=4000):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_temperature_of_a_model_whose_logits_are_scaled_is_the_scale(temperature):
+def test_best_temperature_is_the_scale_of_the_logits(temperature):
     actual, overconfident, honest = sampled(temperature)
     found = best_temperature(actual, overconfident)
     assert found == pytest.approx(temperature, rel=0.05)
@@ -37,7 +37,7 @@ def test_temperature_of_a_model_whose_logits_are_scaled_is_the_scale(temperature
 
 
 @given(parts())
-def test_best_temperature_is_what_scipy_finds_by_search(part):
+def test_best_temperature_minimises_the_loss(part):
     actual, probabilities = part
     found = best_temperature(actual, probabilities)
     assume(found is not None)
@@ -49,17 +49,17 @@ def test_best_temperature_is_what_scipy_finds_by_search(part):
     assert loss(np.log(found)) <= searched.fun + 1e-9
 
 
-def test_a_model_without_a_mistake_has_no_temperature():
+def test_no_temperature_without_errors():
     assert best_temperature(np.array([0, 1]), [[0.6, 0.4], [0.2, 0.8]]) is None
 
 
-def test_a_model_no_better_than_chance_has_no_temperature():
+def test_no_temperature_at_chance():
     assert best_temperature(np.array([0, 1]), [[0.4, 0.6], [0.9, 0.1]]) is None
     assert best_temperature(np.array([0, 1]), [[0.5, 0.5], [0.5, 0.5]]) is None
 
 
 @pytest.mark.parametrize(("temperature", "images"), [(1.0, 4000), (1.5, 20)])
-def test_a_temperature_that_the_images_do_not_tell_from_one_is_not_given(temperature, images):
+def test_no_temperature_without_significance(temperature, images):
     actual, overconfident, _ = sampled(temperature, images)
     assert best_temperature(actual, overconfident) is not None
     assert calibrate(overconfident, actual, np.arange(images), 0.95).temperature is None
@@ -81,7 +81,7 @@ def arrays(answers):
 
 
 @given(ANSWERS, st.sampled_from([0.5, 0.75, 0.8, 0.9]))
-def test_threshold_is_where_the_sequence_of_tests_ends(answers, target):
+def test_threshold_ends_the_sequence_of_tests(answers, target):
     confidence, right = arrays(answers)
     fewest, levels = 0.35 * len(right), np.unique(confidence)[::-1]
 
@@ -103,7 +103,7 @@ def test_threshold_is_where_the_sequence_of_tests_ends(answers, target):
         if levels[found + 1] < floor:
             break
         found += 1
-    threshold = sure_enough(confidence, right, np.arange(len(right)), target)
+    threshold = best_threshold(confidence, right, np.arange(len(right)), target)
     if found is None:
         assert threshold is None
     else:
@@ -111,33 +111,33 @@ def test_threshold_is_where_the_sequence_of_tests_ends(answers, target):
         assert np.array_equal(confidence >= threshold, confidence >= levels[found])
 
 
-def test_the_least_confident_twentieth_is_not_sure_even_if_all_answers_are_right():
+def test_least_confident_twentieth_is_never_sure():
     confidence = np.linspace(0.3, 0.9, 400)
-    found = sure_enough(confidence, np.ones(400, bool), np.arange(400), 0.9)
+    found = best_threshold(confidence, np.ones(400, bool), np.arange(400), 0.9)
     assert np.mean(confidence >= found) == pytest.approx(0.95, abs=0.005)
 
 
 @pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.9), (123, 2, None), (124, 2, 0.9)])
-def test_an_error_takes_more_answers_to_outweigh(images, wrong, threshold):
-    assert sure_enough(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
+def test_errors_require_more_predictions(images, wrong, threshold):
+    assert best_threshold(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
 
 
 @given(st.floats(0.001, 0.999))
-def test_the_fewest_answers_are_what_shows_the_target_if_all_are_right(target):
-    few = fewest_answers(target)
+def test_min_answers_prove_the_target(target):
+    few = min_answers(target)
     for images, threshold in ((few - 1, None), (few, 0.9)):
         if images:
-            assert sure_enough(np.full(images, 0.9), np.ones(images, bool), np.arange(images), target) == threshold
+            assert best_threshold(np.full(images, 0.9), np.ones(images, bool), np.arange(images), target) == threshold
 
 
-def test_a_threshold_survives_being_written_with_six_digits():
+def test_threshold_has_six_digits():
     confidence = np.array([*[2 / 3] * 30, *[1 / 3] * 30])
-    found = sure_enough(confidence, confidence > 0.5, np.arange(60), 0.9)
+    found = best_threshold(confidence, confidence > 0.5, np.arange(60), 0.9)
     assert float(f"{found:.6g}") == found
     assert np.mean(confidence >= found) == 0.5
 
 
-def test_calibration_is_the_same_after_it_was_written():
+def test_calibration_has_six_digits_and_reaches_the_target():
     actual, overconfident, _ = sampled(3.0, 600)
     calibration = calibrate(overconfident, actual, np.arange(600), 0.8)
     values = (calibration.temperature, calibration.threshold)
@@ -146,9 +146,9 @@ def test_calibration_is_the_same_after_it_was_written():
     right = overconfident.argmax(axis=1) == actual
     sure = np.array([calibration.is_sure(value) for value in confidence])
     assert right[sure].mean() >= 0.8
-    assert calibration.threshold == sure_enough(confidence, right, np.arange(600), 0.8)
+    assert calibration.threshold == best_threshold(confidence, right, np.arange(600), 0.8)
 
 
-def test_a_threshold_of_0_which_earlier_models_have_makes_nothing_sure():
+def test_threshold_of_0_is_none():
     assert Calibration(threshold=0) == Calibration(threshold=None)
     assert Calibration(threshold=0.0).is_sure(1.0) is None

@@ -1,4 +1,4 @@
-"""Confidence is measured bin by bin and threshold by threshold."""
+"""Calibration error, reliability and coverage."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.metrics.parts import parts
 
 
 @given(parts())
-def test_calibration_error_is_the_weighted_gap_of_the_bins(part):
+def test_calibration_error_is_the_weighted_gap_of_bins(part):
     actual, probabilities = part
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == actual
     expected = 0.0
@@ -23,7 +23,7 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins(part):
 
 
 @given(parts())
-def test_the_table_of_reliability_holds_the_error(part):
+def test_reliability_gives_the_calibration_error(part):
     actual, probabilities = part
     table = reliability(actual, probabilities)
     gaps = (table["accuracy"] - table["confidence"]).abs() * table["n"]
@@ -42,7 +42,7 @@ def arrays(answers):
 
 
 @given(ANSWERS)
-def test_each_row_of_the_curve_is_what_its_threshold_does(answers):
+def test_rows_of_the_coverage_curve(answers):
     confidence, right = arrays(answers)
     curve = coverage_curve(confidence, right)
     for row in curve.itertuples():
@@ -53,7 +53,7 @@ def test_each_row_of_the_curve_is_what_its_threshold_does(answers):
     assert curve["coverage"].iloc[-1] == 1
 
 
-def test_a_curve_of_many_images_has_a_hundred_rows():
+def test_coverage_curve_has_at_most_100_rows():
     generator = np.random.default_rng(2)
     curve = coverage_curve(generator.random(5000), generator.random(5000) < 0.8)
     assert len(curve) == 100

@@ -1,4 +1,4 @@
-"""Limits hold the truth as often as they say."""
+"""Confidence limits."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_near_duplicates_widen_the_interval():
 
 
 @given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
-def test_interval_is_the_exact_binomial_one_where_all_images_are_right_or_none_is(groups, confidence):
+def test_interval_is_exact_if_all_predictions_agree(groups, confidence):
     right = np.full(groups * 2, True)
     found = accuracy_interval(right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
     exact = binomtest(groups, groups).proportion_ci(confidence, method="exact")
@@ -38,7 +38,7 @@ LABELS = ("a", "b", "c")
 
 
 def drawn(images, *, seed=1, sharpness=1.0):
-    """Return labels and what a model says of them that is as right as it says, before it is sharpened."""
+    """Return labels and the probabilities of a calibrated model, raised to the power ``sharpness``."""
     generator = np.random.default_rng(seed)
     honest = generator.dirichlet([0.4] * 3, images)
     actual = np.array([generator.choice(3, p=row) for row in honest])
@@ -50,7 +50,7 @@ def limits(actual, given, *, groups=None, draws=2000, labels=LABELS, **options):
     return score_limits(actual, given, groups, labels, draws=draws, confidence=0.95, **options)
 
 
-def test_the_limits_of_a_mean_are_scipys():
+def test_limits_of_a_mean_equal_scipy():
     actual, given = drawn(200)
     expected = bootstrap(
         (losses(actual, given),), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
@@ -61,7 +61,7 @@ def test_the_limits_of_a_mean_are_scipys():
 
 @settings(max_examples=15)
 @given(parts())
-def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_any(part):
+def test_defined_metrics_are_within_their_limits(part):
     actual, given = part
     labels = [str(place) for place in range(given.shape[1])]
     figures = scores(actual, given, top_k=2)
@@ -73,40 +73,40 @@ def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_a
     assert list(per_class) == labels
 
 
-def test_a_model_that_says_what_it_means_may_have_no_calibration_error_at_all():
+def test_calibration_error_of_a_calibrated_model_may_be_zero():
     errors = [limits(*drawn(150, seed=seed), draws=300)[0]["ece"][0] for seed in range(20)]
-    # Though chance alone makes the measured error 0.05 or more, and that of each draw more again.
+    # By chance, the measured error is 0.05 or more, and larger in each draw.
     assert np.mean(np.array(errors) < 0.02) > 0.7
 
 
-def test_a_model_that_is_too_sure_has_one_for_certain():
+def test_calibration_error_of_an_overconfident_model_is_positive():
     low, _ = limits(*drawn(400, sharpness=4))[0]["ece"]
     assert low > 0.05
 
 
-def test_a_class_without_a_mistake_is_not_known_to_be_without_any():
+def test_limits_of_a_class_without_errors():
     actual = np.repeat([0, 1, 2], 30)
     given = np.eye(3)[actual] * 0.7 + 0.1
     _, per_class = limits(actual, given)
-    alike = 0.025 ** (1 / 30)
-    assert per_class["a"]["recall"] == pytest.approx((alike, 1))
-    assert per_class["a"]["f1"] == pytest.approx((2 * alike / (1 + alike), 1))
+    limit = 0.025 ** (1 / 30)
+    assert per_class["a"]["recall"] == pytest.approx((limit, 1))
+    assert per_class["a"]["f1"] == pytest.approx((2 * limit / (1 + limit), 1))
     wrong = np.roll(given, 1, axis=1)
     _, per_class = limits(actual, wrong)
-    assert per_class["a"]["precision"] == pytest.approx((0, 1 - alike))
+    assert per_class["a"]["precision"] == pytest.approx((0, 1 - limit))
 
 
-def test_a_part_without_a_mistake_is_not_known_to_be_without_any():
+def test_limits_of_a_split_without_errors():
     actual = np.repeat([0, 1, 2], 30)
     right = np.eye(3)[actual] * 0.7 + 0.1
     names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
     overall, _ = limits(actual, right, draws=100, top_k=2)
-    alike = 0.025 ** (1 / 90)
+    limit = 0.025 ** (1 / 90)
     for name in (*names, "top_2_accuracy"):
-        assert overall[name] == pytest.approx((alike, 1)), name
+        assert overall[name] == pytest.approx((limit, 1)), name
     overall, _ = limits(actual, np.roll(right, 1, axis=1), draws=100)
     for name in names:
-        assert overall[name] == pytest.approx((0, 1 - alike)), name
-    # Ten images of each of nine things tell no more than nine images.
+        assert overall[name] == pytest.approx((0, 1 - limit)), name
+    # Ten near-duplicates in each of nine groups count as nine images.
     overall, _ = limits(actual, right, groups=np.repeat(np.arange(9), 10), draws=100)
     assert overall["accuracy"] == pytest.approx((0.025 ** (1 / 9), 1))

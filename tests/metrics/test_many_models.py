@@ -1,4 +1,4 @@
-"""Many models on the same images: few tables call any model worse that is not, and most that are worse are found."""
+"""Comparison of many models on the same images."""
 
 import functools
 
@@ -28,15 +28,15 @@ def gaps(right: np.ndarray, *, draws: int = 500, confidence: float = 0.95, **ove
 
 
 def simulated(generator: np.random.Generator, accuracy: np.ndarray, correlation: float) -> np.ndarray:
-    """Return which images some models get right, whose errors are correlated."""
+    """Return whether models with correlated errors are correct, shape (images, models)."""
     shared = np.sqrt(correlation) * generator.standard_normal((IMAGES, 1))
     own = np.sqrt(1 - correlation) * generator.standard_normal((IMAGES, len(accuracy)))
     return shared + own < norm.ppf(accuracy)
 
 
 @pytest.mark.slow
-def test_a_winner_of_the_same_images_would_call_too_many_worse() -> None:
-    # Why pairs with the winner alone are not enough: Holm's method errs in a quarter of tables of equal models.
+def test_holm_against_the_winner_calls_too_many_worse() -> None:
+    # This is why all pairs are tested: Holm's method errs in a quarter of the tables of equal models.
     tables, generator, wrong = 100, np.random.default_rng(20261125), 0
     for _ in range(tables):
         right = simulated(generator, np.full(40, 0.9), 0.5)
@@ -60,21 +60,21 @@ def test_limits_and_p_values_agree_with_the_decision() -> None:
         assert gap.low < gap.difference < gap.high
 
 
-def test_where_lower_is_better_the_best_is_the_lowest() -> None:
+def test_lower_is_better() -> None:
     right = simulated(np.random.default_rng(6), np.array([0.95, 0.6, 0.9]), 0.0)
     high, low = gaps(right), gaps(~right, lower_is_better=True)
     assert [gap.worse for gap in high] == [gap.worse for gap in low] == [False, True, False]
     assert [gap.difference for gap in low] == pytest.approx([-gap.difference for gap in high])
 
 
-def test_identical_models_do_not_count() -> None:
+def test_identical_models_do_not_affect_others() -> None:
     right = simulated(np.random.default_rng(7), np.array([0.95, 0.8]), 0.0)
     twice = right[:, [0, 1, 1, 1, 0]]
     assert [gap.worse for gap in gaps(twice)] == [False, True, True, True, False]
     assert gaps(twice)[1].p == gaps(right)[1].p
 
 
-def test_a_draw_without_a_value_does_not_count() -> None:
+def test_draws_without_a_value_do_not_count() -> None:
     right = simulated(np.random.default_rng(8), np.array([0.95, 0.8]), 0.0)
     drawn = weights(500).T @ right / IMAGES
     hashes = np.stack([hash_answers([column.astype(float)], np.arange(IMAGES)) for column in right.T])
@@ -85,7 +85,7 @@ def test_a_draw_without_a_value_does_not_count() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=2, max_size=4))
-def test_hashes_are_equal_where_all_answers_are(models: list[list[int]]) -> None:
+def test_hashes_are_equal_for_equal_predictions(models: list[list[int]]) -> None:
     groups = np.array([0, 0, 1, 2, 2, 2])
     rows = [np.array(model, float) for model in models]
     hashes = [hash_answers([row], groups) for row in rows]

@@ -1,4 +1,4 @@
-"""Slices of two models' answers are told apart from chance by an exact test over groups, and by limits that hold."""
+"""Accuracy of two models by slice: exact test over groups, and limits."""
 
 import itertools
 
@@ -13,19 +13,19 @@ from pixmill.metrics.significance import mcnemar
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 5))
-def test_groups_of_one_image_give_mcnemars_exact_p(gained, lost, same):
+def test_groups_of_one_image_equal_mcnemars_exact_test(gained, lost, same):
     p = sign_flip_test([1] * gained + [-1] * lost + [0] * same)
     expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1
     assert p == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.lists(st.integers(-4, 4), max_size=9))
-def test_the_p_value_is_the_share_of_all_turns_that_are_as_uneven(nets):
+def test_p_value_is_a_share_of_all_sign_assignments(nets):
     sums = [abs(np.dot(signs, nets)) for signs in itertools.product((-1, 1), repeat=len(nets))]
     assert sign_flip_test(nets) == pytest.approx(np.mean([total >= abs(sum(nets)) for total in sums]), rel=1e-9)
 
 
-def test_thousands_of_groups_are_no_trouble():
+def test_p_value_of_thousands_of_groups():
     assert sign_flip_test([1] * 6_000 + [-1] * 6_200) == pytest.approx(binomtest(6_000, 12_200).pvalue, rel=1e-6)
     assert sign_flip_test([500_000, -1, 1]) == pytest.approx(0.75)
     assert sign_flip_test([1] * 5000) == 0  # 2 / 2^5000 is no float
@@ -33,7 +33,7 @@ def test_thousands_of_groups_are_no_trouble():
 
 @pytest.mark.parametrize("largest", [1, 4])
 @pytest.mark.parametrize(("gained", "lost"), [(0.02, 0.02), (0.1, 0.1), (0.01, 0.2), (0.05, 0.3), (0.0, 0.05)])
-def test_the_limits_hold_the_true_difference(gained, lost, largest):
+def test_limits_cover_the_true_difference(gained, lost, largest):
     generator, trials, groups = np.random.default_rng(11), 300, 40
     change = generator.choice([1, -1, 0], (trials, groups), p=[gained, lost, 1 - gained - lost])
     sizes = generator.integers(1, largest + 1, (trials, groups))
@@ -48,7 +48,7 @@ def test_the_limits_hold_the_true_difference(gained, lost, largest):
 
 @st.composite
 def answers(draw):
-    """Draw both models' answers, groups and slices, each slice with an image."""
+    """Draw hits of both models, groups and non-empty slices."""
     images = draw(st.integers(1, 40))
     column = st.lists(st.integers(0, 3), min_size=images, max_size=images)
     right = [np.array(draw(column)) > 0 for _ in range(2)]
@@ -59,7 +59,7 @@ def answers(draw):
 
 
 @given(answers())
-def test_each_slice_is_what_it_would_be_alone(drawn):
+def test_slices_are_independent(drawn):
     first, second, groups, places = drawn
     counts, found = accuracy_differences(first, second, groups, places, confidence=0.9)
     assert len(counts) == len(found) == places.max() + 1

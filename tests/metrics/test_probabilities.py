@@ -1,4 +1,4 @@
-"""Probabilities are checked, normalised, tempered and scored."""
+"""Validation, normalisation, temperature scaling and loss of probabilities."""
 
 import numpy as np
 import pytest
@@ -11,18 +11,18 @@ from tests.metrics.parts import parts
 
 
 @given(parts())
-def test_the_mean_of_the_losses_is_scikit_learns_log_loss(part):
+def test_mean_loss_equals_scikit_learn(part):
     actual, probabilities = part
     expected = log_loss(actual, probabilities, labels=np.arange(probabilities.shape[1]))
     assert losses(actual, probabilities).mean() == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_loss_is_finite_where_the_truth_was_given_nothing():
+def test_loss_of_probability_0_is_finite():
     assert losses(np.array([1]), [[1.0, 0.0]]) == pytest.approx([36.04365338911715])
 
 
 @given(parts())
-def test_single_precision_keeps_the_order_of_classes_and_sums_to_one(part):
+def test_normalise_keeps_the_order_and_sums_to_one(part):
     _, probabilities = part
     single = probabilities.astype(np.float32)
     values = normalise(single)
@@ -36,7 +36,7 @@ def test_single_precision_keeps_the_order_of_classes_and_sums_to_one(part):
     [[[0.5, 0.6]], [[-0.1, 1.1]], [[np.nan, 1.0]], [[np.inf, 0.0]], [[1.0]], [0.5, 0.5], np.empty((0, 3))],
     ids=["sum", "negative", "nan", "infinite", "one class", "one axis", "no image"],
 )
-def test_what_is_no_distribution_is_refused(values):
+def test_rejects_invalid_distributions(values):
     with pytest.raises(ValueError, match="expected probabilities"):
         normalise(values)
 
@@ -46,7 +46,7 @@ def probabilities_at(logits, temperature=1.0):
 
 
 @given(parts())
-def test_tempered_is_the_softmax_of_the_divided_logits(part):
+def test_apply_temperature_divides_the_logits(part):
     values = (part[1] + 0.01) / (part[1] + 0.01).sum(axis=1, keepdims=True)
     assert apply_temperature(values, 2.5) == pytest.approx(probabilities_at(np.log(values), 2.5), abs=1e-9)
     assert np.array_equal(apply_temperature(part[1], 1), normalise(part[1]))

@@ -1,4 +1,4 @@
-"""The fast resampling against the plain one: images repeated as often as their group was drawn, scored anew."""
+"""Resampling, compared with metrics of repeated images."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ DRAWS = 5
 
 
 def plain(actual, probabilities, groups, *, top_k):
-    """Yield the images of each draw with their figures."""
+    """Yield the metrics of each draw, computed from repeated images."""
     numbers = group_numbers(groups)
     weights = np.concatenate(list(group_weights(int(numbers.max()) + 1, DRAWS)), axis=1).astype(int)
     for column in weights.T:
@@ -26,7 +26,7 @@ def plain(actual, probabilities, groups, *, top_k):
 
 @settings(max_examples=10)
 @given(parts())
-def test_each_draw_has_the_figures_of_its_images(part):
+def test_draws_equal_metrics_of_repeated_images(part):
     actual, probabilities = part
     groups = np.arange(len(actual)) // 2
     overall, of_classes = resampled_scores(actual, probabilities, groups, draws=DRAWS, top_k=2)
@@ -42,7 +42,7 @@ def none_as_nan(value):
     return np.nan if value is None else value
 
 
-def test_every_figure_of_a_part_is_drawn():
+def test_all_metrics_are_resampled():
     generator = np.random.default_rng(1)
     given = generator.dirichlet(np.ones(4), 50)
     actual = generator.integers(0, 4, 50)
@@ -51,7 +51,7 @@ def test_every_figure_of_a_part_is_drawn():
     assert all(values.shape == (10,) and np.isfinite(values).all() for values in overall.values())
 
 
-def test_as_many_groups_are_drawn_as_there_are_whatever_is_held_at_a_time():
+def test_each_draw_has_as_many_groups_as_the_sample():
     weights = list(group_weights(1000, 150))
     assert [chunk.shape for chunk in weights] == [(1000, 64), (1000, 64), (1000, 22)]
     together = np.concatenate(weights, axis=1)
@@ -60,8 +60,8 @@ def test_as_many_groups_are_drawn_as_there_are_whatever_is_held_at_a_time():
     assert np.array_equal(together[:, :3], next(group_weights(1000, 3)))
 
 
-def test_of_very_many_images_fewer_draws_are_made_but_never_less_than_a_thousand(monkeypatch):
-    monkeypatch.setattr("pixmill.metrics.resampling._WORK", 3_000_000)
+def test_draws_are_reduced_to_a_minimum_of_1000(monkeypatch):
+    monkeypatch.setattr("pixmill.metrics.resampling._MAX_WORK", 3_000_000)
     generator = np.random.default_rng(1)
     for images, made in ((500, 3000), (2000, 1000)):
         given, actual = generator.dirichlet(np.ones(2), images), generator.integers(0, 2, images)
@@ -71,7 +71,7 @@ def test_of_very_many_images_fewer_draws_are_made_but_never_less_than_a_thousand
 
 @st.composite
 def weighted(draw):
-    """Draw members, what they were given (with ties) and how often each counts."""
+    """Draw members, scores with ties, and weights."""
     image = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
     images = draw(st.lists(image, min_size=2, max_size=30).filter(lambda found: len({row[0] for row in found}) == 2))
     members, given_, weights = (np.array(column) for column in zip(*images, strict=True))
@@ -79,7 +79,7 @@ def weighted(draw):
 
 
 @given(weighted())
-def test_weighted_areas_are_scikit_learns_with_weights(images):
+def test_weighted_areas_equal_scikit_learn(images):
     members, given_, weights = images
     sums = ranking_sums(members, given_, np.arange(len(members)))
     roc, average = (float(area[0]) for area in weighted_areas(sums, weights[:, None].astype(float)))

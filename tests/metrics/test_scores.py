@@ -1,4 +1,4 @@
-"""Figures of a part and of its classes are scikit-learn's."""
+"""Metrics of a split and its classes, compared with scikit-learn."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from tests.metrics.parts import parts
 
 
 @given(parts())
-def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(part):
+def test_roc_auc_is_the_share_of_ordered_pairs(part):
     actual, probabilities = part
     areas = []
     for label in range(probabilities.shape[1]):
@@ -26,7 +26,7 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(part):
 
 
 @given(parts())
-def test_nothing_is_ever_nan_and_nothing_warns(part):
+def test_no_nan_and_no_warnings(part):
     actual, probabilities = part
     labels = [f"class {index}" for index in range(probabilities.shape[1])]
     with warnings.catch_warnings():
@@ -46,13 +46,13 @@ def test_what_a_class_leaves_undefined_is_none():
 
 
 @given(parts())
-def test_the_top_of_the_ranking_is_scikit_learns_but_of_equals_the_first_come_first(part):
+def test_top_k_accuracy_equals_scikit_learn_except_for_ties(part):
     actual, probabilities = part
     classes = probabilities.shape[1]
     if classes == 2:
         assert scores(actual, probabilities, top_k=2)["top_2_accuracy"] is None
         return
-    # Scikit-learn takes the last of equals first: with the classes in reverse that is the same.
+    # scikit-learn ranks the last of equal classes first, so the order of classes is reversed.
     expected = reference.top_k_accuracy_score(
         classes - 1 - actual, probabilities[:, ::-1], k=2, labels=np.arange(classes)
     )
@@ -61,7 +61,7 @@ def test_the_top_of_the_ranking_is_scikit_learns_but_of_equals_the_first_come_fi
 
 
 @given(parts())
-def test_figures_of_classes_are_scikit_learns_where_it_has_them(part):
+def test_class_scores_equal_scikit_learn(part):
     actual, probabilities = part
     predicted = probabilities.argmax(axis=1)
     labels = [f"class {index}" for index in range(probabilities.shape[1])]
@@ -74,7 +74,7 @@ def test_figures_of_classes_are_scikit_learns_where_it_has_them(part):
 
 
 @given(parts())
-def test_balanced_accuracy_and_f1_are_scikit_learns_where_every_class_is_there(part):
+def test_balanced_accuracy_and_f1_equal_scikit_learn(part):
     actual, probabilities = part
     if len(set(actual)) < probabilities.shape[1]:
         return
@@ -86,7 +86,7 @@ def test_balanced_accuracy_and_f1_are_scikit_learns_where_every_class_is_there(p
 
 
 @given(parts())
-def test_loss_and_areas_are_scikit_learns(part):
+def test_loss_and_areas_equal_scikit_learn(part):
     actual, probabilities = part
     classes, figures = np.arange(probabilities.shape[1]), scores(actual, probabilities)
     assert figures["log_loss"] == pytest.approx(reference.log_loss(actual, normalise(probabilities), labels=classes))

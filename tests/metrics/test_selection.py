@@ -1,4 +1,4 @@
-"""The best of many models is worth less than its value on the images that chose it."""
+"""Expected metric of the best of many models."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,11 @@ TABLES, MODELS = 400, 40
 
 
 def answers(right: np.ndarray, actual: np.ndarray, classes: int = 3) -> list[np.ndarray]:
-    """Return probabilities of models that answer rightly where they are told to, shape (images, models)."""
+    """Return the probabilities of models that are correct where ``right``, of shape (images, models), is true."""
     return [np.eye(classes)[np.where(column, actual, (actual + 1) % classes)] for column in right.T]
 
 
-def test_a_single_model_has_the_value_that_it_has() -> None:
+def test_value_of_a_single_model() -> None:
     actual = np.arange(300) % 3
     found = selected_value(
         "macro_f1", actual, answers(GROUPS[:, None] >= 30, actual), GROUPS, draws=1000, confidence=0.95
@@ -26,7 +26,7 @@ def test_a_single_model_has_the_value_that_it_has() -> None:
     assert (found.draws, found.left_out) == (1000, 0)
 
 
-def test_the_lowest_loss_is_chosen_where_lower_is_better() -> None:
+def test_lower_is_better() -> None:
     actual = np.arange(300) % 3
     sure, unsure = (np.where(np.eye(3)[actual] == 1, p, (1 - p) / 2) for p in (0.9, 0.5))
     found = selected_value("log_loss", actual, [unsure, sure], GROUPS, draws=200, confidence=0.9, lower_is_better=True)
@@ -40,20 +40,20 @@ def test_near_duplicates_are_drawn_together() -> None:
     assert (weights[10:].sum(axis=0) == 10).all()
 
 
-def test_draws_that_lack_a_class_are_left_out_and_counted() -> None:
+def test_draws_that_lack_a_class_are_counted() -> None:
     actual = np.array([0] * 100 + [1] * 2)
     given = answers(np.ones((102, 1), bool), actual, 2)
     found = selected_value("macro_f1", actual, given, np.arange(102), draws=1000, confidence=0.95)
     assert found.draws == 1000
-    assert found.left_out == pytest.approx(1000, abs=150)  # Both of two are drawn half of the time.
+    assert found.left_out == pytest.approx(1000, abs=150)  # Both groups of two are drawn half of the time.
     alone = np.array([0] * 100 + [1])
     given = answers(np.ones((101, 1), bool), alone, 2)
     assert selected_value("macro_f1", alone, given, np.arange(101), draws=100, confidence=0.95) is None
 
 
 @pytest.mark.parametrize(("classes", "draws", "left_out"), [(4, 1000, 15_000), (6, 312, 19_688), (8, None, None)])
-def test_draws_are_replaced_until_there_are_enough_of_them_or_too_few(classes, draws, left_out) -> None:
-    # Each class has two images, so that half of its draws have one in the bag and one out of it.
+def test_number_of_replaced_draws_is_limited(classes, draws, left_out) -> None:
+    # Each class has two images; half of its draws have one in the bag and one out of it.
     actual = np.repeat(np.arange(classes), 2)
     given = answers(np.ones((len(actual), 1), bool), actual, classes)
     found = selected_value("macro_f1", actual, given, np.arange(len(actual)), draws=1000, confidence=0.95)

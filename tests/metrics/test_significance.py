@@ -1,4 +1,4 @@
-"""Differences are told from chance: between two models, and between some images and the others."""
+"""Significance of differences between two models, and between a slice and the rest."""
 
 from math import comb
 
@@ -13,13 +13,13 @@ from pixmill.metrics.significance import holm, mcnemar, paired_coverage, paired_
 
 
 def models(gained, lost, same=5):
-    """Return what two models are right of."""
+    """Return whether two models are correct, for given numbers of differing and equal images."""
     first = np.array([*[False] * gained, *[True] * lost, *[True] * same, *[False] * same])
     return first, np.array([*[True] * gained, *[False] * lost, *[True] * same, *[False] * same])
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
-def test_the_exact_test_is_scipys_binomial_test(gained, lost, same):
+def test_mcnemar_equals_scipys_binomial_test(gained, lost, same):
     found = mcnemar(*models(gained, lost, same))
     assert (found.gained, found.lost) == (gained, lost)
     expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1
@@ -27,7 +27,7 @@ def test_the_exact_test_is_scipys_binomial_test(gained, lost, same):
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_mid_p_counts_what_was_seen_by_half(gained, lost):
+def test_mid_p_counts_half_of_the_observed_outcome(gained, lost):
     n, fewer = gained + lost, min(gained, lost)
     beyond, seen = sum(comb(n, count) for count in range(fewer)), comb(n, fewer)
     expected = 1 if gained == lost else (2 * beyond + seen) / 2**n
@@ -38,7 +38,7 @@ LABELS = ("a", "b", "c")
 
 
 def two(images, *, step, seed=1):
-    """Return labels and two models that mostly fail on the same images; the second sees clearer by a step."""
+    """Return labels and two models that mostly fail on the same images; the second is better by a step."""
     generator = np.random.default_rng(seed)
     actual = generator.integers(0, 3, images)
     seen = generator.normal(0, 1, (images, 3))
@@ -54,7 +54,7 @@ def compared(actual, first, second, *, groups=None, draws=2000):
     return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2)[0]
 
 
-def test_the_figures_are_those_of_each_and_the_difference_is_theirs():
+def test_difference_is_that_of_the_metrics():
     actual, first, second = two(200, step=0.5)
     found = compared(actual, first, second)
     before, after = scores(actual, first, top_k=2), scores(actual, second, top_k=2)
@@ -65,7 +65,7 @@ def test_the_figures_are_those_of_each_and_the_difference_is_theirs():
         assert row.low <= row.high
 
 
-def test_a_model_is_no_better_than_itself():
+def test_identical_models_do_not_differ():
     actual, first, _ = two(100, step=0)
     for row in compared(actual, first, first).values():
         assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
@@ -80,7 +80,7 @@ def test_near_duplicates_widen_the_limits_of_a_difference():
 
 
 def answers(images, *, seed=1, share=0.5, right=0.9):
-    """Return what two models are right of and answer, independently."""
+    """Return hits and coverage of two models, drawn independently."""
     generator = np.random.default_rng(seed)
     return generator.random((2, images)) < right, generator.random((2, images)) < share
 
@@ -90,7 +90,7 @@ def answering(right, answered, *, groups=None, draws=4000, identical=False):
     return paired_coverage(right, answered, groups, draws=draws, confidence=0.95, identical=identical)
 
 
-def test_coverage_and_accuracy_of_answers_are_resampled_together():
+def test_coverage_and_covered_accuracy_are_resampled_together():
     right, answered = answers(300)
     groups = np.arange(300) // 2
     found = answering(right, answered, groups=groups)
@@ -107,18 +107,18 @@ def test_coverage_and_accuracy_of_answers_are_resampled_together():
     assert found["covered_accuracy"].second == pytest.approx(right[1][answered[1]].mean())
 
 
-def test_a_model_answers_as_it_does_itself():
+def test_coverage_of_identical_models():
     right, answered = answers(40)
     same = [right[0]] * 2, [answered[0]] * 2
     for row in answering(*same, identical=True).values():
         assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
-    # Another model that answers these images alike may not answer all others so.
+    # Another model with the same answers may differ on other images.
     found = answering(*same)
     assert found["coverage"].high == -found["coverage"].low == pytest.approx(1 - 0.025 ** (1 / 40))
     assert found["covered_accuracy"].high == pytest.approx(1 - 0.025 ** (1 / answered[0].sum()))
 
 
-def test_a_model_that_answers_nothing_has_no_accuracy():
+def test_no_covered_accuracy_without_answers():
     right, answered = answers(40)
     found = answering(right, [answered[0], np.zeros(40, bool)])
     assert [*found] == ["coverage"]
@@ -126,14 +126,14 @@ def test_a_model_that_answers_nothing_has_no_accuracy():
     assert found["coverage"].high < 0
 
 
-def test_a_few_groups_are_not_enough_to_tell():
+def test_few_differing_groups_are_not_significant():
     right, answered = np.ones((2, 100), bool), np.ones((2, 100), bool)
     answered[1, :5] = False
     assert answering(right, answered)["coverage"].high > 0
     answered[1, :8] = False
     row = answering(right, answered)["coverage"]
     assert row.high < 0
-    # Eight images of one group are one.
+    # Eight images of one group count once.
     assert answering(right, answered, groups=np.maximum(np.arange(100), 7))["coverage"].high > 0
 
 
@@ -141,7 +141,7 @@ IMAGES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=
 
 
 @given(IMAGES)
-def test_with_one_image_a_group_it_is_fishers_exact_test(images):
+def test_groups_of_one_image_equal_fishers_exact_test(images):
     right, inside = (np.array(column) for column in zip(*images, strict=True))
     assume(inside.any() and not inside.all())
     found = worse_than_rest(right, inside, np.arange(len(right)), draws=100)
@@ -149,7 +149,7 @@ def test_with_one_image_a_group_it_is_fishers_exact_test(images):
     assert found == pytest.approx(fisher_exact(counts, alternative="less").pvalue, abs=1e-9)
 
 
-def test_shuffles_agree_with_shuffling_the_groups_one_by_one():
+def test_p_value_equals_that_of_shuffled_groups():
     generator = np.random.default_rng(8)
     group_of = np.repeat(np.arange(60), generator.integers(1, 6, 60))
     right = generator.random(len(group_of)) < 0.8
@@ -163,13 +163,13 @@ def test_shuffles_agree_with_shuffling_the_groups_one_by_one():
     assert found == pytest.approx(np.mean(np.array(shuffled) <= seen), abs=0.03)
 
 
-def test_holm_counts_each_question():
+def test_holm():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]).size == 0
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_lies_between_one_question_and_bonferroni_and_above_benjamini_and_hochberg(values):
+def test_holm_is_between_benjamini_hochberg_and_bonferroni(values):
     adjusted, p = holm(values), np.array(values)
     assert (adjusted >= p).all()
     assert (adjusted <= np.minimum(p * len(p), 1) + 1e-12).all()
@@ -178,7 +178,7 @@ def test_holm_lies_between_one_question_and_bonferroni_and_above_benjamini_and_h
 
 
 def test_equal_metrics_do_not_differ_by_rounding():
-    """Two models have the same F1 values, of other classes: their means differ by 1e-16."""
+    """The F1 values of two models are permuted, so their means differ by 1e-16."""
     actual, errors = np.repeat(np.arange(4), 12), [4, 5, 1, 5]
     both = []
     for wrong in (errors, errors[::-1]):

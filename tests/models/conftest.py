@@ -1,4 +1,4 @@
-"""Small classifiers and backbones, built with the number of threads that all tests of one process share."""
+"""Small classifiers and backbones, with the number of threads that all tests of a process share."""
 
 import hashlib
 
@@ -44,7 +44,7 @@ def lite0(threads):
 
 
 def some_pixels(count, side=32, seed=7):
-    """Return images of random blots: noise of single pixels would look all alike."""
+    """Return images of random squares; noise of single pixels would look alike."""
     coarse = np.random.default_rng(seed).integers(0, 256, (count, -(-side // 4), -(-side // 4), 3), dtype=np.uint8)
     return coarse.repeat(4, axis=1).repeat(4, axis=2)[:, :side, :side]
 

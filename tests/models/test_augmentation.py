@@ -1,10 +1,10 @@
-"""Random changes: what is off changes nothing, what is on really happens, and chance follows from seed and epoch."""
+"""Augmentation: each setting has its effect, and draws depend only on seed, epoch and step."""
 
 import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams
-from pixmill.models.augmentation import Augmenter, even_shares
+from pixmill.models.augmentation import Augmenter, sample_beta
 from pixmill.models.determinism import fix_threads, reseed
 
 SIDE, LABELS = 24, 3
@@ -24,7 +24,7 @@ def pixels():
 
 
 def change(pixels, *, seed=7, epoch=1, steps=1, **changes):
-    """Return what the last of some steps makes of images, with their targets."""
+    """Return images and targets after the last of some steps."""
     import tensorflow as tf
 
     augmenter = Augmenter(OFF.model_copy(update=changes))
@@ -35,7 +35,7 @@ def change(pixels, *, seed=7, epoch=1, steps=1, **changes):
     return changed.numpy(), mixed.numpy()
 
 
-def test_what_is_off_changes_nothing(pixels):
+def test_disabled_augmentation_changes_nothing(pixels):
     changed, targets = change(pixels)
     assert changed.dtype == np.float32
     np.testing.assert_array_equal(changed, pixels)
@@ -53,14 +53,14 @@ def test_shapes_and_ranges_are_kept(pixels, mix):
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
 
 
-def test_chance_follows_from_seed_epoch_and_step(pixels):
+def test_draws_depend_on_seed_epoch_and_step(pixels):
     first, _ = change(pixels, **ALL)
     np.testing.assert_array_equal(change(pixels, **ALL)[0], first)
     for other in ({"seed": 8}, {"epoch": 2}, {"steps": 2}):
         assert not np.array_equal(change(pixels, **other, **ALL)[0], first)
 
 
-def test_about_half_are_mirrored_to_the_byte(pixels):
+def test_half_of_the_images_are_mirrored_exactly(pixels):
     changed, _ = change(pixels, flip=True)
     mirrored = [np.array_equal(after, before[:, ::-1]) for after, before in zip(changed, pixels, strict=True)]
     kept = [np.array_equal(after, before) for after, before in zip(changed, pixels, strict=True)]
@@ -69,7 +69,7 @@ def test_about_half_are_mirrored_to_the_byte(pixels):
 
 
 def centres(images):
-    """Return where the light is, as row and column from the middle, in pixels."""
+    """Return the centre of brightness, as row and column from the middle, in pixels."""
     weight = images[..., 0].astype(np.float64)
     places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
     total = weight.sum(axis=(1, 2))
@@ -83,13 +83,13 @@ def dots(count, row, column):
     return images
 
 
-def test_a_shift_goes_as_far_as_it_may_and_no_farther():
+def test_shift_is_limited():
     moved = centres(change(dots(200, 20, 20), shift=0.2)[0])
     assert 0.18 * 41 < np.abs(moved).max() <= 0.2 * 41 + 1e-3
     assert np.abs(moved.mean(axis=1)).max() < 1.5
 
 
-def test_a_rotation_keeps_the_distance_and_turns_as_far_as_it_may():
+def test_rotation_keeps_distances_and_is_limited():
     down, right = centres(change(dots(200, 20, 32), rotation=30.0)[0])
     np.testing.assert_allclose(np.hypot(down, right), 12, atol=0.1)
     angles = np.degrees(np.arctan2(down, right))
@@ -97,7 +97,7 @@ def test_a_rotation_keeps_the_distance_and_turns_as_far_as_it_may():
     assert angles.min() < 0 < angles.max()
 
 
-def test_a_shear_moves_what_is_off_the_middle_alone_by_an_angle():
+def test_shear_keeps_the_centre_and_is_limited():
     _, of_middle = centres(change(dots(200, 20, 20), shear=20.0)[0])
     down, right = centres(change(dots(200, 30, 20), shear=20.0)[0])
     np.testing.assert_allclose(of_middle, 0, atol=0.01)
@@ -108,7 +108,7 @@ def test_a_shear_moves_what_is_off_the_middle_alone_by_an_angle():
     assert 0.4 < (np.abs(angles) < 10).mean() < 0.6
 
 
-def test_the_share_of_erased_images_and_of_what_is_erased_is_as_told(pixels):
+def test_erasing_affects_the_given_share_of_images(pixels):
     pixels = np.concatenate([pixels] * 10)
     changed, _ = change(pixels, erasing=0.4)
     erased = (changed != pixels).any(axis=3).mean(axis=(1, 2))
@@ -116,16 +116,16 @@ def test_the_share_of_erased_images_and_of_what_is_erased_is_as_told(pixels):
     assert erased.max() < 0.45
 
 
-def test_mixup_blends_images_as_it_blends_their_targets(pixels):
+def test_mixup_blends_images_and_targets_equally(pixels):
     changed, targets = change(pixels, mix="mixup", mix_alpha=1.0)
     own = np.arange(40)
     share = targets[own, own % LABELS]
     expected = share[:, None, None, None] * pixels + (1 - share[:, None, None, None]) * np.roll(pixels, 1, axis=0)
-    # The first and the last are of one class, so that their share cannot be read from the targets.
+    # The first and the last image have the same class; their share does not follow from the targets.
     np.testing.assert_allclose(changed[1:], expected[1:], atol=0.01)
 
 
-def test_cutmix_counts_the_pixels_that_it_took(pixels):
+def test_cutmix_weights_targets_by_replaced_pixels(pixels):
     changed, targets = change(pixels, mix="cutmix", mix_alpha=1.0)
     own = np.arange(40)
     kept = (changed == pixels).all(axis=3).mean(axis=(1, 2))
@@ -135,11 +135,11 @@ def test_cutmix_counts_the_pixels_that_it_took(pixels):
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0, 8.0])
-def test_shares_are_of_the_beta_distribution(alpha):
+def test_sample_beta_has_the_beta_distribution(alpha):
     import tensorflow as tf
     from scipy import stats
 
-    shares = even_shares(20_000, alpha, tf.constant([7, 1], tf.int64)).numpy().astype(np.float64)
+    shares = sample_beta(20_000, alpha, tf.constant([7, 1], tf.int64)).numpy().astype(np.float64)
     assert ((shares >= 0) & (shares <= 1)).all()
     assert shares.mean() == pytest.approx(0.5, abs=0.02)
     assert shares.var() == pytest.approx(stats.beta(alpha, alpha).var(), rel=0.05)

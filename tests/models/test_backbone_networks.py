@@ -1,4 +1,4 @@
-"""A backbone with a head is one graph, fitted where params say so and nowhere else."""
+"""Classifiers with a backbone: one graph, of which only the params' layers are fitted."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,24 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.models.determinism import fix_threads, reseed
 from pixmill.models.model_folder import load_classifier, save_classifier
-from pixmill.models.networks import backbone_variables, build_classifier, build_head, fuse, logits_graph, objective
+from pixmill.models.networks import (
+    backbone_variables,
+    build_classifier,
+    build_head,
+    logits_graph,
+    objective,
+    set_head_weights,
+)
 
 SIZE, LABELS = 32, 3
 FEATURES = TrainParams(model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),)))
 
 
-def described(name="plugin:tiny", **changes):
+def backbone_params(name="plugin:tiny", **changes):
     return TrainParams(model="backbone", backbone=BackboneParams(name=name, weights="none", **changes))
 
 
-def described_features(**changes):
+def features_params(**changes):
     fresh = FEATURES.backbone.model_copy(update={"name": "plugin:tiny", "weights": "none", "unfreeze": "all"})
     return FEATURES.model_copy(update={"backbone": fresh, "features": FEATURES.features.model_copy(update=changes)})
 
@@ -48,8 +55,8 @@ def fitted_once(classifier, params, pixels):
     graph.train_on_batch(pixels, np.eye(LABELS, dtype=np.float32)[np.arange(len(pixels)) % LABELS])
 
 
-def test_a_frozen_backbone_keeps_its_weights_and_statistics(build, pixels):
-    params = described()
+def test_frozen_backbone_keeps_weights_and_statistics(build, pixels):
+    params = backbone_params()
     classifier = build(params)
     before = classifier.get_weights()
     fitted_once(classifier, params, pixels)
@@ -58,10 +65,10 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(build, pixels):
     assert backbone_variables(classifier) == []
 
 
-def test_a_whole_backbone_is_fitted_but_for_its_batch_norm(build, pixels):
+def test_whole_backbone_is_fitted_except_batch_norm(build, pixels):
     import keras
 
-    params = described(unfreeze="all")
+    params = backbone_params(unfreeze="all")
     classifier = build(params)
     before = {layer.name: layer.get_weights() for layer in classifier.layers}
     fitted_once(classifier, params, pixels)
@@ -73,30 +80,30 @@ def test_a_whole_backbone_is_fitted_but_for_its_batch_norm(build, pixels):
             assert not all(np.array_equal(old, new) for old, new in pairs), layer.name
 
 
-def test_the_last_layers_alone_may_be_fitted(build):
-    classifier = build(described(unfreeze=1))
+def test_unfreeze_fits_only_the_last_layers(build):
+    classifier = build(backbone_params(unfreeze=1))
     fitted = [layer.name for layer in classifier.layers if layer.trainable_variables]
     assert fitted == ["second", "logits"]
     assert [variable.path for variable in backbone_variables(classifier)] == ["second/kernel"]
 
 
-def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
-    params = described_features(head="mlp")
+def test_set_head_weights(build, pixels):
+    params = features_params(head="mlp")
     classifier = build(params)
     features = features_of(classifier, pixels)
     head = build_head(params.model_copy(update={"seed": 8}), labels=LABELS, features=features.shape[1])
     assert head.count_params() == (features.shape[1] + 1) * 5 + 6 * LABELS
     expected = np.asarray(head(features))
     assert np.abs(np.asarray(classifier(pixels)) - expected).max() > 1e-3
-    fuse(classifier, head.get_weights())
+    set_head_weights(classifier, head.get_weights())
     np.testing.assert_allclose(classifier(pixels), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["plugin:tiny", pytest.param("convnext_tiny", marks=pytest.mark.slow)])
-def test_every_backbone_comes_back_from_its_files(build, pixels, tmp_path, name):
+def test_backbone_is_saved_and_loaded(build, pixels, tmp_path, name):
     once, again = tmp_path / "once", tmp_path / "again"
     prepared = {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}
-    classifier = build(described(name, image_size=40, unfreeze=2))
+    classifier = build(backbone_params(name, image_size=40, unfreeze=2))
     save_classifier(classifier, ["a", "b", "c"], once, **prepared)
     loaded, labels = load_classifier(once)
     save_classifier(loaded, labels, again, **prepared)

@@ -1,4 +1,4 @@
-"""The networks of Keras are compared with themselves: as Keras builds them, behind Keras' own preprocessing."""
+"""Backbones: compared with Keras' own networks and preprocessing; errors; digests."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ SIDE = 64
 
 
 @pytest.mark.slow
-def test_a_network_sees_what_it_sees_in_keras(threads, tmp_path) -> None:
-    """The one whose channels are reversed, and whose offset differs from channel to channel."""
+def test_features_equal_those_of_keras(threads, tmp_path) -> None:
+    """ResNet50 has reversed channels and a different offset for each channel."""
     import keras
 
     model = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3), pooling="avg")
@@ -22,15 +22,15 @@ def test_a_network_sees_what_it_sees_in_keras(threads, tmp_path) -> None:
     params = BackboneParams(name="resnet50", weights="own/resnet50.weights.h5")
     backbone = build_backbone(params, image_size=SIDE, seed=7, root=tmp_path)
     pixels = some_pixels(2, SIDE).astype(np.float32)
-    wanted = model.predict_on_batch(keras.applications.resnet50.preprocess_input(pixels.copy()))
-    assert wanted.std() > 0
+    expected = model.predict_on_batch(keras.applications.resnet50.preprocess_input(pixels.copy()))
+    assert expected.std() > 0
     np.testing.assert_allclose(
-        backbone.predict_on_batch(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4
+        backbone.predict_on_batch(pixels) / expected.std(), expected / expected.std(), rtol=0, atol=1e-4
     )
     assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
 
 
-def test_weights_that_do_not_fit_are_refused(threads, tmp_path) -> None:
+def test_rejects_weights_of_another_network(threads, tmp_path) -> None:
     import keras
 
     name = "efficientnet_lite0"
@@ -46,10 +46,10 @@ def test_weights_that_do_not_fit_are_refused(threads, tmp_path) -> None:
     assert "dvc repro train" in str(caught.value)
 
 
-def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monkeypatch) -> None:
+def test_failed_download_names_alternatives(threads, tmp_path, monkeypatch) -> None:
     from keras.src import backend
 
-    # Neither what was downloaded before nor a network.
+    # No cached download, and no network.
     monkeypatch.setattr(backend.config, "keras_home", lambda: str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(TrainError, match="the weights of mobilenet_v2 cannot be downloaded") as caught:
@@ -58,14 +58,14 @@ def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monk
     assert "efficientnet_lite0, which is bundled" in str(caught.value)
 
 
-def test_images_that_are_too_small_say_so(threads) -> None:
+def test_rejects_images_that_are_too_small(threads) -> None:
     params = BackboneParams(name="mobilenet_v3_small", weights="none")
     with pytest.raises(TrainError, match="16 x 16 pixels are too small for mobilenet_v3_small") as caught:
         build_backbone(params, image_size=16, seed=7)
     assert "train.backbone.image_size" in str(caught.value)
 
 
-def test_a_digest_follows_what_features_depend_on(tmp_path) -> None:
+def test_digest_depends_on_network_weights_and_size(tmp_path) -> None:
     (tmp_path / "a.h5").write_bytes(b"a")
     (tmp_path / "b.h5").write_bytes(b"b")
     params = BackboneParams()
@@ -80,5 +80,5 @@ def test_a_digest_follows_what_features_depend_on(tmp_path) -> None:
         backbone_digest(BackboneParams(weights="b.h5"), seed=7, root=tmp_path),
     ]
     assert len(set(digests)) == len(digests)
-    # What only the head or its training depends on changes no features.
+    # Params of the head do not change features.
     assert backbone_digest(params.model_copy(update={"dropout": 0.5, "unfreeze": 3}), seed=8) == digests[0]

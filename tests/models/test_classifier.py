@@ -1,4 +1,4 @@
-"""A classifier answers with a label, how sure that is, and the probabilities, or with a reason."""
+"""Classifier: calibrated predictions, reasons, and loading."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def folder(trained_folder, tmp_path):
     return shutil.copytree(trained_folder, tmp_path / "train")
 
 
-def test_answers_are_calibrated(classifier):
+def test_predictions_are_calibrated(classifier):
     calibrated = apply_temperature(classifier.predict_uncalibrated(PIXELS), 0.4)
     for answer, probabilities in zip(classifier.predict(FILES), calibrated, strict=True):
         np.testing.assert_array_equal(answer.probabilities, probabilities)
@@ -40,14 +40,14 @@ def test_answers_are_calibrated(classifier):
         assert answer.reason is None
 
 
-def test_bytes_that_are_no_image_get_a_reason_and_cost_no_other_its_answer(classifier):
+def test_invalid_images_get_a_reason_and_others_a_prediction(classifier):
     answers = classifier.predict([b"", FILES[0], b"<svg/>", FILES[1][:100]])
     assert [answer.reason for answer in answers] == ["empty", None, "svg", "truncated"]
     assert [answer.label is None for answer in answers] == [True, False, True, True]
     assert answers[0].confidence is answers[0].sure is answers[0].probabilities is None
 
 
-def test_calibration_is_found_on_validation_and_saved(folder, classifier):
+def test_save_calibration_uses_the_validation_split(folder, classifier):
     pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
     own = classifier.predict_uncalibrated(pixels)
     targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
@@ -59,7 +59,7 @@ def test_calibration_is_found_on_validation_and_saved(folder, classifier):
 
 
 @pytest.mark.parametrize("threshold", [None, 0])
-def test_without_a_threshold_predictions_are_made_but_not_called_sure_or_not_sure(folder, classifier, threshold):
+def test_without_a_threshold_sure_is_none(folder, classifier, threshold):
     path = folder / "calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
     answers = Classifier.load(folder).predict(FILES)
@@ -68,7 +68,7 @@ def test_without_a_threshold_predictions_are_made_but_not_called_sure_or_not_sur
 
 
 @pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
-def test_a_malformed_file_is_named(folder, name):
+def test_error_names_the_malformed_file(folder, name):
     (folder / name).write_text(json.dumps({"labels": ["a"], "image_size": "large"}))
     with pytest.raises(ManifestError, match=name):
         Classifier.load(folder)

@@ -1,4 +1,4 @@
-"""Chance follows from seed and epoch, whatever happened before."""
+"""Random states and threads."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def states(model):
     return [tuple(np.asarray(each)) for each in model.variables if each.path.endswith("seed_generator_state")]
 
 
-def test_states_follow_from_seed_and_epoch_alone(dropping, pixels):
+def test_reseed_depends_only_on_seed_and_epoch(dropping, pixels):
     def drawn(seed, epoch):
         reseed(dropping, seed=seed, epoch=epoch)
         return np.asarray(dropping(pixels, training=True))
@@ -30,7 +30,7 @@ def test_states_follow_from_seed_and_epoch_alone(dropping, pixels):
     np.testing.assert_array_equal(drawn(7, 1), first)
 
 
-def test_products_of_matrices_are_computed_with_as_many():
+def test_fix_threads_limits_matrix_products():
     threadpool_limits(1)
     fix_threads(2)
     assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}

@@ -1,4 +1,4 @@
-"""A classifier in one file gives the same answers, and a file from elsewhere is refused with a reason."""
+"""A classifier in one file: same predictions; other files are rejected with a reason."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def with_details(path, network, details):
     return path
 
 
-def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trained_folder):
+def test_predictions_equal_those_of_the_folder(exported, trained_folder):
     for found, expected in zip(
         Classifier.load(exported).predict(FILES), Classifier.load(trained_folder).predict(FILES), strict=True
     ):
@@ -67,7 +67,7 @@ def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trai
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
 
 
-def test_what_belongs_to_the_model_is_read_without_loading_it(exported, tmp_path):
+def test_read_exported_returns_the_description(exported, tmp_path):
     assert read_exported(exported) == DESCRIPTION
     with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
         read_exported(tmp_path / "none.tflite")
@@ -84,19 +84,19 @@ def test_what_belongs_to_the_model_is_read_without_loading_it(exported, tmp_path
         ("resize", "area"),
     ],
 )
-def test_a_malformed_description_is_refused(tmp_path, network, key, value):
+def test_rejects_malformed_description(tmp_path, network, key, value):
     path = with_details(tmp_path / "bad.tflite", network, json.loads(DESCRIPTION.as_json()) | {key: value})
     with pytest.raises(ManifestError, match="not as Pixmill writes it"):
         Classifier.load(path)
 
 
-def test_the_description_of_another_version_says_so(tmp_path, network):
+def test_rejects_format_of_another_version(tmp_path, network):
     path = with_details(tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3})
     with pytest.raises(ManifestError, match="another version of Pixmill"):
         read_exported(path)
 
 
-def test_a_plain_litert_model_is_refused(tmp_path, trained_folder):
+def test_rejects_plain_litert_model(tmp_path, trained_folder):
     logits = (trained_folder / "network.tflite").read_bytes()
     write_exported(tmp_path / "logits.tflite", logits, DESCRIPTION)
     with pytest.raises(ManifestError, match="does not return 3 probabilities"):
@@ -106,7 +106,7 @@ def test_a_plain_litert_model_is_refused(tmp_path, trained_folder):
 
 
 @pytest.mark.parametrize("change", [{"image_size": 25}, {"labels": ["coat", "shirt"]}], ids=str)
-def test_a_network_of_another_shape_is_refused(tmp_path, network, change):
+def test_rejects_network_of_another_shape(tmp_path, network, change):
     path = with_details(tmp_path / "other.tflite", network, json.loads(DESCRIPTION.as_json()) | change)
     with pytest.raises(ManifestError, match="its network"):
         Classifier.load(path)

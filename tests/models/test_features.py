@@ -1,3 +1,5 @@
+"""Features: cached, computed in workers, and resumed after a kill."""
+
 import contextlib
 import os
 import signal
@@ -18,52 +20,54 @@ from tests.models.conftest import THREADS, some_ids, some_pixels
 SIDE = 24
 
 
-def see_with(network, pixels, ids, scratch):
+def extract_with(network, pixels, ids, scratch):
     return extract_features(pixels, ids, BackboneParams(), scratch=scratch, threads=THREADS, file=network)
 
 
 @pytest.fixture
-def see(trained_folder):
-    """Return what extracts features, with a tiny network for the backbone."""
-    return partial(see_with, trained_folder / NETWORK)
+def extract(trained_folder):
+    """A function that extracts features with a tiny network as backbone."""
+    return partial(extract_with, trained_folder / NETWORK)
 
 
-def test_workers_that_read_packed_files_give_the_bytes_of_this_process(see, tmp_path) -> None:
+def test_workers_compute_the_same_bytes_as_this_process(extract, tmp_path) -> None:
     pixels, ids = some_pixels(80, SIDE), some_ids(80)
-    by_workers = see(Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers")
-    few = [see(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)]
+    by_workers = extract(Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers")
+    few = [
+        extract(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)
+    ]
     np.testing.assert_array_equal(by_workers, np.concatenate(few))
 
 
-def test_what_is_known_is_not_computed_again(see, trained_folder, tmp_path, monkeypatch) -> None:
+def test_cached_features_are_not_computed_again(extract, trained_folder, tmp_path, monkeypatch) -> None:
     def load(*_, **__):
         raise AssertionError("a backbone was loaded")
 
     pixels, ids = some_pixels(5, SIDE), some_ids(5)
-    first = see(pixels, ids, tmp_path)
+    first = extract(pixels, ids, tmp_path)
     assert first.tobytes() == load_litert(trained_folder / NETWORK)(pixels).tobytes()
     monkeypatch.setattr("pixmill.models.features.load_litert", load)
-    np.testing.assert_array_equal(see(pixels, ids, tmp_path), first)
-    np.testing.assert_array_equal(see(pixels[3:], ids[3:], tmp_path), first[3:])
-    # The same id with other pixels, the same pixels with another id, and another network are not known.
+    np.testing.assert_array_equal(extract(pixels, ids, tmp_path), first)
+    np.testing.assert_array_equal(extract(pixels[3:], ids[3:], tmp_path), first[3:])
+    # Other pixels, another id and another network are not cached.
     (tmp_path / "other.tflite").write_bytes((trained_folder / NETWORK).read_bytes() + b"!")
     with pytest.raises(AssertionError):
-        see(255 - pixels, ids, tmp_path)
+        extract(255 - pixels, ids, tmp_path)
     with pytest.raises(AssertionError):
-        see(pixels, some_ids(5, "other"), tmp_path)
+        extract(pixels, some_ids(5, "other"), tmp_path)
     with pytest.raises(AssertionError):
-        see_with(tmp_path / "other.tflite", pixels, ids, tmp_path)
+        extract_with(tmp_path / "other.tflite", pixels, ids, tmp_path)
 
 
 def extracted(count, scratch, width=1280):
-    """Return features that are no more than each image's number."""
+    """Return features that equal the number of each image."""
     names = np.array([number.to_bytes(32, "big") for number in range(count)], "V32")
     compute = (np.full(width, row, np.float32) for row in range(count))
     return _extract(names, open_store(scratch / "key.sqlite"), lambda _: compute, scratch)
 
 
-def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("pixmill.models.features._IN_MEMORY", 2**20)
+def test_large_features_are_in_an_unnamed_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.models.features._MAX_MEMORY_BYTES", 2**20)
     tracemalloc.start()
     for _ in "computed", "cached":
         features = extracted(6000, tmp_path)
@@ -71,17 +75,17 @@ def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatc
         assert {path.suffix for path in tmp_path.iterdir()} == {".sqlite"}
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # They are 31 MB, of which 512 images are in memory at a time.
+    # The features are 31 MB; 512 images are in memory at a time.
     assert peak < 15e6
 
 
-def test_the_stores_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch) -> None:
+def test_oldest_stores_are_deleted(tmp_path, monkeypatch) -> None:
     ages = {"old": 1e9 - 1, "last": 1e9, "key": None, "new": None}
     for key, used in ages.items():
         with open_store(tmp_path / f"{key}.sqlite") as store:
             if key == "new":
                 size = (tmp_path / "key.sqlite").stat().st_size
-                monkeypatch.setattr("pixmill.models.features._MOST_BYTES", 3 * size)
+                monkeypatch.setattr("pixmill.models.features._MAX_CACHE_BYTES", 3 * size)
             store.write({b"name": b"features"})
         if used:
             os.utime(tmp_path / f"{key}.sqlite", (used, used))
@@ -97,14 +101,14 @@ from pixmill.models.features import extract_features
 from pixmill.core.params import BackboneParams
 from tests.models.conftest import THREADS, some_ids, some_pixels
 
-module._CHUNK = 32
+module._CHUNK_SIZE = 32
 write = module.Cache.write
 
-def write_and_tell(store, entries):
+def write_and_report(store, entries):
     write(store, entries)
-    print("kept", flush=True)
+    print("written", flush=True)
 
-module.Cache.write = write_and_tell
+module.Cache.write = write_and_report
 extract_features(
     some_pixels(5000, 24),
     some_ids(5000),
@@ -117,18 +121,18 @@ extract_features(
 
 
 @pytest.mark.slow
-def test_a_killed_pass_goes_on_where_it_was(see, trained_folder, tmp_path, start, repository, monkeypatch) -> None:
+def test_killed_pass_resumes(extract, trained_folder, tmp_path, start, repository, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{repository / 'src'}:{repository}")
-    process, said = start(SCRIPT, str(tmp_path), str(trained_folder / NETWORK))
-    assert said == "kept"
+    process, line = start(SCRIPT, str(tmp_path), str(trained_folder / NETWORK))
+    assert line == "written"
     process.send_signal(signal.SIGKILL)
     process.wait()
     count = rows_in(tmp_path)
     assert count in range(32, 5000, 32)
     pixels, ids = some_pixels(5000, SIDE)[: count + 8], some_ids(count + 8)
-    features = see(pixels, ids, tmp_path)
+    features = extract(pixels, ids, tmp_path)
     assert rows_in(tmp_path) == count + 8
-    np.testing.assert_array_equal(features, see(pixels, ids, tmp_path / "undisturbed"))
+    np.testing.assert_array_equal(features, extract(pixels, ids, tmp_path / "undisturbed"))
 
 
 def rows_in(folder):

@@ -1,4 +1,4 @@
-"""Many images get the classifier's answers, whatever the number of processes; what is no image gets a reason."""
+"""Prediction of many images in worker processes."""
 
 import hashlib
 import pickle
@@ -15,7 +15,7 @@ from tests.images.samples import encoded, shapes
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(20)]
 
 
-def same(answers, expected):
+def assert_equal(answers, expected):
     for answer, prediction in zip(answers, expected, strict=True):
         assert answer.prediction.label == prediction.label
         assert answer.prediction.confidence == prediction.confidence
@@ -28,9 +28,9 @@ def expected(trained_folder):
     return Classifier.load(trained_folder).predict(FILES)
 
 
-def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected):
+def test_answers_equal_those_of_the_classifier(trained_folder, expected):
     answers = list(predict_images(trained_folder, FILES, workers=2))
-    same(answers, expected)
+    assert_equal(answers, expected)
     assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
 
 
@@ -54,23 +54,23 @@ def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected
     reasons = [answer.prediction.reason for answer in answers]
     assert reasons == [None, "empty", "http_404", None, "symlink", None, "unreadable", "not_a_file", None]
     assert [answer.id is None for answer in answers] == [False, False, True, False, True, False, True, True, False]
-    same([answers[place] for place in (0, 3, 5, 8)], [expected[0], expected[0], expected[0], expected[1]])
+    assert_equal([answers[place] for place in (0, 3, 5, 8)], [expected[0], expected[0], expected[0], expected[1]])
 
 
-def test_a_classifier_that_cannot_be_loaded_is_a_message(trained_folder, tmp_path):
+def test_error_if_the_classifier_cannot_be_loaded(trained_folder, tmp_path):
     folder = shutil.copytree(trained_folder, tmp_path / "train")
     (folder / "network.tflite").write_bytes(b"nothing")
     with pytest.raises(ManifestError, match=r"network\.tflite is not an intact network"):
         list(predict_images(folder, [FILES[0]], workers=1))
 
 
-def test_a_pass_travels_as_a_path_and_arrives_loaded(trained_folder, tmp_path, expected):
+def test_pickled_pass_contains_the_path_and_loads_on_arrival(trained_folder, tmp_path, expected):
     folder = shutil.copytree(trained_folder, tmp_path / "train")
-    sent = pickle.dumps(PredictionPass(folder))
-    assert len(sent) < 1000
-    arrived = pickle.loads(sent)
+    pickled = pickle.dumps(PredictionPass(folder))
+    assert len(pickled) < 1000
+    unpickled = pickle.loads(pickled)
     shutil.rmtree(folder)
-    same(arrived(FILES[:2]), expected[:2])
+    assert_equal(unpickled(FILES[:2]), expected[:2])
 
 
 def test_rows_have_the_columns_of_the_schema(trained_folder):

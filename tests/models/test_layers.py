@@ -1,4 +1,4 @@
-"""The layers that are features: which, and that features are their averages."""
+"""The layers of a backbone whose averages are features."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SIDE = 64
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
-def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> None:
+def test_auto_features_are_averages_of_stage_ends(name, threads) -> None:
     import keras
 
     params = TrainParams(model="features", backbone=BackboneParams(name=name, weights="none"))
@@ -34,7 +34,7 @@ def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> N
     assert len(feature_maps(backbone.output)) == len(layers)
 
 
-def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:
+def test_features_have_the_order_of_the_layers(threads, lite0) -> None:
     layers = ["top", "block0_project_bn", "block10_depthwise_relu"]
     backbone = build_backbone(BackboneParams(), image_size=64, seed=7, layers=layers)
     assert list(feature_maps(backbone.output)) == [0, 1280, 1296]
@@ -44,6 +44,6 @@ def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:
     assert len(digests) == 3
 
 
-def test_a_layer_that_is_not_there_is_refused_with_a_suggestion(threads) -> None:
+def test_rejects_missing_layer_with_a_suggestion(threads) -> None:
     with pytest.raises(TrainError, match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu"):
         build_backbone(BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"])

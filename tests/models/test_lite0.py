@@ -1,4 +1,4 @@
-"""The bundled network recognises photographs, and its file is the published one."""
+"""The bundled network."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def tensors():
     return lite0_tensors(bundled_file())
 
 
-def test_photographs_are_taken_for_what_they_show(threads, tensors) -> None:
+def test_recognises_photographs(threads, tensors) -> None:
     from matplotlib import cbook
     from sklearn.datasets import load_sample_image
 
@@ -33,7 +33,7 @@ def test_photographs_are_taken_for_what_they_show(threads, tensors) -> None:
     assert dict(zip(shown, scores.argmax(axis=1), strict=True)) == {name: place for name, (place, _) in shown.items()}
 
 
-def test_other_bytes_are_refused_before_they_are_read(tmp_path) -> None:
+def test_rejects_other_files_before_unpickling(tmp_path) -> None:
     path = tmp_path / "weights.pth"
     for content in (None, bundled_file().read_bytes()[:-1]):
         if content:

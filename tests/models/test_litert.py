@@ -1,4 +1,4 @@
-"""LiteRT runs one item at a time, so nothing but the item decides its output."""
+"""LiteRT networks: outputs depend only on the item."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uin
 
 def test_outputs_depend_neither_on_threads_nor_on_other_items(trained_folder, monkeypatch):
     first = load_litert(trained_folder / NETWORK)(PIXELS)
-    monkeypatch.setattr("pixmill.models.litert._THREADS", 1)
+    monkeypatch.setattr("pixmill.models.litert._MAX_THREADS", 1)
     np.testing.assert_array_equal(load_litert(trained_folder / NETWORK)(PIXELS), first)
     np.testing.assert_array_equal(load_litert((trained_folder / NETWORK).read_bytes(), threads=1)(PIXELS), first)
     one_by_one = [load_litert(trained_folder / NETWORK)(PIXELS[place : place + 1])[0] for place in range(5)]
     np.testing.assert_array_equal(one_by_one, first)
 
 
-def test_a_file_whose_main_output_is_unknown_is_refused(tmp_path):
+def test_rejects_file_without_a_main_output(tmp_path):
     import keras
 
     pixels = keras.Input((4, 4, 3), name="pixels")
@@ -29,7 +29,7 @@ def test_a_file_whose_main_output_is_unknown_is_refused(tmp_path):
         load_litert(file)
 
 
-def test_a_classifier_of_one_or_two_files_is_recognized(trained_folder, tmp_path):
+def test_converted_files_of_one_or_two_networks(trained_folder, tmp_path):
     assert converted_files(trained_folder) == (NETWORK,)
     assert converted_files(tmp_path) == ()
     (tmp_path / "head.tflite").touch()

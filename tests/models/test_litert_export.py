@@ -1,4 +1,4 @@
-"""Conversion to LiteRT: the same outputs as Keras', whatever the graph, and the same file."""
+"""Conversion to LiteRT: outputs equal those of Keras, and files are reproducible."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def logits_of(model, pixels):
         {"head": "average", "blocks": (BlockParams(filters=4, batch_norm=True, pool_padding="same", dropout=0.2),)},
     ],
 )
-def test_a_converted_classifier_gives_the_logits_of_keras(tmp_path, changes, capfd):
+def test_converted_classifier_returns_the_logits_of_keras(tmp_path, changes, capfd):
     model = classifier(**changes)
     export_classifier(model, params_of(**changes), tmp_path, scratch=tmp_path)
     assert capfd.readouterr() == ("", "")
@@ -50,7 +50,7 @@ def test_a_converted_classifier_gives_the_logits_of_keras(tmp_path, changes, cap
     assert path.read_bytes() == content
 
 
-def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(tiny_backbone, tmp_path):
+def test_head_returns_the_same_bytes_for_stored_features(tiny_backbone, tmp_path):
     layers = ("first_relu", "top")
     params = TrainParams(
         model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
@@ -73,7 +73,7 @@ def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_batch_norm_is_folded_into_the_convolution_before_it(bias):
+def test_batch_norm_is_folded_into_convolutions(bias):
     fix_threads(2)
     import keras
     from keras import layers
@@ -92,14 +92,14 @@ def test_batch_norm_is_folded_into_the_convolution_before_it(bias):
     model.set_weights([chance.uniform(0.5, 2, weight.shape) for weight in model.get_weights()])
     folded = fold_batch_norm(model)
     norms = [layer.name for layer in folded.layers if isinstance(layer, layers.BatchNormalization)]
-    # Not behind an activation, nor where the convolution has another consumer.
+    # Not after an activation, nor if the convolution has another consumer.
     assert norms == ["active_norm", "shared_norm"]
     inputs = chance.random((2, 8, 8, 3)).astype(np.float32)
     np.testing.assert_allclose(folded(inputs), model(inputs), rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_a_network_with_other_outputs_is_not_kept(tmp_path, monkeypatch):
+def test_rejects_conversion_with_different_outputs(tmp_path, monkeypatch):
     other = classifier()
     other.set_weights([weight + 1 for weight in other.get_weights()[:-1]] + [np.float32([9, 0, 0])])
     monkeypatch.setattr("pixmill.models.litert_export.fold_batch_norm", lambda _: other)
@@ -113,8 +113,8 @@ def backbone(scratch, params=BackboneParams(), **options):  # noqa: B008 (it is 
 
 
 @pytest.fixture
-def soon_converted(monkeypatch, tmp_path):
-    """Let a conversion take no time, and count them."""
+def conversions(monkeypatch, tmp_path):
+    """Replace conversions, and return the names of their files."""
     names = []
 
     def convert(model, path):
@@ -129,7 +129,7 @@ def soon_converted(monkeypatch, tmp_path):
 
 
 def keras_layer():
-    """Return a network of one layer, whose output is taken for features."""
+    """Return a network of one layer that replaces a backbone."""
     fix_threads(2)
     import keras
 
@@ -137,7 +137,7 @@ def keras_layer():
     return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels))
 
 
-def test_a_backbone_is_converted_once_for_all_projects_of_a_user_by_its_content(soon_converted, tmp_path, capsys):
+def test_projects_share_converted_backbones(conversions, tmp_path, capsys):
     weights = [tmp_path / name / "weights.h5" for name in ("one", "other", "changed")]
     for path in weights:
         path.parent.mkdir()
@@ -148,14 +148,12 @@ def test_a_backbone_is_converted_once_for_all_projects_of_a_user_by_its_content(
     ]
     assert made[0] == made[1] != made[2]
     assert {path.parent for path in made} == {tmp_path / "cache/pixmill/backbones"}
-    assert len(soon_converted) == 2
+    assert len(conversions) == 2
     assert capsys.readouterr().err.count("converting mobilenet_v2 to LiteRT, once") == 2
     assert not list(tmp_path.glob("*/scratch"))
 
 
-def test_a_plugins_backbone_stays_with_its_project_and_so_do_all_without_a_users_cache(
-    soon_converted, tmp_path, monkeypatch
-):
+def test_plugins_and_unwritable_caches_use_the_scratch_folder(conversions, tmp_path, monkeypatch):
     monkeypatch.setattr("pixmill.models.litert_export.backbone_digest", lambda *_, **__: "digest")
     assert backbone(tmp_path / "scratch", BackboneParams(name="plugin:ours")).parent == tmp_path / "scratch"
     (tmp_path / "taken").write_text("a file where the folder would be")

@@ -1,4 +1,4 @@
-"""A classifier comes back from its files as it was, and nothing else comes with it."""
+"""Saved classifiers: reproducible files, and safe loading."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_files_are_the_same_whenever_they_are_written(build, folder, pixels, tmp_path_factory):
+def test_files_are_reproducible(build, folder, pixels, tmp_path_factory):
     again = tmp_path_factory.mktemp("again")
     model, labels = load_classifier(folder)
     assert labels == list(LABELS)
@@ -39,11 +39,11 @@ def test_the_files_are_the_same_whenever_they_are_written(build, folder, pixels,
     }
 
 
-def strange_layer(architecture):
+def disallowed_layer(architecture):
     architecture["config"]["layers"][1]["class_name"] = "Lambda"
 
 
-def strange_activation(architecture):
+def disallowed_activation(architecture):
     architecture["config"]["layers"][2]["config"]["activation"] = {
         "module": "builtins",
         "class_name": "function",
@@ -52,7 +52,7 @@ def strange_activation(architecture):
     }
 
 
-def lambda_for_an_activation(architecture):
+def lambda_activation(architecture):
     architecture["config"]["layers"][2]["config"]["activation"] = {
         "class_name": "__lambda__",
         "config": {"value": "4w=="},
@@ -62,12 +62,12 @@ def lambda_for_an_activation(architecture):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (strange_layer, "keras.layers.Lambda"),
-        (strange_activation, "builtins.function"),
-        (lambda_for_an_activation, "None.__lambda__"),
+        (disallowed_layer, "keras.layers.Lambda"),
+        (disallowed_activation, "builtins.function"),
+        (lambda_activation, "None.__lambda__"),
     ],
 )
-def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):
+def test_rejects_disallowed_classes(folder, change, named):
     architecture = json.loads((folder / "model.json").read_text())
     change(architecture)
     (folder / "model.json").write_text(json.dumps(architecture))
@@ -76,14 +76,14 @@ def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):
 
 
 @pytest.mark.parametrize("name", ["labels.json", "model.json", "model.weights.h5"])
-def test_an_absent_file_is_named(folder, name):
+def test_error_names_the_missing_file(folder, name):
     (folder / name).unlink()
     with pytest.raises(ManifestError, match=f"{name} is missing"):
         load_classifier(folder)
 
 
 @pytest.mark.parametrize("content", [b"no HDF5", None])
-def test_broken_weights_are_refused(folder, content):
+def test_rejects_damaged_weights(folder, content):
     weights = folder / "model.weights.h5"
     weights.write_bytes(weights.read_bytes()[:-900] if content is None else content)
     with pytest.raises(ManifestError, match="is not an intact classifier"):
@@ -99,12 +99,12 @@ def test_broken_weights_are_refused(folder, content):
         b'{"labels": ["cat", "dog", "cow"], "image_size": 12, "aspect": "torn", "resize": "box"}',
     ],
 )
-def test_malformed_labels_are_refused(folder, content):
+def test_rejects_malformed_labels(folder, content):
     (folder / "labels.json").write_bytes(content)
     with pytest.raises(ManifestError, match=r"labels.json: expected distinct labels"):
         load_classifier(folder)
 
 
-def test_importing_the_package_is_quick():
+def test_import_does_not_load_tensorflow():
     code = "import sys, pixmill.models; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Every network that params describe is one plain graph from pixels to probabilities."""
+"""Networks from params: layers, weights and loss."""
 
 from typing import get_args
 
@@ -15,7 +15,7 @@ from pixmill.models.networks import build_classifier, logits_graph, objective
 from tests.models.conftest import PARAMS
 
 
-def test_weights_follow_from_the_seed(build):
+def test_weights_depend_on_the_seed(build):
     first, same, other = (model.get_weights() for model in (build(), build(), build(seed=8)))
     assert all(np.array_equal(one, two) for one, two in zip(first, same, strict=True))
     assert not np.array_equal(first[0], other[0])
@@ -27,14 +27,14 @@ ENDS = get_args(CnnParams.model_fields["end"].annotation)
 
 @pytest.fixture
 def network(build):
-    return lambda **described: build(cnn=CnnParams(**described))
+    return lambda **params: build(cnn=CnnParams(**params))
 
 
 def names(model):
     return [layer.name for layer in model.layers]
 
 
-def test_the_layers_of_a_block_stand_in_this_order(network):
+def test_order_of_layers_in_a_block(network):
     block = BlockParams(filters=2, convolutions=2, batch_norm=True, dropout=0.5)
     assert names(network(blocks=(block,), dense=())) == [
         "pixels",
@@ -52,7 +52,7 @@ def test_the_layers_of_a_block_stand_in_this_order(network):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS[-1:])
-def test_a_block_has_the_activation_that_it_says(network, pixels, activation):
+def test_block_has_its_activation(network, pixels, activation):
     import keras
 
     model = network(blocks=(BlockParams(filters=2, activation=activation), BlockParams(filters=3)), dense=())
@@ -70,12 +70,12 @@ def test_a_block_has_the_activation_that_it_says(network, pixels, activation):
         (BlockParams(filters=2, kernel=5, pooling=5, pool_padding="same"), 3),
     ],
 )
-def test_kernels_poolings_and_paddings_give_these_sides(network, block, side):
+def test_sides_after_kernels_poolings_and_paddings(network, block, side):
     model = network(blocks=(block,))
     assert model.get_layer("flatten").input.shape[1:] == (side, side, 2)
 
 
-def test_a_grey_network_sees_one_channel_and_needs_no_weights_for_it(network, pixels):
+def test_grey_network_has_one_channel(network, pixels):
     grey = network(channels=1)
     assert grey.count_params() == network().count_params() - 2 * 9 * 16
     luma = np.repeat((pixels @ np.float32([0.299, 0.587, 0.114]))[..., None], 3, axis=-1)
@@ -83,7 +83,7 @@ def test_a_grey_network_sees_one_channel_and_needs_no_weights_for_it(network, pi
     assert np.abs(np.asarray(network()(pixels)) - np.asarray(network()(luma))).max() > 2e-3
 
 
-def test_images_too_small_for_the_layers_are_refused(network):
+def test_rejects_images_too_small_for_the_layers(network):
     with pytest.raises(TrainError, match=r"train\.cnn\.blocks\.3: .* \(split\.image_size: 12\)"):
         network(blocks=(BlockParams(filters=2),) * 4)
 
@@ -112,27 +112,27 @@ CNN = st.builds(
     end=st.sampled_from(ENDS),
 )
 
-ROOMY = 36
-"""So large that two of these blocks always have room: 36 - 2 * 3 = 30, 30 / 3 = 10, 10 - 2 * 3 = 4, 4 / 3 = 1."""
+SIDE = 36
+"""Image side for two of any of these blocks: 36 - 2 * 3 = 30, 30 / 3 = 10, 10 - 2 * 3 = 4, 4 / 3 = 1."""
 
 
 @settings(max_examples=5, deadline=None)
 @given(params=CNN, labels=st.integers(2, 4))
-def test_whatever_params_describe_is_built_and_comes_back_from_its_files(params, labels, tmp_path_factory):
+def test_any_cnn_is_built_saved_and_loaded(params, labels, tmp_path_factory):
     fix_threads(2)
     folder, again = tmp_path_factory.mktemp("once"), tmp_path_factory.mktemp("again")
-    prepared = {"image_size": ROOMY, "aspect": "pad", "resize": "bicubic"}
-    model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=ROOMY)
+    prepared = {"image_size": SIDE, "aspect": "pad", "resize": "bicubic"}
+    model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=SIDE)
     save_classifier(model, [str(label) for label in range(labels)], folder, **prepared)
     loaded, named = load_classifier(folder)
     save_classifier(loaded, named, again, **prepared)
 
-    pixels = np.random.default_rng(7).integers(0, 256, (3, ROOMY, ROOMY, 3)).astype(np.float32)
+    pixels = np.random.default_rng(7).integers(0, 256, (3, SIDE, SIDE, 3)).astype(np.float32)
     probabilities = np.asarray(model(pixels))
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(loaded(pixels), probabilities)
-    # Not the same argmax: sigmoids of logits above 17 are all 1.0, so that probabilities may be equal.
+    # The argmax may differ: sigmoids of logits above 17 are all 1.0, so probabilities may be equal.
     top = np.asarray(logits_graph(model)(pixels)).argmax(1)
     np.testing.assert_allclose(probabilities[np.arange(3), top], probabilities.max(1), atol=1e-6)
     for name in ("model.json", "model.weights.h5", "labels.json"):
@@ -162,7 +162,7 @@ def softmax(x):
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pixels):
+def test_loss_is_the_cross_entropy(ended, end, smoothing, pixels):
     scores = np.asarray(logits_graph(ended(end))(pixels), np.float64)
     if end == "sigmoid":
         targets = TARGETS * (1 - smoothing) + smoothing / 2

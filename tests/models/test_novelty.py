@@ -1,4 +1,4 @@
-"""Novelty: how unlike the training images an image is."""
+"""Novelty of images: output of the network, fit, and file."""
 
 import numpy as np
 import pytest
@@ -6,45 +6,44 @@ import pytest
 from pixmill.core.errors import ManifestError
 from pixmill.models.litert import NOVELTY, load_litert, load_outputs
 from pixmill.models.litert_export import convert
-from pixmill.models.novelty import Novelty, add_novelty, load_novelty, save_novelty
-from pixmill.train.novelty import fit_novelty
+from pixmill.models.novelty import Novelty, add_novelty, fit_novelty, load_novelty, save_novelty
 
 WIDTH = 6
 
 
 @pytest.fixture
 def novelty():
-    """Two directions of six, of features 2 to 7 of eight."""
+    """Two of six directions, for features 2 to 7 of eight."""
     chance = np.random.default_rng(7)
     directions = np.linalg.qr(chance.normal(size=(WIDTH, 2)))[0]
     return Novelty(*(part.astype(np.float32) for part in (chance.normal(size=6), 1 + chance.random(6), directions)))
 
 
-def by_hand(novelty, features):
+def expected_novelty(novelty, features):
     standard = (features[:, -WIDTH:] - novelty.mean) * novelty.scale
     rest = standard - standard @ novelty.directions @ novelty.directions.T
     return (rest**2).sum(axis=1) / (standard**2).sum(axis=1)
 
 
-def test_it_is_the_share_that_the_directions_leave_unexplained(novelty, threads, tmp_path):
+def test_novelty_is_the_unexplained_share(novelty, threads, tmp_path):
     import keras
 
     features = keras.Input((8,), name="features")
     head = keras.Model(features, keras.layers.Dense(3)(features), name="head")
     both = add_novelty(head, features, novelty, name="logits")
     seen = np.random.default_rng(8).normal(size=(5, 8)).astype(np.float32)
-    np.testing.assert_allclose(both(seen)[NOVELTY][:, 0], by_hand(novelty, seen), rtol=1e-5)
+    np.testing.assert_allclose(both(seen)[NOVELTY][:, 0], expected_novelty(novelty, seen), rtol=1e-5)
     file = convert(both, tmp_path / "head.tflite")
     outputs, names = load_outputs(file)
     assert sorted(names) == ["logits", NOVELTY]
     found = outputs(seen, names)
-    np.testing.assert_allclose(found[NOVELTY][:, 0], by_hand(novelty, seen), rtol=1e-4)
+    np.testing.assert_allclose(found[NOVELTY][:, 0], expected_novelty(novelty, seen), rtol=1e-4)
     np.testing.assert_allclose(found["logits"], head(seen), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(load_litert(file)(seen), found["logits"])
     assert add_novelty(head, features, None, name="logits") is head
 
 
-def test_images_off_the_directions_of_training_are_novel():
+def test_images_outside_of_the_training_directions_are_novel():
     chance = np.random.default_rng(7)
     mixing = chance.normal(size=(10, 100))
     seen, others = (chance.normal(size=(size, 10)) @ mixing for size in (40, 50))
@@ -59,16 +58,16 @@ def test_images_off_the_directions_of_training_are_novel():
     np.testing.assert_allclose(identity, np.eye(len(identity)), atol=1e-4)
 
 
-def test_directions_take_at_most_half_a_megabyte_and_one_image_has_none():
+def test_limits_of_the_directions():
     seen = np.random.default_rng(7).normal(size=(70, 5000)).astype(np.float32)
     assert fit_novelty(seen).directions.nbytes <= 2**19
     assert fit_novelty(seen[:1]) is None
-    # Where not even one direction may be kept, nothing is computed with them: they are not finite.
+    # If there is no room for one direction, the features (here infinite) are not used.
     assert fit_novelty(np.full((2, 2**17 + 1), np.inf, np.float32)) is None
     assert fit_novelty(np.ones((9, 4), np.float32)) is None
 
 
-def test_equal_values_give_equal_bytes_and_a_damaged_file_is_named(novelty, tmp_path):
+def test_file_is_reproducible_and_errors_name_it(novelty, tmp_path):
     assert load_novelty(tmp_path) is None
     save_novelty(tmp_path, novelty)
     content = (tmp_path / "novelty.npz").read_bytes()

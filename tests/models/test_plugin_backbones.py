@@ -1,4 +1,4 @@
-"""A team's own backbone: built the same each time, with the weights that params name, and refused if it cannot load."""
+"""Backbones of plugins: weights, and rejection of networks that could not be loaded again."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def features(root, name="sound", seed=7, **changes):
     return network.predict_on_batch(some_pixels(2, SIDE).astype(np.float32))
 
 
-def test_its_weights_follow_from_the_seed_or_a_file(root):
+def test_weights_depend_on_seed_or_file(root):
     own, other, drawn = features(root), features(root, seed=8), features(root, weights="none")
     assert own.shape == (2, 4)
     np.testing.assert_array_equal(own, features(root))
@@ -64,7 +64,7 @@ def test_its_weights_follow_from_the_seed_or_a_file(root):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("nested", "layers that Pixmill loads without their code, received the model 'inner' as a layer"),
         ("lambdas", "received keras.layers.Lambda"),
@@ -72,9 +72,9 @@ def test_its_weights_follow_from_the_seed_or_a_file(root):
         ("rows", "received <KerasTensor shape=(None, 16, 48)"),
     ],
 )
-def test_what_could_not_be_loaded_again_is_refused(root, name, said):
+def test_rejects_networks_that_could_not_be_loaded(root, name, message):
     with pytest.raises(PluginError) as caught:
         features(root, name)
     assert f"the backbone '{name}' (src/zoo/train/nets.py): expected " in caught.value.message
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert caught.value.next == "edit src/zoo/train/nets.py, then: dvc repro train"

@@ -1,4 +1,4 @@
-"""Inner layers compute with bfloat16 where they are let to, and a machine is known by what it computes with."""
+"""Precision of inner layers, and the fingerprint of the machine."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from pixmill.models.precision import computing_with, machine
 
 
-def test_the_machine_is_another_one_under_other_settings(monkeypatch):
+def test_machine_depends_on_numerical_settings(monkeypatch):
     before = machine()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert machine() == before
@@ -14,7 +14,7 @@ def test_the_machine_is_another_one_under_other_settings(monkeypatch):
     assert machine() != before
 
 
-def test_the_inner_layers_alone_compute_with_bfloat16(build, pixels):
+def test_only_inner_layers_compute_with_bfloat16(build, pixels):
     classifier = build()
 
     def kinds():

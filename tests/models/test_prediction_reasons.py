@@ -1,7 +1,7 @@
 from pixmill.models.prediction_reasons import meaning
 
 
-def test_reasons_are_told_in_words() -> None:
+def test_text_of_reasons() -> None:
     reasons = ("truncated", "http_404", "http_799", "something_new")
     assert list(map(meaning, reasons)) == [
         "The file is truncated",

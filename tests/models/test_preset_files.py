@@ -1,4 +1,4 @@
-"""Presets come from a folder or Kaggle, once, and are what params pin."""
+"""Presets from a folder or Kaggle, and their pinned digests."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from pixmill.models.preset_files import pinned_folder, preset_digest, resolve_pr
 FILES = ("config.json", "image_converter.json", "model.weights.h5")
 
 
-def test_a_preset_of_kaggle_comes_from_its_cache(preset, tmp_path, monkeypatch) -> None:
+def test_preset_of_kaggle_is_cached(preset, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
     place = Path("keras/dinov2/keras/dinov2_small")
     shutil.copytree(preset("dinov2"), tmp_path / "cache" / "models" / place / "1")
@@ -20,7 +20,7 @@ def test_a_preset_of_kaggle_comes_from_its_cache(preset, tmp_path, monkeypatch) 
     import kagglehub.clients
     from kagglehub.handle import ModelHandle
 
-    # It looks up the file of each frame of the stack, among all modules, for each file.
+    # The original inspects the stack and all modules for each file.
     monkeypatch.setattr(kagglehub.clients, "get_user_agent", lambda: "tests")
     for name in FILES:
         kagglehub.cache.Cache().mark_as_complete(ModelHandle("keras", "dinov2", "keras", "dinov2_small", 1), name)
@@ -31,7 +31,7 @@ def test_a_preset_of_kaggle_comes_from_its_cache(preset, tmp_path, monkeypatch) 
     assert pinned_folder(pins, tmp_path) == folder
 
 
-def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
+def test_rejects_presets_that_differ_from_the_pins(preset, tmp_path) -> None:
     folder = shutil.copytree(preset("dinov2"), tmp_path / "weights" / "ours")
     revision, digest, found = resolve_preset("weights/ours", tmp_path)
     assert (revision, found) == (None, folder)
@@ -40,7 +40,7 @@ def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
     with pytest.raises(TrainError, match="weights/ours is not pinned") as refusal:
         pinned_folder(pins.model_copy(update={"sha256": None}), tmp_path)
     with pytest.raises(TrainError, match=r"expected a built-in name of KerasHub or a folder, received hf://a/b"):
-        pinned_folder(BackboneParams(name="hub:hf://a/b"), tmp_path)
+        pinned_folder(BackboneParams(name="hub:hf://a/b", sha256=digest), tmp_path)
     assert refusal.value.next == "pixmill use hub:weights/ours"
     with (folder / "model.weights.h5").open("ab") as file:
         file.write(b"!")
@@ -54,5 +54,5 @@ def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
         pinned_folder(pins, tmp_path)
     with pytest.raises(TrainError, match="did you mean 'dinov2_small'"):
         resolve_preset("dinov2_smal", tmp_path)
-    with pytest.raises(TrainError, match="takes no features from vit_base_patch16_224_imagenet, but from clip, "):
+    with pytest.raises(TrainError, match="vit_base_patch16_224_imagenet is not supported .* supported are clip, "):
         resolve_preset("vit_base_patch16_224_imagenet", tmp_path)

@@ -1,4 +1,4 @@
-"""Features of presets of KerasHub: what they are, and that a classifier with one is saved, loaded and converted."""
+"""Features of KerasHub presets; classifiers with a preset are saved, loaded and converted."""
 
 import shutil
 
@@ -52,7 +52,7 @@ def test_a_classifier_is_saved_loaded_and_converted(threads, params_of, tmp_path
     np.testing.assert_allclose(loaded(pixels, training=False), expected, rtol=0, atol=1e-6)
 
 
-def test_features_of_a_transformer_are_its_class_token_and_the_mean_of_its_patches(threads, params_of, preset) -> None:
+def test_features_are_class_token_and_mean_of_patches(threads, params_of, preset) -> None:
     from keras_hub import layers, models
 
     own = models.Backbone.from_preset(str(preset("dinov2")), image_shape=(56, 56, 3))
@@ -70,19 +70,19 @@ def test_features_of_a_transformer_are_its_class_token_and_the_mean_of_its_patch
     assert {start: values.shape[1:] for start, values in maps.items()} == dict.fromkeys((32, 96, 160, 224), (4, 4, 32))
 
 
-def test_what_a_preset_cannot_do_is_one_message(threads, params_of) -> None:
+def test_errors_of_unsupported_params(threads, params_of) -> None:
     with pytest.raises(TrainError, match="no layer 'block9'; did you mean block"):
         build(params_of("dinov2"), ["block9"])
     with pytest.raises(TrainError, match="takes multiples of 14 pixels, received 64"):
         build(params_of("dinov2", image_size=None))
     with pytest.raises(TrainError, match="takes 64 x 64 pixels only, received 96"):
         build(params_of("clip", image_size=96))
-    with pytest.raises(TrainError, match="ViTBackbone is no network that Pixmill takes features from; they are CLIP, "):
+    with pytest.raises(TrainError, match="ViTBackbone is not supported; supported are CLIP, "):
         build(params_of("vit"))
 
 
 @pytest.mark.parametrize(
-    ("file", "before", "after", "told"),
+    ("file", "before", "after", "message"),
     [
         ("config.json", '"DTypePolicy"', '"Lambda"', "names Lambda .None., which is not loaded"),
         ("config.json", '"registered_name": null', '"registered_name": "keras_hub>BytePairTokenizer"', "BytePairToken"),
@@ -92,18 +92,18 @@ def test_what_a_preset_cannot_do_is_one_message(threads, params_of) -> None:
         ("config.json", '"num_layers": 5', '"num_layers": 6', "is not an intact preset"),
     ],
 )
-def test_a_damaged_or_hostile_preset_is_not_loaded(threads, params_of, preset, tmp_path, file, before, after, told):
+def test_rejects_damaged_or_hostile_presets(threads, params_of, preset, tmp_path, file, before, after, message):
     folder = shutil.copytree(preset("dinov2"), tmp_path / "changed")
     text = (folder / file).read_text()
     assert before in text
     (folder / file).write_text(text.replace(before, after))
     params = params_of("dinov2", name=f"hub:{folder}", sha256=preset_digest(folder))
-    with pytest.raises(TrainError, match=told) as refusal:
+    with pytest.raises(TrainError, match=message) as refusal:
         build(params)
     assert "\n" not in refusal.value.message
 
 
-def test_weights_that_are_missing_are_not_left_random(threads, params_of, preset, tmp_path) -> None:
+def test_rejects_missing_weights(threads, params_of, preset, tmp_path) -> None:
     import h5py
 
     folder = shutil.copytree(preset("dinov2"), tmp_path / "changed")

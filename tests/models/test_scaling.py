@@ -1,13 +1,15 @@
+"""Standardisation of features."""
+
 import numpy as np
 import pytest
 
 from pixmill.core.errors import TrainError
-from pixmill.models.scaling import BLOCK, Scaling
+from pixmill.models.scaling import BLOCK_ROWS, Scaling
 
 
-def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
+def test_scaling_of_all_blocks_folds_into_a_layer() -> None:
     chance = np.random.default_rng(7)
-    seen = chance.normal(5, 3, (10 * BLOCK + 1, 4)).astype(np.float32)
+    seen = chance.normal(5, 3, (10 * BLOCK_ROWS + 1, 4)).astype(np.float32)
     seen[:, 2] = 0.1
     scaling = Scaling.of(seen)
     np.testing.assert_allclose(scaling.mean, seen.astype(float).mean(axis=0), rtol=1e-9)
@@ -19,15 +21,15 @@ def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
     np.testing.assert_allclose(seen @ folded + shifted, wanted, rtol=0, atol=1e-9)
 
 
-def test_features_of_several_layers_are_divided_by_no_less_than_a_share_of_the_median() -> None:
+def test_deviation_of_several_layers_has_a_minimum() -> None:
     seen = np.random.default_rng(7).normal(5, [3, 2, 1, 0.01, 0], (1000, 5)).astype(np.float32)
     plain, floored = Scaling.of(seen).deviation, Scaling.of(seen, several=True).deviation
     assert plain[3] == pytest.approx(0.01, rel=0.1)
-    # The median of those that vary.
+    # The median of the features that vary.
     np.testing.assert_allclose(floored, [*plain[:3], 0.2 * np.median(plain[:4]), 1])
 
 
-def test_features_that_are_not_finite_are_refused() -> None:
+def test_rejects_features_that_are_not_finite() -> None:
     seen = np.ones((10, 4), np.float32)
     seen[3, 2] = np.inf
     with pytest.raises(TrainError, match="not finite") as caught:

@@ -1,4 +1,4 @@
-"""A packed set that is learnt in seconds: the label is the brightest colour."""
+"""Packed images that are learnt in seconds: the label is the brightest colour."""
 
 import hashlib
 import shutil
@@ -26,15 +26,15 @@ PARAMS = TrainParams(
 )
 
 
-class Following(Callback):
+class EpochCallback(Callback):
     """Call a function with each epoch and its timing."""
 
-    def __init__(self, hear):
-        self.on_epoch_end = hear
+    def __init__(self, on_epoch_end):
+        self.on_epoch_end = on_epoch_end
 
 
 def write_packed(folder):
-    """Write what split writes, and return the folder."""
+    """Write the artifacts of split, and return their folder."""
     noise = np.random.default_rng(7)
     folder.mkdir(parents=True)
     rows = []
@@ -73,11 +73,11 @@ def parts(packed):
     return load_parts(packed, CLASSES, image_size=SIZE)
 
 
-def scikit_learns(seen, targets, asked, **options):
+def sklearn_probabilities(seen, targets, queries, **options):
     """Return the probabilities of scikit-learn's logistic regression on features standardised with a floor."""
     from sklearn.linear_model import LogisticRegression
 
     mean, deviation = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
     deviation = np.maximum(deviation, 0.2 * np.median(deviation[deviation > 0]))
     model = LogisticRegression(C=0.01, max_iter=1000, **options)
-    return model.fit((seen - mean) / deviation, targets).predict_proba((asked - mean) / deviation)
+    return model.fit((seen - mean) / deviation, targets).predict_proba((queries - mean) / deviation)

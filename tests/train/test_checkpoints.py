@@ -1,4 +1,4 @@
-"""A checkpoint is the last whole epoch, or none."""
+"""Checkpoints of finished and unfinished trainings."""
 
 import os
 
@@ -9,7 +9,7 @@ from pixmill.train import Callback
 from pixmill.train import checkpoints as module
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, pin, pinned_keys
 from pixmill.train.history import Epoch, Timing
-from tests.train.conftest import Following
+from tests.train.conftest import EpochCallback
 
 HISTORY = [Epoch(1, 1 / 3, 0.5, 0.7, 0.6, 0.1), Epoch(2, 0.2, 0.6, 0.8, 0.7, 0.1)]
 TIMINGS = [Timing(1_700_000_000_000, 1.5, 99.5), Timing(1_700_000_001_000, 1.25, 120.0)]
@@ -32,59 +32,59 @@ def same(one, other):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "kept" / "key.npz"
+    return tmp_path / "saved" / "key.npz"
 
 
 @pytest.fixture
-def kept(path):
+def saved(path):
     checkpoints = Checkpoints(path)
     checkpoints.save(checkpoint(2))
     return checkpoints
 
 
-def test_a_checkpoint_is_loaded_as_it_was_saved(kept):
-    last = kept.load()
+def test_checkpoint_is_saved_and_loaded(saved):
+    last = saved.load()
     assert (last.history, last.timings, last.finished) == (HISTORY, TIMINGS, False)
     assert same(last.state, arrays(2))
     assert same(last.best, arrays(20))
-    assert kept.load_finished(Callback()) is None
+    assert saved.load_finished(Callback()) is None
 
 
-def test_a_finished_training_reports_its_epochs_again(kept):
-    kept.save(Checkpoint(HISTORY, TIMINGS, {}, arrays(5), finished=True))
+def test_finished_training_reports_its_epochs_again(saved):
+    saved.save(Checkpoint(HISTORY, TIMINGS, {}, arrays(5), finished=True))
     reported = []
-    last = kept.load_finished(Following(lambda *epoch: reported.append(epoch)))
+    last = saved.load_finished(EpochCallback(lambda *epoch: reported.append(epoch)))
     assert reported == list(zip(HISTORY, TIMINGS, strict=True))
     assert (dict(last.state), last.finished) == ({}, True)
     assert same(last.best, arrays(5))
 
 
-def test_a_damaged_file_is_announced_and_written_anew(kept, path, capfd):
+def test_damaged_file_is_announced_and_replaced(saved, path, capfd):
     path.write_bytes(path.read_bytes().replace(b"0.3333", b"0.3433"))
-    assert kept.load() is None
+    assert saved.load() is None
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"train: the checkpoint {path} cannot be read (")
-    kept.save(checkpoint(4))
-    assert same(kept.load().state, arrays(4))
+    saved.save(checkpoint(4))
+    assert same(saved.load().state, arrays(4))
 
 
-def test_the_trainings_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 30_000)
+def test_oldest_trainings_are_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_BYTES", 30_000)
     for age, key in enumerate(["last", "before", "old"]):
         Checkpoints(tmp_path / f"{key}.npz").save(checkpoint(1, 1000))
         os.utime(tmp_path / f"{key}.npz", (1e9 - age, 1e9 - age))
     assert Checkpoints(tmp_path / "old.npz").load() is not None
     Checkpoints(tmp_path / "new.npz").save(checkpoint(1, 1000))
     assert {path.name for path in tmp_path.iterdir()} == {"new.npz", "old.npz"}
-    # The newest one is larger than all may be: it stays, and nothing else does.
+    # The newest checkpoint stays, even if it exceeds the limit.
     Checkpoints(tmp_path / "large.npz").save(checkpoint(1, 10_000))
     assert {path.name for path in tmp_path.iterdir()} == {"large.npz"}
 
 
-def test_pinned_trainings_stay_with_their_folds_until_others_are_pinned(tmp_path, monkeypatch):
+def test_pinned_trainings_and_their_folds_are_not_deleted(tmp_path, monkeypatch):
     assert pinned_keys(tmp_path) == set()
-    monkeypatch.setattr(module, "_MOST_BYTES", 1)
-    folder = tmp_path / "kept"
+    monkeypatch.setattr(module, "_MAX_BYTES", 1)
+    folder = tmp_path / "saved"
     pin(folder, "sweep", ["best", "second", "absent"])
     for key in ("best", "best.fold-0", "second", "third"):
         Checkpoints(folder / f"{key}.npz").save(checkpoint(1, 1000))

@@ -1,4 +1,4 @@
-"""Fitting learns, says what it did, keeps the best weights and gives the same ones again."""
+"""Fitting: learning, reports, best weights and resumed trainings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,16 @@ from pixmill.models.determinism import fix_threads
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData, NetworkFitter
 from pixmill.train.history import best_of
-from tests.train.conftest import PARAMS, SIZE, Following
+from tests.train.conftest import PARAMS, SIZE, EpochCallback
 
 
 @pytest.fixture
 def fitted(parts):
     fix_threads(2)
 
-    def run(on_epoch=lambda *_: None, *, checkpoints=None, until=None, **changes):
+    def run(on_epoch=lambda *_: None, *, checkpoints=None, last_epoch=None, **changes):
         fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
-        data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), Following(on_epoch), until)
+        data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), EpochCallback(on_epoch), last_epoch)
         classifier, finished, _ = fitter.fit(data)
         return classifier, finished.history
 
@@ -35,8 +35,8 @@ def figures(classifier, part):
     return loss, (probabilities.argmax(axis=1) == part.targets).mean()
 
 
-def test_the_weights_kept_are_those_of_the_best_epoch(fitted, parts):
-    # So large a step that the loss goes up and down.
+def test_weights_are_those_of_the_best_epoch(fitted, parts):
+    # At this learning rate, the loss oscillates.
     classifier, history = fitted(learning_rate=0.4, epochs=4, patience=None)
     best = best_of(history)
     assert best.epoch < 4
@@ -46,18 +46,18 @@ def test_the_weights_kept_are_those_of_the_best_epoch(fitted, parts):
     assert not classifier.compiled
 
 
-def test_it_learns_and_every_epoch_is_told_when_it_ends(fitted, parts):
-    told = []
-    classifier, history = fitted(lambda *what: told.append(what), learning_rate=0.02)
+def test_fitting_learns_and_reports_every_epoch(fitted, parts):
+    reported = []
+    classifier, history = fitted(lambda *epoch: reported.append(epoch), learning_rate=0.02)
     assert figures(classifier, parts["test"])[1] > 0.9
-    assert [epoch for epoch, _ in told] == history
+    assert [epoch for epoch, _ in reported] == history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
-    ends = [timing.ended for _, timing in told]
+    ends = [timing.ended for _, timing in reported]
     assert ends == sorted(ends)
-    assert all(timing.seconds > 0 and timing.images_per_second > 0 for _, timing in told)
+    assert all(timing.seconds > 0 and timing.images_per_second > 0 for _, timing in reported)
 
 
-def test_a_loss_that_is_no_number_stops_it_with_advice(fitted):
+def test_infinite_loss_is_an_error_with_a_next_step(fitted):
     with pytest.raises(TrainError) as caught:
         fitted(optimizer="sgd", learning_rate=1e20)
     assert "the loss is not finite in epoch 1 (optimizer sgd, learning rate 1e+20)" in caught.value.message
@@ -67,18 +67,18 @@ def test_a_loss_that_is_no_number_stops_it_with_advice(fitted):
 
 
 class Killed(BaseException):
-    """End a training as a kill would, without a word to anybody."""
+    """Ends a training like a kill."""
 
 
-def die_at(number):
-    def die(epoch, _):
+def kill_after(number):
+    def kill(epoch, _):
         if epoch.epoch == number:
             raise Killed
 
-    return die
+    return kill
 
 
-def test_a_training_that_goes_on_ends_with_the_same_bytes_or_when_its_time_is_over(fitted, tmp_path, capfd):
+def test_resumed_training_ends_with_the_same_bytes(fitted, tmp_path, capfd):
     settings = {
         "schedule": ScheduleParams(name="plateau", patience=1),
         "learning_rate": 0.1,
@@ -90,24 +90,24 @@ def test_a_training_that_goes_on_ends_with_the_same_bytes_or_when_its_time_is_ov
     whole, history = fitted(**settings)
     checkpoints = Checkpoints(tmp_path / "key.npz")
     with pytest.raises(Killed):
-        fitted(die_at(2), checkpoints=checkpoints, **settings)
-    kept = checkpoints.load()
+        fitted(kill_after(2), checkpoints=checkpoints, **settings)
+    checkpoint = checkpoints.load()
     spent = Checkpoints(tmp_path / "spent.npz")
-    spent.save(replace(kept, timings=[replace(timing, seconds=30.0) for timing in kept.timings]))
-    told = []
-    resumed, again = fitted(lambda epoch, _: told.append(epoch), checkpoints=checkpoints, **settings)
-    assert again == history == told
+    spent.save(replace(checkpoint, timings=[replace(timing, seconds=30.0) for timing in checkpoint.timings]))
+    reported = []
+    resumed, again = fitted(lambda epoch, _: reported.append(epoch), checkpoints=checkpoints, **settings)
+    assert again == history == reported
     assert len(history) > 3
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if "resuming" in line] == ["train: resuming after epoch 2 of 4"]
-    # A limit of time counts what was before the kill.
+    # The time limit includes the epochs before the kill.
     _, history = fitted(checkpoints=spent, minutes=1.0, **settings)
     assert len(history) == 2
 
 
-def test_until_an_epoch_nothing_else_ends_it_and_its_weights_stay(fitted, parts):
-    classifier, history = fitted(learning_rate=0.4, until=4, patience=1)
+def test_last_epoch_overrides_patience_and_best_epoch(fitted, parts):
+    classifier, history = fitted(learning_rate=0.4, last_epoch=4, patience=1)
     assert len(history) == 4
     loss, _ = figures(classifier, parts["val"])
     assert loss == pytest.approx(history[-1].val_loss, rel=1e-5)

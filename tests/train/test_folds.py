@@ -1,4 +1,4 @@
-"""Folds part the images for training and validation anew, without reading them."""
+"""Folds of training and validation images."""
 
 import numpy as np
 import pytest
@@ -32,14 +32,14 @@ def test_pixels_and_targets_stay_with_their_ids(parts):
                 assert (part.pixels[row].tobytes(), part.targets[row]) == known[identity]
 
 
-def test_without_folds_it_says_what_to_set(parts):
+def test_error_without_folds(parts):
     for part in parts.values():
         part.rows["fold"] = None
     with pytest.raises(ManifestError, match=r"set split\.folds in params\.yaml"):
         next(folds_of(parts["train"], parts["val"]))
 
 
-def test_metrics_tell_mean_and_spread():
+def test_fold_metrics():
     results = [
         FoldResult(number, accuracy, 0.5, np.empty(0, np.float32)) for number, accuracy in enumerate((0.7, 0.8, 0.9))
     ]

@@ -1,3 +1,5 @@
+"""Heads on a backbone: logistic regression, small network and fine-tuning."""
+
 import dataclasses
 from functools import partial
 
@@ -11,7 +13,7 @@ from pixmill.models.layers import feature_layers
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.logistic import fit_logistic
-from tests.train.conftest import SIZE, Following, scikit_learns
+from tests.train.conftest import SIZE, EpochCallback, sklearn_probabilities
 
 PARAMS = TrainParams(
     model="features",
@@ -26,7 +28,7 @@ MLP = PARAMS.model_copy(update={"features": PARAMS.features.model_copy(update={"
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory):
-    """A place where features stay from one test to the next."""
+    """A feature cache that all tests share."""
     return tmp_path_factory.mktemp("features")
 
 
@@ -62,7 +64,7 @@ def probabilities(model, part):
 
 
 @pytest.mark.parametrize("class_weights", [False, True])
-def test_the_whole_model_says_what_scikit_learn_does(parts, fitter_of, features_of, class_weights) -> None:
+def test_probabilities_equal_those_of_scikit_learn(parts, fitter_of, features_of, class_weights) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
     few = np.flatnonzero((parts["train"].targets > 0) | (np.arange(150) < 60))
     training = dataclasses.replace(
@@ -71,20 +73,20 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, fitter_of, features_
         targets=parts["train"].targets[few],
         pixels=parts["train"].pixels[few],
     )
-    heard = []
-    data = FitData(training, parts["val"], callback=Following(lambda epoch, _: heard.append(epoch)))
+    reported = []
+    data = FitData(training, parts["val"], callback=EpochCallback(lambda epoch, _: reported.append(epoch)))
     model, finished, _ = fitter_of(HeadFitter, params).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
-    wanted = scikit_learns(
+    expected = sklearn_probabilities(
         features_of(training),
         training.targets,
         features_of(parts["val"]),
         class_weight="balanced" if class_weights else None,
     )
-    assert wanted.std() > 0.1
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
-    assert heard == history
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    assert reported == history
     assert [epoch.epoch for epoch in history] == list(range(1, len(history) + 1))
     assert len(history) > 3
     epoch = history[-1]
@@ -94,7 +96,7 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, fitter_of, features_
     assert epoch.val_loss == pytest.approx(loss, rel=1e-3)
 
 
-def test_a_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
+def test_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
     fitter, data = fitter_of(HeadFitter, MLP), FitData(parts["train"], parts["val"])
     whole, finished, _ = fitter.fit(data)
     history = finished.history

@@ -1,4 +1,4 @@
-"""The best epoch, the end of training, the learning rate and the table follow from params and history alone."""
+"""Best epoch, end of training, learning rate and table."""
 
 import pytest
 
@@ -24,13 +24,13 @@ def rates(given, epochs, steps=4):
     return [learning_rate(given, [], epoch, step, steps) for epoch in range(1, epochs + 1) for step in range(steps)]
 
 
-def test_it_rises_in_a_straight_line_to_the_whole():
+def test_warm_up_rises_linearly():
     assert rates(params(warmup=2), 3) == pytest.approx(
         [0.0125, 0.025, 0.0375, 0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1, 0.1, 0.1, 0.1]
     )
 
 
-def test_cosine_falls_from_the_whole_to_the_floor():
+def test_cosine_falls_from_the_full_rate_to_the_floor():
     fall = rates(params(name="cosine", floor=0.2), 10)
     assert fall[0] == pytest.approx(0.1)
     assert fall == sorted(fall, reverse=True)
@@ -50,12 +50,12 @@ def test_cosine_falls_from_the_whole_to_the_floor():
         ((0.5,) + (0.6,) * 20, 0.01),
     ],
 )
-def test_plateau_is_reduced_each_time_that_patience_ends(losses, expected):
+def test_plateau_reduces_the_rate_after_each_patience(losses, expected):
     given = params(name="plateau", patience=2, factor=0.5, floor=0.1, epochs=99)
     assert learning_rate(given, history(*losses), len(losses) + 1, 0, 4) == pytest.approx(expected)
 
 
-def test_the_warm_up_costs_no_patience():
+def test_warm_up_does_not_count_for_patience():
     given = params(name="plateau", patience=2, warmup=3)
     assert learning_rate(given, history(0.5, 0.6, 0.7), 4, 0, 4) == pytest.approx(0.1)
     assert learning_rate(given, history(0.5, 0.6, 0.7, 0.8, 0.9), 6, 0, 4) == pytest.approx(0.05)
@@ -72,11 +72,11 @@ def test_the_warm_up_costs_no_patience():
         ((0.5, 0.4, 0.3, 0.2, 0.1), 2, True),
     ],
 )
-def test_training_ends_at_the_last_epoch_or_when_patience_does(losses, patience, over):
+def test_training_ends_at_the_last_epoch_or_by_early_stopping(losses, patience, over):
     assert is_over(history(*losses), TrainParams(epochs=5, patience=patience)) is over
 
 
-def test_accuracy_is_better_where_it_is_higher():
+def test_higher_accuracy_is_better():
     rising = [Epoch(number, 1.0, 0.5, 0.5, accuracy) for number, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), start=1)]
     assert best_of(rising, "val_accuracy").epoch == 2
     assert best_of(rising, "val_loss").epoch == 1
@@ -85,13 +85,13 @@ def test_accuracy_is_better_where_it_is_higher():
 
 
 @pytest.mark.parametrize(("seconds", "over"), [(59.9, False), (60.0, True)])
-def test_a_limit_of_time_ends_it_but_for_the_first_epoch(seconds, over):
+def test_time_limit_ends_training_after_the_first_epoch(seconds, over):
     limited = TrainParams(epochs=5, patience=None, minutes=1.0)
     assert is_over(history(0.5), limited, seconds=seconds) is over
     assert not is_over([], limited, seconds=seconds)
 
 
-def test_the_table_has_one_line_an_epoch_to_six_digits():
+def test_curves_have_one_line_per_epoch_with_six_digits():
     assert curves_csv(HISTORY).splitlines() == [
         "epoch,train_loss,val_loss,train_accuracy,val_accuracy,learning_rate",
         "1,1.23457,1.1,0.5,0.6,0.001",

@@ -1,4 +1,4 @@
-"""The learning curve: nested shares of whole clusters, and a sentence that its figures support."""
+"""The learning curve: nested shares of whole clusters, growth and table."""
 
 import itertools
 
@@ -26,7 +26,7 @@ def split_of(labels, clusters):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60), st.integers(0, 9))
-def test_shares_are_nested_hold_whole_clusters_and_end_with_all(images, seed):
+def test_shares_are_nested_and_consist_of_whole_clusters(images, seed):
     labels, clusters = zip(*images, strict=True)
     shares = [set(rows.tolist()) for rows in nested_rows(split_of(labels, clusters), 3, seed=seed)]
     assert len(shares) == len(SHARES)
@@ -40,48 +40,48 @@ def test_shares_are_nested_hold_whole_clusters_and_end_with_all(images, seed):
 
 
 def curve_of(hits_of):
-    """Return the curve of a model that is right on the first images of the validation split, as many as it is said."""
+    """Return the curve of a model that is correct on the first ``hits_of(images)`` validation images."""
     training, validation = split_of(np.arange(1000) % 2, range(1000)), split_of(np.zeros(400), range(400))
-    asked = []
+    sizes = []
 
-    def answer(rows):
-        asked.append(len(rows))
+    def predict(rows):
+        sizes.append(len(rows))
         return (np.arange(400) >= hits_of(len(rows))).astype(np.int64)
 
-    curve = learning_curve(training, validation, 2, seed=7, answer=answer)
-    assert asked == [100, 200, 400, 700, 1000]
+    curve = learning_curve(training, validation, 2, seed=7, predict=predict)
+    assert sizes == [100, 200, 400, 700, 1000]
     return curve
 
 
-def test_a_model_that_gains_with_each_doubling_asks_for_more_images():
+def test_gain_with_each_doubling():
     curve = curve_of(lambda count: int(80 + 100 * np.log2(count / 100)))
     assert [round(point.accuracy, 2) for point in curve.points] == [0.2, 0.45, 0.7, 0.9, 1.0]
     assert curve.growth.gain == pytest.approx(0.23, abs=0.02)
     assert curve.growth.sentence().startswith("Twice as many images would add about 2")
 
 
-def test_a_model_that_gains_nothing_does_not():
+def test_no_gain():
     curve = curve_of(lambda _: 300)
-    # As of 400 images none made a difference, at most 1 - 0.025 ** (1 / 400) of all do.
+    # None of 400 images differs, so at most 1 - 0.025 ** (1 / 400) of all images do.
     assert curve.growth == Growth(0, -0.00918, 0.00918)
     assert "would not help" in curve.growth.sentence()
 
 
-def test_shares_that_hold_the_same_images_are_one_point_or_no_curve():
+def test_equal_shares_are_one_point():
     validation = split_of(np.zeros(9), range(9))
 
     def fitted_to(clusters):
-        asked = []
+        sizes = []
         training = split_of(np.arange(8) % 2, clusters)
-        curve = learning_curve(training, validation, 2, seed=7, answer=lambda rows: (asked.append(len(rows)), 0)[1])
-        return asked, curve and [point.images for point in curve.points]
+        curve = learning_curve(training, validation, 2, seed=7, predict=lambda rows: (sizes.append(len(rows)), 0)[1])
+        return sizes, curve and [point.images for point in curve.points]
 
     assert fitted_to([0, 1] * 4) == ([8], None)
-    asked, images = fitted_to([0, 1, 2, 3] * 2)
-    assert asked == images == [4, 8]
+    sizes, images = fitted_to([0, 1, 2, 3] * 2)
+    assert sizes == images == [4, 8]
 
 
-def test_the_table_has_a_line_a_point():
+def test_table_has_one_line_per_point():
     points = (LearningPoint(0.1, 10, 0.5, 0.4, 0.6), LearningPoint(1.0, 100, 2 / 3, 0.6, 0.7))
     assert learning_curve_csv(LearningCurve(points, Growth(0, 0, 0))).splitlines() == [
         "images,share,accuracy,low,high",

@@ -1,18 +1,20 @@
+"""Logistic regression: compared with scikit-learn; reproducible; bounded memory."""
+
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
-from pixmill.models.scaling import BLOCK
+from pixmill.models.scaling import BLOCK_ROWS
 from pixmill.train.logistic import fit_logistic
-from tests.train.conftest import scikit_learns
+from tests.train.conftest import sklearn_probabilities
 
 PARAMS = TrainParams(model="features", features=FeaturesParams(inverse_regularization=0.01))
 
 
 def draw(count, width, labels):
-    """Draw features that are never negative and tell the classes apart somewhat, and the classes."""
+    """Return non-negative features that separate the classes imperfectly, and the classes."""
     chance = np.random.default_rng(7)
     targets = np.arange(count, dtype=np.int32) % labels
     seen = chance.normal(1, 2, (count, width)) + chance.normal(size=(labels, width))[targets]
@@ -31,22 +33,22 @@ def as_bytes(fitted):
 
 @pytest.mark.parametrize("labels", [2, 4])
 @pytest.mark.parametrize("class_weights", [False, True])
-def test_of_several_blocks_it_says_what_scikit_learn_does(labels, class_weights) -> None:
+def test_several_blocks_equal_scikit_learn(labels, class_weights) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
-    seen, targets = draw(4 * BLOCK + 1, 20, labels)
+    seen, targets = draw(4 * BLOCK_ROWS + 1, 20, labels)
     rare = np.arange(len(targets)) % 7 < 2
     seen, targets = seen[(targets > 0) | rare], targets[(targets > 0) | rare]
-    wanted = scikit_learns(seen, targets, seen, class_weight="balanced" if class_weights else None)
+    expected = sklearn_probabilities(seen, targets, seen, class_weight="balanced" if class_weights else None)
     fitted = fit_logistic(seen, targets, params, labels=labels, validation=(seen, targets))
     found = softmax(fitted, seen)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
     last = fitted.history[-1]
     loss = -np.log(found[np.arange(len(targets)), targets]).mean()
     assert (last.train_loss, last.val_loss) == pytest.approx((loss, loss), rel=1e-5)
     assert last.train_accuracy == last.val_accuracy == np.mean(found.argmax(axis=1) == targets)
 
 
-def test_a_class_without_images_is_never_told() -> None:
+def test_class_without_images_is_never_predicted() -> None:
     chance = np.random.default_rng(7)
     targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
     seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)
@@ -59,17 +61,17 @@ def test_a_class_without_images_is_never_told() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 5])
-def test_the_same_features_give_the_same_bytes_on_any_number_of_threads(threads) -> None:
-    seen, targets = draw(4 * BLOCK + 1, 40, 3)
+def test_bytes_do_not_depend_on_threads(threads) -> None:
+    seen, targets = draw(4 * BLOCK_ROWS + 1, 40, 3)
     one = fit_logistic(seen, targets, PARAMS, labels=3, validation=(seen, targets))
     params = PARAMS.model_copy(update={"threads": threads})
     assert as_bytes(fit_logistic(seen, targets, params, labels=3, validation=(seen, targets))) == as_bytes(one)
 
 
-def test_features_in_a_file_take_no_memory(tmp_path) -> None:
+def test_mapped_features_are_not_copied(tmp_path) -> None:
     seen, targets = draw(30_000, 256, 3)
     seen.tofile(tmp_path / "features")
-    wanted, size = fit_logistic(seen, targets, PARAMS, labels=3), seen.nbytes
+    expected, size = fit_logistic(seen, targets, PARAMS, labels=3), seen.nbytes
     del seen
     mapped = np.memmap(tmp_path / "features", np.float32, "r", shape=(30_000, 256))
     tracemalloc.start()
@@ -78,12 +80,12 @@ def test_features_in_a_file_take_no_memory(tmp_path) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert as_bytes(found) == as_bytes(wanted)
+    assert as_bytes(found) == as_bytes(expected)
     assert peak < size / 6
 
 
-def test_who_cannot_come_to_an_end_says_so(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("pixmill.train.logistic._STEPS", 1)
+def test_message_without_convergence(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.train.logistic._MAX_ITERATIONS", 1)
     seen, targets = draw(90, 40, 3)
     fit_logistic(seen, targets, PARAMS, labels=3)
     assert "train.features.inverse_regularization" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The stage as DVC runs it: killed after its last epoch, on one core, it ends with the bytes of all cores."""
+"""The stage as DVC runs it: killed and resumed, with the same bytes on one core and on all cores."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from pixmill.models.determinism import fix_threads
 from pixmill.models.model_folder import load_classifier
 from pixmill.train import stage as train
 from tests.train.conftest import FOLDS, write_packed
-from tests.train.test_training import TAKEN_OVER
+from tests.train.test_training import REUSED
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ OUTPUTS = (
     "reports/train.html",
 )
 
-# The stage ends by SIGKILL after its last epoch: nothing is caught, nothing cleaned up.
+# SIGKILL ends the stage after its last epoch.
 KILLED = """
 import os, runpy, signal, sys
 from pixmill.train.page import report as page
@@ -68,14 +68,14 @@ def stage(root, repository, *arguments, limit=(), **environ):
     }
 
 
-def test_killed_it_takes_over_the_training_that_was_finished(repository, tmp_path, monkeypatch, empty_database):
+def test_killed_stage_reuses_the_finished_training(repository, tmp_path, monkeypatch, empty_database):
     whole, root = project(tmp_path / "whole"), project(tmp_path / "killed")
     shutil.copy(empty_database, root / "mlflow.db")
-    with monkeypatch.context() as absent:  # MLflow decides nothing.
+    with monkeypatch.context() as absent:  # MLflow does not affect results.
         absent.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
         train.main(Workspace(whole, whole), load_params(whole))
     one_core = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))] if sys.platform == "linux" else []
-    # A person's settings of Keras change nothing either.
+    # Nor do settings of Keras.
     keras = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(keras))
     environ = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
@@ -93,8 +93,8 @@ def test_killed_it_takes_over_the_training_that_was_finished(repository, tmp_pat
         ).fetchall()
     connection.close()
     assert runs == [("FINISHED", EPOCHS)]
-    assert TAKEN_OVER in done.stderr
-    # All that is promised is there.
+    assert REUSED in done.stderr
+    # All outputs exist.
     assert json.loads((root / "metrics/train.json").read_text()).keys() == {
         "best_epoch", "train_accuracy", "train_loss", "val_accuracy", "val_loss",
     }  # fmt: skip

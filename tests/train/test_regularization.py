@@ -1,4 +1,4 @@
-"""Another C is advised only where validation shows that it is better."""
+"""The regularization path: another C is recommended only if it is significantly better."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def params(c: float, threads: int = 2) -> TrainParams:
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Features that hardly tell two classes apart, and the classes: three quarters for training."""
+    """Features that hardly separate two classes, and the classes; three quarters are for training."""
     chance = np.random.default_rng(3)
     targets = np.arange(COUNT, dtype=np.int32) % 2
     seen = chance.normal(size=(COUNT, WIDTH)) + 0.2 * chance.normal(size=(2, WIDTH))[targets]
@@ -30,13 +30,13 @@ def path(drawn, c, *, clusters=None):
     first = 3 * COUNT // 4
     validation = split_of(targets[first:], range(COUNT - first) if clusters is None else clusters)
 
-    def answers(strengths):
-        return fit_path(seen[:first], targets[:first], params(c), strengths, labels=2, asked=seen[first:])
+    def fit_each(values):
+        return fit_path(seen[:first], targets[:first], params(c), values, labels=2, validation=seen[first:])
 
-    return regularization_path(validation, c, answers)
+    return regularization_path(validation, c, fit_each)
 
 
-def test_a_lower_c_is_advised_where_the_one_in_use_is_far_too_high(drawn):
+def test_recommends_a_lower_c(drawn):
     found = path(drawn, 0.1)
     assert found.best < 0.1
     assert found.low > 0
@@ -45,7 +45,7 @@ def test_a_lower_c_is_advised_where_the_one_in_use_is_far_too_high(drawn):
     assert set(found.figures()["validation"]) == {f"{0.1 * factor:g}" for factor in FACTORS}
 
 
-def test_a_c_that_no_other_beats_significantly_stays(drawn):
+def test_recommends_no_c_that_is_not_significantly_better(drawn):
     best = min(path(drawn, 0.01).points, key=lambda point: point.loss).c
     found = path(drawn, best)
     assert found.best == found.used
@@ -53,7 +53,7 @@ def test_a_c_that_no_other_beats_significantly_stays(drawn):
     assert found.sentence().endswith(f" is significantly better on validation than {best:g}.")
 
 
-def test_where_all_are_right_confidence_alone_is_no_gain():
+def test_more_confidence_is_no_gain_if_all_predictions_are_correct():
     chance = np.random.default_rng(3)
     targets = np.arange(COUNT, dtype=np.int32) % 2
     seen = (chance.normal(size=(COUNT, 10)) + 9 * targets[:, None]).astype(np.float32)
@@ -63,9 +63,9 @@ def test_where_all_are_right_confidence_alone_is_no_gain():
     assert found.best == found.used
 
 
-def test_its_fits_are_those_of_the_solver_in_the_same_bits_on_any_number_of_threads():
+def test_fits_equal_the_solver_and_do_not_depend_on_threads():
     seen, targets = draw(1200, 20, 3)
-    options = {"labels": 3, "asked": seen[:50]}
+    options = {"labels": 3, "validation": seen[:50]}
     one, two = (fit_path(seen, targets, params(0.01, threads), [0.001, 0.01], **options) for threads in (1, 2))
     assert one.tobytes() == two.tobytes()
     fitted = fit_logistic(seen, targets, PARAMS, labels=3)

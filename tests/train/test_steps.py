@@ -1,4 +1,4 @@
-"""A step follows its definition, and a restored trainer goes on to the same bytes."""
+"""Training steps, learning rates and batches."""
 
 import threading
 from pathlib import Path
@@ -12,9 +12,9 @@ from pixmill.models.networks import backbone_variables, build_classifier, build_
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 from tests.train.conftest import PARAMS, SIZE
 
-STILL = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
+NO_AUGMENTATION = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
 PLAIN = PARAMS.model_copy(
-    update={"augmentation": STILL, "cnn": CnnParams(blocks=PARAMS.cnn.blocks, dense=()), "optimizer": "sgd"}
+    update={"augmentation": NO_AUGMENTATION, "cnn": CnnParams(blocks=PARAMS.cnn.blocks, dense=()), "optimizer": "sgd"}
 )
 
 
@@ -33,7 +33,7 @@ def batch(part, count=32):
 
 
 def gradients_of(classifier, pixels, targets, weights=None):
-    """Return the gradients of the mean cross-entropy, by definition, with the loss of each image."""
+    """Return the gradients of the mean cross-entropy by definition, and the loss of each image."""
     import tensorflow as tf
 
     weights = np.ones(len(targets), np.float32) if weights is None else weights
@@ -46,7 +46,7 @@ def gradients_of(classifier, pixels, targets, weights=None):
 
 
 @pytest.mark.parametrize("change", [{}, {"clip_norm": 0.01}, {"class_weights": np.array([2.0, 0.5, 1.0])}])
-def test_a_step_goes_down_the_gradient(parts, change):
+def test_step_follows_the_gradient(parts, change):
     weights = change.pop("class_weights", None)
     classifier, trainer = make(PLAIN.model_copy(update=change | {"momentum": 0.0}), class_weights=weights)
     pixels, targets = batch(parts["train"])
@@ -77,7 +77,7 @@ def test_figures_are_means_over_images(parts):
     }
 
 
-def test_features_are_learnt_as_images_are():
+def test_trains_on_features():
     params = PARAMS.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
     chance = np.random.default_rng(7)
     targets = np.arange(96, dtype=np.int32) % 3
@@ -90,7 +90,7 @@ def test_features_are_learnt_as_images_are():
     assert trainer.figures("test")["accuracy"] > 0.9
 
 
-def test_the_backbone_learns_at_its_own_rate(tiny_backbone):
+def test_backbone_has_a_separate_learning_rate(tiny_backbone):
     backbone = BackboneParams(name="plugin:tiny", unfreeze="all", rate_factor=0.01, dropout=0.0)
     params = PLAIN.model_copy(update={"model": "backbone", "backbone": backbone, "momentum": 0.0})
     classifier, trainer = make(params, size=32, root=tiny_backbone)
@@ -106,14 +106,14 @@ def test_the_backbone_learns_at_its_own_rate(tiny_backbone):
         np.testing.assert_allclose(np.array(variable), old - rate * gradient, atol=1e-5, err_msg=variable.path)
 
 
-def test_balanced_weights_let_all_classes_weigh_the_same():
+def test_balanced_weights_give_classes_equal_weight():
     targets = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 3])
     weights = balanced_weights(targets, 4)
     np.testing.assert_allclose(np.bincount(targets, weights[targets]), [2.5, 2.5, 0, 2.5])
     assert weights.dtype == np.float32
 
 
-def test_every_image_comes_once_with_its_target(parts):
+def test_feed_yields_every_image_once_with_its_target(parts):
     part, order = parts["train"], epoch_order(150, seed=7, epoch=1)
     batches = list(feed(part, 32, order))
     assert [len(targets) for _, targets in batches] == [32, 32, 32, 32, 22]
@@ -122,23 +122,23 @@ def test_every_image_comes_once_with_its_target(parts):
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), part.targets[order])
 
 
-class Watched:
-    """Count the rows that are asked for."""
+class CountedPixels:
+    """Pixels that count the rows that are read."""
 
     def __init__(self, pixels):
-        self._pixels, self.asked = pixels, 0
+        self._pixels, self.rows_read = pixels, 0
 
     def __getitem__(self, rows):
-        self.asked += len(rows)
+        self.rows_read += len(rows)
         return self._pixels[rows]
 
 
-def test_no_more_than_a_few_batches_are_held(parts):
-    watched = Watched(parts["train"].pixels)
-    object.__setattr__(parts["train"], "pixels", watched)
+def test_feed_prefetches_few_batches(parts):
+    pixels = CountedPixels(parts["train"].pixels)
+    object.__setattr__(parts["train"], "pixels", pixels)
     batches = feed(parts["train"], 10)
     for taken in range(1, 6):
         next(batches)
-        assert watched.asked <= (taken + 2) * 10
+        assert pixels.rows_read <= (taken + 2) * 10
     batches.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]

@@ -1,4 +1,4 @@
-"""From packed images to a fitted classifier and its figures; what was fitted once is taken over."""
+"""Training on packed images: metrics, folds, and reuse of finished trainings."""
 
 import contextlib
 import re
@@ -11,23 +11,23 @@ from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
 from pixmill.train import Callback, train
-from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, Following
+from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, EpochCallback
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
 
-def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
+def test_error_without_artifacts_of_split(tmp_path):
     with pytest.raises(ManifestError, match=r"preprocessing\.json is missing"):
         train(tmp_path, PARAMS, classes=CLASSES)
 
 
 def lines_of(capfd):
-    """Return what a training printed, but for what it is."""
+    """Return the lines that a training printed, except for its description."""
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("train: ")]
     return [line for line in lines if not re.search(r", fitted to \d+ images$", line)]
 
 
-TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
+REUSED = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
 def weights(trained):
@@ -36,18 +36,18 @@ def weights(trained):
 
 @pytest.fixture
 def run(packed, tmp_path):
-    """Return what trains in one project, and what it reported: epochs with the time when they ended."""
+    """A function that trains in one project and returns the result and the reported epochs."""
 
     def trained(**changes):
         ended = []
         params = PARAMS.model_copy(update={"epochs": 2, **changes})
-        callback = Following(lambda *epoch: ended.append(epoch))
+        callback = EpochCallback(lambda *epoch: ended.append(epoch))
         return train(packed, params, classes=CLASSES, scratch=tmp_path / "scratch", callback=callback), ended
 
     return trained
 
 
-def test_metrics_are_of_the_best_epoch_and_a_finished_training_is_taken_over_also_after_another_one(run, capfd):
+def test_metrics_of_the_best_epoch_and_reuse_after_another_training(run, capfd):
     first, reported = run()
     best = min(first.history, key=lambda epoch: epoch.val_loss)
     assert first.metrics() == {
@@ -67,17 +67,17 @@ def test_metrics_are_of_the_best_epoch_and_a_finished_training_is_taken_over_als
     other, _ = run(seed=8)
     assert lines_of(capfd) == []
     assert weights(other) != weights(first)
-    # The momentum of `sgd` decides nothing about a training with `adam`.
+    # The momentum of `sgd` does not affect a training with `adam`.
     again, reported_again = run(momentum=0.5)
-    assert lines_of(capfd) == [TAKEN_OVER]
+    assert lines_of(capfd) == [REUSED]
     assert weights(again) == weights(first)
-    # The very epochs of the first training, with the times when they were: nothing was fitted.
+    # The epochs and timings of the first training: nothing was fitted.
     assert reported_again == reported
     assert again.metrics() == first.metrics()
 
 
 @pytest.mark.slow
-def test_each_fold_is_measured_by_a_model_that_never_met_it_and_taken_over_too(packed, tmp_path, capfd):
+def test_cross_validation_and_reuse_of_folds(packed, tmp_path, capfd):
     params = PARAMS.model_copy(update={"epochs": 2})
     opened = []
 
@@ -86,13 +86,13 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it_and_taken_over_too(p
         def on_fold(self, number):
             epochs = []
             opened.append((number, epochs))
-            yield Following(lambda epoch, _: epochs.append(epoch))
+            yield EpochCallback(lambda epoch, _: epochs.append(epoch))
 
     first = train(packed, params, classes=CLASSES, scratch=tmp_path)
     crossed = params.model_copy(update={"cross_validation": True})
     assert lines_of(capfd) == []
     result = train(packed, crossed, classes=CLASSES, scratch=tmp_path, callback=Folds())
-    assert lines_of(capfd) == [TAKEN_OVER]
+    assert lines_of(capfd) == [REUSED]
     assert weights(result) == weights(first)
     assert [number for number, _ in opened] == list(range(FOLDS))
     assert all(len(epochs) == result.best.epoch for _, epochs in opened)
@@ -104,10 +104,10 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it_and_taken_over_too(p
     again = train(packed, crossed, classes=CLASSES, scratch=tmp_path)
     for one, other in zip(again.folds, result.folds, strict=True):
         assert (one.number, one.accuracy, one.loss) == (other.number, other.accuracy, other.loss)
-        assert np.array_equal(one.answers, other.answers)
+        assert np.array_equal(one.probabilities, other.probabilities)
 
 
-def test_a_logistic_regression_with_its_curve_and_other_c_is_taken_over(packed, tmp_path, tiny_backbone, capfd):
+def test_reuse_of_logistic_regression_with_learning_curve_and_path(packed, tmp_path, tiny_backbone, capfd):
     layers = ("first_relu", "top")
     params = TrainParams(
         model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
@@ -119,7 +119,7 @@ def test_a_logistic_regression_with_its_curve_and_other_c_is_taken_over(packed, 
 
     first = run()
     again = run(epochs=7)
-    assert TAKEN_OVER in capfd.readouterr().err
+    assert REUSED in capfd.readouterr().err
     assert weights(again) == weights(first)
     assert (again.history, again.solved) == (first.history, True)
     assert again.regularization == first.regularization
@@ -138,8 +138,8 @@ def test_a_logistic_regression_with_its_curve_and_other_c_is_taken_over(packed, 
 
 
 @pytest.mark.slow
-def test_a_model_that_no_memory_holds_is_a_message(packed):
-    # No file may ask for so much, since params have bounds; together, blocks within them still may.
+def test_error_if_memory_is_exhausted(packed):
+    # Params have bounds, but several blocks within them may exceed the memory, too.
     cnn = CnnParams(blocks=(BlockParams(filters=8).model_copy(update={"filters": 10**13}),), dense=())
     with pytest.raises(TrainError, match="not enough memory") as caught:
         train(packed, PARAMS.model_copy(update={"cnn": cnn}), classes=CLASSES)

@@ -1,4 +1,4 @@
-"""A training's key is another one for all that may change its weights, and for nothing else."""
+"""The key of a training depends on everything that may change its weights, and on nothing else."""
 
 import pytest
 
@@ -21,16 +21,16 @@ def key(packed, tmp_path):
 @pytest.mark.parametrize(
     "change", [{"seed": 8}, {"epochs": 7}, {"threads": 1}, {"labels": ("green", "blue", "red")}, {"model": "features"}]
 )
-def test_params_and_labels_count(key, change):
+def test_key_depends_on_params_and_labels(key, change):
     assert key(**change) != key()
 
 
 @pytest.mark.parametrize("changes", [{"momentum": 0.5}, {"weight_decay": 0.1}, {"cross_validation": True}])
-def test_params_that_decide_nothing_do_not_count(key, changes):
+def test_key_does_not_depend_on_unrelated_params(key, changes):
     assert key(**changes) == key()
 
 
-def test_a_logistic_regression_has_few_params_that_decide():
+def test_deciding_params_of_logistic_regression():
     names = deciding_params(TrainParams(model="features"))
     assert {"threads", "class_weights", "backbone.name", "features.inverse_regularization"} <= names.keys()
     assert not [
@@ -40,7 +40,7 @@ def test_a_logistic_regression_has_few_params_that_decide():
     assert {"epochs", "features.dense.0.units"} <= deciding_params(network).keys() <= flat(network).keys()
 
 
-def test_each_byte_of_the_pixels_counts(key, packed):
+def test_key_depends_on_pixels(key, packed):
     before = key()
     path = packed / "val.bin"
     content = bytearray(path.read_bytes())
@@ -50,7 +50,7 @@ def test_each_byte_of_the_pixels_counts(key, packed):
 
 
 @pytest.mark.parametrize("changed", ["id", "label", "fold", "code", "library", "machine"])
-def test_images_code_libraries_and_the_machine_count(parts, packed, monkeypatch, changed):
+def test_key_depends_on_images_code_libraries_and_machine(parts, packed, monkeypatch, changed):
     before = training_key(packed, parts, PARAMS, labels=CLASSES)
     rows = parts["val"].rows
     if changed == "library":
@@ -82,7 +82,7 @@ def digest(packed, tmp_path):
         {"features": FeaturesParams(dense=())},
     ],
 )
-def test_values_of_searched_params_do_not_count_in_a_sweep(digest, changes):
+def test_sweep_digest_excludes_searched_params(digest, changes):
     assert digest(["epochs", "optimizer", "cnn", "features.dense"], **changes) == digest(
         ["epochs", "optimizer", "cnn", "features.dense"]
     )
@@ -100,10 +100,7 @@ def test_values_of_searched_params_do_not_count_in_a_sweep(digest, changes):
         ("backbone_digest", {"model": "features"}, "backbone.name"),
     ],
 )
-def test_files_of_plugins_and_backbones_count_in_a_sweep_unless_they_are_searched(
-    digest, monkeypatch, function, changes, searched
-):
-    # Each trial's own weights depend on those that are searched.
+def test_sweep_digest_includes_plugins_and_backbones_unless_searched(digest, monkeypatch, function, changes, searched):
     found = {}
     for content in ("one", "two"):
         monkeypatch.setattr(module, function, lambda *_, content=content, **__: content)

@@ -1,4 +1,4 @@
-"""A trial answers as the model that train would fit, about images that it was not fitted to."""
+"""Trials: predictions for images that the model was not fitted to."""
 
 import numpy as np
 import pandas as pd
@@ -11,15 +11,15 @@ from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import load_parts
 from pixmill.train import train, weights
 from pixmill.train.trial import draw_folds, run_trial
-from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, Following, write_packed
-from tests.train.test_training import TAKEN_OVER
+from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, EpochCallback, write_packed
+from tests.train.test_training import REUSED
 
 SHORT = PARAMS.model_copy(update={"epochs": 2})
 FOLDS = 2
 
 
-class Unread:
-    """Pixels that nobody may read."""
+class UnreadablePixels:
+    """Pixels that raise when they are read."""
 
     def __init__(self, pixels):
         self.shape = pixels.shape
@@ -52,41 +52,41 @@ def scratch(folder):
 
 @pytest.fixture(scope="module")
 def tried(folder, scratch):
-    """Return a trial, with its epochs as they were heard, of a project whose test split cannot be read."""
-    heard = []
+    """A trial and its reported epochs, in a project whose test split cannot be read."""
+    reported = []
 
     def load(*given, **options):
         parts = load_parts(*given, **options)
-        object.__setattr__(parts["test"], "pixels", Unread(parts["test"].pixels))
+        object.__setattr__(parts["test"], "pixels", UnreadablePixels(parts["test"].pixels))
         return parts
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(weights, "load_parts", load)
-        callback = Following(lambda epoch, _: heard.append(epoch))
-        return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback), heard
+        callback = EpochCallback(lambda epoch, _: reported.append(epoch))
+        return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback), reported
 
 
-def test_it_answers_about_validation_and_reads_no_test_image(tried, folder) -> None:
-    trial, heard = tried
+def test_predicts_validation_and_reads_no_test_image(tried, folder) -> None:
+    trial, reported = tried
     part = load_parts(folder, CLASSES, image_size=SIZE)["val"]
     assert trial.rows["id"].tolist() == part.rows["id"].tolist()
     assert trial.targets.tolist() == part.targets.tolist()
     assert trial.probabilities.shape == (SIZES["val"], len(CLASSES))
     assert trial.probabilities.sum(axis=1) == pytest.approx(1)
-    assert heard == [*trial.history]
-    assert trial.until in (1, 2)
+    assert reported == [*trial.history]
+    assert trial.best_epoch in (1, 2)
 
 
-def test_train_takes_its_weights_over_and_answers_the_same(tried, folder, scratch, capfd) -> None:
+def test_train_reuses_the_weights_of_a_trial(tried, folder, scratch, capfd) -> None:
     trial, _ = tried
     before = {path.name for path in (scratch / "checkpoints").glob(f"{trial.key}*")}
     assert before
-    # What is fitted beside, and what it is calibrated for, decides no weights.
+    # The target accuracy does not affect the weights.
     params = SHORT.model_copy(update={"target_accuracy": 0.8})
     trained = train(folder, params, classes=CLASSES, scratch=scratch)
-    assert TAKEN_OVER in capfd.readouterr().err
-    answers = np.asarray(trained.classifier(np.asarray(trained.validation.pixels, np.float32)))
-    assert answers == pytest.approx(trial.probabilities, abs=1e-5)
+    assert REUSED in capfd.readouterr().err
+    probabilities = np.asarray(trained.classifier(np.asarray(trained.validation.pixels, np.float32)))
+    assert probabilities == pytest.approx(trial.probabilities, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -94,26 +94,26 @@ def crossed(folder, scratch):
     return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
 
 
-def test_with_folds_it_answers_once_about_each_training_and_validation_image(crossed, tried, folder) -> None:
+def test_folds_predict_each_training_and_validation_image_once(crossed, tried, folder) -> None:
     parts = load_parts(folder, CLASSES, image_size=SIZE)
     expected = [*parts["train"].rows["id"], *parts["val"].rows["id"]]
     assert crossed.rows["id"].tolist() == expected
     assert crossed.targets.tolist() == [*parts["train"].targets, *parts["val"].targets]
     assert crossed.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    # The weights that train takes over are the same as without folds.
+    # The weights that train reuses are the same as without folds.
     assert crossed.key == tried[0].key
-    assert crossed.until == tried[0].until
+    assert crossed.best_epoch == tried[0].best_epoch
     held_out = crossed.probabilities[SIZES["train"] :]
     assert not np.allclose(held_out, tried[0].probabilities), "a fold's model has seen other images"
 
 
-def test_folds_are_kept(crossed, folder, scratch) -> None:
+def test_folds_are_cached(crossed, folder, scratch) -> None:
     def kept():
         return {path.name for path in (scratch / "checkpoints").glob(f"{crossed.key}.folds-*")}
 
     before = kept()
     (division,) = {name.split(".")[1] for name in before}
-    assert before == {f"{crossed.key}.{division}.fold-{number}-{crossed.until}.npz" for number in range(FOLDS)}
+    assert before == {f"{crossed.key}.{division}.fold-{number}-{crossed.best_epoch}.npz" for number in range(FOLDS)}
     again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
     assert np.array_equal(again.probabilities, crossed.probabilities)
     assert kept() == before
@@ -121,7 +121,7 @@ def test_folds_are_kept(crossed, folder, scratch) -> None:
 
 @st.composite
 def tables(draw: st.DrawFn) -> pd.DataFrame:
-    """Images of a few classes in clusters, whose images need not be of one class; each class has enough of them."""
+    """Draw images of a few classes in clusters that may contain several classes."""
     count = draw(st.integers(40, 90))
     labels = draw(st.permutations([f"class {place % 3}" for place in range(count)]))
     clusters = draw(st.lists(st.integers(0, count), min_size=count, max_size=count))
@@ -129,7 +129,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @given(tables(), st.integers(2, 8), st.integers(0, 99))
-def test_clusters_never_straddle_folds(rows, folds, seed) -> None:
+def test_folds_do_not_split_clusters(rows, folds, seed) -> None:
     assume(rows.groupby("label")["cluster"].nunique().min() >= folds)
     numbers = draw_folds(rows, folds, seed)
     assert set(numbers) <= set(range(folds))
@@ -137,7 +137,7 @@ def test_clusters_never_straddle_folds(rows, folds, seed) -> None:
     assert np.array_equal(numbers, draw_folds(rows, folds, seed))
 
 
-def test_more_folds_than_images_of_a_class_are_refused() -> None:
+def test_rejects_more_folds_than_images_of_a_class() -> None:
     rows = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 4, "cluster": range(34)})
     with pytest.raises(ManifestError) as refusal:
         draw_folds(rows, 5, 1)

@@ -22,7 +22,7 @@ from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
 from pixmill.models.layers import TOP, feature_layers
 from pixmill.models.lite0 import TOP_WIDTH
-from pixmill.models.scaling import BLOCK, Scaling, principal_directions
+from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
 
 LABELS = pa.schema(
     [
@@ -255,8 +255,8 @@ def held_out_probabilities(
         directions = principal_directions(features, scaling, _WIDTH)
         vectors = np.concatenate(
             [
-                (features[start : start + BLOCK] - scaling.mean) / scaling.deviation @ directions
-                for start in range(0, len(features), BLOCK)
+                (features[start : start + BLOCK_ROWS] - scaling.mean) / scaling.deviation @ directions
+                for start in range(0, len(features), BLOCK_ROWS)
             ]
         )
         # Three digits of precision are enough here.

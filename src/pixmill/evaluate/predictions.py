@@ -72,9 +72,9 @@ def predict_parts(
             for start in range(0, len(part), _BATCH):
                 rows = slice(start, min(start + _BATCH, len(part)))
                 if features is None:
-                    found, novelty = classifier.judge_pixels(part.pixels[rows])
+                    found, novelty = classifier.score_pixels(part.pixels[rows])
                 else:
-                    found, novelty = classifier.judge_features(features[first + rows.start : first + rows.stop])
+                    found, novelty = classifier.score_features(features[first + rows.start : first + rows.stop])
                 batches.append(found)
                 told = [None] * len(found) if novelty is None else novelty.tolist()
                 unlike += [classifier.calibration.is_unlike(value) for value in told]

@@ -1,4 +1,4 @@
-"""Calibration: temperature scaling, and a confidence threshold below which the model answers "not sure"."""
+"""Calibration: temperature scaling, and the confidence threshold of sure predictions."""
 
 import math
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ import numpy.typing as npt
 
 from pixmill.metrics.probabilities import apply_temperature, logits, losses, normalise
 
-_LARGEST = 20.0
-"""A temperature beyond this, or below its inverse, counts as infinite."""
+_MAX_TEMPERATURE = 20.0
+"""Temperatures above this value, or below its inverse, count as infinite."""
 
-_PRECISION = 1_000_000
-"""Thresholds are rounded down to multiples of 1 / this, so that they do not change when written."""
+_STEPS_PER_UNIT = 1_000_000
+"""Thresholds are rounded to multiples of 1 / this number, which JSON represents exactly enough."""
 
-_LEVEL = 0.95
-"""Confidence with which the images must show that a temperature or a threshold holds for others, too."""
+_CONFIDENCE = 0.95
+"""Confidence level at which a threshold must reach the target accuracy."""
 
-_FIRST = 0.35
-"""Share of the answers with which the search for a threshold begins. With a smaller one, a single error among the most
-confident often ends it; with a larger one, it finds nothing for models that are right on few images."""
+_MIN_SHARE = 0.35
+"""Share of the predictions at which the search for a threshold starts. From a smaller share, one error among the most
+confident predictions often ends the search; from a larger one, it finds no threshold for models of low accuracy."""
 
-_MOST = 0.95
-"""The largest share of the answers that may be sure: among the least confident rest are most images of other kinds
-(Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
+_MAX_SHARE = 0.95
+"""Maximum share of sure predictions: most images of no class are among the least confident rest (Hendrycks and Gimpel,
+"A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
 
-_FALSE_MARKS = 0.01
-"""Share of images like those of training that may be called unlike them."""
+_FALSE_ALARM_RATE = 0.01
+"""Share of images like the training images that may be marked as unlike them."""
 
-_FEWEST_GROUPS = 100
-"""Of fewer, no quantile of 99 % is known."""
+_MIN_GROUPS = 100
+"""Minimum number of groups for a 99 % quantile."""
 
 _CHI_SQUARE = 3.841459
 """The 95 % quantile of the chi-square distribution with one degree of freedom."""
@@ -46,14 +46,13 @@ class Calibration:
     (True, False)
 
     Args:
-        temperature: Divisor of the logits; ``None`` if the images did not determine one: the probabilities then stay
-            unchanged. Above 1 the model was overconfident.
-        threshold: The minimum calibrated confidence of a sure prediction, > 0; ``None``: the images did not show one,
-            so no prediction is called sure or not sure. (0, which stood for "all are sure" in models that were trained
-            before, is read as ``None``: it was shown only for confidences that the images had.)
-        target_accuracy: The accuracy that sure predictions should reach, for which the threshold was chosen.
-        novelty_limit: The novelty above which an image is unlike the training images, see :func:`novelty_limit`;
-            ``None``: there were too few images, or the model tells no novelty.
+        temperature: Divisor of the logits; ``None`` leaves probabilities unchanged, if the images do not determine a
+            temperature. Above 1, the model is overconfident.
+        threshold: Minimum calibrated confidence of a sure prediction, > 0; ``None`` if the images do not determine a
+            threshold. 0, which earlier versions wrote for "all are sure", is read as ``None``.
+        target_accuracy: Accuracy that sure predictions should reach.
+        novelty_limit: Novelty above which an image is unlike the training images, see :func:`novelty_limit`; ``None``
+            if there were too few images, or the model has no novelty.
     """
 
     temperature: float | None = None
@@ -69,39 +68,39 @@ class Calibration:
         """Return calibrated probabilities, whose rows sum to one; the predicted class does not change.
 
         Args:
-            probabilities: Uncalibrated, shape (images, classes).
+            probabilities: Uncalibrated probabilities, shape (images, classes).
         """
         return apply_temperature(probabilities, self.temperature or 1.0)
 
     def is_sure(self, confidence: float, *, unlike: bool | None = None) -> bool | None:
-        """Tell whether a prediction is sure; ``None`` if there is no threshold.
+        """Return whether a prediction is sure; ``None`` if there is no threshold.
 
         Args:
-            confidence: Its calibrated confidence.
-            unlike: Whether the image is unlike the training images; of these, no confidence is trusted.
+            confidence: Calibrated confidence.
+            unlike: Whether the image is unlike the training images; its prediction is then never sure.
         """
         if unlike:
             return False
         return None if self.threshold is None else confidence >= self.threshold
 
     def is_unlike(self, novelty: float | None) -> bool | None:
-        """Tell whether an image of this novelty is unlike the training images; ``None`` if that is not known."""
+        """Return whether an image of this novelty is unlike the training images; ``None`` if unknown."""
         return None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
 
 
 def calibrate(
     probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], groups: npt.ArrayLike, target: float
 ) -> Calibration:
-    """Fit the temperature and the threshold on images that the model was not trained on.
+    """Fit temperature and threshold on images that the model was not trained on.
 
-    A temperature is given only if it fits significantly better than none (likelihood-ratio test, 5 %): one that is
-    fitted to few images is mostly noise. Both are rounded to six digits, so that they do not change when written.
+    There is no temperature unless it fits significantly better than none (likelihood-ratio test, 5 %), since a
+    temperature that is fitted to few images is mostly noise. Both are rounded to six digits, as they are written.
 
     Args:
-        probabilities: Uncalibrated, shape (images, classes).
+        probabilities: Uncalibrated probabilities, shape (images, classes).
         actual: Class indices, shape (images,), at least one.
-        groups: Each image's group, shape (images,); near-duplicates share one, and count once in both tests.
-        target: The accuracy that sure predictions should reach, > 0 and < 1.
+        groups: Group of each image, shape (images,); near-duplicates share a group and count once in both tests.
+        target: Accuracy that sure predictions should reach, > 0 and < 1.
     """
     best = best_temperature(actual, probabilities)
     if best is not None:
@@ -111,18 +110,19 @@ def calibrate(
     temperature = None if best is None else float(f"{best:.6g}")
     calibrated = apply_temperature(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
-    return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, groups, target), target)
+    return Calibration(temperature, best_threshold(calibrated.max(axis=1), right, groups, target), target)
 
 
 def novelty_limit(novelty: npt.NDArray[np.floating], groups: npt.ArrayLike) -> float | None:
-    """Return the novelty that at most one in a hundred images like these exceeds; ``None`` for less than 100 groups.
+    """Return the novelty that at most one in a hundred similar images exceeds; ``None`` for less than 100 groups.
 
-    It is the smallest for which that holds on average over draws of the images, whatever their distribution (split
-    conformal prediction; Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
+    This is the smallest value for which that holds on average over draws of the images, for any distribution.
+
+    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005 (split conformal prediction).
 
     Args:
-        novelty: Of images that the model was not trained on, shape (images,).
-        groups: Each image's group; of near-duplicates, only the most unlike one counts.
+        novelty: Novelty of images that the model was not trained on, shape (images,).
+        groups: Group of each image; only the highest novelty of a group counts.
 
     >>> novelty_limit(np.arange(200) / 1000, np.arange(200))
     0.198
@@ -131,18 +131,17 @@ def novelty_limit(novelty: npt.NDArray[np.floating], groups: npt.ArrayLike) -> f
     for group, value in zip(np.asarray(groups).astype(str).tolist(), novelty.tolist(), strict=True):
         highest[group] = max(value, highest.get(group, 0.0))
     count = len(highest)
-    if count < _FEWEST_GROUPS:
+    if count < _MIN_GROUPS:
         return None
-    place = math.ceil((count + 1) * (1 - _FALSE_MARKS))
-    # Rounded up, so that it does not change when written.
-    return math.ceil(sorted(highest.values())[min(place, count) - 1] * _PRECISION) / _PRECISION
+    place = math.ceil((count + 1) * (1 - _FALSE_ALARM_RATE))
+    # Rounded up to the digits that are written.
+    return math.ceil(sorted(highest.values())[min(place, count) - 1] * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
 
 
 def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
     """Return the temperature that minimises the log-loss of these images; measure the result on another split.
 
-    There is none if the loss has no minimum: the model is right on every image, so that more confidence always helps,
-    or it is no better than chance.
+    It is ``None`` if the loss has no minimum: the model is correct on every image, or no better than chance.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
@@ -168,34 +167,35 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
         expected = (raised * scores).sum(axis=1) / raised.sum(axis=1)
         return float(np.mean(expected - truth))
 
-    if slope(1 / _LARGEST) >= 0 or slope(_LARGEST) <= 0:
+    if slope(1 / _MAX_TEMPERATURE) >= 0 or slope(_MAX_TEMPERATURE) <= 0:
         return None
-    return 1 / float(brentq(slope, 1 / _LARGEST, _LARGEST, xtol=1e-12, rtol=1e-12))
+    return 1 / float(brentq(slope, 1 / _MAX_TEMPERATURE, _MAX_TEMPERATURE, xtol=1e-12, rtol=1e-12))
 
 
-def sure_enough(
+def best_threshold(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], groups: npt.ArrayLike, target: float
 ) -> float | None:
-    """Return the lowest confidence threshold whose answers are shown to reach the target, or ``None`` if none is.
+    """Return the lowest confidence threshold whose covered accuracy reaches the target; ``None`` if there is none.
 
-    The lowest threshold has the highest coverage. Shown means that the one-sided 95 % lower confidence limit of the
-    answers' accuracy (exact binomial) is at least the target. Testing every confidence would find a threshold by luck
-    far more often than in 5 % of cases, so they are tested in a fixed sequence (Angelopoulos et al., section 2.2): from
-    the most confident 35 % of the answers downwards, wherever the test allows one more error, and no further than the
-    first that fails; below the last that passes, it continues until the next error that is not allowed.
+    The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided 95 % lower confidence
+    limit of its covered accuracy (exact binomial) is at least the target. Testing every confidence would find a
+    threshold by chance in far more than 5 % of cases. Instead, thresholds are tested in a fixed sequence (Angelopoulos
+    et al., section 2.2): from the most confident 35 % of the predictions downwards, at each count where the test allows
+    one more error, up to the first failure. Below the last success, the threshold is lowered until the next error that
+    is not allowed.
 
-    The least confident twentieth of the answers is never sure, even if all answers together reach the target: an image
-    of none of the classes often has such a confidence, and its answer is wrong.
+    The least confident twentieth of the predictions is never sure, even if all predictions together reach the target:
+    an image of none of the classes often has such a confidence.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
     Biometrika 26, 1934; Angelopoulos, Bates, Candes, Jordan and Lei, "Learn then Test: Calibrating Predictive
     Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025.
 
     Args:
-        confidence: The probability of each image's predicted class, shape (images,).
-        right: Whether that class is the true one.
-        groups: Each image's group, shape (images,); the answers count as many times as they have groups.
-        target: The accuracy that the answers should reach, > 0 and < 1.
+        confidence: Probability of each image's predicted class, shape (images,).
+        right: Whether the prediction is correct, shape (images,).
+        groups: Group of each image, shape (images,); predictions of a group count once.
+        target: Accuracy that covered predictions should reach, > 0 and < 1.
     """
     from scipy.stats import binom
 
@@ -204,41 +204,41 @@ def sure_enough(
     highest = np.zeros(group_of.max() + 1)
     np.maximum.at(highest, group_of, confidence)
     independent = len(highest) - np.searchsorted(np.sort(highest), levels)
-    # Rounded down, so that groups never make the evidence stronger than it is.
+    # Rounded down, since groups must not strengthen the evidence.
     errors = independent - np.floor(hits / answers * independent + 1e-9)
-    allowed = binom.ppf(1 - _LEVEL, independent, 1 - target)
-    allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _LEVEL
-    floor = np.quantile(confidence, 1 - _MOST, method="lower")
+    allowed = binom.ppf(1 - _CONFIDENCE, independent, 1 - target)
+    allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _CONFIDENCE
+    floor = np.quantile(confidence, 1 - _MAX_SHARE, method="lower")
     enough = (errors <= allowed) & (levels >= floor)
-    tested = np.flatnonzero((np.diff(allowed, prepend=-1) > 0) & (independent >= _FIRST * len(highest)))
+    tested = np.flatnonzero((np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * len(highest)))
     passed = int(np.argmin(np.append(enough[tested], False)))
     if passed == 0:
         return None
     place = int(tested[passed - 1])
     place += int(np.argmin(np.append(enough[place:], False))) - 1
-    return math.floor(float(levels[place]) * _PRECISION) / _PRECISION
+    return math.floor(float(levels[place]) * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
 
 
-def fewest_answers(target: float) -> int:
-    """Return how many answers it takes to show a target accuracy if all of them are right.
+def min_answers(target: float) -> int:
+    """Return the minimum number of predictions, all correct, that proves a target accuracy.
 
-    >>> fewest_answers(0.95), fewest_answers(0.99)
+    >>> min_answers(0.95), min_answers(0.99)
     (59, 299)
 
     Args:
-        target: The accuracy that the answers should reach, > 0 and < 1.
+        target: Accuracy that covered predictions should reach, > 0 and < 1.
     """
-    return math.ceil(math.log(1 - _LEVEL) / math.log(target))
+    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(target))
 
 
 def by_confidence(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return each distinct confidence, highest first, with the number of answers and of correct ones at or above it.
+    """Return distinct confidences, highest first, and the number of predictions and hits at or above each.
 
     Args:
-        confidence: The probability of each image's predicted class, shape (images,).
-        right: Whether that class is the true one.
+        confidence: Probability of each image's predicted class, shape (images,).
+        right: Whether the prediction is correct, shape (images,).
     """
     levels, level_of = np.unique(-confidence, return_inverse=True)
     answers = np.cumsum(np.bincount(level_of))

@@ -1,4 +1,4 @@
-"""Calibration error, reliability diagram, and accuracy against coverage."""
+"""Calibration error, reliability diagram, and accuracy by coverage."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,23 +7,23 @@ import pandas as pd
 from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalise
 
-_STEPS = 100
+_MAX_ROWS = 100
 """Maximum rows of a curve: one per percent of the images."""
 
 BINS = 15
-"""Bins of equal width, as in Guo et al. (2017)."""
+"""Number of bins of equal width, as in Guo et al. (2017)."""
 
 
 def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:
-    """Return accuracy by confidence: the table behind a reliability diagram.
+    """Return accuracy by confidence, the table of a reliability diagram.
 
     Args:
         actual: Class indices, shape (images,).
         probabilities: Shape (images, classes).
 
     Returns:
-        One row per non-empty bin: ``low`` and ``high``, its bounds; ``n``, its images; ``confidence`` and ``accuracy``,
-        their means.
+        One row per non-empty bin: bounds ``low`` and ``high``, number of images ``n``, means ``confidence`` and
+        ``accuracy``.
     """
     values = normalise(probabilities)
     bin_of, _ = confidence_gaps(actual, values)
@@ -50,7 +50,7 @@ def confidence_gaps(
 
     Args:
         actual: Class indices, shape (images,).
-        values: Probabilities as :func:`pixmill.metrics.normalise` returns them.
+        values: Probabilities as :func:`pixmill.metrics.probabilities.normalise` returns them.
     """
     confidence = values.max(axis=1)
     bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
@@ -58,19 +58,19 @@ def confidence_gaps(
 
 
 def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return coverage and accuracy by threshold: at most 100 rows, from the most confident predictions to all.
+    """Return coverage and covered accuracy by threshold: at most 100 rows, ordered by coverage.
 
     Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
 
     Args:
-        confidence: The probability of each image's predicted class, shape (images,), at least one.
-        right: Whether that class is the true one.
+        confidence: Probability of each image's predicted class, shape (images,), at least one.
+        right: Whether the prediction is correct, shape (images,).
 
     Returns:
-        Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the number of answers.
+        Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the number of covered images.
     """
     levels, answers, hits = by_confidence(confidence, right)
-    answered = np.arange(1, _STEPS + 1) / _STEPS * len(right)
+    answered = np.arange(1, _MAX_ROWS + 1) / _MAX_ROWS * len(right)
     rows = np.unique(np.minimum(np.searchsorted(answers, answered - 1e-9), len(answers) - 1))
     return pd.DataFrame(
         {

@@ -1,15 +1,15 @@
-"""What a learning curve says of more images, in the one sentence that all pages use."""
+"""The conclusion from a learning curve: the gain from more images, and its sentence on pages."""
 
 from dataclasses import dataclass
 
-_WORTH = 0.005
-"""Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
+_MIN_GAIN = 0.005
+"""Minimum gain in accuracy, half a point, that is worth labelling twice as many images."""
 
 UNMEASURED = (
     "Whether more images would help was not measured; only logistic regression has a learning curve, "
     "with train.learning_curve: auto."
 )
-"""The sentence where there is no learning curve."""
+"""The sentence without a learning curve."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Growth:
     'Twice as many images would add about 2.1 points of accuracy (95 % CI +0.8 to +3.5).'
 
     Args:
-        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of them on.
-        low: Lower limit, by bootstrap over the validation split's clusters.
-        high: Upper limit.
+        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of the images on.
+        low: Lower limit of the CI, by bootstrap over clusters of the validation split.
+        high: Upper limit of the CI.
     """
 
     gain: float
@@ -32,7 +32,7 @@ class Growth:
     @property
     def helps(self) -> bool:
         """Whether more images clearly help."""
-        return self.low > 0 and self.gain >= _WORTH
+        return self.low > 0 and self.gain >= _MIN_GAIN
 
     def sentence(self) -> str:
         """Return the conclusion as a sentence."""
@@ -41,6 +41,6 @@ class Growth:
         if self.helps:
             return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
         expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
-        if self.high < 2 * _WORTH:
+        if self.high < 2 * _MIN_GAIN:
             return f"More images of the same kind would not help: {expected}."
         return f"Whether more images would help is unclear: {expected}."

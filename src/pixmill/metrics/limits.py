@@ -1,4 +1,4 @@
-"""Confidence intervals of an accuracy, of a split's metrics, and of each class's."""
+"""Confidence intervals of an accuracy, and of the metrics of a split and its classes."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from pixmill.metrics.scores import class_scores, scores
 
 Limits = tuple[float, float] | None
 
-_NO_SHARES = {"log_loss", "ece", "roc_auc", "pr_auc"}
-"""Metrics for which 0 and 1 have no special meaning; all others are 1 if all predictions are right, 0 if none is."""
+_NOT_PROPORTIONS = {"log_loss", "ece", "roc_auc", "pr_auc"}
+"""Metrics that are not 1 if all predictions are correct, or 0 if none is."""
 
 
 def accuracy_interval(
@@ -20,17 +20,17 @@ def accuracy_interval(
 ) -> tuple[float, float]:
     """Return the confidence limits of an accuracy by the percentile bootstrap over groups.
 
-    Near-duplicates are right or wrong together, so groups are resampled, not images. Groups of equal size with equally
-    many correct predictions are interchangeable: a draw is one multinomial count of these kinds, which has the same
-    distribution at a cost that does not grow with the number of images. If all predictions are right, or none is, all
-    draws are equal: the limits are then the exact binomial ones for the number of groups.
+    Groups are resampled instead of images, since predictions of near-duplicates are correct or wrong together. Groups
+    of equal size with equal numbers of correct predictions are interchangeable: a draw is a multinomial count of these
+    kinds, whose cost does not grow with the number of images. If all predictions are correct, or none is, all draws are
+    equal; the limits are then exact binomial limits for the number of groups.
 
     Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
     Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
         right: Whether each prediction is correct, shape (images,), at least one.
-        groups: Each image's group, shape (images,); near-duplicates share one.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
 
@@ -41,8 +41,8 @@ def accuracy_interval(
     """
     group_of = group_numbers(groups)
     if right.all() or not right.any():
-        alike = alike_at_least(int(group_of.max()) + 1, confidence)
-        return (alike, 1.0) if right.all() else (0.0, 1 - alike)
+        limit = unanimous_limit(int(group_of.max()) + 1, confidence)
+        return (limit, 1.0) if right.all() else (0.0, 1 - limit)
     sizes = np.bincount(group_of)
     hits = np.bincount(group_of, weights=right).astype(np.int64)
     kinds, count = np.unique(np.stack([sizes, hits]), axis=1, return_counts=True)
@@ -53,15 +53,15 @@ def accuracy_interval(
     return float(low), float(high)
 
 
-def alike_at_least(groups: int, confidence: float) -> float:
-    """Return the lower Clopper-Pearson limit of a share when all observed groups agree.
+def unanimous_limit(groups: int, confidence: float) -> float:
+    """Return the lower Clopper-Pearson limit of a share if it is 1 among the observed groups; the upper limit is 1.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
     Biometrika 26, 1934.
 
     Args:
         groups: Number of observed groups.
-        confidence: Two-sided confidence level, such as 0.95; the upper limit is 1.
+        confidence: Two-sided confidence level, such as 0.95.
     """
     return float(((1 - confidence) / 2) ** (1 / groups))
 
@@ -76,20 +76,20 @@ def score_limits(
     confidence: float,
     top_k: int | None = None,
 ) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
-    """Return the confidence limits of a split's metrics, and of each class's by label; ``None`` if undefined.
+    """Return the confidence limits of a split's metrics, and of each class by label; ``None`` if undefined.
 
-    They are percentiles of a bootstrap over groups, with two exceptions. The calibration error is biased upwards, and
-    resampling doubles the bias, so its limits are mirrored at the measured value (the basic bootstrap). If a class, or
-    the whole split, has no errors, or only errors, all draws are equal: the limit on that side is then the exact
-    binomial one for the number of groups.
+    The limits are percentiles of a bootstrap over groups, with two exceptions. The calibration error is biased upwards,
+    and resampling doubles the bias, so its limits are mirrored at the measured value (basic bootstrap). If a class or
+    the split has no errors, or only errors, all draws are equal; the limit on that side is then exact binomial, for the
+    number of groups.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 5.
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
-        groups: Each image's group, shape (images,); near-duplicates share one.
-        labels: The classes' names in the order of their indices.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
+        labels: Names of the classes, in the order of their indices.
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         top_k: As in :func:`pixmill.metrics.scores`.
@@ -121,18 +121,18 @@ def figure_limits(
     """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does; ``None`` if undefined.
 
     Args:
-        name: The metric's name.
-        figure: Its value.
-        drawn: Its value in each draw, shape (draws,); NaN where it is undefined.
-        groups: Number of groups on which it depends.
+        name: Name of the metric.
+        figure: Value of the metric.
+        drawn: Value in each draw, shape (draws,); NaN where it is undefined.
+        groups: Number of groups that the metric depends on.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
     limits = percentiles(drawn, confidence)
     if figure is None or limits is None:
         return None
-    if figure in (0, 1) and name not in _NO_SHARES:
-        alike = alike_at_least(groups, confidence)
-        limit = alike if figure == 1 else 1 - alike
+    if figure in (0, 1) and name not in _NOT_PROPORTIONS:
+        limit = unanimous_limit(groups, confidence)
+        limit = limit if figure == 1 else 1 - limit
         if name == "f1":
             # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
             limit = 2 * limit / (1 + limit)

@@ -1,4 +1,4 @@
-"""Many models on the same images: which are significantly worse than the best of them."""
+"""Comparison of many models on the same images with the best of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,11 @@ class Gap:
     """A model's distance from the best model.
 
     Args:
-        difference: Its metric minus that of the best.
-        low: The lower limit of the difference, simultaneous for all pairs; ``None`` where too few groups differ to
-            tell.
-        high: The upper limit, likewise.
+        difference: Metric of the model minus that of the best.
+        low: Lower limit of the difference, simultaneous for all pairs; ``None`` where too few groups differ for a test.
+        high: Upper limit, likewise.
         p: p-value of no difference, adjusted for all pairs.
-        worse: Whether it is significantly worse.
+        worse: Whether the model is significantly worse.
     """
 
     difference: float
@@ -36,31 +35,29 @@ def gaps_from_best(
     confidence: float,
     lower_is_better: bool = False,
 ) -> list[Gap]:
-    """Return how far each model is from the best one, which was chosen by the same figures.
+    """Return the distance of each model from the best one, which the same figures selected.
 
-    Whoever compares all others with a winner that the same images chose calls too many of them worse, even with Holm's
-    method: the winner is partly the luckiest. So all pairs are tested at once, by the maximum of their studentized
-    differences over bootstrap draws, and the pairs with the winner are among them whichever model wins. A difference is
-    divided by its deviation about zero, sqrt(s^2 + d^2 / groups): dividing by the deviation s of the draws alone errs
-    in up to 7 % of tables of 40 equal models on 300 images instead of 5 %.
+    Tests of all models against a winner that was selected on the same images call too many models worse, even with
+    Holm's method, since the winner is partly lucky. Instead, all pairs are tested simultaneously, by the maximum of
+    their studentized differences over bootstrap draws; these include the pairs with the winner, whichever model wins. A
+    difference is divided by its deviation about zero, sqrt(s^2 + d^2 / groups). With the deviation s of the draws
+    instead, the error rate is up to 7 % instead of 5 % for tables of 40 equal models on 300 images.
 
-    Pairs that differ on too few groups for any exact paired test to reach the level (none below 6 at 95 % confidence)
-    are not tested.
+    Pairs that differ on too few groups for a significant exact paired test (below 6 at 95 % confidence) are not tested.
 
     Sources: Westfall and Young, "Resampling-Based Multiple Testing", 1993, chapter 2 (max-T); Hsu, "Multiple
     Comparisons: Theory and Methods", 1996, section 4.2 (all pairs cover the best, whichever it is).
 
     Args:
-        figures: The metric of each model, shape (models,).
-        drawn: The same in each bootstrap draw, which has the same images for all models, shape (draws, models); NaN
-            where it is undefined.
-        answers: A hash of each model's answers on each group of near-duplicates, as far as the metric depends on them,
-            shape (models, groups): see :func:`hash_answers`.
-        confidence: Confidence level, > 0 and < 1, such as 0.95: the share of tables without any false "worse".
+        figures: Metric of each model, shape (models,).
+        drawn: Metric in each bootstrap draw of images, shape (draws, models); NaN where it is undefined.
+        answers: Hash of the predictions of each model for each group of near-duplicates, as far as the metric depends
+            on them, shape (models, groups): see :func:`hash_answers`.
+        confidence: Confidence level, > 0 and < 1, such as 0.95: the share of tables without a false "worse".
         lower_is_better: Whether the best model has the lowest figure.
 
     Returns:
-        One per model; the best has a difference of zero. Of equal figures the first is the best.
+        One gap per model; the gap of the best is zero. Of equal figures, the first is the best.
 
     >>> import numpy as np
     >>> from pixmill.metrics.resampling import group_weights
@@ -78,15 +75,15 @@ def gaps_from_best(
     deviations = _deviations(moves)
     differing = np.stack([np.count_nonzero(answers != row, axis=1) for row in answers])
     tested = (deviations > 0) & (np.exp2(1.0 - differing) <= 1 - confidence)
-    most = np.zeros(len(drawn))
+    largest = np.zeros(len(drawn))
     for one in range(len(values) - 1):
         others = one + 1 + np.flatnonzero(tested[one, one + 1 :])
         if others.size:
             ratios = np.abs(moves[:, [one]] - moves[:, others]) / deviations[one, others]
-            np.maximum(most, ratios.max(axis=1), out=most)
-    # The place from which on fewer draws are as extreme than the level allows.
-    place = int((1 - confidence) * (1 + len(most)) + 1e-9)
-    limit = np.sort(most)[-place] if place else np.inf
+            np.maximum(largest, ratios.max(axis=1), out=largest)
+    # Fewer draws than the level allows are beyond this place.
+    place = int((1 - confidence) * (1 + len(largest)) + 1e-9)
+    limit = np.sort(largest)[-place] if place else np.inf
     gaps = []
     for model, value in enumerate(values):
         gap = float(value - values[best])
@@ -94,21 +91,21 @@ def gaps_from_best(
             gaps.append(Gap(gap, None, None, 1.0, worse=False))
             continue
         deviation = float(np.hypot(deviations[best, model], gap / np.sqrt(answers.shape[1])))
-        ratio, reach = abs(gap) / deviation, limit * deviation
-        p = (1 + np.count_nonzero(most >= ratio)) / (1 + len(most))
-        gaps.append(Gap(gap, float(gap - reach), float(gap + reach), float(p), worse=bool(ratio > limit)))
+        ratio, width = abs(gap) / deviation, limit * deviation
+        p = (1 + np.count_nonzero(largest >= ratio)) / (1 + len(largest))
+        gaps.append(Gap(gap, float(gap - width), float(gap + width), float(p), worse=bool(ratio > limit)))
     return gaps
 
 
 def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
-    """Return a hash of a model's answers on each group: equal where all answers are.
+    """Return a hash of a model's predictions for each group; equal predictions have equal hashes.
 
     Args:
-        answers: Of each of its trainings: a number per image, shape (images,), or several, shape (images, numbers).
-        group_of: Each image's group number, shape (images,).
+        answers: Predictions of each training of the model: shape (images,) or (images, numbers).
+        group_of: Group number of each image, shape (images,).
     """
-    columns = np.column_stack([answer.reshape(len(group_of), -1) for answer in answers]) + 0.0  # so that -0.0 is 0.0
-    # With the index, so that two images of a group that swap answers make a difference.
+    columns = np.column_stack([answer.reshape(len(group_of), -1) for answer in answers]) + 0.0  # -0.0 becomes 0.0
+    # With the index, since two images of a group may swap their predictions.
     images = pd.util.hash_pandas_object(pd.DataFrame(columns), index=True).to_numpy()
     found = np.zeros(int(group_of.max()) + 1, np.uint64)
     np.add.at(found, group_of, images)
@@ -116,7 +113,7 @@ def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArr
 
 
 def _deviations(moves: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the standard deviation of the difference of each two columns, zero where rounding alone moves it."""
+    """Return the standard deviation of the difference between each two columns; zero if it is due to rounding."""
     products = moves.T @ moves / max(1, len(moves) - 1)
     own = np.diag(products)
     squares = own[:, None] + own[None, :] - 2 * products

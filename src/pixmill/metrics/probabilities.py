@@ -1,10 +1,10 @@
-"""A model's probabilities: validated, normalised, temperature-scaled, and their loss."""
+"""Validation, normalisation, temperature scaling and loss of probabilities."""
 
 import numpy as np
 import numpy.typing as npt
 
 _TOLERANCE = 1e-3
-"""Tolerance of a row's sum: far above ``float32`` rounding, far below any real deviation."""
+"""Tolerance of the sum of a row: far above ``float32`` rounding, far below real deviations."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 """Minimum probability in logarithms."""
@@ -25,8 +25,8 @@ def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return probabilities as ``float64`` whose rows sum to one exactly.
 
-    A model computes in ``float32``, so its rows deviate from one by about 1e-7. Dividing by the sum keeps their order.
-    Rows that are already exact to ``float64`` precision are unchanged; if all are, the array itself is returned.
+    Models compute in ``float32``, so the sums of rows deviate from one by about 1e-7. Division by the sum keeps the
+    order of classes. Rows that are exact to ``float64`` precision are unchanged.
 
     Args:
         probabilities: Shape (images, classes), at least one image and two classes.
@@ -38,7 +38,7 @@ def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise ValueError(f"expected probabilities of shape (images, classes >= 2), received {values.shape}")
     sums = values.sum(axis=1, keepdims=True)
-    # Written so that NaN, for which every comparison is false, is rejected too.
+    # This form also rejects NaN, for which every comparison is false.
     if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):
         raise ValueError("expected probabilities that are >= 0 and sum to one for each image")
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
@@ -49,10 +49,10 @@ def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return each image's cross-entropy in nats: minus the logarithm of its true class's probability.
+    """Return the cross-entropy of each image in nats: minus the logarithm of its true class's probability.
 
-    Probabilities are clipped to ``float64``'s epsilon (a loss of 36.04), as in scikit-learn's ``log_loss``, which is
-    the mean of these.
+    Probabilities are clipped to the epsilon of ``float64`` (a loss of 36.04), as in scikit-learn's ``log_loss``, the
+    mean of these losses.
 
     Args:
         actual: Class indices, shape (images,).
@@ -65,13 +65,11 @@ def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt
 
 
 def apply_temperature(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
-    """Return temperature-scaled probabilities: above 1 less confident, below 1 more; the predicted class stays.
-
-    They equal the softmax of the logits divided by the temperature.
+    """Return the softmax of the logits divided by the temperature; the predicted class does not change.
 
     Args:
         probabilities: Shape (images, classes).
-        temperature: Above 0; 1 changes nothing.
+        temperature: Above 0; values above 1 lower the confidence.
     """
     values = normalise(probabilities)
     if temperature == 1:
@@ -80,7 +78,7 @@ def apply_temperature(probabilities: npt.ArrayLike, temperature: float) -> npt.N
 
 
 def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return logarithms of probabilities: the logits up to a constant per row.
+    """Return logarithms of probabilities, which equal the logits up to a constant per row.
 
     Args:
         values: As :func:`normalise` returns them.

@@ -1,4 +1,4 @@
-"""The bootstrap over groups, for confidence intervals and paired differences."""
+"""Bootstrap over groups, for confidence intervals and paired differences."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ if TYPE_CHECKING:
 
 Drawn = npt.NDArray[np.float64]
 
-_WORK = 20_000_000_000
-"""Images times classes times draws above which draws are reduced: they take minutes, and intervals are narrow."""
+_MAX_WORK = 20_000_000_000
+"""Maximum images times classes times draws; more takes minutes, and intervals are narrow."""
 
-_FEWEST = 1000
+_MIN_DRAWS = 1000
 """Minimum draws, if that many are requested."""
 
 SEED = 20170401
-"""Any fixed number: the same images give the same draws on every machine."""
+"""An arbitrary fixed number."""
 
 _AREAS = ("roc_auc", "pr_auc")
-"""The metrics that are areas under curves, as :func:`weighted_areas` returns them."""
+"""Metrics that are areas under curves, in the order of :func:`weighted_areas`."""
 
-_CELLS = 4_000_000
-"""Numbers per chunk, 32 MB, whatever the number of groups or draws."""
+_MAX_CHUNK_VALUES = 4_000_000
+"""Maximum numbers per chunk: 32 MB."""
 
 
 def group_numbers(groups: npt.ArrayLike) -> npt.NDArray[np.intp]:
-    """Return each image's group as a number from 0, in the order of the groups' names.
+    """Return the group of each image as a number from 0, in the order of the names of groups.
 
     Args:
-        groups: Each image's group, shape (images,); near-duplicates share one.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
     """
     _, numbers = np.unique(np.asarray(groups), return_inverse=True)
     return numbers
 
 
 def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield how often each group was drawn: chunks of shape (groups, k), with ``draws`` columns in total.
+    """Yield the count of each group in bootstrap draws: chunks of shape (groups, k), with ``draws`` columns in total.
 
-    Each draw resamples all groups with replacement. The draws depend on the two numbers alone, so that two models on
-    the same images are compared on the same draws.
+    Each draw resamples all groups with replacement. The draws depend only on the two arguments: models on the same
+    images are compared on the same draws.
 
     Args:
         groups: Number of groups.
         draws: Number of bootstrap samples.
     """
     generator = np.random.Generator(np.random.PCG64(SEED))
-    most = int(np.clip(_CELLS // groups, 1, 64))
-    for start in range(0, draws, most):
-        count = min(most, draws - start)
+    size = int(np.clip(_MAX_CHUNK_VALUES // groups, 1, 64))
+    for start in range(0, draws, size):
+        count = min(size, draws - start)
         drawn = generator.integers(groups, size=(count, groups)) * count + np.arange(count)[:, None]
         yield np.bincount(drawn.ravel(), minlength=groups * count).reshape(groups, count).astype(np.float64)
 
 
 def percentiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
-    """Return the percentile limits of the draws, or ``None`` if no draw has a value.
+    """Return the percentile limits of draws; ``None`` if no draw has a value.
 
     Args:
-        drawn: A metric of each draw; NaN where it is undefined.
+        drawn: Value of a metric in each draw; NaN where it is undefined.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
     defined = drawn[~np.isnan(drawn)]
@@ -84,25 +84,25 @@ def resampled_scores(
 ) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
-    Each is a function of sums over groups, so that all draws are one matrix product. The draws depend on the number of
-    groups alone: for two models on the same images, draw i contains the same images.
+    Metrics are functions of sums over groups, which are one matrix product for all draws. The draws depend only on the
+    number of groups: for two models on the same images, draw i contains the same images.
 
-    Sources: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+    Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
-        groups: Each image's group, shape (images,); near-duplicates share one.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
         draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
             20 billion.
-        top_k: As in :func:`pixmill.metrics.scores`.
+        top_k: As for :func:`pixmill.metrics.scores.scores`.
 
     Returns:
-        By name as in :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
-        of the classes, each of shape (classes, draws). NaN where a metric is undefined in a draw.
+        The metrics of :func:`pixmill.metrics.scores.scores` by name, each of shape (draws,); and ``precision``,
+        ``recall`` and ``f1`` of the classes, each of shape (classes, draws). NaN where a metric is undefined in a draw.
     """
     values, group_of = normalise(probabilities), group_numbers(groups)
-    draws = min(draws, max(_FEWEST, _WORK // values.size))
+    draws = min(draws, max(_MIN_DRAWS, _MAX_WORK // values.size))
     weights = group_weights(int(group_of.max()) + 1, draws)
     return weighted_scores(actual, values, group_of, weights, top_k=top_k)
 
@@ -116,15 +116,15 @@ def weighted_scores(
     top_k: int | None = None,
     areas: bool = True,
 ) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
-    """Return the metrics of a split with each group counted some times: as :func:`resampled_scores`, for given weights.
+    """Return the metrics of a split for given counts of its groups, like :func:`resampled_scores`.
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
-        groups: Each image's group, shape (images,).
-        weights: The count of each group, chunks of shape (groups, draws); all ones give the metrics themselves.
-        top_k: As in :func:`pixmill.metrics.scores`.
-        areas: Whether to return the areas under curves, too, which take most of the time. Default: true.
+        groups: Group of each image, shape (images,).
+        weights: Count of each group, in chunks of shape (groups, draws); with ones, the result is the metrics.
+        top_k: As for :func:`pixmill.metrics.scores.scores`.
+        areas: Whether to include the areas under curves, which take most of the time. Default: true.
     """
     from scipy.sparse import csr_array
 
@@ -134,7 +134,7 @@ def weighted_scores(
     predicted = values.argmax(axis=1)
     right = predicted == actual
     bin_of, gap = confidence_gaps(actual, values)
-    tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": among_top(actual, values, top_k)}
+    tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": in_top_k(actual, values, top_k)}
     # Rows of the sums: one each for images, hits, loss, ...; one per bin; three per class.
     everyone = np.ones(len(actual))
     single = [everyone, right, losses(actual, values), *tops.values()]
@@ -175,13 +175,13 @@ def weighted_scores(
     return _join(overall), _join(per_class)
 
 
-def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
-    """Return whether each image's class is among the k most probable; ties in the order of the classes.
+def in_top_k(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
+    """Return whether each image's class is among the k most probable; ties follow the order of classes.
 
     Args:
         actual: Class indices, shape (images,).
         values: Probabilities, shape (images, classes).
-        top_k: The k.
+        top_k: Number of classes.
     """
     given = values[np.arange(len(actual)), actual][:, None]
     before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
@@ -191,7 +191,7 @@ def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], 
 
 
 def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
-    """Return the classes with some but not all of the images: those with a defined area under the curve."""
+    """Return the classes with some but not all images, whose areas under curves are defined."""
     counts = np.bincount(actual, minlength=classes)
     return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 
@@ -199,15 +199,16 @@ def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
 def ranking_sums(
     members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64], group_of: npt.NDArray[np.intp]
 ) -> csr_array:
-    """Return the counts by group from which a class's areas under the curves are computed: shape (3 steps, groups).
+    """Return the counts by group that determine the areas under curves of a class: shape (3 steps, groups).
 
-    A step is a distinct score of the class's images, highest first, plus one below all. First come the images of the
-    class at each step, then the others between it and the step before, then the others tied with it.
+    A step is a distinct score of the images of the class, highest first; the last step is below all scores. The rows
+    count, for each step: images of the class, other images between this step and the one before, other images with the
+    same score.
 
     Args:
         members: Whether each image belongs to the class, shape (images,).
-        given: Each image's probability of the class, shape (images,).
-        group_of: Each image's group number.
+        given: Probability of the class for each image, shape (images,).
+        group_of: Group number of each image.
     """
     from scipy.sparse import csr_array
 
@@ -220,18 +221,18 @@ def ranking_sums(
 def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
     """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
 
-    They are NaN where the class, or all others, have no weight.
+    The areas are NaN where the class, or all other classes, have no weight.
 
     Args:
-        sums: What :func:`ranking_sums` returns.
-        weights: The count of each group, integers of shape (groups, draws).
+        sums: Result of :func:`ranking_sums`.
+        weights: Count of each group, integers of shape (groups, draws).
     """
     inside, between, tied = np.split(sums @ weights, 3)
     found, alarms = np.cumsum(inside, axis=0), np.cumsum(between + tied, axis=0)
     total, others = found[-1], alarms[-1]
     with np.errstate(invalid="ignore"):
         roc = (inside * (others - alarms + tied / 2)).sum(axis=0) / (total * others)
-        # A step without hits and false alarms contributes nothing, whatever the divisor.
+        # A step without hits and false alarms contributes nothing for any divisor.
         average = (inside * (found / np.maximum(found + alarms, 1))).sum(axis=0) / total
     return roc, np.where(others > 0, average, np.nan)
 
@@ -241,7 +242,7 @@ def _join(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
 
 
 def _mean_defined(drawn: Drawn) -> Drawn:
-    """Return each draw's mean over the classes where it is defined."""
+    """Return the mean over the classes with a defined value, for each draw."""
     defined = ~np.isnan(drawn)
     mean: Drawn = np.nansum(drawn, axis=0) / defined.sum(axis=0)
     return mean

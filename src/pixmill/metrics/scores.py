@@ -1,4 +1,4 @@
-"""Metrics of a split and of each class, as scikit-learn defines them."""
+"""Metrics of a split and of each class, with the definitions of scikit-learn."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ def scores(
 
     Args:
         actual: Class indices, shape (images,).
-        probabilities: Shape (images, classes). The class with the highest is predicted; on a tie, the first.
-        top_k: Also return the top-k accuracy as ``top_<k>_accuracy``; default: not. It is undefined if there are no
-            more than k classes.
+        probabilities: Shape (images, classes). The class with the highest probability is predicted; on a tie, the
+            first.
+        top_k: The k of ``top_<k>_accuracy``, which is undefined unless there are more classes. Default: not included.
 
     Returns:
-        ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have images); ``macro_f1`` (unweighted
-        mean over classes); ``weighted_f1`` (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean:
-        0.5 is chance); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes:
-        chance is the class's share); ``ece``; ``n``, the images.
+        ``accuracy``; ``balanced_accuracy`` (mean recall of classes with images); ``macro_f1`` (unweighted mean over
+        classes); ``weighted_f1`` (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean; chance is
+        0.5); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes; chance is
+        the share of the class); ``ece``; ``n``, the number of images.
     """
     count = len(actual)
     found, _ = weighted_scores(actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k)
@@ -37,7 +37,7 @@ def scores(
 
 
 def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
-    """Return the unweighted mean F1 of the classes that have images or were predicted.
+    """Return the unweighted mean F1 of classes that have images or were predicted.
 
     Args:
         actual: Class indices, shape (images,), at least one.
@@ -55,7 +55,7 @@ def class_scores(
     Args:
         actual: Class indices, shape (images,).
         predicted: Class indices, shape (images,).
-        labels: The classes' names in the order of their indices.
+        labels: Names of the classes, in the order of their indices.
     """
     columns = _of_classes(actual, predicted, len(labels))
     return {
@@ -70,13 +70,13 @@ def class_scores(
 
 
 def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
-    """Return the accuracy of the best constant answer: the share of the most frequent class.
+    """Return the accuracy of the best constant prediction: the share of the most frequent class.
 
     >>> majority_accuracy(np.array([0, 1, 1, 2]))
     0.5
 
     Args:
-        actual: Class indices of the split that is scored, at least one.
+        actual: Class indices of the split, at least one.
     """
     return float(np.bincount(actual).max() / len(actual))
 
@@ -84,7 +84,7 @@ def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
 def _of_classes(
     actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Return precision, recall and F1 of each class, NaN where undefined, and its images."""
+    """Return precision, recall and F1 of each class, NaN where undefined, and its number of images."""
     actual, predicted = np.asarray(actual), np.asarray(predicted)
     hits, claims, images = (
         np.bincount(part, minlength=classes) for part in (actual[actual == predicted], predicted, actual)

@@ -1,4 +1,4 @@
-"""What the best of many models is worth, although the same images chose it."""
+"""Expected metric of the best of many models, corrected for the selection on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import numpy.typing as npt
 
 from pixmill.metrics.resampling import SEED, percentiles, weighted_scores
 
-_CHUNK = 100
+_CHUNK_DRAWS = 100
 """Draws at a time."""
 
-_MOST_DRAWS = 20
-"""Times the draws that are wanted, after which no more are tried."""
+_MAX_ATTEMPTS = 20
+"""Maximum number of attempts per requested draw."""
 
 
 @dataclass(frozen=True)
 class SelectedValue:
-    """What to expect of a model that was selected as the best of many.
+    """Expected metric of a model that was selected as the best of many.
 
     Args:
-        value: Its expected metric.
-        low: The lower limit.
-        high: The upper limit.
-        draws: The draws that it follows from.
-        left_out: Draws without any image of some class in the bag or out of it, which others replace.
+        value: Expected metric.
+        low: Lower limit.
+        high: Upper limit.
+        draws: Number of draws.
+        left_out: Number of replaced draws, which lacked a class in the bag or out of it.
     """
 
     value: float
@@ -44,34 +44,32 @@ def selected_value(
     confidence: float,
     lower_is_better: bool = False,
 ) -> SelectedValue | None:
-    """Return the expected metric of the best model, by an estimate in which the selection is repeated.
+    """Return the expected metric of the best model, estimated by repeating the selection.
 
-    The best value of many models is too good: the winner is partly the luckiest. In each bootstrap draw, the model that
-    is best on the drawn images is measured on those that were not drawn; the mean of these values is the estimate, and
-    their percentiles are its limits. These are wide, since a third of the images measures; in simulated sweeps of 40
-    models on 300 images the limits of 95 % cover the selected model's true accuracy in 99 to 100 %, and the estimate is
-    biased by less than half a point. A bootstrap of the best value itself covers in 0 to 75 %.
+    The best value of many models is optimistic, since the winner is partly lucky. In each bootstrap draw, the best
+    model on the drawn images is measured on the other images. The mean of these values is the estimate; its limits are
+    their percentiles. The limits are wide, since only a third of the images measures: in simulated sweeps of 40 models
+    on 300 images, 95 % limits cover the true accuracy of the selected model in 99 to 100 %, and the estimate is biased
+    by less than half a point. A bootstrap of the best value covers it in 0 to 75 %.
 
-    What chose each model on the same images before, such as the epoch at which its training ended, is not repeated, so
-    its luck stays in the estimate.
-
-    Draws are stratified by class. What is estimated is the expected value of the model that such a selection selects.
+    Earlier selections on the same images, such as the best epoch of each training, are not repeated; their bias stays
+    in the estimate. Draws are stratified by class.
 
     Source: Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and
     accurate cross-validation", Machine Learning 107, 2018 (BBC-CV).
 
     Args:
-        metric: Its name, as in :func:`pixmill.metrics.scores`.
+        metric: Name of the metric, as in :func:`pixmill.metrics.scores.scores`.
         actual: Class indices, shape (images,).
-        answers: Each model's probabilities, shape (images, classes).
-        groups: Each image's group number, shape (images,); near-duplicates share one.
-        draws: Number of bootstrap draws; of those that lack a class, up to 20 times as many more are replaced.
+        answers: Probabilities of each model, shape (images, classes).
+        groups: Group number of each image, shape (images,); near-duplicates share a group.
+        draws: Number of bootstrap draws; draws that lack a class are replaced, with up to 20 attempts per draw.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         lower_is_better: Whether the best model has the lowest value.
 
     Returns:
-        The estimate; ``None`` where fewer than a fifth of the draws have each class in the bag and out of it, as with a
-        class of one group, and for the calibration error, which depends on the number of images.
+        The estimate; ``None`` for the calibration error, which depends on the number of images, and if fewer than a
+        fifth of the draws have each class in the bag and out of it, such as with a class of one group.
 
     >>> import numpy as np
     >>> generator = np.random.default_rng(0)
@@ -88,7 +86,7 @@ def selected_value(
     if weights.shape[1] < draws / 5:
         return None
     areas = metric in ("roc_auc", "pr_auc")
-    chunks = np.array_split(weights, -(-weights.shape[1] // _CHUNK), axis=1)
+    chunks = np.array_split(weights, -(-weights.shape[1] // _CHUNK_DRAWS), axis=1)
     both = [*chunks, *((chunk == 0).astype(np.float64) for chunk in chunks)]
     scored = [weighted_scores(actual, values, groups, both, areas=areas)[0][metric] for values in answers]
     chosen_by, measured_by = np.split(np.stack(scored), 2, axis=1)
@@ -105,7 +103,7 @@ def selected_value(
 def _usable_weights(
     actual: npt.NDArray[np.integer], groups: npt.NDArray[np.intp], draws: int
 ) -> tuple[npt.NDArray[np.float64], int]:
-    """Return draws that have each class in the bag and out of it, and how many others were drawn."""
+    """Return draws with each class in the bag and out of it, and the number of rejected draws."""
     from scipy.sparse import csr_array
 
     _, classes = np.unique(actual, return_inverse=True)
@@ -114,8 +112,8 @@ def _usable_weights(
     generator = np.random.Generator(np.random.PCG64(SEED))
     kept: list[npt.NDArray[np.float64]] = []
     found = tried = 0
-    while found < draws and tried < _MOST_DRAWS * draws:
-        weights = stratified_weights(actual, groups, min(draws, _CHUNK), generator)
+    while found < draws and tried < _MAX_ATTEMPTS * draws:
+        weights = stratified_weights(actual, groups, min(draws, _CHUNK_DRAWS), generator)
         usable = ((members @ weights > 0) & (members @ (weights == 0) > 0)).all(axis=0)
         kept.append(weights[:, usable][:, : draws - found])
         found += kept[-1].shape[1]
@@ -126,15 +124,15 @@ def _usable_weights(
 def stratified_weights(
     actual: npt.NDArray[np.integer], groups: npt.NDArray[np.intp], draws: int, generator: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Return how often each group was drawn, shape (groups, draws): as many groups of each class as there are.
+    """Return the count of each group in bootstrap draws, stratified by class; shape (groups, draws).
 
-    A group of several classes counts as one of its first image's.
+    A group of several classes has the class of its first image.
 
     Args:
         actual: Class indices, shape (images,).
-        groups: Each image's group number, shape (images,).
+        groups: Group number of each image, shape (images,).
         draws: Number of bootstrap draws.
-        generator: Draws them.
+        generator: Random generator.
     """
     numbers, first = np.unique(groups, return_index=True)
     strata = np.asarray(actual)[first]

@@ -1,4 +1,4 @@
-"""Significance tests: two models on the same images, or a slice against the rest."""
+"""Significance tests of two models on the same images, and of a slice against the rest."""
 
 import math
 from collections.abc import Sequence
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.limits import alike_at_least
+from pixmill.metrics.limits import unanimous_limit
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.resampling import among_top, group_numbers, group_weights, percentiles, resampled_scores
+from pixmill.metrics.resampling import group_numbers, group_weights, in_top_k, percentiles, resampled_scores
 from pixmill.metrics.scores import scores
 
 Drawn = npt.NDArray[np.float64]
 
 _DIGITS = 12
-"""Differences are rounded to as many: equal metrics may differ by 1e-17, as they are sums in another order."""
+"""Digits of differences; equal metrics may differ by 1e-17, since their sums have another order."""
 
 _SEED = 19350101
-"""Any fixed number: the same images give the same result on every machine."""
+"""An arbitrary fixed number."""
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """The result of McNemar's test: on how many images two models differ, with the p-values.
+    """The result of McNemar's test.
 
     Args:
-        gained: Images that only the second model gets right.
-        lost: Images that only the first model gets right.
-        p: p-value of the exact test, which is conservative, above all if few images differ.
-        mid_p: Mid-p value, which counts the observed outcome by half: less conservative, sometimes slightly too small.
+        gained: Number of images on which only the second model is correct.
+        lost: Number of images on which only the first model is correct.
+        p: p-value of the exact test, which is conservative, especially if few images differ.
+        mid_p: Mid-p value, which counts half of the observed outcome; less conservative, sometimes slightly too small.
     """
 
     gained: int
@@ -39,18 +39,17 @@ class McNemar:
 
 
 def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
-    """Compare two models on the same images, which are assumed independent.
+    """Compare two models on the same images, which are assumed to be independent.
 
-    Near-duplicates are right or wrong together and make p-values too small: if there are many, use
-    :func:`pixmill.metrics.paired_differences`.
+    Near-duplicates make p-values too small; if there are many, use :func:`paired_differences`.
 
     Sources: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or Percentages",
     Psychometrika 12, 1947; Fagerland, Lydersen and Laake, "The McNemar Test for Binary Matched-pairs Data: Mid-p and
     Asymptotic are Better than Exact Conditional", BMC Medical Research Methodology 13, 2013.
 
     Args:
-        first: Whether the first model is right on each image, shape (images,).
-        second: The same for the second.
+        first: Whether the first model is correct on each image, shape (images,).
+        second: The same for the second model.
 
     >>> import numpy as np
     >>> first, second = np.zeros(20, bool), np.zeros(20, bool)
@@ -62,24 +61,24 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     gained, lost = int(np.sum(second & ~first)), int(np.sum(first & ~second))
     differing, fewer = gained + lost, min(gained, lost)
-    chances = coin_chances(differing, fewer)
+    chances = head_probabilities(differing, fewer)
     tail = math.fsum(chances)
     return McNemar(gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - float(chances[-1]))
 
 
-def coin_chances(throws: int, most: int) -> npt.NDArray[np.float64]:
-    """Return the probability of each number of heads, from none to the most, of a fair coin.
+def head_probabilities(tosses: int, max_heads: int) -> npt.NDArray[np.float64]:
+    """Return the probabilities of 0 to ``max_heads`` heads in tosses of a fair coin.
 
-    >>> coin_chances(4, 2).round(4).tolist()
+    >>> head_probabilities(4, 2).round(4).tolist()
     [0.0625, 0.25, 0.375]
 
     Args:
-        throws: Of the coin.
-        most: The largest number of heads.
+        tosses: Number of tosses.
+        max_heads: Maximum number of heads.
     """
     from scipy.stats import binom
 
-    chances: npt.NDArray[np.float64] = binom.pmf(np.arange(most + 1), throws, 0.5)
+    chances: npt.NDArray[np.float64] = binom.pmf(np.arange(max_heads + 1), tosses, 0.5)
     return chances
 
 
@@ -88,11 +87,11 @@ class Difference:
     """One metric of two models and their difference.
 
     Args:
-        first: The first model's value.
-        second: The second model's value.
+        first: Value of the first model.
+        second: Value of the second model.
         difference: Second minus first.
-        low: The lower limit of the difference.
-        high: The upper limit.
+        low: Lower limit of the difference.
+        high: Upper limit of the difference.
         p: Two-sided p-value of no difference.
     """
 
@@ -114,37 +113,37 @@ def paired_differences(
     confidence: float,
     top_k: int | None = None,
 ) -> tuple[dict[str, Difference], list[Difference | None]]:
-    """Return the differences between two models' metrics, and between their F1 of each class.
+    """Return the differences between the metrics of two models, and between their F1 of each class.
 
-    Two models mostly fail on the same images, so the difference is known more precisely than either metric: their
-    intervals may overlap although one model is clearly better.
+    Two models mostly fail on the same images, so the difference has a narrower interval than either metric. The
+    intervals of the metrics may overlap although one model is clearly better.
 
-    The limits are percentiles of a paired bootstrap over groups, for the calibration error mirrored at the measured
-    difference as in :func:`pixmill.metrics.limits.score_limits`. The p-value is twice the share of the draws on the
-    other side of zero, with one added to both counts. If there are none, it is Student's for the mean and deviation of
-    the draws where that is smaller, with one degree of freedom less than groups on which the models differ: many
-    classes need p-values that a thousand draws cannot resolve.
+    The limits are percentiles of a paired bootstrap over groups; for the calibration error, they are mirrored at the
+    measured difference as in :func:`pixmill.metrics.limits.score_limits`. The p-value is twice the share of draws on
+    the other side of zero, with one added to both counts. If there are no such draws, it is the smaller of this value
+    and Student's p-value for the mean and deviation of the draws, with one degree of freedom less than groups on which
+    the models differ: many classes need p-values that a thousand draws cannot resolve.
 
-    Resampling cannot tell more than the k groups on which the models differ. No exact paired test gives a p-value below
-    2 / 2^k then, so none is given here. Where even this is not significant (k below 6 at 95 % confidence), the limits
-    are extended to hold ± the share of groups that may differ although none was seen to. That is exact for accuracy:
-    two models that both get 20 of 20 images right may differ by 0.17. Identical probabilities have limits of zero.
+    If the models differ on k groups, no exact paired test gives a p-value below 2 / 2^k, so p-values have this minimum.
+    If the minimum is not significant (k below 6 at 95 % confidence), the limits are extended to include ± the share of
+    groups that may differ although none was observed to. This is exact for accuracy: two models that are correct on 20
+    of 20 images may differ by 0.17. Identical probabilities have limits of zero.
 
-    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4; for the share,
-    :func:`pixmill.metrics.limits.alike_at_least`.
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4; for the share,
+    :func:`pixmill.metrics.limits.unanimous_limit`.
 
     Args:
         actual: Class indices, shape (images,), at least one.
-        first: The first model's probabilities, shape (images, classes).
-        second: The second's, of the same images in the same order.
-        groups: Each image's group, shape (images,); near-duplicates share one.
+        first: Probabilities of the first model, shape (images, classes).
+        second: Probabilities of the second model, for the same images in the same order.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
-        top_k: As in :func:`pixmill.metrics.scores`.
+        top_k: As for :func:`pixmill.metrics.scores.scores`.
 
     Returns:
-        By name as in :func:`pixmill.metrics.scores`, without undefined metrics; and the F1 of each class, ``None``
-        where it is undefined for one of the models.
+        The defined metrics of :func:`pixmill.metrics.scores.scores` by name; and the F1 of each class, ``None`` if
+        it is undefined for one of the models.
 
     >>> import numpy as np
     >>> actual = np.arange(40) % 2
@@ -159,28 +158,29 @@ def paired_differences(
     both = [normalise(first), normalise(second)]
     if both[0].shape != both[1].shape:
         raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
-    judge = _Judge(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
+    comparison = _Comparison(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
     figures = [scores(actual, values, top_k=top_k) for values in both]
-    drawn = [resampled_scores(actual, values, judge.group_of, draws=draws, top_k=top_k) for values in both]
-    differ, reach = _find_differing(actual, both, top_k), judge.unobserved_share(np.ones(len(actual), bool))
+    drawn = [resampled_scores(actual, values, comparison.group_of, draws=draws, top_k=top_k) for values in both]
+    differ, share = _find_differing(actual, both, top_k), comparison.unobserved_share(np.ones(len(actual), bool))
     overall = {}
     for name, before in drawn[0][0].items():
         gaps = drawn[1][0][name] - before
         if name == "ece":
             gaps = 2 * (figures[1][name] - figures[0][name]) - gaps  # type: ignore[operator]  # Never undefined.
-        found = judge.difference(figures[0][name], figures[1][name], gaps, differ.get(name, differ["loss"]), reach)
+        differing = differ.get(name, differ["loss"])
+        found = comparison.difference(figures[0][name], figures[1][name], gaps, differing, share)
         if found is not None:
             overall[name] = found
 
     predicted = [values.argmax(axis=1) for values in both]
     f1 = []
     for place in range(both[0].shape[1]):
-        members, claims = actual == place, [answers == place for answers in predicted]
+        members, claims = actual == place, [classes == place for classes in predicted]
         one, other = (_f1(members, claimed) for claimed in claims)
         gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
-        # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members: it moves by no more.
-        share = judge.unobserved_share(members | claims[0] | claims[1])
-        f1.append(judge.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
+        # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
+        share = comparison.unobserved_share(members | claims[0] | claims[1])
+        f1.append(comparison.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
     return overall, f1
 
 
@@ -193,23 +193,22 @@ def paired_coverage(
     confidence: float,
     identical: bool,
 ) -> dict[str, Difference]:
-    """Return the differences in how many images two models answer, and in how many of their answers are right.
+    """Return the differences between coverage and covered accuracy of two models.
 
-    ``coverage`` is the share of the images that a model answers; ``covered_accuracy`` that of its own answers that are
-    right. Both are of the same draws of groups, and limits and p-values are as in :func:`paired_differences`. Where too
-    few groups differ, the limits of the accuracy allow for the share of those that either model answers: whatever one
-    does there, it changes the accuracy by no more.
+    ``coverage`` is the share of images that a model answers; ``covered_accuracy`` is the accuracy among these images.
+    Both use the same draws of groups. Limits and p-values are as in :func:`paired_differences`; for the covered
+    accuracy, the share of groups that may differ is relative to the groups that either model answers.
 
     Args:
-        right: Whether each model's prediction is correct, shape (images,) each.
+        right: Whether the prediction of each model is correct, shape (images,) each.
         answered: Whether each model answers the image, shape (images,) each.
-        groups: Each image's group, shape (images,); near-duplicates share one.
+        groups: Group of each image, shape (images,); near-duplicates share a group.
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
-        identical: Whether the models are the same, so that no other image could tell them apart.
+        identical: Whether the models are identical, and cannot differ on other images.
 
     Returns:
-        By name; without the accuracy if a model answers no image.
+        The differences by name; without the covered accuracy if a model answers no image.
 
     >>> import numpy as np
     >>> right, answered = np.arange(40) < 38, [np.arange(40) < 10, np.arange(40) < 40]
@@ -217,33 +216,34 @@ def paired_coverage(
     >>> {name: (item.first, item.second) for name, item in found.items()}
     {'coverage': (0.25, 1.0), 'covered_accuracy': (1.0, 0.95)}
     """
-    judge = _Judge(group_numbers(groups), confidence, identical)
+    comparison = _Comparison(group_numbers(groups), confidence, identical)
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
-    columns = [np.ones(len(judge.group_of)), *answered, *hits]
-    sums = np.stack([np.bincount(judge.group_of, weights=column) for column in columns])
+    columns = [np.ones(len(comparison.group_of)), *answered, *hits]
+    sums = np.stack([np.bincount(comparison.group_of, weights=column) for column in columns])
     whole = sums.sum(axis=1, keepdims=True)
     drawn = np.concatenate([sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1)
     differ = {"coverage": answered[0] != answered[1]}
     differ["covered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
-    among = {"coverage": np.ones(len(judge.group_of), bool), "covered_accuracy": answered[0] | answered[1]}
+    among = {"coverage": np.ones(len(comparison.group_of), bool), "covered_accuracy": answered[0] | answered[1]}
     found = {}
     with np.errstate(invalid="ignore"):
         for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("covered_accuracy", slice(3, 5), slice(1, 3))):
             first, second = (None if np.isnan(value) else float(value) for value in (whole[part] / whole[of])[:, 0])
             gaps = np.subtract(*(drawn[part] / drawn[of])[::-1])
-            item = judge.difference(first, second, gaps, differ[name], judge.unobserved_share(among[name]))
+            share = comparison.unobserved_share(among[name])
+            item = comparison.difference(first, second, gaps, differ[name], share)
             if item is not None:
                 found[name] = item
     return found
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """Turn the draws of a metric into a difference with its limits.
+class _Comparison:
+    """Compute the difference of a metric, with its limits and p-value, from bootstrap draws.
 
     Args:
-        group_of: Each image's group number, shape (images,).
-        confidence: Level of the limits.
+        group_of: Group number of each image, shape (images,).
+        confidence: Confidence level of the limits.
         identical: Whether both models give the same probabilities.
     """
 
@@ -252,31 +252,31 @@ class _Judge:
     identical: bool
 
     def unobserved_share(self, among: npt.NDArray[np.bool_]) -> float:
-        """Return the share of these images' groups on which models may differ although they do on none observed."""
+        """Return the share of these images' groups that may differ although no observed group does."""
         groups = len(np.unique(self.group_of[among]))
-        return 0.0 if self.identical or groups == 0 else 1 - alike_at_least(groups, self.confidence)
+        return 0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
 
     def difference(
-        self, first: float | None, second: float | None, gaps: Drawn, differ: npt.NDArray[np.bool_], reach: float
+        self, first: float | None, second: float | None, gaps: Drawn, differ: npt.NDArray[np.bool_], share: float
     ) -> Difference | None:
-        """Return the difference; ``None`` where it is undefined.
+        """Return the difference; ``None`` if it is undefined.
 
         Args:
-            first: The first model's value.
-            second: The second model's value.
-            gaps: The difference in each draw.
-            differ: The images on which the models differ.
-            reach: What the limits hold at least where too few groups differ.
+            first: Value of the first model.
+            second: Value of the second model.
+            gaps: Difference in each draw.
+            differ: Whether the models differ on each image.
+            share: Minimum of the upper limit, and of minus the lower limit, if too few groups differ.
         """
         gaps = gaps.round(_DIGITS)
         limits = percentiles(gaps, self.confidence)
         if first is None or second is None or limits is None:
             return None
         gap, differing = round(second - first, _DIGITS), len(np.unique(self.group_of[differ]))
-        (low, high), least = limits, 2.0 ** (1 - differing)
-        if least > 1 - self.confidence:
-            low, high = min(low, -reach), max(high, reach)
-        p = min(1.0, max(_p_value(gaps, differing), least))
+        (low, high), min_p = limits, 2.0 ** (1 - differing)
+        if min_p > 1 - self.confidence:
+            low, high = min(low, -share), max(high, share)
+        p = min(1.0, max(_p_value(gaps, differing), min_p))
         low, high = (round(limit, _DIGITS) for limit in (min(low, gap), max(high, gap)))
         return Difference(first, second, gap, low, high, p)
 
@@ -284,12 +284,12 @@ class _Judge:
 def _find_differing(
     actual: npt.NDArray[np.integer], both: Sequence[npt.NDArray[np.float64]], top_k: int | None
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return the images on which two models differ as far as a metric shows it; ``loss`` holds for those not named."""
+    """Return whether two models differ on each image, by metric; ``loss`` applies to all other metrics."""
     first, second = (values.argmax(axis=1) for values in both)
     right, answers = (first == actual) != (second == actual), first != second
     tops = {}
     if top_k is not None:
-        tops[f"top_{top_k}_accuracy"] = among_top(actual, both[0], top_k) != among_top(actual, both[1], top_k)
+        tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(actual, both[1], top_k)
     shown = {"accuracy": right, "balanced_accuracy": right, "macro_f1": answers, "weighted_f1": answers}
     return {**shown, **tops, "loss": np.any(both[0] != both[1], axis=1)}
 
@@ -303,8 +303,8 @@ def _p_value(gaps: Drawn, differing: int) -> float:
     """Return the two-sided p-value of no difference.
 
     Args:
-        gaps: The difference in each draw; NaN in some but not all.
-        differing: Groups on which the models differ.
+        gaps: Difference in each draw; NaN in some but not all.
+        differing: Number of groups on which the models differ.
     """
     from scipy.special import stdtr
 
@@ -321,9 +321,9 @@ def worse_than_rest(
 ) -> float:
     """Return the one-sided p-value of a slice having lower accuracy than the rest.
 
-    It is a permutation test over groups. If each image is its own group, that is Fisher's exact test; else permutations
-    are drawn at random, and the p-value is (1 + those at least as bad) / (1 + draws). A group on both sides is treated
-    as two groups.
+    The test permutes groups. If each image is a separate group, it is Fisher's exact test; otherwise permutations are
+    drawn at random, and the p-value is (1 + those at least as extreme) / (1 + draws). A group on both sides counts as
+    two groups.
 
     Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation P-values Should Never
     Be Zero", Statistical Applications in Genetics and Molecular Biology 9, 2010.
@@ -331,7 +331,7 @@ def worse_than_rest(
     Args:
         right: Whether each prediction is correct, shape (images,).
         inside: Whether each image is in the slice; some but not all are.
-        groups: Each image's group; near-duplicates share one.
+        groups: Group of each image; near-duplicates share a group.
         draws: Number of random permutations, if needed.
     """
     from scipy.stats import hypergeom
@@ -343,7 +343,7 @@ def worse_than_rest(
     chosen = np.bincount(group_of, weights=inside) > 0
     if sizes.max() == 1:
         return float(hypergeom.cdf(hits[chosen].sum(), len(sizes), hits.sum(), chosen.sum()))
-    # Groups of equal size and hits are interchangeable, so only the count of each kind is drawn.
+    # Groups of equal size and hits are interchangeable, so a draw is a count of each kind.
     kinds, kind_of = np.unique(np.stack([sizes, hits]), axis=1, return_inverse=True)
     there = np.bincount(kind_of.ravel(), minlength=kinds.shape[1])
     generator = np.random.Generator(np.random.PCG64(_SEED))
@@ -369,7 +369,7 @@ def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _gap(hits: npt.ArrayLike, sizes: npt.ArrayLike, all_hits: int, all_sizes: int) -> npt.NDArray[np.float64]:
-    """Return the accuracy inside the slice minus that of the rest."""
+    """Return the accuracy inside the slice minus the accuracy of the rest."""
     inside, size = np.asarray(hits, np.float64), np.asarray(sizes, np.float64)
     result: npt.NDArray[np.float64] = inside / size - (all_hits - inside) / (all_sizes - size)
     return result

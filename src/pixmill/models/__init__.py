@@ -1,17 +1,17 @@
-"""Networks: built from params, saved as files whose bytes depend on the weights alone, loaded safely.
+"""Networks: built from params, saved as reproducible files, loaded safely.
 
-- ``classifier``: inference: label, calibrated confidence, sure or not; ``inference``: of many images, in guarded
+- ``classifier``: predict label, calibrated confidence and certainty; ``inference``: predict many images in guarded
   worker processes
-- ``networks``: builds the network that params describe, and its loss
+- ``networks``: the network that params describe, and its loss
 - ``augmentation``: data augmentation
-- ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
-- ``features``: features from a frozen backbone, computed once and cached
-- ``precision``: the compute precision, and the machine
-- ``model_folder``: a network as files; ``litert_export``: its conversion to LiteRT; ``litert``: LiteRT, without
+- ``backbones``: pretrained networks; the weights of ``lite0`` are installed with Pixmill
+- ``features``: cached features of a frozen backbone
+- ``precision``: the compute precision, and a fingerprint of the machine
+- ``model_folder``: a network as files; ``litert_export``: conversion to LiteRT; ``litert``: inference without
   TensorFlow
-- ``exported``: a classifier in one file, for use elsewhere; ``prediction_reasons``: what the reason of a missing
-  prediction means
-- ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
+- ``novelty``: how unlike the training images an image is
+- ``exported``: a classifier in one file; ``prediction_reasons``: texts for missing predictions
+- ``determinism``: fixed threads and random states in TensorFlow
 """
 
 from pixmill.models.classifier import Classifier

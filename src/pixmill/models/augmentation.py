@@ -1,7 +1,7 @@
-"""Data augmentation, batch by batch: geometry, colour, erasing and mixing.
+"""Data augmentation of batches: geometry, colour, erasing and mixing.
 
-Keras' own layers do the same with more CPU time, measured batch by batch: RandomErasing 2.7 to 4.2 times, CutMix 1.2 to
-1.3 times, MixUp 1.04 to 1.14 times.
+The corresponding Keras layers take more CPU time per batch: RandomErasing 2.7 to 4.2 times as much, CutMix 1.2 to 1.3
+times, MixUp 1.04 to 1.14 times.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from pixmill.core.params import AugmentationParams
 from pixmill.models.determinism import reseed
 from pixmill.models.tensorflow import keras, tf
 
-_ERASED, _LONG = (0.02, 0.33), 3.3
-"""The erased share of an image, and the maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
+_ERASED_AREA, _MAX_ASPECT_RATIO = (0.02, 0.33), 3.3
+"""Range of the erased share of an image, and maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
 
-_STREAM = 2**34
-"""Offset between the seeds of one step's draws, far above any initial seed."""
+_SEED_STRIDE = 2**34
+"""Offset between the seeds of one step's draws; far above any initial seed."""
 
 
 class Augmenter:
-    """Augment images, and mix their targets where images are mixed.
+    """Augment images, and mix their targets accordingly.
 
-    It is not part of a classifier and never saved. Its draws follow from its single random state, which
-    :func:`pixmill.models.determinism.reseed` sets, from the steps since then, and from an
-    image's position in its batch.
+    An augmenter is not part of a classifier and is never saved. Its draws depend on its random state, which
+    :func:`pixmill.models.determinism.reseed` sets, on the number of steps since then, and on the position of an image
+    in its batch.
 
     Args:
-        params: The augmentations; those that are off cost nothing.
-        root: The project folder, whose ``src`` holds a plugin; default: the current one.
+        params: The augmentations; disabled ones cost nothing.
+        root: Project folder, whose ``src`` contains plugins. Default: the current folder.
 
     Raises:
-        PluginError: There is no such plugin.
+        PluginError: The plugin does not exist.
     """
 
     def __init__(self, params: AugmentationParams, *, root: Path | None = None) -> None:
         self._params = params
         self._root = root or Path()
         self._plugin: Any = None if params.plugin is None else load_plugin("augmentations", params.plugin, self._root)
-        # Any seed will do: the state is reset each epoch.
-        self._chance = keras.random.SeedGenerator(0)
+        # Any seed: the state is reset before each epoch.
+        self._random = keras.random.SeedGenerator(0)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """The random state."""
-        return [self._chance.state]
+        return [self._random.state]
 
     def __call__(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the augmented batch.
@@ -64,12 +64,12 @@ class Augmenter:
             Both as ``float32``, of the same shapes and in the same ranges.
 
         Raises:
-            PluginError: The plugin returns something else than images of the same shape.
+            PluginError: The plugin does not return images of the same shape.
         """
         params, count = self._params, tf.shape(pixels)[0]
         seeds = self._seeds()
         pixels = tf.cast(pixels, tf.float32)
-        amounts = _drawn_shapes(params, tf.random.stateless_uniform([len(_SHAPES), count], seeds[0]))
+        amounts = _scale_draws(params, tf.random.stateless_uniform([len(_TRANSFORMS), count], seeds[0]))
         pixels = _warp(pixels, amounts)
         if params.brightness or params.contrast:
             pixels = _change_exposure(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
@@ -79,36 +79,36 @@ class Augmenter:
             pixels = self._apply_plugin(pixels, seeds[6])
         if params.mix == "none":
             return pixels, targets
-        shares = even_shares(count, params.mix_alpha, seeds[4])
+        shares = sample_beta(count, params.mix_alpha, seeds[4])
         if params.mix == "mixup":
             return _mixup(pixels, targets, shares)
         return _cutmix(pixels, targets, shares, tf.random.stateless_uniform([count, 2], seeds[5]))
 
     def _apply_plugin(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Return what the plugin makes of images, clipped to 0 to 255."""
-        made = self._plugin(pixels, seed)
-        if not tf.is_tensor(made) or made.dtype != tf.float32 or not made.shape.is_compatible_with(pixels.shape):
-            problem = f"expected a float32 tensor of shape {pixels.shape}, as it was given, received {made!r}"
+        """Return the output of the plugin, clipped to 0 to 255."""
+        output = self._plugin(pixels, seed)
+        if not tf.is_tensor(output) or output.dtype != tf.float32 or not output.shape.is_compatible_with(pixels.shape):
+            problem = f"expected a float32 tensor of shape {pixels.shape}, like its input, received {output!r}"
             raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
         message = f"the augmentation {self._params.plugin} changed the shape of its images"
-        tf.debugging.assert_equal(tf.shape(made), tf.shape(pixels), message)
-        return tf.clip_by_value(made, 0, 255)
+        tf.debugging.assert_equal(tf.shape(output), tf.shape(pixels), message)
+        return tf.clip_by_value(output, 0, 255)
 
     def _seeds(self) -> list[tf.Tensor]:
         """Return the seeds of this step's draws, and advance to the next step."""
-        state = tf.cast(self._chance.next(), tf.int64)
-        return [state + tf.constant([draw * _STREAM, 0], tf.int64) for draw in range(7)]
+        state = tf.cast(self._random.next(), tf.int64)
+        return [state + tf.constant([draw * _SEED_STRIDE, 0], tf.int64) for draw in range(7)]
 
 
 def preview_augmentation(
     pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int, root: Path | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return augmented images as in a first epoch, to be inspected.
+    """Return images augmented as in the first epoch, for inspection.
 
     Args:
         pixels: ``uint8`` of shape (n, image_size, image_size, 3).
         params: The augmentations.
-        seed: The seed.
+        seed: The seed of the run.
         root: As for :class:`Augmenter`.
     """
     augmenter = Augmenter(params, root=root)
@@ -118,25 +118,25 @@ def preview_augmentation(
     return rounded
 
 
-def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return the drawn geometric changes by the names of :data:`_SHAPES`, without those that are off."""
-    farthest = {
+def _scale_draws(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return the amounts of the enabled geometric transforms from uniform draws, by name of :data:`_TRANSFORMS`."""
+    limits = {
         "rotation": math.radians(params.rotation),
         "zoom": params.zoom,
         "shift_x": params.shift,
         "shift_y": params.shift,
         "shear_x": math.radians(params.shear),
     }
-    amounts = {name: (2 * drawn[_SHAPES.index(name)] - 1) * most for name, most in farthest.items() if most}
+    amounts = {name: (2 * drawn[_TRANSFORMS.index(name)] - 1) * limit for name, limit in limits.items() if limit}
     if params.shear:
         amounts["shear_x"] = tf.tan(amounts["shear_x"])
     if params.flip:
-        amounts["flip"] = tf.cast(drawn[_SHAPES.index("flip")] < 0.5, tf.float32)
+        amounts["flip"] = tf.cast(drawn[_TRANSFORMS.index("flip")] < 0.5, tf.float32)
     return amounts
 
 
 def _change_exposure(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
-    """Return images with changed contrast, about their own mean, and changed brightness."""
+    """Return images with changed contrast (around their mean) and brightness."""
     brighter, stronger = tf.unstack(2 * drawn - 1)
     if params.contrast:
         mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
@@ -145,29 +145,29 @@ def _change_exposure(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Te
 
 
 def _erase(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
-    """Return images, some of them with a rectangle filled with their mean colour."""
+    """Fill a rectangle of some images with their mean colour."""
     chosen, area, length, down, right = tf.unstack(drawn)
-    area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
-    longer = tf.exp(math.log(_LONG) * (2 * length - 1))
-    height, width = tf.minimum(tf.sqrt(area * longer), 1), tf.minimum(tf.sqrt(area / longer), 1)
-    # Entirely inside the image.
+    area = _ERASED_AREA[0] + (_ERASED_AREA[1] - _ERASED_AREA[0]) * area
+    ratio = tf.exp(math.log(_MAX_ASPECT_RATIO) * (2 * length - 1))
+    height, width = tf.minimum(tf.sqrt(area * ratio), 1), tf.minimum(tf.sqrt(area / ratio), 1)
+    # The rectangle is entirely inside the image.
     centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
     inside = _boxes(centres, tf.stack([height, width], axis=1), pixels) & (chosen < share)[:, None, None, None]
     return tf.where(inside, tf.reduce_mean(pixels, axis=[1, 2], keepdims=True), pixels)
 
 
-_SHAPES = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x")
-"""The geometric changes of :func:`_warp`."""
+_TRANSFORMS = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x")
+"""The geometric transforms that :func:`_warp` combines."""
 
 
 def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Return images after one affine transform, resampled bilinearly, with edge pixels repeated outside.
+    """Apply one affine transform to each image, with bilinear resampling; edge pixels are repeated outside.
 
-    A chain of layers that each resample would cost several times as much and blur more.
+    A chain of layers that each resample costs several times as much and blurs more.
 
     Args:
         pixels: ``float32`` of shape (n, image_size, image_size, 3).
-        amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored image, else 0),
+        amounts: Amounts of shape (n,) by name of :data:`_TRANSFORMS`: ``flip`` (1 for a mirrored image, else 0),
             ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side), ``shear_x`` (a tangent).
     """
     if not amounts:
@@ -175,10 +175,10 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     image_size = tf.shape(pixels)[1]
     centre = (tf.cast(image_size, tf.float32) - 1) / 2
     none = tf.zeros(tf.shape(pixels)[0])
-    flip, rotation, zoom, shift_x, shift_y, shear_x = (amounts.get(name, none) for name in _SHAPES)
+    flip, rotation, zoom, shift_x, shift_y, shear_x = (amounts.get(name, none) for name in _TRANSFORMS)
     cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
     mirror = scale * (1 - 2 * flip)
-    # Rows of rotation x shear x scale: maps an output pixel to its source, relative to the centre.
+    # The rows of rotation x shear x scale map an output pixel to its source, relative to the centre.
     xx, xy = cosine * mirror, (cosine * shear_x - sine) * scale
     yx, yy = sine * mirror, (sine * shear_x + cosine) * scale
     right = centre - (xx + xy) * centre + shift_x * tf.cast(image_size, tf.float32)
@@ -199,7 +199,7 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
     Args:
         pixels: ``float32`` of shape (n, image_size, image_size, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
-        shares: The weight of each image itself, 0 to 1, of shape (n,).
+        shares: Weight of the image itself, 0 to 1, of shape (n,).
     """
     of_pixels, of_targets = shares[:, None, None, None], shares[:, None]
     return (
@@ -213,12 +213,12 @@ def _cutmix(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Paste a square of its neighbour in the batch into each image (Yun et al., 2019).
 
-    Targets are weighted by the pixels actually replaced; parts beyond the edge do not count.
+    Targets are weighted by the number of replaced pixels; parts of a square beyond the edge do not count.
 
     Args:
         pixels: ``float32`` of shape (n, image_size, image_size, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
-        shares: The share that each image keeps if the square lies entirely inside, 0 to 1, of shape (n,).
+        shares: Share that an image keeps if the square is entirely inside, 0 to 1, of shape (n,).
         centres: Centres of the squares, as shares of the side, of shape (n, 2).
     """
     length = tf.sqrt(1 - shares)
@@ -231,12 +231,12 @@ def _cutmix(
 
 
 def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return a mask of the pixels inside a rectangle, of shape (n, image_size, image_size, 1).
+    """Return a mask of the pixels inside one rectangle per image, of shape (n, image_size, image_size, 1).
 
     Args:
         centres: Row and column, as shares of the side, of shape (n, 2).
         sizes: Height and width, as shares of the side, of shape (n, 2).
-        pixels: The images, for their number and side.
+        pixels: The images, which determine the shape.
     """
     image_size = tf.shape(pixels)[1]
     places = (tf.range(tf.cast(image_size, tf.float32)) + 0.5) / tf.cast(image_size, tf.float32)
@@ -244,14 +244,14 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
     return (within[:, 0, :, None] & within[:, 1, None, :])[..., None]
 
 
-def even_shares(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
+def sample_beta(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """Draw from Beta(alpha, alpha), of shape (count,).
 
-    Computed from the logarithms of two gamma variates, each drawn with shape alpha + 1 and multiplied by a uniform
-    number to the power 1 / alpha: for small alpha the variates themselves would underflow.
+    The draws are computed from the logarithms of two gamma variates, since the variates underflow for small alpha. Each
+    variate is drawn with shape alpha + 1 and multiplied by a uniform number to the power 1 / alpha.
 
     Args:
-        count: How many.
+        count: Number of draws.
         alpha: Above 0; the smaller, the closer the draws to 0 or 1.
         seed: Two integers.
     """

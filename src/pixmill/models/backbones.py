@@ -35,57 +35,57 @@ def build_backbone(
 ) -> keras.Model:
     """Return a network from pixels to features.
 
-    It is one flat, uncompiled functional graph: float32 pixels from 0 to 255 of shape (n, image_size, image_size, 3)
-    in; float32 features of shape (n, width) out, the averages of some layers over the image, in their order. Resizing
-    to ``params.image_size`` and the network's own preprocessing are included.
+    The network is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
+    (n, image_size, image_size, 3) and returns float32 features of shape (n, width): the averages of some layers over
+    the image, in the order of the layers. It includes resizing to ``params.image_size`` and the preprocessing of the
+    backbone.
 
-    A preset of KerasHub takes its own preprocessing and layers from its files, see
+    For a preset of KerasHub, preprocessing and layers come from its files, see
     :func:`pixmill.models.presets.preset_features`.
 
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``.
-        layers: Names of layers, see :func:`pixmill.models.layers.feature_layers`; default: the top alone.
-        root: The project folder, to which a weights file is relative, and whose ``src`` holds a plugin; default: the
-            current one.
+        layers: Names of layers, see :func:`pixmill.models.layers.feature_layers`. Default: only the top.
+        root: Project folder; weights files are relative to it, and its ``src`` contains plugins. Default: the current
+            folder.
 
     Raises:
-        PluginError: There is no such plugin, or it returns no such network.
-        TrainError: The weights are not available or belong to another network, the images are too small, or the network
-            has no such layer.
+        PluginError: The plugin does not exist or returns an unsupported network.
+        TrainError: The weights are missing or belong to another network, the images are too small, or a layer does not
+            exist.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     if preset_of(params) is not None:
         folder = pinned_folder(params, root or Path())
-        return _with_own_names(preset_features(pixels, folder, layers, image_size=params.image_size))
+        return _renumber_layers(preset_features(pixels, folder, layers, image_size=params.image_size))
     x = pixels
     if params.image_size not in (None, image_size):
         x = keras.layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
-    weights = _weights(params, root)
-    if params.name == "efficientnet_lite0":
-        x = keras.layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
-        model = keras.Model(pixels, x, name=params.name)
-        if weights == "imagenet":
-            set_lite0_weights(model, bundled_file())
-        elif isinstance(weights, Path):
-            _load_weights(model, weights, params.name)
-    elif params.name.startswith("plugin:"):
-        model = _plugin(pixels, x, params.name.removeprefix("plugin:"), root or Path(), seed=seed)
+    weights = _weights_source(params, root)
+    if params.name in APPLICATIONS:
+        model = _build_application(pixels, x, params.name, weights=weights)
+    else:
+        if params.name.startswith("plugin:"):
+            model = _build_plugin(pixels, x, params.name.removeprefix("plugin:"), root or Path(), seed=seed)
+        else:
+            x = keras.layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
+            model = keras.Model(pixels, x, name=params.name)
+            if weights == "imagenet":
+                set_lite0_weights(model, bundled_file())
         if isinstance(weights, Path):
             _load_weights(model, weights, params.name)
-    else:
-        model = _application(pixels, x, params.name, weights=weights)
     if weights is None:
-        _draw_weights(model, seed)
+        _initialize_weights(model, seed)
     return average_layers(model, layers)
 
 
-def _draw_weights(model: keras.Model, seed: int) -> None:
-    """Initialise all kernels as in He et al. (2015), "Delving deep into rectifiers", from a seed.
+def _initialize_weights(model: keras.Model, seed: int) -> None:
+    """Initialise all kernels from a seed, as in He et al. (2015), "Delving deep into rectifiers".
 
-    Batch norm stays in inference mode, so nothing else normalises the scale: with Keras' own initialisers the features
-    vanish (1e-10 after MobileNetV2), and nothing is learned.
+    Batch norm stays in inference mode and does not normalise the scale. With the default initialisers of Keras the
+    features vanish (1e-10 after MobileNetV2), and the head learns nothing.
     """
     import numpy as np
 
@@ -101,20 +101,20 @@ def _draw_weights(model: keras.Model, seed: int) -> None:
 def backbone_digest(
     params: BackboneParams, *, seed: int, layers: Sequence[str] = (TOP,), root: Path | None = None
 ) -> str:
-    """Return a digest of everything that features depend on except the pixels and the machine.
+    """Return a digest of everything that features depend on, except for the pixels and the machine.
 
-    That is the network, its weights, its input size, the code that builds it, and the library versions.
+    The digest covers the network, its weights, its input size, the code that builds it, and library versions.
 
     Args:
         params: The section ``train.backbone``.
         seed: Seed of fresh weights.
-        layers: Names of the layers whose averages are the features; default: the top alone.
-        root: The project folder.
+        layers: Names of the layers whose averages are the features. Default: only the top.
+        root: Project folder.
 
     Raises:
         TrainError: The weights file is missing.
     """
-    weights, libraries = _weights(params, root), ["keras", "numpy", "tensorflow"]
+    weights, libraries = _weights_source(params, root), ["keras", "numpy", "tensorflow"]
     if preset_of(params) is not None:
         origin = f"preset {params.revision} {params.sha256}"
         libraries.insert(1, "keras-hub")
@@ -123,7 +123,7 @@ def backbone_digest(
     elif weights is None:
         origin = f"seed {seed}"
     else:
-        # Keras verifies its downloads against the digests in its code. A plugin may draw weights.
+        # Keras verifies its downloads against digests in its code. A plugin may draw its weights.
         origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
     parts = [f"network {params.name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
     if params.name.startswith("plugin:"):
@@ -139,13 +139,14 @@ def runtime_version() -> str:
     return importlib.metadata.version("ai-edge-litert")
 
 
-def _weights(params: BackboneParams, root: Path | None) -> str | Path | None:
+def _weights_source(params: BackboneParams, root: Path | None) -> str | Path | None:
+    """Return ``imagenet``, a weights file, or ``None`` for fresh weights."""
     if params.weights == "imagenet":
         return params.weights
     if params.weights == "none":
         return None
     path = (root or Path()) / params.weights
-    if not os.path.isfile(path):  # noqa: PTH113 (false, too, where access is denied)
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where access is denied)
         raise TrainError(
             f"train.backbone.weights: {path} is missing",
             next="put the file there, or set another file or 'imagenet' in params.yaml, then: dvc repro train",
@@ -153,8 +154,8 @@ def _weights(params: BackboneParams, root: Path | None) -> str | Path | None:
     return path
 
 
-_SMALLEST = 75
-"""Side in pixels below which a network may reject images; most accept 32 and more."""
+_MIN_SIDE = 75
+"""Image side in pixels that every network accepts; most accept 32."""
 
 
 class _Network(NamedTuple):
@@ -164,7 +165,7 @@ class _Network(NamedTuple):
     scale: float = 1.0
     offset: tuple[float, ...] | float | None = None
     reversed_channels: bool = False
-    """Whether its weights expect BGR channel order."""
+    """Whether the weights expect BGR channel order."""
 
 
 APPLICATIONS = {
@@ -179,51 +180,53 @@ APPLICATIONS = {
     "mobilenet_v3_small": _Network("MobileNetV3Small"),
     "resnet50": _Network("ResNet50", 1.0, (-123.68, -116.779, -103.939), reversed_channels=True),
 }
-"""By their names in params. Without an offset, the network includes its preprocessing."""
+"""Networks of Keras Applications by name in params; those without an offset include their preprocessing."""
 
 
-def _application(
+def _build_application(
     pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, *, weights: str | Path | None
 ) -> keras.Model:
-    """Return one graph from pixels to globally average-pooled features of shape (n, width).
+    """Return a graph from pixels to globally average-pooled features of shape (n, width).
 
     Args:
-        pixels: The input, from 0 to 255.
-        x: The network's input, such as the resized pixels, also from 0 to 255.
+        pixels: Input of the graph, from 0 to 255.
+        x: Input of the network: the pixels, possibly resized.
         name: One of :data:`APPLICATIONS`.
-        weights: ``imagenet`` for those that Keras downloads or has cached, a file, or ``None`` for random ones.
+        weights: ``imagenet`` for the weights that Keras downloads and caches, a file, or ``None`` for random weights.
 
     Raises:
-        TrainError: The weights are not available or belong to another network, or the images are too small.
+        TrainError: The weights are missing or belong to another network, or the images are too small.
     """
     network = APPLICATIONS[name]
     if network.offset is not None:
         offset = network.offset if isinstance(network.offset, float) else list(network.offset)
         x = keras.layers.Rescaling(network.scale, offset=offset, name="rescaling")(x)
-    model = _build(network, x, download=weights == "imagenet", name=name)
+    model = _call_builder(network, x, download=weights == "imagenet", name=name)
     if isinstance(weights, Path):
         _load_weights(model, weights, name)
     if network.reversed_channels and weights is not None:
-        _reverse_channels(model)
-    model = keras.Model(pixels, model.output, name=name)
-    return _flatten(model)
+        # Reorder the first kernel from BGR to RGB input.
+        first = next(layer for layer in model.layers if layer.weights)
+        kernel, *others = first.get_weights()
+        first.set_weights([kernel[:, :, ::-1, :], *others])
+    return _flatten(keras.Model(pixels, model.output, name=name))
 
 
-def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int) -> keras.Model:
-    """Return the graph that a team's own function builds, with the weights that it loads or draws.
+def _build_plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int) -> keras.Model:
+    """Return the graph that a plugin builds, with the weights that the plugin loads or draws.
 
     Args:
-        pixels: The input, from 0 to 255.
-        x: The network's input, such as the resized pixels, also from 0 to 255.
-        name: The plugin's name.
-        root: The project's folder.
-        seed: Seed of weights that the function draws.
+        pixels: Input of the graph, from 0 to 255.
+        x: Input of the network: the pixels, possibly resized.
+        name: Name of the plugin.
+        root: Project folder.
+        seed: Seed of weights that the plugin draws.
 
     Raises:
-        PluginError: It returns something else, or what could not be loaded again.
+        PluginError: The output has another type or shape, or a saved classifier could not be loaded.
     """
     function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin("backbones", name, root)
-    # Keras' own initialisers draw from these, and the network is built several times.
+    # The network is built several times, and the initialisers of Keras draw from the global seeds.
     keras.utils.set_random_seed(seed)
     y = function(x)
     if not isinstance(y, keras.KerasTensor) or len(y.shape) not in (2, 4):
@@ -233,22 +236,21 @@ def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Pa
         y = keras.layers.GlobalAveragePooling2D()(y)
     model = _flatten(keras.Model(pixels, y, name=name.replace("-", "_")))
     nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
-    strange = f"the model '{nested}' as a layer" if nested else find_disallowed_class(json.loads(model.to_json()))
-    if strange or model.output.dtype != "float32":
-        problem = (
-            f"expected float32 and layers that Pixmill loads without their code, received {strange or model.output}"
-        )
+    disallowed = f"the model '{nested}' as a layer" if nested else find_disallowed_class(json.loads(model.to_json()))
+    if disallowed or model.output.dtype != "float32":
+        received = disallowed or model.output
+        problem = f"expected float32 and layers that Pixmill loads without their code, received {received}"
         raise plugin_error("backbones", name, root, problem)
     return model
 
 
 def _load_weights(model: keras.Model, path: Path, name: str) -> None:
-    """Load a model's weights from a file.
+    """Load the weights of a model from a file.
 
     Args:
         model: The model.
-        path: A file as ``Model.save_weights`` writes it, or as Keras publishes it.
-        name: The network's name in params.
+        path: File written by ``Model.save_weights`` or published by Keras.
+        name: Name of the network in params.
 
     Raises:
         TrainError: The file belongs to another network, or contains non-finite values.
@@ -257,7 +259,7 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
 
     try:
         with warnings.catch_warnings():
-            # If a weight is missing from the file, Keras only warns and keeps the random one.
+            # Keras only warns about weights that are missing from the file, and keeps the random ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
         for weight in model.weights:
@@ -271,14 +273,14 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
         ) from error
 
 
-def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
-    """Return the network as Keras builds it, with ImageNet weights or fresh ones."""
+def _call_builder(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
+    """Return the network of Keras, with ImageNet weights or fresh ones."""
     builder: Callable[..., keras.Model] = getattr(keras.applications, network.builder)
     shape = tuple(x.shape[1:])
     try:
-        # Its progress bar would go to standard output, which is for results.
+        # Standard output is for results, not for a progress bar.
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            # It is known that the weights were trained at another image size.
+            # Keras warns that the weights were trained at another image size.
             warnings.filterwarnings("ignore", message=".*input_shape", category=UserWarning)
             return builder(
                 include_top=False,
@@ -288,8 +290,8 @@ def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
                 pooling="avg",
             )
     except Exception as error:
-        # Keras checks the size before it fetches weights; a failed download raises another exception.
-        if shape[0] < _SMALLEST and isinstance(error, ValueError):
+        # Keras checks the size before downloading; a failed download raises another exception.
+        if shape[0] < _MIN_SIDE and isinstance(error, ValueError):
             raise TrainError(
                 f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: {first_line(error)}",
                 next="set train.backbone.image_size in params.yaml, for example to 224, then: dvc repro train",
@@ -303,17 +305,10 @@ def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
         ) from error
 
 
-def _reverse_channels(model: keras.Model) -> None:
-    """Reorder the first kernel from BGR to RGB input, with the same output."""
-    first = next(layer for layer in model.layers if layer.weights)
-    kernel, *others = first.get_weights()
-    first.set_weights([kernel[:, :, ::-1, :], *others])
-
-
 def _flatten(model: keras.Model) -> keras.Model:
-    """Return a model without nested Sequential ones, such as ConvNeXt's, and with the same names in each process."""
+    """Inline nested Sequential models, such as those of ConvNeXt, and renumber the layers."""
     flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
-    return _with_own_names(flat)
+    return _renumber_layers(flat)
 
 
 def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
@@ -325,8 +320,8 @@ def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
     return x
 
 
-def _with_own_names(model: keras.Model) -> keras.Model:
-    """Renumber automatically named layers: Keras continues its count from one model to the next."""
+def _renumber_layers(model: keras.Model) -> keras.Model:
+    """Number automatically named layers from 0; Keras continues its count from one model to the next."""
     numbers: dict[str, itertools.count[int]] = {}
     for operation in model.operations:
         kind = type(operation).__name__.lower()

@@ -16,7 +16,7 @@ from pixmill.images import UndecodableError, decode, fit
 from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
 from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported
-from pixmill.models.litert import Judge, Network, converted_files, head_of, load_litert, load_outputs
+from pixmill.models.litert import Network, Scorer, converted_files, load_litert, load_scorer
 from pixmill.models.model_folder import CALIBRATION_FILE, read_description
 
 if TYPE_CHECKING:
@@ -24,21 +24,20 @@ if TYPE_CHECKING:
     from pixmill.images.parts import Part
 
 
-_BATCH = 64
-"""Images per batch."""
+_BATCH_SIZE = 64
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Turn the bytes of an image file into the network's input.
+    """Convert the bytes of an image file to the input of the network.
 
     Args:
         image_size: Side of the square input, in pixels.
-        aspect: How the image becomes square.
+        aspect: Method that makes an image square.
         resize: The resampling filter.
-        max_pixels: Maximum pixels (width times height) to decode.
+        max_pixels: Maximum width times height of an image to decode.
     """
 
     image_size: int
@@ -51,7 +50,7 @@ class Preprocessing:
 
         Raises:
             UndecodableError: The bytes are not an intact image, or the image is too large.
-            MemoryError: There is not enough memory.
+            MemoryError: Memory is exhausted.
         """
         pixels = decode(content, max_pixels=self.max_pixels).pixels
         return fit(pixels, self.image_size, self.aspect, self.resize)
@@ -59,17 +58,17 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The prediction for one image; everything but ``reason`` is ``None`` if there is none.
+    """The prediction for one image; without a prediction, everything but ``reason`` is ``None``.
 
     Args:
         label: The most probable class; on a tie, the first.
-        confidence: Its calibrated probability, 0 to 1.
-        sure: Whether the confidence reaches the threshold, and the image is not unlike the training images; also
-            ``None`` if the model has no threshold.
-        probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
+        confidence: Calibrated probability of the label, 0 to 1.
+        sure: Whether the confidence reaches the threshold and the image is not unlike the training images; ``None`` if
+            the model has no threshold.
+        probabilities: Calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
         reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`, or ``memory``.
-        unlike: Whether the image is unlike the training images, so that no answer can be trusted; also ``None`` if that
-            is not known.
+        unlike: Whether the image is unlike the training images, which makes the prediction unreliable; ``None`` if
+            unknown.
     """
 
     label: str | None = None
@@ -80,13 +79,13 @@ class Prediction:
     unlike: bool | None = None
 
     def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return a row of a table: ``label``, ``confidence``, ``sure``, ``unlike``, ``p_<class>`` of each, ``reason``.
+        """Return a table row: ``label``, ``confidence``, ``sure``, ``unlike``, ``p_<class>`` of each, ``reason``.
 
         Args:
             labels: The classes, in the order of the network's outputs.
         """
-        given = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
-        columns = {f"p_{label}": value for label, value in zip(labels, given, strict=True)}
+        values = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
+        columns = {f"p_{label}": value for label, value in zip(labels, values, strict=True)}
         answer = {"label": self.label, "confidence": self.confidence, "sure": self.sure, "unlike": self.unlike}
         return {**answer, **columns, "reason": self.reason}
 
@@ -95,7 +94,7 @@ class Prediction:
 class Classifier:
     """Predict the label, its confidence, and the probability of each class.
 
-    evaluate, its unlabelled images and the model in MLflow all use this class, one image at a time, and so give the
+    Every prediction of Pixmill and of its model in MLflow goes through this class, one image at a time, so all give the
     same numbers.
 
     >>> import numpy as np
@@ -114,11 +113,11 @@ class Classifier:
 
     Args:
         labels: The classes, in the order of the network's outputs.
-        preprocessing: Turns a file into the network's input.
-        calibration: The temperature, and the confidence threshold.
-        network: Pixels in, logits out; with a backbone, features in.
-        backbone: Pixels in, features out; default: none.
-        judge: As ``network``, with the novelty of each input after the logits; default: it is not known.
+        preprocessing: Conversion of a file to the input of the network.
+        calibration: Temperature and confidence threshold.
+        network: From pixels, or from the features of the backbone, to logits.
+        backbone: From pixels to features. Default: none.
+        scorer: Like ``network``, but also returns the novelty of each input. Default: the novelty is unknown.
     """
 
     labels: tuple[str, ...]
@@ -126,26 +125,26 @@ class Classifier:
     calibration: Calibration
     network: Network
     backbone: Network | None = None
-    judge: Judge | None = None
+    scorer: Scorer | None = None
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
         """Load a classifier from its files.
 
         Args:
-            folder: ``artifacts/train``, or a copy; or an exported ``.tflite`` file.
-            threads: Threads of LiteRT, which do not affect the answers; default: one per processor, at most 8.
+            folder: ``artifacts/train``, a copy of it, or an exported ``.tflite`` file.
+            threads: Threads of LiteRT, which do not affect the predictions. Default: one per processor, at most 8.
 
         Raises:
             ManifestError: A file is missing or malformed.
         """
         if folder.suffix == ".tflite" and not folder.is_dir():
-            exported, network, judge = load_exported(folder, threads=threads)
+            exported, network, scorer = load_exported(folder, threads=threads)
             preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
             calibration = Calibration(
-                None, exported.threshold, exported.target_accuracy, exported.novelty_limit if judge else None
+                None, exported.threshold, exported.target_accuracy, exported.novelty_limit if scorer else None
             )
-            return cls(exported.labels, preprocessing, calibration, network, judge=judge)
+            return cls(exported.labels, preprocessing, calibration, network, scorer=scorer)
         description = read_description(folder)
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
@@ -162,11 +161,10 @@ class Classifier:
         return classifier
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
-        """Return a prediction for each image, in order; anything that is not an image gets a reason.
+        """Return a prediction for each image, in order; an input that is not an image gets a reason.
 
         Args:
-            images: The bytes of a file, or the network's input: ``uint8`` of shape
-                (image_size, image_size, 3).
+            images: Bytes of files, or inputs of the network: ``uint8`` of shape (image_size, image_size, 3).
         """
         return [self._predict(image) for image in images]
 
@@ -179,34 +177,28 @@ class Classifier:
         Raises:
             ValueError: The pixels have another shape.
         """
-        return self.judge_pixels(pixels)[0]
+        return self.score_pixels(pixels)[0]
 
-    def judge_pixels(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Return the same, and the novelty of each image, shape (n,); ``None`` if it is not known."""
+    def score_pixels(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the uncalibrated probabilities, and the novelty of each image, shape (n,); ``None`` if unknown."""
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
-        return self.judge_features(pixels if self.backbone is None else self.backbone(pixels))
+        return self.score_features(pixels if self.backbone is None else self.backbone(pixels))
 
-    def from_features(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return the uncalibrated probabilities for the network's inputs, such as stored features.
+    def score_features(
+        self, features: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the same as :meth:`score_pixels`, for inputs of the network such as stored features.
 
         Args:
             features: ``float32`` of shape (n, width), as the backbone returns them.
         """
-        return _rounded(self.network(features))
-
-    def judge_features(
-        self, features: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Return the same, and the novelty as :meth:`judge_pixels` does."""
-        if self.judge is None:
-            return self.from_features(features), None
-        logits, novelty = self.judge(features)
-        return _rounded(logits), novelty
+        logits, novelty = (self.network(features), None) if self.scorer is None else self.scorer(features)
+        return _to_probabilities(logits), novelty
 
     def _check(self, folder: Path) -> None:
-        """Reject files that do not belong together."""
+        """Check that network, image size and labels match."""
         side = self.preprocessing.image_size
         try:
             outputs = self.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
@@ -226,7 +218,7 @@ class Classifier:
             return Prediction(reason=error.reason)
         except MemoryError:
             return Prediction(reason="memory")
-        uncalibrated, novelty = self.judge_pixels(pixels[None])
+        uncalibrated, novelty = self.score_pixels(pixels[None])
         probabilities = self.calibration.apply(uncalibrated)[0]
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
@@ -238,43 +230,42 @@ class Classifier:
 def save_calibration(
     folder: Path, validation: Part, *, target: float, features: npt.NDArray[np.float32] | None = None
 ) -> None:
-    """Calibrate a saved network on the validation split, and write the calibration beside its weights.
+    """Calibrate a saved network on the validation split, and write the calibration next to its weights.
 
     Args:
         folder: ``artifacts/train``, with the network.
         validation: The validation split.
-        target: The accuracy that confident predictions should reach, > 0 and < 1.
-        features: The split's features, if they are stored; default: computed from its pixels, if needed.
+        target: Accuracy that confident predictions should reach, > 0 and < 1.
+        features: Features of the validation split. Default: computed from its pixels, if needed.
     """
-    network, backbone, judge = _networks(folder)
-    given, read = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
-    batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
-    inputs = (batch if read is None else read(batch) for batch in batches)
+    network, backbone, scorer = _networks(folder)
+    source, extract = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
+    batches = (source[start : start + _BATCH_SIZE] for start in range(0, len(source), _BATCH_SIZE))
+    inputs = (batch if extract is None else extract(batch) for batch in batches)
     clusters, limit = validation.rows["cluster"].astype(str), None
-    if judge:
-        logits, novelty = map(np.concatenate, zip(*map(judge, inputs), strict=True))
+    if scorer:
+        logits, novelty = map(np.concatenate, zip(*map(scorer, inputs), strict=True))
         limit = novelty_limit(novelty, clusters)
     else:
         logits = np.concatenate(list(map(network, inputs)))
-    calibration = calibrate(_rounded(logits), validation.targets, clusters, target)
+    calibration = calibrate(_to_probabilities(logits), validation.targets, clusters, target)
     write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
 
 
-def _rounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the probabilities, computed in float64 and rounded as the table of predictions holds them."""
+def _to_probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return probabilities, computed in float64 and rounded to float32, as in the table of predictions."""
     return softmax(logits).astype(np.float32)
 
 
-def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Judge | None]:
-    """Return the network, the backbone before it if that is a file of its own, and the judge."""
+def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Scorer | None]:
+    """Return the network, its backbone if that is a separate file, and the novelty scorer, if any."""
     names = converted_files(folder)
     if not names:
         raise ManifestError(f"{folder} has no network for LiteRT", next="dvc repro -f train")
     path = folder / names[0]
     try:
         backbone = load_litert(folder / names[1], threads=threads) if len(names) > 1 else None
-        outputs, available = load_outputs(path, threads=threads)
-        network, judge = head_of(outputs, available)
-        return network, backbone, judge
+        network, scorer = load_scorer(path, threads=threads)
+        return network, backbone, scorer
     except (OSError, RuntimeError, ValueError) as error:
         raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error

@@ -10,21 +10,20 @@ from pixmill.models.tensorflow import keras, tf
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an exception of Keras or TensorFlow, or its repr if it has no message."""
+    """Return the first line of an exception's message, or its repr if the message is empty."""
     return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def fix_threads(threads: int) -> None:
-    """Compute with a fixed number of threads and in a fixed order.
+    """Fix the number of threads and the order of operations in TensorFlow and NumPy.
 
-    A sum of floats depends on the summation order, and that on the number of threads, by default that of the machine's
-    processors. Call it before the first computation; TensorFlow does not accept another number afterwards.
+    The sum of floats depends on the summation order, which depends on the number of threads. Call this function before
+    the first computation: TensorFlow does not accept another number afterwards.
 
-    It also applies to NumPy's matrix products; callers of SciPy or scikit-learn, which bring their own libraries, must
-    limit those themselves.
+    SciPy and scikit-learn bring their own libraries, whose threads callers must limit themselves.
 
     Args:
-        threads: Threads within and between operations, whatever the number of processors.
+        threads: Number of threads within and between operations.
 
     Raises:
         RuntimeError: TensorFlow has already computed with another number (a bug in the caller).
@@ -32,23 +31,23 @@ def fix_threads(threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
-    # With op determinism TensorFlow rejects random operations without a global seed, even those that have their own.
+    # With op determinism, TensorFlow requires a global seed even for seeded random operations.
     tf.random.set_seed(0)
-    # Last: where a model needs the extra `pipeline`, the message names Keras, not this.
+    # Imported last: without the extra `pipeline`, the message names Keras.
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(threads)
 
 
 def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: int) -> None:
-    """Set the state of every random layer from seed and epoch alone.
+    """Set the state of every random layer from seed and epoch.
 
-    Weights files do not contain these states, so a resumed training could not restore them otherwise.
+    Weights files do not contain these states; a resumed training restores them with this function.
 
     Args:
-        model: The training graph, or variables that include such states; their order matters.
+        model: The training graph, or variables that include such states, in a fixed order.
         seed: The seed of the run.
-        epoch: The epoch that is about to begin, from 1.
+        epoch: Number of the epoch, from 1.
     """
     variables = getattr(model, "variables", model)
     states = [variable for variable in variables if variable.path.endswith("seed_generator_state")]
@@ -57,7 +56,7 @@ def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: i
 
 
 def derived_seed(seed: int, number: int) -> int:
-    """Return the seed of one of several draws under a seed; different seeds share none.
+    """Return the seed of one of several draws; different seeds share no draws.
 
     >>> derived_seed(7, 0), derived_seed(7, 1), derived_seed(8, 0)
     (2083679832, 369571992, 765685289)

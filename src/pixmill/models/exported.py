@@ -1,7 +1,7 @@
-"""A classifier in one file: a LiteRT network whose outputs are calibrated probabilities, and what belongs to it.
+"""A classifier in one file: a LiteRT network that returns calibrated probabilities, and its description.
 
-The file is a plain LiteRT model with a zip appended, as TensorFlow Lite's "associated files": every runtime ignores
-it, and ``zipfile`` reads it. It holds ``labels.txt``, one class a line, and ``pixmill.json``.
+The file is a LiteRT model with a zip appended, like the "associated files" of TensorFlow Lite. Runtimes ignore the zip,
+and ``zipfile`` reads it. It contains ``labels.txt``, one class a line, and ``pixmill.json``.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
 from pixmill.images import ASPECTS, RESIZES
-from pixmill.models.litert import Judge, Network, head_of, load_outputs
-from pixmill.models.model_folder import are_labels
+from pixmill.models.litert import Network, Scorer, load_scorer
+from pixmill.models.model_folder import are_valid_labels
 
 if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
 
 LABELS, DETAILS = "labels.txt", "pixmill.json"
-"""Names of the files in the zip."""
+"""File names in the zip."""
 
 _FORMAT = 2
-"""1 had no novelty."""
+"""Version of ``pixmill.json``; 1 had no novelty."""
 
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""Modification time in the zip, so that equal contents give equal bytes."""
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""Modification time in the zip, fixed for reproducible bytes."""
 
-_SMALLEST = float(np.finfo(np.float32).tiny)
+_MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Minimum probability in logarithms."""
 
 _NEXT = "pixmill export"
@@ -49,16 +49,16 @@ class Exported:
     Args:
         labels: The classes, in the order of the outputs.
         image_size: Side of the square input, in pixels.
-        aspect: How an image becomes square: ``pad``, ``crop`` or ``stretch``.
-        resize: The resampling filter, as in :func:`pixmill.images.fit`.
-        temperature: The temperature that the network applies; ``None``: none.
-        threshold: The minimum confidence of a sure prediction; ``None``: there is none.
-        target_accuracy: The accuracy for which the threshold was chosen.
-        name: The model's name.
-        digest: The digest of the files that it was exported from.
-        commit: Their Git commit; ``None`` if unknown.
-        metrics: Its headline metrics on the test split.
-        novelty_limit: The novelty above which an image is unlike the training images; ``None``: it is not known.
+        aspect: Method that makes an image square: ``pad``, ``crop`` or ``stretch``.
+        resize: Resampling filter, as in :func:`pixmill.images.fit`.
+        temperature: Temperature that the network applies, if any.
+        threshold: Minimum confidence of a sure prediction, if any.
+        target_accuracy: Accuracy for which the threshold was chosen.
+        name: Name of the model.
+        digest: Digest of the exported files.
+        commit: Git commit of the exported files; ``None`` if unknown.
+        metrics: Headline metrics on the test split.
+        novelty_limit: Novelty above which an image is unlike the training images; ``None`` if unknown.
     """
 
     labels: tuple[str, ...]
@@ -75,20 +75,20 @@ class Exported:
     novelty_limit: float | None = None
 
     def as_json(self) -> str:
-        """Return the text of ``pixmill.json``: the same for equal descriptions."""
+        """Return the text of ``pixmill.json``."""
         content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
         return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_exported(path: Path, network: bytes, description: Exported) -> None:
-    """Write an exported classifier, at once or not at all; equal arguments give equal bytes.
+    """Write an exported classifier atomically; equal arguments give equal bytes.
 
     Args:
         path: The ``.tflite`` file.
-        network: The LiteRT model: takes ``float32`` pixels of shape (1, image_size, image_size, 3) from 0 to 255,
-            returns ``float32`` calibrated probabilities of shape (1, classes) and, as another output named ``novelty``,
-            that of shape (1, 1).
-        description: What else belongs to it.
+        network: A LiteRT model that takes ``float32`` pixels from 0 to 255 of shape (1, image_size, image_size, 3). It
+            returns ``float32`` calibrated probabilities of shape (1, classes) and, optionally, an output ``novelty`` of
+            shape (1, 1).
+        description: Labels, preprocessing and origin of the network.
 
     Raises:
         OSError: The file cannot be written.
@@ -96,8 +96,8 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:
         for name, text in ((LABELS, labels_text(description.labels)), (DETAILS, description.as_json())):
-            entry = zipfile.ZipInfo(name, _EARLIEST)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, on every system
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, for the same bytes on every system
             files.writestr(entry, text.encode("utf-8"))
     write_bytes(path, network + archive.getvalue())
 
@@ -108,7 +108,7 @@ def labels_text(labels: tuple[str, ...]) -> str:
 
 
 def read_exported(path: Path) -> Exported:
-    """Return the description of an exported classifier; the network itself is not loaded.
+    """Return the description of an exported classifier without loading its network.
 
     Args:
         path: The ``.tflite`` file.
@@ -122,7 +122,7 @@ def read_exported(path: Path) -> Exported:
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=_NEXT) from None
     except (zipfile.BadZipFile, IsADirectoryError, KeyError, ValueError) as error:
-        raise _foreign(path, f"it has no readable {DETAILS}") from error
+        raise _not_exported(path, f"it has no readable {DETAILS}") from error
     if isinstance(content, dict) and content.get("format") not in (None, 1, _FORMAT):
         raise ManifestError(
             f"{path} has format {str(content['format'])[:20]!r}, which another version of Pixmill wrote; this one "
@@ -132,48 +132,48 @@ def read_exported(path: Path) -> Exported:
     match content:
         case {"labels": [_, _, *_] as labels, "image_size": int(), "aspect": aspect, "resize": resize, "format": _}:
             names = {each.name for each in fields(Exported)}
-            given = {name: value for name, value in content.items() if name in names}
-            if are_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                with contextlib.suppress(TypeError):  # One is missing.
-                    # A threshold of 0 stood for "all are sure" in earlier versions.
-                    return Exported(**{**given, "labels": tuple(labels), "threshold": given.get("threshold") or None})
-    raise _foreign(path, f"its {DETAILS} is not as Pixmill writes it")
+            values = {name: value for name, value in content.items() if name in names}
+            if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
+                with contextlib.suppress(TypeError):  # A value is missing.
+                    # Earlier versions wrote a threshold of 0 for "all are sure".
+                    return Exported(**{**values, "labels": tuple(labels), "threshold": values.get("threshold") or None})
+    raise _not_exported(path, f"its {DETAILS} is not as Pixmill writes it")
 
 
-def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network, Judge | None]:
-    """Return an exported classifier's description, its network, and its judge if it tells the novelty.
+def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network, Scorer | None]:
+    """Return the description of an exported classifier, its network, and its novelty scorer, if any.
 
-    The network takes pixels, and returns logarithms of the probabilities. These are finite, and their softmax gives the
-    probabilities back: no temperature is left to apply.
+    The network takes pixels and returns finite logarithms of the calibrated probabilities; their softmax gives the
+    probabilities.
 
     Args:
         path: The ``.tflite`` file.
-        threads: Threads of LiteRT, which do not affect the outputs; default: one per processor, at most 8.
+        threads: Threads of LiteRT, which do not affect the outputs. Default: one per processor, at most 8.
 
     Raises:
-        ManifestError: The file is missing, malformed, or was not written by Pixmill, or its network does not take
-            such pixels or does not return one probability for each class.
+        ManifestError: The file is missing, malformed or not written by Pixmill, or its network does not match its
+            description.
     """
     description = read_exported(path)
     try:
-        run, judge = head_of(*load_outputs(path, threads=threads))
+        run, scorer = load_scorer(path, threads=threads)
         found = run(np.zeros((1, description.image_size, description.image_size, 3), np.uint8))
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise _foreign(path, f"its network cannot be run: {reason}") from error
+        raise _not_exported(path, f"its network cannot be run: {reason}") from error
     if found.shape != (1, len(description.labels)) or not (np.all(found >= 0) and 0 < found.sum() < math.inf):
-        raise _foreign(path, f"its network does not return {len(description.labels)} probabilities")
+        raise _not_exported(path, f"its network does not return {len(description.labels)} probabilities")
 
     def logarithms(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.log(np.maximum(probabilities, _SMALLEST)).astype(np.float32)
+        return np.log(np.maximum(probabilities, _MIN_PROBABILITY)).astype(np.float32)
 
-    def judged(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        assert judge is not None
-        probabilities, novelty = judge(pixels)
+    def score(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        assert scorer is not None
+        probabilities, novelty = scorer(pixels)
         return logarithms(probabilities), novelty
 
-    return description, lambda pixels: logarithms(run(pixels)), judged if judge else None
+    return description, lambda pixels: logarithms(run(pixels)), score if scorer else None
 
 
-def _foreign(path: Path, reason: str) -> ManifestError:
+def _not_exported(path: Path, reason: str) -> ManifestError:
     return ManifestError(f"{path} is not a model that Pixmill exported: {reason}", next=_NEXT)

@@ -1,4 +1,4 @@
-"""The pass that computes features. It imports little, so that worker processes start quickly."""
+"""The pass that computes features, with few imports to start worker processes quickly."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pixmill.images.compression import decompress
 from pixmill.models.litert import Network, load_litert
 
 Row = bytes | npt.NDArray[np.uint8]
-"""An image, compressed or as its pixels."""
+"""An image, as compressed bytes or as pixels."""
 
 
 class FeaturePass:
     """Compute the features of a batch of images, for :func:`pixmill.images.compute.map_batches`.
 
-    It is pickled as its arguments alone, so once per worker, which loads the network with its first batch.
+    Only the arguments are pickled, once per worker; a worker loads the network with its first batch.
 
     Args:
-        network: The backbone: the content of its LiteRT file, since other machines do not see the file.
+        network: Content of the backbone's LiteRT file, which other machines cannot read.
         image_size: Side of the images in pixels.
     """
 
@@ -34,7 +34,7 @@ class FeaturePass:
     def __call__(self, rows: Sequence[Row]) -> list[npt.NDArray[np.float32]]:
         """Return one vector per row, in order."""
         if self._network is None:
-            # There are as many workers as processors.
+            # One thread: there is one worker per processor.
             self._network = load_litert(self._content, threads=1)
         pixels = (row if isinstance(row, np.ndarray) else decompress(row, self._image_size) for row in rows)
         return [self._network(image[None])[0] for image in pixels]

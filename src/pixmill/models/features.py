@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,39 +29,38 @@ from pixmill.models.layers import TOP
 from pixmill.models.litert import load_litert
 from pixmill.models.litert_export import convert_backbone
 
-_BATCH = 32
-"""Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
+_BATCH_SIZE = 32
 
-_CHUNK = 512
-"""Images whose features are saved at a time: the most that must be recomputed after a kill."""
+_CHUNK_SIZE = 512
+"""Images whose features are saved at a time; at most these are recomputed after a kill."""
 
-_MOST_BYTES = 4 * 2**30
-"""Maximum total size of all stores and converted backbones in a folder; the oldest are deleted first."""
+_MAX_CACHE_BYTES = 4 * 2**30
+"""Maximum total size of the stores and converted backbones in a folder; the oldest are deleted first."""
 
-_IDLE = 24 * 3600.0
-"""Seconds since their last use after which they may be: no pass takes that long to read or write the next rows."""
+_IDLE_SECONDS = 24 * 3600.0
+"""Time since the last use after which a file may be deleted; no pass takes that long between two chunks."""
 
-_IN_MEMORY = 256 * 2**20
-"""Maximum size in bytes of features that are returned in memory: 20,068 images at 3,344 features."""
+_MAX_MEMORY_BYTES = 256 * 2**20
+"""Maximum size of features that are returned in memory: 20,068 images of 3,344 features."""
 
 Features = npt.NDArray[np.float32]
 Pixels = Shards | npt.NDArray[np.uint8]
-Names = npt.NDArray[np.void]
-Compute = Callable[[npt.NDArray[np.int64]], Generator[Features, None, None]]
+Rows = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.void]
+Compute = Callable[[Rows], Generator[Features, None, None]]
 """Takes rows; yields the features of each image, in order."""
-Items = TypeVar("Items", Sequence[bytes], npt.NDArray[np.int64])
 
 
 def open_store(path: Path) -> Cache:
-    """Return the cache of features whose file has this name.
+    """Return the cache of features in a file.
 
-    If all stores in its folder together are too large, the oldest of those that were not used for a day are deleted.
+    If the folder exceeds its maximum size, the oldest files that were not used for a day are deleted.
     """
 
     def tidy() -> None:
         os.utime(path)
         files = (file for file in path.parent.glob("[!.]*") if file.suffix in (".sqlite", ".tflite"))
-        keep_newest(files, _MOST_BYTES, idle=_IDLE)
+        keep_newest(files, _MAX_CACHE_BYTES, idle=_IDLE_SECONDS)
 
     return Cache(path, tidy=tidy)
 
@@ -80,41 +79,40 @@ def extract_features(
 ) -> Features:
     """Return the features of images, cached in the scratch folder.
 
-    They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
-    are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
-    on the state of the cache. LiteRT computes them in worker processes, with the same bits on every x86-64-v3
-    processor.
+    The cache is keyed by id and pixels of the image, network and code. When the dataset grows, only new images are
+    computed; an interrupted pass resumes where it stopped. The features of an image depend neither on its batch nor on
+    the state of the cache. LiteRT computes them in worker processes, bit-identical on every x86-64-v3 processor.
 
-    Memory does not grow with the number of images beyond 32 bytes each for their names and 256 MB for the result: if it
-    is larger, it lies in a file without a name in the scratch folder, whose room is freed once nothing refers to it.
+    Memory is bounded, except for a key of 32 bytes per image. A result above 256 MB is in an unnamed file in the
+    scratch folder, which the system deletes with the last reference to it.
 
     Args:
-        pixels: ``uint8`` of shape (n, side, side, 3); those of :class:`.Part`, or an array.
-        ids: The images' ids, one per row.
+        pixels: ``uint8`` of shape (n, side, side, 3); the pixels of a :class:`.Part`, or an array.
+        ids: Ids of the images, one per row.
         params: The section ``train.backbone``.
-        scratch: The cache folder, such as ``.pixmill/train/features``.
-        threads: Number of threads of TensorFlow, if it is needed; then fixed for the rest of this process.
+        scratch: Cache folder, such as ``.pixmill/train/features``.
+        threads: Number of threads of TensorFlow, if needed; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
-        layers: Names of the layers whose averages are the features; default: the top alone.
-        root: The project folder, to which a weights file is relative; default: the current one.
-        file: The backbone as LiteRT file; default: converted from ``params``.
+        layers: Names of the layers whose averages are the features. Default: only the top.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
+        file: LiteRT file of the backbone. Default: converted from ``params``.
 
     Returns:
         ``float32`` of shape (n, width); above 256 MB, memory-mapped.
 
     Raises:
-        PixmillError: A worker process died. What was computed is cached.
+        PixmillError: A worker process died. Finished chunks are cached.
         OSError: The result does not fit on the disk.
-        TrainError: As :func:`pixmill.models.backbones.build_backbone` raises it.
+        TrainError: As for :func:`pixmill.models.backbones.build_backbone`.
     """
-    names = _names(pixels, ids)
+    keys = _row_keys(pixels, ids)
     side: int = pixels.shape[1]
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     file = file or convert_backbone(params, image_size=side, scratch=scratch, threads=threads, **origin)
     network = file.read_bytes()
-    key = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
-    store = open_store(scratch / f"{key.hexdigest(length=16)}.sqlite")
-    return _extract(names, store, partial(_compute, network, pixels), scratch)
+    digest = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
+    store = open_store(scratch / f"{digest.hexdigest(length=16)}.sqlite")
+    return _extract(keys, store, partial(_compute, network, pixels), scratch)
 
 
 def part_features(
@@ -125,44 +123,44 @@ def part_features(
     threads: int,
     **options: Any,
 ) -> Features:
-    """Return the features of packed splits in turn, in one pass of :func:`extract_features`.
+    """Return the concatenated features of packed splits, from one pass of :func:`extract_features`.
 
     Args:
         parts: The splits.
         params: The section ``train.backbone``.
-        scratch: The cache folder.
-        threads: Number of threads of TensorFlow, if it is needed.
-        options: The others of that function.
+        scratch: Cache folder.
+        threads: Number of threads of TensorFlow, if needed.
+        options: Further arguments of :func:`extract_features`.
     """
-    # Shards of shards: anything that indexes like an array works.
+    # Shards of shards: anything indexable like an array works.
     pixels = Shards([part.pixels for part in parts])
     ids = pd.concat([part.rows["id"] for part in parts])
     return extract_features(pixels, ids, params, scratch=scratch, threads=threads, **options)
 
 
-def _extract(names: Names, cache: Cache, compute: Compute, scratch: Path) -> Features:
-    """Return the cached features, and compute and cache the others."""
+def _extract(keys: Keys, cache: Cache, compute: Compute, scratch: Path) -> Features:
+    """Return the features, computing and caching those that are missing from the cache."""
     features: Features | None = None
-    missing = np.ones(len(names), bool)
+    missing = np.ones(len(keys), bool)
 
-    def put(rows: npt.NDArray[np.int64], values: Sequence[Features]) -> None:
+    def put(rows: Rows, values: Sequence[Features]) -> None:
         nonlocal features
         if features is None:
-            features = _table(len(names), len(values[0]), scratch)
+            features = _allocate(len(keys), len(values[0]), scratch)
         features[rows] = values
         missing[rows] = False
 
     with cache:
-        with Progress("Cached features", len(names)) as progress:
-            for rows in _chunks(np.arange(len(names))):
-                known = cache.read(names[rows].tolist())
-                found = [row for row in rows.tolist() if names[row].item() in known]
+        with Progress("Cached features", len(keys)) as progress:
+            for rows in _chunks(np.arange(len(keys))):
+                known = cache.read(keys[rows].tolist())
+                found = [row for row in rows.tolist() if keys[row].item() in known]
                 if found:
-                    put(np.array(found), [np.frombuffer(known[names[row].item()], "<f4") for row in found])
+                    put(np.array(found), [np.frombuffer(known[keys[row].item()], "<f4") for row in found])
                 progress.advance(len(rows))
         rows = np.flatnonzero(missing)
         if len(rows):
-            note = f"{len(names) - len(rows):,} cached" if features is not None else ""
+            note = f"{len(keys) - len(rows):,} cached" if features is not None else ""
             with Progress("Features", len(rows)) as progress, contextlib.closing(compute(rows)) as computed:
                 for chunk in _chunks(rows):
                     values = []
@@ -170,58 +168,57 @@ def _extract(names: Names, cache: Cache, compute: Compute, scratch: Path) -> Fea
                         values.append(row)
                         progress.advance(note=note)
                     contents = (row.astype("<f4").tobytes() for row in values)
-                    cache.write(dict(zip(names[chunk].tolist(), contents, strict=True)))
+                    cache.write(dict(zip(keys[chunk].tolist(), contents, strict=True)))
                     put(chunk, values)
     assert features is not None
     return features
 
 
-def _table(count: int, width: int, scratch: Path) -> Features:
-    """Return an array to be filled, in memory or, if it is large, in a file that vanishes with it."""
+def _allocate(count: int, width: int, scratch: Path) -> Features:
+    """Return an uninitialised array, in memory or, if it is large, in an unnamed file."""
     shape, size = (count, width), 4 * count * width
-    if size <= _IN_MEMORY:
+    if size <= _MAX_MEMORY_BYTES:
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile(dir=scratch) as file:
         try:
-            # Otherwise a full disk would kill this process.
+            # On a full disk, raise here instead of being killed while writing.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, size)
-            # As a plain array: numpy.memmap is slow to index.
+            # A plain array: numpy.memmap is slow to index.
             return np.asarray(np.memmap(file, np.float32, "w+", shape=shape))
         except OSError as error:
             error.filename = str(scratch)
             raise
 
 
-def _names(pixels: Pixels, ids: Sequence[str]) -> Names:
-    """Return digests of ids and pixels: the same id may have been packed by other code."""
+def _row_keys(pixels: Pixels, ids: Sequence[str]) -> Keys:
+    """Return digests of ids and pixels; the pixels of an id depend on the code that packed it."""
     if len(ids) != pixels.shape[0]:
         raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
-    names = np.empty(len(ids), "V32")
-    contents = _rows(pixels, np.arange(len(ids)))
-    for row, (name, content) in enumerate(zip(track(ids, "Hash images", len(ids)), contents, strict=True)):
-        bytes_of = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
-        names[row] = blake3(f"{name}\n".encode()).update(bytes_of).digest()
-    return names
+    keys = np.empty(len(ids), "V32")
+    images = _packed_images(pixels, np.arange(len(ids)))
+    for row, (name, image) in enumerate(zip(track(ids, "Hash images", len(ids)), images, strict=True)):
+        content = image if isinstance(image, bytes) else np.ascontiguousarray(image).data
+        keys[row] = blake3(f"{name}\n".encode()).update(content).digest()
+    return keys
 
 
-def _chunks(items: Items, size: int | None = None) -> Iterator[Items]:
-    size = size or _CHUNK
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _chunks(rows: Rows) -> Iterator[Rows]:
+    for start in range(0, len(rows), _CHUNK_SIZE):
+        yield rows[start : start + _CHUNK_SIZE]
 
 
-def _compute(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Generator[Features, None, None]:
-    if len(rows) <= _BATCH:
-        # Sooner done than a process starts.
+def _compute(network: bytes, pixels: Pixels, rows: Rows) -> Generator[Features, None, None]:
+    if len(rows) <= _BATCH_SIZE:
+        # Faster than starting a process.
         yield from load_litert(network)(pixels[rows])
     else:
         run = extraction.FeaturePass(network, pixels.shape[1])
-        yield from map_batches(run, _rows(pixels, rows), batch_size=_BATCH)
+        yield from map_batches(run, _packed_images(pixels, rows), batch_size=_BATCH_SIZE)
 
 
-def _rows(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
-    """Yield what workers get: packed images as they are packed."""
+def _packed_images(pixels: Pixels, rows: Rows) -> Iterator[extraction.Row]:
+    """Yield images as they are packed."""
     for row in rows.tolist():
         content = pixels.compressed(row) if isinstance(pixels, Shards) else None
         yield pixels[row] if content is None else content

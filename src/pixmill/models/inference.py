@@ -1,4 +1,4 @@
-"""A classifier's answers for many images: decoded and predicted in guarded worker processes."""
+"""Prediction of many images in guarded worker processes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LIMITS = RowLimits(seconds=20, memory=1 << 30)
-"""Limits on one image: validate's defaults."""
+"""Limits on one image; the defaults of validate."""
 
-_BATCH = 8
-"""Images per task of a worker; rows of bytes stay in memory until their turn."""
+_BATCH_SIZE = 8
+"""Images per task of a worker, which are in memory at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A file that must not lead out of a folder by a symlink (DVC's cache excepted).
+    """A file whose symlinks must not lead out of a folder, except into the cache of DVC.
 
     Args:
         path: The file.
@@ -40,8 +40,8 @@ class Located:
 
 
 Row = Path | bytes | Located | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
-prediction, which is passed on."""
+"""An image: a file (symlinks are followed), a file within a folder, or bytes. A prediction is returned unchanged; it
+holds the reason why there is no image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Answer:
     """The prediction for one image.
 
     Args:
-        id: The sha256 of its bytes; ``None`` if they could not be read, or the row was given up.
-        prediction: The prediction, or the reason why there is none: one of the classifier's, or ``timeout``,
-            ``memory``, ``crashed`` for a row that exceeded its limits, ``symlink`` or ``unreadable``.
+        id: SHA-256 of the file's bytes; ``None`` if they could not be read, or a limit was exceeded.
+        prediction: The prediction, or the reason why there is none: one of the classifier's reasons, ``timeout``,
+            ``memory`` or ``crashed`` for an exceeded limit, ``symlink`` or ``unreadable``.
     """
 
     id: str | None
@@ -61,8 +61,8 @@ class Answer:
         """Return a row with the columns of :func:`answers_schema`.
 
         Args:
-            path: Names the image.
-            labels: The classes in the order of the model's outputs.
+            path: Path or URL of the image.
+            labels: The classes, in the order of the model's outputs.
         """
         columns = self.prediction.as_row(labels)
         return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
@@ -71,14 +71,17 @@ class Answer:
 def answers_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of a table of predictions, one row per image.
 
-    ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
-    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
-    whether it reaches the threshold, null if the model has none; ``unlike`` whether the image is unlike the training
-    images, null if that is not known. All of these are null where the file is not an image;
-    ``reason`` says why in one word.
+    - ``path``: path or URL of the image
+    - ``id``: SHA-256 of its bytes
+    - ``predicted``: the class with the highest probability
+    - ``confidence``: the calibrated probability of ``predicted``
+    - ``sure``: whether ``confidence`` reaches the threshold; null without a threshold
+    - ``unlike``: whether the image is unlike the training images; null if unknown
+    - ``p_<class>``: the calibrated probability of each class
+    - ``reason``: why there is no prediction, in one word; then all columns but ``path`` and ``id`` are null
 
     Args:
-        labels: The classes in the order of the model's outputs.
+        labels: The classes, in the order of the model's outputs.
     """
     import pyarrow as pa
 
@@ -99,12 +102,12 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
 class PredictionPass:
     """Predict a batch of images, for :func:`pixmill.images.compute.map_batches`.
 
-    It is pickled as its arguments alone. Unpickling it, in a worker process, loads the classifier; so no row's limits
-    count that. A classifier that cannot be loaded is reported by the first call.
+    Only the arguments are pickled. Unpickling in a worker process loads the classifier, outside of the limits of a row.
+    The first call raises if the classifier cannot be loaded.
 
     Args:
-        path: What :meth:`pixmill.models.Classifier.load` takes.
-        threads: Likewise; default: one, since there are as many workers as processors.
+        path: As for :meth:`pixmill.models.Classifier.load`.
+        threads: As for :meth:`pixmill.models.Classifier.load`. Default: one, since there is one worker per processor.
     """
 
     def __init__(self, path: Path, *, threads: int | None = 1) -> None:
@@ -128,7 +131,7 @@ class PredictionPass:
 
         Raises:
             ManifestError: The classifier cannot be loaded.
-            ModuleNotFoundError: What runs its network is not installed.
+            ModuleNotFoundError: LiteRT is not installed.
         """
         if self._error is not None:
             raise self._error
@@ -137,18 +140,18 @@ class PredictionPass:
 
     @property
     def classifier(self) -> Classifier:
-        """The classifier, which is loaded at most once.
+        """The classifier, loaded at most once.
 
         Raises:
-            ManifestError: It cannot be loaded.
+            ManifestError: The classifier cannot be loaded.
         """
         if self._classifier is None:
             self._classifier = Classifier.load(self._path, threads=self._threads)
         return self._classifier
 
 
-class _SentPass(PredictionPass):
-    """A pass that travels with the classifier's files, to the nodes of a cluster."""
+class _PortablePass(PredictionPass):
+    """A pass whose pickle contains the files of the classifier, for the nodes of a cluster."""
 
     def __reduce__(self) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
         path = self._path.absolute()
@@ -163,31 +166,31 @@ def _unpack(name: str, files: dict[str, bytes], threads: int | None) -> Predicti
             file = Path(folder, name, inside)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        arrived = PredictionPass.__new__(PredictionPass)
-        arrived.__setstate__((Path(folder, name), threads))
-        return arrived
+        unpacked = PredictionPass.__new__(PredictionPass)
+        unpacked.__setstate__((Path(folder, name), threads))
+        return unpacked
 
 
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: RowLimits = LIMITS, workers: int | None = None
 ) -> Generator[Answer, None, None]:
-    """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
+    """Yield an answer for each image, in order, with a reason where there is no prediction.
 
-    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time. The nodes of a
-    cluster are sent the model and the images.
+    Worker processes read, decode and predict. Rows are consumed lazily; few are in memory at a time. The nodes of a
+    cluster receive the model and the images.
 
     Args:
-        model: What :meth:`pixmill.models.Classifier.load` takes.
+        model: As for :meth:`pixmill.models.Classifier.load`.
         rows: The images.
-        limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor.
+        limits: Limits on one image. Default: 20 seconds and 1 GiB.
+        workers: Number of processes. Default: one per processor.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    function = _SentPass(model) if cluster_address() else PredictionPass(model)
+    function = _PortablePass(model) if cluster_address() else PredictionPass(model)
     yield from map_batches(
-        function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss, carry=_content
+        function, rows, batch_size=_BATCH_SIZE, workers=workers, limits=limits, lost=_answer_loss, carry=_content
     )
 
 
@@ -195,20 +198,16 @@ def _answer_loss(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
 
 
-def _leads_out(file: Located) -> Prediction | None:
-    if file.path.is_symlink() and target_within(file.path, file.folder) is None:
-        return Prediction(reason="symlink")
-    return None
-
-
 def _content(row: Row) -> bytes | Prediction:
     """Return the bytes of an image, or the reason why there are none."""
     if isinstance(row, Prediction):
         return row
     try:
-        if isinstance(row, Located):
-            return _leads_out(row) or read_image(row.path)
-        return read_image(row)
+        if not isinstance(row, Located):
+            return read_image(row)
+        if row.path.is_symlink() and target_within(row.path, row.folder) is None:
+            return Prediction(reason="symlink")
+        return read_image(row.path)
     except UndecodableError as error:
         return Prediction(reason=error.reason)
     except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks

@@ -11,14 +11,14 @@ from pixmill.core.words import did_you_mean
 from pixmill.models.tensorflow import keras
 
 AUTO = "auto"
-"""Stands for several layers of a preset of KerasHub, which its files decide."""
+"""Setting for the layers that the kind of backbone determines."""
 
 TOP = "top"
-"""Names the last layer of a backbone among :attr:`pixmill.core.params.FeaturesParams.layers`."""
+"""Name of the last layer of a backbone in :attr:`pixmill.core.params.FeaturesParams.layers`."""
 
 STAGE_ENDS = {
     "efficientnet_lite0": ("block4_depthwise_relu", "block10_depthwise_relu", "block14_expand_relu"),
-    # Normalised, unlike the stages' outputs themselves. The third stage ends with the top.
+    # Normalised, unlike the outputs of the stages. The third stage ends with the top.
     "convnext_tiny": ("convnext_tiny_downsampling_layernorm_1", "convnext_tiny_downsampling_layernorm_2"),
     "efficientnet_v2_b0": ("block3b_expand_activation", "block5e_activation", "block6h_activation"),
     "efficientnet_v2_b1": ("block3c_expand_activation", "block5f_activation", "block6i_activation"),
@@ -31,9 +31,9 @@ STAGE_ENDS = {
     # The last stage ends with the top.
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
 }
-"""The layers that ``auto`` stands for, before the top: the last wide, activated feature maps at 1/8, 1/16 and 1/32 of
-the input's side. In networks of inverted bottlenecks they lie within the last block of their size, before the
-projection to a few channels."""
+"""The layers that ``auto`` selects before the top: the last wide, activated feature maps at 1/8, 1/16 and 1/32 of the
+input size. In networks of inverted bottlenecks these are inside the last block of their size, before the projection to
+a few channels."""
 
 
 def feature_layers(params: TrainParams) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
     ('conv3_block4_out', 'conv4_block6_out', 'top')
 
     Args:
-        params: The section ``train``. ``auto`` means only the top for a plugin, whose stages nobody named, and for the
+        params: The section ``train``. ``auto`` selects only the top of a plugin, whose stages are unknown, and for the
             model ``backbone``: on CIFAR-10, fine-tuning with four layers was 2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
@@ -56,7 +56,7 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
 
 
 def several_layers(params: TrainParams) -> bool:
-    """Tell whether the features are of more than one layer.
+    """Return whether the features come from more than one layer.
 
     Args:
         params: The section ``train``.
@@ -66,18 +66,18 @@ def several_layers(params: TrainParams) -> bool:
 
 
 def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
-    """Return a graph of the same layers whose output is the average of some of them over the image.
+    """Return a graph of the same layers that returns the averages of some of them over the image.
 
     Args:
-        model: A graph whose output is the average of its top.
+        model: A graph that returns the average of its top.
         layers: Names of layers.
 
     Raises:
-        TrainError: There is no such layer.
+        TrainError: A layer does not exist.
     """
     if tuple(layers) == (TOP,):
         return model
-    # Not `layer.output`, which may be that of a graph that this one was made from.
+    # Not `layer.output`, which may belong to another graph of the same layers.
     nodes = {node.operation.name: node for nodes in model._nodes_by_depth.values() for node in nodes}
     averages = []
     for name in dict.fromkeys(layers):
@@ -99,10 +99,10 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
 
 
 def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Return those of the last layer: of :func:`feature_layers`, usually the top's.
+    """Return the features of the last of :func:`feature_layers`, usually the top.
 
     Args:
-        features: The output of :func:`pixmill.models.backbones.build_backbone`'s graph, or of a longer one.
+        features: Output of the graph of :func:`pixmill.models.backbones.build_backbone`, or of a graph that extends it.
     """
     node = _node_of(features)
     return node.input_tensors[-1] if isinstance(node.operation, keras.layers.Concatenate) else features
@@ -112,11 +112,11 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
     """Return the feature maps of shape (n, height, width, channels) whose averages over the image are features.
 
     Args:
-        features: The output of :func:`build_backbone`'s graph, or of a longer one.
+        features: As for :func:`last_features`.
 
     Returns:
-        The maps by the index of their first feature. Features that are no such average have none; if these include the
-        last ones, as in ConvNeXt, which normalises the averages, there are no maps at all.
+        The maps by the index of their first feature; features that are not averages have no map. Empty if the last
+        features are not averages, as in ConvNeXt, which normalises the averages.
     """
     node = _node_of(features)
     parts = node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]

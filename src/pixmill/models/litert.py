@@ -1,4 +1,4 @@
-"""LiteRT: networks that run without TensorFlow, with the same bits on every x86-64-v3 processor."""
+"""LiteRT: inference without TensorFlow, bit-identical on every x86-64-v3 processor."""
 
 import contextlib
 import io
@@ -14,45 +14,44 @@ import numpy as np
 import numpy.typing as npt
 
 NETWORK = "network.tflite"
-"""File name of a classifier, from pixels to logits, beside the weights that it was converted from."""
+"""File name of a classifier from pixels to logits."""
 
 BACKBONE, HEAD = "backbone.tflite", "head.tflite"
 """File names of a classifier in two files: from pixels to features, and from features to logits."""
 
 FEATURES, MAP = "features", "map_"
-"""Names of a backbone's outputs: the features, and the feature maps whose averages they are. A map's name ends with
+"""Output names of a backbone: the features, and the feature maps that they are averages of. The name of a map ends with
 the index of its first feature."""
 
 LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"
-"""Names of a classifier's outputs, of which an exported one has calibrated probabilities instead of logits; see
-:mod:`pixmill.models.novelty` for the last."""
+"""Output names of a classifier. An exported classifier has calibrated probabilities instead of logits."""
 
-_THREADS = 8
-"""Maximum threads; their number does not affect the outputs."""
+_MAX_THREADS = 8
+"""Maximum number of threads by default; it does not affect the outputs."""
 
 Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
 
 Outputs = Callable[[npt.NDArray[Any], Sequence[str]], dict[str, npt.NDArray[np.float32]]]
-"""Takes items and the names of wanted outputs; returns these by name, each of shape (n, ...)."""
+"""Takes items and names of outputs; returns these outputs by name, each of shape (n, ...)."""
 
-Judge = Callable[[npt.NDArray[Any]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
-"""Takes what a network takes; returns what that returns, and the novelty of each item, of shape (n,)."""
+Scorer = Callable[[npt.NDArray[Any]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""Like a network, but also returns the novelty of each item, of shape (n,)."""
 
 Maps = dict[int, npt.NDArray[np.float32]]
 """Feature maps of shape (n, height, width, channels), by the index of their first feature."""
 
 
 def available_cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def converted_files(folder: Path) -> tuple[str, ...]:
-    """Return the names of a classifier's LiteRT files, the one with the logits first; none if they are missing.
+    """Return the names of a classifier's LiteRT files, the file with the logits first; empty if they are missing.
 
     Args:
-        folder: ``artifacts/train``, or a copy.
+        folder: ``artifacts/train``, or a copy of it.
     """
     for names in ((HEAD, BACKBONE), (NETWORK,)):
         if all((folder / name).exists() for name in names):
@@ -61,26 +60,44 @@ def converted_files(folder: Path) -> tuple[str, ...]:
 
 
 def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
-    """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
+    """Return a network that LiteRT runs one item at a time, which makes outputs independent of the batch.
 
     Args:
-        model: The file that :func:`pixmill.models.litert_export.convert` wrote, or its content. If it has several
-            outputs, the network returns the features, the logits or the probabilities.
-        threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8.
+        model: File that :func:`pixmill.models.litert_export.convert` wrote, or its content. If it has several outputs,
+            the network returns the features, the logits or the probabilities.
+        threads: Threads per item, which do not affect the outputs. Default: one per processor, at most 8.
 
     Raises:
-        ValueError: The file is not a model, or has no such output.
+        ValueError: The file is not a model, or its main output is unknown.
     """
-    network, names = load_outputs(model, threads=threads)
+    return load_scorer(model, threads=threads)[0]
+
+
+def load_scorer(model: Path | bytes, *, threads: int | None = None) -> tuple[Network, Scorer | None]:
+    """Return the same as :func:`load_litert`, and the novelty scorer if the network has that output.
+
+    Args:
+        model: As for :func:`load_litert`.
+        threads: As for :func:`load_litert`.
+
+    Raises:
+        ValueError: The file is not a model, or its main output is unknown.
+    """
+    outputs, names = load_outputs(model, threads=threads)
     name = main_output(names)
-    return lambda items: network(items, [name])[name]
+
+    def score(items: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        found = outputs(items, [name, NOVELTY])
+        return found[name], found[NOVELTY][:, 0]
+
+    return (lambda items: outputs(items, [name])[name]), score if NOVELTY in names else None
 
 
 def main_output(names: Sequence[str]) -> str:
-    """Return which of a network's outputs is the one that it is for.
+    """Return the name of the main output of a network.
 
     Raises:
-        ValueError: It cannot be told.
+        ValueError: Several outputs, or none, are candidates.
     """
     if len(names) == 1:
         return names[0]
@@ -91,10 +108,10 @@ def main_output(names: Sequence[str]) -> str:
 
 
 def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
-    """Return a network that returns the feature maps of a backbone, where it has any that are larger than one pixel.
+    """Return a network that returns the feature maps of a backbone that are larger than one pixel.
 
     Args:
-        model: A backbone's file, or its content.
+        model: File of a backbone, or its content.
 
     Raises:
         ValueError: The file is not a model.
@@ -110,30 +127,11 @@ def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
     return maps
 
 
-def head_of(outputs: Outputs, names: Sequence[str]) -> tuple[Network, Judge | None]:
-    """Return a classifier's network, and its judge if it tells the novelty.
-
-    Args:
-        outputs: The network with all its outputs.
-        names: Their names.
-
-    Raises:
-        ValueError: It cannot be told which is the main one.
-    """
-    name = main_output(names)
-
-    def judge(items: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        found = outputs(items, [name, NOVELTY])
-        return found[name], found[NOVELTY][:, 0]
-
-    return (lambda items: outputs(items, [name])[name]), judge if NOVELTY in names else None
-
-
 def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Outputs, list[str]]:
-    """Return a network that takes items and the names of wanted outputs, and the names of all of them.
+    """Return a network that takes items and names of outputs, and the names of all its outputs.
 
     Args:
-        model: A file, or its content.
+        model: File of a network, or its content.
         threads: As for :func:`load_litert`.
 
     Raises:
@@ -143,34 +141,36 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
 
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     with quiet():
-        interpreter: Any = Interpreter(**source, num_threads=threads or min(_THREADS, available_cores()))
+        interpreter: Any = Interpreter(**source, num_threads=threads or min(_MAX_THREADS, available_cores()))
         interpreter.allocate_tensors()
-    (given,) = interpreter.get_input_details()
+    (details,) = interpreter.get_input_details()
     outputs = interpreter.get_signature_runner().get_output_details()
     lock = threading.Lock()
 
     def network(items: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
-        # Some networks know the shapes of their outputs only when they have run.
+        # Some networks know the shapes of their outputs only after they ran.
         results: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in names}
         for item in items:
             with lock:
-                interpreter.set_tensor(given["index"], item[None].astype(np.float32))
+                interpreter.set_tensor(details["index"], item[None].astype(np.float32))
                 interpreter.invoke()
                 for name, values in results.items():
                     values.append(interpreter.get_tensor(outputs[name]["index"])[0])
-        empty = (np.empty((0, *outputs[name]["shape"][1:]), np.float32) for name in names)
-        return {name: np.array(results[name] or none) for name, none in zip(names, empty, strict=True)}
+        return {
+            name: np.array(values or np.empty((0, *outputs[name]["shape"][1:]), np.float32))
+            for name, values in results.items()
+        }
 
     return network, list(outputs)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide what TensorFlow and LiteRT write; C++ writes directly to the file descriptor."""
+    """Hide the output of TensorFlow and LiteRT, whose C++ code writes directly to the file descriptor."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as unread, contextlib.redirect_stdout(io.StringIO()):
+    with tempfile.TemporaryFile() as unused, contextlib.redirect_stdout(io.StringIO()):
         stderr = os.dup(2)
-        os.dup2(unread.fileno(), 2)
+        os.dup2(unused.fileno(), 2)
         try:
             yield
         finally:

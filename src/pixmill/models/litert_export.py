@@ -26,7 +26,7 @@ from pixmill.models.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.models.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
-"""Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
+"""Maximum difference of an output from that of Keras, relative to the largest output or to 1, whichever is larger."""
 
 
 def export_classifier(
@@ -40,28 +40,26 @@ def export_classifier(
 ) -> None:
     """Convert a classifier to LiteRT, from pixels to logits.
 
-    For the model ``features`` these are two files, since the head also runs on stored features; else one.
+    The model ``features`` is written to two files, since its head also runs on stored features; other models to one.
 
     Args:
         model: The classifier.
         params: The section ``train``.
         folder: ``artifacts/train``.
-        scratch: The cache of features.
-        novelty: What tells the novelty, which is another output. Default: none.
-        root: The project folder, to which a weights file is relative; default: the current one.
+        scratch: Cache folder of features.
+        novelty: Parameters of the output ``novelty``. Default: no such output.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
 
     Raises:
-        TrainError: It cannot be converted.
+        TrainError: The classifier cannot be converted.
     """
     if params.model != "features":
-        # Softmax, the last layer, is computed in float64 by the classifier.
+        # The classifier computes the final softmax, in float64.
         convert(logits_and_novelty(model, novelty), folder / NETWORK)
         return
     origin: dict[str, Any] = {"seed": params.seed, "layers": feature_layers(params), "root": root}
-    image_size = model.input_shape[1]
-    backbone = convert_backbone(
-        params.backbone, image_size=image_size, scratch=scratch, threads=params.threads, **origin
-    )
+    side = model.input_shape[1]
+    backbone = convert_backbone(params.backbone, image_size=side, scratch=scratch, threads=params.threads, **origin)
     head = head_graph(model)
     convert(add_novelty(head, head.input, novelty, name=LOGITS), folder / HEAD)
     write_bytes(folder / BACKBONE, backbone.read_bytes())
@@ -77,30 +75,30 @@ def convert_backbone(
     layers: Sequence[str] = (TOP,),
     root: Path | None = None,
 ) -> Path:
-    """Return the LiteRT file of a frozen backbone.
+    """Return the LiteRT file of a frozen backbone, converting it unless cached.
 
-    It is converted once for all projects of a user, and kept in ``pixmill/backbones`` of the user's cache folder, under
-    a digest of what it is made of. A plugin's may also depend on files of its project, and is kept in ``scratch``.
+    The file is shared by all projects of a user, in ``pixmill/backbones`` of the user's cache folder. Its name is a
+    digest of the network, weights and code. The file of a plugin may depend on its project, so it is in ``scratch``.
 
-    Its outputs are named :data:`~pixmill.models.litert.FEATURES` and, for each feature map whose averages are among
-    them, :data:`~pixmill.models.litert.MAP`.
+    The outputs are named :data:`~pixmill.models.litert.FEATURES` and, for each feature map whose averages are features,
+    :data:`~pixmill.models.litert.MAP` with the index of the first feature.
 
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        scratch: The folder that holds it if the user's cache cannot.
+        scratch: Folder of plugins, and of all backbones if the user's cache is not writable.
         threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
-        layers: Names of the layers whose averages are the features; default: the top alone.
-        root: The project folder, to which a weights file is relative; default: the current one.
+        layers: Names of the layers whose averages are the features. Default: only the top.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
 
     Raises:
-        TrainError: As :func:`pixmill.models.backbones.build_backbone` raises it, or it cannot be converted.
+        TrainError: As for :func:`pixmill.models.backbones.build_backbone`, or the backbone cannot be converted.
     """
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     name = f"{key.hexdigest(length=16)}.tflite"
-    path = _folder(params, scratch) / name
+    path = _cache_folder(params, scratch) / name
     if path.exists():
         return path
     announce(f"features: converting {params.name} to LiteRT, once for these layers")
@@ -111,10 +109,10 @@ def convert_backbone(
     return convert(model, path)
 
 
-def _folder(params: BackboneParams, scratch: Path) -> Path:
-    """Return the folder of converted backbones: in the user's cache, if it can be written to."""
+def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
+    """Return the folder of converted backbones: in the user's cache, if that is writable."""
     if not params.name.startswith("plugin:"):
-        with contextlib.suppress(OSError, RuntimeError):  # The user has no home.
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the user has no home folder.
             shared = user_cache_path("pixmill", appauthor=False) / "backbones"
             shared.mkdir(parents=True, exist_ok=True)
             if os.access(shared, os.W_OK):
@@ -123,15 +121,14 @@ def _folder(params: BackboneParams, scratch: Path) -> Path:
 
 
 def convert(model: keras.Model, path: Path) -> Path:
-    """Convert a network to a LiteRT file, and return it.
+    """Convert a network to a LiteRT file, and return the file.
 
-    LiteRT loads within a fraction of a second and needs no TensorFlow. Its outputs must match Keras'. Batch norm is
-    folded into the convolutions beforehand, so equal weights give an equal file on every processor: the converter would
-    fold it in the processor's own arithmetic.
+    The outputs of LiteRT must match those of Keras. Batch norm is folded into the convolutions before the conversion;
+    the arithmetic of the converter depends on the processor, which would change the bytes of the file.
 
     Args:
-        model: Float32 pixels or features in, a float32 output or several, by name. Its own name is part of the file;
-            Keras would number an unnamed one by a count of this process.
+        model: Takes float32 pixels or features; returns one float32 output, or several by name. Its name is part of the
+            file; an automatic name would depend on the number of models in this process.
         path: The file to write.
 
     Raises:
@@ -142,10 +139,10 @@ def convert(model: keras.Model, path: Path) -> Path:
         with replacing(path) as temporary:
             with quiet():
                 fold_batch_norm(model).export(str(temporary), format="litert", verbose=False)
-            _require_agreement(model, temporary)
+            _check_outputs(model, temporary)
     except (ImportError, OSError):
         raise
-    except Exception as error:  # Converters raise all kinds.
+    except Exception as error:  # Converters raise all kinds of exceptions.
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         raise TrainError(
             f"the network '{model.name}' cannot be converted to LiteRT: {reason}",
@@ -155,14 +152,14 @@ def convert(model: keras.Model, path: Path) -> Path:
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """Return an equivalent model in which convolutions include the batch norm that directly follows them.
+    """Return an equivalent model whose convolutions include the batch norm that directly follows them.
 
-    The weights are computed in ``float64`` and rounded once. Batch norm after anything else stays.
+    Weights are computed in ``float64`` and rounded once. Other batch norm layers stay.
 
     Args:
         model: One flat functional graph.
     """
-    # Layers may belong to other graphs, too.
+    # Layers may also belong to other graphs.
     nodes = {node for nodes in model._nodes_by_depth.values() for node in nodes}
     convolution_of: dict[str, Any] = {}
     for layer in model.layers:
@@ -187,13 +184,13 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     for layer in (layer for layer in folded.layers if layer.weights):
         weights = model.get_layer(layer.name).get_weights()
         layer.set_weights(_fold(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
-    # Resizing would otherwise switch what follows it to training mode: it is a layer of augmentation, too.
+    # In a trainable model, Resizing, which is also an augmentation, would switch later layers to training mode.
     folded.trainable = False
     return folded
 
 
 def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
-    """Return kernel and bias of a convolution that includes a batch norm."""
+    """Return kernel and bias of a convolution with a folded batch norm."""
     kernel, *biases = (np.asarray(weight, np.float64) for weight in weights)
     gamma, beta, mean, variance = (
         np.float64(default) if variable is None else np.asarray(variable, np.float64)
@@ -206,8 +203,8 @@ def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[
     return [(kernel * scale.reshape(shape)).astype(np.float32), bias.astype(np.float32)]
 
 
-def _require_agreement(model: keras.Model, path: Path) -> None:
-    """Compare LiteRT's outputs with Keras' for random inputs of several magnitudes."""
+def _check_outputs(model: keras.Model, path: Path) -> None:
+    """Compare the outputs of LiteRT with those of Keras for random inputs of several magnitudes."""
     shape = (3, *model.input_shape[1:])
     scale = np.array([0, 64, 255]).reshape(-1, *[1] * (len(shape) - 1))
     inputs = np.rint(np.random.default_rng(0).random(shape) * scale).astype(np.float32)

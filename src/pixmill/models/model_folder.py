@@ -1,10 +1,10 @@
-"""A classifier as files: weights, architecture and labels."""
+"""Files of a classifier: weights, architecture and labels."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pixmill.models.determinism import first_line
 from pixmill.models.litert import NETWORK, converted_files
 from pixmill.models.tensorflow import keras
 
-_PARTS: dict[str | None, set[str]] = {
+_ALLOWED_CLASSES: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},
     "keras.layers": {
@@ -55,18 +55,18 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply", "Pad"},
 }
-"""What our builders and common networks use, by module (an edge of the graph has none); anything else is rejected."""
+"""Accepted classes by module: those of Pixmill and common networks (an edge of the graph has no module)."""
 
 _HUB_LAYERS = "keras_hub.src.models.{0}.{0}_layers"
 
-_WHOLE = {"keras.initializers", *map(_HUB_LAYERS.format, ("clip", "dinov2", "dinov3", "siglip"))}
-"""Modules whose classes are all accepted: numbers to start from, and the layers of presets."""
+_ALLOWED_MODULES = {"keras.initializers", *map(_HUB_LAYERS.format, ("clip", "dinov2", "dinov3", "siglip"))}
+"""Modules whose classes are all accepted: initialisers, and layers of presets."""
 
-_HDF5_BYTES = 2**20
-"""Upper bound of the HDF5 overhead."""
+_HDF5_OVERHEAD_BYTES = 2**20
+"""Upper bound."""
 
 CALIBRATION_FILE, NOVELTY_FILE = "calibration.json", "novelty.npz"
-"""Names of the files with what is fitted to the validation split, and with what tells the novelty."""
+"""File names of temperature, threshold and novelty limit, and of the novelty parameters."""
 
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
@@ -74,17 +74,17 @@ _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.jso
 def save_classifier(
     model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str, resize: str
 ) -> Path:
-    """Write a classifier as three files, whose bytes depend on weights, architecture and labels alone.
+    """Write a classifier as three files; equal weights, architecture and labels give equal bytes.
 
-    Keras' own ``.keras`` file contains a timestamp, so its bytes differ each time.
+    The ``.keras`` format contains a timestamp.
 
     Args:
-        model: The classifier; it must be uncompiled, so that no optimizer is saved.
+        model: The classifier; it must be uncompiled, since the weights file would include the optimizer.
         labels: The classes, in the order of the model's outputs.
-        folder: The target folder.
+        folder: Target folder.
         image_size: Side of the square input, in pixels.
-        aspect: How an image becomes square: ``pad``, ``crop`` or ``stretch``.
-        resize: The resampling filter, as in :func:`pixmill.images.fit`.
+        aspect: Method that makes an image square: ``pad``, ``crop`` or ``stretch``.
+        resize: Resampling filter, as in :func:`pixmill.images.fit`.
 
     Returns:
         The weights file, which is written last.
@@ -96,7 +96,7 @@ def save_classifier(
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
-        reserve(temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_BYTES)
+        reserve(temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_OVERHEAD_BYTES)
         model.save_weights(temporary)
     return folder / _WEIGHTS
 
@@ -105,14 +105,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Return ``labels``, ``image_size``, ``aspect`` and ``resize`` of a saved classifier.
 
     Args:
-        folder: The folder that :func:`save_classifier` wrote.
+        folder: Folder written by :func:`save_classifier`.
 
     Raises:
         ManifestError: The file is missing, or was not written by Pixmill.
     """
     match read_json(folder / _LABELS, stage="train"):
         case {"labels": [_, *_] as labels, "image_size": int(image_size), "aspect": aspect, "resize": resize}:
-            if are_labels(labels) and aspect in ASPECTS and resize in RESIZES:
+            if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
                 return {"labels": labels, "image_size": image_size, "aspect": aspect, "resize": resize}
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
@@ -120,8 +120,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     )
 
 
-def are_labels(values: Sequence[Any]) -> bool:
-    """Tell whether values can be a model's labels: distinct strings that UTF-8 can encode (JSON may hold others)."""
+def are_valid_labels(values: Sequence[Any]) -> bool:
+    """Return whether values are distinct strings that UTF-8 can encode; JSON may contain others."""
     try:
         encoded = {value.encode() for value in values if isinstance(value, str)}
     except UnicodeEncodeError:
@@ -130,12 +130,12 @@ def are_labels(values: Sequence[Any]) -> bool:
 
 
 def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
-    """Return a classifier and its labels, uncompiled.
+    """Return an uncompiled classifier and its labels.
 
-    Loading executes nothing from the files: no pickle, no code, only layers that Pixmill builds.
+    Loading executes no code from the files: they contain no pickles, and only allowed layers are built.
 
     Args:
-        folder: The folder that :func:`save_classifier` wrote.
+        folder: Folder written by :func:`save_classifier`.
 
     Raises:
         ManifestError: A file is missing, or was not written by Pixmill.
@@ -149,12 +149,12 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if "keras-hub" in keras_packages(json.dumps(architecture)) and find_spec("keras_hub") is None:
         raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next="pip install keras-hub")
     try:
-        strange = find_disallowed_class(architecture)
-        if strange is not None:
-            raise ValueError(f"{_ARCHITECTURE} contains {strange}, which Pixmill does not build")
+        disallowed = find_disallowed_class(architecture)
+        if disallowed is not None:
+            raise ValueError(f"{_ARCHITECTURE} contains {disallowed}, which Pixmill does not build")
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
         with warnings.catch_warnings():
-            # If a weight is missing from the file, Keras only warns and keeps the random one.
+            # Keras only warns about weights that are missing from the file, and keeps the random ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):
@@ -169,16 +169,16 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
 
 
 def classifier_files(folder: Path) -> list[str]:
-    """Return the names of the files that a classifier predicts with.
+    """Return the names of the files that prediction needs.
 
     Args:
-        folder: ``artifacts/train``, or a copy.
+        folder: ``artifacts/train``, or a copy of it.
     """
     return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or (NETWORK,))])
 
 
 def keras_packages(architecture: str) -> list[str]:
-    """Return the packages that load a model with Keras.
+    """Return the packages that Keras needs to load a model.
 
     Args:
         architecture: The model as JSON.
@@ -186,18 +186,24 @@ def keras_packages(architecture: str) -> list[str]:
     return ["keras", "tensorflow", *(["keras-hub"] if '"keras_hub.' in architecture else [])]
 
 
-def find_disallowed_class(part: Any) -> str | None:
-    """Return the first class in an architecture that is not loaded, at any depth; ``None`` if there is none."""
-    if isinstance(part, dict):
+def find_disallowed_class(architecture: Any) -> str | None:
+    """Return the first class in an architecture that Pixmill does not load, at any depth; ``None`` if there is none."""
+    for part in nested_dicts(architecture):
         module, name = part.get("module"), part.get("class_name")
-        known = name in _PARTS.get(module, ()) or (module in _WHOLE and str(name)[:1].isupper())
-        if (module, name) != (None, None) and not known:
+        allowed = name in _ALLOWED_CLASSES.get(module, ()) or (module in _ALLOWED_MODULES and str(name)[:1].isupper())
+        if (module, name) != (None, None) and not allowed:
             return f"{module}.{name}"
-        # Keras looks for a class by this name first.
+        # Keras looks up a class by this name first.
         registered = part.get("registered_name")
         if registered is not None and str(registered).rpartition(">")[2] != name:
             return str(registered)
-        part = list(part.values())
-    if isinstance(part, list):
-        return next(filter(None, map(find_disallowed_class, part)), None)
     return None
+
+
+def nested_dicts(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield each dictionary in a JSON value, outer ones first."""
+    if isinstance(part, dict):
+        yield part
+    if isinstance(part, dict | list):
+        for each in part.values() if isinstance(part, dict) else part:
+            yield from nested_dicts(each)

@@ -1,4 +1,4 @@
-"""Networks from params: a plain CNN, a pretrained backbone with a head, or the head alone."""
+"""Networks from params: a plain CNN, a pretrained backbone with a head, or only the head."""
 
 from __future__ import annotations
 
@@ -20,61 +20,48 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
-"""Scale and offset; ``none`` has no layer."""
+"""Scale and offset; ``none`` adds no layer."""
 
 
-class _Draw:
-    """Give each layer its own initialiser, all derived from one seed.
-
-    Glorot uniform (Glorot and Bengio 2010).
-
-    Args:
-        seed: The seed of all of them.
-    """
+class _Initializers:
+    """Create a Glorot uniform initialiser (Glorot and Bengio, 2010) per layer, all derived from one seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._drawn = itertools.count()
+        self._numbers = itertools.count()
 
     def __call__(self) -> keras.initializers.Initializer:
-        """Return the next layer's initializer."""
-        return keras.initializers.GlorotUniform(seed=derived_seed(self.seed, next(self._drawn)))
+        """Return the initialiser of the next layer."""
+        return keras.initializers.GlorotUniform(seed=derived_seed(self.seed, next(self._numbers)))
 
 
 def _dense_layers(
-    x: keras.KerasTensor, dense: Iterable[DenseParams], draw: _Draw, *, prefix: str = ""
+    x: keras.KerasTensor, dense: Iterable[DenseParams], initializers: _Initializers, *, prefix: str = ""
 ) -> keras.KerasTensor:
-    """Return the output of dense layers, each with ReLU and optional dropout.
-
-    Args:
-        x: Vectors, of shape (n, features).
-        dense: The layers.
-        draw: Gives the initialisers.
-        prefix: Prefix of the layers' names; default: none.
-    """
+    """Return the output of dense layers on vectors of shape (n, features), each with ReLU and optional dropout."""
     for index, layer in enumerate(dense):
         name = f"{prefix}dense_{index}"
-        x = keras.layers.Dense(layer.units, activation="relu", kernel_initializer=draw(), name=name)(x)
+        x = keras.layers.Dense(layer.units, activation="relu", kernel_initializer=initializers(), name=name)(x)
         if layer.dropout:
-            x = keras.layers.Dropout(layer.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+            x = keras.layers.Dropout(layer.dropout, seed=initializers.seed, name=f"{name}_dropout")(x)
     return x
 
 
-def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> keras.KerasTensor:
-    """Return probabilities, in float32 whatever the precision of the rest.
+def _end_layers(x: keras.KerasTensor, end: str, initializers: _Initializers, *, labels: int) -> keras.KerasTensor:
+    """Return probabilities in float32 from vectors of shape (n, features), at any precision of the other layers.
 
-    A sigmoid end scores each class independently. For inference the scores are normalised to sum to one, as the softmax
-    of their logarithms, which stays finite even if all scores underflow. These logarithms are the logits that are
-    fitted if the end is ``normalized_sigmoid``.
+    A sigmoid end scores each class independently. For inference the scores are normalised by the softmax of their
+    logarithms, which stays finite if all scores underflow. The loss of the end ``normalized_sigmoid`` takes these
+    logarithms as logits.
 
     Args:
-        x: Vectors, of shape (n, features).
+        x: Shape (n, features).
         end: ``softmax``, ``sigmoid`` or ``normalized_sigmoid``.
-        draw: Gives the initialisers.
-        labels: How many classes there are.
+        initializers: Initialisers of the layers.
+        labels: Number of classes.
     """
     scores, logarithms = ("scores", LOGITS_LAYER) if end == "normalized_sigmoid" else (LOGITS_LAYER, "log_sigmoid")
-    x = keras.layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=scores)(x)
+    x = keras.layers.Dense(labels, kernel_initializer=initializers(), dtype="float32", name=scores)(x)
     if end != "softmax":
         x = keras.layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
     return keras.layers.Activation("softmax", dtype="float32", name=PROBABILITIES_LAYER)(x)
@@ -83,47 +70,45 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
 def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
-    It is one flat, uncompiled functional graph: float32 pixels from 0 to 255 of shape (n, image_size, image_size, 3)
-    in, float32 probabilities of shape (n, labels) out. It includes all preprocessing after the resize.
+    The classifier is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
+    (n, image_size, image_size, 3), includes all preprocessing after the resize, and returns float32 probabilities of
+    shape (n, labels).
+
+    For the model ``features``, the whole backbone is frozen, whatever the value of ``unfreeze``. Batch norm of a
+    backbone stays in inference mode, since the statistics of a few small batches are worse than the pretrained ones.
 
     Args:
         params: The section ``train``.
-        labels: How many classes there are.
+        labels: Number of classes.
         image_size: Side of the images in pixels.
-        root: The project folder, to which a weights file is relative; default: the current one.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
 
     Raises:
-        TrainError: The images are too small for so many layers, or a backbone's weights are not available.
+        TrainError: The images are too small for the layers, or the weights of a backbone are missing or do not match.
     """
     if params.model == "cnn":
         return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
-    return _build_with_backbone(params, labels=labels, image_size=image_size, root=root)
+    layers = feature_layers(params)
+    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, layers=layers, root=root)
+    _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
+    probabilities = _head(backbone.output, params, labels=labels)
+    return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
 
 
 def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> keras.Model:
-    """Return a CNN: convolutional blocks, then dense layers, then probabilities.
-
-    Args:
-        params: The layers.
-        labels: How many classes there are.
-        image_size: Side of the images in pixels.
-        seed: Seed of the initial weights.
-
-    Raises:
-        TrainError: The images are too small for so many layers.
-    """
-    draw = _Draw(seed)
+    """Return a CNN: convolutional blocks, then dense layers, then probabilities."""
+    initializers = _Initializers(seed)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = pixels
     if params.channels == 1:
-        # Weighted as in ITU-R BT.601; an operation, since Keras has no layer for it.
+        # Weighted as in ITU-R BT.601; Keras has an operation for it, but no layer.
         x = keras.ops.image.rgb_to_grayscale(x)
     if params.rescaling in _RESCALINGS:
         scale, offset = _RESCALINGS[params.rescaling]
         x = keras.layers.Rescaling(scale, offset, name="rescaling")(x)
     for index, block in enumerate(params.blocks):
         try:
-            x = _block(x, block, draw, f"block_{index}")
+            x = _block(x, block, initializers, f"block_{index}")
         except ValueError as error:
             raise TrainError(
                 f"train.cnn.blocks.{index}: kernel or pooling exceed this block's input of {x.shape[1]} x {x.shape[2]} "
@@ -132,23 +117,23 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
                 "then: dvc repro",
             ) from error
     flatten, average = keras.layers.Flatten(name="flatten"), keras.layers.GlobalAveragePooling2D(name="average")
-    x = _dense_layers((flatten if params.head == "flatten" else average)(x), params.dense, draw)
-    model = keras.Model(pixels, _end_layers(x, params.end, draw, labels=labels), name="cnn")
+    x = _dense_layers((flatten if params.head == "flatten" else average)(x), params.dense, initializers)
+    model = keras.Model(pixels, _end_layers(x, params.end, initializers, labels=labels), name="cnn")
     for operation in model.operations:
         if not isinstance(operation, keras.layers.Layer):
-            # Keras would number it by a count of this process.
+            # An automatic name would depend on the number of operations in this process.
             operation.name = "grey"
     return model
 
 
-def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> keras.KerasTensor:
+def _block(x: keras.KerasTensor, block: BlockParams, initializers: _Initializers, name: str) -> keras.KerasTensor:
     for index in range(block.convolutions):
         x = keras.layers.Conv2D(
             block.filters,
             block.kernel,
             padding=block.padding,
             activation=block.activation,
-            kernel_initializer=draw(),
+            kernel_initializer=initializers(),
             name=f"{name}_convolution_{index}",
         )(x)
         if block.batch_norm is True:
@@ -158,65 +143,43 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
     if block.batch_norm == "after_pooling":
         x = keras.layers.BatchNormalization(name=f"{name}_normalization")(x)
     if block.dropout:
-        x = keras.layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+        x = keras.layers.Dropout(block.dropout, seed=initializers.seed, name=f"{name}_dropout")(x)
     return x
 
 
-def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
-    """Return a backbone with a fresh head, in one flat graph.
-
-    For the model ``features`` the whole backbone is frozen, whatever ``unfreeze`` says. Batch norm stays in inference
-    mode, since the statistics of a few small batches are worse than the pretrained ones.
-
-    Args:
-        params: The section ``train``.
-        labels: How many classes there are.
-        image_size: Side of the images in pixels.
-        root: The project folder, to which a weights file is relative; default: the current one.
-
-    Raises:
-        TrainError: The weights are not available or do not match.
-    """
-    layers = feature_layers(params)
-    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, layers=layers, root=root)
-    _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
-    probabilities = _head(backbone.output, params, labels=labels)
-    return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
-
-
 def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Model:
-    """Return the head alone, from features to probabilities; the model ``features`` fits it and fuses it afterwards.
+    """Return only the head of the model ``features``, from features to probabilities.
 
     Args:
         params: The section ``train``.
-        labels: How many classes there are.
+        labels: Number of classes.
         features: Number of features per image.
     """
     vectors = keras.Input((features,), name="features")
     return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
 
 
-def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
-    """Copy a fitted head's weights into a classifier with its backbone.
+def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Copy the weights of a fitted head into a classifier with a backbone.
 
     Args:
         classifier: A classifier with a backbone, changed in place.
-        weights: Kernel and bias of each dense layer of the head in turn, as ``get_weights`` of :func:`build_head`'s
-            model returns them; for a logistic regression, the transposed coefficients and the intercepts.
+        weights: Kernel and bias of each dense layer of the head, in the order of ``get_weights`` of
+            :func:`build_head`'s model; for a logistic regression, the transposed coefficients and the intercepts.
     """
     import numpy as np
 
     layers = [layer for layer in classifier.layers if in_head(layer) and layer.weights]
-    owned = [weight for layer in layers for weight in layer.weights]
-    for variable, weight in zip(owned, weights, strict=True):
+    variables = [variable for layer in layers for variable in layer.weights]
+    for variable, weight in zip(variables, weights, strict=True):
         variable.assign(np.asarray(weight, dtype=np.float32))
 
 
 def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
-    """Return the backbone's trainable variables, which have a lower learning rate; none in a plain network.
+    """Return the trainable variables of the backbone, which have a lower learning rate; empty without a backbone.
 
     Args:
-        classifier: Any classifier built here, or a copy of it.
+        classifier: A classifier of :func:`build_classifier`, or a copy of it.
     """
     if classifier.name != WITH_BACKBONE:
         return []
@@ -224,18 +187,19 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
 
 
 def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
-    draw = _Draw(params.seed)
+    initializers = _Initializers(params.seed)
     dense: tuple[DenseParams, ...] = params.backbone.dense
     dropout = params.backbone.dropout
     if params.model == "features":
         dense, dropout = (params.features.dense if params.features.head == "mlp" else ()), 0.0
     if dropout:
         x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{HEAD_PREFIX}dropout")(x)
-    return _end_layers(_dense_layers(x, dense, draw, prefix=HEAD_PREFIX), "softmax", draw, labels=labels)
+    x = _dense_layers(x, dense, initializers, prefix=HEAD_PREFIX)
+    return _end_layers(x, "softmax", initializers, labels=labels)
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
-    """Make only the last layers with weights trainable, and disable dropout in the frozen ones."""
+    """Make only the last ``count`` layers with weights trainable, and disable dropout before them."""
     weighted = [
         layer
         for layer in backbone.layers
@@ -247,15 +211,15 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
         layer.trainable = layer in fitted
         frozen = frozen and not layer.trainable
         if isinstance(layer, keras.layers.Dropout) and frozen:
-            # Layers before the first trainable one must be deterministic.
+            # The frozen part must be deterministic.
             layer.rate = 0.0
 
 
 def objective(params: TrainParams) -> keras.losses.Loss:
-    """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``logits_graph``.
+    """Return the cross-entropy, in nats, between one-hot (or mixed) targets and the output of :func:`logits_graph`.
 
-    For the end ``sigmoid`` it is the mean binary cross-entropy over the classes, else the categorical one, in nats.
-    Called with targets and logits, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
+    It takes targets and logits, both float32 of shape (n, labels), and optional sample weights, and returns the mean.
+    For the end ``sigmoid``, it is the mean binary cross-entropy over the classes; otherwise the categorical one.
 
     Args:
         params: The section ``train``.
@@ -266,17 +230,18 @@ def objective(params: TrainParams) -> keras.losses.Loss:
 
 
 def logits_graph(classifier: keras.Model) -> keras.Model:
-    """Return a graph of the classifier's own layers that ends at the logits, whose loss is numerically stable.
+    """Return a graph of a classifier's layers that ends at the logits, whose loss is numerically stable.
+
+    Probabilities have the order of the logits, but may be equal where sigmoids saturate.
 
     Args:
-        classifier: The classifier to fit; the graph shares its weights. Probabilities have the order of
-            the logits, but may be equal where sigmoids saturate.
+        classifier: The classifier to fit; the graph shares its weights.
     """
     return keras.Model(classifier.input, classifier.get_layer(LOGITS_LAYER).output, name="logits")
 
 
 def describe_model(params: TrainParams) -> str:
-    """Return in a few words what the model is.
+    """Return a description of the model in a few words.
 
     >>> from pixmill.core.params import TrainParams
     >>> describe_model(TrainParams(model="features"))
@@ -298,6 +263,6 @@ def describe_model(params: TrainParams) -> str:
     unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
         params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
     )
-    if own and params.backbone.weights == "imagenet":  # Whether it is pretrained, its code alone tells.
+    if own and params.backbone.weights == "imagenet":  # Only its code determines whether it is pretrained.
         return f"{backbone}, {unfrozen}, with a new head"
     return f"{backbone}, {origin} and {unfrozen}, with a new head"

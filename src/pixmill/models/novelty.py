@@ -1,8 +1,9 @@
 """Novelty: how unlike the training images an image is, from 0 to 1.
 
-It is the share of an image's features that the principal directions of the training images leave unexplained: one minus
-the squared length of the projection, relative to that of the standardised features. The length itself would miss images
-with little in them. A named output of the network computes it, beside the logits and from the same features.
+Novelty is the share of an image's features that the principal directions of the training images do not explain: one
+minus the squared length of their projection, relative to the squared length of the standardised features. The absolute
+length would miss images with little content. The network computes it from the same features as the logits, as a
+separate named output.
 """
 
 from __future__ import annotations
@@ -20,15 +21,25 @@ from pixmill.models.determinism import first_line
 from pixmill.models.heads import head_features, logits_of
 from pixmill.models.litert import LOGITS, NOVELTY
 from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.models.scaling import Features, Scaling, principal_directions
 from pixmill.models.tensorflow import keras
+
+MAX_SAMPLE = 4096
+"""Maximum number of images that the novelty is fitted to; with ten times as many, the directions hardly differ."""
+
+_MAX_DIRECTIONS = 64
+"""Fewer held-out classes were found with 16 or 32 directions, no more with 128."""
+
+_MAX_VALUES = 2**17
+"""Maximum size of the directions: half a megabyte."""
 
 
 class Novelty(NamedTuple):
-    """What tells the novelty of an image's features, or of the last of them.
+    """Parameters of the novelty of an image's last features.
 
     Args:
-        mean: The training images' mean, ``float32`` of shape (width,).
-        scale: The inverse of their standard deviation, ``float32`` of shape (width,).
+        mean: Mean of the training images' features, ``float32`` of shape (width,).
+        scale: Inverse of their standard deviation, ``float32`` of shape (width,).
         directions: Orthonormal principal directions of their standardised features, ``float32`` of shape
             (width, directions).
     """
@@ -38,15 +49,40 @@ class Novelty(NamedTuple):
     directions: npt.NDArray[np.float32]
 
 
+def fit_novelty(features: Features) -> Novelty | None:
+    """Fit the novelty to training images; return ``None`` if there are too few images, or no directions.
+
+    Args:
+        features: Shape (n, width), at most :data:`MAX_SAMPLE` rows.
+
+    Raises:
+        TrainError: A feature is not finite.
+    """
+    from threadpoolctl import threadpool_limits
+
+    count, width = features.shape
+    limit = min(_MAX_DIRECTIONS, _MAX_VALUES // width, width - 1, count - 1)
+    if limit < 1:
+        return None
+    scaling = Scaling.of(features, several=True)
+    # One thread, since the result depends on their number.
+    with threadpool_limits(1):
+        directions = principal_directions(features, scaling, limit)
+    if not directions.size:
+        return None
+    parts = (scaling.mean, 1 / scaling.deviation, directions)
+    return Novelty(*(part.astype(np.float32) for part in parts))
+
+
 def save_novelty(folder: Path, novelty: Novelty) -> None:
-    """Write it beside a classifier's weights; equal values give equal bytes."""
+    """Write the novelty parameters next to a classifier's weights; equal values give equal bytes."""
     content = io.BytesIO()
     np.savez(content, **novelty._asdict())
     write_bytes(folder / NOVELTY_FILE, content.getvalue())
 
 
 def load_novelty(folder: Path) -> Novelty | None:
-    """Return the novelty that :func:`save_novelty` wrote; ``None`` for a classifier without one.
+    """Return the novelty parameters that :func:`save_novelty` wrote; ``None`` for a classifier without novelty.
 
     Raises:
         ManifestError: The file is malformed.
@@ -54,22 +90,22 @@ def load_novelty(folder: Path) -> Novelty | None:
     if not (folder / NOVELTY_FILE).exists():
         return None
     try:
-        # From memory: numpy leaves a file open that is no archive.
+        # Read into memory first: numpy does not close a file that is not an archive.
         with np.load(io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False) as arrays:
             return Novelty(*(arrays[name] for name in Novelty._fields))
-    except Exception as error:  # Numpy and zipfile raise all kinds of exceptions.
+    except Exception as error:  # numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)
         raise ManifestError(f"{folder / NOVELTY_FILE} is not intact: {reason}", next="dvc repro -f train") from error
 
 
 def add_novelty(model: keras.Model, features: keras.KerasTensor, novelty: Novelty | None, *, name: str) -> keras.Model:
-    """Return a graph with the output of another under a name, and with the novelty if there is one.
+    """Return a graph with a second output, the novelty; without parameters, return the graph itself.
 
     Args:
         model: A graph with one output.
-        features: The features in it; the novelty is that of the last ones, as many as it has a mean of.
-        novelty: What tells it.
-        name: The name of the graph's own output.
+        features: The features in the graph; the last ones determine the novelty.
+        novelty: Parameters of the novelty, if any.
+        name: Name of the first output.
     """
     from pixmill.models.novelty_layer import NoveltyLayer
 

@@ -1,4 +1,4 @@
-"""The layer that computes the novelty: importing it imports Keras."""
+"""The Keras layer that computes the novelty; importing this module imports Keras."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
     """Compute the novelty of features: shape (n, features) in, (n, 1) out.
 
     Args:
-        width: How many of the last features count.
+        width: Number of last features that are used.
         directions: Number of principal directions.
-        options: Those of each layer.
+        options: Arguments of the base class.
     """
 
     def __init__(self, width: int, directions: int, **options: Any) -> None:
@@ -19,7 +19,7 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
         self.width, self.directions = width, directions
 
     def build(self, _: Any) -> None:
-        """Create the weights: those of :class:`pixmill.models.novelty.Novelty`."""
+        """Create the weights, in the order of :class:`pixmill.models.novelty.Novelty`."""
         shapes = {"mean": (self.width,), "scale": (self.width,), "kernel": (self.width, self.directions)}
         self.mean, self.scale, self.kernel = (
             self.add_weight(shape=shape, name=name, trainable=False) for name, shape in shapes.items()
@@ -27,14 +27,14 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, features: Any) -> Any:
-        """Return the share of the squared length that the directions leave unexplained."""
+        """Return the share of the squared length that the directions do not explain."""
         standard = (features[:, -self.width :] - self.mean) * self.scale
         explained = keras.ops.matmul(standard, self.kernel)
-        # Products of matrices are summed in the same order on every processor.
+        # Matrix products sum in the same order on every processor.
         whole = keras.ops.matmul(standard * standard, keras.ops.ones((self.width, 1)))
         part = keras.ops.matmul(explained * explained, keras.ops.ones((self.directions, 1)))
         return 1 - part / keras.ops.maximum(whole, 1e-6)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "width": self.width, "directions": self.directions}

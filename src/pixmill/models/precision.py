@@ -1,4 +1,4 @@
-"""The compute precision, float32 or bfloat16 in the inner layers, and the machine."""
+"""Compute precision (float32, or bfloat16 in the inner layers) and a fingerprint of the machine."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _SETTINGS = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
-"""Environment variables that choose between implementations, which round differently."""
+"""Prefixes of environment variables that select implementations, which round differently."""
 
 
 @contextlib.contextmanager
 def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
-    """Let the inner layers of a graph compute in a precision inside this block.
+    """Set the compute precision of the inner layers of a graph within the block.
 
-    The weights stay float32, and so do both ends: everything before the first layer with weights, and everything from
-    the last one on. The layers' policies are restored afterwards, so saved files are not affected.
+    The weights stay float32, as do the layers before the first one with weights, the last one with weights, and all
+    layers after it. The policies of the layers are restored afterwards, since saved files would contain them.
 
     Args:
         graph: The graph.
-        precision: Precision of its inner layers.
+        precision: Precision of the inner layers.
     """
     weighted = [index for index, layer in enumerate(graph.layers) if layer.weights]
     inner = graph.layers[weighted[0] : weighted[-1]] if weighted and precision == "bfloat16" else []
@@ -52,12 +52,12 @@ def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
 
 
 def processor() -> str:
-    """Return the CPU model and its instruction sets, as far as Linux reports them."""
+    """Return the CPU model and, on Linux, its instruction sets."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    # Of all distinct cores; ARM calls the flags Features.
+    # Distinct values of all cores; ARM calls the flags Features.
     facts = re.findall(r"^(?:model name|flags|Features)\s*: (.*)$", text, re.MULTILINE)
     return " ".join([platform.machine(), *dict.fromkeys(facts)])
 

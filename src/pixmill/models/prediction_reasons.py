@@ -1,4 +1,4 @@
-"""Why an image has no prediction: what each reason means."""
+"""Texts for the reasons why an image has no prediction."""
 
 import http
 
@@ -8,7 +8,7 @@ _MEANINGS = {
     **UNREADABLE,
     "symlink": "a symbolic link that leads out of the folder",
     "unreadable": "the file cannot be read",
-    # of URLs
+    # Reasons of URLs.
     "bad_data_uri": "an inlined image that cannot be decoded",
     "bad_redirect": "a redirect to a URL that is not allowed",
     "bad_response": "an invalid HTTP response",
@@ -30,7 +30,7 @@ _MEANINGS = {
 
 
 def meaning(reason: str) -> str:
-    """Return what a reason means: a sentence without a full stop; an unknown one without its underscores."""
+    """Return the text for a reason, without a full stop; for an unknown reason, its words."""
     status = reason.removeprefix("http_")
     if status != reason and status.isdecimal():
         phrases = {str(value.value): value.phrase for value in http.HTTPStatus}

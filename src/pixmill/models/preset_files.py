@@ -1,4 +1,4 @@
-"""Presets of KerasHub as files: where they lie, and whether they are those that params pin."""
+"""Files of KerasHub presets: find or download them, and verify the digest that params pin."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pixmill.models.determinism import first_line
 from pixmill.models.tensorflow import load_tensorflow
 
 HUB = "hub:"
-"""What a preset's name in params begins with."""
+"""Prefix of a preset's name in params."""
 
 CONFIG, CONVERTER, WEIGHTS = "config.json", "image_converter.json", "model.weights.h5"
 
 _FILES = (CONFIG, CONVERTER, WEIGHTS)
-"""What is read of a preset, and nothing else: no pickle, no code."""
+"""The only files of a preset that are read; they contain no pickle and no code."""
 
-ANOTHER = "choose another preset: pixmill use hub:PRESET"
-"""What to do about one that cannot be taken."""
+CHOOSE_ANOTHER = "choose another preset: pixmill use hub:PRESET"
+"""Next step for an unsupported preset."""
 
 _FAMILIES = ("clip", "dinov2", "dinov3", "siglip")
-"""Of KerasHub's built-in presets, those of :data:`pixmill.models.presets.FAMILIES`."""
+"""Built-in presets of KerasHub that belong to :data:`pixmill.models.presets.FAMILIES`."""
 
 _LICENCES = {
     "clip_vit_base_patch": "MIT",
@@ -35,33 +35,29 @@ _LICENCES = {
     "dinov3_": "DINOv3 License",
     "siglip": "Apache-2.0",
 }
-"""By the beginnings of KerasHub's built-in names."""
+"""Licences by prefix of KerasHub's built-in names."""
 
 
 def preset_of(params: BackboneParams) -> str | None:
-    """Return which preset params name; ``None`` if the backbone is another network.
-
-    It is a built-in name of KerasHub, or a folder.
-    """
+    """Return the preset in params: a built-in name of KerasHub or a folder; ``None`` for another network."""
     return params.name.removeprefix(HUB) if params.name.startswith(HUB) else None
 
 
 def pinned_folder(params: BackboneParams, root: Path) -> Path:
-    """Return the folder of the preset that params pin; it is downloaded once, with progress, into the user's cache.
+    """Return the folder of the preset that params pin, downloaded once into the user's cache.
 
     Args:
-        params: The section ``train.backbone``; its ``name`` is a preset's.
-        root: The project folder, to which a folder is relative.
+        params: The section ``train.backbone``, with the ``name`` of a preset.
+        root: Project folder, to which the folder of a preset is relative.
 
     Raises:
-        TrainError: It is not pinned, is not available, or has other content than what is pinned.
+        TrainError: The preset is not pinned, is not available, or its content differs from the pinned digest.
     """
     preset = preset_of(params)
     assert preset is not None
     again = f"pixmill use {params.name}"
-    _refuse_address(preset)
     if params.sha256 is None:
-        raise TrainError(f"train.backbone.sha256: {preset} is not pinned, so nobody could repeat the run", next=again)
+        raise TrainError(f"train.backbone.sha256: {preset} is not pinned; the run would not be repeatable", next=again)
     folder = find_preset(preset, params.revision, root)
     found = preset_digest(folder)
     if found != params.sha256:
@@ -73,16 +69,16 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
 
 
 def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
-    """Return the revision of a preset that KerasHub names, its SHA-256, and its folder.
+    """Return the current revision of a preset (``None`` for a folder), its SHA-256, and its folder.
 
     Args:
         preset: As :func:`preset_of` returns it.
-        root: The project folder.
+        root: Project folder.
 
     Raises:
-        TrainError: It does not exist, or is not available.
+        TrainError: The preset does not exist or is not available.
     """
-    # The built-in handle of Kaggle names the version.
+    # The Kaggle handle in KerasHub ends with the version.
     revision = None if _is_folder(preset, root) else _handle(preset).rpartition("/")[2]
     folder = find_preset(preset, revision, root)
     return revision, preset_digest(folder), folder
@@ -93,13 +89,17 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
 
     Args:
         preset: As :func:`preset_of` returns it.
-        revision: A version of Kaggle; ``None`` for a folder.
-        root: The project folder.
+        revision: Version on Kaggle; ``None`` for a folder.
+        root: Project folder.
 
     Raises:
-        TrainError: It does not exist, is not available, or lacks a file.
+        TrainError: The preset does not exist, is not available, or lacks a file.
     """
-    _refuse_address(preset)
+    if "://" in preset:
+        raise TrainError(
+            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
+            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
+        )
     if _is_folder(preset, root):
         folder = root / preset
     elif revision is None:
@@ -119,14 +119,13 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise TrainError(
-            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}",
-            next=ANOTHER,
+            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}", next=CHOOSE_ANOTHER
         )
     return folder
 
 
 def preset_digest(folder: Path) -> str:
-    """Return the SHA-256 of a preset: that of what ``sha256sum`` prints for its three files in the order of names."""
+    """Return the SHA-256 of the output of ``sha256sum`` for the three files of a preset, ordered by name."""
     lines = []
     for name in _FILES:
         with (folder / name).open("rb") as file:
@@ -135,7 +134,7 @@ def preset_digest(folder: Path) -> str:
 
 
 def licence_of(params: BackboneParams) -> str:
-    """Return the licence of a preset's weights as its makers state it, ``unknown`` where that has not been looked up.
+    """Return the licence of a built-in preset's weights; ``unknown`` for other presets.
 
     >>> licence_of(BackboneParams(name="hub:dinov2_small", revision="1"))
     'Apache-2.0'
@@ -143,7 +142,7 @@ def licence_of(params: BackboneParams) -> str:
     Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's CLIP.
 
     Args:
-        params: The section ``train.backbone``, pinned: a folder has no revision.
+        params: The section ``train.backbone``, pinned.
     """
     preset = preset_of(params) or ""
     known = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
@@ -151,7 +150,7 @@ def licence_of(params: BackboneParams) -> str:
 
 
 def describe_preset(params: BackboneParams) -> str | None:
-    """Return what a backbone is, for a model card; ``None`` if it is no preset.
+    """Return name, version, licence and digest of a preset for a model card; ``None`` for another network.
 
     >>> describe_preset(BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)).partition(", SHA")[0]
     'dinov2_small, version 1, licence Apache-2.0'
@@ -169,23 +168,17 @@ def _is_folder(preset: str, root: Path) -> bool:
     return "/" in preset or (root / preset).is_dir()
 
 
-def _refuse_address(preset: str) -> None:
-    if "://" in preset:
-        raise TrainError(
-            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
-            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
-        )
-
-
 def _handle(preset: str) -> str:
-    """Return Kaggle's name of a built-in preset: ``<owner>/<model>/keras/<variation>/<version>``."""
+    """Return the Kaggle handle of a built-in preset: ``<owner>/<model>/keras/<variation>/<version>``."""
     load_tensorflow()
     import keras_hub
 
-    every = keras_hub.models.Backbone.presets
-    known = {name: about for name, about in every.items() if about["metadata"].get("path") in _FAMILIES}
-    if preset in every and preset not in known:
-        raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=ANOTHER)
+    presets = keras_hub.models.Backbone.presets
+    known = {name: details for name, details in presets.items() if details["metadata"].get("path") in _FAMILIES}
+    if preset in presets and preset not in known:
+        raise TrainError(
+            f"{preset} is not supported as a backbone; supported are {', '.join(_FAMILIES)}", next=CHOOSE_ANOTHER
+        )
     if preset not in known:
         raise TrainError(
             f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
@@ -196,13 +189,13 @@ def _handle(preset: str) -> str:
 
 @contextlib.contextmanager
 def _downloading(preset: str) -> Iterator[None]:
-    """Word errors of the libraries that download, and keep standard output for results."""
+    """Replace download errors by a message, and keep standard output for results."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (ImportError, TrainError):
         raise
-    except Exception as error:  # Each library has dozens.
+    except Exception as error:  # Each library has dozens of exceptions.
         reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
         raise DownloadError(
             f"{preset} cannot be downloaded: {reason}",

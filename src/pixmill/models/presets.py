@@ -14,8 +14,8 @@ from pixmill.core.process.progress import announce
 from pixmill.core.words import did_you_mean
 from pixmill.models.determinism import first_line
 from pixmill.models.layers import AUTO, TOP
-from pixmill.models.model_folder import find_disallowed_class
-from pixmill.models.preset_files import ANOTHER, CONFIG, CONVERTER
+from pixmill.models.model_folder import find_disallowed_class, nested_dicts
+from pixmill.models.preset_files import CHOOSE_ANOTHER, CONFIG, CONVERTER
 from pixmill.models.tensorflow import keras, load_tensorflow
 
 FAMILIES = {
@@ -24,10 +24,10 @@ FAMILIES = {
     "DINOV3Backbone": (),
     "SigLIPBackbone": ("SigLIPVisionEncoder", "SigLIPTextEncoder"),
 }
-"""The encoders of each kind of network; a kind with encoders takes images of one size only.
+"""Encoders by kind of network; a kind with encoders has only one input size.
 
-Others of KerasHub 0.32 cannot be saved within a classifier: their layers (ViT, DeiT, Swin) are not made again from what
-``get_config`` returns."""
+Other kinds of KerasHub 0.32 (ViT, DeiT, Swin) cannot be saved within a classifier: ``from_config`` does not restore
+their layers from ``get_config``."""
 
 
 def preset_features(
@@ -35,22 +35,20 @@ def preset_features(
 ) -> keras.Model:
     """Return a frozen graph from pixels to features of shape (n, width).
 
-    A layer is a block: ``block1``, ``block2`` and so on, and ``top``, the last with its normalization. Each gives its
-    class token (SigLIP has none; of its top it is the pooled output instead), then the average of its patch tokens, as
-    in the linear evaluation of DINOv2.
-
-    ``auto`` stands for the last four blocks.
+    Layers are blocks: ``block1``, ``block2`` and so on; ``top`` is the last block with its normalization. The features
+    of a layer are its class token, then the average of its patch tokens, as in the linear evaluation of DINOv2. SigLIP
+    has no class token, but a pooled output at the top. ``auto`` selects the last four blocks.
 
     Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023, appendix B.3.
 
     Args:
-        pixels: The input, from 0 to 255, of shape (n, side, side, 3).
-        folder: The preset's folder.
+        pixels: Input from 0 to 255, of shape (n, side, side, 3).
+        folder: Folder of the preset.
         layers: Names of layers.
-        image_size: Side to which images are resized; default: as they are, or the network's only size.
+        image_size: Side to which images are resized. Default: the only input size of the network, else unchanged.
 
     Raises:
-        TrainError: The preset is damaged, of another kind, does not take such images, or has no such layer.
+        TrainError: The preset is damaged or unsupported, does not take images of this size, or lacks a layer.
     """
     name, config = read_preset(folder)
     load_tensorflow()
@@ -59,14 +57,13 @@ def preset_features(
     try:
         side = _side(config, name, image_size or pixels.shape[1], given=image_size is not None)
     except (LookupError, TypeError, ValueError) as error:
-        raise TrainError(
-            f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
-        ) from error
+        message = f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}"
+        raise TrainError(message, next=CHOOSE_ANOTHER) from error
     of_text = bool(FAMILIES[name])
     options: dict[str, Any] = {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
     try:
         with warnings.catch_warnings():
-            # If a weight is missing from the file, Keras only warns and keeps the random one.
+            # Keras only warns about weights that are missing from the file, and keeps the random ones.
             warnings.simplefilter("error", UserWarning)
             backbone = keras_hub.models.Backbone.from_preset(str(folder.resolve()), dtype="float32", **options)
             converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
@@ -85,60 +82,50 @@ def preset_features(
     outputs = _outputs(name, encoder)
     parts = [part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])]
     whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
-    # The same layers once more, behind other pixels: not a model within a model.
+    # Call the layers on the preprocessed pixels; calling the graph would nest a model.
     graph, (key,) = keras.Model(encoder.input, whole), [*encoder.input] if isinstance(encoder.input, dict) else (None,)
     features = graph._run_through_graph(x if key is None else {key: x}, operation_fn=lambda operation: operation)
     model = keras.Model(pixels, features, name="preset")
-    if strange := find_disallowed_class(json.loads(model.to_json())):
-        # Before hours of features for a classifier that could not be loaded.
-        raise TrainError(f"{folder} has layers that a saved classifier may not contain: {strange}", next=ANOTHER)
+    if disallowed := find_disallowed_class(json.loads(model.to_json())):
+        # Fail before hours of features for a classifier that could not be loaded.
+        message = f"{folder} has layers that a saved classifier may not contain: {disallowed}"
+        raise TrainError(message, next=CHOOSE_ANOTHER)
     return model
 
 
 def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return a preset's class and config, of which loading makes nothing but networks and their preprocessing.
+    """Return class name and config of a preset, after checking that its files name only allowed classes.
 
     Args:
-        folder: The preset's folder.
+        folder: Folder of the preset.
 
     Raises:
-        TrainError: It is damaged, or of a kind that is not supported.
+        TrainError: The preset is damaged or unsupported.
     """
     try:
         content, converter = (json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER))
         name, config = content["class_name"], content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
-            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
+            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}",
+            next=CHOOSE_ANOTHER,
         ) from error
     if name not in FAMILIES:
         known = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
-        raise TrainError(
-            f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=ANOTHER
-        )
+        raise TrainError(f"{folder}: {name} is not supported; supported are {known}", next=CHOOSE_ANOTHER)
     allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
-    if strange := _strange_class([content, converter], allowed):
-        raise TrainError(f"{folder} names {strange}, which is not loaded", next=ANOTHER)
+    for part in nested_dicts([content, converter]):
+        if "class_name" in part:
+            found, registered = str(part["class_name"]), part.get("registered_name")
+            is_policy = (part.get("module"), found, registered) == ("keras", "DTypePolicy", None)
+            # Keras looks up a class by its registered name first.
+            if not is_policy and (found not in allowed or registered != f"keras_hub>{found}"):
+                raise TrainError(f"{folder} names {found} ({registered}), which is not loaded", next=CHOOSE_ANOTHER)
     return name, config
 
 
-def _strange_class(part: Any, allowed: set[str]) -> str | None:
-    """Return the first class in an architecture that is not one of KerasHub's that may be there, at any depth."""
-    if isinstance(part, dict):
-        if "class_name" in part:
-            name, registered = str(part["class_name"]), part.get("registered_name")
-            is_policy = (part.get("module"), name, registered) == ("keras", "DTypePolicy", None)
-            # Keras looks for a class by its registered name first.
-            if not is_policy and (name not in allowed or registered != f"keras_hub>{name}"):
-                return f"{name} ({registered})"
-        part = list(part.values())
-    if isinstance(part, list):
-        return next(filter(None, (_strange_class(each, allowed) for each in part)), None)
-    return None
-
-
 def _side(config: Mapping[str, Any], name: str, side: int, *, given: bool) -> int:
-    """Return the network's input size in pixels."""
+    """Return the input size of the network in pixels."""
     if FAMILIES[name]:
         own = int(config["vision_encoder"]["config"]["image_shape"][0])
         if given and side != own:
@@ -161,7 +148,7 @@ def _side(config: Mapping[str, Any], name: str, side: int, *, given: bool) -> in
 
 
 def _per_channel(value: Any) -> Any:
-    """Return what :class:`keras.layers.Rescaling` takes and JSON holds."""
+    """Return a value that :class:`keras.layers.Rescaling` takes and JSON can represent."""
     if value is None or isinstance(value, int | float):
         return value
     return [float(each) for each in value]
@@ -172,8 +159,8 @@ class _Tokens(NamedTuple):
 
     Args:
         tokens: Of shape (n, tokens, width).
-        others: How many of the first ones belong to no patch: the class token, if any, and registers.
-        pooled: What stands for the class token, of shape (n, width); default: the first token, if it is no patch's.
+        others: Number of leading tokens that are not patches: class token, if any, and registers.
+        pooled: Replacement of the class token, of shape (n, width). Default: the class token, if any.
     """
 
     tokens: keras.KerasTensor
@@ -182,7 +169,7 @@ class _Tokens(NamedTuple):
 
 
 def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
-    """Return the outputs of a network by the names of layers, in their order."""
+    """Return the outputs of a network by layer name, in the order of the layers."""
     if name.startswith("DINO"):
         others = 1 + encoder.num_register_tokens
         outputs = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers - 1)]
@@ -196,7 +183,7 @@ def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
 
 
 def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:
-    """Return the features of a layer, the average over the image as the last one."""
+    """Return the features of a layer; the last are the average over the image."""
     count, width = output.tokens.shape[1:]
     parts, tokens = [] if output.pooled is None else [output.pooled], output.tokens
     if output.others:
@@ -205,7 +192,7 @@ def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:
         tokens = keras.layers.Cropping1D((output.others, 0), name=f"patches_{name}")(tokens)
     side = math.isqrt(count - output.others)
     if side**2 != count - output.others:
-        # SigLIP's embedding claims one token more than it has, so the patches cannot be laid out as a map.
+        # The embedding of SigLIP states one token too many, so the patches do not form a map.
         return [*parts, keras.layers.GlobalAveragePooling1D(name=f"average_{name}")(tokens)]
     grid = keras.layers.Reshape((side, side, width), name=f"map_{name}")(tokens)
     return [*parts, keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(grid)]

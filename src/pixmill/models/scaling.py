@@ -1,4 +1,4 @@
-"""Standardised features: mean 0 and standard deviation 1, without a copy of all of them; their principal directions."""
+"""Standardisation of features without copying them, and principal directions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 
-BLOCK = 512
-"""Images that are held in double precision at a time: few enough for the processor's cache."""
+BLOCK_ROWS = 512
+"""Rows in double precision at a time; they fit into the cache of the processor."""
 
-_FLOOR = 0.2
-"""Smallest standard deviation that features of several layers are divided by, as a share of the median one: a feature
-that is nearly constant in training would otherwise decide alone about an image in which it is not."""
+_MIN_RELATIVE_DEVIATION = 0.2
+"""Minimum divisor of features of several layers, relative to the median standard deviation. Without it, a feature that
+is nearly constant in training would dominate images in which it differs."""
 
 Features = npt.NDArray[np.float32]
 
@@ -38,13 +38,13 @@ class Scaling:
 
         Args:
             features: Shape (n, width).
-            several: Whether they are those of several layers, and have a floor. Default: no.
+            several: Whether the features come from several layers, so deviations have a minimum. Default: false.
 
         Raises:
             TrainError: A feature is not finite.
         """
-        blocks = [slice(start, start + BLOCK) for start in range(0, len(features), BLOCK)]
-        with np.errstate(invalid="ignore"):  # An infinite feature is reported below.
+        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(features), BLOCK_ROWS)]
+        with np.errstate(invalid="ignore"):  # Infinite features raise below.
             mean = sum(features[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(features)
         if not np.isfinite(mean).all():
             raise TrainError(
@@ -55,13 +55,13 @@ class Scaling:
         deviation = np.sqrt(squares / len(features))
         varies = deviation > 1e-7 * (1 + np.abs(mean))
         if several and varies.any():
-            deviation = np.maximum(deviation, _FLOOR * np.median(deviation[varies]))
+            deviation = np.maximum(deviation, _MIN_RELATIVE_DEVIATION * np.median(deviation[varies]))
         return cls(mean, np.where(varies, deviation, 1.0))
 
     def fold_into(
         self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return kernel and bias of a layer on raw features that is equivalent to the given one on scaled features.
+        """Return kernel and bias on raw features that are equivalent to the given ones on scaled features.
 
         Args:
             kernel: Shape (width, units).
@@ -71,35 +71,35 @@ class Scaling:
         return scaled, bias - self.mean @ scaled
 
 
-def principal_directions(features: Features, scaling: Scaling, most: int) -> npt.NDArray[np.float64]:
-    """Return the leading principal directions of standardised features, the strongest one last.
+def principal_directions(features: Features, scaling: Scaling, limit: int) -> npt.NDArray[np.float64]:
+    """Return the leading principal directions of standardised features, the strongest last.
 
     The number of threads of matrix products affects the last digits.
 
     Args:
         features: Shape (n, width).
-        scaling: Their scaling.
-        most: Maximum number of directions, at least one.
+        scaling: Scaling of the features.
+        limit: Maximum number of directions, at least one.
 
     Returns:
-        Orthonormal columns, shape (width, directions); none if all features are constant.
+        Orthonormal columns, shape (width, directions); no columns if all features are constant.
     """
     from scipy.linalg import eigh
 
     count, width = features.shape
-    # Of the smaller product: the directions follow from either.
+    # The directions follow from either product; take the smaller one.
     if count < width:
         standard = (features - scaling.mean) / scaling.deviation
         product = standard @ standard.T
     else:
         product = np.zeros((width, width))
-        for start in range(0, count, BLOCK):
-            block = (features[start : start + BLOCK] - scaling.mean) / scaling.deviation
+        for start in range(0, count, BLOCK_ROWS):
+            block = (features[start : start + BLOCK_ROWS] - scaling.mean) / scaling.deviation
             product += block.T @ block
     if not product.trace() > 0:
         return np.empty((width, 0))
     size = len(product)
-    values, vectors = eigh(product, subset_by_index=[max(0, size - most), size - 1])
+    values, vectors = eigh(product, subset_by_index=[max(0, size - limit), size - 1])
     vectors = vectors[:, values > 1e-9 * values[-1]]
     directions: npt.NDArray[np.float64] = standard.T @ vectors if count < width else vectors
     directions /= np.linalg.norm(directions, axis=0)
@@ -108,10 +108,10 @@ def principal_directions(features: Features, scaling: Scaling, most: int) -> npt
 
 @dataclass(frozen=True)
 class Scaled:
-    """Index features like an array, and standardise the rows that are read, as ``float32``.
+    """Features that are standardised as ``float32`` when they are indexed.
 
     Args:
-        features: Shape (n, width); they stay as they are.
+        features: Shape (n, width), unchanged.
         scaling: Mean and deviation, usually of the training features.
     """
 

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, loaded when one of their names is first used: importing them takes seconds."""
+"""TensorFlow and Keras, imported on first use, since their import takes seconds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 else:
 
     class _LazyModule:
-        """Stand for a module until one of its names is used."""
+        """Import a module on the first access to one of its names."""
 
         def __init__(self, name: str) -> None:
             self._name = name
 
         def __getattr__(self, name: str) -> Any:
-            if name.startswith("_"):  # Asked by what inspects modules, such as doctest.
+            if name.startswith("_"):  # Tools that inspect modules, such as doctest.
                 raise AttributeError(name)
             load_tensorflow()
             return getattr(importlib.import_module(self._name), name)
@@ -32,13 +32,12 @@ else:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras for the first time, quietly, with the settings that results depend on.
+    """Import TensorFlow and Keras quietly, with the settings that results depend on.
 
-    Your ``KERAS_BACKEND`` or ``keras.json`` (backend, float type, order of axes, epsilon) is ignored, since it would
-    give another model under the same params, or none.
+    ``KERAS_BACKEND`` and ``keras.json`` (backend, float type, order of axes, epsilon) are ignored, since they would
+    change the model.
 
-    While TensorFlow loads and looks for devices, it writes lines about oneDNN and absent GPUs directly to the file
-    descriptor of standard error, whatever its settings. They are hidden.
+    TensorFlow writes lines about oneDNN and missing GPUs to the file descriptor of standard error; they are hidden.
     """
     if "tensorflow" in sys.modules:
         return

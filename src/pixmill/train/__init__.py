@@ -1,15 +1,14 @@
-"""The stage train: fits a classifier to the packed images, bit-for-bit reproducibly.
+"""The stage train: fit a classifier to the packed images, bit-for-bit reproducibly.
 
-- ``training``: the stage's entry point
-- ``training_key``: a hash of everything the weights depend on; ``checkpoints``: trainings cached by it
+- ``training``: entry point of the library; ``weights``: fit a classifier or reuse a finished training
+- ``training_key``: digest of everything that weights depend on; ``checkpoints``: trainings cached by it
 - ``fitting``: ``Fitter``, which fits one kind of model; the training loop with early stopping
-- ``steps``: one training step, and the batches
-- ``history``: the metrics of each epoch, best epoch, early stopping and learning rate
-- ``callback``: what follows a training
-- ``heads``: the fitters that need a backbone's features; ``logistic``: the logistic regression; ``scaling``:
-  standardised features
-- ``learning_curve``: the same model fitted to fewer images, to estimate the gain from more
-- ``folds``: cross-validation
+- ``steps``: one training step, and its batches
+- ``history``: metrics of each epoch, best epoch, early stopping and learning rate
+- ``callback``: hooks for epochs and folds
+- ``heads``: fitters that need the features of a backbone; ``logistic``: logistic regression
+- ``learning_curve``: accuracy by number of images; ``regularization``: loss by regularization strength
+- ``folds``: cross-validation; ``trial``: one training of a sweep
 """
 
 from pixmill.train.callback import Callback

@@ -1,4 +1,4 @@
-"""Trainings cached by their key: a finished one is reused, an unfinished one resumes from its last complete epoch."""
+"""Trainings cached by key: finished trainings are reused, others resume after their last complete epoch."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from pixmill.train.history import Epoch, Timing
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-_MOST_BYTES = 10**9
-"""Maximum total size of all checkpoints that are not pinned, finished or not; the oldest are deleted first."""
+_MAX_BYTES = 10**9
+"""Maximum total size of all checkpoints that are not pinned; the oldest are deleted first."""
 
-_PINNED = "pinned"
-"""How the names of files begin that name pinned trainings."""
+_PIN_PREFIX = "pinned"
+"""Name prefix of files that list pinned trainings."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that a training needs to resume as if never interrupted, or the result of a finished one.
+    """The state from which a training resumes, or the result of a finished training.
 
-    Randomness follows from seed and epoch, and the state of schedule and early stopping from the history.
+    Randomness is a function of seed and epoch; the state of schedule and early stopping is a function of the history.
 
     Args:
-        history: The metrics of each epoch.
-        timings: When each epoch ended, and how long it took.
-        state: Weights and optimizer state after the last epoch; for a finished training, the classifier's
+        history: Metrics of each epoch.
+        timings: End and duration of each epoch.
+        state: Weights and optimizer state after the last epoch; for a finished training, the fields of
             :class:`pixmill.models.novelty.Novelty`, or nothing.
         best: Weights of the best epoch; for a finished training, those of the whole classifier.
         finished: Whether the training is finished.
@@ -49,22 +49,21 @@ class Checkpoint:
 
 
 def pin(folder: Path, owner: str, keys: Iterable[str]) -> None:
-    """Keep finished trainings, whatever else is written, until their owner pins others instead.
+    """Exempt finished trainings from deletion until their owner pins others.
 
     Args:
-        folder: That of the checkpoints.
-        owner: Who pins them, such as ``sweep``.
-        keys: Of the trainings.
+        folder: Folder of the checkpoints.
+        owner: Name of the owner, such as ``sweep``.
+        keys: Keys of the trainings.
     """
-    write_text(folder / f"{_PINNED}-{owner}", "".join(f"{key}\n" for key in keys))
+    write_text(folder / f"{_PIN_PREFIX}-{owner}", "".join(f"{key}\n" for key in keys))
 
 
 class Checkpoints:
-    """Keep one training in its own file.
+    """The checkpoint file of one training.
 
-    The file is written under a temporary name and renamed, so a kill at any instant leaves either the previous or the
-    new checkpoint, and two processes at the same training write the same. From a damaged file (its archive has
-    checksums) the training starts over, and a line says so.
+    The file is written under a temporary name and renamed: a killed process leaves the previous or the new checkpoint.
+    If the file is damaged (its archive has checksums), the training starts over with a message.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp(), "key.npz"))
@@ -74,18 +73,18 @@ class Checkpoints:
     array(9)
 
     Args:
-        path: The file; each training has its own. Default: none, so that nothing is kept.
+        path: The file. Default: nothing is saved.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
 
     def within(self, name: str) -> Checkpoints:
-        """Return the checkpoints of a sub-training, such as a fold's."""
+        """Return the checkpoints of a sub-training, such as a fold."""
         return Checkpoints(self._path and self._path.with_suffix(f".{name}.npz"))
 
     def load(self) -> Checkpoint | None:
-        """Return the last checkpoint, or ``None`` if there is no intact one."""
+        """Return the checkpoint; ``None`` if it is missing or damaged."""
         if self._path is None:
             return None
         remove_temporary(self._path.parent, f"-{self._path.name}")
@@ -110,13 +109,13 @@ class Checkpoints:
             return None
 
     def load_finished(self, callback: Callback) -> Checkpoint | None:
-        """Return a finished training, reporting its epochs again; ``None`` if there is none."""
-        kept = self.load()
-        if kept is None or not kept.finished:
+        """Return a finished training, after passing its epochs to a callback; ``None`` if there is none."""
+        checkpoint = self.load()
+        if checkpoint is None or not checkpoint.finished:
             return None
-        for epoch, timing in zip(kept.history, kept.timings, strict=True):
+        for epoch, timing in zip(checkpoint.history, checkpoint.timings, strict=True):
             callback.on_epoch_end(epoch, timing)
-        return kept
+        return checkpoint
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Save the state after an epoch, or the result of a finished training."""
@@ -133,12 +132,12 @@ class Checkpoints:
             np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         pinned = pinned_keys(self._path.parent)
         others = (path for path in self._path.parent.glob("[!.]*.npz") if path.name.partition(".")[0] not in pinned)
-        keep_newest(others, _MOST_BYTES)
+        keep_newest(others, _MAX_BYTES)
 
 
 def pinned_keys(folder: Path) -> set[str]:
-    """Return the keys of the trainings that are pinned."""
-    return {key for path in folder.glob(f"{_PINNED}-*") for key in path.read_text().split()}
+    """Return the keys of pinned trainings."""
+    return {key for path in folder.glob(f"{_PIN_PREFIX}-*") for key in path.read_text().split()}
 
 
 def _without(prefix: str, arrays: Arrays) -> Arrays:

@@ -1,4 +1,4 @@
-"""How a model is fitted: the training loop with early stopping, and what all kinds of models have in common."""
+"""The training loop with early stopping, and the base class of fitters."""
 
 from __future__ import annotations
 
@@ -26,40 +26,46 @@ from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
-_BATCH = 32
+_BATCH_SIZE = 32
 """Images per batch of predictions."""
 
-_REPORT_EVERY = 1.0
-"""Seconds between two progress updates of the loss, each of which waits for a step."""
+_REPORT_SECONDS = 1.0
+"""Time between two progress updates of the loss, each of which waits for a step."""
 
 
 @dataclass(frozen=True)
 class FitData:
-    """The images of one fit, and what follows it.
+    """The images of one fit, its checkpoints and its callback.
 
     Args:
         training: The training split.
-        validation: The validation split, used for early stopping and to choose the best epoch.
-        checkpoints: Where each epoch is saved and from where a training resumes; default: nowhere.
-        callback: Follows the training; default: nothing.
-        until: The last epoch, regardless of patience and time limit, whose weights are kept; a logistic regression
-            always runs to convergence. Default: as the params say.
-        what: Label of the progress bar.
-        test: The test split, whose features evaluation needs, so that one pass computes those of all splits; its labels
-            are not read. Default: none.
+        validation: The validation split, which determines early stopping and the best epoch.
+        checkpoints: Storage of each epoch, from which a training resumes. Default: none.
+        callback: Hooks of the training. Default: none.
+        last_epoch: The epoch that ends the training, regardless of patience and time limit, and whose weights are kept;
+            a logistic regression always runs to convergence. Default: determined by the params.
+        title: Label of the progress bar.
+        test: The test split, whose features are computed in the same pass for evaluation; its labels are not read.
+            Default: none.
     """
 
     training: Part
     validation: Part
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     callback: Callback = field(default_factory=Callback)
-    until: int | None = None
-    what: str = "Train"
+    last_epoch: int | None = None
+    title: str = "Train"
     test: Part | None = None
 
 
 class Fitted(NamedTuple):
-    """A fitted classifier, uncompiled; its finished training, which is not saved yet; and the validation's features."""
+    """A fitted classifier, uncompiled.
+
+    Args:
+        classifier: The classifier, with the weights of the best epoch.
+        checkpoint: Its finished training.
+        features: Features of the validation split, if fitting needed them.
+    """
 
     classifier: keras.Model
     checkpoint: Checkpoint
@@ -68,16 +74,16 @@ class Fitted(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitter(ABC):
-    """Fit classifiers of one kind, in the project whose files the params name.
+    """Fit classifiers of one kind.
 
-    The order of the images and all randomness follow from seed and epoch, so equal inputs give equal weights, even if
+    The order of the images and all randomness are functions of seed and epoch: equal inputs give equal weights, even if
     the training was interrupted and resumed.
 
     Args:
         params: The section ``train``.
-        labels: How many classes there are.
+        labels: Number of classes.
         image_size: Side of the images in pixels.
-        root: The project folder, to which a weights file is relative, and whose ``src`` holds plugins.
+        root: Project folder; weights files are relative to it, and its ``src`` contains plugins.
         scratch: Folder of the feature cache.
     """
 
@@ -99,93 +105,86 @@ class Fitter(ABC):
             data: The images.
 
         Raises:
-            TrainError: The backbone's weights are not available, or the loss is not finite.
+            TrainError: The weights of the backbone are missing, or the loss is not finite.
         """
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
-        """Return the features of images by which the novelty of others is judged; shape (n, width).
+        """Return the features that the novelty is fitted to; shape (n, width).
 
         Args:
             training: Images of the training split.
             classifier: The fitted classifier.
         """
-        graph, batches = (
-            keras.Model(classifier.input, last_features(head_features(classifier))),
-            training.batches(_BATCH),
-        )
-        return np.concatenate([np.asarray(graph(pixels, training=False), np.float32) for pixels, _ in batches])
+        graph = keras.Model(classifier.input, last_features(head_features(classifier)))
+        return _apply(graph, training)
 
-    def answer(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
-        """Return a fitted classifier's probabilities for images, before calibration; shape (images, labels).
+    def predict(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+        """Return uncalibrated probabilities of a fitted classifier; shape (images, labels).
 
         Args:
             classifier: The classifier.
             part: The images.
         """
-        # Called directly: `predict_on_batch` of one network after the other warns of retracing.
-        batches = part.batches(_BATCH)
-        return np.concatenate([np.asarray(classifier(pixels, training=False), np.float32) for pixels, _ in batches])
+        return _apply(classifier, part)
 
     def fit_network(self, network: keras.Model, data: FitData) -> Checkpoint:
-        """Fit a network epoch by epoch, leave it with the weights of its best one, and return its finished training.
+        """Fit a network epoch by epoch, set the weights of its best epoch, and return the finished training.
 
         Args:
-            network: A fresh network from images, or from features, to probabilities; it stays uncompiled.
-            data: Its inputs.
+            network: A fresh network from images or features to probabilities; it stays uncompiled.
+            data: Inputs of the network.
         """
         params, on_epoch_end = self.params, data.callback.on_epoch_end
-        kept = data.checkpoints.load()
-        if kept is None:
-            kept = Checkpoint([], [], {}, weights_of(network))
-        history, timings, best = kept.history, kept.timings, kept.best
+        checkpoint = data.checkpoints.load() or Checkpoint([], [], {}, weights_of(network))
+        history, timings, best = checkpoint.history, checkpoint.timings, checkpoint.best
         weights = balanced_weights(data.training.targets, self.labels) if params.class_weights else None
         trainer = Trainer(network, params, labels=self.labels, class_weights=weights, root=self.root)
-        most = data.until or params.epochs
+        epochs = data.last_epoch or params.epochs
         if history:
-            trainer.restore(kept.state)
-            announce(f"{data.what.lower()}: resuming after epoch {len(history)} of {most}")
+            trainer.restore(checkpoint.state)
+            announce(f"{data.title.lower()}: resuming after epoch {len(history)} of {epochs}")
             for epoch, timing in zip(history, timings, strict=True):
                 on_epoch_end(epoch, timing)
 
         def over() -> bool:
             seconds = sum(timing.seconds for timing in timings)
-            return len(history) >= data.until if data.until else is_over(history, params, seconds=seconds)
+            return len(history) >= epochs if data.last_epoch else is_over(history, params, seconds=seconds)
 
-        images = len(data.training) * (most - len(history))
-        with Progress(data.what, images) as progress:
+        images = len(data.training) * (epochs - len(history))
+        with Progress(data.title, images) as progress:
             while not over():
-                epoch, timing = self._run_epoch(trainer, data, history, progress, f"of {most}")
+                epoch, timing = self._run_epoch(trainer, data, history, progress, epochs)
                 history.append(epoch)
                 timings.append(timing)
                 if best_of(history, params.monitor) is epoch:
                     best = weights_of(network)
                 data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best))
                 on_epoch_end(epoch, timing)
-        if data.until is None:
+        if data.last_epoch is None:
             network.set_weights(list(best.values()))
         return Checkpoint(history, timings, {}, weights_of(network), finished=True)
 
     def _run_epoch(
-        self, trainer: Trainer, data: FitData, history: list[Epoch], progress: Progress, of: str
+        self, trainer: Trainer, data: FitData, history: list[Epoch], progress: Progress, epochs: int
     ) -> tuple[Epoch, Timing]:
-        """Train and validate once, after the epochs of a history."""
+        """Train and validate the epoch after a history."""
         params = self.params
-        number, began = len(history) + 1, time.monotonic()
+        number, start = len(history) + 1, time.monotonic()
         steps = -(-len(data.training) // params.batch_size)
         order = epoch_order(len(data.training), seed=params.seed, epoch=number)
-        rate, title, due = 0.0, f"epoch {number} {of}", began
-        note = title
+        rate, next_report = 0.0, start
+        note = title = f"epoch {number} of {epochs}"
         trainer.begin(number)
         for step, (pixels, targets) in enumerate(feed(data.training, params.batch_size, order)):
             rate = learning_rate(params, history, number, step, steps)
             trainer.train(pixels, targets, rate)
-            if time.monotonic() >= due:
+            if time.monotonic() >= next_report:
                 loss = _finite(trainer.figures("train")["loss"], number, params, rate)
-                note, due = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_EVERY
+                note, next_report = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_SECONDS
             progress.advance(len(targets), note)
         fitted = trainer.figures("train")
         _finite(fitted["loss"], number, params, rate)
-        trained = time.monotonic() - began
+        seconds = time.monotonic() - start
         for pixels, targets in feed(data.validation, params.batch_size):
             trainer.test(pixels, targets)
         validated = trainer.figures("test")
@@ -199,11 +198,11 @@ class Fitter(ABC):
             val_accuracy=validated["accuracy"],
             learning_rate=rate,
         )
-        return epoch, Timing(int(time.time() * 1000), time.monotonic() - began, len(data.training) / trained)
+        return epoch, Timing(int(time.time() * 1000), time.monotonic() - start, len(data.training) / seconds)
 
 
 class NetworkFitter(Fitter):
-    """Fit a whole network, from its fresh head or from scratch."""
+    """Fit a whole network, from scratch or with a fresh head on a backbone."""
 
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh classifier epoch by epoch."""
@@ -211,13 +210,19 @@ class NetworkFitter(Fitter):
         return Fitted(classifier, self.fit_network(classifier, data))
 
 
+def _apply(network: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+    # Direct calls: `predict_on_batch` of several networks warns of retracing.
+    batches = (network(pixels, training=False) for pixels, _ in part.batches(_BATCH_SIZE))
+    return np.concatenate([np.asarray(batch, np.float32) for batch in batches])
+
+
 def weights_of(classifier: keras.Model) -> Arrays:
-    """Return the weights of a classifier in the order of ``get_weights``, by name."""
+    """Return the weights of a classifier by name, in the order of ``get_weights``."""
     return {f"{place:04}": weight for place, weight in enumerate(classifier.get_weights())}
 
 
 def _finite(loss: float, epoch: int, params: TrainParams, rate: float) -> float:
-    """Return a loss if it is finite."""
+    """Return a loss; raise TrainError if it is not finite."""
     if math.isfinite(loss):
         return loss
     raise TrainError(

@@ -1,4 +1,4 @@
-"""Cross-validation: the same model fitted once without each fold, to measure the spread of its metrics."""
+"""Cross-validation: the same model fitted without each fold, to measure the spread of its metrics."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pixmill.train.fitting import FitData, Fitter
 
 @dataclass(frozen=True)
 class Fold:
-    """One way to divide the images into training and validation.
+    """A division of the images into training and validation.
 
     Args:
-        number: From 0.
-        training: All images except the fold's.
-        validation: The fold's images.
+        number: Number of the fold, from 0.
+        training: Images outside of the fold.
+        validation: Images of the fold.
     """
 
     number: int
@@ -32,31 +32,31 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """The result of a fold.
+    """The result of a model that was fitted without a fold.
 
     Args:
-        number: From 0.
-        accuracy: Accuracy on the fold's images of a model that was not trained on them.
-        loss: Mean loss on the fold's images.
-        answers: The model's probabilities for the fold's images, before calibration; shape (images, labels).
+        number: Number of the fold, from 0.
+        accuracy: Accuracy on the images of the fold.
+        loss: Mean loss on the images of the fold.
+        probabilities: Uncalibrated probabilities for the images of the fold; shape (images, labels).
     """
 
     number: int
     accuracy: float
     loss: float
-    answers: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
 
 
 def folds_of(training: Part, validation: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Fold]:
-    """Yield folds, in the order of their numbers.
+    """Yield folds in the order of their numbers.
 
     Args:
         training: The training split.
         validation: The validation split.
-        numbers: The fold of each training and each validation image, in turn; default: those of the split stage.
+        numbers: Fold of each training image, then of each validation image. Default: the folds of the split stage.
 
     Raises:
-        ManifestError: The split stage assigned none.
+        ManifestError: The split stage assigned no folds.
     """
     both = (training, validation)
     rows = pd.concat([part.rows for part in both], ignore_index=True)
@@ -69,49 +69,48 @@ def folds_of(training: Part, validation: Part, numbers: npt.NDArray[np.int64] | 
         numbers = rows["fold"].to_numpy(np.int64)
     targets = np.concatenate([part.targets for part in both])
 
-    def chosen_part(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
-        places = np.flatnonzero(chosen)
-        pixels = Shards([part.pixels for part in both], rows=places)
-        return Part(name, rows.iloc[places].reset_index(drop=True), targets[places], pixels)
+    def select(name: Any, mask: npt.NDArray[np.bool_]) -> Part:
+        indices = np.flatnonzero(mask)
+        pixels = Shards([part.pixels for part in both], rows=indices)
+        return Part(name, rows.iloc[indices].reset_index(drop=True), targets[indices], pixels)
 
     for number in np.unique(numbers).tolist():
-        yield Fold(number, chosen_part("train", numbers != number), chosen_part("val", numbers == number))
+        yield Fold(number, select("train", numbers != number), select("val", numbers == number))
 
 
-def cross_validate(fitter: Fitter, fold: Fold, data: FitData, until: int, folds: int) -> FoldResult:
+def cross_validate(fitter: Fitter, fold: Fold, data: FitData, epochs: int, folds: int) -> FoldResult:
     """Fit a model without a fold, and measure it on that fold.
 
-    The number of epochs is the main training's best epoch: choosing the best epoch on the fold itself would make its
+    The number of epochs is the best epoch of the main training: selecting the best epoch on the fold would make its
     accuracy optimistic.
 
     Args:
-        fitter: Fits the model.
+        fitter: Fitter of the model.
         fold: The fold.
-        data: The main training's checkpoints, within which the fold has its own for this number of epochs, and its
-            callback.
-        until: The number of epochs.
-        folds: How many folds there are.
+        data: Checkpoints and callback of the main training; the fold has its own checkpoints for this number of epochs.
+        epochs: Number of epochs.
+        folds: Number of folds.
     """
-    # With `train.minutes` the best epoch may differ next time.
-    kept = data.checkpoints.within(f"fold-{fold.number}-{until}")
+    # With `train.minutes`, the best epoch may differ between runs.
+    checkpoints = data.checkpoints.within(f"fold-{fold.number}-{epochs}")
     with data.callback.on_fold(fold.number) as callback:
-        result = kept.load_finished(callback)
+        result = checkpoints.load_finished(callback)
         if result is None:
-            what = f"Train fold {fold.number + 1} of {folds}"
-            fitted = fitter.fit(FitData(fold.training, fold.validation, kept, callback, until, what))
-            # Its weights are not used.
-            result = replace(fitted.checkpoint, best={"answers": fitter.answer(fitted.classifier, fold.validation)})
-            kept.save(result)
+            title = f"Train fold {fold.number + 1} of {folds}"
+            fitted = fitter.fit(FitData(fold.training, fold.validation, checkpoints, callback, epochs, title))
+            # The weights are not used again.
+            result = replace(fitted.checkpoint, best={"answers": fitter.predict(fitted.classifier, fold.validation)})
+            checkpoints.save(result)
     last = result.history[-1]
-    answers: npt.NDArray[np.float32] = result.best["answers"]  # type: ignore[assignment]
-    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss, answers=answers)
+    probabilities: npt.NDArray[np.float32] = result.best["answers"]  # type: ignore[assignment]
+    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss, probabilities=probabilities)
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:
     """Return mean, spread, minimum and maximum over the folds.
 
     Args:
-        results: One per fold; if empty, so is the result.
+        results: Results of the folds; without results, the return value is empty.
     """
     if not results:
         return {}

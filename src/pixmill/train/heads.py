@@ -1,4 +1,4 @@
-"""Heads on a backbone: fitted to features that are computed once, then attached to the backbone."""
+"""Fitters of heads on a backbone, whose features are computed once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pixmill.images.parts import Part, Shards
 from pixmill.models.features import part_features
 from pixmill.models.heads import features_of, head_features
 from pixmill.models.layers import feature_layers, last_features, several_layers
-from pixmill.models.networks import build_head, fuse
+from pixmill.models.networks import build_head, set_head_weights
 from pixmill.models.scaling import Features, Scaled, Scaling
 from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.logistic import fit_logistic, fit_path
 
-_BATCH = 1024
+_BATCH_SIZE = 1024
 """Images whose features are in memory at a time."""
 
 
 class _FeatureFitter(Fitter):
-    """Fit classifiers with the features of their backbone, which are computed unless cached."""
+    """Fit classifiers to the features of their backbone."""
 
     def features_of(self, *parts: Part) -> Features:
-        """Return the features of the splits' images in turn, of shape (n, width)."""
+        """Return the concatenated features of splits, computed unless cached; shape (n, width)."""
         params = self.params
         origin = {"seed": params.seed, "layers": feature_layers(params), "root": self.root}
         return part_features(parts, params.backbone, scratch=self.scratch, threads=params.threads, **origin)
@@ -37,17 +37,17 @@ class _FeatureFitter(Fitter):
 class HeadFitter(_FeatureFitter):
     """Fit the head of a classifier whose backbone is frozen.
 
-    Images pass through the backbone once, or not at all if their features are cached; they are not augmented. A small
-    network trains in epochs; for a logistic regression, each iteration of the solver counts as one epoch.
+    Images are not augmented. A small network is fitted in epochs; for a logistic regression, each iteration of the
+    solver counts as an epoch.
     """
 
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh head, and attach it to the backbone."""
-        # Before any other network: Keras numbers its tensors, and the exported file names one.
+        # Built before any other network: Keras numbers tensors, and the exported file contains such a number.
         classifier, training, validation = self.build(), data.training, data.validation
-        every = self.features_of(training, validation, *([data.test] if data.test else []))
-        # No copies: they may lie in a file.
-        train_features, val_features = np.split(every[: len(training) + len(validation)], [len(training)])
+        features = self.features_of(training, validation, *([data.test] if data.test else []))
+        # Views, not copies: the features may be in a file.
+        train_features, val_features = np.split(features[: len(training) + len(validation)], [len(training)])
         if self.params.features.head == "logistic":
             kernel, bias, history, timings = fit_logistic(
                 train_features,
@@ -55,9 +55,9 @@ class HeadFitter(_FeatureFitter):
                 self.params,
                 labels=self.labels,
                 validation=(val_features, validation.targets),
-                what=data.what,
+                title=data.title,
             )
-            fuse(classifier, [kernel, bias])
+            set_head_weights(classifier, [kernel, bias])
             for epoch, timing in zip(history, timings, strict=True):
                 data.callback.on_epoch_end(epoch, timing)
             fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
@@ -72,59 +72,59 @@ class HeadFitter(_FeatureFitter):
         fitted = self.fit_network(head, inputs)
         kernel, bias, *others = head.get_weights()
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
-        fuse(classifier, [*layer, *others])
+        set_head_weights(classifier, [*layer, *others])
         return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
 
-    def fit_strengths(self, data: FitData, strengths: Sequence[float]) -> npt.NDArray[np.float64]:
-        """Fit the logistic regression for each of several C, and answer for the validation split.
+    def fit_each_c(self, data: FitData, values: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Fit a logistic regression for each value of C, and predict the validation split.
 
         Args:
             data: The images.
-            strengths: The C, ascending.
+            values: Values of C, ascending.
 
         Returns:
-            The logarithms of the probabilities, of shape (C, images, labels).
+            Logarithms of the probabilities, of shape (values, images, labels).
         """
-        known, asked = (self.features_of(part) for part in (data.training, data.validation))
-        return fit_path(known, data.training.targets, self.params, strengths, labels=self.labels, asked=asked)
+        training, validation = (self.features_of(part) for part in (data.training, data.validation))
+        return fit_path(training, data.training.targets, self.params, values, labels=self.labels, validation=validation)
 
-    def answer(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
-        """Do so from the images' features."""
+    def predict(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+        """Return uncalibrated probabilities, computed from features."""
         head = keras.Model(features_of(classifier), classifier.output)
         features = self.features_of(part)
-        batches = (features[start : start + _BATCH] for start in range(0, len(features), _BATCH))
+        batches = (features[start : start + _BATCH_SIZE] for start in range(0, len(features), _BATCH_SIZE))
         return np.concatenate([np.asarray(head(batch, training=False), np.float32) for batch in batches])
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
-        """Return the stored ones of the top."""
+        """Return the stored features of the top."""
         width = last_features(head_features(classifier)).shape[-1]
         return self.features_of(training)[:, -width:]
 
-    def fit_shares(self, data: FitData) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]:
-        """Return a function that fits the logistic regression to some rows of the training split.
+    def subset_predictor(self, data: FitData) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]:
+        """Return a function that fits a logistic regression to rows of the training split.
 
-        It returns the classes that the model predicts for the validation split.
+        The function returns the predicted classes of the validation split.
 
         Args:
             data: The images.
         """
-        known, asked = (self.features_of(part) for part in (data.training, data.validation))
+        training, validation = (self.features_of(part) for part in (data.training, data.validation))
 
-        def answer(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
-            # Not `known[rows]`, which copies up to all features.
-            chosen = cast("Any", Shards([known], rows=rows))
-            targets, what = data.training.targets[rows], f"Train on {len(rows):,} images"
-            fitted = fit_logistic(chosen, targets, self.params, labels=self.labels, what=what)
-            classes: npt.NDArray[np.integer] = (asked @ fitted.kernel + fitted.bias).argmax(axis=1)
+        def predict(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+            # Not `training[rows]`, which may copy all features.
+            subset = cast("Any", Shards([training], rows=rows))
+            targets, title = data.training.targets[rows], f"Train on {len(rows):,} images"
+            fitted = fit_logistic(subset, targets, self.params, labels=self.labels, title=title)
+            classes: npt.NDArray[np.integer] = (validation @ fitted.kernel + fitted.bias).argmax(axis=1)
             return classes
 
-        return answer
+        return predict
 
 
 class FineTuner(_FeatureFitter):
-    """Fit a classifier with its backbone, starting with the logistic regression on the features of the latter.
+    """Fit a classifier including its backbone, starting with a logistic regression as head.
 
-    A head with random weights would first distort the pretrained features.
+    A head with random weights would distort the pretrained features in the first steps.
 
     Source: Kumar, Raghunathan, Jones, Ma and Liang, "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR 2022 (LP-FT).
@@ -134,5 +134,5 @@ class FineTuner(_FeatureFitter):
         """Fit a fresh classifier of the model ``backbone``, whose head is one dense layer."""
         classifier, targets = self.build(), data.training.targets
         start = fit_logistic(self.features_of(data.training), targets, self.params, labels=self.labels)
-        fuse(classifier, [start.kernel, start.bias])
+        set_head_weights(classifier, [start.kernel, start.bias])
         return Fitted(classifier, self.fit_network(classifier, data))

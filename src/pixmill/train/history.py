@@ -1,4 +1,4 @@
-"""The metrics of each epoch, and what derives from them: best epoch, early stopping, next learning rate."""
+"""The metrics of each epoch; from them, best epoch, early stopping and learning rate."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ class Epoch:
     """The metrics of one pass over the training split.
 
     Args:
-        epoch: Its number, from 1.
+        epoch: Number of the epoch, from 1.
         train_loss: Mean loss of the augmented training images during the epoch.
-        train_accuracy: Accuracy on them.
+        train_accuracy: Accuracy on the augmented training images during the epoch.
         val_loss: Mean loss on the validation split after the epoch.
-        val_accuracy: Accuracy on it.
-        learning_rate: Learning rate of the last step; ``None`` for a solver's iteration.
+        val_accuracy: Accuracy on the validation split after the epoch.
+        learning_rate: Learning rate of the last step; ``None`` for an iteration of a solver.
     """
 
     epoch: int
@@ -35,16 +35,16 @@ class Epoch:
 
     def figures(self) -> dict[str, float]:
         """Return the metrics without the epoch number, by name."""
-        return {name: figure for name, figure in asdict(self).items() if name != "epoch" and figure is not None}
+        return {name: value for name, value in asdict(self).items() if name != "epoch" and value is not None}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """When an epoch ended and how long it took; as it varies between runs, no output contains it.
+    """End and duration of an epoch, which no output contains, since they vary between runs.
 
     Args:
-        ended: When it ended, in milliseconds since 1970.
-        seconds: How long it took, including validation.
+        ended: End, in milliseconds since 1970.
+        seconds: Duration, including validation.
         images_per_second: Training images per second, excluding validation.
     """
 
@@ -58,7 +58,7 @@ class Timing:
 
 
 def is_better(one: Epoch, other: Epoch, monitor: Monitor) -> bool:
-    """Tell whether an epoch is better than another by the monitored metric."""
+    """Return whether an epoch is better than another by the monitored metric."""
     if monitor == "val_loss":
         return one.val_loss < other.val_loss
     return one.val_accuracy > other.val_accuracy
@@ -69,7 +69,7 @@ def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
 
     Args:
         history: The epochs so far, at least one.
-        monitor: ``val_loss``, the lowest, or ``val_accuracy``, the highest.
+        monitor: ``val_loss`` (lower is better) or ``val_accuracy`` (higher is better).
     """
     best = history[0]
     for epoch in history[1:]:
@@ -79,12 +79,12 @@ def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
 
 
 def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0.0) -> bool:
-    """Tell whether training ends here: after the last epoch, by early stopping, or at the time limit.
+    """Return whether training ends: after the last epoch, by early stopping, or at the time limit.
 
     Args:
         history: The epochs so far.
         params: The section ``train``.
-        seconds: How long the epochs so far took.
+        seconds: Duration of the epochs so far.
     """
     if len(history) >= params.epochs:
         return True
@@ -98,8 +98,8 @@ def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0
 def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, step: int, steps: int) -> float:
     """Return the learning rate of one step.
 
-    It rises linearly until the last step of the warm-up has the full rate, then follows the schedule. It is stateless,
-    so a resumed training has the same rates.
+    The rate rises linearly to the full rate at the last step of the warm-up, then follows the schedule. The function is
+    stateless, so a resumed training has the same rates.
 
     >>> from pixmill.core.params import ScheduleParams
     >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=ScheduleParams(name="cosine", warmup=1))
@@ -109,9 +109,9 @@ def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, ste
     Args:
         params: The section ``train``.
         history: The epochs before this one.
-        epoch: The epoch's number, from 1.
-        step: The step's number within the epoch, from 0.
-        steps: Steps in an epoch.
+        epoch: Number of the epoch, from 1.
+        step: Number of the step within the epoch, from 0.
+        steps: Number of steps in an epoch.
     """
     schedule = params.schedule
     full = params.learning_rate
@@ -126,9 +126,9 @@ def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, ste
 
 
 def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
-    """Count how often ``schedule.patience`` epochs passed without improvement.
+    """Return how often ``schedule.patience`` epochs passed without improvement.
 
-    Warm-up epochs may be the best ones, but do not count as waiting.
+    A warm-up epoch may be the best one, but does not count as an epoch without improvement.
     """
     reductions = waited = 0
     best: Epoch | None = None
@@ -143,7 +143,7 @@ def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
 
 
 def curves_csv(history: Sequence[Epoch]) -> str:
-    """Return one line per epoch, to six significant digits, with Unix line ends."""
+    """Return one line per epoch, with six significant digits and Unix line ends."""
     lines = [",".join(_COLUMNS)]
     for epoch in history:
         figures = significant(asdict(epoch))

@@ -1,4 +1,4 @@
-"""Logistic regression on features of any number of images: they are read block by block and never copied."""
+"""Logistic regression on features that are read block by block and never copied."""
 
 import contextlib
 import time
@@ -13,19 +13,19 @@ import numpy.typing as npt
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
 from pixmill.models.layers import several_layers
-from pixmill.models.scaling import BLOCK, Features, Scaling
+from pixmill.models.scaling import BLOCK_ROWS, Features, Scaling
 from pixmill.train.history import Epoch, Timing
 
-_STEPS = 1000
+_MAX_ITERATIONS = 1000
 """Maximum iterations of the solver."""
 
-_PATH_STEPS = 200
-"""The same for each fit of :func:`fit_path`, which starts near its solution."""
+_MAX_PATH_ITERATIONS = 200
+"""Maximum iterations of each fit of :func:`fit_path`, which starts near its solution."""
 
 _TOLERANCES = {"maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """Limits and tolerances of scikit-learn 1.7."""
 
-_ABSENT = -100.0
+_ABSENT_LOGIT = -100.0
 """The logit of a class without training images."""
 
 Array = npt.NDArray[np.float64]
@@ -38,8 +38,8 @@ class Logistic(NamedTuple):
     Args:
         kernel: ``float32`` of shape (width, labels).
         bias: ``float32`` of shape (labels,).
-        history: The metrics after each iteration of the solver; the last are those of the result.
-        timings: When each iteration ended.
+        history: Metrics after each iteration of the solver; the last entry describes the result.
+        timings: End and duration of each iteration.
     """
 
     kernel: Features
@@ -55,22 +55,22 @@ def fit_logistic(
     *,
     labels: int,
     validation: tuple[Features, Targets] | None = None,
-    what: str = "Train",
+    title: str = "Train",
 ) -> Logistic:
-    """Fit a logistic regression to scaled features, and fold the scaling in.
+    """Fit a logistic regression to scaled features, and fold the scaling into its weights.
 
-    It minimises the convex objective of scikit-learn's ``LogisticRegression`` by L-BFGS. SciPy is called directly,
-    since scikit-learn copies the features and does not report iterations. The features are read once per evaluation of
-    the objective, 512 images at a time on each thread, so memory does not grow with their number. The blocks are summed
-    in their order: the result does not depend on the number of threads.
+    L-BFGS minimises the convex objective of scikit-learn's ``LogisticRegression``. SciPy is called directly, since
+    scikit-learn copies the features and does not report iterations. Each evaluation of the objective reads the features
+    once, 512 images at a time per thread, so memory does not grow with the number of images. Blocks are summed in a
+    fixed order, so the result does not depend on the number of threads.
 
     Args:
-        features: Features, of shape (n, width), in memory or in a mapped file.
-        targets: The class of each image.
+        features: Shape (n, width), in memory or in a mapped file.
+        targets: Class of each image.
         params: The section ``train``.
-        labels: How many classes there are.
-        validation: Features and classes on which each iteration is validated. Default: none, and no history.
-        what: Label of the progress bar.
+        labels: Number of classes.
+        validation: Features and classes that validate each iteration. Default: none; the history is then empty.
+        title: Label of the progress bar.
 
     Raises:
         TrainError: A feature is not finite.
@@ -78,31 +78,31 @@ def fit_logistic(
     scaling = Scaling.of(features, several=several_layers(params))
     history: list[Epoch] = []
     timings: list[Timing] = []
-    begun = time.monotonic()
+    start = time.monotonic()
 
-    def note(solution: Array) -> None:
-        nonlocal begun
+    def report(solution: Array) -> None:
+        nonlocal start
         train_loss, train_accuracy = objective.figures(solution)
-        told = f"loss {train_loss:.3f}"
+        note = f"loss {train_loss:.3f}"
         if validation is not None:
             val_loss, val_accuracy = objective.validate(solution, *validation)
-            told += f", validation accuracy {100 * val_accuracy:.1f} %"
+            note += f", validation accuracy {100 * val_accuracy:.1f} %"
             history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
-            seconds, begun = time.monotonic() - begun, time.monotonic()
+            seconds, start = time.monotonic() - start, time.monotonic()
             timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
-        progress.advance(1, told)
+        progress.advance(1, note)
 
-    with _pool(params) as pool, Progress(what, unit="iteration") as progress:
+    with _pool(params) as pool, Progress(title, unit="iteration") as progress:
         objective = _Objective(features, targets, scaling, params, inverse_regularization(params), labels, pool)
-        found = objective.minimise(objective.start(), _STEPS, note)
-        if progress.done == 0:  # It started at the minimum: there is one class only, or all features are constant.
-            note(found.x)
-    if not found.success:
+        result = objective.minimise(objective.zeros(), _MAX_ITERATIONS, report)
+        if progress.done == 0:  # No iteration: there is only one class, or all features are constant.
+            report(result.x)
+    if not result.success:
         announce(
-            f"train: the logistic regression did not converge ({found.message}); its last solution is used, and "
-            "reports/train.html says whether another train.features.inverse_regularization is better"
+            f"train: the logistic regression did not converge ({result.message}); its last solution is used. "
+            "reports/train.html shows whether another train.features.inverse_regularization is better"
         )
-    kernel, bias = objective.layer(found.x)
+    kernel, bias = objective.layer(result.x)
     return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
 
 
@@ -110,41 +110,42 @@ def fit_path(
     features: Features,
     targets: Targets,
     params: TrainParams,
-    strengths: Sequence[float],
+    values: Sequence[float],
     *,
     labels: int,
-    asked: Features,
+    validation: Features,
 ) -> Array:
-    """Fit a logistic regression for each of several C, and return the logarithms of its probabilities for some images.
+    """Fit a logistic regression for each value of C, and return logarithms of its probabilities.
 
-    Each fit starts with the solution of the one before.
+    Each fit starts with the solution of the previous one.
 
     Args:
-        features: Features, of shape (n, width), in memory or in a mapped file.
-        targets: The class of each image.
+        features: Shape (n, width), in memory or in a mapped file.
+        targets: Class of each image.
         params: The section ``train``.
-        strengths: The C, ascending.
-        labels: How many classes there are.
-        asked: Features of the images to answer for, of shape (m, width).
+        values: Values of C, ascending.
+        labels: Number of classes.
+        validation: Features of the images to predict, of shape (m, width).
 
     Returns:
-        Shape (len(strengths), m, labels).
+        Shape (len(values), m, labels).
     """
     scaling = Scaling.of(features, several=several_layers(params))
-    answers = np.empty((len(strengths), len(asked), labels))
+    logarithms = np.empty((len(values), len(validation), labels))
     solution: Array | None = None
-    with _pool(params) as pool, Progress("Other regularization", len(strengths)) as progress:
-        for place, strength in enumerate(strengths):
-            objective = _Objective(features, targets, scaling, params, strength, labels, pool)
-            solution = objective.minimise(objective.start() if solution is None else solution, _PATH_STEPS).x
-            answers[place] = _logarithms(asked, *objective.layer(solution))
+    with _pool(params) as pool, Progress("Other regularization", len(values)) as progress:
+        for place, c in enumerate(values):
+            objective = _Objective(features, targets, scaling, params, c, labels, pool)
+            start = objective.zeros() if solution is None else solution
+            solution = objective.minimise(start, _MAX_PATH_ITERATIONS).x
+            logarithms[place] = _logarithms(validation, *objective.layer(solution))
             progress.advance()
-    return answers
+    return logarithms
 
 
 @contextlib.contextmanager
 def _pool(params: TrainParams) -> Iterator[Executor]:
-    """Return threads that each compute a block, without threads of the matrix products' own."""
+    """Yield a pool of threads, while matrix products use one thread each."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool:
@@ -152,29 +153,29 @@ def _pool(params: TrainParams) -> Iterator[Executor]:
 
 
 def inverse_regularization(params: TrainParams) -> float:
-    """Return C of the logistic regression.
+    """Return C of the logistic regression; the default is smaller for several layers, which have more features.
 
     Args:
-        params: The section ``train``. With features of several layers, of which there are more, the default is smaller.
+        params: The section ``train``.
     """
-    given = params.features.inverse_regularization
-    return given if given is not None else 0.005 if several_layers(params) else 0.01
+    c = params.features.inverse_regularization
+    return c if c is not None else 0.005 if several_layers(params) else 0.01
 
 
 class _Objective:
     """Compute the mean cross-entropy of a linear softmax on scaled features with an L2 penalty, and its gradient.
 
-    The scaling is folded into the layer rather than applied to the features, which is faster and as exact in double
+    The scaling is folded into the layer instead of applied to the features, which is faster and equally exact in double
     precision.
 
     Args:
         features: Shape (n, width).
-        targets: The class of each image.
-        scaling: The features' scaling.
+        targets: Class of each image.
+        scaling: Scaling of the features.
         params: The section ``train``, for the class weights.
-        strength: C.
-        labels: How many classes there are.
-        pool: Computes the blocks.
+        c: Inverse of the regularization strength.
+        labels: Number of classes.
+        pool: Threads that compute the blocks.
     """
 
     def __init__(
@@ -183,7 +184,7 @@ class _Objective:
         targets: Targets,
         scaling: Scaling,
         params: TrainParams,
-        strength: float,
+        c: float,
         labels: int,
         pool: Executor,
     ) -> None:
@@ -192,43 +193,43 @@ class _Objective:
         counts = np.bincount(targets)
         self._classes = np.flatnonzero(counts)
         count = len(self._classes)
-        # Weights of an image by its class, which sum to 1 over the images.
+        # Weight of an image by its class; the sum over the images is 1.
         self._weights = (
             1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
         )
-        # For two classes scikit-learn fits only the difference, whose penalty is twice that of both halves.
-        self._penalty = (2 if count == 2 else 1) / (strength * len(targets))
+        # For two classes, scikit-learn penalises only the difference, which equals twice the penalty of both halves.
+        self._penalty = (2 if count == 2 else 1) / (c * len(targets))
         self._last: tuple[Array, tuple[float, float]] | None = None
 
-    def start(self) -> Array:
-        """Return the solution to start with."""
+    def zeros(self) -> Array:
+        """Return the initial solution."""
         return np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
 
-    def minimise(self, start: Array, steps: int, callback: Callable[[Array], None] | None = None) -> Any:
-        """Return SciPy's result of at most so many iterations, each of which the callback hears of."""
+    def minimise(self, start: Array, iterations: int, callback: Callable[[Array], None] | None = None) -> Any:
+        """Return SciPy's result after at most ``iterations``; the callback receives the solution of each."""
         from scipy.optimize import minimize
 
-        options = {"maxiter": steps, **_TOLERANCES}
+        options = {"maxiter": iterations, **_TOLERANCES}
         return minimize(self, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
 
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
-        kernel, bias = np.zeros((len(self._scaling.mean), self._labels)), np.full(self._labels, _ABSENT)
+        kernel, bias = np.zeros((len(self._scaling.mean), self._labels)), np.full(self._labels, _ABSENT_LOGIT)
         kernel[:, self._classes], bias[self._classes] = self._parts(solution)
         return self._scaling.fold_into(kernel, bias)
 
     def figures(self, solution: Array) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy of the training images, without weights and penalty."""
+        """Return mean cross-entropy and accuracy on the training images, without weights and penalty."""
         if self._last is None or not np.array_equal(self._last[0], solution):
             self(solution)
         assert self._last is not None
         return self._last[1]
 
     def validate(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy of other images."""
+        """Return mean cross-entropy and accuracy on other images."""
         layer, sums = self.layer(solution), np.zeros(2)
-        for start in range(0, len(features), BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, len(features), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
             sums += _figures(_logarithms(features[block], *layer), targets[block])
         loss, accuracy = sums / len(features)
         return float(loss), float(accuracy)
@@ -237,7 +238,7 @@ class _Objective:
         kernel, bias = self._parts(solution)
         compute = partial(self._block, *self._scaling.fold_into(kernel, bias))
         figures, loss, slopes, sums = np.zeros(2), 0.0, np.zeros_like(kernel), np.zeros_like(bias)
-        for parts in self._pool.map(compute, range(0, len(self._features), BLOCK)):
+        for parts in self._pool.map(compute, range(0, len(self._features), BLOCK_ROWS)):
             figures += parts[0]
             loss += parts[1]
             slopes += parts[2]
@@ -249,9 +250,9 @@ class _Objective:
         return loss, np.vstack([scaled + self._penalty * kernel, sums]).ravel()
 
     def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, float, Array, Array]:
-        """Return what a block adds to the figures, the weighted loss and the gradients of kernel and bias."""
-        features = self._features[start : start + BLOCK].astype(np.float64)
-        places = np.searchsorted(self._classes, self._targets[start : start + BLOCK])
+        """Return the summands of a block: figures, weighted loss, and gradients of kernel and bias."""
+        features = self._features[start : start + BLOCK_ROWS].astype(np.float64)
+        places = np.searchsorted(self._classes, self._targets[start : start + BLOCK_ROWS])
         logarithms = _logarithms(features, kernel, bias)
         rows, weights = np.arange(len(places)), self._weights[places]
         errors = np.exp(logarithms)
@@ -261,7 +262,7 @@ class _Objective:
         return _figures(logarithms, places), loss, features.T @ errors, errors.sum(axis=0)
 
     def _parts(self, solution: Array) -> tuple[Array, Array]:
-        """Return kernel and bias on scaled features, for the classes that occur."""
+        """Return kernel and bias on scaled features, for the classes with images."""
         both = solution.reshape(-1, len(self._classes))
         return both[:-1], both[-1]
 
@@ -275,6 +276,6 @@ def _logarithms(features: npt.NDArray[Any], kernel: Array, bias: Array) -> Array
 
 
 def _figures(logarithms: Array, targets: npt.NDArray[np.integer]) -> Array:
-    """Return the sum of the losses and the number of correct predictions."""
+    """Return the sum of the losses, and the number of correct predictions."""
     losses = -logarithms[np.arange(len(targets)), targets]
     return np.array([losses.sum(), (logarithms.argmax(axis=1) == targets).sum()])

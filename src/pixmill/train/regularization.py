@@ -1,4 +1,4 @@
-"""The regularization path: whether another C of the logistic regression does better on validation."""
+"""The regularization path: validation loss of the logistic regression for several values of C."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,28 +13,29 @@ from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
 
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
-"""What C is multiplied by, ascending."""
+"""Multiples of the C in use that are compared, ascending."""
 
-MOST_VALUES = 5000 * 3344
-"""The most training features, images times width, with which the path is computed: with more it takes minutes, and the
-strength of the penalty matters less."""
+MAX_FEATURE_VALUES = 5000 * 3344
+"""Maximum images times width for which the path is computed; with more it takes minutes, and the strength of the
+penalty matters less."""
 
 _DRAWS = 2000
 _CONFIDENCE = 1 - 0.05 / (len(FACTORS) - 1)
-"""Of the interval of each difference: 95 % for all together (Bonferroni)."""
+"""Confidence level of each interval: 95 % for all together (Bonferroni)."""
 
 Array = npt.NDArray[np.float64]
-Answers = Callable[[Sequence[float]], Array]
+FitEach = Callable[[Sequence[float]], Array]
+"""Fits a model for each C; returns logarithms of validation probabilities, of shape (values, images, labels)."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """The result of one C.
+    """The result of one value of C.
 
     Args:
-        c: C; smaller: stronger regularization.
+        c: Inverse of the regularization strength.
         loss: Mean log-loss on the validation split, after temperature scaling.
-        accuracy: Accuracy there.
+        accuracy: Accuracy on the validation split.
     """
 
     c: float
@@ -44,15 +45,15 @@ class Strength:
 
 @dataclass(frozen=True)
 class RegularizationPath:
-    """The results of several C.
+    """The results of several values of C.
 
     Args:
-        points: By C, ascending.
+        points: The results, by ascending C.
         used: The C of the model.
-        best: The C with the lowest loss; another one than ``used`` only if its loss is significantly lower.
-        gain: By how much the lowest loss of another C is below that of ``used``, in nats; negative: above.
+        best: The C with the lowest loss if it is significantly lower; otherwise ``used``.
+        gain: Loss of ``used`` minus the lowest loss of the others, in nats.
         low: Lower limit of the CI of the gain, by paired bootstrap over clusters.
-        high: Upper limit.
+        high: Upper limit of the CI of the gain.
     """
 
     points: tuple[Strength, ...]
@@ -69,7 +70,7 @@ class RegularizationPath:
         return {"used": self.used, "best": self.best, **limits, "validation": points}
 
     def sentence(self) -> str:
-        """Return which C to use, and what shows it."""
+        """Return the conclusion as a sentence."""
         interval = f"{100 * _CONFIDENCE:g} % CI {self.low:.3f} to {self.high:.3f}"
         if self.best != self.used:
             return (
@@ -82,43 +83,41 @@ class RegularizationPath:
         )
 
 
-def regularization_path(validation: Part, used: float, answers: Answers) -> RegularizationPath:
-    """Compare several C, from a sixteenth to sixteen times the one in use, on the validation split.
+def regularization_path(validation: Part, used: float, fit_each: FitEach) -> RegularizationPath:
+    """Compare values of C, from a sixteenth to sixteen times the C in use, on the validation split.
 
-    Losses are compared after temperature scaling, as the model's probabilities are delivered: a weaker penalty makes
-    them overconfident, which a temperature mends.
+    Losses are compared after temperature scaling, which corrects the overconfidence of a weak penalty.
 
     Args:
         validation: The validation split.
         used: The C of the model.
-        answers: Fits a model for each C, and returns the logarithms of its probabilities for the validation split, of
-            shape (C, images, labels).
+        fit_each: Fits a model for each C, and predicts the validation split.
     """
-    strengths = [used * factor for factor in FACTORS]
+    values = [used * factor for factor in FACTORS]
     targets, clusters = validation.targets, group_numbers(validation.rows["cluster"].astype(str))
     points, by_image = [], []
-    for c, logarithms in zip(strengths, answers(strengths), strict=True):
+    for c, logarithms in zip(values, fit_each(values), strict=True):
         probabilities = np.exp(logarithms)
         temperature = best_temperature(targets, probabilities) or 1.0
         by_image.append(losses(targets, apply_temperature(probabilities, temperature)))
         hits = logarithms.argmax(axis=1) == targets
         points.append(Strength(c, round(float(by_image[-1].mean()), 6), float(hits.mean())))
     own = FACTORS.index(1)
-    # Where every image is classified correctly, more confidence looks better without end: no temperature is the best.
+    # If every prediction is correct, more confidence always lowers the loss: no temperature is the best.
     others = [place for place in range(len(points)) if place != own]
-    limited = [place for place in others if points[place].accuracy < 1]
-    other = min(limited or others, key=lambda place: points[place].loss)
+    imperfect = [place for place in others if points[place].accuracy < 1]
+    other = min(imperfect or others, key=lambda place: points[place].loss)
     gain, low, high = _gain(by_image[own] - by_image[other], clusters)
-    best = points[other].c if low > 0 and limited and points[own].accuracy < 1 else used
+    best = points[other].c if low > 0 and imperfect and points[own].accuracy < 1 else used
     return RegularizationPath(tuple(points), used, best, gain, low, high)
 
 
-def _gain(saved: Array, clusters: npt.NDArray[np.intp]) -> tuple[float, float, float]:
-    """Return the mean of what each image's loss falls by, with its limits."""
+def _gain(decreases: Array, clusters: npt.NDArray[np.intp]) -> tuple[float, float, float]:
+    """Return the mean decrease of the images' losses, with its limits."""
     count = int(clusters.max()) + 1
-    sums, sizes = np.bincount(clusters, weights=saved), np.bincount(clusters)
+    sums, sizes = np.bincount(clusters, weights=decreases), np.bincount(clusters)
     drawn = np.concatenate([(sums @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
     low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
     # Adding 0 turns -0.0 into 0.0.
-    gain, low, high = (round(float(figure), 6) + 0.0 for figure in (saved.mean(), low, high))
+    gain, low, high = (round(float(value), 6) + 0.0 for value in (decreases.mean(), low, high))
     return gain, low, high

@@ -1,33 +1,38 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
 from functools import partial
+from pathlib import Path
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
-from pixmill.core.params import Params
+from pixmill.core.params import Params, TrainParams
+from pixmill.models.classifier import save_calibration
+from pixmill.models.litert_export import export_classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
+from pixmill.models.model_folder import save_classifier
 from pixmill.models.networks import describe_model
+from pixmill.models.novelty import save_novelty
+from pixmill.models.preset_files import describe_preset
 from pixmill.tracking.run_recorder import RunRecorder
 from pixmill.tracking.stage_runs import training_run
 from pixmill.train import Callback, Trained, curves_csv, learning_curve_csv, train
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.page.report import render_report
 from pixmill.train.page.samples import draw_samples
-from pixmill.train.saving import save_trained
 
 
 class EpochLogger(Callback):
-    """Record each epoch in a run, with the time when it ended; a solver's iterations have no timing.
+    """Record each epoch in a run; iterations of a solver have no timing.
 
     Args:
-        run: The training's run.
+        run: Run of the training.
     """
 
     def __init__(self, run: RunRecorder) -> None:
         self._run = run
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
-        """Record an epoch's metrics and timing."""
+        """Record metrics and timing of an epoch."""
         figures = epoch.figures() | ({} if epoch.learning_rate is None else timing.figures())
         self._run.log_metrics(figures, step=epoch.epoch, timestamp=timing.ended)
 
@@ -50,15 +55,35 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
-    weights = save_trained(trained, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    weights = _save_classifier(trained, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
-    # Everything is on disk from here on: what MLflow does not accept can be recorded later.
+    # All results are on disk now; runs that MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")
     plots = [path.relative_to(root).as_posix() for path in sorted((root / "plots" / "train").iterdir())]
     for name in ("artifacts/train/samples.jpg", *plots, "reports/train.html"):
         record.log_file(root / name, name)
-    if settings.model != "features":  # The classifier has the frozen backbone already.
+    if settings.model != "features":  # The model "classifier" contains the frozen backbone already.
         record.log_model("keras", partial(save_keras_model, trained.classifier))
     record.log_model("classifier", partial(save_classifier_model, folder))
+
+
+def _save_classifier(trained: Trained, params: TrainParams, folder: Path, *, scratch: Path, root: Path) -> Path:
+    """Write weights, labels, LiteRT network, novelty and calibration; return the weights file.
+
+    Args:
+        trained: The classifier.
+        params: The section ``train``.
+        folder: ``artifacts/train``.
+        scratch: Cache folder of converted backbones.
+        root: Project folder.
+    """
+    weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
+    if params.model != "cnn" and (preset := describe_preset(params.backbone)) is not None:
+        write_text(folder / "preset.txt", f"{preset}\n")
+    if trained.novelty is not None:
+        save_novelty(folder, trained.novelty)
+    export_classifier(trained.classifier, params, folder, scratch=scratch, novelty=trained.novelty, root=root)
+    save_calibration(folder, trained.validation, target=params.target_accuracy, features=trained.features)
+    return weights

@@ -1,4 +1,4 @@
-"""One training step as a compiled function, and its batches."""
+"""One training step as a compiled function, and the batches of an epoch."""
 
 from __future__ import annotations
 
@@ -22,26 +22,25 @@ from pixmill.models.tensorflow import keras, tf
 Array = npt.NDArray[Any]
 
 Batch = tuple[Array, npt.NDArray[np.int32]]
-"""Packed images, or features, with their targets."""
+"""Packed images or features, and their targets."""
 
-_PREFETCHED = 2
-"""Batches that are prefetched while the model computes. No others are in memory."""
+_PREFETCHED_BATCHES = 2
+"""Number of batches that are read while the model computes."""
 
 
 class Trainer:
     """Fit a classifier step by step.
 
-    The classifier is trained in place: its weights are always current, and it stays uncompiled. Randomness follows from
-    seed and epoch (:meth:`begin`), so a training resumed from the :meth:`state` at the end of an epoch gives the same
-    bytes as an uninterrupted one.
+    The classifier is trained in place and stays uncompiled. Randomness is a function of seed and epoch (:meth:`begin`),
+    so a training resumed from the :meth:`state` at the end of an epoch gives the same bytes as an uninterrupted one.
 
     Args:
         classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features, which are not
             augmented.
         params: The section ``train``.
-        labels: How many classes there are.
-        class_weights: Weight of each class, of shape (labels,); default: 1.
-        root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
+        labels: Number of classes.
+        class_weights: Weight of each class, of shape (labels,). Default: 1.
+        root: Project folder, whose ``src`` contains plugins. Default: the current folder.
     """
 
     def __init__(
@@ -68,14 +67,14 @@ class Trainer:
         self._groups = [(_optimizer(params), variables, factor) for variables, factor in groups if variables]
         for optimizer, variables, _ in self._groups:
             optimizer.build(variables)
-        # Loss, accuracy and images are summed on the device, so that no step waits for a transfer.
+        # Loss, accuracy and images are summed on the device; no step waits for a transfer.
         self._sums = {name: tf.Variable(tf.zeros(3, tf.float64), trainable=False) for name in ("train", "test")}
         self._rate: float | None = None
         signature = [
             tf.TensorSpec((None, *classifier.input_shape[1:]), tf.uint8 if self._augmenter else tf.float32),
             tf.TensorSpec((None,), tf.int32),
         ]
-        # XLA compiles this kind of network to code that is several times slower on CPUs.
+        # On CPUs, XLA makes this kind of network several times slower.
         options = {"input_signature": signature, "jit_compile": False, "autograph": False}
         self._train = tf.function(lambda *batch: self._add("train", self.step, batch), **options)
         self._test = tf.function(lambda *batch: self._add("test", self._score, batch), **options)
@@ -84,7 +83,7 @@ class Trainer:
         """Seed all randomness for an epoch, and reset the sums.
 
         Args:
-            epoch: Its number, from 1.
+            epoch: Number of the epoch, from 1.
         """
         reseed(self.variables, seed=self._params.seed, epoch=epoch)
         for sums in self._sums.values():
@@ -114,38 +113,38 @@ class Trainer:
         self._test(pixels, targets)
 
     def figures(self, name: Literal["train", "test"]) -> dict[str, float]:
-        """Return mean ``loss`` and ``accuracy`` of all images trained or tested since :meth:`begin`."""
+        """Return mean ``loss`` and ``accuracy`` of the images trained or tested since :meth:`begin`."""
         loss, correct, count = (float(value) for value in self._sums[name].numpy())
         return {"loss": loss / count, "accuracy": correct / count}
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Weights and random states in a fixed order, as :func:`pixmill.models.determinism.reseed` expects them."""
+        """Weights and random states in a fixed order, for :func:`pixmill.models.determinism.reseed`."""
         return [*self._graph.variables, *(self._augmenter.variables if self._augmenter else [])]
 
     def state(self) -> dict[str, Array]:
-        """Return everything that the next epoch depends on except its number, by name."""
+        """Return everything that the next epoch depends on, except for its number, by name."""
         return {name: np.asarray(variable.numpy()) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Restore a state.
 
         Args:
-            state: A :meth:`state` of a trainer of the same classifier and params.
+            state: The :meth:`state` of a trainer with the same classifier and params.
         """
         for name, variable in self._state_variables().items():
             variable.assign(state[name])
-        # The learning rate was restored too.
+        # The learning rate of the optimizers was restored, too.
         self._rate = None
 
     def _state_variables(self) -> dict[str, Any]:
-        lasting = {f"weights.{index:04}": variable for index, variable in enumerate(self._graph.weights)}
+        variables = {f"weights.{index:04}": variable for index, variable in enumerate(self._graph.weights)}
         for group, (optimizer, _, _) in enumerate(self._groups):
-            lasting |= {f"optimizer.{group}.{index:04}": each for index, each in enumerate(optimizer.variables)}
-        return lasting
+            variables |= {f"optimizer.{group}.{index:04}": each for index, each in enumerate(optimizer.variables)}
+        return variables
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> None:
-        """Add a batch to the sums."""
+        """Run a step on a batch, and add its metrics to the sums."""
         loss, correct, total = (tf.cast(value, tf.float64) for value in (*step(*batch), tf.shape(batch[1])[0]))
         self._sums[name].assign_add(tf.stack([loss * total, correct, total]))
 
@@ -157,7 +156,7 @@ class Trainer:
             targets: As in :meth:`train`.
 
         Returns:
-            The batch's mean loss, and its number of correct predictions.
+            Mean loss and number of correct predictions of the batch.
         """
         labels = tf.one_hot(targets, self._labels)
         if self._augmenter:
@@ -187,32 +186,32 @@ def balanced_weights(targets: Array, labels: int) -> Array:
 
     Args:
         targets: Class indices of all training images.
-        labels: How many classes there are.
+        labels: Number of classes.
     """
     counts = np.bincount(targets, minlength=labels)
     return np.where(counts > 0, len(targets) / (labels * np.maximum(counts, 1)), 0.0).astype(np.float32)
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return the shuffled order of an epoch's images, which follows from seed and epoch alone.
+    """Return the shuffled order of the images in an epoch.
 
     Args:
-        count: Images.
+        count: Number of images.
         seed: The seed of the run.
-        epoch: Its number, from 1.
+        epoch: Number of the epoch, from 1.
     """
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
-    """Yield batches that a thread prefetches.
+    """Yield batches, prefetched by a thread.
 
-    Pixels stay bytes: floats would be four times as much to transfer, and the graph converts them quickly.
+    Pixels stay bytes: floats would be four times as large to transfer, and the graph converts them quickly.
 
     Args:
         part: The images.
         size: Images per batch; the last batch may have fewer.
-        order: Order of the rows; default: as stored.
+        order: Order of the rows. Default: as stored.
     """
     rows = np.arange(len(part)) if order is None else order
 
@@ -224,24 +223,24 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
         pending: deque[Future[Batch]] = deque()
         for start in range(0, len(rows), size):
             pending.append(reader.submit(gather, start))
-            if len(pending) > _PREFETCHED:
+            if len(pending) > _PREFETCHED_BATCHES:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
 
 
 def _correct(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the number of images whose largest score is that of their main class."""
+    """Return the number of images whose main class has the largest score."""
     return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32))
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:
-    """Return an optimizer whose learning rate is set at each step."""
+    """Return an optimizer; its learning rate is set at each step."""
     if params.optimizer == "sgd":
         return keras.optimizers.SGD(params.learning_rate, momentum=params.momentum)
     if params.optimizer == "adam":
         return keras.optimizers.Adam(params.learning_rate)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
-    # Weight decay applies to kernels only, not to biases and normalisation parameters.
+    # Weight decay applies only to kernels, not to biases and normalisation parameters.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer

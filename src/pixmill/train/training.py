@@ -1,4 +1,4 @@
-"""The stage's entry point: takes packed images, returns a fitted classifier."""
+"""Entry point of the library: fit a classifier to packed images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pixmill.train.heads import HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
-from pixmill.train.regularization import MOST_VALUES, RegularizationPath, regularization_path
+from pixmill.train.regularization import MAX_FEATURE_VALUES, RegularizationPath, regularization_path
 from pixmill.train.weights import InputFormat, open_training
 
 
@@ -31,25 +31,23 @@ class Trained:
     """A fitted classifier and its training.
 
     Args:
-        classifier: The classifier, uncompiled, with the best epoch's weights.
-        labels: The classes, in the order of its outputs.
-        history: The metrics of each epoch.
-        images: Number of images by split.
+        classifier: The classifier, uncompiled, with the weights of the best epoch.
+        labels: The classes, in the order of the outputs.
+        history: Metrics of each epoch.
         training: The training split.
         validation: The validation split.
-        preprocessing: Side of the images in pixels, how an image becomes square, and the filter that resizes it.
-        monitor: The metric that selects the best epoch.
-        folds: The result of each fold; empty without cross-validation.
-        learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
-        regularization: The validation loss for other C; ``None`` for other models and large training splits.
-        features: Features of the validation split, if they were needed to fit the model.
-        novelty: What tells how unlike the training images an image is; ``None`` if these are too few.
+        preprocessing: Image size, method that makes an image square, and resampling filter.
+        monitor: Metric that selects the best epoch.
+        folds: Result of each fold; empty without cross-validation.
+        learning_curve: Validation accuracy by number of training images; ``None`` if it is off.
+        regularization: Validation loss by C; ``None`` for other models and for large training splits.
+        features: Features of the validation split, if fitting needed them.
+        novelty: Parameters of the novelty; ``None`` if there are too few training images.
     """
 
     classifier: keras.Model
     labels: tuple[str, ...]
     history: tuple[Epoch, ...]
-    images: dict[str, int]
     training: Part
     validation: Part
     preprocessing: InputFormat
@@ -62,12 +60,12 @@ class Trained:
 
     @property
     def best(self) -> Epoch:
-        """The epoch whose weights were kept; for a solver, the last iteration."""
+        """The epoch whose weights are used; for a solver, the last iteration."""
         return self.history[-1] if self.solved else best_of(self.history, self.monitor)
 
     @property
     def solved(self) -> bool:
-        """Whether a convex solver fitted the model, so that the history holds its iterations."""
+        """Whether a convex solver fitted the model; the history then contains its iterations."""
         return self.history[0].learning_rate is None
 
     @property
@@ -81,14 +79,14 @@ class Trained:
         return sum(int(weight.numpy().size) for weight in self.classifier.trainable_weights)
 
     def headline(self) -> dict[str, Any]:
-        """Return the content of ``metrics/train.json``: the metrics of the weights that are kept."""
+        """Return the content of ``metrics/train.json``: the metrics of the best epoch."""
         best = self.best
         epoch = {} if self.solved else {"best_epoch": best.epoch}
         losses = {"train_loss": best.train_loss, "val_loss": best.val_loss}
         return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
 
     def metrics(self) -> dict[str, Any]:
-        """Return the content of ``plots/train/full.json``: metrics, model size, folds, learning curve and other C."""
+        """Return the content of ``plots/train/full.json``: metrics, size, folds, learning curve and values of C."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -101,7 +99,7 @@ class Trained:
         }
 
     def record(self) -> dict[str, float]:
-        """Return the metrics by which MLflow runs are compared, under names that no curve has."""
+        """Return the metrics for the comparison of MLflow runs; their names differ from those of curves."""
         best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
         folds = {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))} if self.folds else {}
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
@@ -126,15 +124,15 @@ def train(
 ) -> Trained:
     """Fit a classifier to the packed images, or reuse an earlier training with the same key.
 
-    The number of threads is fixed for the rest of this process.
+    This fixes the number of threads for the rest of the process.
 
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
         classes: The labels, in the order of the params.
-        root: The project folder, to which a file of pretrained weights is relative; default: the current one.
-        scratch: Cache of trainings and features; default: none.
-        callback: Follows the training and its folds; default: nothing.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
+        scratch: Cache folder of trainings and features. Default: nothing is cached.
+        callback: Hooks of the training and its folds. Default: none.
 
     Raises:
         ManifestError: The folder is incomplete, or was written for other classes.
@@ -142,24 +140,22 @@ def train(
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         folds = list(folds_of(opened.data.training, opened.data.validation)) if params.cross_validation else []
-        fitted = opened.fit()
-        data, classifier, fitter = opened.data, fitted.classifier, opened.fitter
-        results = [cross_validate(fitter, fold, data, fitted.until, len(folds)) for fold in folds]
+        classifier, checkpoint, features = opened.fit()
+        data, fitter, best = opened.data, opened.fitter, best_of(checkpoint.history, params.monitor).epoch
+        results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
         curve = path = None
         if isinstance(fitter, HeadFitter) and params.features.head == "logistic":
             if params.learning_curve == "auto":
-                answer = fitter.fit_shares(data)
-                curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, answer=answer)
+                predict = fitter.subset_predictor(data)
+                curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, predict=predict)
             width = head_features(classifier).shape[-1]
-            if len(data.training) * width <= MOST_VALUES:
-                path = regularization_path(
-                    data.validation, inverse_regularization(params), partial(fitter.fit_strengths, data)
-                )
+            if len(data.training) * width <= MAX_FEATURE_VALUES:
+                fit_each = partial(fitter.fit_each_c, data)
+                path = regularization_path(data.validation, inverse_regularization(params), fit_each)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
-        history=tuple(fitted.checkpoint.history),
-        images={"train": len(data.training), "val": len(data.validation)},
+        history=tuple(checkpoint.history),
         training=data.training,
         validation=data.validation,
         preprocessing=opened.preprocessing,
@@ -167,6 +163,6 @@ def train(
         folds=tuple(results),
         learning_curve=curve,
         regularization=path,
-        features=fitted.features,
-        novelty=Novelty(**state) if (state := fitted.checkpoint.state) else None,  # type: ignore[arg-type]
+        features=features,
+        novelty=Novelty(**checkpoint.state) if checkpoint.state else None,  # type: ignore[arg-type]
     )

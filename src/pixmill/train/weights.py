@@ -1,4 +1,4 @@
-"""One training's weights: fitted by the fitter of its model, or reused from an earlier training with the same key."""
+"""Weights of a training: fitted, or reused from an earlier training with the same key."""
 
 from __future__ import annotations
 
@@ -18,21 +18,19 @@ from pixmill.core.process.progress import announce
 from pixmill.images.parts import load_parts
 from pixmill.models.determinism import fix_threads
 from pixmill.models.networks import describe_model
-from pixmill.models.scaling import Features
-from pixmill.models.tensorflow import keras, tf
+from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
+from pixmill.models.tensorflow import tf
 from pixmill.train.callback import Callback
-from pixmill.train.checkpoints import Checkpoint, Checkpoints
-from pixmill.train.fitting import FitData, Fitter, NetworkFitter
+from pixmill.train.checkpoints import Checkpoints
+from pixmill.train.fitting import FitData, Fitted, Fitter, NetworkFitter
 from pixmill.train.heads import FineTuner, HeadFitter
-from pixmill.train.history import best_of
-from pixmill.train.novelty import SAMPLE, fit_novelty
 from pixmill.train.training_key import training_key
 
-_TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
+_REUSED = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
 class InputFormat(TypedDict):
-    """How an image becomes the model's input."""
+    """Preprocessing of images: side in pixels, method that makes an image square, and resampling filter."""
 
     image_size: int
     aspect: str
@@ -40,31 +38,14 @@ class InputFormat(TypedDict):
 
 
 @dataclass(frozen=True)
-class FittedWeights:
-    """A fitted classifier, as it is kept.
-
-    Args:
-        classifier: The classifier, uncompiled, with the best epoch's weights.
-        checkpoint: Its finished training.
-        until: The best epoch, from 1; for a solver, its iteration of the lowest loss.
-        features: Features of the validation split, if they were needed to fit the model.
-    """
-
-    classifier: keras.Model
-    checkpoint: Checkpoint
-    until: int
-    features: Features | None = None
-
-
-@dataclass(frozen=True)
 class OpenTraining:
-    """A training whose images are read and whose fitter is chosen.
+    """A training that is ready to be fitted.
 
     Args:
-        fitter: Fits the model.
-        data: The images, the checkpoints and the callback.
-        key: What the weights depend on; empty where nothing is kept.
-        preprocessing: How an image becomes the model's input.
+        fitter: Fitter of the model.
+        data: Images, checkpoints and callback.
+        key: Digest of everything that the weights depend on; empty if nothing is cached.
+        preprocessing: Preprocessing of the images.
     """
 
     fitter: Fitter
@@ -72,7 +53,7 @@ class OpenTraining:
     key: str
     preprocessing: InputFormat
 
-    def fit(self) -> FittedWeights:
+    def fit(self) -> Fitted:
         """Fit the classifier, or reuse an earlier training.
 
         Raises:
@@ -83,15 +64,14 @@ class OpenTraining:
         if checkpoint := data.checkpoints.load_finished(data.callback):
             classifier = fitter.build()
             classifier.set_weights(list(checkpoint.best.values()))
-            announce(_TAKEN_OVER)
+            announce(_REUSED)
         else:
             classifier, checkpoint, features = fitter.fit(data)
-            rows = np.unique(np.linspace(0, len(data.training) - 1, SAMPLE).astype(np.int64))
+            rows = np.unique(np.linspace(0, len(data.training) - 1, MAX_SAMPLE).astype(np.int64))
             novelty = fit_novelty(fitter.novelty_features(data.training.take(rows), classifier))
             checkpoint = replace(checkpoint, state={} if novelty is None else novelty._asdict())
             data.checkpoints.save(checkpoint)
-        until = best_of(checkpoint.history, fitter.params.monitor).epoch
-        return FittedWeights(classifier, checkpoint, until, features)
+        return Fitted(classifier, checkpoint, features)
 
 
 @contextlib.contextmanager
@@ -104,11 +84,14 @@ def open_training(
     scratch: Path | None = None,
     callback: Callback | None = None,
 ) -> Iterator[OpenTraining]:
-    """Open a training, with the arguments and errors of :func:`pixmill.train.train`; fit within the block."""
+    """Read the images and choose the fitter; call :meth:`OpenTraining.fit` within the block.
+
+    Arguments and errors are those of :func:`pixmill.train.train`.
+    """
     preprocessing: InputFormat = read_json(folder / "preprocessing.json", stage="split")
     parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
     test = parts.pop("test")
-    # Importing TensorFlow takes seconds.
+    # Announced before the import of TensorFlow, which takes seconds.
     announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
     fix_threads(params.threads)
     with contextlib.ExitStack() as stack:
@@ -126,16 +109,14 @@ def open_training(
 def _fitter_for(params: TrainParams) -> type[Fitter]:
     if params.model == "features":
         return HeadFitter
-    return (
-        FineTuner
-        if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense
-        else NetworkFitter
-    )
+    if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense:
+        return FineTuner
+    return NetworkFitter
 
 
 @contextlib.contextmanager
 def _enough_memory() -> Iterator[None]:
-    """Turn an out-of-memory error of the block into a helpful message."""
+    """Raise TrainError with a next step if memory is exhausted within the block."""
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

@@ -1,4 +1,4 @@
-"""One small training, and the part that it learnt from."""
+"""One small training."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The history and the learning curve as figures."""
+"""Charts of the history and the learning curve."""
 
 import dataclasses
 from xml.etree import ElementTree
@@ -29,7 +29,7 @@ def trained_with(trained):
         (SOLVED, ["Loss (cross-entropy)", "Accuracy"], "Iteration of the solver", 0),
     ],
 )
-def test_the_page_shows_the_same_curves(trained_with, history, titles, x_label, rules):
+def test_curves_of_epochs_and_iterations(trained_with, history, titles, x_label, rules):
     curves = dict(curves_svg(trained_with(history)))
     assert list(curves) == titles
     for title, svg in curves.items():
@@ -43,7 +43,7 @@ def test_the_page_shows_the_same_curves(trained_with, history, titles, x_label, 
         assert ("1" if title == "Accuracy" else "0") in labels
 
 
-def test_the_page_shows_the_learning_curve_within_its_limits():
+def test_learning_curve_has_a_band():
     points = [LearningPoint(share, int(20_000 * share), 0.9, 0.8, 0.95) for share in (0.1, 1.0)]
     root = ElementTree.fromstring(learning_curve_svg(LearningCurve(tuple(points), Growth(0.1, 0.05, 0.15))))
     assert len(root.findall("path[@class='band']")) == 1

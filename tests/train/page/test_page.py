@@ -1,4 +1,4 @@
-"""The page shows what the model is and how it was fitted, and asks for nothing."""
+"""The page: result, model and training, without external resources."""
 
 import dataclasses
 import re
@@ -14,9 +14,10 @@ def page_of(trained, params=PARAMS):
     return render_report(trained, params, draw_samples(trained.training, params, labels=CLASSES))
 
 
-def test_the_page_holds_all_and_asks_for_nothing(trained):
+def test_page_is_complete_and_self_contained(trained):
     page = page_of(trained)
     for text in (
+        f"Accuracy {100 * trained.best.val_accuracy:.1f} % on validation",
         "150 images",
         "45 others",
         "convolution_0",
@@ -33,11 +34,11 @@ def test_the_page_holds_all_and_asks_for_nothing(trained):
     assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
 
 
-def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
+def test_solver_has_iterations_instead_of_epochs(trained):
     history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
     solved = dataclasses.replace(trained, history=history)
     page = page_of(solved, PARAMS.model_copy(update={"model": "features"}))
-    assert "One point is one iteration of the solver" in page
+    assert "Each point is an iteration of the solver" in page
     assert "90.5 %" in page
     assert page.count("<svg") == 2
     assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
@@ -45,7 +46,7 @@ def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
 
 
-def test_another_c_is_advised_only_where_a_path_shows_it(trained):
+def test_another_c_is_recommended_only_if_significant(trained):
     history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
     params = PARAMS.model_copy(update={"model": "features"})
     points = tuple(Strength(c, 0.3 + c, 0.9) for c in (0.001, 0.004, 0.016))

@@ -1,4 +1,4 @@
-"""The sheet shows packed images and what becomes of them, the same each time."""
+"""The sheet of packed and augmented training images."""
 
 import io
 
@@ -26,7 +26,7 @@ def draw(training):
     return drawn
 
 
-def test_an_image_of_each_class_comes_first_in_its_row(draw, training):
+def test_each_row_starts_with_a_packed_image_of_its_class(draw, training):
     samples = draw()
     assert (samples.labels, samples.augmented) == (CLASSES, True)
     assert samples.pixels.shape == (3, 6, 16, 16, 3)
@@ -36,7 +36,7 @@ def test_an_image_of_each_class_comes_first_in_its_row(draw, training):
 
 
 @pytest.mark.parametrize("changes", [{"augmentation": OFF}, {"model": "features"}])
-def test_where_nothing_is_augmented_it_shows_several_images(draw, training, changes):
+def test_without_augmentation_rows_have_several_images(draw, training, changes):
     samples = draw(**changes)
     greens = np.flatnonzero(training.targets == 1)[:6]
     assert np.array_equal(samples.pixels[1], training.pixels[greens])
@@ -44,7 +44,7 @@ def test_where_nothing_is_augmented_it_shows_several_images(draw, training, chan
 
 
 @pytest.mark.parametrize(("side", "width"), [(16, 6 * 116 + 4), (150, 6 * 154 + 4)])
-def test_small_images_are_enlarged_and_large_ones_thinned_out(side, width):
+def test_small_images_are_enlarged_and_large_ones_reduced(side, width):
     pixels = np.zeros((2, 6, side, side, 3), np.uint8)
     with Image.open(io.BytesIO(Samples(("a", "b"), pixels, augmented=True).sheet())) as sheet:
         assert sheet.size == (width, (width - 4) // 3 + 4)

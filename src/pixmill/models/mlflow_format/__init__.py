@@ -1,1 +1,1 @@
-"""Models in the format of MLflow, with the code that serves them."""
+"""Models in MLflow's format, including the code that serves them."""

@@ -1,4 +1,4 @@
-"""Models in MLflow's format, written to a folder, so that no MLflow server is needed."""
+"""Models in MLflow's format, written to a folder without an MLflow server."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
     """Write a Keras model in MLflow's format, with its signature.
 
     Args:
-        model: One float32 tensor in, one out.
-        folder: The target folder, which does not exist yet.
+        model: Takes one float32 tensor and returns one.
+        folder: Target folder, which must not exist.
     """
     import mlflow.keras
     import numpy as np
@@ -42,11 +42,11 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
 
 
 def save_classifier_model(classifier: Path, folder: Path) -> None:
-    """Write a pyfunc model that takes the bytes of images, as code and files: no pickle, and no Pixmill to install.
+    """Write a pyfunc model that takes the bytes of images, without pickles and without Pixmill as a requirement.
 
     Args:
-        classifier: ``artifacts/train``, or a copy.
-        folder: The target folder, which does not exist yet.
+        classifier: ``artifacts/train``, or a copy of it.
+        folder: Target folder, which must not exist.
     """
     import mlflow.pyfunc
 

@@ -1,7 +1,7 @@
-"""The MLflow model of the classifier: this file is packaged with the model and does not import Pixmill.
+"""The MLflow model of the classifier; this file is packaged with the model and does not import Pixmill.
 
-``mlflow.pyfunc.load_model`` runs it, without pickle. The model's folder contains everything it uses: the classifier's
-files and the code that loads them.
+``mlflow.pyfunc.load_model`` runs it without pickle. The folder of the model contains the files of the classifier and
+the code that loads them.
 """
 
 import importlib
@@ -14,10 +14,9 @@ import pandas as pd
 
 
 class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A model that predicts one row per image: its label, its confidence, and the probability of each class.
+    """Predict one row per image: label, confidence, and the probability of each class.
 
-    An input that is not an intact image gets a row without a label, whose ``reason`` says why in one word; the others
-    are not affected.
+    An input that is not an intact image gets a row without a label and with a ``reason`` of one word.
     """
 
     def load_context(self, context: Any) -> None:
@@ -30,24 +29,25 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         Args:
             context: MLflow's context; not used.
-            model_input: The bytes of each image file, or a table with one such column.
+            model_input: Bytes of each image file, or a table with one such column.
             params: MLflow's params; not used.
 
         Returns:
-            Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether that reaches the threshold),
+            Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether it reaches the threshold),
             ``unlike`` (whether the image is unlike the training images), ``p_<class>`` for each class (calibrated, 0 to
             1) and ``reason``.
         """
-        rows = [answer.as_row(self._classifier.labels) for answer in self._classifier.predict(model_input)]
-        numbers = ["confidence", *(f"p_{name}" for name in self._classifier.labels)]
+        labels = self._classifier.labels
+        rows = [prediction.as_row(labels) for prediction in self._classifier.predict(model_input)]
+        numbers = ["confidence", *(f"p_{name}" for name in labels)]
         table = pd.DataFrame(rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"])
         return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean", "unlike": "boolean"})
 
 
 def _import_copy(folder: Path, module: str) -> Any:
-    """Return a module of the package in a folder, imported under the package's own name."""
+    """Import a module of the package in a folder."""
     if str(folder.parent) not in sys.path:
-        # Last on the path, so it shadows nothing; the package name is unique.
+        # Last on the path, to shadow nothing; the package name is unique.
         sys.path.append(str(folder.parent))
     return importlib.import_module(f"{folder.name}.{module}")
 

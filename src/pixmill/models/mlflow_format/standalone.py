@@ -1,7 +1,7 @@
-"""A module of Pixmill and all its imports, copied as a package with a unique name.
+"""A copy of a module of Pixmill and all its imports as a package with a unique name.
 
-A process that loads a model may have another version of Pixmill, or none, and an already imported ``pixmill`` would
-shadow a copy of that name. So the copy is a package named after the hash of its code.
+A process that loads a model may have no Pixmill or another version, which would shadow a copy of the same name. The
+copy is named after the hash of its code.
 """
 
 import ast
@@ -15,13 +15,13 @@ _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 
 
 def copy_standalone(module: str, folder: Path) -> Path:
-    """Write the copy into a folder, and return the package's folder.
+    """Write the copy into a folder, and return the folder of the package.
 
-    A package's ``__init__.py`` is empty in the copy unless a name is imported from the package itself.
+    Each ``__init__.py`` is empty in the copy unless a name is imported from the package itself.
 
     Args:
-        module: The module to copy, such as ``pixmill.models.classifier``.
-        folder: The target folder.
+        module: Module to copy, such as ``pixmill.models.classifier``.
+        folder: Target folder.
     """
     texts: dict[Path, str] = {}
     pending = [module]

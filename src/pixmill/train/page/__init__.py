@@ -1,1 +1,1 @@
-"""What people see of a training: ``reports/train.html``, and samples of its images."""
+"""``reports/train.html`` and a sheet of training images."""

@@ -1,4 +1,4 @@
-"""The stage's page."""
+"""The page ``reports/train.html``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def render_report(trained: Trained, params: TrainParams, samples: Samples) -> str:
-    """Return ``reports/train.html``: what the model is, how the training went, and with which params.
+    """Return the HTML of ``reports/train.html``.
 
     Args:
-        trained: What :func:`pixmill.train.train` returned.
+        trained: Result of :func:`pixmill.train.train`.
         params: The section ``train``.
-        samples: Training images as the model saw them.
+        samples: Training images, as packed and as augmented.
     """
     sheet = base64.b64encode(samples.sheet()).decode("ascii")
     growth = trained.learning_curve
@@ -37,7 +37,7 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         trained=trained,
         params=params,
         kind=describe_model(params),
-        overfitting=_against_overfitting(params),
+        overfitting=_regularizing_param(params),
         regularization=trained.regularization,
         curves=curves_svg(trained),
         growth=growth and learning_curve_svg(growth),
@@ -53,10 +53,10 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
 
 
 def curves_svg(trained: Trained) -> list[tuple[str, str]]:
-    """Return the title and the ``<svg>`` element of each curve by epoch; a solver has no learning rate.
+    """Return title and ``<svg>`` element of each curve by epoch; a solver has no learning rate.
 
     Args:
-        trained: What :func:`pixmill.train.train` returned.
+        trained: Result of :func:`pixmill.train.train`.
     """
 
     def points(name: str) -> list[Point]:
@@ -76,11 +76,7 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
 
 
 def learning_curve_svg(curve: LearningCurve) -> str:
-    """Return validation accuracy with its limits by the number of training images, as an ``<svg>`` element.
-
-    Args:
-        curve: The curve.
-    """
+    """Return validation accuracy and its CI by number of training images, as an ``<svg>`` element."""
     return lines_svg(
         {"accuracy": [(point.images, point.accuracy) for point in curve.points]},
         name="Validation accuracy by training images",
@@ -92,8 +88,8 @@ def learning_curve_svg(curve: LearningCurve) -> str:
     )
 
 
-def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:
-    """Name the param that regularizes this model, and what to do with it; ``None`` where a path tells."""
+def _regularizing_param(params: TrainParams) -> tuple[str, str] | None:
+    """Return a change against overfitting and its param; ``None`` if the regularization path shows the best C."""
     return {
         "cnn": ("dropout in", "train.cnn.dense"),
         "backbone": ("a higher", "train.backbone.dropout"),
@@ -102,8 +98,8 @@ def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:
 
 
 def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:
-    # No-break spaces: a shape stays on one line.
-    # A transformer's encoder also returns the outputs of its blocks.
+    # The encoder of a transformer also returns the outputs of its blocks.
     output = layer.output[0] if isinstance(layer.output, list | tuple) else layer.output
+    # No-break spaces keep a shape on one line.
     shape = "\u00a0\u00d7\u00a0".join(str(side) for side in output.shape[1:])
     return layer.name, shape, f"{layer.count_params():,}"

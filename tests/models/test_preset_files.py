@@ -54,5 +54,5 @@ def test_rejects_presets_that_differ_from_the_pins(preset, tmp_path) -> None:
         pinned_folder(pins, tmp_path)
     with pytest.raises(TrainError, match="did you mean 'dinov2_small'"):
         resolve_preset("dinov2_smal", tmp_path)
-    with pytest.raises(TrainError, match="vit_base_patch16_224_imagenet is not supported .* supported are clip, "):
+    with pytest.raises(TrainError, match=r"vit_base_patch16_224_imagenet is not supported .* supported are clip, "):
         resolve_preset("vit_base_patch16_224_imagenet", tmp_path)

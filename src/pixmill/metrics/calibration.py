@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 from pixmill.metrics.probabilities import apply_temperature, logits, losses, normalise
 
 _MAX_TEMPERATURE = 20.0
@@ -64,7 +64,7 @@ class Calibration:
         if self.threshold == 0:
             object.__setattr__(self, "threshold", None)
 
-    def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def apply(self, probabilities: ArrayLike) -> Floats:
         """Return calibrated probabilities, whose rows sum to one; the predicted class does not change.
 
         Args:
@@ -88,9 +88,7 @@ class Calibration:
         return None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
 
 
-def calibrate(
-    probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], groups: npt.ArrayLike, target: float
-) -> Calibration:
+def calibrate(probabilities: ArrayLike, actual: Ints, groups: ArrayLike, target: float) -> Calibration:
     """Fit temperature and threshold on images that the model was not trained on.
 
     There is no temperature unless it fits significantly better than none (likelihood-ratio test, 5 %), since a
@@ -113,7 +111,7 @@ def calibrate(
     return Calibration(temperature, best_threshold(calibrated.max(axis=1), right, groups, target), target)
 
 
-def novelty_limit(novelty: npt.NDArray[np.floating], groups: npt.ArrayLike) -> float | None:
+def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | None:
     """Return the novelty that at most one in a hundred similar images exceeds; ``None`` for less than 100 groups.
 
     This is the smallest value for which that holds on average over draws of the images, for any distribution.
@@ -138,7 +136,7 @@ def novelty_limit(novelty: npt.NDArray[np.floating], groups: npt.ArrayLike) -> f
     return math.ceil(sorted(highest.values())[min(place, count) - 1] * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
 
 
-def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
+def best_temperature(actual: Ints, probabilities: ArrayLike) -> float | None:
     """Return the temperature that minimises the log-loss of these images; measure the result on another split.
 
     It is ``None`` if the loss has no minimum: the model is correct on every image, or no better than chance.
@@ -172,9 +170,7 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
     return 1 / float(brentq(slope, 1 / _MAX_TEMPERATURE, _MAX_TEMPERATURE, xtol=1e-12, rtol=1e-12))
 
 
-def best_threshold(
-    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], groups: npt.ArrayLike, target: float
-) -> float | None:
+def best_threshold(confidence: Floats, right: Bools, groups: ArrayLike, target: float) -> float | None:
     """Return the lowest confidence threshold whose covered accuracy reaches the target; ``None`` if there is none.
 
     The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided 95 % lower confidence
@@ -231,9 +227,7 @@ def min_answers(target: float) -> int:
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(target))
 
 
-def by_confidence(
-    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def by_confidence(confidence: Floats, right: Bools) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Return distinct confidences, highest first, and the number of predictions and hits at or above each.
 
     Args:

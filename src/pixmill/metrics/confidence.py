@@ -1,9 +1,9 @@
 """Calibration error, reliability diagram, and accuracy by coverage."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
 from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalise
 
@@ -14,7 +14,7 @@ BINS = 15
 """Number of bins of equal width, as in Guo et al. (2017)."""
 
 
-def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:
+def reliability(actual: Ints, probabilities: ArrayLike) -> pd.DataFrame:
     """Return accuracy by confidence, the table of a reliability diagram.
 
     Args:
@@ -39,9 +39,7 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
     )
 
 
-def confidence_gaps(
-    actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence, for the calibration error.
 
     Bin m of 15 is ((m - 1) / 15, m / 15]. Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
@@ -57,7 +55,7 @@ def confidence_gaps(
     return bin_of, (values.argmax(axis=1) == actual) - confidence
 
 
-def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:
     """Return coverage and covered accuracy by threshold: at most 100 rows, ordered by coverage.
 
     Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.

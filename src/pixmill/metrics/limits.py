@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints
 from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import class_scores, scores
@@ -15,9 +15,7 @@ _NOT_PROPORTIONS = {"log_loss", "ece", "roc_auc", "pr_auc"}
 """Metrics that are not 1 if all predictions are correct, or 0 if none is."""
 
 
-def accuracy_interval(
-    right: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int, confidence: float
-) -> tuple[float, float]:
+def accuracy_interval(right: Bools, groups: ArrayLike, *, draws: int, confidence: float) -> tuple[float, float]:
     """Return the confidence limits of an accuracy by the percentile bootstrap over groups.
 
     Groups are resampled instead of images, since predictions of near-duplicates are correct or wrong together. Groups
@@ -67,9 +65,9 @@ def unanimous_limit(groups: int, confidence: float) -> float:
 
 
 def score_limits(
-    actual: npt.NDArray[np.integer],
-    probabilities: npt.ArrayLike,
-    groups: npt.ArrayLike,
+    actual: Ints,
+    probabilities: ArrayLike,
+    groups: ArrayLike,
     labels: Sequence[str],
     *,
     draws: int,
@@ -115,9 +113,7 @@ def score_limits(
     return overall, per_class
 
 
-def figure_limits(
-    name: str, figure: float | None, drawn: npt.NDArray[np.float64], groups: int, confidence: float
-) -> Limits:
+def figure_limits(name: str, figure: float | None, drawn: Floats, groups: int, confidence: float) -> Limits:
     """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does; ``None`` if undefined.
 
     Args:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from pixmill.metrics.arrays import ArrayLike, Floats, Groups, NDArray
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,7 @@ class Gap:
 
 
 def gaps_from_best(
-    figures: npt.ArrayLike,
-    drawn: npt.NDArray[np.float64],
-    answers: npt.NDArray[np.uint64],
-    *,
-    confidence: float,
-    lower_is_better: bool = False,
+    figures: ArrayLike, drawn: Floats, answers: NDArray[np.uint64], *, confidence: float, lower_is_better: bool = False
 ) -> list[Gap]:
     """Return the distance of each model from the best one, which the same figures selected.
 
@@ -97,7 +93,7 @@ def gaps_from_best(
     return gaps
 
 
-def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
+def hash_answers(answers: Sequence[Floats], group_of: Groups) -> NDArray[np.uint64]:
     """Return a hash of a model's predictions for each group; equal predictions have equal hashes.
 
     Args:
@@ -112,7 +108,7 @@ def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArr
     return found
 
 
-def _deviations(moves: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _deviations(moves: Floats) -> Floats:
     """Return the standard deviation of the difference between each two columns; zero if it is due to rounding."""
     products = moves.T @ moves / max(1, len(moves) - 1)
     own = np.diag(products)

@@ -1,13 +1,13 @@
 """Difference between the accuracies of two models on the same images, by slice, with an exact test over groups."""
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Ints, NDArray
 from pixmill.metrics.limits import unanimous_limit
 from pixmill.metrics.significance import Difference, head_probabilities
 
 
-def sign_flip_test(nets: npt.ArrayLike) -> float:
+def sign_flip_test(nets: ArrayLike) -> float:
     """Return the exact two-sided p-value of the hypothesis that two models are equally good.
 
     Under this hypothesis, the models are exchangeable on each group, so both signs of a difference are equally likely.
@@ -37,13 +37,8 @@ def sign_flip_test(nets: npt.ArrayLike) -> float:
 
 
 def accuracy_differences(
-    first: npt.NDArray[np.bool_],
-    second: npt.NDArray[np.bool_],
-    groups: npt.NDArray[np.integer],
-    slice_of: npt.NDArray[np.integer],
-    *,
-    confidence: float,
-) -> tuple[npt.NDArray[np.int64], list[Difference]]:
+    first: Bools, second: Bools, groups: Ints, slice_of: Ints, *, confidence: float
+) -> tuple[NDArray[np.int64], list[Difference]]:
     """Return the difference between the accuracies of two models on each slice, with :func:`sign_flip_test`.
 
     The limits are those of Agresti and Min: normal limits after adding half an image to each of the four outcomes of a

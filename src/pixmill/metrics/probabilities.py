@@ -1,7 +1,8 @@
 """Validation, normalisation, temperature scaling and loss of probabilities."""
 
 import numpy as np
-import numpy.typing as npt
+
+from pixmill.metrics.arrays import ArrayLike, Floats, Ints, NDArray
 
 _TOLERANCE = 1e-3
 """Tolerance of the sum of a row: far above ``float32`` rounding, far below real deviations."""
@@ -10,7 +11,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 """Minimum probability in logarithms."""
 
 
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def softmax(logits: NDArray[np.floating]) -> Floats:
     """Return the probabilities of logits, computed in ``float64``.
 
     Args:
@@ -18,11 +19,11 @@ def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """
     values = np.asarray(logits, dtype=np.float64)
     raised = np.exp(values - values.max(axis=1, keepdims=True))
-    result: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    result: Floats = raised / raised.sum(axis=1, keepdims=True)
     return result
 
 
-def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def normalise(probabilities: ArrayLike) -> Floats:
     """Return probabilities as ``float64`` whose rows sum to one exactly.
 
     Models compute in ``float32``, so the sums of rows deviate from one by about 1e-7. Division by the sum keeps the
@@ -44,11 +45,11 @@ def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
     if exact.all():
         return values
-    result: npt.NDArray[np.float64] = np.where(exact, values, values / sums)
+    result: Floats = np.where(exact, values, values / sums)
     return result
 
 
-def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
     """Return the cross-entropy of each image in nats: minus the logarithm of its true class's probability.
 
     Probabilities are clipped to the epsilon of ``float64`` (a loss of 36.04), as in scikit-learn's ``log_loss``, the
@@ -59,12 +60,12 @@ def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt
         probabilities: Shape (images, classes).
     """
     values = normalise(probabilities)
-    given = values[np.arange(len(actual)), actual]
-    result: npt.NDArray[np.float64] = -np.log(np.clip(given, _EPSILON, 1 - _EPSILON))
+    of_actual = values[np.arange(len(actual)), actual]
+    result: Floats = -np.log(np.clip(of_actual, _EPSILON, 1 - _EPSILON))
     return result
 
 
-def apply_temperature(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
     """Return the softmax of the logits divided by the temperature; the predicted class does not change.
 
     Args:
@@ -77,11 +78,11 @@ def apply_temperature(probabilities: npt.ArrayLike, temperature: float) -> npt.N
     return softmax(logits(values) / temperature)
 
 
-def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def logits(values: Floats) -> Floats:
     """Return logarithms of probabilities, which equal the logits up to a constant per row.
 
     Args:
         values: As :func:`normalise` returns them.
     """
-    result: npt.NDArray[np.float64] = np.log(np.maximum(values, _EPSILON))
+    result: Floats = np.log(np.maximum(values, _EPSILON))
     return result

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.confidence import BINS, confidence_gaps
 from pixmill.metrics.probabilities import losses, normalise
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Drawn = npt.NDArray[np.float64]
 
 _MAX_WORK = 20_000_000_000
 """Maximum images times classes times draws; more takes minutes, and intervals are narrow."""
@@ -32,7 +31,7 @@ _MAX_CHUNK_VALUES = 4_000_000
 """Maximum numbers per chunk: 32 MB."""
 
 
-def group_numbers(groups: npt.ArrayLike) -> npt.NDArray[np.intp]:
+def group_numbers(groups: ArrayLike) -> Groups:
     """Return the group of each image as a number from 0, in the order of the names of groups.
 
     Args:
@@ -42,7 +41,7 @@ def group_numbers(groups: npt.ArrayLike) -> npt.NDArray[np.intp]:
     return numbers
 
 
-def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
+def group_weights(groups: int, draws: int) -> Iterator[Floats]:
     """Yield the count of each group in bootstrap draws: chunks of shape (groups, k), with ``draws`` columns in total.
 
     Each draw resamples all groups with replacement. The draws depend only on the two arguments: models on the same
@@ -60,7 +59,7 @@ def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
         yield np.bincount(drawn.ravel(), minlength=groups * count).reshape(groups, count).astype(np.float64)
 
 
-def percentiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
+def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
     """Return the percentile limits of draws; ``None`` if no draw has a value.
 
     Args:
@@ -74,14 +73,25 @@ def percentiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[floa
     return float(low), float(high)
 
 
+def mean_limits(values: Floats, group_of: Groups, *, draws: int, confidence: float) -> tuple[float, float]:
+    """Return the confidence limits of the mean of a value per image, by the percentile bootstrap over groups.
+
+    Args:
+        values: Value of each image, shape (images,), at least one.
+        group_of: Group number of each image, shape (images,).
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+    """
+    sums, sizes = np.bincount(group_of, weights=values), np.bincount(group_of)
+    drawn = [(sums @ weights) / (sizes @ weights) for weights in group_weights(len(sizes), draws)]
+    limits = percentiles(np.concatenate(drawn), confidence)
+    assert limits is not None
+    return limits
+
+
 def resampled_scores(
-    actual: npt.NDArray[np.integer],
-    probabilities: npt.ArrayLike,
-    groups: npt.ArrayLike,
-    *,
-    draws: int,
-    top_k: int | None = None,
-) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    actual: Ints, probabilities: ArrayLike, groups: ArrayLike, *, draws: int, top_k: int | None = None
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
     Metrics are functions of sums over groups, which are one matrix product for all draws. The draws depend only on the
@@ -108,14 +118,14 @@ def resampled_scores(
 
 
 def weighted_scores(
-    actual: npt.NDArray[np.integer],
-    probabilities: npt.ArrayLike,
-    groups: npt.ArrayLike,
-    weights: Iterable[Drawn],
+    actual: Ints,
+    probabilities: ArrayLike,
+    groups: ArrayLike,
+    weights: Iterable[Floats],
     *,
     top_k: int | None = None,
     areas: bool = True,
-) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics of a split for given counts of its groups, like :func:`resampled_scores`.
 
     Args:
@@ -151,8 +161,8 @@ def weighted_scores(
     ranked = ranked_classes(actual, classes) if areas else []
     rankings = [ranking_sums(actual == label, values[:, label], group_of) for label in ranked]
 
-    overall: list[dict[str, Drawn]] = []
-    per_class: list[dict[str, Drawn]] = []
+    overall: list[dict[str, Floats]] = []
+    per_class: list[dict[str, Floats]] = []
     for drawn in weights:
         alone, gaps, hits, support, claims = np.split(sums @ drawn, starts)
         n = alone[0]
@@ -175,7 +185,7 @@ def weighted_scores(
     return _join(overall), _join(per_class)
 
 
-def in_top_k(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
+def in_top_k(actual: Ints, values: Floats, top_k: int) -> Bools:
     """Return whether each image's class is among the k most probable; ties follow the order of classes.
 
     Args:
@@ -183,22 +193,20 @@ def in_top_k(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], t
         values: Probabilities, shape (images, classes).
         top_k: Number of classes.
     """
-    given = values[np.arange(len(actual)), actual][:, None]
+    score = values[np.arange(len(actual)), actual][:, None]
     before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
-    higher = (values > given) | ((values == given) & before)
-    result: npt.NDArray[np.bool_] = higher.sum(axis=1) < top_k
+    higher = (values > score) | ((values == score) & before)
+    result: Bools = higher.sum(axis=1) < top_k
     return result
 
 
-def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
+def ranked_classes(actual: Ints, classes: int) -> list[int]:
     """Return the classes with some but not all images, whose areas under curves are defined."""
     counts = np.bincount(actual, minlength=classes)
     return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 
 
-def ranking_sums(
-    members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64], group_of: npt.NDArray[np.intp]
-) -> csr_array:
+def ranking_sums(members: Bools, scores: Floats, group_of: Groups) -> csr_array:
     """Return the counts by group that determine the areas under curves of a class: shape (3 steps, groups).
 
     A step is a distinct score of the images of the class, highest first; the last step is below all scores. The rows
@@ -207,18 +215,18 @@ def ranking_sums(
 
     Args:
         members: Whether each image belongs to the class, shape (images,).
-        given: Probability of the class for each image, shape (images,).
+        scores: Probability of the class for each image, shape (images,).
         group_of: Group number of each image.
     """
     from scipy.sparse import csr_array
 
-    values = np.unique(given[members])[::-1]
-    kind = np.where(members, 0, np.where(np.isin(given, values), 2, 1))
-    rows = np.searchsorted(-values, -given) + kind * (len(values) + 1)
+    values = np.unique(scores[members])[::-1]
+    kind = np.where(members, 0, np.where(np.isin(scores, values), 2, 1))
+    rows = np.searchsorted(-values, -scores) + kind * (len(values) + 1)
     return csr_array((np.ones(len(rows)), (rows, group_of)), shape=(3 * len(values) + 3, int(group_of.max()) + 1))
 
 
-def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
+def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:
     """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
 
     The areas are NaN where the class, or all other classes, have no weight.
@@ -237,12 +245,12 @@ def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
     return roc, np.where(others > 0, average, np.nan)
 
 
-def _join(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
+def _join(chunks: list[dict[str, Floats]]) -> dict[str, Floats]:
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=-1) for name in chunks[0]}
 
 
-def _mean_defined(drawn: Drawn) -> Drawn:
+def _mean_defined(drawn: Floats) -> Floats:
     """Return the mean over the classes with a defined value, for each draw."""
     defined = ~np.isnan(drawn)
-    mean: Drawn = np.nansum(drawn, axis=0) / defined.sum(axis=0)
+    mean: Floats = np.nansum(drawn, axis=0) / defined.sum(axis=0)
     return mean

@@ -4,14 +4,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Floats, Groups, Ints
 from pixmill.metrics.resampling import weighted_scores
 
 
-def scores(
-    actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike, *, top_k: int | None = None
-) -> dict[str, float | int | None]:
+def scores(actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None) -> dict[str, float | int | None]:
     """Return the metrics of a split over all classes.
 
     Args:
@@ -36,7 +34,7 @@ def scores(
     return {**figures, "n": count}
 
 
-def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
+def macro_f1(actual: Ints, predicted: Ints) -> float:
     """Return the unweighted mean F1 of classes that have images or were predicted.
 
     Args:
@@ -47,9 +45,7 @@ def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
     return float(np.mean(f1[~np.isnan(f1)]))
 
 
-def class_scores(
-    actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], labels: Sequence[str]
-) -> dict[str, dict[str, float | int | None]]:
+def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
     """Return ``precision``, ``recall``, ``f1`` and ``support`` (images of the class) by label.
 
     Args:
@@ -59,17 +55,12 @@ def class_scores(
     """
     columns = _of_classes(actual, predicted, len(labels))
     return {
-        label: {
-            "precision": _number(precision),
-            "recall": _number(recall),
-            "f1": _number(f1),
-            "support": int(support),
-        }
+        label: {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1), "support": int(support)}
         for label, precision, recall, f1, support in zip(labels, *columns, strict=True)
     }
 
 
-def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
+def majority_accuracy(actual: Ints) -> float:
     """Return the accuracy of the best constant prediction: the share of the most frequent class.
 
     >>> majority_accuracy(np.array([0, 1, 1, 2]))
@@ -81,9 +72,7 @@ def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
     return float(np.bincount(actual).max() / len(actual))
 
 
-def _of_classes(
-    actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+def _of_classes(actual: Ints, predicted: Ints, classes: int) -> tuple[Floats, Floats, Floats, Groups]:
     """Return precision, recall and F1 of each class, NaN where undefined, and its number of images."""
     actual, predicted = np.asarray(actual), np.asarray(predicted)
     hits, claims, images = (

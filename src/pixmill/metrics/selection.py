@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import Floats, Groups, Ints, NDArray
 from pixmill.metrics.resampling import SEED, percentiles, weighted_scores
 
 _CHUNK_DRAWS = 100
@@ -36,9 +36,9 @@ class SelectedValue:
 
 def selected_value(
     metric: str,
-    actual: npt.NDArray[np.integer],
-    answers: Sequence[npt.NDArray[np.floating]],
-    groups: npt.NDArray[np.intp],
+    actual: Ints,
+    answers: Sequence[NDArray[np.floating]],
+    groups: Groups,
     *,
     draws: int,
     confidence: float,
@@ -100,9 +100,7 @@ def selected_value(
     return SelectedValue(float(np.nanmean(values)), *limits, weights.shape[1], left_out)
 
 
-def _usable_weights(
-    actual: npt.NDArray[np.integer], groups: npt.NDArray[np.intp], draws: int
-) -> tuple[npt.NDArray[np.float64], int]:
+def _usable_weights(actual: Ints, groups: Groups, draws: int) -> tuple[Floats, int]:
     """Return draws with each class in the bag and out of it, and the number of rejected draws."""
     from scipy.sparse import csr_array
 
@@ -110,20 +108,18 @@ def _usable_weights(
     ones = np.ones(len(actual))
     members = csr_array((ones, (classes, groups)), shape=(int(classes.max()) + 1, int(groups.max()) + 1))
     generator = np.random.Generator(np.random.PCG64(SEED))
-    kept: list[npt.NDArray[np.float64]] = []
+    accepted: list[Floats] = []
     found = tried = 0
     while found < draws and tried < _MAX_ATTEMPTS * draws:
         weights = stratified_weights(actual, groups, min(draws, _CHUNK_DRAWS), generator)
         usable = ((members @ weights > 0) & (members @ (weights == 0) > 0)).all(axis=0)
-        kept.append(weights[:, usable][:, : draws - found])
-        found += kept[-1].shape[1]
-        tried += weights.shape[1] if found < draws else int(np.flatnonzero(usable)[kept[-1].shape[1] - 1]) + 1
-    return np.concatenate(kept, axis=1), tried - found
+        accepted.append(weights[:, usable][:, : draws - found])
+        found += accepted[-1].shape[1]
+        tried += weights.shape[1] if found < draws else int(np.flatnonzero(usable)[accepted[-1].shape[1] - 1]) + 1
+    return np.concatenate(accepted, axis=1), tried - found
 
 
-def stratified_weights(
-    actual: npt.NDArray[np.integer], groups: npt.NDArray[np.intp], draws: int, generator: np.random.Generator
-) -> npt.NDArray[np.float64]:
+def stratified_weights(actual: Ints, groups: Groups, draws: int, generator: np.random.Generator) -> Floats:
     """Return the count of each group in bootstrap draws, stratified by class; shape (groups, draws).
 
     A group of several classes has the class of its first image.

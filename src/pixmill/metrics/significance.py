@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.limits import unanimous_limit
 from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import group_numbers, group_weights, in_top_k, percentiles, resampled_scores
 from pixmill.metrics.scores import scores
-
-Drawn = npt.NDArray[np.float64]
 
 _DIGITS = 12
 """Digits of differences; equal metrics may differ by 1e-17, since their sums have another order."""
@@ -38,7 +36,7 @@ class McNemar:
     mid_p: float
 
 
-def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
+def mcnemar(first: Bools, second: Bools) -> McNemar:
     """Compare two models on the same images, which are assumed to be independent.
 
     Near-duplicates make p-values too small; if there are many, use :func:`paired_differences`.
@@ -66,7 +64,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     return McNemar(gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - float(chances[-1]))
 
 
-def head_probabilities(tosses: int, max_heads: int) -> npt.NDArray[np.float64]:
+def head_probabilities(tosses: int, max_heads: int) -> Floats:
     """Return the probabilities of 0 to ``max_heads`` heads in tosses of a fair coin.
 
     >>> head_probabilities(4, 2).round(4).tolist()
@@ -78,7 +76,7 @@ def head_probabilities(tosses: int, max_heads: int) -> npt.NDArray[np.float64]:
     """
     from scipy.stats import binom
 
-    chances: npt.NDArray[np.float64] = binom.pmf(np.arange(max_heads + 1), tosses, 0.5)
+    chances: Floats = binom.pmf(np.arange(max_heads + 1), tosses, 0.5)
     return chances
 
 
@@ -104,10 +102,10 @@ class Difference:
 
 
 def paired_differences(
-    actual: npt.NDArray[np.integer],
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    groups: npt.ArrayLike,
+    actual: Ints,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike,
     *,
     draws: int,
     confidence: float,
@@ -185,9 +183,9 @@ def paired_differences(
 
 
 def paired_coverage(
-    right: Sequence[npt.NDArray[np.bool_]],
-    answered: Sequence[npt.NDArray[np.bool_]],
-    groups: npt.ArrayLike,
+    right: Sequence[Bools],
+    answered: Sequence[Bools],
+    groups: ArrayLike,
     *,
     draws: int,
     confidence: float,
@@ -247,17 +245,17 @@ class _Comparison:
         identical: Whether both models give the same probabilities.
     """
 
-    group_of: npt.NDArray[np.intp]
+    group_of: Groups
     confidence: float
     identical: bool
 
-    def unobserved_share(self, among: npt.NDArray[np.bool_]) -> float:
+    def unobserved_share(self, among: Bools) -> float:
         """Return the share of these images' groups that may differ although no observed group does."""
         groups = len(np.unique(self.group_of[among]))
         return 0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
 
     def difference(
-        self, first: float | None, second: float | None, gaps: Drawn, differ: npt.NDArray[np.bool_], share: float
+        self, first: float | None, second: float | None, gaps: Floats, differ: Bools, share: float
     ) -> Difference | None:
         """Return the difference; ``None`` if it is undefined.
 
@@ -281,25 +279,23 @@ class _Comparison:
         return Difference(first, second, gap, low, high, p)
 
 
-def _find_differing(
-    actual: npt.NDArray[np.integer], both: Sequence[npt.NDArray[np.float64]], top_k: int | None
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> dict[str, Bools]:
     """Return whether two models differ on each image, by metric; ``loss`` applies to all other metrics."""
     first, second = (values.argmax(axis=1) for values in both)
     right, answers = (first == actual) != (second == actual), first != second
     tops = {}
     if top_k is not None:
         tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(actual, both[1], top_k)
-    shown = {"accuracy": right, "balanced_accuracy": right, "macro_f1": answers, "weighted_f1": answers}
-    return {**shown, **tops, "loss": np.any(both[0] != both[1], axis=1)}
+    by_metric = {"accuracy": right, "balanced_accuracy": right, "macro_f1": answers, "weighted_f1": answers}
+    return {**by_metric, **tops, "loss": np.any(both[0] != both[1], axis=1)}
 
 
-def _f1(members: npt.NDArray[np.bool_], claimed: npt.NDArray[np.bool_]) -> float | None:
+def _f1(members: Bools, claimed: Bools) -> float | None:
     either = int(members.sum() + claimed.sum())
     return float(2 * np.sum(members & claimed) / either) if either else None
 
 
-def _p_value(gaps: Drawn, differing: int) -> float:
+def _p_value(gaps: Floats, differing: int) -> float:
     """Return the two-sided p-value of no difference.
 
     Args:
@@ -316,9 +312,7 @@ def _p_value(gaps: Drawn, differing: int) -> float:
     return p
 
 
-def worse_than_rest(
-    right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int
-) -> float:
+def worse_than_rest(right: Bools, inside: Bools, groups: ArrayLike, *, draws: int) -> float:
     """Return the one-sided p-value of a slice having lower accuracy than the rest.
 
     The test permutes groups. If each image is a separate group, it is Fisher's exact test; otherwise permutations are
@@ -353,7 +347,7 @@ def worse_than_rest(
     return float((1 + np.count_nonzero(gaps <= observed + 1e-12)) / (1 + draws))
 
 
-def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def holm(values: ArrayLike) -> Floats:
     """Return Holm-adjusted p-values, valid under any dependence.
 
     Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
@@ -368,8 +362,8 @@ def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return adjusted
 
 
-def _gap(hits: npt.ArrayLike, sizes: npt.ArrayLike, all_hits: int, all_sizes: int) -> npt.NDArray[np.float64]:
+def _gap(hits: ArrayLike, sizes: ArrayLike, all_hits: int, all_sizes: int) -> Floats:
     """Return the accuracy inside the slice minus the accuracy of the rest."""
     inside, size = np.asarray(hits, np.float64), np.asarray(sizes, np.float64)
-    result: npt.NDArray[np.float64] = inside / size - (all_hits - inside) / (all_sizes - size)
+    result: Floats = inside / size - (all_hits - inside) / (all_sizes - size)
     return result

@@ -16,7 +16,7 @@ from pixmill.images import UndecodableError, decode, fit
 from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
 from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported
-from pixmill.models.litert import Network, Scorer, converted_files, load_litert, load_scorer
+from pixmill.models.litert import Floats, Items, Network, Scorer, converted_files, load_litert, load_scorer
 from pixmill.models.model_folder import CALIBRATION_FILE, read_description
 
 if TYPE_CHECKING:
@@ -157,7 +157,16 @@ class Classifier:
                 next="dvc repro -f train",
             ) from error
         classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
-        classifier._check(folder)
+        side = preprocessing.image_size
+        try:
+            outputs = classifier.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+        except ValueError as error:
+            problem = f"{folder}: the network expects other inputs: {error}"
+            raise ManifestError(problem, next="dvc repro -f train") from error
+        if outputs != len(labels):
+            raise ManifestError(
+                f"{folder}: expected {len(labels)} outputs, received {outputs}", next="dvc repro -f train"
+            )
         return classifier
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
@@ -168,7 +177,7 @@ class Classifier:
         """
         return [self._predict(image) for image in images]
 
-    def predict_uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+    def predict_uncalibrated(self, pixels: Pixels) -> Floats:
         """Return the uncalibrated probabilities, shape (n, classes).
 
         Args:
@@ -179,16 +188,14 @@ class Classifier:
         """
         return self.score_pixels(pixels)[0]
 
-    def score_pixels(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    def score_pixels(self, pixels: Pixels) -> tuple[Floats, Floats | None]:
         """Return the uncalibrated probabilities, and the novelty of each image, shape (n,); ``None`` if unknown."""
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
         return self.score_features(pixels if self.backbone is None else self.backbone(pixels))
 
-    def score_features(
-        self, features: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    def score_features(self, features: Items) -> tuple[Floats, Floats | None]:
         """Return the same as :meth:`score_pixels`, for inputs of the network such as stored features.
 
         Args:
@@ -196,20 +203,6 @@ class Classifier:
         """
         logits, novelty = (self.network(features), None) if self.scorer is None else self.scorer(features)
         return _to_probabilities(logits), novelty
-
-    def _check(self, folder: Path) -> None:
-        """Check that network, image size and labels match."""
-        side = self.preprocessing.image_size
-        try:
-            outputs = self.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
-        except ValueError as error:
-            raise ManifestError(
-                f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
-            ) from error
-        if outputs != len(self.labels):
-            raise ManifestError(
-                f"{folder}: expected {len(self.labels)} outputs, received {outputs}", next="dvc repro -f train"
-            )
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
         try:
@@ -227,9 +220,7 @@ class Classifier:
         return Prediction(self.labels[best], confidence, sure, probabilities, unlike=unlike)
 
 
-def save_calibration(
-    folder: Path, validation: Part, *, target: float, features: npt.NDArray[np.float32] | None = None
-) -> None:
+def save_calibration(folder: Path, validation: Part, *, target: float, features: Floats | None = None) -> None:
     """Calibrate a saved network on the validation split, and write the calibration next to its weights.
 
     Args:
@@ -252,7 +243,7 @@ def save_calibration(
     write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
 
 
-def _to_probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _to_probabilities(logits: Floats) -> Floats:
     """Return probabilities, computed in float64 and rounded to float32, as in the table of predictions."""
     return softmax(logits).astype(np.float32)
 

@@ -13,15 +13,14 @@ import math
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
 from pixmill.images import ASPECTS, RESIZES
-from pixmill.models.litert import Network, Scorer, load_scorer
+from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
 from pixmill.models.model_folder import are_valid_labels
 
 if TYPE_CHECKING:
@@ -164,10 +163,10 @@ def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, 
     if found.shape != (1, len(description.labels)) or not (np.all(found >= 0) and 0 < found.sum() < math.inf):
         raise _not_exported(path, f"its network does not return {len(description.labels)} probabilities")
 
-    def logarithms(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def logarithms(probabilities: Floats) -> Floats:
         return np.log(np.maximum(probabilities, _MIN_PROBABILITY)).astype(np.float32)
 
-    def score(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def score(pixels: Items) -> tuple[Floats, Floats]:
         assert scorer is not None
         probabilities, novelty = scorer(pixels)
         return logarithms(probabilities), novelty

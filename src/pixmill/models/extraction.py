@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.images.compression import decompress
-from pixmill.models.litert import Network, load_litert
+from pixmill.models.litert import Floats, Network, load_litert
 
 Row = bytes | npt.NDArray[np.uint8]
 """An image, as compressed bytes or as pixels."""
@@ -31,7 +31,7 @@ class FeaturePass:
     def __reduce__(self) -> tuple[Callable[..., FeaturePass], tuple[bytes, int]]:
         return FeaturePass, (self._content, self._image_size)
 
-    def __call__(self, rows: Sequence[Row]) -> list[npt.NDArray[np.float32]]:
+    def __call__(self, rows: Sequence[Row]) -> list[Floats]:
         """Return one vector per row, in order."""
         if self._network is None:
             # One thread: there is one worker per processor.

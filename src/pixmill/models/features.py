@@ -116,12 +116,7 @@ def extract_features(
 
 
 def part_features(
-    parts: Sequence[Part],
-    params: BackboneParams,
-    *,
-    scratch: Path,
-    threads: int,
-    **options: Any,
+    parts: Sequence[Part], params: BackboneParams, *, scratch: Path, threads: int, **options: Any
 ) -> Features:
     """Return the concatenated features of packed splits, from one pass of :func:`extract_features`.
 
@@ -153,10 +148,10 @@ def _extract(keys: Keys, cache: Cache, compute: Compute, scratch: Path) -> Featu
     with cache:
         with Progress("Cached features", len(keys)) as progress:
             for rows in _chunks(np.arange(len(keys))):
-                known = cache.read(keys[rows].tolist())
-                found = [row for row in rows.tolist() if keys[row].item() in known]
+                cached = cache.read(keys[rows].tolist())
+                found = [row for row in rows.tolist() if keys[row].item() in cached]
                 if found:
-                    put(np.array(found), [np.frombuffer(known[keys[row].item()], "<f4") for row in found])
+                    put(np.array(found), [np.frombuffer(cached[keys[row].item()], "<f4") for row in found])
                 progress.advance(len(rows))
         rows = np.flatnonzero(missing)
         if len(rows):

@@ -29,16 +29,19 @@ LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"
 _MAX_THREADS = 8
 """Maximum number of threads by default; it does not affect the outputs."""
 
-Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+Floats = npt.NDArray[np.float32]
+Items = npt.NDArray[Any]
+
+Network = Callable[[Items], Floats]
 """Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
 
-Outputs = Callable[[npt.NDArray[Any], Sequence[str]], dict[str, npt.NDArray[np.float32]]]
+Outputs = Callable[[Items, Sequence[str]], dict[str, Floats]]
 """Takes items and names of outputs; returns these outputs by name, each of shape (n, ...)."""
 
-Scorer = Callable[[npt.NDArray[Any]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+Scorer = Callable[[Items], tuple[Floats, Floats]]
 """Like a network, but also returns the novelty of each item, of shape (n,)."""
 
-Maps = dict[int, npt.NDArray[np.float32]]
+Maps = dict[int, Floats]
 """Feature maps of shape (n, height, width, channels), by the index of their first feature."""
 
 
@@ -86,7 +89,7 @@ def load_scorer(model: Path | bytes, *, threads: int | None = None) -> tuple[Net
     outputs, names = load_outputs(model, threads=threads)
     name = main_output(names)
 
-    def score(items: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def score(items: Items) -> tuple[Floats, Floats]:
         found = outputs(items, [name, NOVELTY])
         return found[name], found[NOVELTY][:, 0]
 
@@ -101,13 +104,13 @@ def main_output(names: Sequence[str]) -> str:
     """
     if len(names) == 1:
         return names[0]
-    known = [name for name in names if name in (FEATURES, LOGITS, PROBABILITIES)]
-    if len(known) != 1:
+    candidates = [name for name in names if name in (FEATURES, LOGITS, PROBABILITIES)]
+    if len(candidates) != 1:
         raise ValueError(f"expected features, logits or probabilities, received {', '.join(names)}")
-    return known[0]
+    return candidates[0]
 
 
-def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
+def load_maps(model: Path | bytes) -> Callable[[Items], Maps]:
     """Return a network that returns the feature maps of a backbone that are larger than one pixel.
 
     Args:
@@ -119,7 +122,7 @@ def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
     network, names = load_outputs(model)
     named = {int(name.removeprefix(MAP)): name for name in names if name.startswith(MAP)}
 
-    def maps(items: npt.NDArray[Any]) -> Maps:
+    def maps(items: Items) -> Maps:
         outputs = network(items, list(named.values()))
         found = {start: outputs[name] for start, name in sorted(named.items())}
         return {start: values for start, values in found.items() if values.shape[1:3] != (1, 1)}
@@ -147,9 +150,9 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
     outputs = interpreter.get_signature_runner().get_output_details()
     lock = threading.Lock()
 
-    def network(items: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def network(items: Items, names: Sequence[str]) -> dict[str, Floats]:
         # Some networks know the shapes of their outputs only after they ran.
-        results: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in names}
+        results: dict[str, list[Floats]] = {name: [] for name in names}
         for item in items:
             with lock:
                 interpreter.set_tensor(details["index"], item[None].astype(np.float32))

@@ -145,8 +145,8 @@ def licence_of(params: BackboneParams) -> str:
         params: The section ``train.backbone``, pinned.
     """
     preset = preset_of(params) or ""
-    known = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
-    return next(known, "unknown")
+    licences = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
+    return next(licences, "unknown")
 
 
 def describe_preset(params: BackboneParams) -> str | None:
@@ -174,17 +174,17 @@ def _handle(preset: str) -> str:
     import keras_hub
 
     presets = keras_hub.models.Backbone.presets
-    known = {name: details for name, details in presets.items() if details["metadata"].get("path") in _FAMILIES}
-    if preset in presets and preset not in known:
+    supported = {name: details for name, details in presets.items() if details["metadata"].get("path") in _FAMILIES}
+    if preset in presets and preset not in supported:
         raise TrainError(
             f"{preset} is not supported as a backbone; supported are {', '.join(_FAMILIES)}", next=CHOOSE_ANOTHER
         )
-    if preset not in known:
+    if preset not in supported:
         raise TrainError(
-            f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
+            f"KerasHub has no preset '{preset}'{did_you_mean(preset, supported, most=3, show=repr)}",
             next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
         )
-    return str(known[preset]["kaggle_handle"].removeprefix("kaggle://"))
+    return str(supported[preset]["kaggle_handle"].removeprefix("kaggle://"))
 
 
 @contextlib.contextmanager

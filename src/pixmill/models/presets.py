@@ -111,8 +111,8 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
             next=CHOOSE_ANOTHER,
         ) from error
     if name not in FAMILIES:
-        known = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
-        raise TrainError(f"{folder}: {name} is not supported; supported are {known}", next=CHOOSE_ANOTHER)
+        supported = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
+        raise TrainError(f"{folder}: {name} is not supported; supported are {supported}", next=CHOOSE_ANOTHER)
     allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
     for part in nested_dicts([content, converter]):
         if "class_name" in part:

@@ -179,25 +179,18 @@ class Fitter(ABC):
             rate = learning_rate(params, history, number, step, steps)
             trainer.train(pixels, targets, rate)
             if time.monotonic() >= next_report:
-                loss = _finite(trainer.figures("train")["loss"], number, params, rate)
+                loss = _finite(trainer.figures("train")[0], number, params, rate)
                 note, next_report = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_SECONDS
             progress.advance(len(targets), note)
         fitted = trainer.figures("train")
-        _finite(fitted["loss"], number, params, rate)
+        _finite(fitted[0], number, params, rate)
         seconds = time.monotonic() - start
         for pixels, targets in feed(data.validation, params.batch_size):
             trainer.test(pixels, targets)
         validated = trainer.figures("test")
-        _finite(validated["loss"], number, params, rate)
-        progress.advance(0, f"{title}, validation accuracy {100 * validated['accuracy']:.1f} %")
-        epoch = Epoch(
-            number,
-            train_loss=fitted["loss"],
-            train_accuracy=fitted["accuracy"],
-            val_loss=validated["loss"],
-            val_accuracy=validated["accuracy"],
-            learning_rate=rate,
-        )
+        _finite(validated[0], number, params, rate)
+        progress.advance(0, f"{title}, validation accuracy {100 * validated[1]:.1f} %")
+        epoch = Epoch(number, *fitted, *validated, rate)
         return epoch, Timing(int(time.time() * 1000), time.monotonic() - start, len(data.training) / seconds)
 
 

@@ -71,11 +71,9 @@ def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
         history: The epochs so far, at least one.
         monitor: ``val_loss`` (lower is better) or ``val_accuracy`` (higher is better).
     """
-    best = history[0]
-    for epoch in history[1:]:
-        if is_better(epoch, best, monitor):
-            best = epoch
-    return best
+    if monitor == "val_loss":
+        return min(history, key=lambda epoch: epoch.val_loss)
+    return max(history, key=lambda epoch: epoch.val_accuracy)
 
 
 def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0.0) -> bool:

@@ -10,7 +10,7 @@ from pixmill.core.files.writing import significant
 from pixmill.images.parts import Part
 from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval, unanimous_limit
-from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
+from pixmill.metrics.resampling import group_numbers, mean_limits
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -112,15 +112,11 @@ def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], group
     doublings = np.log2([point.images for point in points])
     doublings = doublings - doublings.mean()
     slope = doublings / (doublings @ doublings)
-    count = int(groups.max()) + 1
     if (right == right[0]).all():
         # The bootstrap has no variance where no image differs; use the exact binomial limit.
-        limit = 1 - unanimous_limit(count, _CONFIDENCE)
+        limit = 1 - unanimous_limit(int(groups.max()) + 1, _CONFIDENCE)
         return Growth(0.0, round(-limit, 6), round(limit, 6))
-    sizes = np.bincount(groups)
-    hits = np.array([np.bincount(groups, weights=row, minlength=count) for row in right])
-    drawn = np.concatenate([slope @ (hits @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
-    low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
+    low, high = mean_limits(slope @ right, groups, draws=_DRAWS, confidence=_CONFIDENCE)
     gain = float(slope @ [point.accuracy for point in points])
     # Rounding removes rests of 1e-15; adding 0 turns -0.0 into 0.0.
     return Growth(*(round(value, 6) + 0.0 for value in (gain, low, high)))

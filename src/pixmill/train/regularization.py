@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pixmill.images.parts import Part
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import apply_temperature, losses
-from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
+from pixmill.metrics.resampling import group_numbers, mean_limits
 
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
 """Multiples of the C in use that are compared, ascending."""
@@ -107,17 +107,9 @@ def regularization_path(validation: Part, used: float, fit_each: FitEach) -> Reg
     others = [place for place in range(len(points)) if place != own]
     imperfect = [place for place in others if points[place].accuracy < 1]
     other = min(imperfect or others, key=lambda place: points[place].loss)
-    gain, low, high = _gain(by_image[own] - by_image[other], clusters)
-    best = points[other].c if low > 0 and imperfect and points[own].accuracy < 1 else used
-    return RegularizationPath(tuple(points), used, best, gain, low, high)
-
-
-def _gain(decreases: Array, clusters: npt.NDArray[np.intp]) -> tuple[float, float, float]:
-    """Return the mean decrease of the images' losses, with its limits."""
-    count = int(clusters.max()) + 1
-    sums, sizes = np.bincount(clusters, weights=decreases), np.bincount(clusters)
-    drawn = np.concatenate([(sums @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
-    low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
+    decreases = by_image[own] - by_image[other]
+    low, high = mean_limits(decreases, clusters, draws=_DRAWS, confidence=_CONFIDENCE)
     # Adding 0 turns -0.0 into 0.0.
     gain, low, high = (round(float(value), 6) + 0.0 for value in (decreases.mean(), low, high))
-    return gain, low, high
+    best = points[other].c if low > 0 and imperfect and points[own].accuracy < 1 else used
+    return RegularizationPath(tuple(points), used, best, gain, low, high)

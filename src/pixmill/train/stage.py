@@ -69,21 +69,21 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     record.log_model("classifier", partial(save_classifier_model, folder))
 
 
-def _save_classifier(trained: Trained, params: TrainParams, folder: Path, *, scratch: Path, root: Path) -> Path:
+def _save_classifier(trained: Trained, settings: TrainParams, folder: Path, *, scratch: Path, root: Path) -> Path:
     """Write weights, labels, LiteRT network, novelty and calibration; return the weights file.
 
     Args:
         trained: The classifier.
-        params: The section ``train``.
+        settings: The section ``train``.
         folder: ``artifacts/train``.
         scratch: Cache folder of converted backbones.
         root: Project folder.
     """
     weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
-    if params.model != "cnn" and (preset := describe_preset(params.backbone)) is not None:
+    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
         write_text(folder / "preset.txt", f"{preset}\n")
     if trained.novelty is not None:
         save_novelty(folder, trained.novelty)
-    export_classifier(trained.classifier, params, folder, scratch=scratch, novelty=trained.novelty, root=root)
-    save_calibration(folder, trained.validation, target=params.target_accuracy, features=trained.features)
+    export_classifier(trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root)
+    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
     return weights

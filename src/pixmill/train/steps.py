@@ -112,10 +112,10 @@ class Trainer:
         """
         self._test(pixels, targets)
 
-    def figures(self, name: Literal["train", "test"]) -> dict[str, float]:
-        """Return mean ``loss`` and ``accuracy`` of the images trained or tested since :meth:`begin`."""
+    def figures(self, name: Literal["train", "test"]) -> tuple[float, float]:
+        """Return mean loss and accuracy of the images trained or tested since :meth:`begin`."""
         loss, correct, count = (float(value) for value in self._sums[name].numpy())
-        return {"loss": loss / count, "accuracy": correct / count}
+        return loss / count, correct / count
 
     @property
     def variables(self) -> list[keras.Variable]:

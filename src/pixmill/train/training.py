@@ -23,7 +23,7 @@ from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
 from pixmill.train.regularization import MAX_FEATURE_VALUES, RegularizationPath, regularization_path
-from pixmill.train.weights import InputFormat, open_training
+from pixmill.train.weights import open_training
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Trained:
         history: Metrics of each epoch.
         training: The training split.
         validation: The validation split.
-        preprocessing: Image size, method that makes an image square, and resampling filter.
+        preprocessing: ``image_size``, ``aspect`` and ``resize``, as for :func:`pixmill.images.fit`.
         monitor: Metric that selects the best epoch.
         folds: Result of each fold; empty without cross-validation.
         learning_curve: Validation accuracy by number of training images; ``None`` if it is off.
@@ -50,7 +50,7 @@ class Trained:
     history: tuple[Epoch, ...]
     training: Part
     validation: Part
-    preprocessing: InputFormat
+    preprocessing: dict[str, Any]
     monitor: Monitor
     folds: tuple[FoldResult, ...]
     learning_curve: LearningCurve | None = None

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -29,14 +29,6 @@ from pixmill.train.training_key import training_key
 _REUSED = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
-class InputFormat(TypedDict):
-    """Preprocessing of images: side in pixels, method that makes an image square, and resampling filter."""
-
-    image_size: int
-    aspect: str
-    resize: str
-
-
 @dataclass(frozen=True)
 class OpenTraining:
     """A training that is ready to be fitted.
@@ -45,13 +37,13 @@ class OpenTraining:
         fitter: Fitter of the model.
         data: Images, checkpoints and callback.
         key: Digest of everything that the weights depend on; empty if nothing is cached.
-        preprocessing: Preprocessing of the images.
+        preprocessing: Preprocessing of the images: ``image_size``, ``aspect`` and ``resize``.
     """
 
     fitter: Fitter
     data: FitData
     key: str
-    preprocessing: InputFormat
+    preprocessing: dict[str, Any]
 
     def fit(self) -> Fitted:
         """Fit the classifier, or reuse an earlier training.
@@ -88,7 +80,7 @@ def open_training(
 
     Arguments and errors are those of :func:`pixmill.train.train`.
     """
-    preprocessing: InputFormat = read_json(folder / "preprocessing.json", stage="split")
+    preprocessing: dict[str, Any] = read_json(folder / "preprocessing.json", stage="split")
     parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
     test = parts.pop("test")
     # Announced before the import of TensorFlow, which takes seconds.

@@ -20,7 +20,7 @@ BACKBONE, HEAD = "backbone.tflite", "head.tflite"
 """File names of a classifier in two files: from pixels to features, and from features to logits."""
 
 FEATURES, MAP = "features", "map_"
-"""Output names of a backbone: the features, and the feature maps that they are averages of. The name of a map ends with
+"""Output names of a backbone: the features, and the feature maps whose averages they are. The name of a map ends with
 the index of its first feature."""
 
 LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"

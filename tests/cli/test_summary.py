@@ -61,7 +61,7 @@ def test_warns_of_shortcuts(project: Path) -> None:
     assert "width (skill 1)" not in summary(project)
     found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
     (project / "plots/evaluate/full.json").write_text(json.dumps(METRICS | {"shortcuts": [found]}))
-    assert "warning: width (skill 1)" in summary(project)
+    assert "warning: width (skill 1) alone separates one class from the others" in summary(project)
 
 
 def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A small split of two classes, as the stage split packs it, and a model that looks at brightness alone."""
+"""A small split of two classes, and a model that classifies by brightness."""
 
 import hashlib
 from pathlib import Path
@@ -20,7 +20,7 @@ IMAGES = {"train": 12, "val": 6, "test": 8}
 
 
 def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = SIDE) -> Path:
-    """Write the manifest and the arrays: classes by turns, every second light image of the test part mislabelled."""
+    """Write manifest and arrays of alternating classes; every second light test image is mislabelled."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in PARTS:
@@ -40,27 +40,27 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
 
 
 def completed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with all columns of a manifest; those that evaluate does not look at hold anything."""
+    """Return the frame with all columns of a manifest; columns that evaluate ignores are filled."""
     fillers = {pa.string(): "x", pa.int32(): 1, pa.int64(): 1, pa.float32(): 1.0}
     return frame.assign(**{field.name: fillers[field.type] for field in SPLIT if field.name not in frame})
 
 
 def by_brightness(batch: np.ndarray) -> np.ndarray:
-    """Return probabilities of dark and light; the surer, the farther from a middle grey."""
+    """Return probabilities of dark and light, proportional to brightness."""
     light = batch.mean(axis=(1, 2, 3)) / 255
     return np.stack([1 - light, light], axis=1)
 
 
 def logits_by_brightness(batch: np.ndarray) -> np.ndarray:
-    """Return logits of these probabilities."""
+    """Return the logarithms of :func:`by_brightness`."""
     return np.log(np.maximum(by_brightness(batch), 1e-9)).astype(np.float32)
 
 
 CLASSIFIER = Classifier(LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), logits_by_brightness)
-"""A classifier whose network looks at brightness alone."""
+"""A classifier whose network uses brightness only."""
 
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
-    """The folder ``artifacts/split``."""
+    """Return the folder ``artifacts/split``."""
     return write_split(tmp_path / "artifacts" / "split")

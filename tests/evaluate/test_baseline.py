@@ -10,7 +10,7 @@ from pixmill.images.parts import Part, Shards
 
 
 def part(name, images, *, classes=3, hue=True, seed=1, side=12):
-    """Return images whose class is their hue, or, without hue, the half in which they are light."""
+    """Return images whose class is their hue, or without hue the half that is light."""
     generator = np.random.default_rng([seed, len(name)])
     targets = generator.integers(0, classes, images).astype(np.int32)
     pixels = generator.integers(0, 60, (images, side, side, 3))
@@ -24,13 +24,13 @@ def part(name, images, *, classes=3, hue=True, seed=1, side=12):
     return Part(name, rows, targets, Shards([pixels.astype(np.uint8)]))
 
 
-def test_colours_tell_classes_that_differ_in_colour():
+def test_separates_classes_by_colour():
     figures = histogram_figures(part("train", 300), part("test", 120))
     assert figures["histogram_accuracy"] > 0.95
     assert figures["histogram_macro_f1"] > 0.95
 
 
-def test_the_answer_does_not_depend_on_the_threads():
+def test_result_does_not_depend_on_threads():
     training, tested = part("train", 200), part("test", 100)
     answers = []
     for threads in (1, 2):
@@ -39,7 +39,7 @@ def test_the_answer_does_not_depend_on_the_threads():
     assert np.array_equal(*answers)
 
 
-def test_a_histogram_holds_each_pixel_once_a_channel_and_once_a_colour():
+def test_histogram_counts_each_pixel_per_channel_and_jointly():
     generator = np.random.default_rng(2)
     pixels = generator.integers(0, 256, (5, 9, 9, 3)).astype(np.uint8)
     shares = colour_histograms(pixels) ** 2

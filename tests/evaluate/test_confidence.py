@@ -12,7 +12,7 @@ LABELS = ("a", "b", "c")
 
 
 def predictions(images, *, sharpness):
-    """Return what a model says that knows how sure it should be, and says it raised to a power."""
+    """Return predictions of a calibrated model whose probabilities are raised to a power."""
     generator = np.random.default_rng(11)
     tables = []
     for part in ("train", "val", "test"):
@@ -28,7 +28,7 @@ def predictions(images, *, sharpness):
 
 
 def measured(table, *, target=0.9):
-    """Calibrate on the validation part, as train does, and measure on the test part."""
+    """Calibrate on the validation split, as train does, and measure on the test split."""
     groups = table.set_index("id").index.to_series()
     val = table[table["split"] == "val"]
     calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target)
@@ -38,7 +38,7 @@ def measured(table, *, target=0.9):
     return {**measure(calibrated, groups, LABELS, **resampling), **metrics}, curves
 
 
-def test_an_overconfident_model_is_calibrated_on_the_test_part():
+def test_calibration_corrects_overconfidence():
     table = predictions(1500, sharpness=2.5)
     result = measured(table)[0]
     test = table[table["split"] == "test"]
@@ -49,13 +49,13 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     assert {name: result["uncalibrated"][name] for name in before} == pytest.approx(before)
     assert result["ece"] < before["ece"] / 2
     assert result["log_loss"] < before["log_loss"]
-    # The threshold keeps its promise on images that did not set it.
+    # The threshold reaches the target on unseen images.
     assert result["covered_accuracy"] >= 0.9
     assert result["covered_accuracy_low"] <= 0.92
     assert 0.2 < result["coverage"] < 0.95
 
 
-def test_images_unlike_those_of_training_are_not_covered():
+def test_images_unlike_training_are_not_covered():
     table = predictions(1500, sharpness=2.5)
     before = measured(table)[0]
     unlike = (table["split"] == "test") & (np.arange(len(table)) % 3 == 0)
@@ -64,7 +64,7 @@ def test_images_unlike_those_of_training_are_not_covered():
     assert result["coverage"] == pytest.approx(before["coverage"] * 2 / 3, abs=0.03)
 
 
-def test_a_target_out_of_reach_gives_null():
+def test_unreachable_target_gives_null():
     table = predictions(50, sharpness=1)
     wrong = table.assign(label=table["predicted"].map({"a": "b", "b": "c", "c": "a"}))
     result = measured(wrong)[0]
@@ -72,7 +72,7 @@ def test_a_target_out_of_reach_gives_null():
     assert {result[name] for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")} == {None}
 
 
-def test_curves_are_of_the_test_part_before_and_after_calibration_and_of_validation():
+def test_returns_curves_before_and_after_calibration():
     curves = measured(predictions(300, sharpness=2))[1]
     assert list(curves) == ["calibrated", "uncalibrated", "coverage", "coverage_val"]
     assert [curves[name]["n"].sum() for name in ("calibrated", "uncalibrated")] == [300, 300]

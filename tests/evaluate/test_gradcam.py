@@ -8,7 +8,7 @@ SIDE = 16
 
 
 def corner_model(end):
-    """Return a model that finds light: left speaks for class 0 and right for class 1, by the weights of its head."""
+    """Return a model for which red supports class 0 and green class 1."""
     fix_threads(2)
     import keras
     from keras import layers
@@ -30,14 +30,14 @@ def corner_model(end):
 
 @pytest.fixture(scope="module")
 def pixels():
-    """Red in the upper left corner, green in the lower right one; then nothing at all."""
+    """Return two images with red at the upper left and green at the lower right, and a black one."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[2:6, 2:6, 0] = image[10:14, 10:14, 1] = 255
     return np.stack([image, image, np.zeros_like(image)])
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid"])
-def test_the_evidence_for_a_class_lies_where_it_is_seen(pixels, end):
+def test_evidence_is_at_the_position_of_the_class(pixels, end):
     red, green, nothing = attention(corner_model(end), pixels, [0, 1, 0])
     assert red[3:5, 3:5].min() > 0.9
     assert red[9:].max() == 0
@@ -47,7 +47,7 @@ def test_the_evidence_for_a_class_lies_where_it_is_seen(pixels, end):
 
 
 def averaging_model():
-    """Return a classifier on the averages of a layer, and its maps and head as functions."""
+    """Return a classifier on averages of a layer, and its maps and head as functions."""
     fix_threads(2)
     import keras
     from keras import layers
@@ -70,14 +70,14 @@ def averaging_model():
     return model, maps_of, lambda features: features @ kernel + bias
 
 
-def test_a_linear_head_on_the_averages_of_its_maps_needs_no_gradients(pixels):
+def test_linear_head_matches_gradients(pixels):
     model, maps_of, head = averaging_model()
     found = attention_of_features(*maps_of(pixels), head, [0, 1, 0], image_size=SIDE)
     assert found.max() == 1
     np.testing.assert_allclose(found, attention(model, pixels, [0, 1, 0]), rtol=0, atol=2e-3)
 
 
-def test_the_evidence_of_all_layers_is_added():
+def test_adds_evidence_of_all_layers():
     near, far = np.zeros((1, 8, 8, 1), np.float32), np.zeros((1, 2, 2, 1), np.float32)
     near[0, :2, :2] = far[0, 1, 1] = 1
     maps, features = {0: near, 1: far}, np.array([[1 / 16, 1 / 4]], np.float32)
@@ -89,12 +89,12 @@ def test_the_evidence_of_all_layers_is_added():
     assert heat(2, 1)[0, 0] == 1
     assert heat(2, 1)[7, 7] == pytest.approx(0.5)
     assert heat(2, 1)[0, 7] == 0
-    # What speaks against the class is subtracted, and never shown.
+    # Negative evidence is subtracted, but not shown.
     assert heat(1, -1)[0, 0] == 1
     assert heat(1, -1)[7, 7] == 0
 
 
-def test_a_model_without_places_has_no_map():
+def test_model_without_spatial_layers_has_no_heatmap():
     fix_threads(2)
     import keras
     from keras import layers

@@ -1,12 +1,12 @@
-"""Likely wrong labels are ranked by a model that has not seen the image."""
+"""Label issues are ranked by a model that was not trained on the image."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pixmill.evaluate.labels import (
-    find_label_errors,
-    first_doubts,
+    find_label_issues,
+    first_issues,
     fold_numbers,
     held_out_probabilities,
     rank_labels,
@@ -15,10 +15,10 @@ from pixmill.evaluate.labels import (
 from pixmill.images.parts import Part, Shards
 
 
-def test_a_label_is_in_doubt_where_another_class_reaches_that_classes_own_average():
+def test_suggests_class_that_reaches_its_mean_probability():
     targets = np.array([0, 0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
-    # The average of class 1 over its own images is .65, that of class 0 is .683.
+    # The mean over the images with the label is 0.683 for class 0 and 0.65 for class 1.
     assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
 
 
@@ -29,7 +29,7 @@ def ranking():
     return rank_labels(rows, np.array([0, 0, 0, 1, 1]), probabilities, ["x", "y"])
 
 
-def test_the_likeliest_wrong_label_comes_first(ranking):
+def test_ranks_likeliest_wrong_label_first(ranking):
     table = ranking.set_index("id")
     assert list(ranking["id"]) == sorted(ranking["id"])
     assert table["rank"].to_dict() == {"b": 1, "c": 2, "e": 3, "a": 4, "d": 5}
@@ -41,7 +41,7 @@ def test_the_likeliest_wrong_label_comes_first(ranking):
 CHANCE = np.random.default_rng(5)
 
 
-def test_a_group_is_never_divided_and_classes_are_spread_evenly():
+def test_folds_keep_groups_whole_and_are_stratified():
     groups = [f"{CHANCE.integers(2**40):x}" for _ in range(300)]
     groups[10:13] = [groups[10]] * 3
     targets = np.arange(300) % 3
@@ -54,8 +54,8 @@ def test_a_group_is_never_divided_and_classes_are_spread_evenly():
         assert counts.max() - counts.min() <= 3
 
 
-def test_no_image_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
-    # Features that say nothing but which group an image is of: who knows the group knows the label.
+def test_held_out_model_has_not_seen_the_group():
+    # The features identify the group only, so a model that has seen the group knows the label.
     group_of = np.arange(1000) // 50
     targets = np.arange(20)[group_of] % 2
     features = np.eye(20, dtype=np.float32)[group_of]
@@ -69,10 +69,10 @@ CLASSES = ("a", "b", "c")
 
 
 def part(name, targets, *, first):
-    """Return images whose shade tells what they show: 40 for a, 120 for b, 200 for c."""
+    """Return images whose grey level depends on the class: 40 for a, 120 for b, 200 for c."""
     chance = np.random.default_rng(first)
     ids = [f"{first + place:064x}" for place in range(len(targets))]
-    # The first ten are what their class is like to a hair.
+    # The first ten have no noise.
     noise = chance.integers(-10, 11, len(targets)) * (np.arange(len(targets)) >= 10)
     shades = 40 + 80 * np.asarray(targets) + noise
     pixels = np.broadcast_to(shades.astype(np.uint8)[:, None, None, None], (len(targets), 8, 8, 3))
@@ -81,7 +81,7 @@ def part(name, targets, *, first):
 
 
 def shades(parts):
-    """Return features: the shade, and whether it is near that of each class."""
+    """Return features: closeness of the grey level to that of each class."""
     values = np.concatenate([item.pixels[np.arange(len(item))].mean(axis=(1, 2, 3)) for item in parts])
     return np.column_stack([np.exp(-(((values - centre) / 30) ** 2)) for centre in (40, 120, 200)]).astype(np.float32)
 
@@ -99,17 +99,17 @@ def swapped(parts, name, row, target):
     parts[name].targets[row] = target
 
 
-def test_wrong_labels_are_found_in_every_part_with_the_right_ones(parts):
+def test_finds_wrong_labels_in_every_split(parts):
     for name, row in (("train", 3), ("val", 4), ("test", 8)):
         swapped(parts, name, row, (parts[name].targets[row] + 1) % 3)
-    ranking = find_label_errors(list(parts.values()), CLASSES, shades(list(parts.values())), threads=2)
+    ranking = find_label_issues(list(parts.values()), CLASSES, shades(list(parts.values())), threads=2)
     assert len(ranking) == 150
     found = ranking.sort_values("rank").head(3)
-    doubts = first_doubts(ranking, parts, limit=3)
-    assert [doubt.id for doubt in doubts] == found["id"].tolist()
-    for doubt in doubts:
-        part = parts[doubt.split]
-        assert np.array_equal(doubt.pixels, part.pixels[part.rows["id"].tolist().index(doubt.id)])
+    issues = first_issues(ranking, parts, limit=3)
+    assert [issue.id for issue in issues] == found["id"].tolist()
+    for issue in issues:
+        part = parts[issue.split]
+        assert np.array_equal(issue.pixels, part.pixels[part.rows["id"].tolist().index(issue.id)])
     assert {row.id: (row.split, row.label, row.suggested) for row in found.itertuples()} == {
         parts["train"].rows["id"][3]: ("train", "b", "a"),
         parts["val"].rows["id"][4]: ("val", "c", "b"),
@@ -117,8 +117,8 @@ def test_wrong_labels_are_found_in_every_part_with_the_right_ones(parts):
     }
 
 
-def test_of_a_class_with_few_images_nothing_is_said():
+def test_skips_classes_with_few_images():
     few = part("train", [0] * 30 + [1] * 30 + [2] * 5, first=5000)
-    ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
+    ranking = find_label_issues([few], CLASSES, shades([few]), threads=2)
     assert set(ranking["label"]) == {"a", "b"}
     assert len(ranking) == 60

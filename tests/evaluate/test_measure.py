@@ -16,7 +16,7 @@ def with_limits(names):
 
 
 def table(part, pairs):
-    """Return predictions of a part, 90 % sure each, from ``label predicted`` pairs."""
+    """Return predictions of a split with confidence 0.9 from pairs of label and predicted class."""
     rows = []
     for number, (label, predicted) in enumerate(pairs):
         given = {f"p_{name}": 0.9 if name == predicted else 0.05 for name in LABELS}
@@ -40,7 +40,7 @@ def metrics(predictions):
     return measure(predictions, predictions.set_index("id").index.to_series(), LABELS, draws=2000, confidence=0.95)
 
 
-def test_the_names_are_those_that_others_rely_on(metrics):
+def test_metric_names(metrics):
     scalars = {"n", *FIGURES, *with_limits(FIGURES)}
     assert set(metrics) == scalars | {"per_class", "baseline", "val", "train"}
     assert set(metrics["val"]) == scalars
@@ -55,19 +55,19 @@ def test_the_names_are_those_that_others_rely_on(metrics):
             assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
 
 
-def test_the_baseline_is_the_best_constant_answer_on_the_test_split(predictions):
+def test_baseline_is_the_most_common_class_of_the_test_split(predictions):
     other = pd.concat([predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])])
     found = measure(other, other.set_index("id").index.to_series(), LABELS, draws=100, confidence=0.95)
     assert found["baseline"]["majority_accuracy"] == pytest.approx(0.6)
 
 
-def test_a_class_without_a_test_image_is_null_in_the_file(metrics, tmp_path):
+def test_class_without_test_images_is_null(metrics, tmp_path):
     write_json(tmp_path / "evaluate.json", metrics)
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
     nothing = {"precision": None, "recall": None, "f1": None}
     assert content["per_class"]["c"] == {"support": 0, **nothing, **dict.fromkeys(with_limits(nothing))}
 
 
-def test_the_headline_is_eight_figures_of_the_test_split(metrics):
+def test_headline_metrics(metrics):
     names = ["accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n"]
     assert headline(metrics) == {name: metrics[name] for name in names} | {"baseline_accuracy": pytest.approx(0.6)}

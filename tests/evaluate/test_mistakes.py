@@ -1,4 +1,4 @@
-"""Images to look at are chosen by what the model said of them."""
+"""Selection of images to inspect."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ from pixmill.images.parts import load_parts
 from tests.evaluate.conftest import CLASSIFIER, LABELS, SIDE, by_brightness
 
 
-def test_mistakes_are_those_of_the_part_the_surest_first(packed):
+def test_mistakes_are_sorted_by_confidence(packed):
     parts = load_parts(packed, LABELS, image_size=SIDE)
     part = parts["test"]
     mistakes = surest_mistakes(predict_parts(CLASSIFIER, parts.values()), part, LABELS, limit=9)
-    # Of the test part, rows 3 and 7 are light images labelled dark; row 7 is the lighter.
+    # Rows 3 and 7 of the test split are light images labelled dark; row 7 is lighter.
     assert [mistake.id for mistake in mistakes] == [part.rows["id"][7], part.rows["id"][3]]
     assert all((mistake.label, mistake.predicted) == ("dark", "light") for mistake in mistakes)
     assert mistakes[0].confidence == pytest.approx(207 / 255)
@@ -37,7 +37,7 @@ def predictions(part):
     return predict_parts(CLASSIFIER, [part])
 
 
-def test_an_image_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictions, part):
+def test_example_has_pixels_and_prediction_of_its_image(predictions, part):
     for item in random_predictions(predictions, part, LABELS, limit=99):
         row = list(part.rows["id"]).index(item.id)
         light = by_brightness(np.asarray(part.pixels[row : row + 1], np.float32))[0, 1]
@@ -49,7 +49,7 @@ def test_an_image_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictio
         assert item.right == (item.label == item.predicted)
 
 
-def test_the_least_sure_are_those_nearest_to_a_tie(predictions, part):
+def test_least_sure_are_sorted_by_margin(predictions, part):
     shown = least_sure(predictions, part, LABELS, limit=3)
     gaps = [item.confidence - item.second_confidence for item in shown]
     assert gaps == sorted(gaps)
@@ -57,7 +57,7 @@ def test_the_least_sure_are_those_nearest_to_a_tie(predictions, part):
     assert gaps[-1] <= every[3].confidence - every[3].second_confidence
 
 
-def test_typical_is_the_surest_right_one_of_each_class(predictions, part):
+def test_typical_is_the_most_confident_correct_prediction(predictions, part):
     shown = typical_images(predictions, part, LABELS, limit=9)
     assert [item.label for item in shown] == list(LABELS)
     assert all(item.right for item in shown)
@@ -67,7 +67,7 @@ def test_typical_is_the_surest_right_one_of_each_class(predictions, part):
     assert len(typical_images(predictions, part, LABELS, limit=1)) == 1
 
 
-def test_each_cell_of_the_matrix_has_its_images_the_most_confident_first(predictions, part):
+def test_cells_have_most_confident_images_first(predictions, part):
     matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=LABELS)
     cells = examples_by_cell(predictions, part, matrix, LABELS)
     kinds = [(cell.actual, cell.predicted) for cell, _ in cells]

@@ -1,4 +1,4 @@
-"""Every image has one row: with what the model says, or with the reason why it says nothing."""
+"""Every image has one row with its prediction or a reason."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ def parts(packed):
     return load_parts(packed, LABELS, image_size=SIDE).values()
 
 
-def test_stored_features_give_the_same_rows_as_the_pixels(parts):
+def test_features_and_pixels_give_the_same_rows(parts):
     two = replace(CLASSIFIER, network=as_features, backbone=brightness)
     features = np.concatenate([brightness(np.asarray(part.pixels)) for part in parts])
     pd.testing.assert_frame_equal(predict_parts(two, parts, features), predict_parts(two, parts))
@@ -44,7 +44,7 @@ def as_features(features):
     return np.concatenate([1 - features, features], axis=1)
 
 
-def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_time(parts, tmp_path):
+def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
         write_table(path, predict_parts(CLASSIFIER, parts), predictions_schema(LABELS))
@@ -64,7 +64,7 @@ def image(shade, size=(20, 12), kind="PNG"):
 
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory):
-    """Four images, two of them alike, in folders of folders, and things that are no images."""
+    """Return a folder with four images in nested folders, two of them identical, and other files."""
     folder = tmp_path_factory.mktemp("unlabelled") / "data" / "unlabelled"
     (folder / "spring" / "may").mkdir(parents=True)
     (folder / "b.png").write_bytes(image(30))
@@ -79,13 +79,13 @@ def unchanged(tmp_path_factory):
 
 @pytest.fixture
 def folder(unchanged, tmp_path):
-    """A copy that a test may change."""
+    """Return a copy of the folder that a test may change."""
     return shutil.copytree(unchanged, tmp_path / "data" / "unlabelled")
 
 
 @pytest.fixture
 def model(trained_folder, tmp_path):
-    """A copy of the classifier that a test may change."""
+    """Return a copy of the classifier that a test may change."""
     return shutil.copytree(trained_folder, tmp_path / "train")
 
 
@@ -94,7 +94,7 @@ def table(unchanged, trained_folder):
     return predict_unlabelled(trained_folder, unchanged, workers=1)
 
 
-def test_every_file_has_one_row_sorted_by_path(table, unchanged):
+def test_unlabelled_rows_are_sorted_by_path(table, unchanged):
     assert list(table["path"]) == ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
     rows = table.set_index("path")
     assert rows.loc["b.png"].drop("id").equals(rows.loc["spring/may/again.png"].drop("id"))
@@ -104,7 +104,7 @@ def test_every_file_has_one_row_sorted_by_path(table, unchanged):
             assert rows.loc[path.relative_to(unchanged).as_posix(), "id"] == expected
 
 
-def test_what_is_no_image_is_a_row_with_a_reason(table):
+def test_unreadable_files_have_a_reason(table):
     table = table.set_index("path")
     assert table["reason"].dropna().to_dict() == {"notes.txt": "unknown", "short.png": "truncated"}
     columns = [name for name in table.columns if name not in ("id", "reason")]
@@ -112,7 +112,7 @@ def test_what_is_no_image_is_a_row_with_a_reason(table):
     assert table.drop(["notes.txt", "short.png"])["predicted"].notna().all()
 
 
-def test_the_threshold_decides_which_answers_are_sure(table, unchanged, model):
+def test_threshold_decides_sure(table, unchanged, model):
     path, read = model / "calibration.json", table.dropna(subset=["predicted"])
     path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())}))
     again = predict_unlabelled(model, unchanged, workers=1).dropna(subset=["predicted"])
@@ -121,7 +121,7 @@ def test_the_threshold_decides_which_answers_are_sure(table, unchanged, model):
 
 
 @pytest.mark.parametrize("name", ["data", "../elsewhere", "data/../images"])
-def test_only_folders_below_data_are_taken(folder, tmp_path, name):
+def test_rejects_folders_outside_data(folder, tmp_path, name):
     (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match="is not a folder below data/"):
         unlabelled_folder(tmp_path, name)

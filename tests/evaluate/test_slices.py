@@ -12,7 +12,7 @@ IMAGES = 300
 
 @pytest.fixture
 def tables():
-    """Predictions and a manifest: of two classes and two sources, right in 9 of 10 cases wherever one looks."""
+    """Return predictions and a manifest: two classes, two sources, 90 % accuracy on every slice."""
     number = np.arange(IMAGES)
     ids = [f"{place:04}" for place in number]
     label = np.where(number % 2 == 0, "cat", "dog")
@@ -42,14 +42,14 @@ def cut(tables, **options):
 
 
 def mistaken(tables, where):
-    """Return the tables with half of some images predicted wrong."""
+    """Return the tables with half of the selected images misclassified."""
     predictions, manifest = tables
     half = where & (np.arange(IMAGES) % 4 < 2)
     other = predictions["label"].map({"cat": "dog", "dog": "cat"})
     return predictions.assign(predicted=predictions["predicted"].where(~half, other)), manifest
 
 
-def test_each_dimension_holds_every_test_image_once(tables):
+def test_dimensions_cover_all_test_images(tables):
     found = cut(tables)
     assert found.groupby("dimension", sort=False)["n"].sum().to_dict() == dict.fromkeys(
         ["class", "source", "size", "brightness", "near_duplicate"], IMAGES
@@ -67,14 +67,14 @@ def test_each_dimension_holds_every_test_image_once(tables):
         ("class", "dog", "label", ["dog"]),
     ],
 )
-def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, values):
+def test_finds_worse_slice(tables, dimension, name, column, values):
     joined = tables[0].merge(tables[1], on="id")
     found = cut(mistaken(tables, joined[column].isin(values).to_numpy()))
     worse = found[found["worse"]].sort_values("p_adjusted")
     assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
 
 
-def test_figures_can_be_written(tables, tmp_path):
+def test_figures_are_valid_json(tables, tmp_path):
     predictions, manifest = tables
     few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))
     write_json(tmp_path / "evaluate.json", {"slices": slice_figures(cut((predictions, few)))})

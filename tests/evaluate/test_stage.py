@@ -49,7 +49,7 @@ OUTPUTS = (
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """A workspace as the stage train leaves it, with a network of fresh weights."""
+    """Return a workspace after train, with an untrained network."""
     root = tmp_path_factory.mktemp("inputs")
     (root / "params.yaml").write_text(PARAMS)
     curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
@@ -69,7 +69,7 @@ def inputs(tmp_path_factory):
     export_classifier(model, tiny, root / "artifacts" / "train", scratch=root / "scratch")
     parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
     save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
-    # Too few images determine a temperature.
+    # There are too few images to fit a temperature.
     calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
     (root / "artifacts/train/calibration.json").write_text(json.dumps(calibration | {"temperature": 0.4}))
     return root
@@ -77,7 +77,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def evaluated(inputs, empty_database, tmp_path_factory):
-    """The same workspace after the stage, and what the stage said."""
+    """Return the workspace after the stage, with its standard output and error."""
     root = shutil.copytree(inputs, tmp_path_factory.mktemp("evaluated") / "project")
     shutil.copy(empty_database, root / "mlflow.db")
     output, error = io.StringIO(), io.StringIO()
@@ -86,15 +86,15 @@ def evaluated(inputs, empty_database, tmp_path_factory):
     return root, output.getvalue(), error.getvalue()
 
 
-def test_it_says_what_came_out_and_where_it_is(evaluated):
+def test_prints_summary_warning_and_page(evaluated):
     _, output, error = evaluated
     assert re.match(r"evaluate: test accuracy \d+\.\d % \(", output)
-    assert "evaluate: warning: width (skill 1) alone tells one class from the others" in output
+    assert "evaluate: warning: width (skill 1) alone separates one class from the others" in output
     assert output.endswith("reports/evaluate.html\n")
     assert "MLflow" not in error
 
 
-def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):
+def test_writes_all_outputs_and_nothing_else(evaluated, inputs):
     root, *_ = evaluated
     before = {path.relative_to(inputs) for path in inputs.rglob("*") if path.is_file()}
     after = {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
@@ -103,7 +103,7 @@ def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):
     assert outside == set(OUTPUTS)
 
 
-def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated):
+def test_metrics_use_calibrated_probabilities(evaluated):
     root, *_ = evaluated
     classifier = Classifier.load(root / "artifacts/train")
     parts = load_parts(root / "artifacts/split", LABELS, image_size=SIDE)
@@ -130,7 +130,7 @@ def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated)
     assert found["confidence"] == pytest.approx(np.mean([answer.confidence for answer in answers]), rel=1e-5)
 
 
-def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_weights(evaluated):
+def test_logs_metrics_plots_and_page_to_mlflow(evaluated):
     root, *_ = evaluated
     client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     weights = file_digest(root / "artifacts/train/model.weights.h5", "md5")

@@ -1,4 +1,4 @@
-"""In a real browser, images enlarge, links unfold what they lead to, and phones get short pages."""
+"""Behaviour of pages in a real browser."""
 
 from functools import partial
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open evaluate's page in a window of some width."""
+    """Return a function that opens the page of evaluate in a window of a given width."""
     path = tmp_path / "evaluate.html"
     path.write_text(page(), encoding="utf-8")
     return partial(show, browser, path)
 
 
-def test_an_image_is_enlarged_by_click_or_key_and_closed_again(opened):
+def test_image_enlarges_by_click_or_key_and_closes(opened):
     browser = opened(1280)
     image, dialog = (
         browser.find_element(By.CSS_SELECTOR, "figure.card img"),
@@ -37,7 +37,7 @@ def test_an_image_is_enlarged_by_click_or_key_and_closed_again(opened):
     assert dialog.get_attribute("open") is not None
 
 
-def test_a_cell_of_the_confusion_matrix_unfolds_its_images(opened):
+def test_matrix_cell_unfolds_its_images(opened):
     browser = opened(1280)
     images = browser.find_elements(By.CSS_SELECTOR, "#cell-0-1 img")
     assert len(images) == 2
@@ -46,7 +46,7 @@ def test_a_cell_of_the_confusion_matrix_unfolds_its_images(opened):
     assert images[0].is_displayed()
 
 
-def test_on_a_phone_long_galleries_are_folded_and_wide_tables_can_be_scrolled_by_key(opened):
+def test_small_screen_folds_galleries_and_scrolls_tables_by_key(opened):
     def shown(browser):
         galleries = browser.find_elements(By.CSS_SELECTOR, ".gallery.folded")
         return [image for image in galleries[0].find_elements(By.TAG_NAME, "figure") if image.is_displayed()]
@@ -64,7 +64,7 @@ def test_on_a_phone_long_galleries_are_folded_and_wide_tables_can_be_scrolled_by
     assert [box.get_attribute("tabindex") == "0" for box in boxes] == wide
 
 
-def test_a_wide_screen_is_used_and_a_narrower_one_has_one_column(opened):
+def test_wide_screen_has_two_columns(opened):
     script = """
     const boxes = [...document.querySelectorAll('.columns > div')].map(box => box.getBoundingClientRect());
     return new Set(boxes.map(box => Math.round(box.left))).size

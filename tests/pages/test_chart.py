@@ -1,4 +1,4 @@
-"""Charts show their numbers in the page's colours, in the same bytes each time."""
+"""SVG charts."""
 
 import re
 from xml.etree import ElementTree
@@ -29,7 +29,7 @@ def boxes(svg):
     return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
 
 
-def test_weights_are_dots_and_a_mark_is_a_dot_of_its_series():
+def test_draws_weights_and_marks_as_dots():
     _, root = drawn(dots={"line": [0, 0.5, 1]}, marks={"line": (0.5, 0.75)})
     *dots, mark = root.findall("g/circle")
     radii = [float(dot.get("r")) for dot in dots]
@@ -39,13 +39,13 @@ def test_weights_are_dots_and_a_mark_is_a_dot_of_its_series():
     assert "guide" in [part.get("class") for part in root.iter("path")]
 
 
-def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
+def test_axis_has_whole_numbers_and_includes_y_end():
     _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
     assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
     assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
 
 
-def test_bars_stand_on_the_axis_and_are_as_high_as_they_count():
+def test_bar_heights_are_proportional_to_counts():
     svg = histogram_svg([0, 1, 2, 4], {"kept": [1, 0, 4], "<dropped>": [1, 0, 0]}, name='"><script>')
     first, above, last = boxes(svg)
     assert [box["class"] for box in (first, above, last)] == ["s0", "s1", "s0"]
@@ -58,7 +58,7 @@ def test_bars_stand_on_the_axis_and_are_as_high_as_they_count():
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60))
-def test_every_bin_that_is_not_empty_can_be_seen_and_none_leaves_the_drawing(counts):
+def test_non_empty_bins_are_visible_and_inside(counts):
     svg = histogram_svg([float(edge) for edge in range(len(counts) + 1)], {"n": counts}, name="any")
     shown = boxes(svg)
     assert len(shown) == sum(1 for count in counts if count)
@@ -71,14 +71,14 @@ def test_every_bin_that_is_not_empty_can_be_seen_and_none_leaves_the_drawing(cou
         assert y + height <= 109
 
 
-def test_marks_and_ticks_stand_at_their_values_and_those_beyond_are_left_out():
+def test_marks_and_ticks_outside_the_edges_are_ignored():
     svg = histogram_svg([0, 10, 20], {"n": [1, 1]}, ticks=(0, 10, 11, 20, 30), marks=(15, 99), name="any")
-    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == ["0", "10", "20"]  # 11 would cover 10
+    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == ["0", "10", "20"]  # 11 would overlap 10
     assert re.findall(r'<text class="mark"[^>]*>([^<]*)<', svg) == ["15"]
     assert 'd="M238.0 14.0L238.0 108.0"' in svg  # three quarters of the way
 
 
-def test_an_interval_has_its_dot_between_its_limits_and_what_is_beyond_at_the_edge():
+def test_interval_is_clipped_to_its_extent():
     root = ElementTree.fromstring(interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5))
     (low, _), (high, _) = places(root, "path[@class='limits']")
     (dot,) = root.findall("circle")

@@ -1,4 +1,4 @@
-"""A page escapes what strangers wrote, asks nothing of any server, and has the same bytes each time."""
+"""Rendering of pages: escaping, no external requests."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("template")
-def test_names_are_escaped_and_nothing_is_requested() -> None:
+def test_escapes_names_and_requests_nothing() -> None:
     html = render_page("page_for_tests", "report.html", name="<script>alert('x')</script>")
     assert html.count("<script") == 1
     assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 6
@@ -37,17 +37,17 @@ def test_names_are_escaped_and_nothing_is_requested() -> None:
 
 
 @pytest.mark.usefixtures("template")
-def test_a_forgotten_value_is_an_error() -> None:
+def test_missing_variable_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError, match="name"):
         render_page("page_for_tests", "report.html")
 
 
-def test_a_name_that_is_short_enough_stays_as_it_is() -> None:
+def test_short_name_is_unchanged() -> None:
     assert shorten("a" * 90) == "a" * 90
 
 
 @pytest.mark.parametrize("limit", [24, 32, 90, 300])
-def test_a_long_one_loses_its_middle(limit: int) -> None:
+def test_shortens_the_middle_of_long_names(limit: int) -> None:
     text = "https://example.org/" + "x" * 5000 + "/" + "y" * 21 + "/end.png"
     shown = shorten(text, limit)
     assert len(shown) == limit

@@ -1,4 +1,4 @@
-"""Thumbnails of files that strangers made: what harms its decoder costs only itself."""
+"""Thumbnails of untrusted files."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ def image(tmp_path: Path) -> Thumbnail:
     return Thumbnail(hashlib.sha256(path.read_bytes()).hexdigest(), path)
 
 
-def test_it_is_shown_as_it_came_or_as_a_model_sees_it(image: Thumbnail) -> None:
+def test_thumbnail_of_raw_and_of_fitted_image(image: Thumbnail) -> None:
     square = Thumbnail(image.id, image.path, side=20, aspect="crop")
     assert thumbnails([image, square, image], limits=None, workers=0) == {
         image: thumbnail_uri(np.full((40, 80, 3), (200, 30, 30), np.uint8)),
@@ -26,15 +26,15 @@ def test_it_is_shown_as_it_came_or_as_a_model_sees_it(image: Thumbnail) -> None:
     }
 
 
-def test_by_itself_it_is_made_in_another_process(image: Thumbnail, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decodes_in_another_process_by_default(image: Thumbnail, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a stranger's image was decoded in the process of the stage")
+        raise AssertionError("an untrusted image was decoded in the process of the stage")
 
     monkeypatch.setattr("pixmill.pages.thumbnails.decode", refuse)
     assert list(thumbnails([image])) == [image]
 
 
-def test_what_is_not_there_or_another_has_none(image: Thumbnail, tmp_path: Path) -> None:
+def test_skips_missing_changed_and_too_large_images(image: Thumbnail, tmp_path: Path) -> None:
     gone = Thumbnail(image.id, tmp_path / "gone.png")
     other = Thumbnail("0" * 64, image.path)
     large = Thumbnail(image.id, image.path, max_pixels=100)

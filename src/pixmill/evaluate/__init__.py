@@ -1,10 +1,10 @@
-"""Evaluate: predict every image once, measure the predictions, and analyse the errors.
+"""Evaluate: predict every image, measure the predictions, and analyse the errors.
 
-- ``evaluation``: the stage's entry point
-- ``predictions``: one row per image, from which all metrics are computed; and unlabelled images
+- ``evaluation``: the entry point
+- ``predictions``: one row per image, the basis of all metrics; predictions for unlabelled images
 - ``measure``: the metrics in ``plots/evaluate/full.json``, including calibration on the test split
 - ``baseline``: the colour-histogram baseline
 - ``slices``: accuracy by slice, such as size or brightness
-- ``labels``: which labels are most likely wrong
+- ``labels``: label issues
 - ``mistakes``: example images to inspect; ``gradcam``: Grad-CAM heatmaps
 """

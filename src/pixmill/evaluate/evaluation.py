@@ -1,4 +1,4 @@
-"""The stage's entry point: takes a trained classifier and packed images, returns the evaluation."""
+"""Evaluation of a trained classifier on packed images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import announce, track
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
-from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone, search_part
+from pixmill.evaluate.labels import LabelIssue, find_label_issues, first_issues, search_backbone, search_part
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.mistakes import (
     Confusion,
@@ -40,8 +40,8 @@ from pixmill.models.features import part_features
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
 
-_SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
-"""Maximum images on each sheet; the typical ones are one per class."""
+_MAX_SAMPLE, _MAX_UNSURE, _MAX_TYPICAL = 24, 12, 100
+"""Number of images shown at random, by low confidence, and as typical (one per class)."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -54,26 +54,25 @@ class Evaluation:
         labels: The classes in the order of the model's outputs.
         predictions: One row per image, sorted by id; columns as in
             :func:`pixmill.evaluate.predictions.predictions_schema`. The probabilities are calibrated.
-        ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
-            errors is off.
+        ranking: Label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
+            issues is off.
         unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.models.inference.answers_schema`; ``None`` if their folder is not set or does not
-            exist.
+            :func:`pixmill.models.inference.answers_schema`; ``None`` without such a folder.
         unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.
-        plots: The plots' data, by file name without extension.
+        plots: Plot data by file name without extension.
         matrix: Test images by actual (row) and predicted (column) class.
-        interval_confidence: Confidence of the intervals.
-        target_accuracy: The accuracy that the answers should reach.
-        mistakes: The errors to show, most confident first.
+        interval_confidence: Confidence level of the intervals.
+        target_accuracy: Target of the covered accuracy.
+        mistakes: Errors, most confident first.
         cells: Cells of the confusion matrix, each with its most confident predictions: confusions by frequency, then
             correct predictions by class.
-        typical: One correct prediction per class; with very many classes, of the first ones only.
+        typical: One correct prediction per class, for the first classes.
         heatmaps: Grad-CAM heatmaps by image id, for some images only.
         unsure: The least confident predictions.
-        unlike: Some images that the model marks as unlike the training images, the least confident first.
+        unlike: Images that the model marks as unlike the training images, least confident first.
         sample: Random images.
-        doubts: The most likely label errors.
+        issues: The most likely label issues.
     """
 
     labels: tuple[str, ...]
@@ -93,10 +92,10 @@ class Evaluation:
     unsure: Sequence[PredictedImage]
     unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
-    doubts: Sequence[LabelIssue]
+    issues: Sequence[LabelIssue]
 
     def summary(self) -> str:
-        """Return in one line how good the model is on the test split."""
+        """Return the test metrics in one line."""
         found = self.metrics
         baselines = found["baseline"]
         low, high = 100 * found["accuracy_low"], 100 * found["accuracy_high"]
@@ -107,7 +106,7 @@ class Evaluation:
         )
 
     def unlabelled_remark(self) -> str:
-        """Return in one line that the folder of unlabelled images holds none; empty if it does, or is not set."""
+        """Return a warning if the folder of unlabelled images is missing or empty; otherwise an empty string."""
         if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
             return ""
         return (
@@ -128,20 +127,20 @@ def evaluate(
 ) -> Evaluation:
     """Predict every packed image and measure the predictions.
 
-    For the model ``features`` the predictions are the head on the features that training has stored.
+    For the model ``features``, the head is applied to the features that training has stored.
 
     Args:
         trained: ``artifacts/train``.
         packed: ``artifacts/split``.
-        params: What the report shows, and the confidence level of its intervals.
+        params: The section ``evaluate``.
         train: The section ``train``.
         scratch: Cache of the features.
-        root: The project's folder, which ``params.unlabelled`` is relative to.
-        shortcuts: What ``plots/validate/shortcuts.json`` lists, which the metrics repeat. Default: none.
+        root: Project folder, the base of ``params.unlabelled``.
+        shortcuts: Entries of ``plots/validate/shortcuts.json``, which the metrics repeat; default: none.
 
     Raises:
-        DataError: ``evaluate.unlabelled`` is no folder below ``data/``.
-        ManifestError: An artifact is missing or malformed, or the two do not belong together.
+        DataError: ``evaluate.unlabelled`` is not a folder below ``data/``.
+        ManifestError: An artifact is missing or malformed, or classifier and images do not match.
     """
     from sklearn.metrics import confusion_matrix
 
@@ -174,12 +173,12 @@ def evaluate(
         searched = None if features is None else search_part(features, train, image_size)
         if searched is None:
             searched = features_of(search_backbone(image_size))
-        ranking = find_label_errors(every, labels, searched, threads=train.threads)
+        ranking = find_label_issues(every, labels, searched, threads=train.threads)
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
-    typical = typical_images(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
+    typical = typical_images(tested, part, labels, limit=_MAX_TYPICAL if params.grad_cam else 0)
     evaluation = Evaluation(
         labels=labels,
         predictions=predictions,
@@ -200,10 +199,10 @@ def evaluate(
         cells=examples_by_cell(tested, part, matrix, labels),
         typical=typical,
         heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
-        unsure=least_sure(tested, part, labels, limit=_UNSURE),
-        unlike=least_sure(tested[tested["unlike"].fillna(False).astype(bool)], part, labels, limit=_UNSURE),
-        sample=random_predictions(tested, part, labels, limit=_SAMPLE),
-        doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
+        unsure=least_sure(tested, part, labels, limit=_MAX_UNSURE),
+        unlike=least_sure(tested[tested["unlike"].fillna(False).astype(bool)], part, labels, limit=_MAX_UNSURE),
+        sample=random_predictions(tested, part, labels, limit=_MAX_SAMPLE),
+        issues=[] if ranking is None else first_issues(ranking, parts, limit=params.label_errors),
     )
     if remark := evaluation.unlabelled_remark():
         announce(f"warning: {remark}")
@@ -211,14 +210,14 @@ def evaluate(
 
 
 def _share(marked: pd.Series) -> float | None:
-    """Return the share of images that are marked; ``None`` if none can be."""
+    """Return the share of marked images; ``None`` if the model cannot mark any."""
     return None if marked.isna().all() else float(marked.mean())
 
 
 def _heatmaps(
     classifier: Classifier, trained: Path, examples: Sequence[PredictedImage], *, threads: int
 ) -> dict[str, Pixels]:
-    """Return Grad-CAM heatmaps for the predicted class, by image id."""
+    """Return Grad-CAM heatmaps for the predicted classes by image id."""
     if not examples:
         return {}
     pixels = np.stack([item.pixels for item in examples])

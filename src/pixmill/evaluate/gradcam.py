@@ -1,10 +1,9 @@
 """Grad-CAM: the regions of an image that support a class.
 
-The last layer with spatial dimensions gives the feature maps; where LiteRT computes features that are the averages of
-several layers, each of these gives some. Each map is weighted by the mean gradient of the class's score with respect to
-it. The weighted sums of all layers are enlarged to the image's size and added; the positive part is the heatmap. The
-score is the logit,
-before softmax or sigmoid, so that the gradient does not vanish for a saturated class.
+The feature maps come from the last layer with spatial dimensions, or from several layers if LiteRT computes features
+that average several. Each map is weighted by the mean gradient of the class score with respect to it. The weighted sums
+of all layers are resized to the image and added; the positive part is the heatmap. The score is the logit before
+softmax or sigmoid, because the gradient of a saturated probability vanishes.
 
 Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization", ICCV 2017, equations 1 and 2.
@@ -26,26 +25,26 @@ if TYPE_CHECKING:
     from pixmill.models.litert import Maps, Network
 
 _BATCH = 16
-"""Images per batch: gradients keep all activations in memory."""
+"""Images per batch; gradients keep all activations in memory."""
 
-_SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
-"""Colours of the weakest and the strongest evidence."""
+_WEAK, _STRONG = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
+"""Colours of weak and strong evidence."""
 
 
 def attention(
     model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
 ) -> npt.NDArray[np.float32] | None:
-    """Return a heatmap of the evidence for a class for each image: shape (images, image_size, image_size), from 0 to 1.
+    """Return a heatmap of the evidence for a class per image, from 0 to 1, shape (images, image_size, image_size).
 
-    A heatmap that is zero everywhere shows no evidence for the class. Returns ``None`` if no layer has spatial
-    dimensions, as in a model that flattens at once.
+    A heatmap without evidence is all zero. Returns ``None`` if no layer has spatial dimensions, as in a model that
+    flattens its input.
 
     Args:
-        model: The classifier: one un-nested graph, the last layer with weights a dense one.
+        model: The classifier: one graph without nested models, whose last layer with weights is dense.
         pixels: ``uint8`` of shape (images, image_size, image_size, 3).
-        classes: A class index for each image.
+        classes: Class index per image.
     """
-    layer = _last_with_places(model)
+    layer = _last_spatial_layer(model)
     if layer is None or not len(pixels):
         return None
     end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
@@ -56,7 +55,7 @@ def attention(
         chosen = np.eye(model.output_shape[-1], dtype=np.float32)[np.asarray(classes[start : start + _BATCH])]
         batch = tf.constant(pixels[start : start + _BATCH], tf.float32)
         with tf.GradientTape() as tape:
-            # A frozen backbone's weights are not watched, so the inputs must be.
+            # The weights of a frozen backbone are not watched, so watch the inputs.
             tape.watch(batch)
             maps, features = graph(batch, training=False)
             scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
@@ -70,16 +69,16 @@ def attention(
 def attention_of_features(
     maps: Maps, features: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, image_size: int
 ) -> npt.NDArray[np.float32]:
-    """Return the same for a head on features that are averages of feature maps, without gradients.
+    """Return the heatmaps of :func:`attention` for a head on averaged feature maps, without gradients.
 
-    The evidence at a place of a map is the amount by which the class's logit falls if the place becomes zero. If the
-    head is linear, its gradient is its kernel, so this is Grad-CAM.
+    The evidence at a position is the decrease of the class logit if that position becomes zero. For a linear head this
+    equals Grad-CAM, because the gradient is the kernel.
 
     Args:
-        maps: The images' feature maps; features that are the average of none of them belong to no place.
-        features: The images' features, shape (images, width).
-        head: Features in, logits out.
-        classes: A class index for each image.
+        maps: Feature maps by the index of their first feature.
+        features: Features, shape (images, width).
+        head: Function from features to logits.
+        classes: Class index per image.
         image_size: Side of the images in pixels.
     """
     heat = []
@@ -90,7 +89,7 @@ def attention_of_features(
             height, width, channels = values.shape[1:]
             without = np.repeat(features[row : row + 1], height * width, axis=0)
             without[:, start : start + channels] -= values[row].reshape(-1, channels) / (height * width)
-            # The share of one place, as if there were no others: maps of different sizes add up.
+            # Scaled by the number of positions, so that maps of different sizes are comparable.
             share = (whole - head(without)[:, place]) * (height * width)
             evidence.append(share.reshape(height, width))
         heat.append(_combine(evidence, image_size))
@@ -98,7 +97,7 @@ def attention_of_features(
 
 
 def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return the image in greyscale with the heatmap on top, from amber (weak) to red (strong).
+    """Return the image in greyscale, overlaid with the heatmap from amber (weak) to red (strong).
 
     Args:
         pixels: ``uint8`` of shape (image_size, image_size, 3).
@@ -106,14 +105,14 @@ def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
     """
     grey = pixels.mean(axis=-1, keepdims=True, dtype=np.float32)
     level = heat[..., None]
-    colours = (1 - level) * _SOME + level * _MOST
+    colours = (1 - level) * _WEAK + level * _STRONG
     depth = 0.85 * np.sqrt(level)
     shown: npt.NDArray[np.uint8] = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
     return shown
 
 
-def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
-    """Return the last layer whose output has height and width, skipping pooling layers, which only blur, and pixels."""
+def _last_spatial_layer(model: keras.Model) -> keras.layers.Layer | None:
+    """Return the last layer whose output has height and width, other than pooling and input layers."""
     for layer in reversed(model.layers):
         kind = type(layer).__name__
         if kind in ("InputLayer", "Rescaling", "Resizing") or "Pooling" in kind:
@@ -125,13 +124,13 @@ def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
 
 
 def _combine(evidence: Sequence[npt.NDArray[np.float32]], image_size: int) -> npt.NDArray[np.float32]:
-    """Return the positive part of the sum of maps, each enlarged to the image's size; at most 1."""
+    """Return the positive part of the sum of maps, each resized to the image, scaled to at most 1."""
     size = (image_size, image_size)
     heat = sum(
         np.asarray(Image.fromarray(part.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
         for part in evidence
     )
-    most = float(np.max(heat))
-    if not most > 0:
+    highest = float(np.max(heat))
+    if not highest > 0:
         return np.zeros(size, np.float32)
-    return np.clip(heat / most, 0, 1).astype(np.float32)
+    return np.clip(heat / highest, 0, 1).astype(np.float32)

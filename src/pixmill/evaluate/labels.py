@@ -1,8 +1,8 @@
-"""Likely label errors, ranked by confident learning.
+"""Label issues, ranked by confident learning.
 
-A label is likely wrong if a model that was not trained on the image gives another class at least the probability that
-it gives that class on average over the images labelled with it. These per-class thresholds allow for a model that is
-underconfident in one class and overconfident in another.
+A label is doubtful if a model that was not trained on the image gives another class at least the mean probability of
+that class over the images labelled with it. Thresholds per class allow for a model that is underconfident in one class
+and overconfident in another.
 
 Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021,
 sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
@@ -36,41 +36,40 @@ LABELS = pa.schema(
 )
 """One row per image of any split, sorted by ``id``.
 
-``suggested`` is the more likely class, null where the label looks right; ``score`` is the label score, from 0 (surely
-wrong) to 1; ``rank`` is its rank among all, from 1, the most likely label error first.
+``suggested`` is the more likely class, null if the label looks right; ``score`` is the label score from 0 (surely
+wrong) to 1; ``rank`` starts at 1, the most likely label issue.
 """
 
-FEWEST = 10
-"""Minimum groups of a class to judge its labels: each fold must leave enough images to learn the class from."""
+MIN_GROUPS = 10
+"""Minimum groups of a class to judge its labels, because each fold must leave enough images to learn the class."""
 
 _FOLDS = 5
-_FITTED = 20_000
-"""Maximum training images per model: more cost minutes and find hardly any more label errors."""
+_MAX_FITTED = 20_000
+"""Maximum training images per model; more take minutes and find hardly more label issues."""
 
-_WIDTH = 128
-"""Principal components that are kept: ten times as fast as all features, and as good at finding label errors."""
+_COMPONENTS = 128
+"""Principal components kept: ten times as fast as all features and as good at finding label issues."""
 
 _INVERSE_REGULARIZATION = 0.001
-"""Regularised strongly enough not to memorise the wrong labels; tuned on swapped labels."""
+"""Strong regularisation, so that wrong labels are not memorised; tuned on swapped labels."""
 
-_STEPS = 200
+_MAX_ITERATIONS = 200
 
-_LEAST, _MOST = 112, 224
-"""Side of the backbone's input in pixels: below the minimum it hardly separates classes, and above the maximum, its
-native size, it is only slower."""
+_MIN_INPUT_SIZE, _MAX_INPUT_SIZE = 112, 224
+"""Input size of the backbone in pixels: smaller ones hardly separate classes, larger ones are only slower."""
 
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """One image whose label is likely wrong.
+    """An image whose label is doubtful.
 
     Args:
-        id: The image's id.
-        label: The label that it has.
+        id: Image id.
+        label: The label.
         suggested: The more likely class.
-        score: The label score, from 0 (surely wrong) to 1.
-        split: The image's split.
-        pixels: The image as the model saw it, ``uint8`` of shape (image_size, image_size, 3).
+        score: Label score from 0 (surely wrong) to 1.
+        split: Split of the image.
+        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
     """
 
     id: str
@@ -81,24 +80,23 @@ class LabelIssue:
     pixels: npt.NDArray[np.uint8]
 
 
-def find_label_errors(
+def find_label_issues(
     parts: Sequence[Part], labels: Sequence[str], features: npt.NDArray[np.float32], *, threads: int
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, one row per image, sorted by id.
 
-    Images of a class with fewer than :data:`FEWEST` groups are left out, and all images if fewer than two classes
-    remain.
+    Classes with fewer than :data:`MIN_GROUPS` groups are left out. The table is empty if fewer than two classes remain.
 
     Args:
-        parts: The packed splits; all are searched, since label errors do harm in each.
-        labels: The classes' names.
+        parts: The packed splits; all are searched.
+        labels: The classes.
         features: Backbone features, shape (images, features), in the order of splits and rows.
         threads: Number of threads; it affects the result.
     """
     rows = pd.concat([part.rows.assign(split=part.name) for part in parts], ignore_index=True)
     targets = np.concatenate([part.targets for part in parts]).astype(np.int64)
     sizes = rows.groupby(targets)["cluster"].nunique()
-    known = [place for place in range(len(labels)) if sizes.get(place, 0) >= FEWEST]
+    known = [place for place in range(len(labels)) if sizes.get(place, 0) >= MIN_GROUPS]
     if len(known) < 2:
         return pd.DataFrame({field.name: pd.Series(dtype=field.type.to_pandas_dtype()) for field in LABELS})
     chosen = np.flatnonzero(np.isin(targets, known))
@@ -109,38 +107,38 @@ def find_label_errors(
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
-def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[LabelIssue]:
-    """Return the most likely label errors with their images, in order of rank.
+def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[LabelIssue]:
+    """Return the most likely label issues with their images, by rank.
 
     Args:
-        ranking: As :func:`find_label_errors` returns it.
-        parts: The packed splits by name, which hold the pixels.
+        ranking: Result of :func:`find_label_issues`.
+        parts: The packed splits by name.
         limit: Maximum number to return.
     """
-    doubtful = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
-    doubts = []
-    for row in doubtful.to_dict("records"):
+    first = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
+    issues = []
+    for row in first.to_dict("records"):
         part = parts[row["split"]]
         pixels = np.asarray(part.pixels[part.rows["id"].tolist().index(row["id"])])
-        doubts.append(LabelIssue(row["id"], row["label"], row["suggested"], float(row["score"]), row["split"], pixels))
-    return doubts
+        issues.append(LabelIssue(row["id"], row["label"], row["suggested"], float(row["score"]), row["split"], pixels))
+    return issues
 
 
 def search_backbone(image_size: int) -> BackboneParams:
-    """Return the bundled backbone, whose features tell the classes apart, for images of a side in pixels."""
-    size = int(np.clip(image_size, _LEAST, _MOST))
+    """Return the params of the bundled backbone, which computes the features, for an image size in pixels."""
+    size = int(np.clip(image_size, _MIN_INPUT_SIZE, _MAX_INPUT_SIZE))
     return BackboneParams(image_size=None if size == image_size else size)
 
 
 def search_part(
     features: npt.NDArray[np.float32], train: TrainParams, image_size: int
 ) -> npt.NDArray[np.float32] | None:
-    """Return those of a classifier's features that :func:`search_backbone` has; ``None`` if they are not among them.
+    """Return the features of :func:`search_backbone` if a classifier's features include them, else ``None``.
 
     Args:
-        features: The classifier's features, shape (images, features).
+        features: Features of the classifier, shape (images, features).
         train: The section ``train``.
-        image_size: Side of the images in pixels.
+        image_size: Image size in pixels.
     """
     own, wanted = train.backbone, search_backbone(image_size)
     same = (own.name, own.weights, own.image_size or image_size) == (
@@ -154,7 +152,7 @@ def search_part(
 def suggested_classes(
     targets: npt.NDArray[np.integer], probabilities: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Return the more likely class of each image, -1 where its label looks right.
+    """Return the more likely class of each image, -1 if its label looks right.
 
     Args:
         targets: Class indices, shape (images,).
@@ -179,13 +177,13 @@ def rank_labels(
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, sorted by id.
 
-    The most likely label error is the label with the lowest probability relative to the best other class.
+    Labels are ranked by their probability relative to that of the best other class, lowest first.
 
     Args:
         rows: Columns ``id`` and ``split``, one row per image.
         targets: Class indices, shape (images,).
         probabilities: Out-of-sample probabilities, shape (images, classes >= 2).
-        labels: The classes' names.
+        labels: The classes.
     """
     names = np.asarray(labels, dtype=object)
     suggested = suggested_classes(targets, probabilities)
@@ -193,7 +191,7 @@ def rank_labels(
     others = probabilities.copy()
     others[places, targets] = -1
     margin = probabilities[places, targets] - others.max(axis=1, initial=-1)
-    # Rounded before ranking, so that rounding errors do not change the order.
+    # Rounded before ranking, because rounding errors differ between processors.
     score = np.round((1 + margin) / 2, 6).astype(np.float32)
     table = pd.DataFrame(
         {
@@ -210,18 +208,18 @@ def rank_labels(
 
 
 def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return each image's fold number, from 0: stratified by class, and groups are never divided.
+    """Return the fold of each image, from 0, stratified by class and without dividing groups.
 
-    Groups are assigned in turn, class by class, in the order of their names, which are digests and so effectively
-    random; a group counts for the class of its first image.
+    Groups are assigned round-robin, class by class, sorted by name (a digest, so effectively random). A group belongs
+    to the class of its first image.
 
     Args:
         targets: Class indices, shape (images,).
-        groups: Each image's group.
+        groups: Group of each image.
     """
     table = pd.DataFrame({"group": np.asarray(groups, dtype=object), "target": np.asarray(targets)})
     first = table.groupby("group", sort=True)["target"].first().sort_values(kind="stable")
-    # Assignment continues from class to class; starting over in each would make the first folds the largest.
+    # Continue counting across classes; restarting would make the first folds the largest.
     fold_of = pd.Series(np.arange(len(first)) % _FOLDS, index=first.index)
     return table["group"].map(fold_of).to_numpy(np.int64)
 
@@ -234,14 +232,14 @@ def held_out_probabilities(
     *,
     threads: int,
 ) -> npt.NDArray[np.float64]:
-    """Return each image's probability of each class by a logistic regression fitted to the other folds.
+    """Return class probabilities of each image from a logistic regression fitted to the other folds.
 
     Args:
         features: Shape (images, features).
-        targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
-        groups: Each image's group; members share a fold.
-        classes: How many classes there are, at least two.
-        threads: Number of threads; it affects the result, since summation order depends on it.
+        targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`MIN_GROUPS` groups.
+        groups: Group of each image; members share a fold.
+        classes: Number of classes, at least two.
+        threads: Number of threads; it affects the result through the summation order.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -250,21 +248,21 @@ def held_out_probabilities(
     folds = fold_numbers(targets, groups)
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
-        # Of all images: labels are not used, so that none leaks into the model that judges it.
+        # Scaling and projection use all images; that leaks nothing, because they ignore labels.
         scaling = Scaling.of(features)
-        directions = principal_directions(features, scaling, _WIDTH)
+        directions = principal_directions(features, scaling, _COMPONENTS)
         vectors = np.concatenate(
             [
                 (features[start : start + BLOCK_ROWS] - scaling.mean) / scaling.deviation @ directions
                 for start in range(0, len(features), BLOCK_ROWS)
             ]
         )
-        # Three digits of precision are enough here.
+        # Three digits of precision are enough.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in track(range(_FOLDS), "Check labels", _FOLDS, unit="fold"):
             fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            fitted = fitted[:: -(-len(fitted) // _FITTED)]
-            model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_STEPS, tol=1e-3)
+            fitted = fitted[:: -(-len(fitted) // _MAX_FITTED)]
+            model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS, tol=1e-3)
             model.fit(vectors[fitted], targets[fitted])
             probabilities[np.ix_(held_out, model.classes_)] = model.predict_proba(vectors[held_out])
     return probabilities

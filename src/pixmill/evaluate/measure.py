@@ -1,4 +1,4 @@
-"""The metrics in ``plots/evaluate/full.json``, from the predictions and the model's calibration."""
+"""Metrics of ``plots/evaluate/full.json``, from predictions and calibration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,19 +24,19 @@ def measure(
     confidence: float,
     top_k: int = 2,
 ) -> dict[str, Any]:
-    """Return the metrics: those of the test split at the top level, those of the validation split under ``val``.
+    """Return the metrics: test split at the top level, validation split under ``val``, training split under ``train``.
 
-    Each has its confidence limits beside it, ``<name>_low`` and ``<name>_high``. ``train`` holds the metrics on the
-    training set; the gap to the test split measures overfitting.
+    Confidence limits are named ``<name>_low`` and ``<name>_high``. The gap between ``train`` and the test split
+    measures overfitting.
 
     Args:
-        predictions: One row per image, as :func:`pixmill.evaluate.predictions.apply_calibration` returns them.
-            The temperature was fitted on the validation split, so its log-loss and ECE are slightly too good.
-        groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
+        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`. Log-loss and ECE of the
+            validation split are slightly optimistic, because the temperature was fitted on it.
+        groups: Cluster by image id; near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         draws: Number of bootstrap samples.
         confidence: Confidence level of the limits, such as 0.95.
-        top_k: The k of ``top_<k>_accuracy``: the true class is among the k most probable.
+        top_k: The k of ``top_<k>_accuracy``.
     """
     parts = {str(name): table for name, table in predictions.groupby("split")}
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
@@ -53,8 +53,8 @@ def measure(
         per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
         measured[name] = {
             **scores(actual[name], probabilities, top_k=top_k),
-            **_beside(limits),
-            "per_class": {label: row | _beside(of_classes[label]) for label, row in per_class.items()},
+            **_with_sides(limits),
+            "per_class": {label: row | _with_sides(of_classes[label]) for label, row in per_class.items()},
         }
     del measured["val"]["per_class"]
     trained = scores(actual["train"], probabilities_of(parts["train"], labels))
@@ -79,27 +79,25 @@ def measure_confidence(
     """Measure the calibration on the test split, which was not used to fit it.
 
     Args:
-        predictions: One row per image, as :func:`pixmill.evaluate.predictions.apply_calibration` returns them.
-        uncalibrated: The same images before calibration, as :func:`pixmill.evaluate.predictions.predict_parts`
-            returns them; those of the test split are enough.
-        groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
+        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`.
+        uncalibrated: Result of :func:`pixmill.evaluate.predictions.predict_parts`, at least for the test split.
+        groups: Cluster by image id; near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         calibration: The model's calibration.
         draws: Number of bootstrap samples.
         confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
-        Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the test split's
-        ``log_loss``, ``ece`` and mean ``confidence`` without the temperature; ``coverage``, the share of the test split
-        that is sure, and ``covered_accuracy`` with its limits, the accuracy of that share. The last four are ``None``
-        if there is no threshold.
+        Entries of ``plots/evaluate/full.json``: ``temperature`` and ``threshold`` of the model, fitted on the
+        validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the ``log_loss``, ``ece`` and
+        mean ``confidence`` of the test split without the temperature; ``coverage``, the share of answered test images;
+        ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four are ``None`` without a
+        threshold.
 
-        Curves by plot name. ``calibrated`` and ``uncalibrated``: rows of
+        Curves by plot name. ``calibrated`` and ``uncalibrated``: results of
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
-        ``coverage`` and ``coverage_val``: rows of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
-        the validation split. Each is a table of its own, since DVC would join the columns of one table and plot gaps
-        as zero.
+        ``coverage`` and ``coverage_val``: results of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
+        validation splits. They are separate tables because DVC plots missing values of a joint table as zero.
     """
     tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
     before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
@@ -108,7 +106,7 @@ def measure_confidence(
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
-    # Of images unlike those of training no confidence is trusted.
+    # The confidence of images unlike the training images is not trusted.
     sure &= ~tables["test"]["unlike"].fillna(False).to_numpy(bool)
     accuracy, low, high = None, None, None
     if sure.any():
@@ -136,7 +134,7 @@ def measure_confidence(
     }
 
 
-def _beside(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
+def _with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
     """Return limits as ``<name>_low`` and ``<name>_high``."""
     return {
         f"{name}_{side}": pair and pair[place]
@@ -151,9 +149,9 @@ HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss",
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
-    ``baseline_accuracy`` is that of the best constant answer: always predicting the test split's most common class.
+    ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test split.
 
     Args:
-        metrics: As :func:`measure` returns them.
+        metrics: Result of :func:`measure`.
     """
     return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}

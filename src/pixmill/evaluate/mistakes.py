@@ -1,4 +1,4 @@
-"""Images to inspect: the most confident errors, the least confident predictions, and a random sample."""
+"""Images to inspect: confident errors, unsure predictions, typical images and a random sample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ import pandas as pd
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.images.parts import Part
 
-_CONFUSIONS, _DIAGONAL, _OF_CELL = 40, 30, 4
-"""Most confusions that are shown with images, most classes with correct predictions, and most images of each."""
+_MAX_CONFUSIONS, _MAX_CLASSES, _MAX_PER_CELL = 40, 30, 4
+"""Maximum number of confusions with images, of classes for showing correct predictions, and of images per cell."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often one class was predicted as another.
+    """Number of images of one class predicted as another.
 
     Args:
         actual: The actual class.
         predicted: The predicted class.
         count: Number of such images.
-        of: Number of images of ``actual``.
+        of: Number of all images of ``actual``.
     """
 
     actual: str
@@ -33,17 +33,17 @@ class Confusion:
 
 @dataclass(frozen=True)
 class PredictedImage:
-    """One image with its prediction.
+    """An image with its prediction.
 
     Args:
         id: The image's id.
         label: The actual class.
         predicted: The predicted class.
         confidence: The calibrated probability of ``predicted``.
-        truth: That of ``label``.
-        second: The class with the next highest probability.
-        second_confidence: Its probability.
-        pixels: The image as the model saw it, ``uint8`` of shape (image_size, image_size, 3).
+        truth: The calibrated probability of ``label``.
+        second: The class with the second highest probability.
+        second_confidence: The calibrated probability of ``second``.
+        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
     """
 
     id: str
@@ -57,7 +57,7 @@ class PredictedImage:
 
     @property
     def right(self) -> bool:
-        """Whether the prediction is correct."""
+        """True if the prediction is correct."""
         return self.label == self.predicted
 
 
@@ -66,7 +66,7 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
 
     Args:
         matrix: Images by actual (row) and predicted (column) class.
-        labels: The classes' names.
+        labels: The classes.
     """
     confusions = [
         Confusion(labels[row], labels[column], int(matrix[row, column]), int(matrix[row].sum()))
@@ -82,8 +82,8 @@ def surest_mistakes(
     """Return the misclassified images of a split, most confident first.
 
     Args:
-        predictions: One row per image, of at least this split.
-        part: The packed split, which holds the pixels.
+        predictions: One row per image, including all of this split.
+        part: The packed split.
         labels: The classes in the order of the model's outputs.
         limit: Maximum number to return.
     """
@@ -94,15 +94,15 @@ def surest_mistakes(
 def random_predictions(
     predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int
 ) -> list[PredictedImage]:
-    """Return a random sample of images, the same each time.
+    """Return a random but reproducible sample of images.
 
     Args:
         predictions: One row per image of this split.
-        part: The packed split, which holds the pixels.
+        part: The packed split.
         labels: The classes in the order of the model's outputs.
         limit: Maximum number to return.
     """
-    # An id is a digest: its last digits are effectively random, and nothing else depends on them.
+    # Ids are digests, so their last digits are a random order.
     order = predictions["id"].str[-16:].sort_values(kind="stable").index[:limit]
     return _examples(predictions.loc[order], part, labels)
 
@@ -112,7 +112,7 @@ def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, 
 
     Args:
         predictions: One row per image of this split.
-        part: The packed split, which holds the pixels.
+        part: The packed split.
         labels: The classes in the order of the model's outputs.
         limit: Maximum number to return.
     """
@@ -126,7 +126,7 @@ def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str],
 
     Args:
         predictions: One row per image of this split.
-        part: The packed split, which holds the pixels.
+        part: The packed split.
         labels: The classes in the order of the model's outputs.
         limit: Maximum number to return.
     """
@@ -138,21 +138,21 @@ def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str],
 def examples_by_cell(
     predictions: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
 ) -> list[tuple[Confusion, list[PredictedImage]]]:
-    """Return the cells of the confusion matrix that hold images, each with its most confident predictions.
+    """Return the non-empty cells of the confusion matrix with their most confident predictions.
 
-    Confusions come first, the most frequent at the front; then, of up to 30 classes, what was predicted correctly.
+    Confusions come first, most frequent first, then correct predictions by class (with at most 30 classes).
 
     Args:
         predictions: One row per image of this split.
-        part: The packed split, which has the pixels.
+        part: The packed split.
         matrix: Images by actual (row) and predicted (column) class.
-        labels: The classes' names.
+        labels: The classes.
     """
-    cells = commonest_confusions(matrix, labels)[:_CONFUSIONS]
-    if len(labels) <= _DIAGONAL:
+    cells = commonest_confusions(matrix, labels)[:_MAX_CONFUSIONS]
+    if len(labels) <= _MAX_CLASSES:
         counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
         cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
-    first = _by_confidence(predictions, labels).groupby(["label", "predicted"]).head(_OF_CELL)
+    first = _by_confidence(predictions, labels).groupby(["label", "predicted"]).head(_MAX_PER_CELL)
     shown: dict[tuple[str, str], list[PredictedImage]] = {(cell.actual, cell.predicted): [] for cell in cells}
     wanted = [kind in shown for kind in zip(first["label"], first["predicted"], strict=True)]
     for example in _examples(first[wanted], part, labels):

@@ -1,4 +1,4 @@
-"""Predictions for every image, from which all metrics are computed, and for unlabelled images."""
+"""Predictions for all images of the splits and for unlabelled images."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from pixmill.models.inference import LIMITS, Located, answers_schema, predict_im
 from pixmill.models.model_folder import read_description
 
 CALIBRATED = {b"probabilities": b"calibrated"}
-"""Metadata of ``predictions.parquet``; a file without them holds the probabilities before calibration."""
+"""Metadata of ``predictions.parquet``; a file without it holds uncalibrated probabilities."""
 
 _BATCH = 64
 """Images per batch."""
@@ -30,9 +30,9 @@ _BATCH = 64
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability; ``p_<class>`` each class's calibrated probability, as
-    :meth:`pixmill.models.Classifier.predict` returns it, in ``float32``; ``loss`` the cross-entropy of these in nats.
-    ``unlike`` says whether the image is unlike the training images, null if that is not known.
+    ``predicted`` is the class with the highest probability, ``p_<class>`` the calibrated probability of a class as
+    returned by :meth:`pixmill.models.Classifier.predict`, ``loss`` the cross-entropy in nats, and ``unlike`` marks
+    images unlike the training images (null if unknown).
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -56,13 +56,13 @@ def predict_parts(
 ) -> pd.DataFrame:
     """Return one row per image of all splits, sorted by id, with the columns of :func:`predictions_schema`.
 
-    The probabilities are those before calibration; :func:`apply_calibration` returns those that the model delivers.
+    The probabilities are uncalibrated; see :func:`apply_calibration`.
 
     Args:
         classifier: The model.
         parts: The packed splits.
-        features: The backbone's features of the splits in turn, which give the same bytes as the pixels; default: the
-            pixels are read.
+        features: Backbone features in the order of splits and rows; results are the same as with pixels. Default:
+            computed from the pixels.
     """
     names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
     first = 0
@@ -76,8 +76,8 @@ def predict_parts(
                 else:
                     found, novelty = classifier.score_features(features[first + rows.start : first + rows.stop])
                 batches.append(found)
-                told = [None] * len(found) if novelty is None else novelty.tolist()
-                unlike += [classifier.calibration.is_unlike(value) for value in told]
+                scores = [None] * len(found) if novelty is None else novelty.tolist()
+                unlike += [classifier.calibration.is_unlike(score) for score in scores]
                 progress.advance(len(batches[-1]))
             first += len(part)
             given = np.concatenate(batches)
@@ -95,29 +95,29 @@ def predict_parts(
 
 
 def apply_calibration(predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration) -> pd.DataFrame:
-    """Return predictions with calibrated probabilities and the loss of these; the predicted classes stay.
+    """Return predictions with calibrated probabilities and their loss; the predicted classes are unchanged.
 
     Args:
-        predictions: Columns as in :func:`predictions_schema`, with the probabilities before calibration.
+        predictions: Columns as in :func:`predictions_schema`, with uncalibrated probabilities.
         labels: The classes in any order.
         calibration: The model's calibration.
 
     Raises:
         ValueError: The probabilities of an image do not sum to one.
     """
-    # Rounded as the file holds them, so that processors agree, and everything can be computed from the file again.
+    # Rounded to the precision of the file: metrics can be recomputed from it and agree on all processors.
     values = calibration.apply(probabilities_of(predictions, labels)).astype(np.float32)
     columns = {f"p_{label}": values[:, place] for place, label in enumerate(labels)}
     return predictions.assign(**columns, loss=losses(class_indices(predictions["label"], labels), values))
 
 
 def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return the table's probabilities as an array of shape (images, classes)."""
+    """Return the probabilities as an array of shape (images, classes)."""
     return predictions[[f"p_{label}" for label in labels]].to_numpy(np.float32)
 
 
 def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return each name's index in the labels."""
+    """Return the index of each name in the labels."""
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 
 
@@ -125,11 +125,11 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
     """Return the folder of unlabelled images; ``None`` if it does not exist.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
         name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
-        DataError: It is a file, or not below ``data/``.
+        DataError: The path is a file or not below ``data/``.
     """
     folder, data = (root / name).resolve(), (root / "data").resolve()
     if (folder.exists() and not folder.is_dir()) or not folder.is_relative_to(data) or folder == data:
@@ -144,14 +144,14 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
 def predict_unlabelled(
     trained: Path, folder: Path, *, limits: RowLimits = LIMITS, workers: int | None = None
 ) -> pd.DataFrame:
-    """Return predictions for every file in a folder and its subfolders, except hidden ones.
+    """Return predictions for all files in a folder and its subfolders, except hidden files.
 
-    A file that is not an image, or that exceeds the limits, is a row with a reason.
+    A file that is not an image or exceeds the limits is a row with a reason.
 
     Args:
         trained: ``artifacts/train``, or a copy.
-        folder: The images' folder.
-        limits: Limits on one image; default: 20 seconds and 1 GiB.
+        folder: Folder of images.
+        limits: Limits per image; default: 20 seconds and 1 GiB.
         workers: Number of processes; default: as in :func:`pixmill.models.inference.predict_images`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Accuracy by slice: the test split cut by class, source, size, brightness and near-duplicates."""
+"""Accuracy by slice of the test split: class, source, size, brightness and near-duplicates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +11,13 @@ from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.significance import holm, worse_than_rest
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
-"""Columns of the manifest that are read; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
+"""Required columns of the manifest; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
 
-_FEWEST = 10
-"""Minimum groups in a slice, and in the rest, to test whether it is worse: with fewer the test has no power, and each
-test weakens the others."""
+_MIN_GROUPS = 10
+"""Minimum groups in a slice and in the rest to test it; with fewer, the test has no power and weakens the others."""
 
-_SURE = 0.05
-"""Significance level: the probability, over all slices together, of reporting one that is not worse."""
+_SIGNIFICANCE = 0.05
+"""Family-wise significance level over all slices."""
 
 _THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
     "size": ("short_side", ("small", "medium", "large"), "shorter side {} px"),
@@ -27,23 +26,22 @@ _THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
 
 
 def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
-    """Return one row per slice of the test split, dimension by dimension.
+    """Return one row per slice of the test split, sorted by dimension.
 
-    A dimension is left out if all images have the same value. Sizes and brightnesses are cut into terciles of the test
-    split.
+    Dimensions with a single value are left out. Size and brightness are cut into terciles of the test split.
 
     Args:
-        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        manifest: The manifest's kept rows of all splits, with at least :data:`COLUMNS`.
+        predictions: Result of :func:`pixmill.evaluate.predictions.predict_parts`.
+        manifest: Kept images of all splits, with at least :data:`COLUMNS`.
         draws: Number of bootstrap samples and of permutations.
         confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
-        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``) and ``slice``, its
-        name there; ``what``, its display name; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
-        ``accuracy_high``; ``rest``, the accuracy of all other test images; ``p`` and ``p_adjusted`` (Holm's, over all
-        slices), the probability of so low an accuracy under the null hypothesis that the slice is like the rest, NaN
-        where it or the rest has fewer than ten groups; ``worse``, whether it is significantly worse.
+        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``); ``slice``, the
+        name within the dimension; ``what``, the display name; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
+        ``accuracy_high``; ``rest``, the accuracy on all other test images; ``p`` and ``p_adjusted`` (Holm, over all
+        slices), the p-value of the null hypothesis that the slice is no worse than the rest, NaN if either has fewer
+        than ten groups; ``worse``, True if significantly worse.
     """
     tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
     table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
@@ -54,7 +52,7 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
     cuts = list(_cuts(table, sizes))
     for dimension, name, what, inside in track(cuts, "Accuracy by slice", len(cuts), unit="slice"):
         low, high = accuracy_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
-        asked = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _FEWEST
+        tested_slice = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _MIN_GROUPS
         rows.append(
             {
                 "dimension": dimension,
@@ -66,22 +64,21 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
                 "accuracy_low": low,
                 "accuracy_high": high,
                 "rest": float(right[~inside].mean()),
-                "p": worse_than_rest(right, inside, groups, draws=draws) if asked else None,
+                "p": worse_than_rest(right, inside, groups, draws=draws) if tested_slice else None,
             }
         )
-    columns = [*_ROW, "p_adjusted", "worse"]
     found = pd.DataFrame(rows, columns=list(_ROW)).astype({"p": float})
     known = found["p"].notna().to_numpy()
     adjusted = np.full(len(found), np.nan)
     adjusted[known] = holm(found["p"][known])
-    return found.assign(p_adjusted=adjusted, worse=adjusted < _SURE)[columns]
+    return found.assign(p_adjusted=adjusted, worse=adjusted < _SIGNIFICANCE)
 
 
 def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the entry ``slices`` of ``plots/evaluate/full.json``: ``slices.<dimension>.<slice>.<figure>``.
 
     Args:
-        table: As :func:`slices` returns it.
+        table: Result of :func:`slices`.
     """
     figures: dict[str, dict[str, dict[str, Any]]] = {}
     for row in table.to_dict("records"):
@@ -95,7 +92,7 @@ _ROW = ("dimension", "slice", "what", "n", "right", "accuracy", "accuracy_low", 
 
 
 def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
-    """Yield the slices: dimension, name, display name, and a mask of their images."""
+    """Yield dimension, name, display name and image mask of each slice."""
     for dimension, column in (("class", "label"), ("source", "source")):
         names = sorted(table[column].dropna().unique())
         if len(names) > 1:
@@ -104,7 +101,7 @@ def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str
     for dimension, (column, names_of, unit) in _THIRDS.items():
         values = table[column].to_numpy(np.float64, na_value=np.nan)
         known = values[~np.isnan(values)]
-        # The cuts are values that occur, so that they can be checked.
+        # Cut at values that occur in the data.
         first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
         thirds = (values <= first, (values > first) & (values <= second), values > second)
         ranges = (f"up to {first:,.0f}", f"over {first:,.0f}, up to {second:,.0f}", f"over {second:,.0f}")

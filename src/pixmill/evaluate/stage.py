@@ -1,4 +1,4 @@
-"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
+"""Evaluate the trained classifier: metrics, predictions and error analysis."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from pixmill.tracking.stage_runs import evaluation_run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""
+    """Write predictions, plot data, page and metrics; then log them to MLflow if it is reachable."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
     result = evaluate(
@@ -47,7 +47,7 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
     with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
-        # It takes the place of the training's description, so it has the model and the validation accuracy too.
+        # Replaces the description by train, so repeat the model and the validation accuracy.
         trained_on = f"{result.metrics['train']['n']:,} training images"
         validated = f"validation accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
         record.describe(f"{describe_model(params.train)}, {trained_on}: {validated}, {result.summary()}")

@@ -1,9 +1,9 @@
-"""Pages for people: one self-contained HTML file a stage, which works offline.
+"""Report pages: one self-contained HTML file per stage.
 
-- ``page``: a stage's template, rendered within the common ``base.html``
-- ``text``: a template as plain text for a terminal
-- ``chart``: lines, histograms and intervals as small SVGs in the page's own colours
-- ``thumbnails``: images' files, decoded under guard
+- ``page``: renders the template of a stage within ``base.html``
+- ``text``: renders a template as plain text for a terminal
+- ``chart``: line charts, histograms and intervals as small SVGs
+- ``thumbnails``: thumbnails of image files, decoded in worker processes
 """
 
 from pixmill.pages.chart import coverage_svg, histogram_svg, interval_svg, lines_svg, reliability_svg

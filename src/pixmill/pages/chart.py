@@ -1,4 +1,4 @@
-"""Draw charts as small SVGs that take the page's colours, light or dark; the same input gives the same bytes."""
+"""Charts as small SVGs in the colours of the page; output is deterministic."""
 
 from __future__ import annotations
 
@@ -15,39 +15,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WIDTH, _HEIGHT, _RIGHT, _TOP, _BOTTOM = 360, 240, 22, 12, 42
-"""Units of a chart of lines, which a page scales, and its margins; that on the left depends on the labels."""
+"""Size of a line chart in SVG units, and its margins; the left one depends on the labels."""
 
-_STEPS = 4
-"""Steps of an axis, about."""
+_AXIS_STEPS = 4
+"""Approximate number of steps of an axis."""
 
-_BARS, _HIGH, _SIDE, _ABOVE, _BELOW = 320, 128, 4, 16, 20
-"""Units of a histogram, and its margins: above for the marks' words, below for the scale's."""
+_BARS_WIDTH, _BARS_HEIGHT, _BARS_SIDE, _BARS_TOP, _BARS_BOTTOM = 320, 128, 4, 16, 20
+"""Size of a histogram in SVG units, and its margins, with room for labels."""
 
-_APART = 36.0
-"""The least distance between the words of the scale; those that would be nearer are left out."""
+_MIN_LABEL_DISTANCE = 36.0
+"""Minimum distance between tick labels; closer ones are left out."""
 
-_LONG, _THIN = 180, 20
-"""Units of an interval."""
+_INTERVAL_WIDTH, _INTERVAL_HEIGHT = 180, 20
 
-READABLE = 30
-"""Up to this many classes a confusion matrix is a table of counts, above that a list."""
+MAX_MATRIX_CLASSES = 30
+"""Maximum number of classes for which a confusion matrix is shown as a table instead of a list."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where values stand in a drawing; those beyond an end stand at it.
+    """Map values to positions in a drawing, clipped to its ends.
 
     >>> Scale(0, 10, 100, 200)(5), Scale(1, 100, 0, 10, logarithmic=True)(10), Scale(0, 1, 0, 10)(7)
     (150.0, 5.0, 10.0)
 
     Args:
-        low: The value at the start.
-        high: The value at the end; if it is the same, all values stand in the middle.
-        start: The place of the lowest value, in units of the drawing.
-        end: The place of the highest value.
-        logarithmic: Whether equal ratios, not differences, are equally long.
+        low: Value at the start.
+        high: Value at the end; if equal to ``low``, all values are mapped to the middle.
+        start: Position of the lowest value in SVG units.
+        end: Position of the highest value.
+        logarithmic: Use a logarithmic scale.
     """
 
     low: float
@@ -57,7 +56,7 @@ class Scale:
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return where a value stands."""
+        """Return the position of a value."""
         low, high, at = map(math.log if self.logarithmic else float, (self.low, self.high, value))
         share = (at - low) / (high - low) if high > low else 0.5
         return self.start + max(0.0, min(1.0, share)) * (self.end - self.start)
@@ -80,18 +79,18 @@ def lines_svg(
     """Return an ``<svg>`` element with one line per series.
 
     Args:
-        lines: Points of each series. A page colours the series by their place.
-        name: What the chart shows, for screen readers.
+        lines: Points of each series. The CSS colours series by position.
+        name: Title for screen readers.
         x_label: Label of the x axis.
         y_label: Label of the y axis; default: none.
-        y_low: Both axes are shares: x from 0 to 1, y from this to 1; lower points are drawn at this. Default: the axes
-            run as far as the points reach, of which there must be one, the x axis in whole numbers.
-        y_end: A value that the y axis includes.
-        x_ticks: Values of a logarithmic x axis, ascending; default: it is linear.
-        band: Points of the x axis with the lower and upper limit of what is shaded.
-        rule: Where on the x axis a vertical line stands.
-        dots: Weight of each point, from 0 to 1, drawn as the area of a dot, together with a diagonal.
-        marks: A point of some series to draw as a large dot.
+        y_low: Lower end of the y axis if both axes are shares (x from 0 to 1, y up to 1). Default: the axes span the
+            points, at least one, and x has whole numbers.
+        y_end: Value that the y axis includes.
+        x_ticks: Ticks of a logarithmic x axis, ascending; default: a linear axis.
+        band: Shaded band, as tuples of x, lower and upper limit.
+        rule: Position of a vertical line on the x axis.
+        dots: Weights of the points from 0 to 1, drawn as dot areas, together with a diagonal.
+        marks: Points to highlight with a large dot, by series.
     """
     left, right, floor = 64 if y_label else 46, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     is_logarithmic = bool(x_ticks)
@@ -134,17 +133,17 @@ def lines_svg(
         circles = [_circle(*point, 2 + 5 * weight**0.5) for point, weight in zip(at(line), weights, strict=False)]
         if marks and title in marks:
             circles += [_circle(*point, 6) for point in at([marks[title]])]
-        drawn = _path(at(line), end="h0") if line else ""  # A round cap shows a single point.
+        drawn = _path(at(line), end="h0") if line else ""  # The round cap makes a single point visible.
         parts.append(_group(title, [drawn, *circles], f"line l{place}"))
     return _svg(name, _WIDTH, _HEIGHT, parts)
 
 
 def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
-    """Return accuracy by confidence; the more images, the larger a dot.
+    """Return a reliability diagram: accuracy by confidence, with dots sized by the number of images.
 
     Args:
-        tables: Rows of :func:`pixmill.metrics.confidence.reliability` by series.
-        name: What the chart shows, for screen readers.
+        tables: Results of :func:`pixmill.metrics.confidence.reliability` by series.
+        name: Title for screen readers.
     """
     lines = {key: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for key, rows in tables.items()}
     dots = {key: list(rows["n"] / rows["n"].max()) for key, rows in tables.items()}
@@ -152,12 +151,12 @@ def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
 
 
 def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point | None], *, name: str) -> Markup:
-    """Return the accuracy of the answers by the share of images that are answered.
+    """Return covered accuracy by coverage.
 
     Args:
-        tables: Rows of :func:`pixmill.metrics.confidence.coverage_curve` by series.
-        marks: Coverage and accuracy at the threshold of each series; ``None``: it has none.
-        name: What the chart shows, for screen readers.
+        tables: Results of :func:`pixmill.metrics.confidence.coverage_curve` by series.
+        marks: Coverage and covered accuracy at the threshold by series; ``None`` without a threshold.
+        name: Title for screen readers.
     """
     lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
     return lines_svg(
@@ -165,7 +164,7 @@ def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point |
         name=name,
         x_label="coverage (images answered)",
         y_label="accuracy of the answers",
-        # A quarter of the axis is a round number.
+        # Chosen so that a quarter of the axis is a round number.
         y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
         marks={key: mark for key, mark in marks.items() if mark is not None},
     )
@@ -181,74 +180,79 @@ def histogram_svg(
 ) -> Markup:
     """Return an ``<svg>`` element with stacked bars.
 
-    Every bin is equally wide on the page, whatever its edges are, so that the caller's edges choose the scale. A bin
-    that is not empty can always be seen. The page's frame colours the series by their place.
+    All bins have the same width, so the edges define the scale. Bars of non-empty bins are always visible.
 
     Args:
-        edges: The edges of the bins, ascending, one more than there are bins.
-        counts: The counts of each bin by series, which are stacked in this order.
-        ticks: Values to write below, ascending; those beyond the edges are left out.
-        marks: Values to draw a line at, such as thresholds.
-        name: What is drawn, for those who cannot see it.
+        edges: Edges of the bins, ascending.
+        counts: Counts per bin by series, stacked in this order.
+        ticks: Labelled values of the x axis, ascending; values outside the edges are ignored.
+        marks: Values at which to draw a vertical line, such as thresholds.
+        name: Title for screen readers.
     """
-    bins, floor = len(edges) - 1, _HIGH - _BELOW
-    across = Scale(0, bins, _SIDE, _BARS - _SIDE)
+    bins, floor = len(edges) - 1, _BARS_HEIGHT - _BARS_BOTTOM
+    across = Scale(0, bins, _BARS_SIDE, _BARS_WIDTH - _BARS_SIDE)
     highest = max((sum(values) for values in zip(*counts.values(), strict=True)), default=0)
     parts = []
     for place in range(bins):
         top, title, boxes = float(floor), [f"{_number(edges[place])} to {_number(edges[place + 1])}"], []
         for series, (label, values) in enumerate(counts.items()):
             if values[place]:
-                height = max(1.0, (floor - _ABOVE) * values[place] / highest)
+                height = max(1.0, (floor - _BARS_TOP) * values[place] / highest)
                 top -= height
                 title.append(f"{values[place]:,} {label}")
                 width = max(1.0, across(place + 1) - across(place) - 1)
                 boxes.append(_rect(across(place), top, width, height, f"s{series}"))
         if boxes:
             parts.append(_group(", ".join(title), boxes))
-    parts.append(_path([(_SIDE, floor + 0.5), (_BARS - _SIDE, floor + 0.5)], "axis"))
+    parts.append(_path([(_BARS_SIDE, floor + 0.5), (_BARS_WIDTH - _BARS_SIDE, floor + 0.5)], "axis"))
 
     def at(values: Sequence[float]) -> list[tuple[float, str]]:
         places = np.interp(values, edges, range(bins + 1)).tolist()
         within = zip(values, places, strict=True)
         return [(across(place), _number(value)) for value, place in within if edges[0] <= value <= edges[-1]]
 
-    parts += _label(at(ticks), _HIGH - 6, _BARS)
+    parts += _label(at(ticks), _BARS_HEIGHT - 6, _BARS_WIDTH)
     for x, word in at(marks):
-        parts.append(_path([(x, _ABOVE - 2), (x, floor)], "mark"))
-        parts.append(_text(x, _ABOVE - 5, word, "mark", _anchor(x, _BARS)))
-    return _svg(name, _BARS, _HIGH, parts)
+        parts.append(_path([(x, _BARS_TOP - 2), (x, floor)], "mark"))
+        parts.append(_text(x, _BARS_TOP - 5, word, "mark", _anchor(x, _BARS_WIDTH)))
+    return _svg(name, _BARS_WIDTH, _BARS_HEIGHT, parts)
 
 
 def interval_svg(
     low: float, value: float, high: float, *, extent: float, name: str, kind: str = "", margin: float = 0.0
 ) -> Markup:
-    """Return an ``<svg>`` element: a dot for a difference, a bar for its limits, and a line at 0.
+    """Return an ``<svg>`` element that shows a difference with its interval and a line at 0.
 
     Args:
-        low: The lower limit.
+        low: Lower limit.
         value: The difference.
-        high: The upper limit.
-        extent: The scale runs from minus this to plus this; what lies beyond is drawn at the edge.
-        name: What is drawn, for those who cannot see it.
-        kind: ``good`` or ``bad``, which colours it.
-        margin: Shade what lies within ± this.
+        high: Upper limit.
+        extent: The scale runs from ``-extent`` to ``extent``; values outside are drawn at the edge.
+        name: Title for screen readers.
+        kind: ``good`` or ``bad``, for the colour.
+        margin: Half-width of a shaded region around 0.
     """
-    across, middle = Scale(-extent, extent, 6, _LONG - 6), _THIN / 2
+    across, middle = Scale(-extent, extent, 6, _INTERVAL_WIDTH - 6), _INTERVAL_HEIGHT / 2
     left, right = across(low), max(across(high), across(low) + 1)
-    shade = _rect(across(-margin), 0, across(margin) - across(-margin), _THIN, "margin") if margin else ""
+    shade = _rect(across(-margin), 0, across(margin) - across(-margin), _INTERVAL_HEIGHT, "margin") if margin else ""
     zero, limits = (
-        _path([(across(0), 0), (across(0), _THIN)], "zero"),
+        _path([(across(0), 0), (across(0), _INTERVAL_HEIGHT)], "zero"),
         _path([(left, middle), (right, middle)], "limits"),
     )
-    return _svg(name, _LONG, _THIN, [shade, zero, limits, _circle(across(value), middle, 4)], f"interval {kind}")
+    return _svg(
+        name,
+        _INTERVAL_WIDTH,
+        _INTERVAL_HEIGHT,
+        [shade, zero, limits, _circle(across(value), middle, 4)],
+        f"interval {kind}",
+    )
 
 
 def shade(share: float) -> int:
-    """Return the opacity of a table's cell in per cent: up to 45, so that its count stays readable, light or dark.
+    """Return the opacity of a table cell in percent, at most 45 to keep the text readable.
 
     Args:
-        share: From 0 to 1; more counts as 1.
+        share: Share from 0 to 1; larger values count as 1.
     """
     # The square root makes small shares visible.
     return round(45 * math.sqrt(min(1.0, share)))
@@ -257,7 +261,7 @@ def shade(share: float) -> int:
 def _svg(name: str, width: int, height: int, parts: Sequence[str], kind: str = "chart") -> Markup:
     size = f'width="{width}" viewBox="0 0 {width} {height}"'
     drawn = f'<svg class="{kind}" {size} role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
-    return Markup(drawn)  # noqa: S704 (every text in it is escaped)
+    return Markup(drawn)  # noqa: S704 (all texts are escaped)
 
 
 def _group(title: str, parts: Sequence[str], kind: str = "") -> str:
@@ -277,7 +281,7 @@ def _circle(x: float, y: float, radius: float, kind: str = "") -> str:
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "middle", *, turned: bool = False) -> str:
-    """Return a text; one that is turned runs upwards, and so do its units."""
+    """Return a text; if ``turned``, it runs upwards in a rotated coordinate system."""
     turn = ' transform="rotate(-90)"' if turned else ""
     return f'<text{_class(kind)}{turn} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
@@ -287,21 +291,21 @@ def _class(kind: str) -> str:
 
 
 def _label(places: Sequence[tuple[float, str]], y: float, width: float) -> Iterator[str]:
-    """Yield the words below an axis, as many as do not touch."""
-    last = -_APART
+    """Yield tick labels, leaving out those that would overlap."""
+    last = -_MIN_LABEL_DISTANCE
     for x, word in places:
-        if x - last >= _APART:
+        if x - last >= _MIN_LABEL_DISTANCE:
             yield _text(x, y, word, "tick", _anchor(x, width))
             last = x
 
 
 def _anchor(x: float, width: float) -> str:
-    """Return where a word is held: at the sides it would be cut where it is centred."""
+    """Return the text anchor at which a label is not cut off at the sides."""
     return "start" if x < 16 else "end" if x > width - 16 else "middle"
 
 
 def _number(value: float) -> str:
-    """Return a number as short as it may be."""
+    """Return a number in short form, such as ``12 k``."""
     for least, size, letter in ((1_000_000, 1_000_000, "M"), (10_000, 1000, "k")):
         if value >= least:
             return f"{value / size:.3g} {letter}"
@@ -309,13 +313,13 @@ def _number(value: float) -> str:
 
 
 def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None) -> list[float]:
-    """Return round numbers at equal distances of ``least`` or more that enclose all values, and do not pass an end."""
+    """Return evenly spaced round numbers that enclose all values, at least ``least`` apart and not beyond ``end``."""
     low, high = min(values), max(values)
     if high == low:
         half = abs(low) / 2 or 0.5
         low, high = low if low == 0 == end else low - half, high if low == end != 0 else high + half
-    power = 10 ** math.floor(math.log10((high - low) / _STEPS))
-    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _STEPS)
+    power = 10 ** math.floor(math.log10((high - low) / _AXIS_STEPS))
+    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS)
     step = max(step, least)
     first, last = math.floor(round(low / step, 9)), math.ceil(round(high / step, 9))
     return [step * place for place in range(first, last + 1)]

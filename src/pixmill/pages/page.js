@@ -1,7 +1,7 @@
-// Enlarge the image that is clicked; arrow keys and buttons lead to its neighbours.
+// Enlarge an image on click; arrow keys and buttons show its neighbours.
 const dialog = document.querySelector('dialog');
 const labels = [...document.querySelectorAll('#labels > li')].map((item) => item.textContent);
-const large = document.createElement('img'); // which HTML allows only with a source
+const large = document.createElement('img'); // created here because HTML requires a src
 dialog.querySelector('form').after(large);
 let enlarged;
 const cell = (name, content) => Object.assign(document.createElement('span'), { className: name, textContent: content });
@@ -54,10 +54,10 @@ dialog.addEventListener('keydown', ({ key }) => {
 });
 dialog.addEventListener('close', () => enlarged?.focus());
 
-// A word wider than its card is cut.
+// Show the whole text of a truncated title.
 for (const name of document.querySelectorAll('.card strong')) name.title ||= name.textContent;
 
-// On a phone a long gallery starts folded.
+// Fold long galleries on small screens.
 const few = 6;
 for (const gallery of document.querySelectorAll('.gallery')) {
   if (gallery.children.length <= few + 2) continue;
@@ -69,7 +69,7 @@ for (const gallery of document.querySelectorAll('.gallery')) {
   gallery.after(button);
 }
 
-// Let the keyboard scroll what is wider than the window.
+// Make wide tables scrollable by keyboard.
 const boxes = document.querySelectorAll('.scroll');
 const settle = () => boxes.forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
@@ -78,7 +78,7 @@ const settle = () => boxes.forEach((box) => {
 addEventListener('resize', settle);
 settle();
 
-// Open the folded section that a link leads to.
+// Open the details element that contains the target of a link.
 const unfold = () => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let box = target?.closest('details'); box; box = box.parentElement.closest('details')) box.open = true;

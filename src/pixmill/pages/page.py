@@ -1,4 +1,4 @@
-"""Render a stage's page within the common frame."""
+"""Render report pages within the common frame ``base.html``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 NONE = "\N{EN DASH}"
-"""Stands for a value that is absent."""
+"""Placeholder for missing values."""
 
-_TAIL = 30
+MAX_TAIL = 30
+"""Number of characters that :func:`shorten` keeps at the end."""
 
 
 @dataclass(frozen=True)
 class Excerpt(Generic[Item]):
-    """The first of many things, which a page shows.
+    """The first items of a long list.
 
     Args:
-        shown: The first ones.
-        total: How many there are.
+        shown: Items to show.
+        total: Number of all items.
     """
 
     shown: Sequence[Item]
@@ -40,22 +41,21 @@ class Excerpt(Generic[Item]):
 
     @property
     def more(self) -> int:
-        """How many are not shown."""
+        """Number of items that are not shown."""
         return self.total - len(self.shown)
 
 
 def render_page(package: str, template: str, *, script: str | None = None, **content: Any) -> str:
     """Return a self-contained HTML page.
 
-    Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
-    and fill its blocks ``title``, ``lead`` and ``content``. A template of another package is named
-    ``<package>/<file>``.
+    All values are escaped, because names, URLs and titles are untrusted. Templates extend ``base.html`` of this package
+    and fill its blocks ``title``, ``lead`` and ``content``. Templates of other packages are named ``<package>/<file>``.
 
     Args:
-        package: The package that holds the template, such as ``pixmill.validate``.
-        template: The template's file name there, such as ``report.html``.
-        script: The name of a script that this page needs besides that of all pages, likewise. Default: none.
-        content: What the template names; a name that is not given is an error.
+        package: Package that holds the template, such as ``pixmill.validate``.
+        template: File name of the template, such as ``report.html``.
+        script: File name of an additional script in the package; default: none.
+        content: Variables of the template. A missing variable is an error.
     """
     code = _load(package, "pixmill.pages/page.js") + (_load(package, script) if script else "")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
@@ -68,14 +68,14 @@ def _pages(package: str) -> jinja2.Environment:
 
 
 def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
-    """Return an environment whose filters show numbers, names and times.
+    """Return a Jinja environment with filters for numbers, names and times.
 
-    Whoever draws often keeps it, with the templates that it compiled: that takes longer than to draw.
+    Compiling a template takes longer than rendering it, so keep the environment to render repeatedly.
 
     Args:
-        package: The package that holds the templates.
-        autoescape: Whether values are escaped as HTML.
-        options: Further ones of the environment.
+        package: Package that holds the templates.
+        autoescape: Escape values as HTML.
+        options: Other options of ``jinja2.Environment``.
     """
     import jinja2
 
@@ -106,14 +106,14 @@ def make_environment(package: str, *, autoescape: bool = True, **options: Any) -
 
 
 def _load(package: str, name: str) -> str:
-    """Return the content of a template or script."""
+    """Return the text of a template or script."""
     owner, _, file = name.rpartition("/")
     owner = "pixmill.pages" if file in ("base.html", "macros.html", "text.txt") else owner or package
     return files(owner).joinpath(file).read_text(encoding="utf-8")
 
 
 def iso_time(text: str) -> str:
-    """Return an ISO time as a date and a time of this machine; a dash for anything else."""
+    """Return an ISO timestamp as local date and time; a dash if it is malformed."""
     try:
         return local_time(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
@@ -121,12 +121,12 @@ def iso_time(text: str) -> str:
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """Return a number, or a dash."""
+    """Return a number with fixed decimals; a dash for ``None``."""
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def with_sign(value: float, digits: int = 3) -> str:
-    """Return a difference with its sign; one that rounds to zero has none.
+    """Return a difference with its sign; no sign if it rounds to zero.
 
     >>> with_sign(0.0123), with_sign(12, 0), with_sign(-0.0001)
     ('+0.012', '+12', '0.000')
@@ -136,16 +136,16 @@ def with_sign(value: float, digits: int = 3) -> str:
 
 
 def local_time(seconds: float) -> str:
-    """Return a time since 1970 as a date and a time of this machine; a dash for 0."""
+    """Return a Unix timestamp as local date and time; a dash for 0."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else NONE
 
 
 def shorten(text: str, limit: int = 90) -> str:
-    """Return a long name or URL without its middle: both ends tell where it is from.
+    """Return a name or URL, its middle replaced by an ellipsis if it is too long.
 
     Args:
         text: The name.
-        limit: The most letters that are shown.
+        limit: Maximum number of characters.
     """
-    tail = min(_TAIL, limit // 2)
+    tail = min(MAX_TAIL, limit // 2)
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"

@@ -1,4 +1,4 @@
-"""Render a template as plain text for a terminal: values printable, tables aligned, lines wrapped."""
+"""Render templates as plain text for a terminal, with aligned tables and wrapped lines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 def render_text(package: str, template: str, *, width: int = 100, **content: Any) -> str:
-    """Return plain text by a template that draws with the macros of ``text.txt``.
+    """Return the text of a template that uses the macros of ``text.txt``.
+
+    Control characters are escaped, because a terminal would interpret them.
 
     Args:
-        package: The package that holds the template.
-        template: The template's file name there.
+        package: Package that holds the template.
+        template: File name of the template.
         width: Columns of the terminal.
-        content: What the template names. Control characters in it are spelt out: they could lead a terminal astray.
+        content: Variables of the template.
     """
     drawn = _terminal(package, width).get_template(template).render(**content)
     lines = (line.rstrip(" \n") for line in drawn.split("\n"))
@@ -29,14 +31,14 @@ def render_text(package: str, template: str, *, width: int = 100, **content: Any
 
 
 def render_sentence(package: str, template: str, **content: Any) -> str:
-    """Return the one line that a template makes, as plain text that is not escaped.
+    """Return the text of a template with a single line, without escaping.
 
     Args:
-        package: The package that holds the template.
-        template: The template's file name there.
-        content: What the template names.
+        package: Package that holds the template.
+        template: File name of the template.
+        content: Variables of the template.
     """
-    return _sentences(package).get_template(template).render(**content).strip()
+    return _plain(package).get_template(template).render(**content).strip()
 
 
 @functools.cache
@@ -57,16 +59,16 @@ def _terminal(package: str, width: int) -> jinja2.Environment:
 
 
 @functools.cache
-def _sentences(package: str) -> jinja2.Environment:
+def _plain(package: str) -> jinja2.Environment:
     return make_environment(package, autoescape=False)
 
 
 def align(headings: Sequence[str], lines: str, width: int) -> str:
-    """Return a table as aligned text; its widest columns are cut until it fits.
+    """Return a table as aligned text, the widest columns shortened until it fits.
 
     Args:
-        headings: Of the columns; one that begins with ``>`` is aligned to the right.
-        lines: Rows, each cell of which ends with a tab, and remarks between them.
+        headings: Column headings; those that begin with ``>`` are right-aligned.
+        lines: Rows whose cells end with a tab, and lines without tabs, which are copied.
         width: Columns of the terminal.
     """
     body = [line.split("\t")[:-1] or line for line in lines.split("\n") if line]

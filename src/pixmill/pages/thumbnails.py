@@ -1,4 +1,4 @@
-"""Thumbnails of images' files, decoded under guard in other processes."""
+"""Thumbnails of image files, decoded in worker processes with limits."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,29 +11,29 @@ from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
 _LIMITS = RowLimits(seconds=20, memory=1 << 30)
-"""What one image may take, as validate's own defaults."""
+"""Limits per image, as the defaults of validate."""
 
 _MAX_PIXELS = 50_000_000
-"""The most pixels that are decoded, likewise."""
+"""Maximum pixels of an image, as the default of validate."""
 
 _BATCH = 64
-"""Images a call; fewer are not worth the start of several processes."""
+"""Images per task; starting more processes for fewer does not pay."""
 
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """An image to show, and how.
+    """A thumbnail to make.
 
     Args:
-        id: The image's id: the sha256 that its bytes must have.
-        path: Its file, or the bytes of one.
-        max_pixels: The most pixels that are decoded; default: 50 million.
-        side: Side of the square that it is fitted to, in pixels; ``None``: it is shown as it came.
-        aspect: How it becomes square.
-        resize: The filter.
-        size: The longer side of the thumbnail, in pixels.
+        id: Image id, the expected SHA-256 of the bytes.
+        path: Path of the file, or its bytes.
+        max_pixels: Maximum pixels; larger images are not decoded. Default: 50 million.
+        side: Image size in pixels to which the image is fitted first; ``None``: the raw image.
+        aspect: Method of making the image square.
+        resize: Resampling filter.
+        size: Longer side of the thumbnail in pixels.
     """
 
     id: str
@@ -48,12 +48,12 @@ class Thumbnail:
 def thumbnails(
     images: Iterable[Thumbnail], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
 ) -> dict[Thumbnail, str]:
-    """Return ``data:`` URIs of those images that are there and decode, in their order; words must do for the others.
+    """Return the ``data:`` URIs of thumbnails in the given order, without those that cannot be decoded.
 
     Args:
-        images: Some hundreds at most: each takes some kilobytes of the page.
-        limits: What one image may take; ``None``: anything. Default: 20 seconds and 1 GiB.
-        workers: Processes; default: one a processor. ``0`` decodes in this process, without limits only.
+        images: Thumbnails to make, a few hundred at most: each adds a few kilobytes to the page.
+        limits: Limits per image; ``None``: no limits. Default: 20 seconds and 1 GiB.
+        workers: Number of processes; default: one per CPU. ``0``: this process, which requires ``limits=None``.
     """
     distinct = list(dict.fromkeys(images))
     uris = each_thumbnail(distinct, limits=limits, workers=workers)
@@ -63,10 +63,10 @@ def thumbnails(
 def each_thumbnail(
     images: Iterable[Thumbnail | None], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
 ) -> Iterator[str | None]:
-    """Yield the ``data:`` URI of each image, ``None`` for one that is missing or does not decode.
+    """Yield the ``data:`` URI of each thumbnail; ``None`` if the image is missing or cannot be decoded.
 
     Args:
-        images: Consumed lazily, so that few of those given as bytes are in memory.
+        images: Thumbnails to make, consumed lazily to save memory.
         limits: As in :func:`thumbnails`.
         workers: As in :func:`thumbnails`.
     """
@@ -74,18 +74,18 @@ def each_thumbnail(
     return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True)
 
 
-def take_until_full(uris: Iterable[tuple[Key, str | None]], most: int) -> dict[Key, str]:
-    """Return the first thumbnails, as many as a page has room for.
+def take_until_full(uris: Iterable[tuple[Key, str | None]], max_bytes: int) -> dict[Key, str]:
+    """Return the thumbnails that fit on a page, in order.
 
     Args:
-        uris: What is shown, and its ``data:`` URI if there is one.
-        most: The most bytes of all of them.
+        uris: Pairs of key and ``data:`` URI (or ``None``).
+        max_bytes: Maximum bytes of all URIs.
     """
     chosen: dict[Key, str] = {}
     for key, uri in uris:
-        if uri is not None and key not in chosen and len(uri) <= most:
+        if uri is not None and key not in chosen and len(uri) <= max_bytes:
             chosen[key] = uri
-            most -= len(uri)
+            max_bytes -= len(uri)
     return chosen
 
 

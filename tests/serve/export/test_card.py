@@ -101,7 +101,7 @@ def test_shortcuts_are_limits(facts):
     found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
     card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
     limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
-    assert "\n- Width (skill 1) alone tells one class from the others" in limits
+    assert "\n- Width (skill 1) alone separates one class from the others" in limits
 
 
 def test_names_refused_formats(facts):

@@ -12,35 +12,34 @@ from pixmill.evaluate.page.sentences import say
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
 from pixmill.pages import Excerpt, coverage_svg, reliability_svg, render_page
-from pixmill.pages.chart import READABLE, shade
+from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
 
-_CONFUSIONS, _WITHOUT_MATRIX = 6, 40
-"""Confusions that are listed beside a matrix, which has them all, and where there are too many classes for one."""
+MAX_CONFUSIONS, MAX_CONFUSIONS_ALONE = 6, 40
+"""Number of listed confusions, next to a confusion matrix and without one (too many classes)."""
 
-_RANDOM, _UNSURE, _OF_CLASS, _CLASSES = 10, 12, 4, 30
-"""Unlabelled images that are shown: at random, the least confident, and of each predicted class, with most images; the
-file has them all."""
+MAX_RANDOM, MAX_UNSURE, MAX_PER_CLASS, MAX_CLASSES = 10, 12, 4, 30
+"""Number of unlabelled images shown at random, by low confidence and per predicted class, and of classes shown."""
 
-_UNREAD = 48
-"""Unreadable files that are listed."""
+MAX_UNREADABLE = 48
+"""Number of unreadable files listed."""
 
 
 def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> str:
-    """Return the page as HTML that works offline: under 5 MB, whatever the number of images.
+    """Return the page as self-contained HTML under 5 MB.
 
     Args:
         evaluation: The evaluation to show.
-        root: The project's folder, which holds the unlabelled images.
-        growth: What train's learning curve says of more images; ``None``: there is none.
+        root: Project folder, which holds the unlabelled images.
+        growth: Expected gain from more images; ``None`` without a learning curve.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
-    is_table = len(labels) <= READABLE
+    is_table = len(labels) <= MAX_MATRIX_CLASSES
     confusions = commonest_confusions(matrix, labels)
+    listed = MAX_CONFUSIONS if is_table else MAX_CONFUSIONS_ALONE
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     ranking, wrong = evaluation.ranking, int(matrix.sum() - np.trace(matrix))
-    doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
     return render_page(
         "pixmill.evaluate.page",
         "page.html",
@@ -48,16 +47,18 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         headline=say("headline", metrics, evaluation.interval_confidence),
         shortcut=say("shortcut", metrics),
         meaning=say("meaning", metrics),
+        verdict=say("verdict", metrics),
+        calibrated=say("calibrated", metrics),
         cautions=sentences.cautions(metrics),
         steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
         calibration=say("calibration", metrics),
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
-        # Of several confusions of a class the last one counts here, so the most frequent.
+        # The most frequent confusion of a class comes last here and wins.
         taken_for={confusion.actual: confusion for confusion in reversed(confusions)},
         table=matrix.tolist() if is_table else None,
         shade=lambda row, column: shade(shares[row, column]),
         labels=labels,
-        confusions=[say("confusion", each) for each in confusions[: _CONFUSIONS if is_table else _WITHOUT_MATRIX]],
+        confusions=[say("confusion", each) for each in confusions[:listed]],
         reliability=reliability_svg({"images": reliability}, name="Reliability diagram: accuracy by confidence"),
         coverage=coverage_svg(
             {"answers": evaluation.plots["coverage"]},
@@ -78,7 +79,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         unlike=evaluation.unlike,
         sample=evaluation.sample,
         sample_right=sum(item.right for item in evaluation.sample),
-        doubts=None if ranking is None else Excerpt(evaluation.doubts, doubtful),
+        issues=None if ranking is None else Excerpt(evaluation.issues, sentences.count_issues(ranking)),
         suggestions=sentences.labels_sentence(ranking),
         unlabelled=_view_unlabelled(evaluation, root),
         wrong=wrong,
@@ -94,11 +95,11 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
     read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
     # Copies of an image are shown once.
     distinct = read.drop_duplicates("id").sort_values(["confidence", "path"], ascending=[False, True])
-    # An id is a digest: its last digits are effectively random.
-    random = distinct.loc[distinct["id"].str[-16:].sort_values(kind="stable").index[:_RANDOM]]
+    # Ids are digests, so their last digits are a random order.
+    random = distinct.loc[distinct["id"].str[-16:].sort_values(kind="stable").index[:MAX_RANDOM]]
     counts = read["predicted"].value_counts(sort=True)
     of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
-    tables = [random, distinct[::-1][:_UNSURE], *(rows[:_OF_CLASS] for _, _, rows in of_class[:_CLASSES])]
+    tables = [random, distinct[::-1][:MAX_UNSURE], *(rows[:MAX_PER_CLASS] for _, _, rows in of_class[:MAX_CLASSES])]
     groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
     images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
     uris = thumbnails(images.values())
@@ -110,7 +111,7 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         "classes": Excerpt(
             [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)], len(of_class)
         ),
-        "unread": Excerpt(unread.head(_UNREAD).to_dict("records"), len(unread)),
+        "unread": Excerpt(unread.head(MAX_UNREADABLE).to_dict("records"), len(unread)),
         "n_sure": int(read["sure"].sum()),
         "n_read": len(read),
         "n_unlike": int(read["unlike"].sum()),

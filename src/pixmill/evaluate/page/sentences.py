@@ -1,4 +1,4 @@
-"""What an evaluation says, in sentences: the macros of ``sentences.txt``."""
+"""Sentences about an evaluation, from the macros of ``sentences.txt``."""
 
 import functools
 import re
@@ -14,18 +14,18 @@ from pixmill.pages.page import make_environment
 
 
 def say(name: str, *given: Any) -> str:
-    """Return a sentence as plain text, which is not escaped.
+    """Return the text of a macro in one line, without escaping.
 
     Args:
-        name: Of the macro, such as ``headline``.
-        given: What it names.
+        name: Name of the macro, such as ``headline``.
+        given: Arguments of the macro.
     """
     return _in_a_line(getattr(_macros(), name)(*given))
 
 
 def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
-    """Return what accuracy and coverage the confidence threshold gives, or what it takes to choose one."""
-    return say("threshold", metrics, target, min_answers(target))
+    """Return coverage and covered accuracy at the confidence threshold, or how to get a threshold."""
+    return say("threshold", metrics, target, fewest_answers(target))
 
 
 def cautions(metrics: Mapping[str, Any]) -> list[str]:
@@ -41,34 +41,38 @@ def next_steps(
     slices: pd.DataFrame,
     growth: Growth | None,
 ) -> list[tuple[str, str]]:
-    """Return the most useful next steps, most important first, each with its command, which may be empty.
+    """Return next steps, most useful first, each with its command (may be empty).
 
     Args:
-        metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
+        metrics: Result of :func:`pixmill.evaluate.measure.measure`.
         confusions: Confusions between classes, most frequent first.
-        ranking: As :func:`pixmill.evaluate.labels.find_label_errors` returns it; ``None``: labels were not searched.
-        slices: As :func:`pixmill.evaluate.slices.slices` returns it.
-        growth: What the learning curve says of more images; ``None``: there is none.
+        ranking: Result of :func:`pixmill.evaluate.labels.find_label_issues`; ``None`` if the search is off.
+        slices: Result of :func:`pixmill.evaluate.slices.slices`.
+        growth: Expected gain from more images; ``None`` without a learning curve.
     """
     first, wrong = next(iter(confusions), None), sum(confusion.count for confusion in confusions)
-    suggested = labels_sentence(ranking)
-    items = _items("next_steps", metrics, suggested, first, wrong, worse(slices), growth, UNMEASURED)
+    issues = count_issues(ranking)
+    items = _items("next_steps", metrics, issues, first, wrong, worse(slices), growth, UNMEASURED)
     return [(sentence.strip(), command) for sentence, _, command in (item.partition("$ ") for item in items)]
 
 
 def worse(slices: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the slices with significantly lower accuracy than the rest, worst first."""
+    """Return the slices with significantly lower accuracy than the rest, most significant first."""
     order = ["p_adjusted", "accuracy", "dimension", "slice"]
     return slices[slices["worse"]].sort_values(order, kind="stable").to_dict("records")
 
 
+def count_issues(ranking: pd.DataFrame | None) -> int:
+    """Return the number of label issues in a ranking of labels."""
+    return 0 if ranking is None else int(ranking["suggested"].notna().sum())
+
+
 def labels_sentence(ranking: pd.DataFrame | None) -> str:
-    """Return how many labels are worth a look; empty if none is, or none was searched."""
-    doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
-    if ranking is None or not doubtful:
+    """Return a sentence on the label issues; empty without issues or without a search."""
+    if ranking is None or not (issues := count_issues(ranking)):
         return ""
-    # A score of at least a half: no other class is more probable than the label.
-    return say("labels", doubtful, float((ranking["score"] >= 0.5).mean()))
+    # With a score of at least 0.5, no other class is more probable than the label.
+    return say("labels", issues, float((ranking["score"] >= 0.5).mean()))
 
 
 def _items(name: str, *given: Any) -> list[str]:

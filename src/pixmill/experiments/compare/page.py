@@ -16,7 +16,7 @@ from pixmill.experiments.compare.rendering import content
 from pixmill.experiments.compare.sheet import ImageSelection
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.view import ImageRow, labels_of
-from pixmill.pages.chart import READABLE
+from pixmill.pages.chart import MAX_MATRIX_CLASSES
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
@@ -73,7 +73,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         interval=interval,
         own_scale=_OWN_SCALE,
         n_classes=_CLASSES,
-        n_cells=READABLE,
+        n_cells=MAX_MATRIX_CLASSES,
         n_listed=_LISTED,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),

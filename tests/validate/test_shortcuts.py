@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.expectations import Outcome, Table, run_checks
 from pixmill.core.params.validate import ShortcutsParams
-from pixmill.validate.shortcuts import find_shortcuts, shortcut_check, shortcut_table, telling
+from pixmill.validate.shortcuts import excessive_shortcuts, find_shortcuts, shortcut_check, shortcut_table
 from tests.validate.made import key
 
 Draw = np.random.Generator
@@ -104,10 +104,10 @@ def test_what_gives_a_class_away_is_a_warning(
 def test_only_what_gives_a_class_away_is_passed_on() -> None:
     found = find_shortcuts(images({"coat": 60, "shoe": 60}, formats), CLASSES)
     assert len(found) > 5
-    assert [(item["property"], item["advice"][:13]) for item in telling(found, ShortcutsParams())] == [
+    assert [(item["property"], item["advice"][:13]) for item in excessive_shortcuts(found, ShortcutsParams())] == [
         ("format", "collect every")
     ]
-    assert telling(found, ShortcutsParams(skill=1.0)) == []
+    assert excessive_shortcuts(found, ShortcutsParams(skill=1.0)) == []
 
 
 def leaning(table: pd.DataFrame, draw: Draw) -> None:

@@ -1,11 +1,11 @@
 """The split stage: assign each kept image to train, val or test, and pack the images of each split.
 
-- ``assignment``: an image's split and fold, from a salted hash
-- ``grouping``: what stays together
-- ``straddling``: what would be in two splits, and the reasons why an image is dropped here
+- ``assignment``: split and fold of an image, from a salted hash
+- ``grouping``: groups and clusters of images that stay together
+- ``straddling``: images dropped because they would leak between splits
 - ``checks``: the checks, see :mod:`pixmill.core.expectations`
-- ``splitting``: all of this as one function, with its metrics
-- ``packing``: images resized and compressed
+- ``splitting``: the entry point, with its metrics
+- ``packing``: resizes and compresses images
 """
 
 from pixmill.split.packing import pack

@@ -1,4 +1,4 @@
-"""The checks on the splits: nothing leaks, nothing is missing, and class shares are alike."""
+"""Checks on the splits: no leakage, no missing classes, similar class shares."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -11,11 +11,11 @@ from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
 
-_SHORT = 12
-"""Letters of an id, as pages show it."""
+ID_LENGTH = 12
+"""Characters of an id shown in messages and on pages."""
 
-_NAMED = 3
-"""Offenders that a message names."""
+MAX_NAMED = 3
+"""Maximum number of images, pairs or groups named in a message."""
 
 Side = TypeVar("Side", str, int)
 
@@ -23,13 +23,13 @@ Side = TypeVar("Side", str, int)
 def count_by(
     manifest: pd.DataFrame, column: str, sides: Iterable[Side], classes: Sequence[str]
 ) -> dict[Side, dict[str, int]]:
-    """Return how many images there are by side and class, zeros included.
+    """Return the number of images by split or fold and class, including zeros.
 
     Args:
-        manifest: The split manifest.
+        manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
         column: ``split`` or ``fold``.
-        sides: The values of that column.
-        classes: The labels.
+        sides: Values of the column.
+        classes: The classes.
     """
     sizes = manifest[manifest["split"].notna()].groupby([column, "label"]).size().to_dict()
     return {side: {label: int(sizes.get((side, label), 0)) for label in classes} for side in sides}
@@ -43,14 +43,14 @@ def tables(
     *,
     folds: int | None,
 ) -> dict[str, Table]:
-    """Return what is checked.
+    """Return the tables that :func:`checks` reads.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        groups: The name of each row's group; ``None`` where no groups were asked for.
-        classes: The labels.
-        folds: How many folds there are; ``None`` where none were asked for.
+        groups: Group name of each row; ``None`` without ``split.group_by``.
+        classes: The classes.
+        folds: Number of folds; ``None`` without folds.
     """
     kept = manifest[manifest["split"].notna()]
     found = {
@@ -78,11 +78,11 @@ def tables(
 
 
 def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
-    """Return every check, in the order of the report.
+    """Return all checks in the order of the report.
 
     Args:
         params: The section ``split``.
-        classes: The labels.
+        classes: The classes.
     """
     return [
         *_of_sides(grouped=params.group_by is not None, folded=params.folds is not None),
@@ -91,7 +91,7 @@ def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
 
 
 def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
-    """Yield the checks that do not depend on thresholds: nothing is in two splits or folds."""
+    """Yield the checks that no image, pair or group is in two splits or folds."""
     yield _check(
         "not_empty",
         "images",
@@ -125,7 +125,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             "ExpectColumnDistinctValuesToEqualSet",
             {"column": "label", "value_set": list(classes)},
             f"exactly {', '.join(classes)} in each split",
-            _classes(part, classes),
+            _describe_classes(part, classes),
             advice,
         )
     if params.folds is not None:
@@ -135,7 +135,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             "ExpectColumnValuesToBeBetween",
             {"column": "n", "min_value": 1},
             f"{', '.join(classes)} in each fold",
-            _classes_of_folds,
+            _describe_fold_classes,
             f"lower split.folds ({params.folds}){grouping} or change split.salt in params.yaml",
         )
     yield _check(
@@ -170,7 +170,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
         wanted=f"a difference of at most {shares.tolerance:g}",
-        describe=_share,
+        tell=_describe_shares,
     )
 
 
@@ -180,7 +180,7 @@ def _check(
     expectation: str,
     kwargs: Mapping[str, object],
     wanted: str,
-    tell: Describe,
+    describe: Tell,
     advice: str = "rebuild the tables with: dvc repro -f validate",
 ) -> Check:
     return Check(
@@ -191,62 +191,62 @@ def _check(
         severity="critical",
         parameters=(),
         wanted=wanted,
-        describe=tell,
+        tell=describe,
         advise=lambda _result, _rows: advice,
     )
 
 
 def _unique(name: str, table: str, things: str, sides: str) -> Check:
-    """Return a check that each thing is on one side, where a table has one row a thing and side."""
+    """Return a check that each name is on one side, for a table with one row per name and side."""
 
-    def tell(result: Result, rows: pd.DataFrame) -> list[str]:
-        twice = list(dict.fromkeys(result.get("partial_unexpected_list") or []))[:_NAMED]
+    def describe(result: Result, rows: pd.DataFrame) -> list[str]:
+        twice = list(dict.fromkeys(result.get("partial_unexpected_list") or []))[:MAX_NAMED]
         if not twice:
             return [f"0 of {len(rows):,} {things} are in two {sides}"]
         count = rows.loc[rows["name"].duplicated(), "name"].nunique()
         where = [f"{_short(item)} ({', '.join(rows.loc[rows['name'] == item, 'side'].map(str))})" for item in twice]
         return [f"{count:,} of {rows['name'].nunique():,} {things} are in two {sides}: {_some(where, count)}"]
 
-    return _check(name, table, "ExpectColumnValuesToBeUnique", {"column": "name"}, "none", tell)
+    return _check(name, table, "ExpectColumnValuesToBeUnique", {"column": "name"}, "none", describe)
 
 
 def _equal(name: str, table: str, sides: str) -> Check:
-    """Return a check that both images of each pair are on one side."""
+    """Return a check that both images of each pair are on the same side."""
 
-    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+    def describe(_: Result, rows: pd.DataFrame) -> list[str]:
         apart = rows[rows["side_a"] != rows["side_b"]]
         if apart.empty:
             return [f"0 of {len(rows):,} near-duplicate pairs are in two {sides}"]
-        first = apart.head(_NAMED)
+        first = apart.head(MAX_NAMED)
         where = [f"{_short(a)} ({one}) and {_short(b)} ({other})" for a, b, one, other in first.itertuples(index=False)]
         return [f"{len(apart):,} of {len(rows):,} near-duplicate pairs are in two {sides}: {_some(where, len(apart))}"]
 
     columns = {"column_A": "side_a", "column_B": "side_b"}
-    return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", tell)
+    return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", describe)
 
 
-def _classes(part: str, classes: Sequence[str]) -> Describe:
-    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+def _describe_classes(part: str, classes: Sequence[str]) -> Tell:
+    def describe(_: Result, rows: pd.DataFrame) -> list[str]:
         there = set(rows["label"])
         lines = [f"{part} has no image of '{label}'" for label in classes if label not in there]
         lines += [f"{part} has images of '{label}'" for label in sorted(there - set(classes))]
         return lines or [f"{part} has all {len(classes):,} classes"]
 
-    return tell
+    return describe
 
 
-def _classes_of_folds(_: Result, rows: pd.DataFrame) -> list[str]:
+def _describe_fold_classes(_: Result, rows: pd.DataFrame) -> list[str]:
     empty = rows.loc[rows["n"] == 0, ["fold", "label"]]
     lines = [f"fold {fold} has no image of '{label}'" for fold, label in empty.itertuples(index=False)]
     return lines or [f"each fold has all {rows['label'].nunique():,} classes"]
 
 
-def _share(result: Result, rows: pd.DataFrame) -> list[str]:
+def _describe_shares(result: Result, rows: pd.DataFrame) -> list[str]:
     far = result.get("unexpected_index_list") or []
-    told = {(row["label"], row["part"]): row for row in rows.to_dict("records")}
-    # Where all pass, report the largest difference.
-    chosen = [told[item["label"], item["part"]] for item in far] or [
-        max(told.values(), key=lambda row: abs(row["difference"]))
+    by_name = {(row["label"], row["part"]): row for row in rows.to_dict("records")}
+    # If all pass, report the largest difference.
+    chosen = [by_name[item["label"], item["part"]] for item in far] or [
+        max(by_name.values(), key=lambda row: abs(row["difference"]))
     ]
     return [
         f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, but {row['of_all']:.3g} of all images"
@@ -255,13 +255,13 @@ def _share(result: Result, rows: pd.DataFrame) -> list[str]:
 
 
 def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
-    """Return one row a name and side."""
+    """Return one row per name and side."""
     both = pd.DataFrame({"name": names, "side": sides}).dropna(subset=["name"])
     return both.drop_duplicates(ignore_index=True)
 
 
 def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the pairs whose images are both kept, with the side of each."""
+    """Return the pairs of kept images with the side of each."""
     first = kept.drop_duplicates("id")
     index, sides = pd.Index(first["id"].to_numpy(object)), first[column].reset_index(drop=True)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))) for name in ("a", "b"))
@@ -275,7 +275,7 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
 
 
 def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a class and part: its share of the part, of all, and how far they are apart."""
+    """Return one row per class and split: its share of the split, of all images, and the difference."""
     counts = count_by(manifest, "split", PARTS, classes)
     sizes = {part: sum(counts[part].values()) for part in PARTS}
     rows = []
@@ -283,13 +283,13 @@ def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         for label in classes:
             share = counts[part][label] / max(1, sizes[part])
             of_all = sum(counts[other][label] for other in PARTS) / max(1, sum(sizes.values()))
-            # Rounded to far less than any threshold needs, so that it compares alike on every machine.
+            # Rounded, because rounding errors differ between processors.
             rows.append((label, part, share, of_all, round(share - of_all, 9)))
     return pd.DataFrame(rows, columns=["label", "part", "share", "of_all", "difference"])
 
 
 def _given_rows(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the images that people put into test and that validate kept, with where they are."""
+    """Return the predefined test images that validate kept, with their split."""
     here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith("straddles")
     rows = manifest[here & (manifest["given_split"] == "test").fillna(False)]
     return pd.DataFrame({"id": rows["id"].astype(object), "part": rows["split"].astype(object).fillna("nowhere")})
@@ -297,7 +297,7 @@ def _given_rows(manifest: pd.DataFrame) -> pd.DataFrame:
 
 def _short(name: object) -> str:
     text = str(name)
-    return text[:_SHORT] if len(text) == 64 else text
+    return text[:ID_LENGTH] if len(text) == 64 else text
 
 
 def _some(names: Sequence[str], count: int) -> str:

@@ -1,4 +1,4 @@
-"""Which images belong together: those of one page or product, and those that are near-duplicates."""
+"""Groups of images (same page or product) and clusters (groups joined with near-duplicates)."""
 
 import re
 from typing import Literal
@@ -14,20 +14,20 @@ GroupBy = Literal["product", "page"]
 Texts = npt.NDArray[np.object_]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
-"""The number of an image among those of one thing: ``_1``, ``-02`` or `` (3)``; longer ones are a camera's."""
+"""Number of an image of one product: ``_1``, ``-02`` or `` (3)``; longer numbers come from cameras."""
 
 _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
-"""A path that names a script and no product: there the query tells the product."""
+"""Path of a script, for which the query identifies the product."""
 
-_TRACK = re.compile(r"/ref=.*$")
-"""Where Amazon's addresses begin to tell how one came there."""
+_REFERRAL = re.compile(r"/ref=.*$")
+"""Referral part of URLs of Amazon."""
 
 
 def names_of(images: pd.DataFrame, params: SplitParams) -> Texts:
-    """Return what is hashed of each image: the name of its group; where it stands by itself, its id.
+    """Return the hashed name of each image: its group name, or its id if it has no group.
 
     Args:
-        images: ``id`` and, where ``split.group_by`` is set, the columns that :func:`.group_names` reads.
+        images: Column ``id``; with ``split.group_by``, also the columns of :func:`.group_names`.
         params: The section ``split``.
     """
     ids = images["id"].to_numpy(object)
@@ -38,14 +38,14 @@ def names_of(images: pd.DataFrame, params: SplitParams) -> Texts:
 
 
 def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
-    """Return the name of each image's group, absent where it stands by itself.
+    """Return the group name of each image, null if it has no group.
 
-    Only the image's own row decides, so that no other image moves it.
+    The name depends only on the row of the image, so other images cannot change it.
 
     Args:
-        table: A manifest with ``source``, ``page_url`` and ``image_url`` of each image's first sighting.
-        by: ``page``: the images that were seen on one page. ``product``: those of one product's page, or, in people's
-            folders, those whose files differ in nothing but a number at the end.
+        table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of each image.
+        by: ``page``: images of one page. ``product``: images of one product page, or files in a folder whose names
+            differ only in a number at the end.
     """
     urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
     if by == "page":
@@ -58,43 +58,42 @@ def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
 
 
 def page_of(url: str) -> str:
-    """Return what names a page: its address without the place on it."""
+    """Return the group name of a page: its URL without the fragment."""
     return f"page {url.partition('#')[0]}"
 
 
 def product_of(url: str) -> str:
-    """Return what names the product of a page: its address without what tells how one came there.
+    """Return the group name of a product: its URL without query, fragment and referral parts.
 
-    The query string goes, except where the path alone names no product (it is a script, or nothing).
+    The query is kept if the path does not identify a product (a script, or empty).
 
     Args:
-        url: The page's address, untrusted.
+        url: URL of the page, untrusted.
     """
     try:
         scheme, host, path, query, _ = urlsplit(url)
     except ValueError:
         return f"product {url}"
-    path = _TRACK.sub("", path).rstrip("/")
+    path = _REFERRAL.sub("", path).rstrip("/")
     kept = query if not path or _SCRIPT.search(path) else ""
     return f"product {urlunsplit((scheme.lower(), host.lower(), path, kept, ''))}"
 
 
 def _file_product(address: str) -> str:
-    """Return what names the product of a file of people, ``data/<class>/<file>``, whatever part it lies in."""
+    """Return the group name of a file ``data/<class>/<file>`` or ``data/<split>/<class>/<file>``."""
     *_, label, name = ["", *address.split("/")]
     stem = name.rpartition(".")[0] or name
     return f"product {label}/{_NUMBERED.sub('', stem)}"
 
 
 def clusters(groups: Texts, names: Texts | None) -> Texts:
-    """Return what stands for each image's cluster: the least of its groups of near-duplicates.
+    """Return the cluster of each image, named by its first group of near-duplicates.
 
-    Two images are of one cluster where they share a group of near-duplicates or a given one, or where a chain of such
-    images leads from one to the other.
+    Clusters are the connected components of images that share a group of near-duplicates or a group name.
 
     Args:
-        groups: Each image's group of near-duplicates.
-        names: Each image's given group, absent where it stands by itself; ``None`` where no groups were asked for.
+        groups: Group of near-duplicates of each image.
+        names: Group name of each image, null if it has none; ``None`` without ``split.group_by``.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -104,7 +103,7 @@ def clusters(groups: Texts, names: Texts | None) -> Texts:
     group_of, known = pd.factorize(groups, sort=True)
     name_of, given = pd.factorize(names)
     named = name_of >= 0
-    # Groups of both kinds are the nodes, and each image that is in two of them joins these.
+    # Nodes are groups of both kinds; an image in two groups is an edge.
     count = len(known) + len(given)
     links = (np.ones(named.sum()), (group_of[named], len(known) + name_of[named]))
     _, component_of = connected_components(coo_array(links, shape=(count, count)), directed=False)

@@ -1,4 +1,4 @@
-"""Images of one size, compressed: decoded and resized by worker processes, written by this one."""
+"""Pack images: decode, resize and compress them in worker processes, and write one file per split."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,23 +29,22 @@ def pack(
     *,
     workers: int | None = None,
 ) -> None:
-    """Write the images of each split, ``uint8`` of shape (n, image_size, image_size, 3) in all, and its header.
+    """Write the images of each split, ``uint8`` of shape (n, image_size, image_size, 3), and ``preprocessing.json``.
 
-    ``preprocessing.json`` beside them says how an image became what is packed. Memory does not grow with the number of
-    images.
+    Memory does not grow with the number of images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
-        images: The folder that the manifest's paths are relative to.
-        folder: Where the files of each split and ``preprocessing.json`` go.
+        images: Base folder of the paths in the manifest.
+        folder: Target folder.
         params: The section ``split``.
-        limits: What one image may take.
-        workers: Processes; default: one per CPU.
+        limits: Limits per image.
+        workers: Number of processes; default: one per CPU.
 
     Raises:
-        ManifestError: An image is absent, or is not what validate saw.
-        SplitError: An image takes more than it may.
-        OSError: A disk is full, or refuses a file.
+        ManifestError: An image is missing or has changed since validate ran.
+        SplitError: An image exceeds the limits.
+        OSError: A file cannot be written.
     """
     kept = manifest[manifest["split"].notna()].sort_values("row")
     ordered = pd.concat([kept[kept["split"] == part] for part in PARTS])
@@ -64,17 +63,19 @@ class _Task:
     """An image to pack.
 
     Args:
-        id: The sha256 of its bytes.
-        path: Its file, for messages.
+        id: SHA-256 of the bytes.
+        path: Path for messages.
         file: The file.
-        pixels: Width times height, as validate found it.
-        image_size: As for :func:`.fit`, and so are the others.
+        max_pixels: Width times height, as measured by validate.
+        image_size: See :func:`.fit`.
+        aspect: See :func:`.fit`.
+        resize: See :func:`.fit`.
     """
 
     id: str
     path: str
     file: Source
-    pixels: int
+    max_pixels: int
     image_size: int
     aspect: Aspect
     resize: Resize
@@ -83,8 +84,8 @@ class _Task:
 def _tasks(kept: pd.DataFrame, images: Path, params: SplitParams) -> Iterator[_Task]:
     how = (params.image_size, params.aspect, params.resize)
     pixels = kept["width"].astype("int64") * kept["height"]
-    for name, path, most in zip(kept["id"], kept["path"], pixels, strict=True):
-        yield _Task(name, f"{images}/{path}", images / path, int(most), *how)
+    for name, path, count in zip(kept["id"], kept["path"], pixels, strict=True):
+        yield _Task(name, f"{images}/{path}", images / path, int(count), *how)
 
 
 def _carry(task: _Task) -> _Task:
@@ -95,15 +96,15 @@ def _pack(tasks: Sequence[_Task]) -> list[bytes]:
     return [_compressed(task) for task in tasks]
 
 
-_ALTERED = {"missing_file": "is missing", "changed_bytes": "has changed since validate ran"}
+_CHANGES = {"missing_file": "is missing", "changed_bytes": "has changed since validate ran"}
 
 
 def _compressed(task: _Task) -> bytes:
     try:
-        pixels = decode(read_verified(task.file, task.id), max_pixels=task.pixels).pixels
+        pixels = decode(read_verified(task.file, task.id), max_pixels=task.max_pixels).pixels
     except UndecodableError as error:
-        if error.reason in _ALTERED:
-            raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None
+        if error.reason in _CHANGES:
+            raise ManifestError(f"{task.path} {_CHANGES[error.reason]}", next="dvc repro -f scrape") from None
         raise ManifestError(f"{task.path} no longer decodes ({error})", next="dvc repro -f validate") from None
     return compress(fit(pixels, task.image_size, task.aspect, task.resize))
 

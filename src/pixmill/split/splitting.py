@@ -1,4 +1,4 @@
-"""The stage's first half: kept images in; parts, folds, the expectations' outcomes and metrics out; none is opened."""
+"""Assignment of kept images to splits and folds, with checks and metrics; no image is opened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ Texts = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where each image belongs.
+    """Splits and folds of all images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
-        groups: The name of each row's group, absent where it stands by itself; ``None`` where no groups were asked for.
-        dropped: What was dropped here, sorted by id: ``id``, ``label``, ``part`` (that it would be in), ``word`` (of
-            :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the image that stays.
+        groups: Group name of each row, null if it has none; ``None`` without ``split.group_by``.
+        dropped: Images dropped by split, sorted by id: ``id``, ``label``, ``part`` (the intended split), ``word`` (a
+            key of :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the image that stays.
     """
 
     manifest: pd.DataFrame
@@ -39,13 +39,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Split(Assignment):
-    """The results of the stage.
+    """Results of the stage.
 
     Args:
-        pairs: Verified near-duplicates, as validate found them.
-        classes: The labels, in the order of the params.
-        outcomes: What came of each expectation.
-        folds: How many folds there are; ``None`` where none were asked for.
+        pairs: Verified near-duplicates from validate.
+        classes: The classes in the order of ``params.yaml``.
+        outcomes: Outcomes of the checks.
+        folds: Number of folds; ``None`` without folds.
     """
 
     pairs: pd.DataFrame
@@ -58,13 +58,13 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     """Assign each kept image to a split and a fold, and check for leakage.
 
     Args:
-        manifest: What validate wrote, with the columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
-        pairs: Verified near-duplicates, with the columns of :data:`pixmill.core.manifest.PAIRS`.
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: Verified near-duplicates, the columns of :data:`pixmill.core.manifest.PAIRS`.
         params: The section ``split``.
-        classes: The labels, in the order of the params.
+        classes: The classes in the order of ``params.yaml``.
 
     Raises:
-        ManifestError: The label of a kept image is no class.
+        ManifestError: The label of a kept image is not a class.
     """
     assigned = assign(manifest, pairs, params, classes=classes)
     outcomes = run_checks(
@@ -74,16 +74,16 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
-    """Return the manifest with the columns that split adds, and the verdicts of what would straddle.
+    """Assign each kept image to a split and a fold, and drop images that would leak.
 
     Args:
-        manifest: What validate wrote, sorted by id.
-        pairs: Verified near-duplicates, by id; pairs with an image that is not kept say nothing.
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: Verified near-duplicates; pairs with a dropped image are ignored.
         params: The section ``split``.
-        classes: The labels.
+        classes: The classes.
 
     Raises:
-        ManifestError: A kept image has a label that is no class.
+        ManifestError: The label of a kept image is not a class.
     """
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
@@ -100,8 +100,8 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
     staying = np.where(against < 0, sides, -1)
     folds = np.full(len(ids), -1, np.int32)
     if params.folds is not None:
-        held = (staying >= 0) & (staying != TEST)
-        folds[held] = folds_of(names[held], params.salt, params.folds)
+        folded = (staying >= 0) & (staying != TEST)
+        folds[folded] = folds_of(names[folded], params.salt, params.folds)
         apart = fold_straddlers(folds, alike)
         against, words = np.maximum(against, apart), np.where(apart < 0, words, _FOLDS)
         folds[apart >= 0] = staying[apart >= 0] = -1
@@ -125,30 +125,30 @@ _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def _require_classes(kept: pd.DataFrame, classes: Sequence[str]) -> None:
-    strange = sorted(set(kept["label"].unique()) - set(classes))
-    if strange:
+    unknown = sorted(set(kept["label"].unique()) - set(classes))
+    if unknown:
         raise ManifestError(
-            f"validate kept images labelled {', '.join(strange)}, not among the classes of params.yaml",
+            f"validate kept images labelled {', '.join(unknown)}, not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
 
 
 def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the rows of the pairs' images, of those pairs whose images are both there."""
+    """Return the rows of the images of each pair, for pairs with both images in ``ids``."""
     index = pd.Index(ids)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64) for name in ("a", "b"))
-    there = (a >= 0) & (b >= 0)
-    return a[there], b[there]
+    present = (a >= 0) & (b >= 0)
+    return a[present], b[present]
 
 
 def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
-    """Return one number for all images of a name, and -1 for those that share theirs with none."""
+    """Return a number per name, -1 for names that occur once."""
     shared = names.notna() & names.duplicated(keep=False)
     return pd.factorize(names.where(shared))[0].astype(np.int64)
 
 
 def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
-    """Return the part of each image, before anything straddles."""
+    """Return the split of each image before dropping."""
     at = places(names, params.salt)
     return keep_given(sides_of(at, val=params.val, test=params.test), given_sides(kept), at, val=params.val)
 
@@ -161,7 +161,7 @@ def _complete(
     folds: npt.NDArray[np.int32],
     names: Texts | None,
 ) -> pd.DataFrame:
-    """Return the manifest with what was decided of its kept rows."""
+    """Return the manifest with the columns that split adds or changes."""
     gone = kept[sides < 0]
     verdicts, why = (manifest[column].to_numpy(object, copy=True) for column in ("verdict", "reason"))
     verdicts[gone], why[gone] = "drop", dropped["word"] + ":" + dropped["other"]
@@ -183,12 +183,12 @@ def _complete(
 
 
 def metrics(split: Split) -> dict[str, Any]:
-    """Return what ``plots/split/full.json`` holds.
+    """Return the content of ``plots/split/full.json``.
 
     Returns:
-        ``<part>.<label>`` images, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
-        ``gate.<expectation>`` (whether it passed), where folds were asked for ``folds.<number>.<label>``, and where
-        test images were given ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
+        ``<split>.<label>``, images per split and class; ``dropped``, images dropped by split, and ``reasons.<reason>``;
+        ``gate.<check>``, True if passed; with folds, ``folds.<number>.<label>``; with predefined test images,
+        ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
     """
     words = split.dropped["word"]
     found: dict[str, Any] = {
@@ -205,7 +205,7 @@ def metrics(split: Split) -> dict[str, Any]:
 
 
 def plot_table(split: Split) -> pd.DataFrame:
-    """Return one row a part and class: ``part``, ``label``, ``name`` (of both), ``n`` and ``share`` of the part."""
+    """Return one row per split and class: ``part``, ``label``, ``name`` (both), ``n`` and ``share`` of the split."""
     counts = count_by(split.manifest, "split", PARTS, split.classes)
     rows = [
         (part, label, f"{part} {label}", n, round(n / max(1, sum(counts[part].values())), 6))
@@ -216,7 +216,7 @@ def plot_table(split: Split) -> pd.DataFrame:
 
 
 def summary(split: Split) -> str:
-    """Return in one line how many images each part has, and how many were dropped here."""
+    """Return the sizes of the splits and the number of dropped images in one line."""
     sizes = split.manifest["split"].value_counts()
     parts = ", ".join(f"{sizes[part]:,} {part}" for part in PARTS)
     return f"{parts}; {len(split.dropped):,} dropped to prevent leakage"

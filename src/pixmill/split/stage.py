@@ -14,7 +14,7 @@ from pixmill.split.page.report import render_report
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the page and the numbers; fail where the gate does; then write the packed splits."""
+    """Write page and metrics, raise an error if a critical check failed, then write the packed splits."""
     root, report = workspace.root, "reports/split.html"
     images, validated = root / "artifacts/scrape", root / "artifacts/validate"
     result = split(
@@ -25,7 +25,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
-    # Written where the gate fails, too: you need it to fix the data.
+    # Written before the gate, because it helps to fix the data.
     write_text(root / report, render_report(result, params.split, limits, folder=images))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}

@@ -1,4 +1,4 @@
-"""Images with a near-duplicate, or a member of their group, in another split: which are dropped, and why."""
+"""Images dropped because a near-duplicate or a member of their group is in another split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,19 @@ REASONS = {
     "straddles_group": "another image of its group is in a higher-ranking predefined split (test over val over train)",
     "straddles_folds": "a near-duplicate of it, or the same image, is in another fold",
 }
-"""Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the image that stays.
-
-Test ranks above val, and val above train.
-"""
-
+"""Reasons of split and their meaning; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SplitConstraints:
-    """Which of n images must not be in different splits.
+    """Links between images that must not be in different splits.
 
     Args:
-        a: One image of each pair, by its row.
-        b: The other.
-        sets: Arrays of n numbers each: images with the same number are linked, those below 0 are not.
+        a: Row of the first image of each pair.
+        b: Row of the second image of each pair.
+        sets: Arrays with one number per image: images with the same number are linked, unless it is negative.
     """
 
     a: Rows
@@ -38,12 +34,12 @@ class SplitConstraints:
 
 
 def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
-    """Return for each image the first of the wanted ones that it is linked to; n where there is none.
+    """Return for each image the row of the first wanted image that it is linked to; n if there is none.
 
-    A wanted image may find itself in a set.
+    A wanted image that is in a set may find itself.
 
     Args:
-        wanted: Whether each of the n images is wanted.
+        wanted: Mask of the wanted images, shape (n,).
         links: The links.
     """
     count = len(wanted)
@@ -52,7 +48,7 @@ def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
         chosen = wanted[other]
         np.minimum.at(found, one[chosen], other[chosen])
     for numbers in links.sets:
-        # One place more than there are sets: those below 0 read the last.
+        # The last element is for images without a set, which have the index -1.
         first = np.full(int(numbers.max(initial=-1)) + 2, count, np.int64)
         rows = np.flatnonzero(wanted & (numbers >= 0))
         np.minimum.at(first, numbers[rows], rows)
@@ -61,19 +57,19 @@ def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
 
 
 def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
-    """Return which images must go, so that no link crosses parts.
+    """Find the images to drop so that no link crosses splits.
 
-    Of a link across parts the image in train goes, else the one in val: the test part keeps its images, whatever is
-    trained on. Val is decided first, against test alone; then train, against what val keeps. So the result does not
-    depend on the order of the links, and a train image stays whose only likeness was dropped from val.
+    Of two linked images, the one in the lower-ranking split is dropped (train, then val). Val is decided first, against
+    test; then train, against test and the remaining images of val. The result does not depend on the order of links,
+    and an image of train stays if its only linked image was dropped from val.
 
     Args:
-        sides: The part of each image.
-        kinds: The links between them, by kind.
+        sides: Split of each image.
+        kinds: Links, by kind.
 
     Returns:
-        For each image the row of the one because of which it goes, the first that there is of the first kind that
-        there is, and the number of that kind; -1 where it stays.
+        For each image the row of the linked image that stays and the number of the kind, -1 if the image itself stays.
+        With several linked images, the first one of the first kind.
     """
     against, kind = np.full(len(sides), -1, np.int64), np.full(len(sides), -1, np.int64)
     for side in (VAL, TRAIN):
@@ -86,14 +82,17 @@ def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
 
 
 def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Rows:
-    """Return for each image -1, or where it must go the row of the one in another fold that it is linked to.
+    """Find the images to drop so that no link crosses folds.
 
-    No fold ranks above another: in the order of the rows, which is that of the ids, an image goes where one before it
-    stays in another fold.
+    Folds have no rank: in the order of rows (by id), an image is dropped if an earlier linked image stays in another
+    fold.
 
     Args:
-        folds: The fold of each image; below 0 where it has none.
-        links: The links between them.
+        folds: Fold of each image; negative if it has none.
+        links: The links.
+
+    Returns:
+        For each image the row of the linked image that stays, -1 if the image itself stays.
     """
     count = len(folds)
     against = np.full(count, -1, np.int64)
@@ -106,7 +105,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
         before.setdefault(other, []).append(one)
     members = [np.flatnonzero((numbers >= 0) & (folds >= 0)) for numbers in links.sets]
     stays: dict[tuple[int, int], int] = {}
-    # When an image's turn comes, all before it are decided, and those of a set that stay are in one fold.
+    # All earlier images are decided, and the remaining images of a set are in one fold.
     for row in np.unique(np.concatenate([upper, *members])).tolist():
         sets = [(place, int(numbers[row])) for place, numbers in enumerate(links.sets) if numbers[row] >= 0]
         rivals = [stays[key] for key in sets if key in stays and folds[stays[key]] != folds[row]]
@@ -120,7 +119,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
 
 
 def crosses_splits(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
-    """Describe for each pair whether its images are both on a side, and on two; below 0 is none."""
+    """Return a mask of the pairs whose images are in different splits or folds; negative numbers are none."""
     one, other = sides[links.a], sides[links.b]
     apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)
     return apart

@@ -1,14 +1,14 @@
 """Validate: judge every image, link near-duplicates, and run the checks.
 
-- ``survey``: the one pass over all images, each from the cache or measured (:mod:`pixmill.images.measures`)
-- ``reasons``: the vocabulary of why an image is dropped
-- ``decisions``: what people decided in ``review.csv``
-- ``sightings``: where each image was seen
-- ``verdicts``: the rules, first to last
+- ``survey``: measures all images, with a cache (:mod:`pixmill.images.measures`)
+- ``reasons``: reasons for dropping an image
+- ``decisions``: decisions in ``review.csv``
+- ``sightings``: URLs, labels and predefined splits of each image
+- ``verdicts``: the rules that keep or drop an image
 - ``findings``: conflicts, placeholders and leaks
 - ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``statistics``: metrics and plots
-- ``validation``: the whole as one function
+- ``validation``: the entry point
 """
 
 from pixmill.core.expectations import Check, Table

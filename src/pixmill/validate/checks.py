@@ -1,4 +1,4 @@
-"""The checks on the data: each an expectation of Great Expectations, with its severity and its messages."""
+"""Checks on the data, as expectations of Great Expectations with severity and messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pixmill.core.words import count
 from pixmill.validate.lookalikes import lookalikes_check
 from pixmill.validate.shortcuts import shortcut_check
 
-_NAMED = 20
-"""Classes that a message names one by one."""
+MAX_LISTED = 20
+"""Maximum number of classes listed as allowed labels."""
 
-_CLASSES = 5
-"""Classes that one line names, those with the most offenders first."""
+MAX_FAILING = 5
+"""Maximum number of classes named in a message, those with the most failures first."""
 
 _DECIDE = "review them with: pixmill review"
 
@@ -28,18 +28,18 @@ _MEASURES = (
     ("dark", "brightness", "min_brightness", "have a brightness of at least {:g}"),
     ("blank", "entropy", "min_entropy", "have an entropy of at least {:g}"),
 )
-"""Each measure with a threshold: the section of its params, its column, the threshold's key, and the phrase."""
+"""Measures with a threshold: section of the params, column, key of the threshold, and phrase."""
 
 
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
-    """Return every check, in the order of the report.
+    """Return all checks in the order of the report.
 
     They read the tables of :mod:`pixmill.validate.tables`, :func:`pixmill.validate.lookalikes.find_lookalikes` and
     :func:`pixmill.validate.shortcuts.shortcut_table`.
 
     Args:
-        params: Thresholds and severities.
-        classes: The declared labels.
+        params: The section ``validate``.
+        classes: The classes.
     """
     of_images, of_labels = _of_images(params), _of_labels(params, classes)
     return [*of_images, *of_labels, *_of_repetition(params), *_of_classes(params), shortcut_check(params.shortcuts)]
@@ -106,18 +106,18 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
 
 
 def _measure(params: ValidateParams, name: str, column: str, parameter: str, phrase: str) -> Check:
-    """Return a check of a measure against its minimum or maximum."""
+    """Return the check of a measure against its threshold."""
     section = getattr(params, name)
     limit = getattr(section, parameter)
-    most = parameter.startswith("max")
+    is_maximum = parameter.startswith("max")
     return _share(
         name,
         column,
         section,
-        kwargs={"max_value" if most else "min_value": limit},
+        kwargs={"max_value" if is_maximum else "min_value": limit},
         parameter=parameter,
         phrase=f"readable images {phrase.format(limit)}",
-        bad=lambda values: values > limit if most else values < limit,
+        bad=lambda values: values > limit if is_maximum else values < limit,
     )
 
 
@@ -135,17 +135,17 @@ def _share(
     """Return a check that at least a share of the images passes.
 
     Args:
-        name: The check, and its section of params.
-        column: The column that is checked; absent values are skipped, unless absence is the failure.
-        section: That section; it has a ``share`` and a ``severity``.
-        phrase: What images that pass are or do (``readable images are at least 32 pixels wide``).
-        bad: Returns which values fail.
-        expectation: Of Great Expectations.
-        kwargs: Its arguments besides column and share.
-        parameter: The key of the threshold in the section.
+        name: Name of the check and of its section in the params.
+        column: Checked column; null values are skipped, unless null is the failure.
+        section: The section, with ``share`` and ``severity``.
+        phrase: Description of images that pass (``readable images are at least 32 pixels wide``).
+        bad: Function that returns a mask of failing values.
+        expectation: Class of Great Expectations.
+        kwargs: Arguments of the expectation other than column and share.
+        parameter: Key of the threshold in the section.
     """
 
-    def tell(result: Result, rows: pd.DataFrame) -> list[str]:
+    def describe(result: Result, rows: pd.DataFrame) -> list[str]:
         total = result["element_count"] - result.get("missing_count", 0)
         good = total - result["unexpected_count"]
         text = f"{good:,} of {total:,} {phrase}" + (f" (share {good / total:.3g})" if total else "")
@@ -159,7 +159,7 @@ def _share(
         severity=section.severity,
         parameters=tuple(f"validate.{name}.{key}" for key in (parameter, "share") if key),
         wanted=f"at least {section.share:g}",
-        describe=tell,
+        tell=describe,
     )
 
 
@@ -171,8 +171,8 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,
         parameters=("classes",),
-        wanted=f"only {', '.join(classes)}" if len(classes) <= _NAMED else f"only the {len(classes):,} classes",
-        describe=_tell_undeclared(classes),
+        wanted=f"only {', '.join(classes)}" if len(classes) <= MAX_LISTED else f"only the {len(classes):,} classes",
+        tell=_describe_undeclared(classes),
     )
     yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
 
@@ -194,7 +194,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         severity=params.near_duplicates.severity,
         parameters=("validate.near_duplicates.severity",),
         wanted="none across labels",
-        describe=_across_labels,
+        tell=_describe_pairs,
         advise=lambda *_: _DECIDE,
     )
     yield lookalikes_check(params.near_duplicates.severity)
@@ -212,18 +212,18 @@ def _none(
     severity: Severity,
     parameter: str,
     nothing: str,
-    sentences: Callable[[pd.DataFrame], list[str]],
+    describe: Callable[[pd.DataFrame], list[str]],
     advice: str,
 ) -> Check:
     """Return a check that there are no findings of a kind.
 
     Args:
-        name: The check; its singular is the column that holds the findings, null elsewhere.
-        severity: Of a failure.
-        parameter: The key in its section of params.
-        nothing: The message where there are none.
-        sentences: The messages for the rows that have one.
-        advice: What to do next.
+        name: Name of the check; its singular is the column of the findings.
+        severity: Severity of a failure.
+        parameter: Key in the section of the params.
+        nothing: Message without findings.
+        describe: Function that returns the messages for rows with a finding.
+        advice: Advice on a failure.
     """
     column = name.removesuffix("s")
     return Check(
@@ -234,7 +234,7 @@ def _none(
         severity=severity,
         parameters=(f"validate.{name}.{parameter}",),
         wanted="none",
-        describe=lambda _, rows: sentences(rows[rows[column].notna()]) or [nothing],
+        tell=lambda _, rows: describe(rows[rows[column].notna()]) or [nothing],
         advise=lambda *_: advice,
     )
 
@@ -251,12 +251,12 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         describe=_per_class(lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"),
     )
     yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
-    # Weights do not move the gate.
+    # Class weights do not affect this check.
     yield _balance("critical", params.class_balance.critical, "")
 
 
 def _balance(severity: Literal["warning", "critical"], least: float, otherwise: str) -> Check:
-    """Return the check of the size of each class against one of the bounds of ``validate.class_balance``."""
+    """Return the check of class sizes against a limit of ``validate.class_balance``."""
     return Check(
         name="class_balance",
         table="classes",
@@ -278,33 +278,33 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
 
 def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]) -> str:
     failing = bad(rows[column]).fillna(False).astype(bool)
-    looked_at = rows[column].notna() | failing
-    # The empty string stands for no label: no class has it.
+    checked = rows[column].notna() | failing
+    # The empty string marks images without a label.
     labels = rows["label"].fillna("").astype(object)
     counts = pd.DataFrame({"bad": labels[failing].value_counts()}).rename_axis("name")
-    counts = counts.assign(all=labels[looked_at].value_counts()).reset_index()
+    counts = counts.assign(all=labels[checked].value_counts()).reset_index()
     counts = counts.sort_values(["bad", "name"], ascending=[False, True])
     lines = [
         f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "with conflicting labels")
-        for bad, of, label in counts[["bad", "all", "name"]].head(_CLASSES).itertuples(index=False)
+        for bad, of, label in counts[["bad", "all", "name"]].head(MAX_FAILING).itertuples(index=False)
     ]
     more = len(counts) - len(lines)
     return ", ".join(lines) + (f" and {more:,} more classes" if more > 0 else "")
 
 
 def _conflicts(rows: pd.DataFrame) -> list[str]:
-    """Return how many images were found under which labels."""
+    """Return the number of images by conflicting labels."""
     return [f"{count(n, 'image')} found under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
-    """Return one line a placeholder, with the first digits of its id."""
+    """Return one line per placeholder with its short id."""
     ordered = rows.sort_values(["addresses", "id"], ascending=[False, True])
     return [f"image {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
 
 
 def _leaks(rows: pd.DataFrame) -> list[str]:
-    """Return how many images of each class are in which splits, with an example."""
+    """Return the number of leaking images by class and splits, with an example."""
     counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
     return [
         f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
@@ -312,8 +312,8 @@ def _leaks(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
-    """Return how many near-duplicate pairs have which two labels."""
+def _describe_pairs(_: Result, pairs: pd.DataFrame) -> list[str]:
+    """Return the number of near-duplicate pairs by their two labels."""
     across = pairs[pairs["label_a"] != pairs["label_b"]]
     labels = (sorted(pair) for pair in zip(across["label_a"], across["label_b"], strict=True))
     both = pd.Series([f"'{one}' and '{other}'" for one, other in labels], dtype=object)
@@ -321,37 +321,37 @@ def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
     return lines or ["no near-duplicate pair has different labels"]
 
 
-def _tell_undeclared(classes: Sequence[str]) -> Describe:
-    """Return the messages about labels that are not among the classes."""
+def _describe_undeclared(classes: Sequence[str]) -> Tell:
+    """Return a function that describes undeclared labels."""
 
-    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+    def describe(_: Result, rows: pd.DataFrame) -> list[str]:
         labels = rows["label"].dropna()
         counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
         return [f"{count(n, 'image')} with the undeclared label '{label}'" for label, n in counts.items()] or [
             "no undeclared labels"
         ]
 
-    return tell
+    return describe
 
 
-def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Describe:
-    """Return the messages of a check by class: one line for each that fails.
+def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Tell:
+    """Return a function that describes failing classes, one line each.
 
     Args:
-        sentence: Returns that line, from the row of the class and that of the largest class.
+        sentence: Function that returns the line from the rows of the class and of the largest class.
     """
 
-    def tell(result: Result, classes: pd.DataFrame) -> list[str]:
+    def describe(result: Result, classes: pd.DataFrame) -> list[str]:
         rows: dict[str, Any] = {row["label"]: row for row in classes.to_dict("records")}
         largest = max(rows.values(), key=lambda row: row["n"])
         short = [rows[item["label"]] for item in result.get("unexpected_index_list") or []]
-        # Where no class fails, report the smallest.
+        # If no class fails, report the smallest.
         return [sentence(row, largest) for row in short or [min(rows.values(), key=lambda row: row["n"])]]
 
-    return tell
+    return describe
 
 
 def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
-    """Return different texts, the most frequent first, of equals by name."""
+    """Return the distinct texts with their counts, most frequent first, then by text."""
     counts = texts.value_counts()
     return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0]))

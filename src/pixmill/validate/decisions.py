@@ -1,4 +1,4 @@
-"""People's decisions on single images: read from ``review.csv``, matched with the images that are there."""
+"""Decisions on single images: reading ``review.csv`` and matching decisions with images."""
 
 import csv
 import io
@@ -17,26 +17,26 @@ HEADER = ("image", "decision", "label", "by", "why")
 
 Verb = Literal["keep", "drop", "relabel"]
 
-_SHORTEST = 8
-"""The fewest digits of an id that name an image."""
+_MIN_ID_LENGTH = 8
+"""Minimum length of an abbreviated id."""
 
-_DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
-"""An id, or enough of its beginning."""
+_ID = re.compile(rf"[0-9a-f]{{{_MIN_ID_LENGTH},64}}")
+"""An id or its beginning."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The decision about one image.
+    """A decision on one image.
 
     Args:
-        line: The line of ``review.csv``, from 1.
-        image: How the person named it: its id, at least the first 8 digits of it, or where it came from (such as
-            ``data/coat/0001.png`` or a URL) or lies (``images/…``).
-        verb: ``keep`` overrides every automatic verdict on an image that decodes and has a declared label; ``drop``
-            drops it; ``relabel`` keeps it under another label.
-        label: The label of a ``relabel``; empty otherwise.
-        by: Who decided; may be empty.
-        why: The reason; may be empty.
+        line: Line of ``review.csv``, from 1.
+        image: Id or at least its first 8 digits, source (such as ``data/coat/0001.png`` or a URL), or path
+            (``images/…``).
+        verb: ``keep`` overrides all automatic verdicts on a readable image with a declared label; ``drop`` drops it;
+            ``relabel`` keeps it with another label.
+        label: Label of a ``relabel``; otherwise empty.
+        by: Reviewer; may be empty.
+        why: Reason; may be empty.
     """
 
     line: int
@@ -49,11 +49,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a decision may use for one image.
+    """Names of an image that a decision may use.
 
     Args:
-        id: Its id.
-        places: Its path in the manifest, and every URL or file that it came from.
+        id: Image id.
+        places: Path in the manifest, and all URLs or files of its sightings.
     """
 
     id: str
@@ -64,11 +64,11 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
     """Read ``review.csv``.
 
     Args:
-        path: The file, with the columns of :data:`HEADER`. An absent file holds no decision.
-        classes: The declared labels.
+        path: File with the columns of :data:`HEADER`. A missing file has no decisions.
+        classes: The classes.
 
     Raises:
-        ReviewError: A line is malformed; the message says which, what was expected and what was received.
+        ReviewError: A line is malformed.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -84,10 +84,9 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
 
 
 def render_decisions(decisions: Iterable[Decision]) -> str:
-    """Return decisions as ``review.csv`` holds them: sorted by image, one line each, so that two branches merge.
+    """Return the text of ``review.csv``, sorted by image with one line each, so that two branches merge.
 
-    Reading it gives the same decisions again, but for their lines and for white space in ``by`` and ``why``, of which
-    any is as good as one blank.
+    Line numbers and white space in ``by`` and ``why`` are normalised.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -102,32 +101,32 @@ def match_decisions(
 ) -> tuple[dict[str, Decision], list[Decision]]:
     """Find the image of each decision.
 
-    A line that repeats another word for word, as two merged branches may, counts once.
+    Identical lines, which merging two branches may produce, count once.
 
     Args:
-        decisions: What people decided.
-        images: The images that decisions may mean.
+        decisions: The decisions.
+        images: Images that decisions may refer to.
 
     Returns:
-        The decisions by id, and those whose image is not there.
+        Decisions by image id, and decisions whose image does not exist.
 
     Raises:
-        ReviewError: A line means several images, or two lines mean the same one and are not the same.
+        ReviewError: A line matches several images, or two different lines match the same image.
     """
     first = list({replace(decision, line=0): decision for decision in reversed(list(decisions))}.values())[::-1]
     by_name: dict[str, set[str]] = {}
     for image in images:
-        for name in (image.id[:_SHORTEST], *image.places):
+        for name in (image.id[:_MIN_ID_LENGTH], *image.places):
             by_name.setdefault(name, set()).add(image.id)
     found: dict[str, Decision] = {}
     gone: dict[str, Decision] = {}
     for decision in first:
         ids = set(by_name.get(decision.image, ()))
-        if _DIGITS.fullmatch(start := decision.image.lower()):
-            ids |= {name for name in by_name.get(start[:_SHORTEST], ()) if name.startswith(start)}
+        if _ID.fullmatch(start := decision.image.lower()):
+            ids |= {name for name in by_name.get(start[:_MIN_ID_LENGTH], ()) if name.startswith(start)}
         if len(ids) > 1:
             raise _refusal(decision.line, "one image", f"{decision.image!r}, which matches {len(ids)}")
-        # Of images that are gone, nobody knows whether they are the same but by what people call them.
+        # Missing images are compared by the given name.
         name, known = (ids.pop(), found) if ids else (decision.image, gone)
         if name in known:
             other = f"a second one for {name}, already in line {known[name].line}"
@@ -137,29 +136,29 @@ def match_decisions(
 
 
 def names_of(decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
-    """Return the images that decisions may mean, of a million perhaps three, with the names by which they do.
+    """Return the images that decisions may refer to, with their names.
 
     Args:
-        decisions: What people decided.
-        images: ``id`` and ``path`` of the images that are there.
-        sightings: ``id`` and ``image_url`` of their sightings.
+        decisions: The decisions.
+        images: ``id`` and ``path`` of all images.
+        sightings: ``id`` and ``image_url`` of the sightings.
     """
     wanted = {decision.image for decision in decisions}
     if not wanted:
         return []
-    starts = {image[:_SHORTEST].lower() for image in wanted if _DIGITS.fullmatch(image.lower())}
+    starts = {image[:_MIN_ID_LENGTH].lower() for image in wanted if _ID.fullmatch(image.lower())}
     by_path = images.loc[images["path"].isin(wanted), ["id", "path"]].set_axis(["id", "place"], axis=1)
     by_url = sightings.loc[sightings["image_url"].isin(wanted), ["id", "image_url"]].set_axis(["id", "place"], axis=1)
-    by_id = images.loc[images["id"].str[:_SHORTEST].isin(starts), ["id"]]
+    by_id = images.loc[images["id"].str[:_MIN_ID_LENGTH].isin(starts), ["id"]]
     places: dict[str, list[str]] = {name: [] for name in by_id["id"]}
     for name, place in pd.concat([by_path, by_url]).dropna().itertuples(index=False):
         places.setdefault(name, []).append(place)
-    there = images.loc[images["id"].isin(set(places)), "id"]
-    return [Names(name, tuple(dict.fromkeys(places[name]))) for name in there]
+    existing = images.loc[images["id"].isin(set(places)), "id"]
+    return [Names(name, tuple(dict.fromkeys(places[name]))) for name in existing]
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank, with the line that it begins in."""
+    """Yield each row that is not blank with its first line number."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -178,7 +177,7 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(row)))
     image, verb, label, by, why = row
     label = to_nfc(label)
-    if not _DIGITS.fullmatch(image.lower()) and "/" not in image:
+    if not _ID.fullmatch(image.lower()) and "/" not in image:
         raise _refusal(line, "an image's id (at least 8 digits of it), path or URL", repr(image))
     if verb not in get_args(Verb):
         raise _refusal(line, f"one of the decisions {', '.join(get_args(Verb))}", repr(verb))

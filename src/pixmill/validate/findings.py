@@ -1,4 +1,4 @@
-"""Findings about identical images: conflicts, placeholders and leaks, as tables."""
+"""Findings about identical images: label conflicts, placeholders and leaks."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
 Indices = npt.NDArray[np.int64]
 
 
-def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, stands_for: Indices) -> pd.DataFrame:
-    """Return the conflicts and placeholders without a decision, one row an image (all its copies together).
+def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, repeats: Indices) -> pd.DataFrame:
+    """Return the conflicts and placeholders without a decision, one row per image including its copies.
 
     Args:
-        ids: The images, one a row.
-        verdicts: What became of them.
-        seen: Where they were seen.
-        stands_for: Of shape (m, 2): each image that is one of very many near-duplicates, and the one that is kept
-            and stands for them; rows. The latter is a placeholder too.
+        ids: Image ids by row.
+        verdicts: Verdicts on the images.
+        seen: Sightings of the images.
+        repeats: Rows of each of very many near-duplicates and of the image kept instead, shape (m, 2). The latter is a
+            placeholder too.
 
     Returns:
-        :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or ``placeholder``), how many
-        ``images`` it is, at how many different ``addresses``, and under which ``labels`` (``coat, dress``).
+        :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or ``placeholder``), number of
+        ``images``, number of distinct ``addresses``, and the ``labels`` (``coat, dress``).
     """
     twins = verdicts.twins
     of_twins = np.flatnonzero(twins.conflict | twins.placeholder)
-    leaders = np.setdiff1d(stands_for[:, 1], np.append(twins.first[of_twins], np.flatnonzero(verdicts.settled)))
+    leaders = np.setdiff1d(repeats[:, 1], np.append(twins.first[of_twins], np.flatnonzero(verdicts.settled)))
     first = np.concatenate([twins.first[of_twins], leaders])
     of = _numbers(of_twins, len(twins.members))[twins.of]
     number = _numbers(leaders, len(ids))
-    for members, stand in ((leaders, leaders), (stands_for[:, 0], stands_for[:, 1])):
+    for members, stand in ((leaders, leaders), (repeats[:, 0], repeats[:, 1])):
         near = number[stand] >= 0
         of[members[near]] = number[stand[near]] + len(of_twins)
     return pd.DataFrame(
@@ -53,16 +53,16 @@ def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, 
 
 
 def _numbers(chosen: Indices, count: int) -> Indices:
-    """Return the number of each of ``count`` places among the chosen; -1 where it is not, and behind the last."""
+    """Return the position of each of ``count`` indices in ``chosen``, -1 if absent, and -1 as the last element."""
     numbers = np.full(count + 1, -1, np.int64)
     numbers[chosen] = np.arange(len(chosen))
     return numbers
 
 
 def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: SightingIndex) -> list[str]:
-    """Return the labels of some sets of images, with those that they were seen with."""
+    """Return the labels of each set of images, including those of their sightings."""
     owners, codes = seen.pairs(of, seen.label)
-    named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (place by place)
+    named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (elementwise)
     found = pd.DataFrame(
         {"set": np.concatenate([owners, of[named]]), "label": np.concatenate([seen.labels[codes], labels[named]])}
     )
@@ -71,17 +71,17 @@ def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Sigh
 
 
 def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: SightingIndex) -> pd.DataFrame:
-    """Return the images that are in two of the given splits, except those that a decision keeps.
+    """Return the images that are in two predefined splits, except those that a decision keeps.
 
     Args:
-        images: One row an image, sorted by id, with ``id``, ``path`` and ``part`` (the place in
-            :data:`pixmill.validate.sightings.PARTS` of the part that it is left in).
-        verdicts: What became of them.
-        seen: Where they were seen.
+        images: One row per image, sorted by id, with ``id``, ``path`` and ``part`` (index of the predefined split in
+            :data:`pixmill.validate.sightings.PARTS` that keeps the image).
+        verdicts: Verdicts on the images.
+        seen: Sightings of the images.
 
     Returns:
-        :data:`LEAKS`, one row an image and part that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
-        the ``other`` image (the same id where it is the same file), its ``other_part`` and ``other_place``.
+        :data:`LEAKS`, one row per image and split that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
+        the ``other`` image (the same id for the same file), its ``other_part`` and ``other_place``.
     """
     part = images["part"].to_numpy(np.int64)
     words = pd.Series(verdicts.words(), dtype=object)
@@ -125,7 +125,7 @@ def _names(parts: pd.Series[int]) -> npt.NDArray[np.object_]:
 def _places(
     images: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
 ) -> npt.NDArray[np.object_]:
-    """Return where images lie in a part: their address there, or their file where none is known."""
+    """Return the address of each image in a split, or its path if no address is known."""
     known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
     files = images["path"].iloc[rows].to_numpy(dtype=object)
     return np.where(pd.isna(known), files, known)

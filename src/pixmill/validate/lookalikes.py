@@ -1,4 +1,4 @@
-"""Look-alikes: different images that near-duplicate detection takes for copies, such as parts before a fixed camera."""
+"""Look-alikes: different images detected as near-duplicates, such as parts before a fixed camera."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from pixmill.images.likeness.similarity import Compared, correlations
 
 LOOKALIKES = ("found", "similarity", "apart")
 
-_ACROSS, _PAIRS = 0.2, 10
-"""Share and count of near-duplicate pairs with different labels from which on they are no mistakes of single labels: of
-copies on the web, a few percent are mislabelled."""
+_MIN_ACROSS_SHARE, _MIN_ACROSS_PAIRS = 0.2, 10
+"""Share and number of near-duplicate pairs with different labels that indicate look-alikes; wrong labels explain a few
+percent."""
 
-_MOST, _OTHERS = 0.5, 5
-"""Share of images that resemble others from which on a set shows one scene, and how many others each of them resembles
-(median): where every image was saved twice, it is one."""
+_MIN_ALIKE_SHARE, _MIN_ALIKE_OTHERS = 0.5, 5
+"""Share of images with near-duplicates, and their median number per image, that indicate a single scene."""
 
-_SAMPLE = 1000
-"""Images among very many near-duplicates that are compared with each other: their pairs are not all known."""
+_MAX_SAMPLE = 1000
+"""Number of images compared with each other among very many near-duplicates, whose pairs are not all known."""
 
-_APART = 0.95
-"""Share of the images that the suggested similarity keeps apart from all others; the rest may be copies."""
+_SEPARATED_SHARE = 0.95
+"""Share of the images that the suggested similarity separates from all others; the rest may be copies."""
 
-_HIGHEST = 0.9999
-"""The highest similarity that is suggested; similarities have four decimals."""
+_MAX_SIMILARITY = 0.9999
+"""Maximum suggested similarity; similarities have four decimals."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -43,32 +42,31 @@ def find_lookalikes(
     kept: int,
     similarity: float,
 ) -> pd.DataFrame:
-    """Return the signs that near-duplicates are different images, and the similarity that tells them apart.
+    """Return signs that near-duplicates are different images, with a similarity that separates them.
 
     Args:
         pairs: See :func:`pixmill.validate.tables.pair_table`.
         repeats: See :class:`pixmill.images.likeness.groups.VerifiedPairs`.
-        labels: The label of each image; ``None`` where it has none.
-        greys: Small greys of all images, of shape (n, 32, 32).
-        kept: How many images were compared.
+        labels: Label of each image; ``None`` if it has none.
+        greys: Small greyscale versions of all images, shape (n, 32, 32).
+        kept: Number of compared images.
         similarity: ``validate.duplicate_similarity``.
 
     Returns:
-        :data:`LOOKALIKES`, one row a sign: what was ``found``, as a clause; the ``similarity`` to set; and the share of
-        the images that are then ``apart`` from those that they resembled. Pairs that no similarity tells apart are
-        copies, and no sign.
+        :data:`LOOKALIKES`, one row per sign: ``found``, a clause; ``similarity``, the suggested setting; ``apart``, the
+        share of images without near-duplicates at that setting. Pairs that no similarity separates are copies.
     """
-    some = _pairs_among(np.unique(repeats)[:_SAMPLE], labels, greys, similarity)
+    some = _pairs_among(np.unique(repeats)[:_MAX_SAMPLE], labels, greys, similarity)
     every = pd.concat([pairs.astype({"a": object, "b": object}), some], ignore_index=True)
     across = every["label_a"] != every["label_b"]
     ends = pd.concat([pairs["a"], pairs["b"]]).value_counts()
     alike = len(ends) + len(np.unique(repeats))
-    others = np.median([*ends, *np.full(len(repeats), _OTHERS)]) if alike else 0
+    others = np.median([*ends, *np.full(len(repeats), _MIN_ALIKE_OTHERS)]) if alike else 0
     rows = []
-    if across.sum() >= _PAIRS and across.mean() >= _ACROSS:
+    if across.sum() >= _MIN_ACROSS_PAIRS and across.mean() >= _MIN_ACROSS_SHARE:
         clause = f"{across.mean():.0%} of the near-duplicate pairs have different labels"
         rows.append((clause, *_similarity(every[across])))
-    if alike >= _MOST * kept and others >= _OTHERS:
+    if alike >= _MIN_ALIKE_SHARE * kept and others >= _MIN_ALIKE_OTHERS:
         clause = f"{alike:,} of {kept:,} images are near-duplicates of another"
         rows.append((clause, *_similarity(every)))
     found = pd.DataFrame(rows, columns=list(LOOKALIKES))
@@ -78,7 +76,7 @@ def find_lookalikes(
 def _pairs_among(
     rows: Indices, labels: npt.NDArray[np.object_], greys: npt.NDArray[np.uint8], similarity: float
 ) -> pd.DataFrame:
-    """Return the pairs among some images that are alike as they are: their rows, similarity and labels."""
+    """Return the pairs of similar images among some rows, without mirroring: rows, similarity and labels."""
     compared = Compared(greys[rows])
     scores = correlations(compared, compared)
     one, other = np.nonzero(np.triu(scores >= similarity, 1))
@@ -88,10 +86,10 @@ def _pairs_among(
 
 
 def _similarity(pairs: pd.DataFrame) -> tuple[float, float]:
-    """Return the least similarity at which nearly all images are in no pair, and the share of them that are not."""
+    """Return the smallest similarity at which nearly all images are in no pair, and the share of such images."""
     ends = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")])
     nearest = ends.groupby(level=0, sort=False).max()
-    least = min(_HIGHEST, round(float(nearest.quantile(_APART, interpolation="higher")) + 0.0001, 4))
+    least = min(_MAX_SIMILARITY, round(float(nearest.quantile(_SEPARATED_SHARE, interpolation="higher")) + 0.0001, 4))
     return least, float((nearest < least).mean())
 
 
@@ -99,10 +97,10 @@ def lookalikes_check(severity: Severity) -> Check:
     """Return the check that near-duplicates are copies.
 
     Args:
-        severity: What a failure does.
+        severity: Severity of a failure.
     """
     return Check(
-        # As that of labels: both say that near-duplicates are not what they should be.
+        # Shared with the check of labels across near-duplicates.
         name="near_duplicates",
         table="lookalikes",
         expectation="ExpectTableRowCountToBeBetween",
@@ -116,11 +114,11 @@ def lookalikes_check(severity: Severity) -> Check:
 
 
 def advice(lookalikes: pd.DataFrame, *, where: str = " in reports/validate.html") -> str:
-    """Return what to do about look-alikes, as a clause.
+    """Return advice on look-alikes as a clause.
 
     Args:
         lookalikes: See :func:`find_lookalikes`; at least one row.
-        where: Where the near-duplicates are shown.
+        where: Phrase for the place where the near-duplicates are shown.
     """
     best: dict[Any, Any] = lookalikes.sort_values("similarity").iloc[-1].to_dict()
     return (

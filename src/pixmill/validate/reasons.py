@@ -1,4 +1,4 @@
-"""The vocabulary of reasons: why an image was dropped, in one word, and what that word means."""
+"""Reasons for dropping an image, and their meaning."""
 
 from pixmill.images import read_errors as images
 
@@ -8,7 +8,7 @@ UNREADABLE = images.UNREADABLE | {
     "timeout": "decoding took longer than validate.timeout, twice",
     "memory": "decoding took more memory than validate.memory",
 }
-"""What no decision can fix: there are no pixels to train on."""
+"""Reasons of images without pixels, which no decision can override."""
 
 REASONS = UNREADABLE | {
     "review": "dropped by a decision in review.csv",
@@ -21,28 +21,28 @@ REASONS = UNREADABLE | {
     "repeated": "one of very many near-duplicates of a kept image",
     "duplicate_pixels": "a kept image has the same pixels and the same label",
 }
-"""Every word that validate writes, with its meaning.
+"""All reasons of validate, with their meaning.
 
-In the manifest a reason is the word alone, or ``word:<id>`` where another image is involved: for
-``duplicate_pixels``, ``repeated`` and ``leak`` the one that was kept, for ``label_conflict`` one with the other label.
+The manifest has the reason alone, or ``<reason>:<id>`` with another image: the kept one for ``duplicate_pixels``,
+``repeated`` and ``leak``, one with the other label for ``label_conflict``.
 """
 
 
 def reason(name: str, other: str | None = None) -> str:
-    """Return a reason as the manifest holds it.
+    """Return a reason in the form of the manifest.
 
     Args:
-        name: A word of :data:`REASONS`.
-        other: The id of the other image that is involved.
+        name: Key of :data:`REASONS`.
+        other: Id of the other image, if any.
     """
     return name if other is None else f"{name}:{other}"
 
 
 def word(text: str) -> str:
-    """Return a reason's word, without the id behind it."""
+    """Return the key of a reason, without the id."""
     return text.partition(":")[0]
 
 
 def meaning(text: str) -> str:
-    """Return what a reason means, in a few words."""
+    """Return the meaning of a reason."""
     return REASONS[word(text)]

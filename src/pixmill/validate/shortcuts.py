@@ -1,4 +1,4 @@
-"""Shortcuts: properties of the files, not of what they show, that give the class away."""
+"""Shortcuts: properties of the files, unrelated to their content, that reveal the class."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pixmill.core.params.validate import ShortcutsParams
 SHORTCUTS = ("property", "skill", "label", "example", "advice")
 
 APPEARANCE = ("aspect_ratio", "bytes_per_pixel", "brightness", "border")
-"""Properties that also depend on what an image shows: a tower is tall, a trouser leaves more of a white ground free."""
+"""Properties that also depend on the content: towers are tall, trousers have more white background."""
 
-_WORDS = ("source", "host", "format", "colour_mode")
-"""Properties that are words; the others are numbers."""
+_CATEGORICAL = ("source", "host", "format", "colour_mode")
+"""Categorical properties; the others are numbers."""
 
 _PROPERTIES = {
     "source": ("come from the source '{}'", "collect every class from the same sources"),
@@ -38,52 +38,51 @@ _PROPERTIES = {
     "brightness": ("have a brightness of {}", "collect images in the same light for every class"),
     "border": ("have a uniform border on {} of the area", "collect images with the same background for every class"),
 }
-"""Each property, how an example names its values, and what to do where it gives the class away."""
+"""Properties, each with a phrase for examples and advice."""
 
-_CONTENT = 0.95
-"""The highest skill of :data:`APPEARANCE` that passes: content alone reached 0.93 (Fashion-MNIST, MNIST, CIFAR-10)."""
+_MAX_APPEARANCE_SKILL = 0.95
+"""Maximum skill of :data:`APPEARANCE` that passes; content alone reached 0.93 (Fashion-MNIST, MNIST, CIFAR-10)."""
 
-_IMAGES = 20_000
-"""Most images that are looked at, divided evenly among the classes: they give two decimals in a second or two."""
+_MAX_IMAGES = 20_000
+"""Maximum number of images, divided evenly among the classes; enough for two decimals in a second or two."""
 
-_LEAST = 20
-"""Fewest groups of near-duplicates that a class must have: of fewer, chance alone can reach a skill of 0.5."""
+_MIN_GROUPS = 20
+"""Minimum groups of near-duplicates of a class; with fewer, chance can reach a skill of 0.5."""
 
-_VALUES = 10
-"""Values of a word that are told apart, the most frequent first."""
+_MAX_VALUES = 10
+"""Number of distinguished values of a categorical property, most frequent first."""
 
 _FOLDS = 5
 
 _SITE = r"([^.]+\.(?:[a-z]{1,3}\.[a-z]{2}|[a-z]+))$"
-"""The site of a host: its last two labels, or three as in ``shop.co.uk``."""
+"""Site of a host: its last two labels, or three as in ``shop.co.uk``."""
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 
 def find_shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return how well each property tells one class from the others, the best first.
+    """Return how well each property separates one class from the others, best first.
 
-    For each property, decision trees of depth 3 predict the classes of images that they were not fitted to;
-    near-duplicates are never on both sides. The skill for a class is the share of its images that are recognised, less
-    the share of the other classes' images that are taken for it (Youden's J, each class weighing the same): 1 where
-    it is always told apart, 0 where the trees guess, also if a class is much larger. The class with the highest counts.
+    For each property, decision trees of depth 3 predict the classes of held-out images, with near-duplicates in the
+    same fold. The skill for a class is its recall minus the share of other images predicted as it (Youden's J, classes
+    weighted equally): 1 for perfect separation, 0 for guessing, also with unbalanced classes. The skill of a property
+    is that of its best class.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
-        classes: The declared labels.
+        classes: The classes.
 
     Returns:
-        :data:`SHORTCUTS`, one row a property: the ``skill`` to three decimals; the ``label`` of that class; an
-        ``example``: the value or limit that best separates it from the others; and what to do, as a clause. Properties
-        that are the same for all images are left out; all are where fewer than two classes have 20 images, of which
-        near-duplicates count as one.
+        :data:`SHORTCUTS`, one row per property: ``skill`` to three decimals; ``label`` of the best class; ``example``,
+        the value or limit that best separates it; ``advice`` as a clause. Properties with one value are left out. The
+        table is empty if fewer than two classes have 20 images (near-duplicates count as one).
     """
     kept = manifest[(manifest["verdict"] == "keep") & manifest["label"].isin(list(classes))]
     sizes = kept.groupby("label")["group"].nunique()
-    labels = [label for label in classes if sizes.get(label, 0) >= _LEAST]
-    # Ids are digests: the first ones are a random sample, and the same on every machine.
-    kept = kept[kept["label"].isin(labels)].groupby("label").head(max(_LEAST, _IMAGES // max(1, len(labels))))
+    labels = [label for label in classes if sizes.get(label, 0) >= _MIN_GROUPS]
+    # Ids are digests, so the first ones are a random sample.
+    kept = kept[kept["label"].isin(labels)].groupby("label").head(max(_MIN_GROUPS, _MAX_IMAGES // max(1, len(labels))))
     y = pd.Categorical(kept["label"], categories=labels).codes.astype(np.int64)
     folds = _folds(kept["group"], y)
     properties = _properties(kept)
@@ -103,53 +102,53 @@ def _properties(kept: pd.DataFrame) -> pd.DataFrame:
     sizes = kept["bytes"] / (kept["width"] * kept["height"])
     sites = hosts.str.extract(_SITE)[0].fillna(hosts)
     columns = kept.assign(host=sites, colour_mode=kept["mode"], bytes_per_pixel=sizes)
-    words = {name: columns[name].fillna("unknown").astype(object) for name in _WORDS}
-    numbers = dict.fromkeys(set(_PROPERTIES) - set(_WORDS), float)
-    # Rounded, so that an example names a limit exactly.
+    words = {name: columns[name].fillna("unknown").astype(object) for name in _CATEGORICAL}
+    numbers = dict.fromkeys(set(_PROPERTIES) - set(_CATEGORICAL), float)
+    # Rounded, so that limits in examples are exact.
     return columns.assign(**words)[list(_PROPERTIES)].astype(numbers).round(3)
 
 
 def _columns(values: pd.Series[Any]) -> pd.DataFrame:
-    """Return a property as numbers: its own, or of a word a column for each frequent value, 1 where it has that."""
-    if values.name not in _WORDS:
+    """Return a property as numeric columns; a categorical one has an indicator column per frequent value."""
+    if values.name not in _CATEGORICAL:
         return values.to_frame()
     counts = values.value_counts()
-    frequent = sorted(counts.index, key=lambda value: (-counts[value], value))[:_VALUES]
+    frequent = sorted(counts.index, key=lambda value: (-counts[value], value))[:_MAX_VALUES]
     return pd.DataFrame({value: (values == value).astype(float) for value in frequent})
 
 
 def _folds(group: pd.Series[Any], y: Codes) -> Codes:
-    """Return the fold of each image: groups stay whole, and every class is spread evenly."""
+    """Return the fold of each image, stratified by class and without dividing groups."""
     leads = ~group.duplicated().to_numpy()
     turns = pd.Series(y[leads]).groupby(y[leads]).cumcount() % _FOLDS
     return group.map(dict(zip(group[leads], turns, strict=True))).to_numpy(np.int64)
 
 
 def _skills(values: Values, y: Codes, folds: Codes) -> Values:
-    """Return the skill for each class."""
+    """Return the skill of each class."""
     from sklearn.tree import DecisionTreeClassifier
 
     sizes = np.bincount(y)
-    count, told = len(sizes), np.empty_like(y)
+    count, predicted = len(sizes), np.empty_like(y)
     for fold in range(_FOLDS):
         rest = folds != fold
-        # At least a tenth of an average class, so that no leaf rests on single images.
+        # At least a tenth of an average class, so that leaves do not fit single images.
         leaf = max(5, int(rest.sum()) // (10 * count))
         tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=leaf, class_weight="balanced", random_state=0)
         tree.fit(values[rest], y[rest])
-        told[~rest] = tree.predict(values[~rest])
-    shares, right = 1 / sizes[y], told == y
+        predicted[~rest] = tree.predict(values[~rest])
+    shares, right = 1 / sizes[y], predicted == y
     recognised = np.bincount(y, shares * right, count)
-    skills: Values = recognised - np.bincount(told, shares * ~right, count) / (count - 1)
+    skills: Values = recognised - np.bincount(predicted, shares * ~right, count) / (count - 1)
     return skills
 
 
 def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Sequence[str]) -> tuple[str, str]:
-    """Return a class, and in words how many of its images, and of the others, have the value that separates it best."""
+    """Return a class, and a sentence with the value that best separates it from the others."""
     from sklearn.tree import DecisionTreeClassifier
 
     of = y == best
-    if name in _WORDS:
+    if name in _CATEGORICAL:
         gaps = (values[of].mean() - values[~of].mean()).round(3)
         value = gaps.idxmax() if gaps.max() >= -gaps.min() else gaps.idxmin()
         has = values[value].to_numpy(bool)
@@ -168,7 +167,7 @@ def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Seque
 
 
 def _figure(value: float) -> str:
-    """Return a number of three decimals as people write it (``1,060``, ``0.45``)."""
+    """Return a number with up to three decimals (``1,060``, ``0.45``)."""
     return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
@@ -177,34 +176,31 @@ def shortcut_table(shortcuts: pd.DataFrame, params: ShortcutsParams) -> pd.DataF
 
     Args:
         shortcuts: See :func:`find_shortcuts`.
-        params: The highest skill that passes.
+        params: The section ``validate.shortcuts``.
 
     Returns:
-        The same with ``excess``, by how much a skill is too high; at most 0 where it passes.
+        The shortcuts with ``excess``, the skill minus the highest skill that passes.
     """
-    limits = np.where(shortcuts["property"].isin(APPEARANCE), max(params.skill, _CONTENT), params.skill)
+    limits = np.where(shortcuts["property"].isin(APPEARANCE), max(params.skill, _MAX_APPEARANCE_SKILL), params.skill)
     return shortcuts.assign(excess=(shortcuts["skill"] - limits).round(3))
 
 
-def telling(shortcuts: pd.DataFrame, params: ShortcutsParams) -> list[dict[Hashable, Any]]:
-    """Return the properties whose skill is too high, the best first: those that ``shortcuts.json`` holds.
+def excessive_shortcuts(shortcuts: pd.DataFrame, params: ShortcutsParams) -> list[dict[Hashable, Any]]:
+    """Return the rows of ``shortcuts.json``: properties whose skill is too high, highest first.
 
     Args:
         shortcuts: See :func:`find_shortcuts`.
-        params: The highest skill that passes.
-
-    Returns:
-        :data:`SHORTCUTS` of each.
+        params: The section ``validate.shortcuts``.
     """
     found = shortcut_table(shortcuts, params)
     return found.loc[found["excess"] > 0, list(SHORTCUTS)].to_dict("records")
 
 
 def shortcut_check(params: ShortcutsParams) -> Check:
-    """Return the check that no property gives a class away.
+    """Return the check that no property reveals a class.
 
     Args:
-        params: Threshold and severity.
+        params: The section ``validate.shortcuts``.
     """
     return Check(
         name="shortcuts",
@@ -214,18 +210,18 @@ def shortcut_check(params: ShortcutsParams) -> Check:
         severity=params.severity,
         parameters=("validate.shortcuts.skill",),
         wanted=f"a skill of at most {params.skill:g}",
-        describe=_tell,
+        tell=_describe,
     )
 
 
-def _tell(_: Result, rows: pd.DataFrame) -> list[str]:
-    """Return the message about the properties in which classes differ, the best first."""
+def _describe(_: Result, rows: pd.DataFrame) -> list[str]:
+    """Return the message of the check."""
     found = rows[rows["excess"] > 0]
     names = ", ".join(
         f"{name.replace('_', ' ')} (skill {skill:g})"
         for name, skill in (found if len(found) else rows.head(1))[["property", "skill"]].itertuples(index=False)
     )
     if not len(found):
-        return [f"the most telling property is {names}" if names else "nothing to learn from"]
+        return [f"the most revealing property is {names}" if names else "nothing to learn from"]
     first = found.iloc[0]
     return [f"classes differ in {names}: {first['example']}; {first['advice']}"]

@@ -1,4 +1,4 @@
-"""What the sightings add to each image: at how many addresses it is, under which labels, in which given parts."""
+"""Sightings by image: URLs, labels and predefined splits."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from pixmill.core.manifest import TEXT
 Indices = npt.NDArray[np.int64]
 
 PARTS = ("", "train", "val", "test")
-"""Parts of a given split, from what may be lost first to what is held out longest; none before all."""
+"""Predefined splits by rank, after the empty string for none."""
 
 SEEN = ("id", "label", "page_url", "image_url", "given_split")
-"""The columns of the sightings that are looked at."""
+"""Required columns of the sightings."""
 
 
 @dataclass(frozen=True)
 class SightingIndex:
-    """The sightings of the given images: arrays with one entry per sighting, in their order.
+    """Sightings of the given images, as arrays with one entry per sighting.
 
     Args:
-        row: The row of the image.
-        label: The code of the label.
-        labels: The labels by code.
-        address: The code of the address: the image's own, or its page's where it stands in the page itself; -1 where
-            neither is known.
-        part: The place in :data:`PARTS` of the part that people have put it into.
-        addresses: The addresses themselves.
+        row: Row of the image.
+        label: Code of the label.
+        labels: Labels by code.
+        address: Code of the URL of the image, or of its page if the image is inlined; -1 if neither is known.
+        part: Index of the predefined split in :data:`PARTS`.
+        addresses: URL of each sighting.
     """
 
     row: Indices
@@ -43,17 +42,17 @@ class SightingIndex:
     addresses: pa.ChunkedArray
 
     def kinds(self, sets: Indices, count: int, of: Indices) -> Indices:
-        """Return how many different values each set of images was seen with.
+        """Return the number of distinct values of each set of images.
 
         Args:
-            sets: The number of each image's set; -1 where it is in none.
-            count: How many sets there are.
-            of: A code a sighting (``label`` or ``address``); what is below 0 does not count.
+            sets: Set number of each image; -1 for none.
+            count: Number of sets.
+            of: Code of each sighting (``label`` or ``address``); negative codes are ignored.
         """
         return np.bincount(self.pairs(sets, of)[0], minlength=count)
 
     def pairs(self, sets: Indices, of: Indices) -> tuple[Indices, Indices]:
-        """Return each different pair of a set and a value, sorted: the sets, and the values."""
+        """Return the distinct pairs of set and value, sorted, as two arrays."""
         found = sets[self.row]
         known = (found >= 0) & (of >= 0)
         width = int(of.max(initial=0)) + 1
@@ -61,7 +60,7 @@ class SightingIndex:
         return unique // width, unique % width
 
     def parts(self, count: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-        """Return for each of ``count`` images the first and the last given part that it lies in, 0 for none."""
+        """Return the lowest and the highest predefined split of each image, 0 for none."""
         known = self.part > 0
         first, last = np.full(count, len(PARTS), np.int8), np.zeros(count, np.int8)
         np.minimum.at(first, self.row[known], self.part[known])
@@ -69,7 +68,7 @@ class SightingIndex:
         return np.where(last > 0, first, 0).astype(np.int8), last
 
     def places(self, rows: Indices) -> pd.DataFrame:
-        """Return where some images lie in each given part: ``row``, ``part`` and the first ``address``."""
+        """Return the first ``address`` of each ``row`` and ``part`` for some images."""
         wanted = np.flatnonzero(np.isin(self.row, rows))
         found = pd.DataFrame({"row": self.row[wanted], "part": self.part[wanted], "place": wanted})
         found = found.drop_duplicates(["row", "part"]).sort_values(["row", "part"], ignore_index=True)
@@ -78,11 +77,11 @@ class SightingIndex:
 
 
 def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
-    """Return the sightings of some images.
+    """Return an index of the sightings of some images.
 
     Args:
-        ids: The images, one a row.
-        sightings: Candidates, with at least the columns of :data:`SEEN`; what became no image is passed over.
+        ids: Image ids by row.
+        sightings: Sightings with at least the columns of :data:`SEEN`; those of other images are ignored.
     """
     table = pa.Table.from_pandas(
         sightings[list(SEEN)], schema=pa.schema([(name, pa.string()) for name in SEEN]), preserve_index=False

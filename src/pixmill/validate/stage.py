@@ -1,4 +1,4 @@
-"""Check every scraped image, and stop the pipeline where a critical check fails."""
+"""Check all scraped images, and stop the pipeline if a critical check fails."""
 
 import itertools
 
@@ -9,14 +9,14 @@ from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_tab
 from pixmill.core.params import Params
 from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
 from pixmill.validate.page.report import render_report
-from pixmill.validate.shortcuts import telling
+from pixmill.validate.shortcuts import excessive_shortcuts
 
-_DECISIONS = 5
-"""Most decisions that are printed where they could not be applied; the page lists the rest."""
+MAX_DECISIONS = 5
+"""Maximum number of ignored decisions that are printed; the page lists all."""
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the verdicts, the page and the numbers; then fail where the gate does."""
+    """Write verdicts, page and metrics, then raise an error if a critical check failed."""
     root, scraped, report = workspace.root, workspace.root / "artifacts/scrape", "reports/validate.html"
     result = validate(
         read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
@@ -29,14 +29,14 @@ def main(workspace: Workspace, params: Params) -> None:
         root=root,
     )
     numbers = metrics(result)
-    # Written where the gate fails, too: you need it to fix the data.
+    # Written before the gate, because it helps to fix the data.
     write_text(root / report, render_report(result, folder=scraped, params=params.validate))
     error = gate_error(result.outcomes, report=report)
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
-    shortcuts = telling(result.shortcuts, params.validate.shortcuts)
-    # Evaluate reads it. It holds only what its page repeats, so that evaluate runs again only where that changes.
+    shortcuts = excessive_shortcuts(result.shortcuts, params.validate.shortcuts)
+    # An input of evaluate, so it contains only what evaluate needs.
     write_json(root / "plots/validate/shortcuts.json", {"shortcuts": shortcuts})
     write_json(
         root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
@@ -48,10 +48,10 @@ def main(workspace: Workspace, params: Params) -> None:
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")
     powerless = result.review.powerless
-    for decision, why in powerless[:_DECISIONS]:
+    for decision, why in powerless[:MAX_DECISIONS]:
         print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")
-    if len(powerless) > _DECISIONS:
-        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv were not applied")
+    if len(powerless) > MAX_DECISIONS:
+        print(f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were not applied")
     print(f"validate: {report}")
     if error:
         raise error

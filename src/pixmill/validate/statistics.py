@@ -1,4 +1,4 @@
-"""The figures of the stage: its metrics, and how sizes and measures are distributed, by class and in bins."""
+"""Metrics of validate, and distributions of dimensions and measures."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from pixmill.validate.validation import Validation
 
 
 def metrics(validation: Validation) -> dict[str, Any]:
-    """Return what ``plots/validate/full.json`` holds.
+    """Return the content of ``plots/validate/full.json``.
 
     Returns:
-        ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
-        (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
-        ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision,
-        ``shortcuts.<property>`` (its skill), ``warnings.<what>``, and where test images were given ``given_test``
-        (:func:`pixmill.core.manifest.given_test`).
+        ``n`` images, ``kept`` images, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<check>`` (True if
+        passed), ``near_duplicates.{pairs,groups,largest_group}`` among kept images, ``conflicts`` and ``placeholders``
+        (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
+        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -60,24 +59,24 @@ def metrics(validation: Validation) -> dict[str, Any]:
 
 
 DIMENSIONS = ("width", "height", "short_side", "aspect_ratio")
-"""The columns of the manifest that are told: pixels, but for the ratio of width to height."""
+"""Columns of the manifest in :func:`dimension_table`: pixels, and the ratio of width to height."""
 
 _STATISTICS = ("min", "mean", "max")
 
 
 def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a declared class, in their order, with or without images.
+    """Return the dimensions of kept images, one row per class.
 
-    Where images were given several splits, a row is a class in one of them, its label ``coat, train``; ``coat`` alone
-    is what has none.
+    With several predefined splits, there is one row per class and split, labelled ``coat, train``; the row ``coat`` is
+    for images without a predefined split.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
-        classes: The declared labels.
+        classes: The classes.
 
     Returns:
-        ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` its ``_min``, ``_mean`` and ``_max`` over
-        them, to four decimals; not-a-number where there is none.
+        ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` ``_min``, ``_mean`` and ``_max``, rounded to
+        four decimals; NaN for classes without images.
     """
     kept = manifest.loc[manifest["verdict"] == "keep", ["label", "given_split", *DIMENSIONS]]
     kept = kept.astype(dict.fromkeys(DIMENSIONS, float))
@@ -93,22 +92,22 @@ def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFr
     return table.join(grouped.agg(**aggregates).round(4), on="label")
 
 
-_LEAST = 12
-"""About the fewest bins that are drawn."""
+_MIN_BINS = 12
+"""Approximate minimum number of bins in a chart."""
 
 Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Bins:
-    """How a measure is divided into bins.
+    """Bins of a measure.
 
     Args:
-        name: The column of the manifest.
-        title: What it is called on the page, with its unit.
-        edges: The edges of the bins, ascending; what lies beyond falls into the first or the last bin.
-        ticks: The values that a drawing names.
-        limits: The thresholds of the gate, where it has any.
+        name: Column of the manifest.
+        title: Title on the page, with unit.
+        edges: Edges of the bins, ascending; values outside count in the first or last bin.
+        ticks: Labelled values of the chart.
+        limits: Thresholds of the checks, if any.
     """
 
     name: str
@@ -120,12 +119,12 @@ class Bins:
 
 @dataclass(frozen=True)
 class Distribution:
-    """The counts of one measure.
+    """Histogram of a measure.
 
     Args:
         scale: The bins.
-        kept: How many kept images fall into each.
-        dropped: How many dropped ones that could be decoded.
+        kept: Number of kept images per bin.
+        dropped: Number of dropped images per bin, without unreadable ones.
     """
 
     scale: Bins
@@ -133,32 +132,31 @@ class Distribution:
     dropped: Counts
 
     def trim(self) -> Distribution:
-        """Return it without the empty bins at both ends; the gate's thresholds stay in sight."""
+        """Return the histogram without empty bins at both ends; bins with thresholds are kept."""
         edges, bins = self.scale.edges, len(self.kept)
         full = np.flatnonzero(self.kept + self.dropped)
         if not len(full):
             return self
         marks = _bins(np.array(self.scale.limits, dtype=np.float64), edges)
         first, last = (int(pick([*full, *marks])) for pick in (min, max))
-        # A margin on both sides: a single bar without a scale says nothing.
-        margin = max(1, (_LEAST - (last - first)) // 2)
+        # Add a margin, because a single bar has no visible scale.
+        margin = max(1, (_MIN_BINS - (last - first)) // 2)
         first, last = max(0, first - margin), min(bins - 1, last + margin)
         scale = Bins(self.scale.name, self.scale.title, edges[first : last + 2], self.scale.ticks, self.scale.limits)
         return Distribution(scale, self.kept[first : last + 1], self.dropped[first : last + 1])
 
 
 def scales(params: ValidateParams, min_sharpness: float) -> tuple[Bins, ...]:
-    """Return the scales of all measures, in the order of the page.
+    """Return the bins of all measures in the order of the page.
 
-    Sides, ratios and sharpness have bins that grow with the value, since an image of 100 pixels differs from one of
-    200 as one of 1,000 does from one of 2,000. All edges are constants: the same image falls into the same bin
-    whatever else is there, so that a diff shows only what has changed.
+    Sides, ratios and sharpness have logarithmic bins. All edges are constants, so a diff of two versions shows only
+    changed images.
 
     Args:
-        params: The gate's thresholds.
+        params: Thresholds of the checks.
         min_sharpness: See :func:`pixmill.validate.blur.blur_limit`.
     """
-    size, most = params.image_size, params.aspect_ratio.max_ratio
+    size, max_ratio = params.image_size, params.aspect_ratio.max_ratio
     return (
         Bins("width", "Width (px)", _SIDES, _POWERS, (size.min_width,)),
         Bins("height", "Height (px)", _SIDES, _POWERS, (size.min_height,)),
@@ -168,7 +166,7 @@ def scales(params: ValidateParams, min_sharpness: float) -> tuple[Bins, ...]:
             "Aspect ratio (width / height)",
             _RATIOS,
             (0.125, 0.25, 0.5, 1, 2, 4, 8),
-            (round(1 / most, 4), most),
+            (round(1 / max_ratio, 4), max_ratio),
         ),
         Bins("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
         Bins("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
@@ -179,11 +177,11 @@ def scales(params: ValidateParams, min_sharpness: float) -> tuple[Bins, ...]:
 
 
 def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distribution]:
-    """Return how each measure is distributed over the images that could be decoded.
+    """Return the histogram of each measure over the readable images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
-        params: The gate's thresholds.
+        params: Thresholds of the checks.
     """
     kept = (manifest["verdict"] == "keep").to_numpy(dtype=bool)
     sharpness = manifest["sharpness"].dropna().to_numpy(np.float64)
@@ -204,22 +202,22 @@ def _counts(values: pd.Series[float], edges: Sequence[float]) -> Counts:
 
 
 def _bins(values: npt.NDArray[np.floating], edges: Sequence[float]) -> npt.NDArray[np.int64]:
-    """Return the bin of each value: its lower edge belongs to a bin, its upper one to the next."""
+    """Return the bin of each value; bins include their lower edge."""
     return np.clip(np.searchsorted(np.array(edges), values, side="right") - 1, 0, len(edges) - 2)
 
 
 _SIDES = (1.0, *(float(round(2 ** (step / 4))) for step in range(12, 65)))
-"""Four bins an octave, from 8 to 65,536 pixels; whole pixels, of which neighbours are never equal from 8 on."""
+"""Four bins per octave from 8 to 65,536 pixels, rounded to whole pixels."""
 
 _RATIOS = tuple(round(2 ** (step / 8), 4) for step in range(-25, 27, 2))
-"""Four bins an octave from about 1:9 to 9:1; a square lies in the middle of one."""
+"""Four bins per octave from about 1:9 to 9:1; a square is in the middle of a bin."""
 
 _TONES = tuple(float(edge) for edge in range(0, 257, 8))
 _HALF_TONES = tuple(float(edge) for edge in range(0, 129, 4))
 _BITS = tuple(edge / 4 for edge in range(33))
 _SHARES = tuple(round(edge / 20, 2) for edge in range(21))
 _ENERGIES = (0.0, *(float(round(10 ** (step / 4), 1)) for step in range(25)))
-"""Four bins a power of ten, from 1 to 1,000,000."""
+"""Four bins per power of ten, from 1 to 1,000,000."""
 
 _POWERS = tuple(float(2**power) for power in range(3, 17))
 _TENS = tuple(float(10**power) for power in range(7))
@@ -231,17 +229,16 @@ _PLOTTED = ("aspect_ratio", "brightness", "sharpness", "entropy")
 
 
 def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str]:
-    """Return what ``plots/validate/<name>.csv`` hold, by name.
+    """Return the contents of ``plots/validate/<name>.csv`` by name.
 
     Args:
-        validation: What the stage found.
-        params: What it was run with.
+        validation: Results of the stage.
+        params: The section ``validate``.
 
     Returns:
-        ``classes``: kept images of each label. ``dimensions``: see
-        :func:`pixmill.validate.statistics.dimension_table`. ``sides``: how many kept images have a width, a height
-        and a shorter side from ``pixels`` on. ``aspect_ratio``, ``brightness``, ``sharpness`` and ``entropy``: how many
-        kept and how many dropped images have a value from ``value`` on, up to that of the next line.
+        ``classes``: kept images per class. ``dimensions``: see :func:`dimension_table`. ``sides``: kept images by
+        width, height and shorter side in bins that begin at ``pixels``. ``aspect_ratio``, ``brightness``,
+        ``sharpness`` and ``entropy``: kept and dropped images in bins that begin at ``value``.
     """
     found = {item.scale.name: item for item in distributions(validation.manifest, params)}
     labels = list(validation.classes["label"])
@@ -254,10 +251,10 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
 
 
 def _sides(found: list[Distribution]) -> pd.DataFrame:
-    """Return the three sides in the bins that any of them fills."""
+    """Return the histograms of the three sides, without bins that are empty in all of them."""
     counts = np.array([item.kept for item in found])
     used = np.flatnonzero(counts.any(axis=0))
-    # A line has two ends, and an empty table draws nothing.
+    # Keep at least two rows, because a line needs two points.
     first, last = (max(0, used[0] - 1), used[-1] + 2) if len(used) else (0, 2)
     table = pd.DataFrame({"pixels": np.array(found[0].scale.edges[:-1], dtype=int)})
     return table.assign(**{item.scale.name: item.kept for item in found}).iloc[first:last]

@@ -1,4 +1,4 @@
-"""The one pass over all images: each is decoded once, ever, and the results become one table."""
+"""Measure all images in one pass, with a cache: each image is decoded once."""
 
 import contextlib
 import importlib.metadata
@@ -41,16 +41,16 @@ RECORD = np.dtype(
         ("grey", "u1", (SIDE, SIDE)),
     ]
 )
-"""The fields of :class:`pixmill.images.measures.Measures`; ``failure`` is empty, or why all others are zero."""
+"""Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero."""
 
 _CHUNK = 512
-"""Images that the cache is asked for at a time, and records that are written to it: what a kill may cost."""
+"""Images per read and write of the cache; a killed run loses at most so many measurements."""
 
-_PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
-"""What is not a matter of an image's bytes alone: another day may do better, so it is not kept."""
+_TRANSIENT = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
+"""Failures that do not depend on the bytes of an image alone and are therefore not cached."""
 
-_PATIENCE = 10.0
-"""Seconds that a write waits for another process to end its own."""
+_LOCK_TIMEOUT_SECONDS = 10.0
+"""Maximum wait of a cache write for that of another process."""
 
 _DECODERS = ("jpg", "libjpeg_turbo", "jpg_2000", "zlib", "zlib_ng", "libtiff", "webp", "avif", "littlecms2")
 
@@ -60,7 +60,7 @@ _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
 
 
 def pack(measures: Measures | str) -> bytes:
-    """Return a record of measures, or of the reason why there are none."""
+    """Return a record of measures or of a failure."""
     record = np.zeros((), RECORD)
     if isinstance(measures, str):
         record["failure"] = measures
@@ -74,13 +74,13 @@ def pack(measures: Measures | str) -> bytes:
 
 @dataclass(frozen=True)
 class Survey:
-    """The measurements of all images, in the order in which they were given.
+    """Measurements of all images in the given order.
 
     Args:
-        table: One row an image, with the columns of :data:`.VALIDATED` from ``width`` to ``border``,
-            ``format`` by content, and ``failure``: absent, or the word for why all others are absent.
-        hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 where there is none.
-        greys: Small greys, ``uint8`` of shape (n, 32, 32), not to be written to; black where there is none.
+        table: One row per image, with the columns of :data:`.VALIDATED` from ``width`` to ``border``, ``format`` by
+            content, and ``failure``: null, or the reason why the other columns are null.
+        hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 for failures.
+        greys: Small greyscale versions, read-only ``uint8`` of shape (n, 32, 32); black for failures.
     """
 
     table: pd.DataFrame
@@ -89,7 +89,7 @@ class Survey:
 
 
 def tabulate(records: npt.NDArray[np.void]) -> Survey:
-    """Make columns of records, of type :data:`RECORD`, absent where there was a failure."""
+    """Convert records of type :data:`RECORD` to columns; values of failures are null."""
     absent = records["failure"] != b""
     width, height = records["width"], records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
@@ -109,19 +109,19 @@ def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.A
 
 
 def _hexadecimal(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.bytes_]:
-    """Return the digits of numbers or digests of a size in bytes."""
+    """Return values of a size in bytes as hexadecimal digits."""
     return np.frombuffer(values.tobytes().hex().encode(), f"S{2 * size}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An image that is looked at.
+    """An image to measure.
 
     Args:
-        id: The sha256 of the bytes that it must have.
+        id: Expected SHA-256 of the bytes.
         file: The file.
-        max_pixels: The most pixels that are decoded.
-        known: Its record, where the cache has one.
+        max_pixels: Maximum pixels; larger images are not decoded.
+        known: Record in the cache, if any.
     """
 
     id: str
@@ -139,26 +139,25 @@ def survey(
     scratch: Path | None = None,
     workers: int | None = None,
 ) -> Survey:
-    """Look at every image, or take from the cache what an earlier run has found of it.
+    """Measure every image, or read its measurements from the cache.
 
-    An image that fails is a row with a word, never an exception. Of every image the bytes are read and compared with
-    the id; only those that the cache does not know are decoded. What is found is kept as the pass goes on, so that a
-    killed run is taken up where it was; with the cache and without it, the outcome is the same. Memory grows by some
-    1.5 KB an image.
+    A failure is a row with a reason, never an exception. The bytes of every image are read and compared with the id;
+    only images that are not in the cache are decoded. The cache is written during the pass, so a killed run continues
+    where it stopped. Results are the same without a cache. Memory grows by 1.5 KB per image.
 
     Args:
-        rows: ``id`` (the sha256 of the bytes) and ``path`` of each image.
-        folder: What the paths are relative to.
-        max_pixels: The most pixels of an image that are decoded.
-        limits: What looking at one image may take; default: anything.
-        scratch: Where the cache may lie; default: no cache.
-        workers: Processes; default: one a processor. 0 is this one, without limits only.
+        rows: ``id`` (SHA-256 of the bytes) and ``path`` of each image.
+        folder: Base folder of the paths.
+        max_pixels: Maximum pixels; larger images are not decoded.
+        limits: Limits per image; default: none.
+        scratch: Folder of the cache; default: no cache.
+        workers: Number of processes; default: one per CPU. ``0``: this process, which requires ``limits=None``.
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
         lost = None if limits is None else _record_loss
-        asked = _rows(rows, folder, max_pixels, cache)
-        results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost, carry=_carry)
+        tasks = _rows(rows, folder, max_pixels, cache)
+        results = map_batches(_measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry)
         progress = opened.enter_context(Progress("Validate", len(rows)))
         records = np.empty(len(rows), RECORD)
         fresh: dict[bytes, bytes] = {}
@@ -178,7 +177,7 @@ def survey(
 
 
 def _rows(rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
-    """Yield what workers are asked."""
+    """Yield the tasks of the workers."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
         cached = {} if cache is None else cache.read([bytes.fromhex(name) for name in some["id"]])
@@ -191,19 +190,18 @@ def _carry(row: _Row) -> _Row:
     return replace(row, file=load_source(row.file)) if isinstance(row.file, Path) else row
 
 
-def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
-    """Look at some images: what :func:`pixmill.images.compute.map_batches` runs in workers."""
+def _measure_batch(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
     return [_record(row) for row in rows]
 
 
 def _record(row: _Row) -> tuple[bytes, bool]:
-    """Return an image's record, and whether the cache should keep it."""
+    """Return the record of an image, and True if it should be cached."""
     try:
         if row.known is None:
             return pack(measure(row.file, row.id, max_pixels=row.max_pixels)), True
         read_verified(row.file, row.id)
     except UndecodableError as error:
-        return pack(error.reason), error.reason not in _PASSING
+        return pack(error.reason), error.reason not in _TRANSIENT
     return row.known, False
 
 
@@ -212,14 +210,14 @@ def _record_loss(_: _Row, loss: Loss) -> tuple[bytes, bool]:
 
 
 def _open_cache(folder: Path, max_pixels: int) -> Cache:
-    """Return the cache of measures, and delete those that other code, decoders or limits have made.
+    """Open the cache of measures, and delete outdated ones.
 
-    An image's measures depend on the code of the pass, the decoders' versions, and the limit of pixels; not on the
-    limits of time and memory, since what is lost to them is never kept.
+    Measures depend on the code, the versions of the decoders, and ``max_pixels``, but not on the limits of time and
+    memory, because exceeded limits are not cached.
 
     Args:
-        folder: Where caches lie.
-        max_pixels: The most pixels that are decoded.
+        folder: Folder of the caches.
+        max_pixels: Maximum pixels.
     """
     path = folder / f"measures-{_version(max_pixels)}.sqlite"
 
@@ -228,7 +226,7 @@ def _open_cache(folder: Path, max_pixels: int) -> Cache:
             if not other.name.startswith(path.name):
                 other.unlink(missing_ok=True)
 
-    return Cache(path, timeout=_PATIENCE, tidy=tidy)
+    return Cache(path, patience=_LOCK_TIMEOUT_SECONDS, tidy=tidy)
 
 
 def _version(max_pixels: int) -> str:

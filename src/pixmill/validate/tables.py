@@ -1,4 +1,4 @@
-"""The tables that the checks read: one row an image, one a pair of near-duplicates, one a class."""
+"""Tables of the checks: one row per image, per near-duplicate pair, and per class."""
 
 from __future__ import annotations
 
@@ -22,28 +22,27 @@ def image_table(
     leaks: pd.DataFrame,
     min_sharpness: float,
 ) -> pd.DataFrame:
-    """Return one row an image, except those that a decision dropped.
+    """Return one row per image, without images dropped by a decision.
 
     Args:
-        images: The validated manifest, and ``failure``.
-        settled: Which images a decision keeps; their measures are not checked.
+        images: The validated manifest with an additional column ``failure``.
+        settled: Mask of images that a decision keeps; their measures are not checked.
         repeated: See :func:`pixmill.validate.findings.find_repeated`.
         leaks: See :func:`pixmill.validate.findings.find_leaks`.
         min_sharpness: ``validate.blurred.min_sharpness``.
 
     Returns:
-        ``id``, ``label``, ``pixels`` and ``failure``; the measures, where there are pixels and nobody has decided:
-        ``width``, ``height``, ``elongation`` (the longer side by the shorter), ``format``, ``brightness``,
-        ``sharpness``, ``blur`` (1 below :func:`pixmill.validate.blur.blur_limit`, else 0), ``entropy``, and
-        ``redundant`` (1 for the copy or near-duplicate of another, else 0); the
-        findings, null where there are none: ``conflict`` (the labels), ``placeholder`` (a clause) and ``addresses``,
-        ``leak`` (the parts) and ``leak_places``.
+        ``id``, ``label``, ``pixels`` and ``failure``; the measures of images with pixels and without a decision:
+        ``width``, ``height``, ``elongation`` (longer by shorter side), ``format``, ``brightness``, ``sharpness``,
+        ``blur`` (1 below :func:`pixmill.validate.blur.blur_limit`, else 0), ``entropy``, and ``redundant`` (1 for a
+        copy or near-duplicate of another image, else 0); the findings, null without one: ``conflict`` (the labels),
+        ``placeholder`` (a clause) and ``addresses``, ``leak`` (the splits) and ``leak_places``.
     """
     dropped = (images["reason"] == "review").fillna(False).to_numpy(bool)
     readable = images["pixels"].notna().to_numpy()
     table: pd.DataFrame = images[["id", "label", "pixels", "failure", *_MEASURES]].copy()
     sides = table[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
-    # Of whole numbers, so that a ratio is just what a person would compute.
+    # Computed from integers to avoid rounding errors.
     table["elongation"] = sides.max(axis=1) / sides.min(axis=1)
     sharpness = table["sharpness"].to_numpy(np.float64, na_value=np.nan)
     table["blur"] = (sharpness < blur_limit(sharpness[readable], min_sharpness)).astype(np.float64)
@@ -56,12 +55,12 @@ def image_table(
 
 
 def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return the near-duplicates with their labels, except pairs of which decisions keep both.
+    """Return the near-duplicate pairs with their labels, without pairs of which decisions keep both images.
 
     Args:
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         images: The validated manifest.
-        settled: Which images a decision keeps.
+        settled: Mask of images that a decision keeps.
 
     Returns:
         ``a``, ``b``, ``similarity``, ``label_a`` and ``label_b``.
@@ -82,7 +81,7 @@ def _redundant(images: pd.DataFrame, counted: npt.NDArray[np.bool_]) -> npt.NDAr
 
 
 def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield what stands beside an image that has a finding, by its id."""
+    """Yield the columns of each kind of finding, by image id."""
     conflicts, placeholders = (
         repeated[repeated["kind"] == kind].set_index("id") for kind in ("conflict", "placeholder")
     )
@@ -102,14 +101,14 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
 
 
 def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a declared class, in their order, with or without images.
+    """Return one row per class, including classes without images.
 
     Args:
         manifest: The validated manifest.
-        classes: The declared labels.
+        classes: The classes.
 
     Returns:
-        ``label``, ``n`` (kept images), ``dropped``, and ``ratio_to_largest`` (0 where no class has an image).
+        ``label``, ``n`` (kept images), ``dropped``, and ``ratio_to_largest`` (0 if no class has images).
     """
     kept = manifest["verdict"] == "keep"
     table = pd.DataFrame({"label": list(classes)})

@@ -1,4 +1,4 @@
-"""The stage as one function: a scraped manifest in, verdicts, near-duplicates and the gate's outcomes out."""
+"""Validation of a scraped manifest: verdicts, near-duplicates and checks."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from pixmill.validate.verdicts import judge
 
 @dataclass(frozen=True)
 class Review:
-    """The outcome of the decisions.
+    """Applied and ignored decisions.
 
     Args:
-        followed: The decisions that were applied, by the id of their image.
-        powerless: Those that could not be applied, each with the reason.
+        followed: Applied decisions by image id.
+        powerless: Decisions that could not be applied, each with an explanation.
     """
 
     followed: Mapping[str, Decision]
@@ -43,15 +43,15 @@ class Review:
 
 @dataclass(frozen=True)
 class Validation:
-    """The results of the stage.
+    """Results of the stage.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept images.
-        classes: One row a class, see :func:`pixmill.validate.tables.class_table`.
-        outcomes: What came of each expectation.
-        review: What became of the decisions.
-        sightings: All sightings, for the report.
+        classes: See :func:`pixmill.validate.tables.class_table`.
+        outcomes: Outcomes of the checks.
+        review: Applied and ignored decisions.
+        sightings: All sightings, for the page.
         repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
         leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
         lookalikes: See :func:`pixmill.validate.lookalikes.find_lookalikes`; default: none.
@@ -70,9 +70,9 @@ class Validation:
     shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
-        """Return the verified pairs whose images carry different labels, except those with a decision.
+        """Return the verified pairs with different labels, which are kept but need review.
 
-        They are kept, but need review.
+        Pairs of which decisions keep both images are left out.
         """
         settled = np.zeros(len(self.manifest), bool)
         decided = [name for name, decision in self.review.followed.items() if decision.verb != "drop"]
@@ -94,26 +94,26 @@ def validate(
     root: Path | None = None,
     surveyed: Survey | None = None,
 ) -> Validation:
-    """Measure every image once, judge it, link near-duplicates, and run the checks.
+    """Measure all images, decide which to keep, find near-duplicates, and run the checks.
 
-    An image that fails is a row with a reason, never an exception. Per image some 2 KB are held, nothing else.
+    A failing image is a row with a reason, never an exception. Memory grows by 2 KB per image.
 
     Args:
-        manifest: The scraped manifest, with the columns of :data:`pixmill.core.manifest.SCRAPED`, sorted by id.
-        sightings: The candidates behind it, with at least :data:`pixmill.validate.sightings.SEEN`.
-        classes: The declared labels.
-        params: Limits, thresholds and severities.
-        folder: What the paths in the manifest are relative to.
+        manifest: The columns of :data:`pixmill.core.manifest.SCRAPED`, sorted by id.
+        sightings: Sightings with at least :data:`pixmill.validate.sightings.SEEN`.
+        classes: The classes.
+        params: The section ``validate``.
+        folder: Base folder of the paths in the manifest.
         decisions: Decisions on single images.
-        scratch: A folder for the cache of measures; default: there is none.
-        workers: Processes that decode, and threads that compare images; default: one a processor. ``0`` works in this
-            process, without limits.
-        root: The project folder, whose ``src`` holds the plugins; default: the current one.
-        surveyed: What is known of the different ids of the manifest, sorted; default: the images are looked at.
+        scratch: Folder of the cache of measures; default: no cache.
+        workers: Number of processes that decode and of threads that compare; default: one per CPU. ``0``: this process,
+            without limits.
+        root: Project folder, whose ``src`` contains the plugins; default: the current folder.
+        surveyed: Measurements of the images in the order of the manifest; default: measure them.
 
     Raises:
-        PluginError: One of ``params.plugins`` is missing, or what it returns is no list of checks.
-        ReviewError: Two decisions mean the same image, or one means several.
+        PluginError: One of ``params.plugins`` is missing, or does not return a list of checks.
+        ReviewError: Two decisions match the same image, or one matches several.
     """
     rows = manifest.reset_index(drop=True)
     if surveyed is None:
@@ -123,7 +123,7 @@ def validate(
     decisions = list(decisions)
     matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))
     table = rows.assign(**surveyed.table)
-    # What does not decode has the format that its first bytes claim.
+    # Unreadable images have the format of their first bytes.
     table["format"] = table["format"].fillna(rows["format"])
     table["part"] = _parts(rows["given_split"], where)
     verdicts = judge(table, matched, where, classes=classes, params=params)
@@ -141,8 +141,8 @@ def validate(
     )
     verdicts = verdicts.without(links.repeats, table["id"])
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
-    stands_for, labels = links.repeats, verdicts.labels
-    links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=links.repeats[:0])
+    repeats = links.repeats
+    links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=repeats[:0])
     ids = table["id"]
     table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
     pairs = pd.DataFrame(
@@ -154,15 +154,15 @@ def validate(
     table["verdict"] = np.where(table["reason"].isna(), "keep", "drop")
     table["given_split"] = pd.array(np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT)
 
-    repeated = find_repeated(table["id"], verdicts, where, stands_for)
+    repeated = find_repeated(ids, verdicts, where, repeats)
     leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
     shortcuts = find_shortcuts(table, classes)
     unsettled = pair_table(pairs, table, settled=verdicts.settled)
     lookalikes = find_lookalikes(
         unsettled,
-        stands_for,
-        labels=labels,
+        repeats,
+        labels=verdicts.labels,
         greys=surveyed.greys,
         kept=len(compared),
         similarity=params.duplicate_similarity,
@@ -206,10 +206,10 @@ def validate(
 
 
 def _plugin_checks(plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path) -> list[Check]:
-    """Return the checks of plugins, each a function of the manifest and the classes.
+    """Return the checks of the plugins, which are functions of the manifest and the classes.
 
     Raises:
-        PluginError: There is no such plugin, or what it returns is no list of checks.
+        PluginError: A plugin is missing, or does not return a list of checks.
     """
     found: list[Check] = []
     for name in plugins:
@@ -223,7 +223,7 @@ def _plugin_checks(plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequ
 
 
 def _parts(given: pd.Series[str], where: SightingIndex) -> npt.NDArray[np.int8]:
-    """Return the part of a given split that each image is left in: of several the one that is held out longest."""
+    """Return the predefined split of each image, the highest-ranking of several."""
     known = pd.Categorical(given, categories=PARTS).codes
     parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)
     return parts

@@ -1,4 +1,4 @@
-"""Verdicts: which images are kept, and for what reason the others are dropped."""
+"""Verdicts: keep or drop each image, with a reason."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from pixmill.validate.sightings import SightingIndex
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-_MANY_LABELS = 3
-"""Labels from which on one image is a placeholder: a mistake has two."""
+_PLACEHOLDER_LABELS = 3
+"""Minimum number of labels of a placeholder; a wrong label gives two."""
 
 
 @dataclass(frozen=True)
 class DuplicateSets:
-    """The sets of images with the same pixels; most images are a set by themselves.
+    """Sets of images with equal pixels; most sets have one image.
 
     Args:
-        of: The set of each image; -1 where it has no claim to be kept.
-        rival: The row of an image with the same pixels under another label, the first that stands; -1 where none.
-        twin: The row of the image that is kept in this one's place, under the same label; -1 where none.
-        first: The row of each set's first image.
-        members: How many images each set has.
-        addresses: At how many different addresses each set was seen.
-        several: Whether the images of a set, or their sightings, carry different labels, without a decision.
-        placeholder: Whether the one image of a set looks like a placeholder, without a decision.
+        of: Set of each image; -1 for images that are dropped for other reasons.
+        rival: Row of the first eligible image with the same pixels and another label; -1 if there is none.
+        twin: Row of the image with the same pixels and label that is kept instead; -1 if there is none.
+        first: Row of the first image of each set.
+        members: Number of images of each set.
+        addresses: Number of distinct URLs of each set.
+        several: True for sets with different labels (of images or sightings) and no decision.
+        placeholder: True for sets that look like a placeholder and have no decision.
     """
 
     of: Indices
@@ -47,7 +47,7 @@ class DuplicateSets:
 
     @property
     def conflict(self) -> Flags:
-        """Whether a set is one image under two labels, by mistake."""
+        """True for sets with several labels that are not placeholders."""
         return self.several & ~self.placeholder
 
 
@@ -60,38 +60,39 @@ def find_twins(
     seen: SightingIndex,
     repeats: int,
 ) -> DuplicateSets:
-    """Return the sets of images with the same pixels and the same size, and who stands against whom.
+    """Find the sets of images with equal pixels and dimensions.
 
-    Where a person has decided to keep some of a set, only these stand, and the set counts as looked at. Else all do.
+    If a decision keeps images of a set, only these are eligible and the set counts as reviewed; otherwise all images
+    are eligible.
 
     Args:
-        images: One row an image, with ``pixels``, ``width``, ``height`` and ``part``: of twins with one label the
-            one with the highest part is kept, then the first.
-        labels: The label of each image; ``None`` where it came under several.
-        claims: Which images have a claim to be kept.
-        settled: Which of them a decision keeps.
-        seen: Where the images were seen.
-        repeats: Addresses from which on one image is a placeholder.
+        images: One row per image, with ``pixels``, ``width``, ``height`` and ``part``: of images with the same label,
+            the first one with the highest part is kept.
+        labels: Label of each image; ``None`` if it has several.
+        claims: Mask of images that are not dropped for other reasons.
+        settled: Mask of images that a decision keeps.
+        seen: Sightings of the images.
+        repeats: Minimum number of URLs of a placeholder.
     """
     rows = np.flatnonzero(claims)
     sets, count = _sets(images.iloc[rows])
     codes = pd.factorize(labels)[0][rows]
     decided = np.zeros(count, bool)
     decided[sets[settled[rows]]] = True
-    stands = settled[rows] | ~decided[sets]
-    front = _first(sets, rows, stands, count)
+    eligible = settled[rows] | ~decided[sets]
+    front = _first(sets, rows, eligible, count)
     label = np.full(count, -1)
     at_front = rows == front[sets]
     label[sets[at_front]] = codes[at_front]
-    other = _first(sets, rows, stands & (codes != label[sets]), count)
+    other = _first(sets, rows, eligible & (codes != label[sets]), count)
 
     of, rival, twin = (np.full(len(images), -1, np.int64) for _ in range(3))
     of[rows] = sets
     rival[rows] = np.where(codes != label[sets], front[sets], other[sets])
-    kept = _choose_kept(sets, codes, rows, images["part"].to_numpy()[rows], stands)
+    kept = _choose_kept(sets, codes, rows, images["part"].to_numpy()[rows], eligible)
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
-    many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _MANY_LABELS)
+    many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _PLACEHOLDER_LABELS)
     return DuplicateSets(
         of=of,
         rival=rival,
@@ -105,30 +106,30 @@ def find_twins(
 
 
 def _sets(images: pd.DataFrame) -> tuple[Indices, int]:
-    """Return the number of each image's set, and how many sets there are."""
+    """Return the set number of each image, and the number of sets."""
     pixels, _ = pd.factorize(images["pixels"])
     width, height = (images[side].to_numpy(np.int64) for side in ("width", "height"))
-    # Equal pixels in another shape are another image; the digest does not know.
+    # The digest of the pixels does not include the dimensions.
     shape, shapes = pd.factorize(width << 32 | height)
     sets, unique = pd.factorize(pixels * max(1, len(shapes)) + shape)
     return sets.astype(np.int64), len(unique)
 
 
 def _first(sets: Indices, rows: Indices, among: Flags, count: int) -> Indices:
-    """Return the first row of each set among some; -1 where it has none of them."""
+    """Return the first row of each set for which ``among`` is True; -1 if there is none."""
     first = np.full(count, -1, np.int64)
-    # Rows ascend; of several values for one place numpy keeps the last.
+    # Rows ascend, and NumPy keeps the last of several values for one index.
     first[sets[among][::-1]] = rows[among][::-1]
     return first
 
 
-def _choose_kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], stands: Flags) -> Indices:
-    """Return for each image the row of the one that is kept of its set and label; -1 where none stands."""
+def _choose_kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], eligible: Flags) -> Indices:
+    """Return for each image the row of the kept image of its set and label; -1 if none is eligible."""
     both = sets * (int(codes.max(initial=0)) + 2) + codes + 1
     key, unique = pd.factorize(both)
-    worst_first = np.lexsort((-rows, parts, stands))
+    worst_first = np.lexsort((-rows, parts, eligible))
     kept = np.full(len(unique), -1, np.int64)
-    kept[key[worst_first]] = np.where(stands, rows, -1)[worst_first]
+    kept[key[worst_first]] = np.where(eligible, rows, -1)[worst_first]
     return kept[key]
 
 
@@ -139,14 +140,14 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The outcome: arrays with one entry per image.
+    """Verdicts on all images, as arrays with one entry per image.
 
     Args:
-        reasons: Why each dropped image was dropped; ``None`` where it is kept.
-        labels: The label of each image, after decisions; ``None`` where it has none.
-        settled: Whether a decision keeps the image, and could be applied.
-        twins: The sets of images that are the same, of those that have a claim to be kept.
-        powerless: Decisions that could not be applied, each with the reason.
+        reasons: Reason of each dropped image; ``None`` for kept images.
+        labels: Label of each image after decisions; ``None`` if it has none.
+        settled: Mask of images that an applied decision keeps.
+        twins: Sets of images with equal pixels.
+        powerless: Decisions that could not be applied, each with an explanation.
     """
 
     reasons: Words
@@ -156,7 +157,7 @@ class Verdicts:
     powerless: Sequence[tuple[Decision, str]]
 
     def words(self) -> Words:
-        """Return the words of the reasons, without the ids behind them."""
+        """Return the reasons without ids."""
         words = np.full(len(self.reasons), None, dtype=object)
         dropped = np.flatnonzero(self.reasons != None)  # noqa: E711
         words[dropped] = [word(text) for text in self.reasons[dropped]]
@@ -164,25 +165,25 @@ class Verdicts:
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
-        """Whether each image is kept."""
-        kept: npt.NDArray[np.bool_] = self.reasons == None  # noqa: E711 (place by place)
+        """Mask of kept images."""
+        kept: npt.NDArray[np.bool_] = self.reasons == None  # noqa: E711 (elementwise)
         return kept
 
     def without(self, repeats: npt.NDArray[np.int64], ids: pd.Series[str]) -> Verdicts:
-        """Return the verdicts where those go that are one of very many near-duplicates.
+        """Return the verdicts with all but one of very many near-duplicates dropped.
 
-        One image stands for them and is kept, unless they carry several labels: then it is a placeholder as they are.
+        If they have several labels, all are dropped as placeholders.
 
         Args:
-            repeats: Of shape (m, 2), rows: each image that goes, and the one that stands for it.
-            ids: The images, one a row.
+            repeats: Rows of each image to drop and of the image kept instead, shape (m, 2).
+            ids: Image ids by row.
         """
-        reasons, (gone, stands) = self.reasons.copy(), repeats.T
-        reasons[gone] = [reason("repeated", other) for other in ids.iloc[stands]]
+        reasons, (gone, leaders) = self.reasons.copy(), repeats.T
+        reasons[gone] = [reason("repeated", other) for other in ids.iloc[leaders]]
         codes, _ = pd.factorize(self.labels)
-        several = np.setdiff1d(stands[codes[gone] != codes[stands]], np.flatnonzero(self.settled))
+        several = np.setdiff1d(leaders[codes[gone] != codes[leaders]], np.flatnonzero(self.settled))
         reasons[several] = reason("placeholder")
-        reasons[gone[np.isin(stands, several)]] = reason("placeholder")
+        reasons[gone[np.isin(leaders, several)]] = reason("placeholder")
         return replace(self, reasons=reasons)
 
 
@@ -198,37 +199,37 @@ def judge(
 
     The first rule that applies gives the reason:
 
-    1. ``review``: a decision dropped it.
-    2. It has no pixels: the words of :data:`pixmill.validate.reasons.UNREADABLE`.
-    3. ``too_small``, ``format_not_allowed``: a side, or a format that is not taken.
-    4. ``placeholder``: the same image, by bytes or pixels, is at many addresses or under three labels, and under
-       more than one label. (Under one label one copy is kept, and the gate names it.)
-    5. ``label_conflict``: the same bytes came under two labels.
-    6. ``label_undeclared``: its label is not among the classes.
-    7. Of images with the same pixels: ``label_conflict`` for all where labels differ; else the one that is held out
-       longest in a given split is kept, of several the one with the smallest id, and the others are a ``leak`` where
-       they lie in an earlier part, or ``duplicate_pixels``.
+    1. ``review``: a decision drops the image.
+    2. The image has no pixels: :data:`pixmill.validate.reasons.UNREADABLE`.
+    3. ``too_small``, ``format_not_allowed``.
+    4. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more than one label. (Under
+       one label, one copy is kept and the gate reports it.)
+    5. ``label_conflict``: equal bytes under two labels.
+    6. ``label_undeclared``: the label is not a class.
+    7. Equal pixels: ``label_conflict`` for all if the labels differ. Otherwise the image in the highest-ranking
+       predefined split is kept, then the one with the smallest id; the others are a ``leak`` if their split ranks
+       lower, else ``duplicate_pixels``.
 
-    A decision ``keep`` or ``relabel`` overrides every rule but these: what has no pixels, or no declared label,
-    cannot be trained on; and of the same pixels under two labels not both can be right, whoever says so.
+    A decision ``keep`` or ``relabel`` overrides all rules except these: images without pixels or without a declared
+    label cannot be used in training, and equal pixels cannot have two labels.
 
     Args:
-        images: One row an image, sorted by id, with ``id``, ``label`` (null where the same bytes came under
-            several), ``width``, ``height``, ``format``, ``pixels``, ``failure`` (why it has none) and ``part`` (the
-            place of its given part in :data:`pixmill.validate.sightings.PARTS`).
-        decisions: Decisions by id, all of them on existing images.
-        seen: Where the images were seen.
-        classes: The declared labels.
-        params: Limits of size and format, and what a placeholder is.
+        images: One row per image, sorted by id, with ``id``, ``label`` (null if equal bytes have several), ``width``,
+            ``height``, ``format``, ``pixels``, ``failure`` (reason for missing pixels) and ``part`` (index of the
+            predefined split in :data:`pixmill.validate.sightings.PARTS`).
+        decisions: Decisions by id, all on existing images.
+        seen: Sightings of the images.
+        classes: The classes.
+        params: The section ``validate``.
     """
     decided, verbs, labels = _apply_decisions(images, decisions)
-    reasons = _by_itself(images, verbs, labels, classes, params)
-    settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (place by place)
+    reasons = _single_reasons(images, verbs, labels, classes, params)
+    settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (elementwise)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
     twins = find_twins(images, labels, claims=claims, settled=settled, seen=seen, repeats=params.placeholders.repeats)
     _compare(reasons, twins, images)
     powerless = [
-        (decisions[str(images["id"].iat[row])], _lack(reasons[row], labels[row]))
+        (decisions[str(images["id"].iat[row])], _explain(reasons[row], labels[row]))
         for row in decided.tolist()
         if reasons[row] is not None and verbs[row] != "drop"
     ]
@@ -237,7 +238,7 @@ def judge(
 
 
 def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None:
-    """Add why images are dropped for what other images there are."""
+    """Add the reasons that depend on other images."""
     ids, parts = images["id"], images["part"].to_numpy()
     copied = (twins.twin >= 0) & (twins.rival < 0)
     leaked = copied & (parts > 0) & (parts < parts[twins.twin])
@@ -253,7 +254,7 @@ def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None
 def _apply_decisions(
     images: pd.DataFrame, decisions: Mapping[str, Decision]
 ) -> tuple[npt.NDArray[np.int64], Words, Words]:
-    """Return the rows that people decided on, and each image's verb (or ``None``) and label."""
+    """Return the rows with a decision, and the verb (or ``None``) and label of each image."""
     rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object)) if decisions else _NONE
     verbs = np.full(len(images), None, dtype=object)
     labels = _texts(images["label"])
@@ -264,12 +265,12 @@ def _apply_decisions(
     return np.sort(rows).astype(np.int64), verbs, labels
 
 
-def _by_itself(
+def _single_reasons(
     images: pd.DataFrame, verbs: Words, labels: Words, classes: Collection[str], params: ValidateParams
 ) -> Words:
-    """Return why each image is dropped, whatever other images there are; ``None`` where it is not."""
+    """Return the reason of each image that does not depend on other images; ``None`` if there is none."""
     failures = _texts(images["failure"])
-    open_ = verbs == None  # noqa: E711 (place by place)
+    open_ = verbs == None  # noqa: E711 (elementwise)
     width, height = (images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height"))
     small = (width < params.image_size.min_width) | (height < params.image_size.min_height)
     rules: list[tuple[npt.NDArray[np.bool_], str | Words]] = [
@@ -287,13 +288,13 @@ def _by_itself(
 
 
 def _texts(column: pd.Series[str]) -> Words:
-    """Return texts as Python's own, ``None`` where absent."""
+    """Return a text column as Python strings, ``None`` for null."""
     texts: Words = column.to_numpy(dtype=object, copy=True)
     texts[column.isna().to_numpy()] = None
     return texts
 
 
-def _lack(text: str, label: str | None) -> str:
+def _explain(text: str, label: str | None) -> str:
     name, _, other = text.partition(":")
     if name in UNREADABLE:
         return f"the image cannot be used: {UNREADABLE[name]}"

@@ -5,8 +5,8 @@ from typing import Any
 from pixmill.core.params import ValidateParams
 from pixmill.validate.page.cards import ImageSet, ValidationCards
 from pixmill.validate.page.image_sections import (
+    beyond_threshold,
     count_dropped_by_class,
-    doubtful,
     leaks,
     near_duplicates,
     offenders,
@@ -71,7 +71,9 @@ PARAMS = ValidateParams(blank={"min_entropy": 1.0})
 
 
 def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
-    return {item["title"]: item for item in doubtful(ValidationCards(validation(rows)), PARAMS, decided=decided)}
+    return {
+        item["title"]: item for item in beyond_threshold(ValidationCards(validation(rows)), PARAMS, decided=decided)
+    }
 
 
 def test_the_darkest_come_first_and_only_kept_ones() -> None:

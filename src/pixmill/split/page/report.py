@@ -1,4 +1,4 @@
-"""The page of the stage: the checks, the sizes of the splits, and what was dropped and why."""
+"""Render the page of split: checks, split sizes, dropped images and samples."""
 
 import heapq
 from collections.abc import Iterator
@@ -19,21 +19,30 @@ from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-_ROWS = 400
-"""Classes that tables list."""
+MAX_CLASSES = 400
+"""Maximum number of classes in a table."""
+
+MAX_PAIRS = 12
+"""Maximum number of dropped images shown per reason, each with the image that stays."""
+
+MAX_SAMPLES = 18
+"""Number of images shown per split."""
+
+MAX_MISSING = 25
+"""Maximum number of dropped predefined test images listed."""
 
 
 def render_report(
     split: Split, params: SplitParams, limits: RowLimits, *, folder: Path, workers: int | None = None
 ) -> str:
-    """Return the page as HTML: under 5 MB, whatever the number of images.
+    """Return the page as self-contained HTML under 5 MB.
 
     Args:
-        split: What the stage found.
+        split: Results of the stage.
         params: The section ``split``.
-        limits: What one image may take.
-        folder: What the paths in the manifest are relative to.
-        workers: Processes that decode; default: one a processor.
+        limits: Limits per image.
+        folder: Base folder of the paths in the manifest.
+        workers: Number of processes; default: one per CPU.
     """
     split_cards = SplitCards(split, folder, params)
     drops, samples = list(split_cards.drops()), split_cards.samples()
@@ -50,12 +59,13 @@ def render_report(
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
         outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
-        stopped=bool(stopping),
+        stopped=list(dict.fromkeys(outcome.check.name for outcome in stopping)),
         warned=any(not outcome.success for outcome in split.outcomes),
         parts=list(sizes.items()),
         total=sum(sizes.values()),
         classes=Excerpt(
-            [(label, [counts[part][label] for part in PARTS]) for label in split.classes[:_ROWS]], len(split.classes)
+            [(label, [counts[part][label] for part in PARTS]) for label in split.classes[:MAX_CLASSES]],
+            len(split.classes),
         ),
         drops=drops,
         samples=samples,
@@ -65,24 +75,14 @@ def render_report(
     )
 
 
-_PAIRS = 12
-"""Dropped images of one reason that are shown with the one that stays."""
-
-_SAMPLE = 18
-"""Images of a part that are shown."""
-
-_MISSING = 25
-"""Given test images that were dropped, that are listed."""
-
-
 def _reason(text: str) -> str:
-    """Return a reason of the manifest in words, with the short id of the other image that it names."""
+    """Return a reason of the manifest as text, with the short id of the other image."""
     word, _, other = text.partition(":")
     return word.replace("_", " ") + (f" with {other[:12]}" if other else "")
 
 
 class SplitCard(NamedTuple):
-    """What is shown of an image: its thumbnail, its short id, and lines of text."""
+    """Thumbnail, short id and text lines of an image."""
 
     shown: Thumbnail
     title: str
@@ -90,11 +90,11 @@ class SplitCard(NamedTuple):
 
 
 class SplitCards:
-    """What the page shows of a split: cards of its images, and tables.
+    """Cards and tables of the page.
 
     Args:
-        split: What the stage found.
-        folder: What the paths in the manifest are relative to.
+        split: Results of the stage.
+        folder: Base folder of the paths in the manifest.
         params: The section ``split``.
     """
 
@@ -106,18 +106,17 @@ class SplitCards:
         self._index = pd.Index(split.manifest["id"].to_numpy(object))
 
     def drops(self) -> Iterator[dict[str, Any]]:
-        """Yield what was dropped here, by reason.
+        """Yield the dropped images by reason.
 
-        Each is ``reason``, ``meaning``, ``count`` and ``pairs``, the most alike first: some that were dropped, each
-        with what stays because of it, and how alike they are (``None`` where the pixels are the same, or what they
-        share is the group).
+        Each item has ``reason``, ``meaning``, ``count`` and ``pairs``: dropped images, each with the image that stays
+        and their similarity (``None`` for equal pixels or a common group), most similar first.
         """
-        dropped = self._alike()
+        dropped = self._with_similarity()
         for word, meaning in REASONS.items():
             rows = dropped[dropped["word"] == word]
             if rows.empty:
                 continue
-            first = rows.sort_values(["similarity", "id"], ascending=[False, True]).head(_PAIRS)
+            first = rows.sort_values(["similarity", "id"], ascending=[False, True]).head(MAX_PAIRS)
             pairs = [
                 (
                     self._card(row["id"], f"dropped from {row['part']}"),
@@ -129,28 +128,28 @@ class SplitCards:
             yield {"reason": word, "meaning": meaning, "count": len(rows), "pairs": pairs}
 
     def samples(self) -> dict[str, list[SplitCard]]:
-        """Return a random sample of each part as a model sees it, the same each time."""
+        """Return a random but reproducible sample of packed images per split."""
         samples: dict[str, list[SplitCard]] = {}
         for part in PARTS:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
-            # An id is a digest: its last digits are random, and nothing else depends on them.
-            chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
+            # Ids are digests, so their last digits are a random order.
+            chosen = heapq.nsmallest(MAX_SAMPLES, names, key=lambda name: str(name)[-16:])
             samples[part] = [self._model_card(str(name)) for name in chosen]
         return samples
 
     def missing_tests(self) -> Excerpt[tuple[str | None, ...]]:
-        """Return the given test images that were dropped, with label, reason and file."""
+        """Return the dropped predefined test images with label, reason and file."""
         rows = given_test_rows(self._manifest)
         rows = rows[rows["reason"].notna()].sort_values(["reason", "id"])
-        columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(_MISSING)
+        columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(MAX_MISSING)
         shown: list[tuple[str | None, ...]] = [
             (name[:12], None if pd.isna(label) else label, _reason(why), None if pd.isna(url) else shorten(url))
             for name, label, why, url in columns.itertuples(index=False)
         ]
         return Excerpt(shown, len(rows))
 
-    def _alike(self) -> pd.DataFrame:
-        """Return what was dropped here, with how alike it is to what stays; absent where they are no verified pair."""
+    def _with_similarity(self) -> pd.DataFrame:
+        """Return the dropped images with their similarity to the image that stays; null if not a verified pair."""
         dropped = self._split.dropped
         sorted_ids = np.sort(dropped[["id", "other"]].to_numpy(str), axis=1)
         pairs = self._split.pairs
@@ -158,17 +157,17 @@ class SplitCards:
         keyed = dropped.assign(a=sorted_ids[:, 0].astype(object), b=sorted_ids[:, 1].astype(object))
         return keyed.merge(pairs, on=["a", "b"], how="left")
 
-    def _card(self, name: str, fate: str = "") -> SplitCard:
-        """Return an image as it came, with its fate: by default where it stays."""
+    def _card(self, name: str, status: str = "") -> SplitCard:
+        """Return the card of a raw image with its status; default: the split that it is kept in."""
         row = self._row(name)
-        if not fate:
-            fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
+        if not status:
+            status = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
-        lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
+        lines = (row["label"], status, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
         return SplitCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
     def _model_card(self, name: str) -> SplitCard:
-        """Return an image as a model sees it."""
+        """Return the card of a packed image."""
         row, params = self._row(name), self._params
         return SplitCard(
             self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],)

@@ -1,4 +1,4 @@
-"""Cards: what the stage's page shows of single images, made from their rows in the tables."""
+"""Cards of single images on the page of validate."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from pixmill.pages import shorten
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
 
-CARDS = 12
-"""The most cards, or sets of cards, of one kind, whatever the number of images."""
+MAX_CARDS = 12
+"""Maximum number of cards or sets of one kind."""
 
-_MEMBERS = 6
-"""Members of one set that are shown."""
+MAX_MEMBERS = 6
+"""Maximum number of images shown of one set."""
 
-_PLACES = 3
-"""Places of one image that are named."""
+MAX_PLACES = 3
+"""Maximum number of URLs or files named per image."""
 
 Rows = npt.NDArray[np.int64]
-"""Places of images in the manifest."""
+"""Row numbers in the manifest."""
 
 
 @dataclass(frozen=True)
 class ImageCard:
-    """What is shown of an image.
+    """Card of an image.
 
     Args:
-        id: Its id.
-        label: Its label, or the labels that it came as.
-        facts: Its size and format, and measures.
-        place: Its URL, or the path of its file.
-        verdict: ``kept``, or ``dropped`` and why; empty where that goes without saying.
-        path: Where its file lies, relative to scrape's folder.
-        readable: Whether it has pixels to show.
+        id: Image id.
+        label: Label, or the labels of all sightings.
+        facts: Dimensions, format and measures.
+        place: URL, or path of the file.
+        verdict: ``kept``, or ``dropped`` with the reason; empty if obvious.
+        path: Path relative to the folder of scrape.
+        readable: True if the image has pixels.
     """
 
     id: str
@@ -52,13 +52,13 @@ class ImageCard:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images to be shown side by side.
+    """Images shown side by side.
 
     Args:
-        title: What they have in common.
+        title: Title of the set.
         cards: The images.
-        warning: Why it needs review; empty where it does not.
-        more: How many members are not shown.
+        warning: Reason for review; empty if none is needed.
+        more: Number of images that are not shown.
     """
 
     title: str
@@ -68,20 +68,18 @@ class ImageSet:
 
 
 class ValidationCards:
-    """The cards of a validation; an image is named by its row in the manifest.
-
-    All rows are read by columns, so that a card costs the same among a thousand images or a million.
+    """Cards of the images of a validation, which are identified by their row in the manifest.
 
     Args:
-        validation: What the stage found.
+        validation: Results of the stage.
 
     Attributes:
         manifest: The validated manifest, with rows from 0.
-        kept: Whether each image is kept.
-        labelled: Whether each image has one label.
-        readable: Whether each image has pixels.
-        words: The word of each reason, absent where an image is kept.
-        others: The row of the image that each reason names, -1 where it names none.
+        kept: Mask of kept images.
+        labelled: Mask of images with one label.
+        readable: Mask of images with pixels.
+        words: Reasons without ids, null for kept images.
+        others: Row of the other image that a reason names, -1 if there is none.
     """
 
     def __init__(self, validation: Validation) -> None:
@@ -91,72 +89,72 @@ class ValidationCards:
         self.labelled = self.manifest["label"].notna().to_numpy(dtype=bool)
         self.readable = self.manifest["pixels"].notna().to_numpy(dtype=bool)
         reasons = self.manifest["reason"].astype(object).where(self.manifest["reason"].notna(), None)
-        told = reasons.dropna().str.partition(":")
-        self.words: pd.Series[Any] = told[0].reindex(reasons.index) if len(told) else reasons
+        parts = reasons.dropna().str.partition(":")
+        self.words: pd.Series[Any] = parts[0].reindex(reasons.index) if len(parts) else reasons
         self.others = np.full(len(self.manifest), -1)
-        self.others[told.index] = self.rows(told[2]) if len(told) else []
+        self.others[parts.index] = self.rows(parts[2]) if len(parts) else []
         self._sightings = validation.sightings
         rows = self.rows(self._sightings["id"])
         self._order = np.argsort(rows, kind="stable")
         self._starts = np.searchsorted(rows[self._order], np.arange(len(self.manifest) + 1))
 
     def rows(self, ids: Iterable[Any]) -> Rows:
-        """Return the rows of images by id, -1 where there is no such image."""
+        """Return the rows of images by id, -1 for unknown ids."""
         rows: Rows = self._ids.get_indexer(pd.Index(ids, dtype=object)).astype(np.int64)
         return rows
 
     def card(
         self, row: int, *facts: str, verdict: bool = False, everywhere: bool = False, place: str | None = None
     ) -> ImageCard:
-        """Return an image's card.
+        """Return the card of an image.
 
         Args:
-            row: The image.
-            facts: What to tell of it besides its size and format.
-            verdict: Whether to say if it was kept.
-            everywhere: Whether to name the places of all its sightings, not just where it came from first.
-            place: The one place to name.
+            row: Row of the image.
+            facts: Facts to show in addition to dimensions and format.
+            verdict: Show the verdict.
+            everywhere: Show the URLs of all sightings instead of the first one.
+            place: URL or file to show instead.
         """
         width, height, format_ = (self._of(row, name) for name in ("width", "height", "format"))
         size = () if pd.isna(width) else (f"{width} \u00d7 {height} {format_}",)
-        fate = "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
+        status = "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
         return ImageCard(
             id=str(self._of(row, "id")),
             label=self._label(row),
             facts=(*size, *facts),
             place=shorten(place) if place is not None else self.places(row) if everywhere else self._place(row),
-            verdict=fate if verdict else "",
+            verdict=status if verdict else "",
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
         )
 
     def image_set(self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True) -> ImageSet:
-        """Return images side by side, of many the first few.
+        """Return the first images of a set as cards.
 
         Args:
-            title: What they have in common.
-            rows: The images.
-            warning: Why it needs review.
-            verdict: Whether to say which ones were kept.
+            title: Title of the set.
+            rows: Rows of the images.
+            warning: Reason for review.
+            verdict: Show the verdicts.
         """
-        cards = [self.card(row, verdict=verdict, everywhere=True) for row in rows[:_MEMBERS]]
-        return ImageSet(title, cards, warning, max(0, len(rows) - _MEMBERS))
+        cards = [self.card(row, verdict=verdict, everywhere=True) for row in rows[:MAX_MEMBERS]]
+        return ImageSet(title, cards, warning, max(0, len(rows) - MAX_MEMBERS))
 
     def places(self, row: int) -> str:
-        """Return the first few of all places where an image was found."""
+        """Return the first few URLs or files of an image."""
         places = self.values_of(row, "image_url") or self.values_of(row, "page_url")
         if not places:
             return self._place(row)
-        more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
-        return ", ".join(shorten(place) for place in places[:_PLACES]) + more
+        more = f" and {len(places) - MAX_PLACES:,} more" if len(places) > MAX_PLACES else ""
+        return ", ".join(shorten(place) for place in places[:MAX_PLACES]) + more
 
     def values_of(self, row: int, column: str) -> list[str]:
-        """Return the different values of a column over all sightings of an image."""
+        """Return the distinct values of a column over all sightings of an image."""
         sightings = self._order[self._starts[row] : self._starts[row + 1]]
         return list(dict.fromkeys(self._sightings[column].iloc[sightings].dropna()))
 
     def labels(self, row: int) -> list[str]:
-        """Return the labels that an image came as."""
+        """Return the labels of all sightings of an image."""
         return sorted(self.values_of(row, "label"))
 
     def _of(self, row: int, column: str) -> Any:
@@ -167,7 +165,7 @@ class ValidationCards:
         return shorten(f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
 
     def _place(self, row: int) -> str:
-        """Return where an image came from first, or where it lies."""
+        """Return the first URL of an image, or its path."""
         url, page = self._of(row, "image_url"), self._of(row, "page_url")
         if not pd.isna(url):
             return shorten(url)

@@ -1,4 +1,4 @@
-"""The sections of the page that show images: dropped, to review, near-duplicates, and samples of each class."""
+"""Sections of the page with images: dropped, to review, near-duplicates, and samples by class."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -10,23 +10,23 @@ from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
 from pixmill.pages import Excerpt, shorten
 from pixmill.validate.blur import blur_limit
-from pixmill.validate.page.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
+from pixmill.validate.page.cards import MAX_CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 
-_BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
-"""Reasons that rest on other images, which stand beside."""
+_SET_REASONS = ("label_conflict", "repeated", "duplicate_pixels")
+"""Reasons shown as sets with the other images."""
 
-_ELSEWHERE = ("placeholder", "leak")
-"""Reasons whose images have a section of their own on the page."""
+_SECTION_REASONS = ("placeholder", "leak")
+"""Reasons with a separate section on the page."""
 
 _NO_LABEL = "several labels"
 
 
 def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
-    """Yield what was dropped, by reason in the order of the vocabulary.
+    """Yield the dropped images by reason, in the order of :data:`.REASONS`.
 
-    Each is the ``reason`` and its ``meaning``; ``count`` images; some of them as ``cards``, or as ``image_sets``
-    beside the images that the reason names, the largest sets first; and how many ``more`` cards or sets there are.
+    Each item has ``reason``, ``meaning``, ``count``, ``cards`` or ``image_sets`` (with the images that the reason
+    names, largest sets first), and ``more``, the number of cards or sets that are not shown.
     """
     words = images.words.to_numpy(dtype=object)
     for name in REASONS:
@@ -36,11 +36,11 @@ def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
         cards: list[ImageCard] = []
         image_sets: list[ImageSet] = []
         total = 0
-        if name in _BESIDE:
+        if name in _SET_REASONS:
             sets, total = _sets(rows, images.others[rows] if name == "repeated" else None, images)
             image_sets = [images.image_set(_title(name, len(members)), members) for members in sets]
-        elif name not in _ELSEWHERE:
-            cards, total = [images.card(row) for row in rows[:CARDS].tolist()], len(rows)
+        elif name not in _SECTION_REASONS:
+            cards, total = [images.card(row) for row in rows[:MAX_CARDS].tolist()], len(rows)
         yield {
             "reason": name,
             "meaning": REASONS[name],
@@ -52,9 +52,9 @@ def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
 
 
 def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
-    """Return how many images were dropped: one row a class, one column a reason in the order of the vocabulary.
+    """Return the number of dropped images by class (row) and reason (column).
 
-    The rows are sorted by label; last come those without one, as :data:`_NO_LABEL`.
+    Rows are sorted by label; images without a label come last, as :data:`_NO_LABEL`.
     """
     dropped = pd.DataFrame({"label": images.manifest["label"].astype(object), "reason": images.words})[~images.kept]
     labels = dropped["label"].where(dropped["label"].notna(), None)
@@ -67,17 +67,17 @@ def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
 
 
 def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[list[list[int]], int]:
-    """Return the sets that offenders make with the images that they resemble, and how many there are.
+    """Return the sets of dropped images with the images that they resemble, and the number of sets.
 
-    The largest sets come first; within one what is kept, then by id.
+    The largest sets come first; within a set, kept images come first, then by id.
 
     Args:
-        rows: The offenders.
-        leaders: The image that each of them belongs to; by default they belong to those with the same pixels.
+        rows: Rows of the dropped images.
+        leaders: Row of the image that each of them resembles; ``None``: images with equal pixels.
         images: The images.
     """
     if leaders is None:
-        # What has no pixels is like nothing else.
+        # Images without pixels resemble no other image.
         table = images.manifest[["width", "height"]].assign(
             pixels=images.manifest["pixels"].fillna(images.manifest["id"])
         )
@@ -89,7 +89,7 @@ def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[li
         members, parts = np.append(rows, first), np.searchsorted(first, np.append(leaders, first))
     offending = np.unique(parts[np.isin(members, rows)])
     sizes = np.bincount(parts)
-    largest = offending[np.argsort(-sizes[offending], kind="stable")][:CARDS]
+    largest = offending[np.argsort(-sizes[offending], kind="stable")][:MAX_CARDS]
     sets = [members[parts == part] for part in largest]
     return [some[np.lexsort((some, ~images.kept[some]))].tolist() for some in sets], len(offending)
 
@@ -100,7 +100,7 @@ def _title(name: str, members: int) -> str:
     return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} images with the same pixels"
 
 
-_DOUBTS = (
+_MEASURES = (
     ("Dark", "brightness", "dark.min_brightness", "brightness below {:g}", "brightness {:.1f}"),
     ("Blank", "entropy", "blank.min_entropy", "entropy below {:g} bits", "entropy {:.2f} bits"),
     ("Blurred", "sharpness", "blurred.min_sharpness", "sharpness below {:g}", "sharpness {:.1f}"),
@@ -112,25 +112,25 @@ _DOUBTS = (
         "longer side {:.3g} times the shorter",
     ),
 )
-"""The title, the column, the threshold, the condition beyond it, and the line on a card."""
+"""Title, column, threshold, condition, and line on a card."""
 
 
-def doubtful(
+def beyond_threshold(
     images: ValidationCards, params: ValidateParams, *, decided: Collection[str] = ()
 ) -> Iterator[dict[str, Any]]:
     """Yield the kept images that are beyond the threshold of a measure, by measure.
 
-    Each is a ``title``; what it means to be ``beyond`` the threshold, and the ``parameter`` that holds it; the
-    ``count`` of such images, and how many more of them a person decided to keep (``settled``); the ``cards``, furthest
-    first; and how many ``more`` of them there are.
+    Each item has ``title``, ``beyond`` (the condition), ``parameter`` (the threshold), ``count``, ``settled`` (the
+    number of further images that a decision keeps), ``cards``, most extreme first, and ``more``, the number of images
+    that are not shown.
 
     Args:
         images: The images.
-        params: The thresholds.
-        decided: Ids of images that people decided to keep, which need no review.
+        params: The section ``validate``.
+        decided: Ids of images that a decision keeps.
     """
     settled = np.isin(np.arange(len(images.manifest)), images.rows(sorted(decided)))
-    for title, column, parameter, beyond, fact in _DOUBTS:
+    for title, column, parameter, beyond, fact in _MEASURES:
         section, key = parameter.split(".")
         limit = getattr(getattr(params, section), key)
         values = images.manifest[column].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -138,11 +138,11 @@ def doubtful(
             limit = blur_limit(values[~np.isnan(values)], limit)
         if column == "aspect_ratio":
             values = np.maximum(values, 1 / np.where(values > 0, values, np.nan))
-        # The smaller, the worse.
+        # With this sign, smaller values are worse.
         sign = -1 if key.startswith("max") else 1
         out = images.kept & (sign * values < sign * limit)
         rows = np.flatnonzero(out & ~settled)
-        worst = rows[np.argsort(sign * values[rows], kind="stable")][:CARDS].tolist()
+        worst = rows[np.argsort(sign * values[rows], kind="stable")][:MAX_CARDS].tolist()
         if out.any():
             yield {
                 "title": title,
@@ -156,15 +156,14 @@ def doubtful(
 
 
 def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> Excerpt[ImageSet]:
-    """Return the groups of near-duplicates.
+    """Return the groups of near-duplicates, those with different labels first, then the largest.
 
-    Those with different labels come first, then the largest. A pair that joins two groups, where a chain was cut, is
-    shown by itself if its labels differ.
+    A pair between two groups (of a chain that was cut) is shown separately if its labels differ.
 
     Args:
         images: The images.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        across: The pairs with different labels to review.
+        across: Pairs with different labels to review.
     """
     one, other, alike = images.rows(pairs["a"]), images.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
     groups = images.rows(images.manifest["group"])
@@ -175,30 +174,30 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
     large = np.flatnonzero(sizes > 1)
     warned = np.isin(large, groups[one[crossing & ~joining]])
     loose = np.flatnonzero(crossing & joining)
-    first = loose[np.argsort(-alike[loose], kind="stable")][:CARDS]
+    first = loose[np.argsort(-alike[loose], kind="stable")][:MAX_CARDS]
     image_sets = [
         _duplicate_set(images, [one[place], other[place]], pairs.iloc[[place]], crossing=True) for place in first
     ]
-    for place in np.lexsort((large, -sizes[large], ~warned)).tolist()[:CARDS]:
+    for place in np.lexsort((large, -sizes[large], ~warned)).tolist()[:MAX_CARDS]:
         members = np.flatnonzero(groups == large[place])
         within = pairs[np.isin(one, members) & np.isin(other, members)]
-        # Of many members each label shows one first.
+        # Alternate the labels, so that the first members show all of them.
         turns = pd.Series(labels[members]).groupby(labels[members]).cumcount().to_numpy()
         order = members[np.lexsort((members, labels[members], turns))].tolist()
         image_sets.append(_duplicate_set(images, order, within, crossing=bool(warned[place])))
     image_sets.sort(key=lambda image_set: not image_set.warning)
-    return Excerpt(image_sets[:CARDS], len(large) + len(loose))
+    return Excerpt(image_sets[:MAX_CARDS], len(large) + len(loose))
 
 
 def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
-    """Return images side by side, with how alike they are."""
+    """Return near-duplicates as a set with their similarity."""
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
     title = f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}"
     return images.image_set(title, rows, warning="different labels" if crossing else "", verdict=False)
 
 
 def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[ImageCard]:
-    """Return the placeholders, those at the most URLs first.
+    """Return the placeholders, those with the most URLs first.
 
     Args:
         images: The images.
@@ -206,12 +205,12 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[Ima
     """
     found = repeated[repeated["kind"] == "placeholder"]
     found = found.sort_values(["addresses", "images", "id"], ascending=[False, False, True])
-    first = found.head(CARDS)
+    first = found.head(MAX_CARDS)
     cards = [
         images.card(
             row,
             f"{count(files, 'file')}, {count(addresses, 'URL')}",
-            # The card of an image without a label lists its labels already.
+            # The card of an image without a label already lists all labels.
             *([f"labelled {shorten(labels)}"] if images.labelled[row] else []),
             verdict=True,
             everywhere=True,
@@ -224,13 +223,13 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[Ima
 
 
 def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
-    """Return the images that are in two of the given splits, each pair with both places.
+    """Return the images that are in two predefined splits, as pairs with both URLs or files.
 
     Args:
         images: The images.
         found: The columns of :data:`pixmill.validate.findings.LEAKS`.
     """
-    first = found.head(CARDS)
+    first = found.head(MAX_CARDS)
     rows = zip(images.rows(first["id"]).tolist(), images.rows(first["other"]).tolist(), strict=True)
     pairs = [
         ImageSet(
@@ -245,26 +244,26 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
     return Excerpt(pairs, len(found))
 
 
-SHEETS = 300
-"""Classes of which a sheet is shown."""
+MAX_SHEETS = 300
+"""Maximum number of classes with samples."""
 
-_ALL, _LEAST, _MOST = 600, 2, 32
-"""Images of all sheets together, and bounds for one."""
+_MAX_SAMPLES, _MIN_PER_CLASS, _MAX_PER_CLASS = 600, 2, 32
+"""Approximate number of all samples, and limits per class."""
 
 
 def sheets(images: ValidationCards, labels: Sequence[str]) -> dict[str, list[ImageCard]]:
-    """Return a random sample of each class's kept images.
+    """Return a random but reproducible sample of kept images by class.
 
     Args:
         images: The images.
-        labels: The classes; of many the first ones have a sheet.
+        labels: The classes; only the first :data:`MAX_SHEETS` have samples.
     """
-    shown = list(labels[:SHEETS])
-    size = min(_MOST, max(_LEAST, _ALL // max(1, len(shown))))
+    shown = list(labels[:MAX_SHEETS])
+    size = min(_MAX_PER_CLASS, max(_MIN_PER_CLASS, _MAX_SAMPLES // max(1, len(shown))))
     rows = np.flatnonzero(images.kept)
-    # An id is a digest: its last digits are random, and nothing else depends on them.
-    dice = np.array(images.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
-    drawn = rows[np.argsort(dice, kind="stable")]
+    # Ids are digests, so their last digits are a random order.
+    digits = np.array(images.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
+    drawn = rows[np.argsort(digits, kind="stable")]
     by_label = pd.Series(drawn).groupby(images.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)
     chosen = by_label.groupby(images.manifest["label"].iloc[by_label].to_numpy(dtype=object)).agg(list)
     return {label: [images.card(row) for row in chosen.get(label, [])] for label in shown}

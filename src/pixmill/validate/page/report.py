@@ -1,4 +1,4 @@
-"""The page of the stage: the results of the checks first, then the data behind them."""
+"""Render the page of validate: results of the checks first, then the data."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ from pixmill.validate.decisions import Decision
 from pixmill.validate.lookalikes import advice as lookalikes_advice
 from pixmill.validate.page.cards import ImageCard, ImageSet, ValidationCards
 from pixmill.validate.page.image_sections import (
+    beyond_threshold,
     count_dropped_by_class,
-    doubtful,
     leaks,
     near_duplicates,
     offenders,
@@ -27,53 +27,53 @@ from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
 from pixmill.validate.validation import Validation
 
-_ROWS, _DECISIONS = 400, 200
-"""Classes that tables list, and decisions."""
+MAX_ROWS, MAX_DECISIONS = 400, 200
+"""Maximum number of rows (classes) and of decisions in a table."""
 
-_BARS = 60
-"""Classes whose numbers are drawn."""
+MAX_BARS = 60
+"""Maximum number of classes in a bar chart."""
 
 _TYPICAL = ("brightness", "contrast", "sharpness", "entropy", "border")
-"""Measures whose median is shown by class."""
+"""Measures in the table of medians."""
 
 _SEVERITIES = ("critical", "warning", "info")
 
-_BYTES = 3_500_000
-"""What all thumbnails of the page may take, so that it stays under 5 MB whatever is in it."""
+MAX_BYTES = 3_500_000
+"""Maximum bytes of all thumbnails, so that the page stays under 5 MB."""
 
 
 def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
-    """Return the page as HTML: under 5 MB, whatever the number of images.
+    """Return the page as self-contained HTML under 5 MB.
 
     Args:
-        validation: What the stage found.
-        folder: What the paths in the manifest are relative to.
-        params: What the stage was run with.
-        workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
+        validation: Results of the stage.
+        folder: Base folder of the paths in the manifest.
+        params: The section ``validate``.
+        workers: Number of processes; default: one per CPU. ``0``: this process, without limits.
     """
     images = ValidationCards(validation)
     labels = list(validation.classes["label"])
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
     offending = list(offenders(images))
     decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
-    doubts = list(doubtful(images, params, decided=decided))
+    suspects = list(beyond_threshold(images, params, decided=decided))
     near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
     standing, leaking = placeholders(images, validation.repeated), leaks(images, validation.leaks)
     sampled = sheets(images, labels)
-    # Where the page is full, what comes last has no thumbnail.
+    # If the page exceeds its limit, the last cards have no thumbnail.
     cards = [
         *_cards(image_set for item in offending for image_set in item["image_sets"]),
         *_cards(leaking.shown),
         *standing.shown,
         *_cards(near.shown),
         *(card for item in offending for card in item["cards"]),
-        *(card for item in doubts for card in item["cards"]),
+        *(card for item in suspects for card in item["cards"]),
         *(card for sheet in sampled.values() for card in sheet),
     ]
     shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
     uris = thumbnails(shown, limits=_limits(params, workers), workers=workers)
     figures, classes = metrics(validation), validation.classes
-    smallest = classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable")
+    smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
     dimensions = dimension_table(validation.manifest, labels).to_dict("records")
     return render_page(
         "pixmill.validate.page",
@@ -83,13 +83,13 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=_rank(validation.outcomes),
         failed={severity: _names_of_failures(validation.outcomes, severity) for severity in _SEVERITIES},
-        # Of very many classes, those with the fewest images.
-        smallest=Excerpt(smallest.head(_BARS).to_dict("records"), len(labels)),
-        balance=validation.classes.head(_ROWS).to_dict("records"),
+        # With very many classes, show the smallest.
+        smallest=Excerpt(smallest.head(MAX_BARS).to_dict("records"), len(labels)),
+        balance=validation.classes.head(MAX_ROWS).to_dict("records"),
         labels=labels,
         least=params.min_per_class.count,
         by_split=len(dimensions) > len(labels),
-        dimensions=Excerpt(dimensions[:_ROWS], len(dimensions)),
+        dimensions=Excerpt(dimensions[:MAX_ROWS], len(dimensions)),
         sizes=DIMENSIONS,
         typical=_class_medians(images, labels),
         measures=_TYPICAL,
@@ -97,8 +97,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         charts=[_chart(item.trim()) for item in distributions(validation.manifest, params)],
         unreadable=[item for item in offending if item["reason"] in UNREADABLE],
         offenders=[item for item in offending if item["reason"] not in UNREADABLE],
-        dropped=count_dropped_by_class(images).head(_ROWS),
-        doubtful=doubts,
+        dropped=count_dropped_by_class(images).head(MAX_ROWS),
+        suspects=suspects,
         placeholders=standing,
         leaks=leaking,
         near=near,
@@ -106,17 +106,17 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         followed=Excerpt(
             [
                 (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
-                for item in followed[:_DECISIONS]
+                for item in followed[:MAX_DECISIONS]
             ],
             len(followed),
         ),
         powerless=Excerpt(
-            [(*_describe_decision(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+            [(*_describe_decision(item), why) for item, why in validation.review.powerless[:MAX_DECISIONS]],
             len(validation.review.powerless),
         ),
         sheets=sampled,
         shop=bool((images.manifest["source"] == "shop").any()),
-        uris=take_until_full(((image.id, uri) for image, uri in uris.items()), _BYTES),
+        uris=take_until_full(((image.id, uri) for image, uri in uris.items()), MAX_BYTES),
     )
 
 
@@ -130,21 +130,21 @@ def _cards(image_sets: Iterable[ImageSet]) -> Iterator[ImageCard]:
 
 
 def _rank(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return what failed first, the most severe before the others."""
+    """Return failed outcomes first, by severity."""
     return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
 
 
 def _names_of_failures(outcomes: Sequence[Outcome], severity: str) -> list[str]:
-    """Return the names of the expectations of a severity that failed, each once."""
+    """Return the distinct names of failed checks of a severity."""
     return list(
         dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
     )
 
 
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
-    """Return the median of each measure over the kept images of each class."""
+    """Return the medians of the measures over the kept images, by class."""
     kept = images.manifest.loc[images.kept, ["label", *_TYPICAL]]
-    table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
+    table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:MAX_ROWS]))
     return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
 
 

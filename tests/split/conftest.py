@@ -1,4 +1,4 @@
-"""A small project as validate leaves it: images, manifest, pairs."""
+"""A small project after validate: images, manifest, pairs."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ class Project:
 
 
 def table(names, labels=None, **columns):
-    """Return a manifest as validate writes it, with nothing but what split reads; values are those of the names."""
+    """Return a manifest of validate with the columns that split reads."""
     names = list(names)
     frame = pd.DataFrame({"id": names, "label": labels or [CLASSES[n % 2] for n in range(len(names))], **columns})
     frame["path"] = [f"images/{name[:2]}/{name}.png" for name in names]
@@ -56,7 +56,7 @@ def table(names, labels=None, **columns):
         "pixels",
         "group",
     )
-    # As tables come from disk.
+    # The types of tables read from disk.
     frame = frame.astype(dict.fromkeys((*texts, "group"), pd.StringDtype("pyarrow", na_value=pd.NA)))
     return frame.sort_values("id", ignore_index=True)[VALIDATED.names]
 
@@ -72,7 +72,7 @@ def pairs_table(pairs):
 
 
 def write_project(root):
-    """Write sixty noisy images of two classes, and what validate says of them."""
+    """Write sixty noisy images of two classes with the tables of validate."""
     noise = np.random.default_rng(7)
     names = []
     for _ in range(60):
@@ -92,5 +92,5 @@ def write_project(root):
 
 @pytest.fixture
 def project(tmp_path):
-    """Sixty noisy images of two classes."""
+    """Return a project with sixty noisy images of two classes."""
     return write_project(tmp_path)

@@ -1,4 +1,4 @@
-"""An image's part follows from its own name, for ever."""
+"""Split and fold of an image."""
 
 import hashlib
 
@@ -16,37 +16,37 @@ PLACES = st.lists(st.floats(0, 1, exclude_max=True), max_size=20).map(np.array)
 IDS = ids(20_000)
 
 
-def test_the_place_of_an_id_is_pinned():
-    # If this fails, every split that people have changes.
+def test_hash_of_an_id_is_pinned():
+    # A failure means that all existing splits change.
     assert place("0" * 64, "pixmill") == 0.3936977882254203
 
 
 @settings(max_examples=25)
 @given(NAMES, SALTS)
-def test_a_place_is_that_of_the_salted_digest(names, salt):
+def test_place_is_the_salted_digest(names, salt):
     for name, at in zip(names, places(names, salt), strict=True):
         assert at == int(hashlib.sha256((salt + name).encode()).hexdigest()[:16], 16) / 2**64
         assert 0 <= at <= 1
 
 
-def test_the_ranks_are_those_of_the_parts():
+def test_ranks_follow_parts():
     assert [PARTS[side] for side in (TRAIN, VAL, TEST)] == ["train", "val", "test"]
     assert TRAIN < VAL < TEST
 
 
 @settings(max_examples=25)
 @given(PLACES, st.floats(0.01, 0.3), st.floats(0.01, 0.3), st.floats(0.01, 0.3))
-def test_another_share_of_val_moves_nothing_in_or_out_of_test(at, test, val, other):
+def test_share_of_val_does_not_change_test(at, test, val, other):
     before, after = sides_of(at, val=val, test=test), sides_of(at, val=other, test=test)
     np.testing.assert_array_equal(before == TEST, after == TEST)
 
 
-def test_the_test_part_lies_first_then_val():
+def test_test_comes_first_then_val():
     found = sides_of(np.array([0.0, 0.1999, 0.2, 0.3499, 0.35, 0.99]), val=0.15, test=0.2)
     assert found.tolist() == [TEST, TEST, VAL, VAL, TRAIN, TRAIN]
 
 
-def test_parts_have_their_shares_and_another_salt_is_another_split():
+def test_splits_have_their_shares_and_depend_on_salt():
     splits = [sides_of(places(IDS, salt), val=0.15, test=0.2) for salt in ("one", "other")]
     for sides in splits:
         shares = np.bincount(sides) / len(sides)
@@ -55,21 +55,21 @@ def test_parts_have_their_shares_and_another_salt_is_another_split():
     assert abs((splits[0] == splits[1]).mean() - 0.485) < 0.015
 
 
-def test_what_people_gave_is_kept_and_the_rest_goes_by_the_hash():
+def test_predefined_splits_are_kept():
     at = np.array([0.05, 0.05, 0.05, 0.5])
-    given_by_people = np.array([TRAIN, VAL, TEST, -1], np.int8)
+    predefined = np.array([TRAIN, VAL, TEST, -1], np.int8)
     sides = sides_of(at, val=0.15, test=0.2)
-    assert keep_given(sides, given_by_people, at, val=0.15).tolist() == [TRAIN, VAL, TEST, TRAIN]
+    assert keep_given(sides, predefined, at, val=0.15).tolist() == [TRAIN, VAL, TEST, TRAIN]
 
 
-def test_where_people_made_no_validation_part_it_is_taken_from_training():
+def test_validation_is_drawn_from_predefined_training():
     at = np.array([0.05, 0.16, 0.05, 0.16])
-    given_by_people = np.array([TRAIN, TRAIN, TEST, -1], np.int8)
+    predefined = np.array([TRAIN, TRAIN, TEST, -1], np.int8)
     sides = sides_of(at, val=0.15, test=0.2)
-    assert keep_given(sides, given_by_people, at, val=0.15).tolist() == [VAL, TRAIN, TEST, TEST]
+    assert keep_given(sides, predefined, at, val=0.15).tolist() == [VAL, TRAIN, TEST, TEST]
 
 
-def test_folds_are_even_and_of_other_dice_than_parts():
+def test_folds_are_even_within_splits():
     folds = folds_of(IDS, "pixmill", 5)
     sides = sides_of(places(IDS, "pixmill"), val=0.15, test=0.2)
     assert set(folds) == set(range(5))
@@ -80,6 +80,6 @@ def test_folds_are_even_and_of_other_dice_than_parts():
 
 @settings(max_examples=25)
 @given(NAMES, SALTS, st.integers(2, 100))
-def test_a_fold_is_one_of_those_that_were_asked_for(names, salt, count):
+def test_folds_are_below_count(names, salt, count):
     folds = folds_of(names, salt, count)
     assert all(0 <= fold < count for fold in folds)

@@ -1,4 +1,4 @@
-"""Each expectation of a split fails for its own reason and says so; all hold where nothing leaks."""
+"""Checks on the splits and their messages."""
 
 import pytest
 
@@ -19,8 +19,8 @@ TWINS = pairs_table([(IDS[8], IDS[10])])
 
 
 @pytest.fixture(scope="module")
-def sound():
-    """A split in which nothing leaks; what is in test was given to it."""
+def valid():
+    """Return a split without leakage whose test split is predefined, and its groups."""
     found = assign(table(IDS, LABELS, page_url=PAGES), TWINS, PARAMS, classes=CLASSES)
     return found.manifest.assign(
         given_split=found.manifest["split"].where(found.manifest["split"] == "test")
@@ -28,7 +28,7 @@ def sound():
 
 
 def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
-    """Return what fails of the checks of these names, with all that is said of it."""
+    """Return the messages of the failed checks among the given names."""
     of = tables(manifest, pairs, groups, CLASSES, folds=2)
     found = {}
     for outcome in run_checks([check for check in checks(params, CLASSES) if check.name in names], of):
@@ -38,12 +38,12 @@ def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
 
 
 def side(manifest, part, fold=None):
-    """Return the rows of a part, or of a fold."""
+    """Return the rows of a split or of a fold."""
     return manifest.index[(manifest["split"] == part) & (True if fold is None else manifest["fold"] == fold)]
 
 
-def test_a_sound_split_passes_every_check(sound):
-    manifest, groups = sound
+def test_valid_split_passes_all_checks(valid):
+    manifest, groups = valid
     outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
     assert [outcome.found for outcome in outcomes if not outcome.success] == []
     assert list(dict.fromkeys(outcome.check.name for outcome in outcomes)) == [
@@ -54,19 +54,19 @@ def test_a_sound_split_passes_every_check(sound):
     assert gate_error(outcomes, report="page.html") is None
 
 
-def test_what_was_not_asked_for_is_not_checked():
+def test_no_checks_of_folds_or_groups_by_default():
     names = {check.name for check in checks(SplitParams(), CLASSES)}
     assert not {name for name in names if "fold" in name or "group" in name}
 
 
-def test_an_empty_split_fails(sound):
-    manifest, groups = sound
+def test_an_empty_split_fails(valid):
+    manifest, groups = valid
     empty = failed(manifest.assign(split=None, fold=None), groups, "not_empty")
     assert empty["not_empty"] == ("0 images in all splits",)
 
 
-def test_an_id_on_two_sides_fails(sound):
-    manifest, groups = sound
+def test_id_in_two_splits_fails(valid):
+    manifest, groups = valid
     train, test = side(manifest, "train", 0)[0], side(manifest, "test")[0]
     twice = manifest.copy()
     twice.loc[test, "id"] = twice.loc[train, "id"]
@@ -77,33 +77,33 @@ def test_an_id_on_two_sides_fails(sound):
 
 
 BETWEEN = pytest.mark.parametrize(
-    ("other", "suffix", "said"),
+    ("other", "suffix", "message"),
     [(("test", None), "on_one_side", "are in two splits"), (("train", 1), "in_one_fold", "are in two folds")],
     ids=["splits", "folds"],
 )
 
 
 @BETWEEN
-def test_pixels_on_both_sides_fail(sound, other, suffix, said):
-    manifest, groups = sound
+def test_pixels_on_two_sides_fail(valid, other, suffix, message):
+    manifest, groups = valid
     changed = manifest.copy()
     changed.loc[side(manifest, *other)[0], "pixels"] = changed.loc[side(manifest, "train", 0)[0], "pixels"]
     [line] = failed(changed, groups, name := f"pixels_{suffix}")[name]
     assert line.startswith("1 of ")
-    assert f" distinct images {said}: " in line
+    assert f" distinct images {message}: " in line
 
 
 @BETWEEN
-def test_a_pair_on_both_sides_fails(sound, other, suffix, said):
-    manifest, groups = sound
+def test_pair_on_two_sides_fails(valid, other, suffix, message):
+    manifest, groups = valid
     pair = sorted(IDS[side(manifest, *place)[0]] for place in (("train", 0), other))
     [line] = failed(manifest, groups, name := f"near_duplicates_{suffix}", pairs=pairs_table([tuple(pair)]))[name]
-    assert line.startswith(f"1 of 1 near-duplicate pairs {said}: ")
+    assert line.startswith(f"1 of 1 near-duplicate pairs {message}: ")
     assert all(one[:12] in line for one in pair)
 
 
-def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
-    manifest, groups = sound
+def test_pair_with_dropped_image_is_ignored(valid):
+    manifest, groups = valid
     one, other = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "test")[0]]))
     dropped = manifest.copy()
     dropped.loc[dropped["id"] == one, ["split", "fold", "given_split"]] = None
@@ -111,16 +111,16 @@ def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
 
 
 @BETWEEN
-def test_a_group_on_both_sides_fails(sound, other, suffix, said):
-    manifest, groups = sound
+def test_group_on_two_sides_fails(valid, other, suffix, message):
+    manifest, groups = valid
     changed = groups.copy()
     changed[side(manifest, "train", 0)[0]] = changed[side(manifest, *other)[0]]
     [line] = failed(manifest, changed, name := f"groups_{suffix}")[name]
-    assert f"groups {said}: page http://shop.test/" in line
+    assert f"groups {message}: page http://shop.test/" in line
 
 
-def test_a_class_that_a_part_lacks_fails(sound):
-    manifest, groups = sound
+def test_split_without_a_class_fails(valid):
+    manifest, groups = valid
     changed = manifest.copy()
     changed.loc[side(manifest, "val"), "label"] = "coat"
     found = failed(changed, groups, "same_classes", params=LAX)
@@ -132,16 +132,16 @@ def test_a_class_that_a_part_lacks_fails(sound):
     )
 
 
-def test_a_class_that_a_fold_lacks_fails(sound):
-    manifest, groups = sound
+def test_fold_without_a_class_fails(valid):
+    manifest, groups = valid
     changed = manifest.copy()
     changed.loc[manifest["fold"] == 1, "label"] = "coat"
     changed.loc[side(manifest, "val", 0)[0], "label"] = "dress"
     assert failed(changed, groups, "same_classes", params=LAX) == {"same_classes": ("fold 1 has no image of 'dress'",)}
 
 
-def test_a_given_test_image_that_is_not_in_test_fails(sound):
-    manifest, groups = sound
+def test_predefined_test_image_outside_test_fails(valid):
+    manifest, groups = valid
     changed = manifest.copy()
     changed.loc[side(manifest, "train")[:2], "given_split"] = "test"
     total = int((changed["given_split"] == "test").sum())
@@ -150,16 +150,16 @@ def test_a_given_test_image_that_is_not_in_test_fails(sound):
     }
 
 
-def test_a_given_test_image_that_was_dropped_here_fails(sound):
-    manifest, groups = sound
+def test_dropped_predefined_test_image_fails(valid):
+    manifest, groups = valid
     changed = manifest.copy()
     test = side(manifest, "test")[0]
     changed.loc[test, ["split", "reason"]] = [None, f"straddles:{IDS[0]}"]
     assert list(failed(changed, groups, "given_test_kept")) == ["given_test_kept"]
 
 
-def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
-    manifest, groups = sound
+def test_different_class_shares_fail_by_class_and_split(valid):
+    manifest, groups = valid
     found = failed(manifest, groups, "class_shares", params=STRICT)
     counts = manifest.groupby(["split", "label"]).size()
     share = counts["val", "coat"] / counts["val"].sum()
@@ -167,8 +167,8 @@ def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
     assert f"class 'coat' makes up {share:.3g} of val, but {of_all:.3g} of all images" in found["class_shares"]
 
 
-def test_a_critical_failure_names_page_parameter_and_command(sound):
-    manifest, groups = sound
+def test_critical_failure_names_page_parameter_and_command(valid):
+    manifest, groups = valid
     shares = [check for check in checks(STRICT, CLASSES) if check.name == "class_shares"]
     outcomes = run_checks(shares, tables(manifest, TWINS, groups, CLASSES, folds=2))
     error = gate_error(outcomes, report="reports/split.html", fix="add images")
@@ -180,7 +180,7 @@ def test_a_critical_failure_names_page_parameter_and_command(sound):
 
 
 @pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(folds=20, test=0.3, val=0.3)])
-def test_a_class_without_images_in_a_part_or_fold_is_refused_with_what_moves_it(params):
+def test_missing_class_error_has_advice(params):
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
     error = gate_error(found.outcomes, report="reports/split.html")

@@ -1,4 +1,4 @@
-"""A test folder that people gave and that shrank says so: in the numbers, on the pages and on the terminal."""
+"""Dropped images of a predefined test split are reported in metrics, pages and output."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("one_worker")
 
 
 def draw(path, seed):
-    """Write an image that is like no other."""
+    """Write an image without near-duplicates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize((96, 80), Image.Resampling.BICUBIC).save(path)
@@ -33,7 +33,7 @@ def draw(path, seed):
 
 @pytest.fixture
 def run(tmp_path, capsys):
-    """Return what runs the first three stages on a predefined split of 40 train and 10 test images."""
+    """Return a function that runs the first three stages on 40 train and 10 test images."""
     data = tmp_path / "data"
     for n in range(50):
         draw(data / ("train" if n < 40 else "test") / ("coat", "dress")[n % 2] / f"{n:02}.png", n)
@@ -52,18 +52,18 @@ def figures(root, stage):
     return json.loads((root / f"plots/{stage}/full.json").read_text())
 
 
-def test_a_given_test_set_that_shrank_is_counted_and_named_everywhere(tmp_path, run):
+def test_dropped_test_images_are_reported_everywhere(tmp_path, run):
     data = tmp_path / "data"
-    # In train and test under different labels: of the same bytes, then of the same pixels.
+    # In train and test with different labels: equal bytes, then equal pixels.
     shutil.copy(data / "test/coat/40.png", data / "train/dress/copied.png")
     Image.open(data / "test/coat/42.png").save(data / "train/dress/saved.bmp")
     (data / "test/dress/broken.png").write_bytes((data / "test/dress/41.png").read_bytes()[:200])
-    said = run()
+    output = run()
 
     shrunk = "11 given test images became 8: 3 dropped (label conflict 2, truncated 1)"
-    assert f"validate: kept 48 of 52 images; {shrunk}" in said
+    assert f"validate: kept 48 of 52 images; {shrunk}" in output
     advice = "open reports/validate.html, which shows the reasons"
-    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept; {advice}" in said
+    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept; {advice}" in output
     counts = {"given": 11, "kept": 8, "dropped": {"label_conflict": 2, "truncated": 1}}
     numbers = figures(tmp_path, "split")
     assert numbers["given_test"] == figures(tmp_path, "validate")["given_test"] == counts

@@ -18,7 +18,7 @@ def groups(by, **columns):
     return [None if pd.isna(name) else name for name in found]
 
 
-def test_a_page_is_its_address_without_the_place_on_it():
+def test_page_ignores_fragment():
     pages = ["http://a.test/p?x=1#top", "http://a.test/p?x=1", "http://a.test/p?x=2", None]
     one, same, other, none = groups("page", page_url=pages)
     assert one == same != other
@@ -38,7 +38,7 @@ def test_a_page_is_its_address_without_the_place_on_it():
         ("http://[broken", "http://[broken"),
     ],
 )
-def test_one_product_however_one_came_there(one, other):
+def test_product_ignores_query_and_referral(one, other):
     assert product_of(one) == product_of(other)
 
 
@@ -51,7 +51,7 @@ def test_one_product_however_one_came_there(one, other):
         ("http://shop.test/12", "http://store.test/12"),
     ],
 )
-def test_other_products(one, other):
+def test_different_products(one, other):
     assert product_of(one) != product_of(other)
 
 
@@ -64,7 +64,7 @@ def test_other_products(one, other):
         ("data/train/coat/A17_1.jpg", "data/test/coat/A17_2.jpg"),
     ],
 )
-def test_files_that_differ_in_a_number_at_the_end_are_of_one_product(one, other):
+def test_numbered_files_are_one_product(one, other):
     first, second = groups("product", image_url=[one, other])
     assert first == second is not None
 
@@ -79,25 +79,25 @@ def test_files_that_differ_in_a_number_at_the_end_are_of_one_product(one, other)
         ("data/coat/_1.jpg", "data/coat/_2.jpg"),
     ],
 )
-def test_files_of_other_products(one, other):
+def test_files_of_different_products(one, other):
     first, second = groups("product", image_url=[one, other])
     assert first != second
 
 
-def test_an_image_from_the_web_without_a_page_stands_by_itself():
+def test_image_without_page_has_no_group():
     assert groups("product", image_url=["http://cdn.test/A_1.jpg"], source=["urls"]) == [None]
     assert groups("page", image_url=["data/coat/A_1.jpg"]) == [None]
 
 
 @settings(max_examples=25)
 @given(st.text(max_size=40))
-def test_any_text_for_an_address_names_something(text):
+def test_accepts_malformed_urls(text):
     assert product_of(text).startswith("product ")
     assert page_of(text).startswith("page ")
 
 
 @pytest.mark.parametrize("by", ["page", "product"])
-def test_the_name_follows_from_the_row_alone(by):
+def test_group_name_depends_on_its_row_only(by):
     pages = ["http://a.test/1", "http://a.test/2", None, "http://a.test/1", "http://b.test/1?x"]
     assert groups(by, page_url=pages) == [groups(by, page_url=[page])[0] for page in pages]
 
@@ -106,7 +106,7 @@ MEMBERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([None,
 
 
 def joined(members):
-    """Return the clusters, found by joining them as long as there is something to join."""
+    """Return the clusters by joining members repeatedly until nothing changes."""
     found = [group for group, _ in members]
     while True:
         before = list(found)
@@ -119,12 +119,12 @@ def joined(members):
 
 @settings(max_examples=25)
 @given(MEMBERS)
-def test_they_are_what_joining_one_by_one_comes_to(members):
+def test_clusters_are_connected_components(members):
     groups, names = (np.array([member[place] for member in members], object) for place in (0, 1))
     assert clusters(groups, names).tolist() == joined(members)
 
 
-def test_without_given_groups_they_are_the_near_duplicates():
+def test_clusters_without_groups_are_near_duplicates():
     groups = np.array(["a", "a", "b"], object)
     assert clusters(groups, None).tolist() == ["a", "a", "b"]
     assert clusters(groups, np.array([None, pd.NA, np.nan], object)).tolist() == ["a", "a", "b"]

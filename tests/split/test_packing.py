@@ -1,4 +1,4 @@
-"""Packed rows are the fitted images, and a pass that fails leaves nothing behind."""
+"""Packing of images."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ PARAMS = SplitParams(image_size=20)
 
 @pytest.fixture
 def manifest(project):
-    """Forty images, every fourth in val, and two that were dropped."""
+    """Return a manifest of 42 images: every fourth in val, two dropped, the others in train."""
     frame = project.manifest[:42].copy()
     part = np.where(np.arange(42) % 4 == 0, "val", "train").astype(object)
     part[[3, 20]] = None
@@ -37,7 +37,7 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_each_row_is_its_image_fitted(project, manifest):
+def test_rows_are_fitted_images(project, manifest):
     pack(manifest, project.images, project.out, PARAMS, LIMITS, workers=1)
     for part, rows in manifest.groupby("split"):
         pixels = open_images(project.out, part)
@@ -49,7 +49,7 @@ def test_each_row_is_its_image_fitted(project, manifest):
     assert files(project.out) == ["preprocessing.json", *names]
 
 
-def test_images_are_fitted_as_the_params_say(project, manifest):
+def test_fits_images_according_to_params(project, manifest):
     params = SplitParams(image_size=8, aspect="crop", resize="box")
     pack(manifest[:1], project.images, project.out, params, LIMITS, workers=1)
     expected = fit(decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
@@ -59,7 +59,7 @@ def test_images_are_fitted_as_the_params_say(project, manifest):
 
 
 @pytest.mark.slow
-def test_any_number_of_processes_writes_the_same_bytes(project, manifest, tmp_path):
+def test_output_does_not_depend_on_workers(project, manifest, tmp_path):
     for workers in (1, 3):
         pack(manifest, project.images, tmp_path / str(workers), PARAMS, LIMITS, workers=workers)
     assert files(tmp_path / "1") == files(tmp_path / "3")
@@ -75,7 +75,7 @@ def test_any_number_of_processes_writes_the_same_bytes(project, manifest, tmp_pa
     ],
     ids=["gone", "another"],
 )
-def test_a_changed_image_stops_the_pass_and_leaves_nothing(project, manifest, damage, message):
+def test_changed_image_raises_and_leaves_no_files(project, manifest, damage, message):
     path = project.images / manifest["path"].iloc[-1]
     damage(path)
     with pytest.raises(ManifestError, match=message) as caught:
@@ -85,22 +85,22 @@ def test_a_changed_image_stops_the_pass_and_leaves_nothing(project, manifest, da
     assert files(project.out) == []
 
 
-def test_an_image_that_no_longer_decodes_is_a_message(project, manifest):
-    # What validate found says 1 x 1 pixel, so this image is too large now.
+def test_undecodable_image_raises(project, manifest):
+    # With dimensions of 1 x 1 in the manifest, the image is too large.
     manifest.loc[0, ["width", "height"]] = 1
     with pytest.raises(ManifestError, match=f"no longer decodes .too_many_pixels: {WIDTH} x {HEIGHT}."):
         pack(manifest[:1], project.images, project.out, PARAMS, LIMITS, workers=1)
     assert files(project.out) == []
 
 
-def test_an_image_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
-    """A vast one: what is done before anybody looks at the time is taken, however long it took."""
+def test_timeout_names_image_and_leaves_no_files(project, manifest):
+    # The image must be large, because a decode that ends before the first check of the time is accepted.
     side = 6_000
     content = io.BytesIO()
     Image.new("RGB", (side, side)).save(content, "PNG", compress_level=1)
     first = manifest.iloc[0].copy()
     first["id"] = hashlib.sha256(content.getvalue()).hexdigest()
-    first["path"], first["width"], first["height"] = "vast.png", side, side
+    first["path"], first["width"], first["height"] = "large.png", side, side
     (project.images / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
         pack(pd.DataFrame([first]), project.images, project.out, PARAMS, RowLimits(1e-9, 512 << 20), workers=1)

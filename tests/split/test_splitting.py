@@ -1,4 +1,4 @@
-"""Parts, folds and metrics of a split."""
+"""Splits, folds and metrics."""
 
 import functools
 
@@ -15,7 +15,7 @@ from pixmill.split import split
 from pixmill.split.splitting import Split, assign, metrics, plot_table, summary
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
-# Wide shares, so that each class has images in each part whoever goes.
+# Large shares, so that each class has images in each split after dropping.
 PARAMS = SplitParams(val=0.3, test=0.3)
 TWO_FOLDS = PARAMS.model_copy(update={"folds": 2})
 FOLDED = PARAMS.model_copy(update={"folds": 3})
@@ -31,7 +31,7 @@ ROWS = st.sets(st.integers(40, 79), max_size=16)
 
 
 def places(manifest, params=PARAMS):
-    """Return where each image is kept: its part and its fold, by id."""
+    """Return split and fold of each kept image by id."""
     return places_in(assign(manifest, pairs_table([]), params, classes=CLASSES).manifest)
 
 
@@ -42,7 +42,7 @@ def places_in(frame):
 
 
 def placed(pairs, params):
-    """Return the manifest where these are near-duplicates, and where it keeps each image."""
+    """Return the manifest for the given near-duplicates, and split and fold of each kept image."""
     frame = assign(table(IDS), pairs_table(pairs), params, classes=CLASSES).manifest
     return frame, places_in(frame)
 
@@ -58,21 +58,21 @@ def without(rows, **columns):
 
 @functools.cache
 def whole(params):
-    """Return where each image is kept where none is gone and none is like another."""
+    """Return split and fold of each image without removed images and near-duplicates."""
     return places(without(set(), page_url=PAGES), params=params)
 
 
 @pytest.mark.parametrize("params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"])
 @settings(max_examples=10)
 @given(gone=ROWS)
-def test_no_image_moves_when_others_come_or_go(params, gone):
+def test_image_keeps_its_split_when_others_change(params, gone):
     fewer = places(without(gone, page_url=PAGES), params=params)
     assert fewer == {name: whole(params)[name] for n, name in enumerate(IDS) if n not in gone}
 
 
 @settings(max_examples=15)
 @given(PAIRS)
-def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
+def test_drops_straddlers_with_reason(pairs):
     before = whole(PARAMS)
     frame, after = placed(pairs, PARAMS)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
@@ -87,7 +87,7 @@ def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
 
 @settings(max_examples=15)
 @given(PAIRS)
-def test_no_kept_pair_lies_in_two_folds(pairs):
+def test_no_kept_pair_is_in_two_folds(pairs):
     frame, after = placed(pairs, FOLDED)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
     apart = frame[frame["reason"].fillna("").str.startswith("straddles_folds:")]
@@ -96,7 +96,7 @@ def test_no_kept_pair_lies_in_two_folds(pairs):
         assert other in after
 
 
-def test_the_columns_are_those_of_the_manifest_and_folds_are_those_of_train_and_val():
+def test_manifest_has_its_columns_and_folds_exclude_test():
     frame = assign(table(IDS), pairs_table([]), FOLDED, classes=CLASSES).manifest
     assert list(frame.columns) == SPLIT.names
     assert frame["fold"].isna().eq(frame["split"] == "test").all()
@@ -105,13 +105,13 @@ def test_the_columns_are_those_of_the_manifest_and_folds_are_those_of_train_and_
     assert assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest["fold"].isna().all()
 
 
-def test_folds_leave_the_parts_as_they_are():
+def test_folds_do_not_change_splits():
     assert {name: part for name, (part, _) in places(table(IDS), params=FOLDED).items()} == {
         name: part for name, (part, _) in places(table(IDS)).items()
     }
 
 
-def test_the_same_pixels_are_on_one_side_though_a_person_kept_them_twice():
+def test_equal_pixels_are_in_one_split():
     pixels = [f"{number // 2}" for number in range(80)]
     frame = assign(table(IDS, pixels=pixels), pairs_table([]), FOLDED, classes=CLASSES).manifest
     kept = frame[frame["split"].notna()]
@@ -120,7 +120,7 @@ def test_the_same_pixels_are_on_one_side_though_a_person_kept_them_twice():
     assert {reason.split(":")[0] for reason in frame["reason"].dropna()} == {"straddles", "straddles_folds"}
 
 
-def test_a_group_is_on_one_side():
+def test_group_is_in_one_split():
     manifest = table(IDS, page_url=PAGES)
     frame = assign(manifest, pairs_table([]), PAGED.model_copy(update={"folds": 3}), classes=CLASSES).manifest
     assert frame["split"].notna().all()
@@ -134,14 +134,14 @@ def test_a_group_is_on_one_side():
     )
 
 
-def test_an_image_without_a_group_stands_by_itself():
+def test_image_without_group_is_assigned_by_id():
     pages = [None if number % 2 else f"http://shop.test/{number}" for number in range(80)]
     by_page = places(table(IDS, page_url=pages), params=PAGED)
     alone = places(table(IDS))
     assert [by_page[IDS[n]] == alone[IDS[n]] for n in range(1, 80, 2)] == [True] * 40
 
 
-def test_what_validate_dropped_has_no_part_and_keeps_its_reason():
+def test_dropped_images_have_no_split_and_keep_their_reason():
     manifest = table(IDS)
     manifest.loc[3, ["verdict", "reason"]] = ["drop", "truncated"]
     frame = assign(manifest, pairs_table([(IDS[0], IDS[3])]), PARAMS, classes=CLASSES).manifest
@@ -149,14 +149,14 @@ def test_what_validate_dropped_has_no_part_and_keeps_its_reason():
     assert frame["split"].isna().sum() == 1
 
 
-def test_rows_count_up_by_id_within_a_part():
+def test_rows_are_numbered_by_id_within_a_split():
     frame = assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest
     for _, part in frame.groupby("split"):
         assert part["id"].is_monotonic_increasing
         assert part["row"].tolist() == list(range(len(part)))
 
 
-def test_a_kept_image_of_no_class_is_refused():
+def test_rejects_kept_image_with_unknown_class():
     with pytest.raises(ManifestError, match="validate kept images labelled dress"):
         assign(table(IDS), pairs_table([]), PARAMS, classes=("coat",))
 
@@ -164,38 +164,38 @@ def test_a_kept_image_of_no_class_is_refused():
 GIVEN = ["test" if number % 4 < 2 else "train" for number in range(80)]
 
 
-def test_a_split_that_people_made_is_kept():
+def test_predefined_split_is_kept():
     frame = assign(table(IDS, given_split=GIVEN), pairs_table([]), PARAMS, classes=CLASSES).manifest
     given = pd.Series(GIVEN)
     assert set(frame.loc[given == "test", "split"]) == {"test"}
-    # They made no validation part: it is taken from theirs for training.
+    # Without a predefined validation split, it is drawn from training.
     assert set(frame.loc[given == "train", "split"]) == {"train", "val"}
 
 
-def test_a_validation_part_that_people_made_is_the_only_one():
+def test_predefined_validation_split_is_the_only_one():
     given = ["test", "test", "val", "val", "train", "train", "train", "train"] * 10
     frame = assign(table(IDS, given_split=given), pairs_table([]), PARAMS, classes=CLASSES).manifest
     assert list(frame["split"]) == given
 
 
-def test_a_near_duplicate_across_a_given_split_leaves_the_training_side():
+def test_near_duplicate_across_predefined_splits_is_dropped_from_train():
     frame = assign(table(IDS, given_split=GIVEN), pairs_table([(IDS[0], IDS[2])]), PARAMS, classes=CLASSES).manifest
     assert frame.loc[2, "reason"] == f"straddles:{IDS[0]}"
     assert frame.loc[0, "split"] == "test"
 
 
-def test_a_group_that_people_put_on_both_sides_stays_on_the_higher_one():
+def test_group_in_two_predefined_splits_stays_in_the_higher_one():
     pages = [f"http://shop.test/{number // 3}" if number < 12 else None for number in range(80)]
     manifest = table(IDS, given_split=GIVEN, page_url=pages)
     frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
     kept = frame[frame["split"].notna()]
     assert kept.groupby("page_url")["split"].nunique().max() == 1
     assert (frame.loc[np.array(GIVEN) == "test", "split"] == "test").all()
-    # 0 and 1 were given to test, 2 to train; all three are of one page.
+    # 0 and 1 are predefined as test, 2 as train; all three are of one page.
     assert frame.loc[2, "reason"] == f"straddles_group:{IDS[0]}"
 
 
-def test_what_people_gave_wins_over_the_group_and_the_validation_part_is_taken_by_it():
+def test_predefined_split_overrides_groups_and_validation_follows_groups():
     given = ["test"] * 20 + ["train"] * 60
     manifest = table(IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)])
     frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
@@ -205,7 +205,7 @@ def test_what_people_gave_wins_over_the_group_and_the_validation_part_is_taken_b
     assert set(frame["split"][20:]) == {"train", "val"}
 
 
-def test_the_suite_holds_for_what_was_split():
+def test_checks_pass_after_split():
     pairs = pairs_table([(a, b) for a, b in zip(IDS[:6], IDS[6:12], strict=True)])
     manifest = table(IDS, page_url=PAGES, given_split=[*GIVEN[:20], *[None] * 60])
     params = PARAMS.model_copy(update={"folds": 2, "group_by": "product"})
@@ -224,7 +224,7 @@ def found():
     return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, (), 2)
 
 
-def test_what_was_dropped_here_is_told_apart_from_what_validate_dropped(found):
+def test_dropped_lists_only_images_dropped_by_split(found):
     dropped = found.dropped
     assert IDS[79] not in set(dropped["id"])
     kept = set(found.manifest.loc[found.manifest["split"].notna(), "id"])
@@ -234,7 +234,7 @@ def test_what_was_dropped_here_is_told_apart_from_what_validate_dropped(found):
     assert set(dropped["part"]) <= {"train", "val"}
 
 
-def test_nothing_dropped_is_an_empty_table():
+def test_dropped_may_be_empty():
     assigned = assign(table(IDS), pairs_table([]), TWO_FOLDS, classes=CLASSES)
     nothing = assigned.dropped
     assert list(nothing.columns) == ["id", "label", "part", "word", "other"]
@@ -252,12 +252,12 @@ def test_metrics_add_up(found):
     assert set(numbers["folds"][0]) == set(CLASSES)
 
 
-def test_without_folds_there_are_none_in_the_metrics():
+def test_metrics_without_folds():
     assigned = assign(table(IDS), pairs_table([]), SplitParams(), classes=CLASSES)
     assert "folds" not in metrics(Split(assigned.manifest, None, assigned.dropped, pairs_table([]), CLASSES, (), None))
 
 
-def test_the_plot_has_a_row_a_part_and_class_with_its_share(found):
+def test_plot_has_a_row_per_split_and_class(found):
     numbers, plot = metrics(found), plot_table(found)
     assert list(plot.columns) == ["part", "label", "name", "n", "share"]
     for row in plot.to_dict("records"):
@@ -266,7 +266,7 @@ def test_the_plot_has_a_row_a_part_and_class_with_its_share(found):
         assert row["share"] == pytest.approx(row["n"] / sum(numbers[row["part"]].values()), abs=1e-6)
 
 
-def test_the_summary_is_one_line(found):
+def test_summary(found):
     sizes = found.manifest["split"].value_counts()
     dropped = metrics(found)["dropped"]
     assert summary(found) == (

@@ -1,4 +1,4 @@
-"""The stage as DVC runs it: whole or not at all, and the same bytes each time."""
+"""The stage split."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ WRITTEN = [
 
 @pytest.fixture
 def command(project, repository):
-    """Return how the stage is started, as keyword arguments of subprocess."""
+    """Return the command of the stage as keyword arguments of subprocess."""
     set_params(project)
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     return {"args": [sys.executable, "-m", "stages.split"], "cwd": project.root, "env": environment}
@@ -67,7 +67,7 @@ def outputs(root):
     return dict(sorted((path.relative_to(root).as_posix(), path.read_bytes()) for path in files))
 
 
-def test_it_writes_all_that_is_promised(project, capsys):
+def test_writes_all_outputs(project, capsys):
     main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0)))
     first, second = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"split: \d+ train, \d+ val, \d+ test; 0 dropped to prevent leakage", first)
@@ -94,7 +94,7 @@ def test_it_writes_all_that_is_promised(project, capsys):
 
 
 def kill_while_it_packs(command, project):
-    """Kill it before its first part is whole; a busy machine may look too late, so try again then."""
+    """Kill the stage while it packs the first split; retry if it was too late."""
     for _ in range(5):
         shutil.rmtree(project.out)
         with subprocess.Popen(**command) as process:
@@ -103,11 +103,11 @@ def kill_while_it_packs(command, project):
             process.kill()
         if not (project.out / "train.json").exists():
             return
-    pytest.fail("it was past that moment each time")
+    pytest.fail("the stage finished packing before it was killed")
 
 
 @pytest.mark.slow
-def test_killed_while_it_packs_it_ends_with_the_same_bytes(command, project):
+def test_rerun_after_kill_gives_the_same_bytes(command, project):
     workspace, params = Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0))
     main(workspace, params)
     undisturbed = outputs(project.root)
@@ -118,7 +118,7 @@ def test_killed_while_it_packs_it_ends_with_the_same_bytes(command, project):
 
 
 @pytest.mark.slow
-def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(project):
+def test_full_disk_raises_and_leaves_no_partial_files(project):
     params = parse_params(PARAMS.format(size=256, tolerance=1.0))
     with (
         pytest.raises(PixmillError) as caught,
@@ -132,7 +132,7 @@ def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(project
     assert not (project.out / "manifest.parquet").exists()
 
 
-def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
+def test_failed_gate_writes_page_and_metrics_only(project):
     with pytest.raises(GateError, match="1 critical check failed\n  class_shares: ") as caught:
         main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=0.0)))
     assert caught.value.next == (
@@ -146,7 +146,7 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
     assert "Split checks failed" in (project.root / "reports/split.html").read_text()
 
 
-def test_a_missing_table_is_a_message_with_the_command_that_makes_it(project):
+def test_missing_table_names_the_command(project):
     (project.root / "artifacts" / "validate" / "pairs.parquet").unlink()
     with pytest.raises(ManifestError, match=r"pairs\.parquet is missing") as caught:
         main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0)))

@@ -1,4 +1,4 @@
-"""After the straddlers are gone, no link crosses; and no more are gone than need be."""
+"""Images dropped to prevent leakage between splits and folds."""
 
 import itertools
 
@@ -31,7 +31,7 @@ LINKS = st.builds(links, PAIRS, SETS)
 
 
 def linked(found):
-    """Return every linked pair, by definition."""
+    """Return all linked pairs."""
     pairs = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
     for numbers in found.sets:
         pairs |= {(a, b) for a, b in itertools.combinations(range(COUNT), 2) if numbers[a] == numbers[b] >= 0}
@@ -44,17 +44,17 @@ def sides(*letters):
 
 @settings(max_examples=25)
 @given(st.lists(st.booleans(), min_size=COUNT, max_size=COUNT).map(np.array), LINKS)
-def test_the_nearest_is_the_first_that_is_linked(wanted, found):
+def test_nearest_is_the_first_linked_image(wanted, found):
     pairs = linked(found)
     for row, first in enumerate(nearest(wanted, found).tolist()):
         alike = [other for other in range(COUNT) if wanted[other] and (min(row, other), max(row, other)) in pairs]
-        # A wanted image finds itself in a set.
+        # A wanted image in a set finds itself.
         in_set = wanted[row] and any(numbers[row] >= 0 for numbers in found.sets)
         assert first == min([*alike, *([row] if in_set else [])], default=COUNT)
 
 
 def by_definition(assigned, pairs):
-    """Return who goes because of whom, by the rule in words: val against test, then train against what is kept."""
+    """Return dropped rows with their rivals: val against test, then train against the remaining images."""
     dropped = {}
     for side in (VAL, TRAIN):
         for row in range(COUNT):
@@ -68,7 +68,7 @@ def by_definition(assigned, pairs):
 
 @settings(max_examples=25)
 @given(SIDES, LINKS)
-def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
+def test_drops_by_rank_until_no_link_crosses_splits(assigned, found):
     against, kind = straddlers(assigned, found)
     pairs = linked(found)
     dropped = {row: other for row, other in enumerate(against.tolist()) if other >= 0}
@@ -81,7 +81,7 @@ def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
 
 @settings(max_examples=25)
 @given(SIDES, LINKS, LINKS)
-def test_kinds_together_drop_what_all_links_together_drop(assigned, one, other):
+def test_kinds_are_combined(assigned, one, other):
     against, kind = straddlers(assigned, one, other)
     dropped = by_definition(assigned, linked(one) | linked(other))
     assert np.flatnonzero(against >= 0).tolist() == sorted(dropped)
@@ -92,37 +92,37 @@ def test_kinds_together_drop_what_all_links_together_drop(assigned, one, other):
 
 @settings(max_examples=25)
 @given(SIDES, PAIRS, st.randoms())
-def test_the_order_of_the_pairs_does_not_matter(assigned, pairs, random):
+def test_order_of_pairs_does_not_matter(assigned, pairs, random):
     shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
     np.testing.assert_array_equal(straddlers(assigned, links(pairs))[0], straddlers(assigned, links(shuffled))[0])
 
 
 @settings(max_examples=25)
 @given(SIDES, LINKS)
-def test_the_test_part_keeps_its_images(assigned, found):
+def test_test_split_keeps_its_images(assigned, found):
     against, _ = straddlers(assigned, found)
     assert (against[assigned == TEST] < 0).all()
     assert (against[assigned < 0] < 0).all()
 
 
-def test_the_train_member_goes_then_the_val_member():
+def test_drops_train_before_val():
     pair = links([(0, 1)])
     assert straddlers(sides("train", "test"), pair)[0].tolist() == [1, -1]
     assert straddlers(sides("train", "val"), pair)[0].tolist() == [1, -1]
     assert straddlers(sides("test", "val"), pair)[0].tolist() == [-1, 0]
 
 
-def test_pairs_within_a_part_stay():
+def test_pairs_within_a_split_stay():
     assert straddlers(sides("train", "train"), links([(0, 1)]))[0].tolist() == [-1, -1]
 
 
-def test_in_a_chain_an_image_stays_whose_only_likeness_is_gone():
+def test_train_image_stays_if_its_link_was_dropped():
     assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
 
 
 @settings(max_examples=25)
 @given(FOLDS, LINKS)
-def test_no_kept_link_crosses_folds_and_who_goes_is_too_like_one_that_stays(folds, found):
+def test_drops_only_images_linked_across_folds(folds, found):
     against = fold_straddlers(folds, found)
     left = np.where(against < 0, folds, -1)
     pairs = linked(found)
@@ -136,11 +136,11 @@ def test_no_kept_link_crosses_folds_and_who_goes_is_too_like_one_that_stays(fold
 
 @settings(max_examples=25)
 @given(FOLDS, PAIRS, SETS, st.randoms())
-def test_the_order_of_the_pairs_does_not_matter_to_folds(folds, pairs, sets, random):
+def test_order_of_pairs_does_not_matter_for_folds(folds, pairs, sets, random):
     shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
     one, other = fold_straddlers(folds, links(pairs, sets)), fold_straddlers(folds, links(shuffled, sets))
     np.testing.assert_array_equal(one, other)
 
 
-def test_in_a_chain_across_folds_every_second_goes():
+def test_drops_every_second_image_of_a_chain_across_folds():
     assert fold_straddlers(np.array([0, 1, 2, 0], np.int32), links([(0, 1), (1, 2), (2, 3)])).tolist() == [-1, 0, -1, 2]

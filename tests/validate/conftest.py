@@ -1,4 +1,4 @@
-"""A scraped folder in small: images made here, with the tables that scrape would write."""
+"""A small scraped folder with its tables."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ from tests.images.samples import encoded
 
 
 def image(seed: int, *, side: int = 64, kind: str = "PNG", **options: Any) -> bytes:
-    """Return an image of smooth random shapes: none is a near-duplicate of another."""
+    """Return an image of smooth random shapes without near-duplicates."""
     return encoded(shapes(seed, side=side), kind, **options)
 
 
@@ -30,20 +30,20 @@ def shapes(seed: int, *, side: int = 64) -> Image.Image:
 
 
 def blocks(seed: int, width: int = 40, height: int = 40, *, least: int = 0, most: int = 256) -> Image.Image:
-    """Return an image of random blocks: as sharp as can be, and a near-duplicate of no other."""
+    """Return a sharp image of random blocks without near-duplicates."""
     values = np.random.default_rng(seed).integers(least, most, (height // 4, width // 4, 3), dtype=np.uint8)
     return Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST)
 
 
 @dataclass
 class Scrape:
-    """A folder as scrape leaves it."""
+    """The folder of scrape."""
 
     folder: Path
     sightings: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, label: str, content: bytes, name: str | None = None, **columns: Any) -> str:
-        """Put an image there and return its id; columns are those of its sighting."""
+        """Add an image and return its id; ``columns`` are those of its sighting."""
         key = hashlib.sha256(content).hexdigest()
         kind = sniff(content)
         path = self.folder / "images" / key[:2] / f"{key}{EXTENSIONS.get(kind, '')}"
@@ -70,11 +70,11 @@ class Scrape:
         return key
 
     def fill(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
-        """Put ordinary images there."""
+        """Add typical images."""
         return [self.add(label, image(start + seed, **options)) for seed in range(count)]
 
     def fill_sharply(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
-        """Put images there that no expectation of the gate finds fault with."""
+        """Add images that pass all checks."""
         return [self.add(label, encoded(blocks(start + seed, **options), "PNG")) for seed in range(count)]
 
     def path(self, key: str) -> Path:
@@ -103,7 +103,7 @@ class Scrape:
         return manifest, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
 
     def write(self) -> None:
-        """Write both tables beside the images."""
+        """Write both tables into the folder."""
         manifest, sightings = self.tables()
         write_table(self.folder / "manifest.parquet", manifest, SCRAPED)
         write_table(self.folder / "sightings.parquet", sightings, SIGHTINGS)
@@ -117,10 +117,14 @@ class Scrape:
         gate: Collection[str] | None = (),
         **params: Any,
     ) -> Validation:
-        """Run the stage's function on what is there, in this process.
+        """Validate the images in this process.
 
-        Great Expectations takes half a second of CPU time for all checks: ``gate`` names those that are run; ``None``
-        stands for all.
+        Args:
+            classes: The classes.
+            decisions: The decisions.
+            root: Project folder with plugins.
+            gate: Names of the checks to run; ``None``: all, which takes half a second.
+            params: The section ``validate``.
         """
 
         def some(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Outcome]:
@@ -142,7 +146,7 @@ class Scrape:
 
 
 def reasons(validation: Validation) -> Mapping[str, str]:
-    """Return why images were dropped, by id."""
+    """Return the reasons of dropped images by id."""
     return dict(validation.manifest.set_index("id")["reason"].dropna())
 
 

@@ -1,4 +1,4 @@
-"""Makers of files that mean harm, or were harmed: cut, flipped, swollen, disguised. The same ones on every machine."""
+"""Malicious and damaged files: truncated, bit-flipped, bombs, disguised. Deterministic."""
 
 import io
 import itertools
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 WIDE, HIGH = 40_000, 25_000
-"""The sides of a bomb of 10⁹ pixels."""
+"""Dimensions of a bomb of 10⁹ pixels."""
 
 PIXELS = "pixels"
 
@@ -42,12 +42,12 @@ BLACK = zlib.compress(bytes(4 * (1 + 4 * 3)))
 
 @dataclass(frozen=True)
 class Hostile:
-    """A file and what may come of it.
+    """A file with its permitted outcomes.
 
     Args:
-        name: What was done to it.
-        content: Its bytes.
-        outcomes: The reasons that are right, or ``pixels``.
+        name: Name of the case.
+        content: Bytes of the file.
+        outcomes: Permitted reasons, or ``pixels``.
     """
 
     name: str
@@ -61,13 +61,13 @@ def hostile(name: str, content: bytes, *outcomes: str) -> Hostile:
 
 @cache
 def hostile_files() -> list[Hostile]:
-    """Return all of them: 1,000 and more."""
+    """Return all files, more than 1,000."""
     return [*truncations(), *flips(), *bombs(), *mazes(), *disguises(), *scraps()]
 
 
 @cache
 def wholes() -> dict[str, bytes]:
-    """Return sound small files: each format, and its chief variants."""
+    """Return small valid files of each format and its main variants."""
     image = shapes(0, 24, 16)
     frames: dict[str, Any] = {"save_all": True, "append_images": [shapes(seed, 24, 16) for seed in (1, 2)]}
     files = {
@@ -99,9 +99,9 @@ def wholes() -> dict[str, bytes]:
 
 
 def truncations(step: int = 10) -> Iterator[Hostile]:
-    """Cut each whole file at every ``step``-th byte."""
+    """Yield each valid file truncated at every ``step``-th byte."""
     for name, content in wholes().items():
-        # What stands behind the pixels may be missing: an end mark, further frames or pages.
+        # Data after the pixels may be missing: an end marker, further frames or pages.
         enough = len(content)
         if name.startswith("png"):
             data = content.index(b"IDAT")
@@ -109,7 +109,7 @@ def truncations(step: int = 10) -> Iterator[Hostile]:
         elif name in ("gif", "gif-animated", "tiff-pages"):
             enough = 16
         for size in range(0, len(content), step):
-            # Before the sixteenth byte a file need not tell yet what it is.
+            # The format need not be recognisable from fewer than 16 bytes.
             outcomes = {"truncated", "broken"} | ({"empty", "unknown"} if size < 16 else set())
             if size >= enough:
                 outcomes.add(PIXELS)
@@ -117,7 +117,7 @@ def truncations(step: int = 10) -> Iterator[Hostile]:
 
 
 def flips(each: int = 24) -> Iterator[Hostile]:
-    """Flip one to four bits of each whole file, ``each`` times."""
+    """Yield ``each`` variants of each valid file with one to four flipped bits."""
     outcomes = {PIXELS, "broken", "truncated", "unknown", "too_many_pixels", "too_complex"}
     for place, (name, content) in enumerate(wholes().items()):
         chance = np.random.default_rng(place)
@@ -129,7 +129,7 @@ def flips(each: int = 24) -> Iterator[Hostile]:
 
 
 def bombs() -> Iterator[Hostile]:
-    """Claim, or unpack to, far more than a small file should."""
+    """Yield small files that claim or unpack to very large data."""
     size = struct.pack(">II", WIDE, HIGH)
     large = "too_many_pixels"
     rows = zlib.compress(bytes(4096))
@@ -167,7 +167,7 @@ def bombs() -> Iterator[Hostile]:
 
 
 def mazes() -> Iterator[Hostile]:
-    """Lead a reader round in circles, or past very many small things."""
+    """Yield files with loops or very many small parts."""
     pixels = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 278: 4, 279: 16}
     yield hostile("tiff-own-successor", tiff_of(ifd(pixels, following=24)), PIXELS)
     for tag in (330, 34_665, 34_853, 40_965):
@@ -205,7 +205,7 @@ def mazes() -> Iterator[Hostile]:
 
 
 def disguises() -> Iterator[Hostile]:
-    """Be two things at once, or not what the name says."""
+    """Yield files of two formats at once or of another format than their signature."""
     files = wholes()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -234,7 +234,7 @@ def disguises() -> Iterator[Hostile]:
 
 
 def scraps() -> Iterator[Hostile]:
-    """Be nothing, or next to nothing."""
+    """Yield empty and nearly empty files."""
     yield hostile("nothing", b"", "empty")
     heads = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
     heads += [b"RIFF\0\0\0\0WEBP", b"BM" + bytes(12) + b"\x28\0\0\0", b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic"]
@@ -249,14 +249,14 @@ def scraps() -> Iterator[Hostile]:
 
 
 def png_of(width: int, height: int, data: bytes, before: bytes = b"", *, colour: int = 2) -> bytes:
-    """Return a PNG of some packed rows, right by its checksums."""
+    """Return a PNG of compressed rows with valid checksums."""
     head = png_bytes(np.zeros((1, 1, 3), np.uint8))[:8]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return head + chunk(b"IHDR", header) + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def gif_of(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
-    """Return a GIF that holds the code of one pixel, and has no colours."""
+    """Return a GIF with the code of one pixel and without a palette."""
     sizes = struct.pack("<HH", *screen), struct.pack("<HH", *frame)
     return b"GIF89a" + sizes[0] + b"\0\0\0,\0\0\0\0" + sizes[1] + b"\0\2\2\x44\1\0;"
 
@@ -267,12 +267,12 @@ def riff(body: bytes) -> bytes:
 
 
 def tiff_of(directories: bytes, behind: bytes = b"") -> bytes:
-    """Return a TIFF whose first directory is at byte 24, behind sixteen bytes of pixels at byte 8."""
+    """Return a TIFF with 16 bytes of pixels at byte 8 and the first directory at byte 24."""
     return b"II*\0" + struct.pack("<I", 24) + bytes(range(0, 160, 10)) + directories + behind
 
 
 def ifd(tags: dict[int, int | tuple[int, int]], *, following: int = 0) -> bytes:
-    """Return a directory of whole numbers; a pair is a count and where so many numbers are."""
+    """Return a directory of integers; a pair is a count and an offset."""
     entries = [
         struct.pack("<HHII", tag, 4, *(value if isinstance(value, tuple) else (1, value)))
         for tag, value in sorted(tags.items())
@@ -281,7 +281,7 @@ def ifd(tags: dict[int, int | tuple[int, int]], *, following: int = 0) -> bytes:
 
 
 def jpeg_of_scans(count: int, *, between: bytes = b"") -> bytes:
-    """Return a progressive JPEG whose last scan comes again and again."""
+    """Return a progressive JPEG that repeats its last scan."""
     content = wholes()["jpeg-progressive"]
     last = content.rindex(b"\xff\xda")
     return content[:last] + (content[last:-2] + between) * count + b"\xff\xd9"

@@ -1,4 +1,4 @@
-"""A validation made of rows, for what only reads it: no image is decoded, no expectation run."""
+"""Validations made from rows, without images and checks."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def key(number: int) -> str:
-    """Return the id of the image of this number."""
+    """Return the id of image ``number``."""
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
 def kept(number: int, label: str | None = "coat", **columns: Any) -> dict[str, Any]:
-    """Return the row of a kept image that differs from all others."""
+    """Return the row of a distinct kept image."""
     row = dict.fromkeys(VALIDATED.names) | {
         "id": key(number),
         "label": label,
@@ -62,13 +62,13 @@ def unread(number: int, reason: str, label: str | None = "coat", **columns: Any)
 
 
 def seen(number: int, label: str = "coat", place: str = "", **columns: Any) -> dict[str, Any]:
-    """Return a sighting of the image of this number."""
+    """Return a sighting of image ``number``."""
     url = place or f"data/{label}/{number:04}.png"
     return dict.fromkeys(SIGHTINGS.names) | {"id": key(number), "label": label, "image_url": url} | columns
 
 
 def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:
-    """Return rows as the stage has them."""
+    """Return rows as a table with the types of the stage."""
     frame = pd.DataFrame(list(rows), columns=schema.names)
     for field in schema:
         kind = _NULLABLE.get(field.type) or (pd.StringDtype("pyarrow") if field.type == pa.string() else None)
@@ -90,9 +90,9 @@ def validation(
 
     Args:
         rows: The manifest's rows, in any order.
-        sightings: The sightings behind them.
-        pairs: Near-duplicates by number, and how alike they are.
-        classes: The declared labels.
+        sightings: The sightings.
+        pairs: Near-duplicates by number, with their similarity.
+        classes: The classes.
         followed: Decisions by number.
         repeated: The rows of :data:`pixmill.validate.findings.REPEATED`, numbers for ids.
         leaks: The rows of :data:`pixmill.validate.findings.LEAKS`, numbers for ids.

@@ -1,4 +1,4 @@
-"""Blur is judged within the set."""
+"""Blur relative to the dataset."""
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -11,7 +11,7 @@ from tests.validate.conftest import Scrape
 
 
 def photograph(seed: int, *, blur: float = 0) -> bytes:
-    """Return greys as sharp as a photograph's at 160 pixels, or blurred by so many pixels."""
+    """Return a grey image as sharp as a photograph at 160 pixels, or blurred by a radius in pixels."""
     draw = np.random.default_rng(seed)
     once = Image.fromarray(draw.integers(0, 256, (40, 40), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
     return encoded(once.filter(ImageFilter.GaussianBlur(blur * draw.uniform(0.8, 1.25))), "PNG")
@@ -22,7 +22,7 @@ def gate(validation: Validation) -> bool:
     return outcome.success
 
 
-def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape) -> None:
+def test_soft_dataset_is_not_blurred(scrape: Scrape) -> None:
     for seed in range(40):
         scrape.add("coat" if seed % 2 else "shoe", photograph(seed, blur=4))
     found = scrape.validate(gate=["blurred"])
@@ -34,7 +34,7 @@ def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape) -> None:
     assert (found.manifest["sharpness"] >= sharpness.limits[0]).all()
 
 
-def test_blurred_copies_among_sharp_images_are_found(scrape: Scrape) -> None:
+def test_finds_blurred_images_among_sharp_ones(scrape: Scrape) -> None:
     for seed in range(40):
         scrape.add("coat" if seed % 2 else "shoe", photograph(seed))
     for seed in range(3):

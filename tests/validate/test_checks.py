@@ -1,4 +1,4 @@
-"""Each expectation, and its words."""
+"""Checks on the data and their messages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def lines(seed: int) -> Image.Image:
     return Image.fromarray(values)
 
 
-def sound(scrape: Scrape) -> None:
+def valid(scrape: Scrape) -> None:
     scrape.fill_sharply("coat", 9, start=0)
     scrape.fill_sharply("shoe", 9, start=100)
 
@@ -45,8 +45,8 @@ def failed(validation: Validation) -> list[Outcome]:
     return [outcome for outcome in validation.outcomes if not outcome.success]
 
 
-def test_sound_data_passes_every_check(scrape: Scrape) -> None:
-    sound(scrape)
+def test_valid_data_passes_all_checks(scrape: Scrape) -> None:
+    valid(scrape)
     found = run(scrape)
     assert [outcome.check.name for outcome in failed(found)] == []
     assert {outcome.check.name for outcome in found.outcomes} == NAMES
@@ -54,78 +54,78 @@ def test_sound_data_passes_every_check(scrape: Scrape) -> None:
 
 
 def cut(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for seed in range(3):
         content = encoded(blocks(200 + seed, 200, 200), "JPEG")
         scrape.add("coat", content[: len(content) // 2])
 
 
 def narrow(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     scrape.fill_sharply("shoe", 3, start=200, width=20)
 
 
 def long(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     scrape.fill_sharply("coat", 1, start=200, width=200)
     scrape.fill_sharply("shoe", 1, start=201, height=200)
 
 
 def jpegs(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for seed in range(3):
         scrape.add("coat", encoded(blocks(200 + seed), "JPEG"))
 
 
 def dark(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     scrape.fill_sharply("coat", 2, start=200, most=24)
 
 
 def blurred(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for seed in range(2):
         scrape.add("shoe", encoded(shapes(seed, side=200), "PNG"))
 
 
 def blank(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for seed in range(2):
         scrape.add("coat", encoded(lines(seed), "PNG"))
 
 
 def strange(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     scrape.fill_sharply("hat", 1, start=200)
     scrape.fill_sharply("cap", 2, start=300)
 
 
 def copies(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for seed in range(5):
         scrape.add("coat", encoded(blocks(seed), "BMP"))
 
 
 def conflict(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for label in CLASSES:
         scrape.add(label, encoded(blocks(200), "PNG"))
         scrape.add(label, encoded(blocks(201), "PNG" if label == "coat" else "BMP"))
 
 
 def alike(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     scrape.add("shoe", encoded(blocks(0), "JPEG", quality=90))
 
 
 def placeholder(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for _ in range(12):
         scrape.add("coat", encoded(blocks(200), "PNG"))
 
 
 def leak(scrape: Scrape) -> None:
-    sound(scrape)
+    valid(scrape)
     for part in ("test", "train"):
         scrape.add("coat", encoded(blocks(200), "PNG"), given_split=part)
         scrape.add("coat", encoded(blocks(201), "PNG" if part == "train" else "BMP"), given_split=part)
@@ -217,10 +217,10 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "params", "told"), CASES, ids=[f"{case[0]}-{case[1].__name__}" for case in CASES]
+    ("name", "make", "params", "message"), CASES, ids=[f"{case[0]}-{case[1].__name__}" for case in CASES]
 )
 def test_each_check_fails_and_stops_the_pipeline(
-    scrape: Scrape, name: str, make: Callable[[Scrape], None], params: Mapping[str, Any], told: str
+    scrape: Scrape, name: str, make: Callable[[Scrape], None], params: Mapping[str, Any], message: str
 ) -> None:
     make(scrape)
     found = run(scrape, name, **{name: {"severity": "critical", **params}})
@@ -229,14 +229,12 @@ def test_each_check_fails_and_stops_the_pipeline(
     assert isinstance(error, GateError)
     _, *lines_, last = str(error).splitlines()
     assert all(line.startswith(f"  {name}: ") for line in lines_)
-    assert told in lines_[0]
+    assert message in lines_[0]
     assert all(parameter in last for parameter in failed(found)[-1].check.parameters)
 
 
 @pytest.mark.parametrize(("shoes", "outcome"), [(8, {}), (7, {"warning"}), (3, {"warning", "critical"})])
-def test_an_uneven_class_is_reported_and_a_tiny_one_stops_the_pipeline(
-    scrape: Scrape, shoes: int, outcome: set[str]
-) -> None:
+def test_small_class_warns_and_tiny_class_stops_the_pipeline(scrape: Scrape, shoes: int, outcome: set[str]) -> None:
     scrape.fill_sharply("coat", 40, start=0)
     scrape.fill_sharply("shoe", shoes, start=100)
     found = run(scrape, "class_balance")
@@ -247,7 +245,7 @@ def test_an_uneven_class_is_reported_and_a_tiny_one_stops_the_pipeline(
         assert line.endswith("collect more images of the small classes; or set train.class_weights: true")
 
 
-def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
+def test_no_images_fails(scrape: Scrape) -> None:
     warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"critical": 0}}
     error = gate_error(scrape.validate(gate=["not_empty"], **warned).outcomes, report="page.html")
     assert error is not None
@@ -258,20 +256,22 @@ def rows(**columns: list[object]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def tell(name: str, table: pd.DataFrame, **result: int) -> list[str]:
-    """Return what a check says of a table."""
+def describe(name: str, table: pd.DataFrame, **result: int) -> list[str]:
+    """Return the messages of a check on a table."""
     check, *_ = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
     return check.tell(result, table)
 
 
-def told(table: pd.DataFrame) -> list[str]:
-    """Return what is said of images that should not be dark."""
+def messages(table: pd.DataFrame) -> list[str]:
+    """Return the messages of the check ``dark``, shortened."""
     missing, bad = int(table["brightness"].isna().sum()), int((table["brightness"] < 16).sum())
-    [line] = tell("dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad)
+    [line] = describe("dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad)
     return [line.replace("readable images have a brightness of at least 16", "are light")]
 
 
-def test_a_share_says_which_classes_fall_short_the_worst_first() -> None:
+def test_message_names_failing_classes_worst_first() -> None:
     labels = ["coat"] * 4 + ["shoe"] * 3 + ["hat"] * 2
     table = rows(label=labels, brightness=[1.0, 2.0, 50.0, None, 3.0, 4.0, 5.0, 50.0, 50.0])
-    assert told(table) == ["3 of 8 are light (share 0.375); failing: 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"]
+    assert messages(table) == [
+        "3 of 8 are light (share 0.375); failing: 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"
+    ]

@@ -1,4 +1,4 @@
-"""review.csv is read line by line, refused by line number, and matched with the images that are there."""
+"""Reading review.csv and matching decisions with images."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,11 +42,11 @@ def test_every_column_is_read(read) -> None:
     )
 
 
-def test_a_spreadsheets_line_ends_and_byte_order_mark_are_no_matter(read) -> None:
+def test_accepts_byte_order_mark_and_crlf(read) -> None:
     assert read(b"\xef\xbb\xbf" + f"{HEAD}{ID},drop,,,".replace("\n", "\r\n").encode()) == (Decision(2, ID, "drop"),)
 
 
-def test_a_label_is_the_same_however_its_accents_are_written(tmp_path: Path) -> None:
+def test_normalises_accents_of_labels(tmp_path: Path) -> None:
     path = tmp_path / "review.csv"
     path.write_text(f"{HEAD}{ID},relabel,cafe\u0301,,\n", "utf-8")
     assert read_decisions(path, ["café"]) == (Decision(2, ID, "relabel", "café"),)
@@ -65,7 +65,7 @@ def test_a_label_is_the_same_however_its_accents_are_written(tmp_path: Path) -> 
         (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
     ],
 )
-def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, message: str) -> None:
+def test_rejects_malformed_lines_by_number(read, content: str | bytes, message: str) -> None:
     with pytest.raises(ReviewError) as caught:
         read(content)
     assert f"review.csv, {message}" in caught.value.message
@@ -79,18 +79,18 @@ IMAGES = [
 
 
 @pytest.mark.parametrize("name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"])
-def test_an_image_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
+def test_matches_id_path_and_source(name: str) -> None:
     decision = Decision(2, name, "drop")
     assert match_decisions([decision], IMAGES) == ({ID: decision}, [])
 
 
-def test_an_image_that_is_gone_is_told() -> None:
+def test_returns_decisions_on_missing_images() -> None:
     decision = Decision(2, "0" * 8, "drop")
     assert match_decisions([decision], IMAGES) == ({}, [decision])
 
 
 @pytest.mark.parametrize("second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")])
-def test_two_decisions_for_one_image_are_refused_and_both_lines_named(second: Decision) -> None:
+def test_rejects_two_decisions_on_one_image(second: Decision) -> None:
     with pytest.raises(
         ReviewError, match=f"line 3: expected one decision per image, received a second one for {ID}, already in line 2"
     ):
@@ -98,13 +98,13 @@ def test_two_decisions_for_one_image_are_refused_and_both_lines_named(second: De
 
 
 @pytest.mark.parametrize("name", [ID, "data/hat/1.png"])
-def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
+def test_identical_lines_count_once(name: str) -> None:
     first, second = Decision(2, name, "drop", by="ada"), Decision(5, name, "drop", by="ada")
     found, gone = match_decisions([first, second], IMAGES)
     assert [*found.values(), *gone] == [first]
 
 
-def test_what_stands_there_commands_no_terminal() -> None:
+def test_error_message_is_printable() -> None:
     name = "data/\x1b[2J.png"
     with pytest.raises(ReviewError) as caught:
         match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], IMAGES)
@@ -124,7 +124,7 @@ decided = st.builds(
 
 @settings(max_examples=15)
 @given(st.lists(decided, max_size=5))
-def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory, decisions: list[Decision]) -> None:
+def test_round_trip_is_sorted(tmp_path_factory, decisions: list[Decision]) -> None:
     path = tmp_path_factory.mktemp("review") / "review.csv"
     text = render_decisions(decisions)
     path.write_bytes(text.encode())
@@ -139,7 +139,7 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
 
 @settings(max_examples=15)
 @given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
-def test_of_many_images_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
+def test_names_of_finds_all_matching_images(names: list[str]) -> None:
     decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]
     images = pd.DataFrame({"id": [item.id for item in IMAGES], "path": [item.places[0] for item in IMAGES]})
     urls = [(item.id, item.places[1]) for item in IMAGES] + [(None, "data/x.png"), ("e" * 64, "data/x.png")]

@@ -1,4 +1,4 @@
-"""What a person must see of images that are the same, with labels, addresses and places."""
+"""Findings about identical images."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,18 @@ def rows(table: pd.DataFrame) -> list[Mapping[str, object]]:
     return [dict(row) for row in table.to_dict("records")]
 
 
-def test_a_conflict_is_one_image_with_all_its_copies_and_labels(scrape: Scrape) -> None:
+def test_conflict_includes_all_copies_and_labels(scrape: Scrape) -> None:
     ids = [scrape.add("coat", encoded(shapes(1), kind)) for kind in ("PNG", "BMP", "TIFF")]
     scrape.add("shoe", encoded(shapes(1), "PNG"))
     scrape.add("shoe", encoded(shapes(1), "BMP"))
     found = scrape.validate()
     assert set(reasons(found)) == set(ids)
-    [told] = rows(found.repeated)
-    assert told == {"id": min(ids), "kind": "conflict", "images": 3, "addresses": 5, "labels": "coat, shoe"}
+    [row] = rows(found.repeated)
+    assert row == {"id": min(ids), "kind": "conflict", "images": 3, "addresses": 5, "labels": "coat, shoe"}
     assert tuple(found.repeated) == REPEATED
 
 
-def test_a_placeholder_is_told_with_its_addresses_though_one_copy_is_kept(scrape: Scrape) -> None:
+def test_placeholder_is_reported_though_one_copy_is_kept(scrape: Scrape) -> None:
     scrape.fill("shoe", 1)
     for _ in range(3):
         name = scrape.add("coat", image(1))
@@ -32,19 +32,19 @@ def test_a_placeholder_is_told_with_its_addresses_though_one_copy_is_kept(scrape
     assert rows(found.repeated) == [{"id": name, "kind": "placeholder", "images": 1, "addresses": 3, "labels": "coat"}]
 
 
-def test_the_same_file_in_two_parts_is_left_in_the_one_that_is_held_out(scrape: Scrape) -> None:
+def test_file_in_two_splits_stays_in_the_higher_one(scrape: Scrape) -> None:
     name = scrape.add("coat", image(1), given_split="train")
     scrape.add("coat", image(1), given_split="test")
     other = scrape.add("coat", image(2), given_split="train")
     found = scrape.validate()
     assert reasons(found) == {}
     assert found.manifest.set_index("id")["given_split"].to_dict() == {name: "test", other: "train"}
-    [told] = rows(found.leaks)
-    assert tuple(told) == LEAKS
-    assert tuple(told.values()) == (name, "train", "data/coat/0000.png", name, "test", "data/coat/0001.png")
+    [row] = rows(found.leaks)
+    assert tuple(row) == LEAKS
+    assert tuple(row.values()) == (name, "train", "data/coat/0000.png", name, "test", "data/coat/0001.png")
 
 
-def test_what_is_dropped_for_itself_leaks_no_more(scrape: Scrape) -> None:
+def test_dropped_images_are_no_leaks(scrape: Scrape) -> None:
     for part in ("train", "test"):
         scrape.add("coat", image(1, side=9), given_split=part)
         scrape.add("coat", b"a text", given_split=part)

@@ -1,4 +1,4 @@
-"""Thousands of hostile files: no crash, no hang, and of each one pixels or a reason, in bounded time and memory."""
+"""Thousands of malicious files are decoded or dropped in bounded time and memory."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ LIMITS = RowLimits(seconds=60, memory=200 << 20)
 
 
 def outcomes(paths: Sequence[Path], ids: Sequence[str]) -> list[str]:
-    """Look at images as the stage does, in guarded processes, and return a word for each."""
+    """Measure images in worker processes with limits, and return the outcome of each."""
     rows = pd.DataFrame({"id": ids, "path": list(map(str, paths))})
     found = survey(rows, Path(), max_pixels=MAX_PIXELS, limits=LIMITS, workers=2).table
     assert (found["failure"].isna() == found["pixels"].notna()).all()
@@ -35,18 +35,18 @@ def written(folder: Path, files: Sequence[Hostile]) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_of_each_file_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
+def test_each_file_has_pixels_or_a_reason(tmp_path: Path) -> None:
     files = hostile_files()
     assert len(files) >= 3000
     found = outcomes(written(tmp_path, files), [hashlib.sha256(file.content).hexdigest() for file in files])
     wrong = {file.name: word for file, word in zip(files, found, strict=True) if word not in file.outcomes}
-    # Nothing is lost to the limits either: what would cost too much is told before it is done.
+    # No file exceeds the limits, because expensive ones are rejected early.
     assert wrong == {}
     counts = Counter(found)
     assert min(counts[word] for word in (PIXELS, "truncated", "broken", "too_many_pixels")) >= 10
 
 
-def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_special_files_do_not_block(tmp_path: Path) -> None:
     content = image(0)
     (tmp_path / "whole.png").write_bytes(content)
     (tmp_path / "folder.jpg").mkdir()
@@ -56,7 +56,7 @@ def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     (tmp_path / "to-pipe.jpg").symlink_to(tmp_path / "pipe.jpg")
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as plug:
-        # A short name: the path of a socket has at most some hundred bytes.
+        # Bind by a relative name, because the path of a socket has at most about 100 bytes.
         before = Path.cwd()
         os.chdir(tmp_path)
         try:

@@ -1,4 +1,4 @@
-"""Different images before a fixed camera are told from copies, and the similarity that keeps them is named."""
+"""Detection of look-alikes, and the suggested similarity."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.validate.conftest import Scrape, shapes
 
 
 def part(number: int, *, cracked: bool) -> bytes:
-    """Return a photograph of a part before a fixed camera: one scene, its own stains and noise, and perhaps a crack."""
+    """Return a photograph of a part before a fixed camera: one scene, with stains, noise and perhaps a crack."""
     draw = np.random.default_rng(number)
     scene = np.asarray(shapes(0, side=160).convert("L"), np.float64)
     stains = Image.fromarray(draw.integers(0, 256, (9, 9), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
@@ -39,8 +39,8 @@ def suggested(line: str) -> float:
     return float(found[1])
 
 
-def test_parts_before_a_fixed_camera_are_kept_at_the_named_similarity(scrape: Scrape) -> None:
-    # Of more than 51 images, one stands for more than it may, and the others are dropped.
+def test_suggested_similarity_keeps_lookalikes(scrape: Scrape) -> None:
+    # More than 51 near-duplicates would be dropped except one.
     fill(scrape, 30)
     before = scrape.validate(gate=["near_duplicates"], classes=["cracked", "whole"])
     *_, last = signs(before)
@@ -54,13 +54,13 @@ def test_parts_before_a_fixed_camera_are_kept_at_the_named_similarity(scrape: Sc
     assert signs(after) == []
 
 
-def test_one_scene_with_one_label_is_told_too(scrape: Scrape) -> None:
+def test_reports_single_scene_with_one_label(scrape: Scrape) -> None:
     fill(scrape, 20, labels=("whole", "whole"))
     (line,) = signs(scrape.validate(gate=["near_duplicates"], classes=["whole"]))
     assert "40 of 40 images are near-duplicates of another; expected copies only" in line
 
 
-def test_copies_are_copies_whatever_their_labels(scrape: Scrape) -> None:
+def test_copies_with_different_labels_are_no_lookalikes(scrape: Scrape) -> None:
     for number in range(40):
         once = shapes(number, side=160)
         scrape.add("coat", encoded(once, "PNG"))

@@ -1,4 +1,4 @@
-"""A team's own checks: what they return is run, or refused with its file."""
+"""Checks from plugins."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def checks(manifest, classes):
 
 @pytest.fixture
 def checked(tmp_path, plugin_imports, scrape: Scrape):
-    """Validate two images with the checks that a plugin returns; return the outcomes by name."""
+    """Return a function that validates two images with the checks of a plugin and returns the outcomes by name."""
     (tmp_path / "src/barn/validate").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text(
         '[project.entry-points."pixmill.checks"]\nours = "barn.validate.ours:checks"\n'
@@ -32,11 +32,11 @@ def checked(tmp_path, plugin_imports, scrape: Scrape):
     return look
 
 
-def test_checks_of_a_plugin_are_run(checked):
+def test_runs_checks_of_a_plugin(checked):
     found = checked('[Check("two", "manifest", "ExpectTableRowCountToEqual", {"value": 2}, "info", "two")]')
     assert found["two"]
 
 
-def test_what_is_no_check_is_refused(checked):
+def test_rejects_other_objects(checked):
     with pytest.raises(PluginError, match=r"the check 'ours' \(src/barn/validate/ours.py\): expected a list of pix"):
         checked('["a check"]')

@@ -1,4 +1,4 @@
-"""One vocabulary of reasons, with a meaning for each word."""
+"""Reasons and their meaning."""
 
 import inspect
 
@@ -6,7 +6,7 @@ from pixmill.images.decode import UndecodableError
 from pixmill.validate.reasons import UNREADABLE
 
 
-def test_every_reason_of_the_decoder_has_a_meaning() -> None:
+def test_reasons_of_the_decoder_have_a_meaning() -> None:
     documented = inspect.getdoc(UndecodableError) or ""
     named = {part for part in documented.split("``")[1::2] if part.isidentifier()}
     assert {"empty", "truncated", "too_many_pixels"} <= named

@@ -1,4 +1,4 @@
-"""Properties of the files that give the class away, and those that do not."""
+"""Detection of shortcuts."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ CLASSES = ["coat", "hat", "shoe"]
 
 
 def images(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None = None) -> pd.DataFrame:
-    """Return kept images of web searches whose properties say nothing of their class, then changed."""
+    """Return kept images with properties that are independent of the class, changed by ``change``."""
     draw = np.random.default_rng(len(sizes))
     label = np.repeat(list(sizes), list(sizes.values()))
     count = len(label)
@@ -57,7 +57,7 @@ def skills(table: pd.DataFrame) -> dict[str, float]:
 
 
 def hosts(table: pd.DataFrame, _: Draw) -> None:
-    """Give each class a site of its own, from many servers."""
+    """Give each class a different site with many servers."""
     sites = table["label"].map({"coat": "Shop.co.uk", "shoe": "other.example"})
     table["image_url"] = [f"https://img{number % 30}.{site}/1.jpg" for number, site in enumerate(sites)]
 
@@ -79,7 +79,7 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "name", "told", "advice"),
+    ("change", "name", "message", "advice"),
     [
         (hosts, "host", "come from the host", "collect every class from the same sites"),
         (formats, "format", "have the format", "converting files does not remove their artefacts"),
@@ -88,20 +88,20 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
         (grounds, "border", "have a uniform border on", ""),
     ],
 )
-def test_what_gives_a_class_away_is_a_warning(
-    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, advice: str
+def test_shortcut_is_a_warning(
+    change: Callable[[pd.DataFrame, Draw], None], name: str, message: str, advice: str
 ) -> None:
     failed = [outcome for outcome in outcomes(images({"coat": 40, "shoe": 400}, change)) if not outcome.success]
     first = failed[0]
     assert first.check.severity == "warning"
     assert first.found[0].startswith("classes differ in ")
     assert f"{name} (skill " in first.found[0].partition(":")[0]
-    assert told in first.found[0]
+    assert message in first.found[0]
     assert advice in first.found[0]
     assert first.check.parameters == ("validate.shortcuts.skill",)
 
 
-def test_only_what_gives_a_class_away_is_passed_on() -> None:
+def test_excessive_shortcuts() -> None:
     found = find_shortcuts(images({"coat": 60, "shoe": 60}, formats), CLASSES)
     assert len(found) > 5
     assert [(item["property"], item["advice"][:13]) for item in excessive_shortcuts(found, ShortcutsParams())] == [
@@ -131,13 +131,15 @@ def uniform(table: pd.DataFrame, _: Draw) -> None:
         ({"coat": 300, "shoe": 300}, uniform),
     ],
 )
-def test_what_does_not_is_none(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None) -> None:
+def test_no_warning_without_shortcuts(
+    sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None
+) -> None:
     assert all(outcome.success for outcome in outcomes(images(sizes, change)))
 
 
-def test_near_duplicates_are_never_on_both_sides() -> None:
+def test_near_duplicates_share_a_fold() -> None:
     def series(table: pd.DataFrame, draw: Draw) -> None:
-        # Each group has a width of its own, which says nothing of the classes of other groups.
+        # Each group has a distinct width, independent of the class.
         leads = np.arange(len(table)) // 10 * 10
         table["group"] = table["id"].to_numpy()[leads]
         table["width"] = draw.permutation(len(table))[leads] + 200
@@ -152,12 +154,12 @@ def test_near_duplicates_are_never_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("missing", [{"coat": 300}, {"coat": 300, "shoe": 19}, {"coat": 300, "cap": 300}, {}])
-def test_without_two_classes_there_is_nothing_to_learn(missing: dict[str, int]) -> None:
+def test_needs_two_classes(missing: dict[str, int]) -> None:
     found = outcomes(images(missing, formats))
     assert [(outcome.success, outcome.found) for outcome in found] == [(True, ("nothing to learn from",))]
 
 
-def test_of_very_many_images_a_sample_of_each_class_is_looked_at() -> None:
+def test_samples_very_many_images() -> None:
     few = images({"coat": 100, "shoe": 400}, formats)
     many = pd.concat([few] * 60, ignore_index=True)
     many["id"] = many["group"] = [f"{number:064x}" for number in range(len(many))]

@@ -1,4 +1,4 @@
-"""Sightings are counted by image, or by sets of images: addresses, labels and given parts."""
+"""Sightings by image and by sets of images."""
 
 from collections import defaultdict
 
@@ -13,18 +13,18 @@ IDS = pd.Series(["a", "b", "c"], dtype="string")
 
 
 def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> SightingIndex:
-    """Return sightings: id, label, page, address of the image, given part."""
+    """Return an index of sightings: id, label, URLs of page and image, predefined split."""
     return collect_seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
 
 
-def test_an_image_inlined_in_a_page_is_at_the_pages_address() -> None:
+def test_inlined_image_has_the_url_of_its_page() -> None:
     found = look(
         ("a", "coat", "page/1", None, None), ("a", "coat", "page/2", None, None), ("a", "coat", "p", "u", None)
     )
     assert found.kinds(np.arange(3), 3, found.address).tolist() == [3, 0, 0]
 
 
-def test_an_image_lies_in_parts_from_first_to_last() -> None:
+def test_lowest_and_highest_predefined_split() -> None:
     found = look(
         *[("b", "coat", None, part, part) for part in ("val", "train", "test")], ("c", "coat", None, "u", None)
     )
@@ -34,7 +34,7 @@ def test_an_image_lies_in_parts_from_first_to_last() -> None:
     ]  # fmt: skip
 
 
-def test_places_are_those_of_the_first_sighting_in_each_part() -> None:
+def test_places_are_of_the_first_sighting_in_each_split() -> None:
     found = look(
         ("a", "coat", None, "x", "test"), ("a", "coat", None, "y", "test"), ("a", "coat", "page", None, "train")
     )
@@ -44,9 +44,9 @@ def test_places_are_those_of_the_first_sighting_in_each_part() -> None:
 
 @settings(max_examples=15)
 @given(st.lists(st.tuples(st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None]))))
-def test_sets_of_images_have_what_their_images_were_seen_with(rows: list[tuple[str, str, str | None]]) -> None:
+def test_counts_distinct_values_of_sets(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])
-    sets = np.array([0, -1, 0])  # a and c are the same image, b is nobody's
+    sets = np.array([0, -1, 0])  # a and c are one set, b is in none
     labels, urls = defaultdict(set), defaultdict(set)
     for name, label, url in rows:
         if name in "ac":

@@ -1,4 +1,4 @@
-"""The real stage, as DVC runs it: what stops it, with which exit code, and what it leaves."""
+"""The stage validate."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ class Workspace:
             text=True,
             timeout=300,
         )
-        # A slow machine is told of progress every ten seconds.
+        # Progress is printed every ten seconds.
         done.stderr = "".join(line for line in done.stderr.splitlines(True) if not line.startswith("Look at: "))
         return done
 
@@ -91,10 +91,10 @@ def workspace(tmp_path: Path, repository: Path) -> Workspace:
 
 
 @pytest.mark.slow
-def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) -> None:
+def test_valid_data_passes_and_output_is_deterministic(workspace: Workspace) -> None:
     workspace.scrape.fill_sharply("coat", 40)
     workspace.scrape.fill_sharply("shoe", 40, start=100)
-    # One of each that depends on the order of sets and dictionaries, and stops nothing.
+    # Findings that might depend on the order of sets, and do not stop the pipeline.
     workspace.scrape.add("coat", encoded(blocks(0), "JPEG"))
     workspace.scrape.add("shoe", encoded(blocks(1), "JPEG"))
     for label in ("shoe", "coat", "hat"):
@@ -102,7 +102,7 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     repeated = hashlib.sha256(encoded(blocks(200), "PNG")).hexdigest()[:12]
     workspace.run_here()
     before = workspace.digests()
-    # A run without the cache of the first, and with another order of sets.
+    # Repeat without the cache and with another hash seed.
     shutil.rmtree(workspace.root / ".pixmill")
     done = workspace.run(PYTHONHASHSEED="1")
     assert (done.returncode, done.stderr) == (0, "")
@@ -119,7 +119,7 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     assert workspace.digests() == before
 
 
-def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> None:
+def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:
     scrape = workspace.scrape
     scrape.fill_sharply("coat", 40)
     scrape.fill_sharply("shoe", 3, start=100)
@@ -141,7 +141,7 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
         "validate.min_per_class.count, "
         "validate.class_balance.critical in params.yaml; then: dvc repro",
     ]
-    # The outputs are written all the same: you need them to fix the data.
+    # The outputs are written nevertheless.
     assert set(workspace.digests()) == set(OUTPUTS)
     headline = json.loads((workspace.root / "metrics/validate.json").read_text())
     assert headline == {"n": headline["kept"] + 4, "kept": headline["kept"], "dropped": 4, "gate": "failed"}

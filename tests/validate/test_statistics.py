@@ -14,7 +14,7 @@ from tests.validate.conftest import Scrape, blocks, encoded
 from tests.validate.made import dropped, kept, unread, validation
 
 
-def test_metrics_count_what_there_is(scrape: Scrape) -> None:
+def test_metrics(scrape: Scrape) -> None:
     scrape.fill_sharply("coat", 4)
     scrape.add("coat", encoded(blocks(0), "JPEG", quality=95))
     scrape.add("hat", encoded(blocks(9), "PNG"))
@@ -31,7 +31,7 @@ def test_metrics_count_what_there_is(scrape: Scrape) -> None:
     assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
 
 
-def test_each_class_has_least_mean_and_most_of_each_dimension() -> None:
+def test_dimensions_by_class() -> None:
     rows = [
         kept(1, width=40, height=20, short_side=20, aspect_ratio=2.0),
         kept(2, width=50, height=50, short_side=50, aspect_ratio=1.0),
@@ -55,7 +55,7 @@ def test_each_class_has_least_mean_and_most_of_each_dimension() -> None:
     assert math.isnan(shoe["width_mean"])
 
 
-def test_given_splits_have_rows_of_their_own() -> None:
+def test_dimensions_by_class_and_predefined_split() -> None:
     rows = [
         kept(1, given_split="train", width=40),
         kept(2, given_split="train", width=60),
@@ -89,7 +89,7 @@ def filled(item: Distribution) -> dict[float, tuple[int, int]]:
     }
 
 
-def test_each_image_that_could_be_decoded_is_counted_once() -> None:
+def test_counts_each_readable_image_once() -> None:
     some = found(kept(1, width=128), kept(2, width=127), dropped(3, "too_small", width=9), unread(4, "html"))
     assert filled(some["width"]) == {8: (0, 1), 108: (1, 0), 128: (1, 0)}
     assert filled(some["aspect_ratio"]) == {0.917: (2, 1)}
@@ -98,7 +98,7 @@ def test_each_image_that_could_be_decoded_is_counted_once() -> None:
 
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e9, width=32), max_size=20))
-def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
+def test_histogram_counts_all_values(values) -> None:
     some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]
     assert some.kept.sum() == len(values)
     assert len(some.kept) == len(some.dropped) == len(some.scale.edges) - 1
@@ -107,7 +107,7 @@ def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
     assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
 
 
-def test_empty_ends_are_cut_off_but_for_a_margin() -> None:
+def test_trims_empty_bins_with_margin() -> None:
     trimmed = found(kept(1, brightness=100.0))["brightness"].trim()
     assert trimmed.scale.edges[0] == 8.0  # next to the threshold of 16
     assert trimmed.scale.edges[-1] == 112.0
@@ -119,7 +119,7 @@ def read(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_the_tables_are_these() -> None:
+def test_plot_tables() -> None:
     rows = [kept(1), kept(2, brightness=3.0), kept(3, "shoe"), dropped(4, "too_small", width=20), unread(5, "html")]
     made = plot_tables(validation(rows), PARAMS)
     assert made["classes"] == "label,n\ncoat,2\nshoe,1\n"

@@ -1,4 +1,4 @@
-"""The pass over all images, its records and columns."""
+"""Measuring all images, with a cache."""
 
 import subprocess
 import sys
@@ -18,14 +18,14 @@ from pixmill.validate.survey import RECORD, Survey, pack, survey
 from tests.validate.conftest import Scrape, encoded, image, shapes
 
 
-def test_every_word_fits() -> None:
+def test_all_failures_fit_into_a_record() -> None:
     words = [np.frombuffer(pack(word), RECORD)[0]["failure"].decode() for word in UNREADABLE]
     assert words == list(UNREADABLE)
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the real decodes of this process, by the bytes that are decoded."""
+    """Record the number of bytes of each decode in this process."""
     seen: list[int] = []
     real = measuring.decode
 
@@ -64,7 +64,7 @@ def mixed(scrape: Scrape) -> None:
     scrape.add("shoe", image(22, side=1001))
 
 
-def test_every_image_is_a_row_in_the_order_given(scrape: Scrape) -> None:
+def test_rows_are_in_the_given_order(scrape: Scrape) -> None:
     mixed(scrape)
     manifest, _ = scrape.tables()
     manifest = manifest.iloc[::-1]
@@ -88,7 +88,7 @@ def test_every_image_is_a_row_in_the_order_given(scrape: Scrape) -> None:
     assert sorted(found.table["failure"].dropna()) == ["too_many_pixels", "truncated", "unknown"]
 
 
-def test_nothing_is_decoded_twice(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+def test_decodes_each_image_once(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
     mixed(scrape)
     first = look(scrape, scratch)
     assert len(decoded) == 10
@@ -99,13 +99,13 @@ def test_nothing_is_decoded_twice(scrape: Scrape, scratch: Path, decoded: list[i
     assert len(decoded) == 12
 
 
-def test_another_limit_of_pixels_asks_anew(scrape: Scrape, scratch: Path) -> None:
+def test_cache_depends_on_max_pixels(scrape: Scrape, scratch: Path) -> None:
     scrape.add("coat", image(1, side=300))
     assert look(scrape, scratch).table["failure"].isna().all()
     assert look(scrape, scratch, max_pixels=1000).table["failure"].tolist() == ["too_many_pixels"]
 
 
-def test_a_known_image_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+def test_detects_missing_and_changed_files_despite_cache(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
     gone, changed = scrape.fill("coat", 2)
     tables = scrape.tables()[0]
     first = look(scrape, scratch)
@@ -121,7 +121,7 @@ def test_a_known_image_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratc
     assert len(decoded) == 2
 
 
-def test_no_image_at_all_is_an_empty_table_of_the_same_kinds(scrape: Scrape, scratch: Path) -> None:
+def test_no_images_give_an_empty_table_of_the_same_types(scrape: Scrape, scratch: Path) -> None:
     found = look(scrape, scratch)
     assert len(found.table) == len(found.hashes) == len(found.greys) == 0
     scrape.fill("coat", 1)
@@ -139,9 +139,7 @@ module.survey(rows, Path(sys.argv[2]), max_pixels=10_000_000, scratch=Path(sys.a
 """
 
 
-def test_a_killed_pass_is_taken_up_where_it_was(
-    scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]
-) -> None:
+def test_killed_pass_is_resumed(scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]) -> None:
     for seed in range(24):
         scrape.add("coat", image(seed, side=1200, kind="JPEG"))
     manifest, _ = scrape.tables()
@@ -153,7 +151,7 @@ def test_a_killed_pass_is_taken_up_where_it_was(
 
     with subprocess.Popen(command) as process:
         while not written():
-            # It may have ended since the look.
+            # It may have finished since the last check.
             assert process.poll() is None or written()
             time.sleep(0.005)
         process.kill()
@@ -163,7 +161,7 @@ def test_a_killed_pass_is_taken_up_where_it_was(
 
 
 @pytest.mark.slow
-def test_what_is_lost_is_a_row_that_is_tried_again_another_day(scrape: Scrape, scratch: Path) -> None:
+def test_exceeded_limits_are_retried(scrape: Scrape, scratch: Path) -> None:
     small = scrape.fill("coat", 40)
     large = scrape.add("coat", image(60, side=6000, kind="JPEG"))
     manifest, _ = scrape.tables()

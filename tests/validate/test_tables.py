@@ -1,4 +1,4 @@
-"""What the gate looks at."""
+"""Tables of the checks."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,9 @@ from pixmill.validate.tables import class_table, image_table, pair_table
 
 
 def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:
-    """Return sound images that are called a, b, c and so on, some columns replaced."""
+    """Return valid images named a, b, c, …, with some columns replaced."""
     names = [chr(ord("a") + place) for place in range(count)]
-    sound = {
+    valid = {
         "id": names,
         "label": ["coat"] * count,
         "pixels": names,
@@ -24,7 +24,7 @@ def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:
         "group": names,
         "reason": [None] * count,
     }
-    frame = pd.DataFrame(sound | columns)
+    frame = pd.DataFrame(valid | columns)
     texts = ("id", "label", "pixels", "failure", "format", "group", "reason")
     return frame.astype(dict.fromkeys(texts, "string") | dict.fromkeys(("width", "height"), "Int32"))
 
@@ -46,41 +46,41 @@ def look(
     )
 
 
-def test_an_image_has_its_measures_and_no_finding() -> None:
+def test_image_has_measures_and_no_findings() -> None:
     row = look(images(1)).iloc[0]
     assert row[["elongation", "redundant", "width"]].tolist() == [1.5, 0.0, 60]
     assert row[["conflict", "placeholder", "leak", "leak_places"]].isna().all()
 
 
-def test_an_elongation_is_exactly_what_a_person_would_compute() -> None:
+def test_elongation_is_exact() -> None:
     table = look(images(3, width=[33, 10, 49], height=[10, 33, 7]))
     assert table["elongation"].tolist() == [3.3, 3.3, 7.0]
 
 
-def test_what_has_no_pixels_has_no_measures() -> None:
+def test_unreadable_image_has_no_measures() -> None:
     row = look(images(1, pixels=[None], failure=["truncated"], width=[None], height=[None])).iloc[0]
     assert row[["width", "elongation", "format", "brightness", "redundant"]].isna().all()
     assert row["failure"] == "truncated"
 
 
-def test_what_a_person_keeps_is_there_but_its_measures_are_settled() -> None:
+def test_decided_image_has_no_measures() -> None:
     table = look(images(2), 1)
     assert table["pixels"].notna().all()
     assert table["brightness"].isna().tolist() == [False, True]
     assert table["redundant"].isna().tolist() == [False, True]
 
 
-def test_what_a_person_dropped_is_not_there() -> None:
+def test_images_dropped_by_decision_are_left_out() -> None:
     table = look(images(3, reason=["review", "too_small", None]))
     assert table["id"].tolist() == ["b", "c"]
 
 
-def test_copies_and_near_duplicates_are_redundant_and_the_first_is_not() -> None:
+def test_copies_and_near_duplicates_are_redundant() -> None:
     table = images(5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None])
     assert look(table).set_index("id")["redundant"].to_dict() == {"b": 0.0, "c": 1.0, "d": 0.0, "e": 1.0}
 
 
-def test_findings_stand_beside_their_images() -> None:
+def test_findings_are_joined_by_id() -> None:
     table = look(
         images(3),
         repeated=(("a", "conflict", 2, 2, "coat, shoe"), ("c", "placeholder", 1, 1234, "coat")),
@@ -92,7 +92,7 @@ def test_findings_stand_beside_their_images() -> None:
     assert table["leak_places"].dropna().to_dict() == {"b": "x and y"}
 
 
-def test_a_pair_that_a_person_kept_both_of_is_settled() -> None:
+def test_pair_with_two_decisions_is_left_out() -> None:
     pairs = pd.DataFrame({"a": ["a", "a", "b"], "b": ["b", "c", "c"], "similarity": [1.0, 1.0, 1.0]})
     table = images(3, label=["coat", "shoe", "coat"])
     found = pair_table(pairs, table, settled=np.array([True, True, False]))
@@ -105,7 +105,7 @@ def manifest(*rows: tuple[str | None, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "verdict"]).astype({"label": "string"})
 
 
-def test_it_counts_what_is_kept_and_what_is_dropped() -> None:
+def test_class_table_counts_kept_and_dropped() -> None:
     table = class_table(
         manifest(
             ("coat", "keep"), ("coat", "keep"), ("coat", "drop"), ("shoe", "keep"), ("hat", "drop"), (None, "drop")

@@ -1,11 +1,11 @@
-"""The stage's function: every image has a verdict, near-duplicates have a group, and the numbers say so."""
+"""Validation as a whole."""
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Decision, metrics, validate
 from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
 
 
-def test_every_bad_image_is_a_row_with_its_reason(scrape: Scrape) -> None:
+def test_bad_images_have_a_reason(scrape: Scrape) -> None:
     good = scrape.fill("coat", 3) + scrape.fill("shoe", 3, start=10)
     cut = scrape.add("coat", image(20, kind="JPEG", side=300)[:3000])
     text = scrape.add("coat", b"a text in a file named .jpg")
@@ -36,14 +36,14 @@ def test_every_bad_image_is_a_row_with_its_reason(scrape: Scrape) -> None:
     assert kept[["width", "phash", "pixels", "brightness", "contrast", "sharpness"]].notna().all(axis=None)
 
 
-def test_what_is_dropped_has_no_measures_where_it_has_no_pixels(scrape: Scrape) -> None:
+def test_unreadable_images_have_no_measures(scrape: Scrape) -> None:
     text = scrape.add("coat", b"a text")
     row = scrape.validate().manifest.set_index("id").loc[text]
     assert row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]].isna().all()
     assert row["group"] == text
 
 
-def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
+def test_near_duplicates_have_a_group_and_a_pair(scrape: Scrape) -> None:
     alone = scrape.add("coat", image(1, side=200))
     near = sorted(
         [scrape.add("coat", image(2, side=200)), scrape.add("coat", image(2, side=200, kind="JPEG", quality=60))]
@@ -59,7 +59,7 @@ def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
     assert len(found.pairs_across_labels()) == 0
 
 
-def test_a_near_duplicate_across_labels_is_kept_and_warned_of(scrape: Scrape) -> None:
+def test_near_duplicate_with_another_label_is_kept_with_a_warning(scrape: Scrape) -> None:
     scrape.add("coat", image(2, side=200))
     scrape.add("shoe", image(2, side=200, kind="JPEG", quality=60))
     found = scrape.validate()
@@ -68,14 +68,14 @@ def test_a_near_duplicate_across_labels_is_kept_and_warned_of(scrape: Scrape) ->
     assert metrics(found)["warnings"]["near_duplicates_across_labels"] == 1
 
 
-def test_a_dropped_image_joins_no_group(scrape: Scrape) -> None:
+def test_dropped_image_joins_no_group(scrape: Scrape) -> None:
     kept, dropped = scrape.add("coat", image(2)), scrape.add("hat", image(2, kind="JPEG", quality=90))
     found = scrape.validate()
     assert len(found.pairs) == 0
     assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]
 
 
-def test_of_very_many_near_duplicates_one_is_kept_and_called_a_placeholder(scrape: Scrape) -> None:
+def test_keeps_one_of_very_many_near_duplicates(scrape: Scrape) -> None:
     alone = scrape.fill("coat", 2, start=10)
     same = [scrape.add("coat", image(2, kind="JPEG", quality=40 + number)) for number in range(55)]
     found = scrape.validate()
@@ -85,12 +85,12 @@ def test_of_very_many_near_duplicates_one_is_kept_and_called_a_placeholder(scrap
     assert reasons(found) == {name: f"repeated:{one}" for name in same if name != one}
     assert len(found.pairs) == 0
     assert found.manifest["group"].tolist() == found.manifest["id"].tolist()
-    [told] = found.repeated.to_dict("records")
-    assert told == {"id": one, "kind": "placeholder", "images": 55, "addresses": 55, "labels": "coat"}
+    [row] = found.repeated.to_dict("records")
+    assert row == {"id": one, "kind": "placeholder", "images": 55, "addresses": 55, "labels": "coat"}
     assert metrics(found)["placeholders"] == 1
 
 
-def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_person(scrape: Scrape) -> None:
+def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: Scrape) -> None:
     same = [
         scrape.add(("coat", "shoe")[number % 2], image(2, kind="JPEG", quality=40 + number)) for number in range(55)
     ]
@@ -104,7 +104,7 @@ def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_per
     assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
 
 
-def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
+def test_decisions_are_applied_or_reported(scrape: Scrape) -> None:
     hat, coat, text = scrape.add("coat", image(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
     decisions = [
         Decision(2, "data/coat/hat.png", "drop", why="a hat"),
@@ -120,7 +120,7 @@ def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
     assert metrics(found)["warnings"]["decisions_not_followed"] == 2
 
 
-def test_nothing_scraped_fails_the_gate_and_crashes_nothing(scrape: Scrape) -> None:
+def test_empty_manifest_fails_the_gate(scrape: Scrape) -> None:
     found = scrape.validate(gate=["not_empty"])
     assert len(found.manifest) == 0
     assert metrics(found)["gate"]["not_empty"] is False

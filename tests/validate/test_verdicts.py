@@ -1,4 +1,4 @@
-"""The rules, first to last, and sets of images with the same pixels."""
+"""Rules that keep or drop images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]},
 
 
 def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
-    """Return an image, sound but for what is said of it."""
-    sound = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1, "url": ""}
-    return sound | {"label": label, "pixels": pixels} | columns
+    """Return a valid image with some columns replaced."""
+    valid = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1, "url": ""}
+    return valid | {"label": label, "pixels": pixels} | columns
 
 
 def failed(word: str, label: str | None = "coat") -> dict[str, Any]:
@@ -36,7 +36,7 @@ class Judged:
 
 
 def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
-    """Return the verdicts on images that are called a, b, c and so on."""
+    """Return the verdicts on images named a, b, c, …."""
     table = pd.DataFrame(list(cases), columns=[*case(None)])
     table["id"] = [chr(ord("a") + place) for place in range(len(table))]
     for name in ("id", "label", "format", "pixels", "failure"):
@@ -56,8 +56,8 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
     ]
     frame = pd.DataFrame(sightings, columns=["id", "label", "page_url", "image_url", "given_split"]).astype("string")
     found = judge(table, decisions, collect_seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
-    told = {name: text for name, text in zip(table["id"], found.reasons, strict=True) if text is not None}
-    return Judged(told, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
+    reasons = {name: text for name, text in zip(table["id"], found.reasons, strict=True) if text is not None}
+    return Judged(reasons, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
 
 
 def keep() -> Decision:
@@ -83,25 +83,25 @@ def relabel(label: str) -> Decision:
         (case("hat", width=31, format="gif"), "too_small"),
     ],
 )
-def test_the_first_rule_that_applies_gives_the_reason(image: Mapping[str, Any], reason: str | None) -> None:
+def test_first_matching_rule_gives_the_reason(image: Mapping[str, Any], reason: str | None) -> None:
     assert judged(image).reasons.get("a") == reason
 
 
-def test_of_the_same_pixels_and_label_the_smallest_id_is_kept() -> None:
+def test_keeps_smallest_id_of_equal_pixels() -> None:
     verdicts = judged(*[case("coat")] * 3)
     assert verdicts.reasons == {"b": "duplicate_pixels:a", "c": "duplicate_pixels:a"}
 
 
-def test_images_of_other_shape_are_not_the_same_pixels() -> None:
+def test_different_dimensions_are_different_pixels() -> None:
     assert judged(case("coat", width=40), case("coat", height=40)).reasons == {}
 
 
-def test_the_same_pixels_under_two_labels_are_dropped_from_both() -> None:
+def test_drops_equal_pixels_with_two_labels() -> None:
     verdicts = judged(case("coat"), case("coat"), case("shoe"))
     assert verdicts.reasons == {name: f"label_conflict:{other}" for name, other in zip("abc", "cca", strict=True)}
 
 
-def test_what_is_dropped_for_itself_takes_no_other_with_it() -> None:
+def test_dropped_image_does_not_affect_others() -> None:
     verdicts = judged(case("hat"), case("coat"), case("coat", "q", width=9))
     assert verdicts.reasons == {"a": "label_undeclared", "c": "too_small"}
 
@@ -119,11 +119,11 @@ def test_what_is_dropped_for_itself_takes_no_other_with_it() -> None:
         (("train", "val", "test", "test"), {"a": "leak:c", "b": "leak:c", "d": "duplicate_pixels:c"}),
     ],
 )
-def test_the_training_side_loses_what_is_held_out_too(given: Sequence[str], reasons: Mapping[str, str]) -> None:
+def test_leak_is_dropped_from_the_lower_split(given: Sequence[str], reasons: Mapping[str, str]) -> None:
     assert judged(*(case("coat", given=part) for part in given)).reasons == reasons
 
 
-def test_one_image_at_many_addresses_and_under_two_labels_is_a_placeholder() -> None:
+def test_many_urls_and_two_labels_are_a_placeholder() -> None:
     assert judged(case("coat", places=4), case("shoe", places=1)).reasons == {"a": "placeholder", "b": "placeholder"}
     assert judged(case(None, places=5)).reasons == {"a": "placeholder"}
     assert set(judged(case("coat", places=3), case("shoe", places=1)).reasons.values()) == {
@@ -132,7 +132,7 @@ def test_one_image_at_many_addresses_and_under_two_labels_is_a_placeholder() -> 
     }
 
 
-def test_an_address_of_several_images_counts_once() -> None:
+def test_shared_url_counts_once() -> None:
     shared = "https://example.org/shared"
     assert set(judged(case("coat", places=4), case("shoe", url=shared), case("shoe", url=shared)).reasons.values()) == {
         "placeholder"
@@ -140,11 +140,11 @@ def test_an_address_of_several_images_counts_once() -> None:
     assert "placeholder" not in judged(*[case("coat", url=shared), case("shoe", url=shared)] * 3).reasons.values()
 
 
-def test_one_image_at_many_addresses_under_one_label_is_kept_once() -> None:
+def test_many_urls_with_one_label_are_kept_once() -> None:
     assert judged(case("coat", places=9), case("coat", places=9)).reasons == {"b": "duplicate_pixels:a"}
 
 
-def test_a_person_drops_any_image() -> None:
+def test_decision_drops_any_image() -> None:
     drop = Decision(2, "a", "drop")
     assert judged(case("coat"), a=drop).reasons == {"a": "review"}
     assert judged(failed("empty"), a=drop).reasons == {"a": "review"}
@@ -152,36 +152,36 @@ def test_a_person_drops_any_image() -> None:
 
 
 @pytest.mark.parametrize("image", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
-def test_a_person_keeps_what_the_rules_would_drop(image: Mapping[str, Any]) -> None:
+def test_decision_overrides_rules(image: Mapping[str, Any]) -> None:
     assert judged(image, a=keep()).reasons == {}
 
 
-def test_a_person_settles_a_conflict() -> None:
+def test_decision_resolves_label_conflict() -> None:
     cases = [case("coat"), case("shoe"), case("shoe")]
     assert judged(*cases, b=keep()).reasons == {"a": "label_conflict:b", "c": "duplicate_pixels:b"}
     settled = judged(case(None), a=relabel("shoe"))
     assert (settled.reasons, settled.labels) == ({}, {"a": "shoe"})
 
 
-def test_a_person_keeps_the_training_sides_copy() -> None:
+def test_decision_keeps_the_training_copy() -> None:
     cases = [case("coat", given="train"), case("coat", given="test")]
     assert judged(*cases, a=keep()).reasons == {"b": "duplicate_pixels:a"}
     assert judged(*cases, b=keep()).reasons == {"a": "leak:b"}
 
 
-def test_a_person_may_keep_the_other_of_two_duplicates_or_both() -> None:
+def test_decision_keeps_other_or_both_duplicates() -> None:
     cases = [case("coat"), case("coat")]
     assert judged(*cases, b=keep()).reasons == {"a": "duplicate_pixels:b"}
     assert judged(*cases, a=keep(), b=keep()).reasons == {}
 
 
-def test_relabelling_changes_the_label_before_the_rules() -> None:
+def test_relabel_applies_before_the_rules() -> None:
     verdicts = judged(case("hat"), case("shoe"), a=relabel("shoe"))
     assert verdicts.labels == {"a": "shoe", "b": "shoe"}
     assert verdicts.reasons == {"b": "duplicate_pixels:a"}
 
 
-def test_the_same_pixels_are_kept_under_no_two_labels_whoever_says_so() -> None:
+def test_decisions_cannot_keep_equal_pixels_with_two_labels() -> None:
     first, second = Decision(2, "a", "keep"), Decision(3, "b", "relabel", "shoe")
     verdicts = judged(case("coat"), case("coat"), a=first, b=second)
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
@@ -197,12 +197,12 @@ def test_the_same_pixels_are_kept_under_no_two_labels_whoever_says_so() -> None:
         (case(None), "use 'relabel' to choose one"),
     ],
 )
-def test_what_a_person_cannot_keep_is_told(image: Mapping[str, Any], why: str) -> None:
+def test_explains_decisions_that_cannot_be_applied(image: Mapping[str, Any], why: str) -> None:
     verdicts = judged(image, a=keep())
     assert "a" in verdicts.reasons
-    [(decision, told)] = verdicts.powerless
+    [(decision, explanation)] = verdicts.powerless
     assert decision == keep()
-    assert why in told
+    assert why in explanation
 
 
 some_cases = st.lists(
@@ -219,7 +219,7 @@ some_cases = st.lists(
 
 @settings(max_examples=15)
 @given(some_cases)
-def test_what_is_kept_has_one_declared_label_and_by_itself_no_twin(rows: Sequence[tuple[Any, ...]]) -> None:
+def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]]) -> None:
     cases = [case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows]
     verbs = {"k": keep(), "d": Decision(2, "a", "drop"), "r": relabel("coat"), "s": relabel("shoe")}
     names = [chr(ord("a") + place) for place in range(len(rows))]

@@ -160,11 +160,13 @@ def evaluate(
     )
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
+    tested, part = predictions[predictions["split"] == "test"], parts["test"]
+    unlike = tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
         **confidence,
         "slices": slice_figures(cut),
-        "unlike": _share(predictions.loc[predictions["split"] == "test", "unlike"]),
+        "unlike": None if unlike.isna().all() else float(unlike.mean()),
         "shortcuts": list(shortcuts),
     }
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
@@ -175,7 +177,6 @@ def evaluate(
             searched = features_of(search_backbone(image_size))
         ranking = find_label_issues(every, labels, searched, threads=train.threads)
 
-    tested, part = predictions[predictions["split"] == "test"], parts["test"]
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
     typical = typical_images(tested, part, labels, limit=_MAX_TYPICAL if params.grad_cam else 0)
@@ -200,18 +201,13 @@ def evaluate(
         typical=typical,
         heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
         unsure=least_sure(tested, part, labels, limit=_MAX_UNSURE),
-        unlike=least_sure(tested[tested["unlike"].fillna(False).astype(bool)], part, labels, limit=_MAX_UNSURE),
+        unlike=least_sure(tested[unlike.fillna(False).astype(bool)], part, labels, limit=_MAX_UNSURE),
         sample=random_predictions(tested, part, labels, limit=_MAX_SAMPLE),
         issues=[] if ranking is None else first_issues(ranking, parts, limit=params.label_errors),
     )
     if remark := evaluation.unlabelled_remark():
         announce(f"warning: {remark}")
     return evaluation
-
-
-def _share(marked: pd.Series) -> float | None:
-    """Return the share of marked images; ``None`` if the model cannot mark any."""
-    return None if marked.isna().all() else float(marked.mean())
 
 
 def _heatmaps(

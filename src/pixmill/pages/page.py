@@ -59,12 +59,7 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
     """
     code = _load(package, "pixmill.pages/page.js") + (_load(package, script) if script else "")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return _pages(package).get_template(template).render(script=code, script_digest=digest, **content)
-
-
-@functools.cache
-def _pages(package: str) -> jinja2.Environment:
-    return make_environment(package)
+    return cached_environment(package).get_template(template).render(script=code, script_digest=digest, **content)
 
 
 def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
@@ -103,6 +98,9 @@ def make_environment(package: str, *, autoescape: bool = True, **options: Any) -
         "upper_first": lambda text: text[:1].upper() + text[1:],
     }
     return environment
+
+
+cached_environment = functools.cache(make_environment)
 
 
 def _load(package: str, name: str) -> str:

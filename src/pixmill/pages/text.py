@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.words import printable
-from pixmill.pages.page import make_environment, shorten
+from pixmill.pages.page import cached_environment, make_environment, shorten
 
 if TYPE_CHECKING:
     import jinja2
@@ -38,7 +38,7 @@ def render_sentence(package: str, template: str, **content: Any) -> str:
         template: File name of the template.
         content: Variables of the template.
     """
-    return _plain(package).get_template(template).render(**content).strip()
+    return cached_environment(package, autoescape=False).get_template(template).render(**content).strip()
 
 
 @functools.cache
@@ -56,11 +56,6 @@ def _terminal(package: str, width: int) -> jinja2.Environment:
         align=lambda headings, rows: Markup(align(headings, rows, width)),  # noqa: S704
     )
     return environment
-
-
-@functools.cache
-def _plain(package: str) -> jinja2.Environment:
-    return make_environment(package, autoescape=False)
 
 
 def align(headings: Sequence[str], lines: str, width: int) -> str:

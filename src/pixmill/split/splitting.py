@@ -13,7 +13,7 @@ from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, keep_given, places, sides_of
+from pixmill.split.assignment import TEST, folds_of, given_sides, keep_given, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import clusters, group_names, names_of
 from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
@@ -95,7 +95,9 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
     alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
     grouped = SplitConstraints(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
 
-    sides = _sides(table, names, params)
+    at = places(names, params.salt)
+    hashed = sides_of(at, val=params.val, test=params.test)
+    sides = keep_given(hashed, given_sides(table), at, val=params.val)
     against, words = straddlers(sides, alike, grouped)
     staying = np.where(against < 0, sides, -1)
     folds = np.full(len(ids), -1, np.int32)
@@ -145,12 +147,6 @@ def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
     """Return a number per name, -1 for names that occur once."""
     shared = names.notna() & names.duplicated(keep=False)
     return pd.factorize(names.where(shared))[0].astype(np.int64)
-
-
-def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
-    """Return the split of each image before dropping."""
-    at = places(names, params.salt)
-    return keep_given(sides_of(at, val=params.val, test=params.test), given_sides(kept), at, val=params.val)
 
 
 def _complete(

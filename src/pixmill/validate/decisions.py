@@ -84,7 +84,7 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
 
 
 def render_decisions(decisions: Iterable[Decision]) -> str:
-    """Return the text of ``review.csv``, sorted by image with one line each, so that two branches merge.
+    """Return the text of ``review.csv``, sorted by image with one line each to avoid merge conflicts.
 
     Line numbers and white space in ``by`` and ``why`` are normalised.
     """

@@ -46,7 +46,10 @@ def image_table(
     table["elongation"] = sides.max(axis=1) / sides.min(axis=1)
     sharpness = table["sharpness"].to_numpy(np.float64, na_value=np.nan)
     table["blur"] = (sharpness < blur_limit(sharpness[readable], min_sharpness)).astype(np.float64)
-    table["redundant"] = _redundant(images, readable & ~dropped)
+    copied = np.zeros(len(images), bool)
+    compared = readable & ~dropped
+    copied[compared] = images.loc[compared, ["pixels", "width", "height"]].duplicated()
+    table["redundant"] = (copied | (images["group"] != images["id"]).to_numpy(bool)).astype(np.float64)
     for name in (*_MEASURES, "elongation", "blur", "redundant"):
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
@@ -72,12 +75,6 @@ def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArra
     )
     unsettled: pd.DataFrame = table[~(settled[places["a"]] & settled[places["b"]])]
     return unsettled
-
-
-def _redundant(images: pd.DataFrame, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    copied = np.zeros(len(images), bool)
-    copied[counted] = images.loc[counted, ["pixels", "width", "height"]].duplicated()
-    return (copied | (images["group"] != images["id"]).to_numpy(bool)).astype(np.float64)
 
 
 def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFrame]:

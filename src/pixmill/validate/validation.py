@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
@@ -22,7 +21,7 @@ from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
 from pixmill.validate.lookalikes import LOOKALIKES, find_lookalikes
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
-from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
+from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.survey import Survey, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
@@ -125,7 +124,9 @@ def validate(
     table = rows.assign(**surveyed.table)
     # Unreadable images have the format of their first bytes.
     table["format"] = table["format"].fillna(rows["format"])
-    table["part"] = _parts(rows["given_split"], where)
+    given = pd.Categorical(rows["given_split"], categories=PARTS).codes
+    # The highest-ranking predefined split keeps the image.
+    table["part"] = np.maximum(where.parts(len(rows))[1], given)
     verdicts = judge(table, matched, where, classes=classes, params=params)
 
     compared = np.flatnonzero(verdicts.kept)
@@ -220,10 +221,3 @@ def _plugin_checks(plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequ
                 raise plugin_error("checks", name, root, problem)
             found.append(check)
     return found
-
-
-def _parts(given: pd.Series[str], where: SightingIndex) -> npt.NDArray[np.int8]:
-    """Return the predefined split of each image, the highest-ranking of several."""
-    known = pd.Categorical(given, categories=PARTS).codes
-    parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)
-    return parts

@@ -36,7 +36,7 @@ def page(found, project):
     return render_report(found, PARAMS, LIMITS, folder=project.images, workers=1)
 
 
-def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project):
+def test_page_is_complete_and_self_contained(found, page, project):
     for text in (
         "No leakage between the splits",
         "class_shares",
@@ -61,12 +61,12 @@ def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project
         assert outcome.check.name in page
 
 
-def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
+def test_missing_class_is_shown_with_advice(project):
     params = SplitParams(image_size=16)
     found = split(project.manifest, pairs_table([]), params, classes=(*CLASSES, "hat"))
     page = render_report(found, params, LIMITS, folder=project.images, workers=1)
     for text in (
-        "Split checks failed",
+        "Split checks failed: same_classes",
         "To fix: change split.val (0.15), split.test (0.2) or split.salt",
         "test has no image of &#39;hat&#39;",
     ):
@@ -74,7 +74,7 @@ def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
     assert page.count("<img") > 30
 
 
-def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found, project):
+def test_samples_are_random_images_of_their_split(found, project):
     manifest = found.manifest.set_index("id")
     for part, cards in SplitCards(found, project.images, PARAMS).samples().items():
         names = [card.shown.id for card in cards]

@@ -12,7 +12,7 @@ def row(of: ValidationCards, number: int) -> int:
     return int(of.rows([key(number)])[0])
 
 
-def test_a_card_says_label_size_format_and_where_it_came_from() -> None:
+def test_card_has_label_dimensions_format_and_source() -> None:
     made = cards_of(kept(1, width=40, height=30, image_url="data/coat/one.png"), dropped(2, "too_small"))
     card = made.card(row(made, 1), "brightness 3.0", verdict=True)
     assert (card.id, card.label, card.place) == (key(1), "coat", "data/coat/one.png")
@@ -22,7 +22,7 @@ def test_a_card_says_label_size_format_and_where_it_came_from() -> None:
     assert made.card(row(made, 2)).verdict == ""
 
 
-def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
+def test_card_of_unreadable_image() -> None:
     made = cards_of(unread(1, "truncated"), kept(2))
     card = made.card(row(made, 1))
     assert (card.facts, card.readable) == ((), False)

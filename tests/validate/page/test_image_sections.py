@@ -16,7 +16,7 @@ from pixmill.validate.page.image_sections import (
 from tests.validate.made import dropped, kept, key, seen, unread, validation
 
 
-def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None:
+def test_reasons_are_sorted_and_counted() -> None:
     truncated = [unread(number, "truncated") for number in range(2, 23)]
     rows = [kept(0), dropped(1, "too_small"), *truncated, unread(23, "html")]
     found = list(offenders(ValidationCards(validation(rows))))
@@ -27,7 +27,7 @@ def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None
     ]
 
 
-def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
+def test_copies_are_shown_with_the_kept_image_largest_set_first() -> None:
     rows = [
         kept(1, pixels="p"),
         dropped(2, f"duplicate_pixels:{key(1)}", pixels="p"),
@@ -48,7 +48,7 @@ def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
     assert found["image_sets"][0].more == 5
 
 
-def test_the_table_counts_each_dropped_image_once() -> None:
+def test_counts_dropped_images_by_class_and_reason() -> None:
     rows = [
         kept(0),
         dropped(1, "too_small", "shoe"),
@@ -76,7 +76,7 @@ def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_darkest_come_first_and_only_kept_ones() -> None:
+def test_shows_darkest_kept_images_first() -> None:
     rows = [kept(number, brightness=float(number)) for number in range(30)]
     dark = found(*rows, dropped(90, "too_small", brightness=0.0), unread(91, "html"))["Dark"]
     assert (dark["count"], len(dark["cards"]), dark["more"]) == (16, 12, 4)
@@ -84,7 +84,7 @@ def test_the_darkest_come_first_and_only_kept_ones() -> None:
     assert dark["parameter"] == "validate.dark.min_brightness"
 
 
-def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
+def test_shows_values_of_blank_blurred_and_elongated_images() -> None:
     rows = [
         kept(1, entropy=0.25),
         kept(2, sharpness=3.14159),
@@ -92,15 +92,15 @@ def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
         kept(4, aspect_ratio=6.0, width=600, height=100),
         kept(5, aspect_ratio=4.0),
     ]
-    told = {title: [(card.id, card.facts[-1]) for card in item["cards"]] for title, item in found(*rows).items()}
-    assert told == {
+    facts = {title: [(card.id, card.facts[-1]) for card in item["cards"]] for title, item in found(*rows).items()}
+    assert facts == {
         "Blank": [(key(1), "entropy 0.25 bits")],
         "Blurred": [(key(2), "sharpness 3.1")],
         "Elongated": [(key(4), "longer side 6 times the shorter"), (key(3), "longer side 5 times the shorter")],
     }
 
 
-def test_what_a_person_decided_to_keep_is_not_in_doubt() -> None:
+def test_decided_images_need_no_review() -> None:
     dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])["Dark"]
     assert (dark["count"], dark["settled"]) == (1, 1)
     assert [card.id for card in dark["cards"]] == [key(2)]
@@ -116,7 +116,7 @@ def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
     return [kept(number, label, group=key(leader)) for number in (leader, *members)]
 
 
-def test_groups_across_labels_come_first_then_the_largest() -> None:
+def test_groups_with_different_labels_come_first() -> None:
     rows = [*group(1, 2, 3), *group(4, 5), *group(6), kept(7, "shoe", group=key(6)), kept(8)]
     pairs = [(1, 2, 0.991), (2, 3, 0.995), (4, 5, 0.999), (6, 7, 1.0)]
     image_sets, count = near(rows, pairs)
@@ -129,7 +129,7 @@ def test_groups_across_labels_come_first_then_the_largest() -> None:
     assert [image_set.warning for image_set in image_sets] == ["different labels", "", ""]
 
 
-def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
+def test_placeholders_show_files_urls_and_labels() -> None:
     made = validation(
         [dropped(1, "placeholder", None), kept(2), kept(3)],
         sightings=[seen(1, label, f"{label}/{number}") for label in ("coat", "shoe") for number in range(20)],
@@ -148,7 +148,7 @@ def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
     assert found.shown[1].place == "coat/0, coat/1, coat/2 and 37 more"
 
 
-def test_leaks_are_shown_with_both_places() -> None:
+def test_leaks_show_both_files() -> None:
     made = validation(
         [kept(1), dropped(2, f"leak:{key(3)}"), kept(3)],
         leaks=[
@@ -167,7 +167,7 @@ def test_leaks_are_shown_with_both_places() -> None:
     )
 
 
-def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> None:
+def test_samples_are_random_kept_images_of_their_class() -> None:
     rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
     shown = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
     drawn = [card.id for card in shown["coat"]]

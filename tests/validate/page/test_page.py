@@ -1,4 +1,4 @@
-"""The page of validate, whole."""
+"""The page of validate."""
 
 import re
 from html import unescape
@@ -18,7 +18,7 @@ def page(scrape: Scrape, validation: Validation) -> str:
 
 
 def text(page: str) -> str:
-    """Return what a person reads."""
+    """Return the visible text."""
     page = re.sub(r"<style>.*?</style>", "", page.replace("<wbr>", ""), flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
@@ -48,7 +48,7 @@ def html(messy: Scrape, judged: Validation) -> str:
     return page(messy, judged)
 
 
-def test_the_gates_verdict_comes_first(html: str) -> None:
+def test_failed_checks_come_first(html: str) -> None:
     seen = text(html)
     assert "Validation failed" in seen
     first = [seen.index(name) for name in ("min_per_class", "class_balance")]
@@ -58,7 +58,7 @@ def test_the_gates_verdict_comes_first(html: str) -> None:
     assert "class 'shoe' has 4 images, 0.1 of the largest class 'coat' (40)" in seen
 
 
-def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: str) -> None:
+def test_dropped_images_have_reason_and_source(html: str) -> None:
     seen = text(html)
     assert "Truncated: 1 The file is truncated" in seen
     assert "Too small: 1 A side is shorter than validate.image_size allows" in seen
@@ -72,14 +72,14 @@ def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: st
     assert html.count('src="data:image/jpeg') > 12
 
 
-def test_decisions_that_were_used_and_those_that_were_not_are_listed(messy: Scrape) -> None:
+def test_lists_applied_and_ignored_decisions(messy: Scrape) -> None:
     decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
     seen = text(page(messy, messy.validate(decisions=decisions)))
     assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
     assert f"3 {'f' * 64} drop no such image" in seen
 
 
-def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
+def test_valid_data_passes(scrape: Scrape) -> None:
     scrape.fill_sharply("coat", 30)
     scrape.fill_sharply("shoe", 30, start=100)
     seen = text(page(scrape, scrape.validate(gate=None)))
@@ -88,7 +88,7 @@ def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
     assert "No image was dropped." in seen
 
 
-def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
+def test_escapes_untrusted_text(scrape: Scrape) -> None:
     evil = [f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)]
     scrape.add(evil[0], b"a text", evil[1])
     scrape.add("coat", image(1), evil[2])
@@ -105,7 +105,7 @@ def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
     assert html.count("&lt;script&gt;alert(") >= 7
 
 
-def test_the_page_asks_nothing_of_any_server(html: str) -> None:
+def test_page_is_self_contained(html: str) -> None:
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#|[a-z]+\.html")|url\(|@import""", html)
     assert "<link" not in html
     anchors = set(re.findall(r'href="#([^"]*)"', html))

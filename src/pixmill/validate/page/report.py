@@ -4,7 +4,6 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.expectations import Outcome
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.images import OTHER_FORMATS
@@ -53,6 +52,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     """
     images = ValidationCards(validation)
     labels = list(validation.classes["label"])
+    outcomes = sorted(validation.outcomes, key=lambda item: (item.success, _SEVERITIES.index(item.check.severity)))
+    failed = [item.check for item in outcomes if not item.success]
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
     offending = list(offenders(images))
     decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
@@ -71,7 +72,9 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         *(card for sheet in sampled.values() for card in sheet),
     ]
     shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
-    uris = thumbnails(shown, limits=_limits(params, workers), workers=workers)
+    # Limits apply to worker processes only.
+    limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
+    uris = thumbnails(shown, limits=limits, workers=workers)
     figures, classes = metrics(validation), validation.classes
     smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
     dimensions = dimension_table(validation.manifest, labels).to_dict("records")
@@ -81,8 +84,11 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         formats=OTHER_FORMATS,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
-        outcomes=_rank(validation.outcomes),
-        failed={severity: _names_of_failures(validation.outcomes, severity) for severity in _SEVERITIES},
+        outcomes=outcomes,
+        failed={
+            severity: list(dict.fromkeys(check.name for check in failed if check.severity == severity))
+            for severity in _SEVERITIES
+        },
         # With very many classes, show the smallest.
         smallest=Excerpt(smallest.head(MAX_BARS).to_dict("records"), len(labels)),
         balance=validation.classes.head(MAX_ROWS).to_dict("records"),
@@ -120,25 +126,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     )
 
 
-def _limits(params: ValidateParams, workers: int | None) -> RowLimits | None:
-    # Limits apply to worker processes only.
-    return None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
-
-
 def _cards(image_sets: Iterable[ImageSet]) -> Iterator[ImageCard]:
     return (card for image_set in image_sets for card in image_set.cards)
-
-
-def _rank(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return failed outcomes first, by severity."""
-    return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
-
-
-def _names_of_failures(outcomes: Sequence[Outcome], severity: str) -> list[str]:
-    """Return the distinct names of failed checks of a severity."""
-    return list(
-        dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
-    )
 
 
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:

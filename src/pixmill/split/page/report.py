@@ -25,7 +25,7 @@ MAX_CLASSES = 400
 MAX_PAIRS = 12
 """Maximum number of dropped images shown per reason, each with the image that stays."""
 
-MAX_SAMPLES = 18
+MAX_SAMPLES = 16
 """Number of images shown per split."""
 
 MAX_MISSING = 25

@@ -259,7 +259,7 @@ def rows(**columns: list[object]) -> pd.DataFrame:
 def describe(name: str, table: pd.DataFrame, **result: int) -> list[str]:
     """Return the messages of a check on a table."""
     check, *_ = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
-    return check.tell(result, table)
+    return check.describe(result, table)
 
 
 def messages(table: pd.DataFrame) -> list[str]:

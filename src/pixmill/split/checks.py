@@ -170,7 +170,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
         wanted=f"a difference of at most {shares.tolerance:g}",
-        tell=_describe_shares,
+        describe=_describe_shares,
     )
 
 
@@ -180,7 +180,7 @@ def _check(
     expectation: str,
     kwargs: Mapping[str, object],
     wanted: str,
-    describe: Tell,
+    describe: Describe,
     advice: str = "rebuild the tables with: dvc repro -f validate",
 ) -> Check:
     return Check(
@@ -191,7 +191,7 @@ def _check(
         severity="critical",
         parameters=(),
         wanted=wanted,
-        tell=describe,
+        describe=describe,
         advise=lambda _result, _rows: advice,
     )
 
@@ -225,7 +225,7 @@ def _equal(name: str, table: str, sides: str) -> Check:
     return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", describe)
 
 
-def _describe_classes(part: str, classes: Sequence[str]) -> Tell:
+def _describe_classes(part: str, classes: Sequence[str]) -> Describe:
     def describe(_: Result, rows: pd.DataFrame) -> list[str]:
         there = set(rows["label"])
         lines = [f"{part} has no image of '{label}'" for label in classes if label not in there]

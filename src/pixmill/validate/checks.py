@@ -159,7 +159,7 @@ def _share(
         severity=section.severity,
         parameters=tuple(f"validate.{name}.{key}" for key in (parameter, "share") if key),
         wanted=f"at least {section.share:g}",
-        tell=describe,
+        describe=describe,
     )
 
 
@@ -172,7 +172,7 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.labels_declared.severity,
         parameters=("classes",),
         wanted=f"only {', '.join(classes)}" if len(classes) <= MAX_LISTED else f"only the {len(classes):,} classes",
-        tell=_describe_undeclared(classes),
+        describe=_describe_undeclared(classes),
     )
     yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
 
@@ -194,7 +194,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         severity=params.near_duplicates.severity,
         parameters=("validate.near_duplicates.severity",),
         wanted="none across labels",
-        tell=_describe_pairs,
+        describe=_describe_pairs,
         advise=lambda *_: _DECIDE,
     )
     yield lookalikes_check(params.near_duplicates.severity)
@@ -234,7 +234,7 @@ def _none(
         severity=severity,
         parameters=(f"validate.{name}.{parameter}",),
         wanted="none",
-        tell=lambda _, rows: describe(rows[rows[column].notna()]) or [nothing],
+        describe=lambda _, rows: describe(rows[rows[column].notna()]) or [nothing],
         advise=lambda *_: advice,
     )
 
@@ -321,7 +321,7 @@ def _describe_pairs(_: Result, pairs: pd.DataFrame) -> list[str]:
     return lines or ["no near-duplicate pair has different labels"]
 
 
-def _describe_undeclared(classes: Sequence[str]) -> Tell:
+def _describe_undeclared(classes: Sequence[str]) -> Describe:
     """Return a function that describes undeclared labels."""
 
     def describe(_: Result, rows: pd.DataFrame) -> list[str]:
@@ -334,7 +334,7 @@ def _describe_undeclared(classes: Sequence[str]) -> Tell:
     return describe
 
 
-def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Tell:
+def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Describe:
     """Return a function that describes failing classes, one line each.
 
     Args:

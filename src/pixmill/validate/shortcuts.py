@@ -210,7 +210,7 @@ def shortcut_check(params: ShortcutsParams) -> Check:
         severity=params.severity,
         parameters=("validate.shortcuts.skill",),
         wanted=f"a skill of at most {params.skill:g}",
-        tell=_describe,
+        describe=_describe,
     )
 
 

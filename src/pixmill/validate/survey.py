@@ -226,7 +226,7 @@ def _open_cache(folder: Path, max_pixels: int) -> Cache:
             if not other.name.startswith(path.name):
                 other.unlink(missing_ok=True)
 
-    return Cache(path, patience=_LOCK_TIMEOUT_SECONDS, tidy=tidy)
+    return Cache(path, timeout=_LOCK_TIMEOUT_SECONDS, tidy=tidy)
 
 
 def _version(max_pixels: int) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
-from pixmill.metrics.calibration import min_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.page import make_environment
 
@@ -25,7 +24,7 @@ def say(name: str, *given: Any) -> str:
 
 def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
     """Return coverage and covered accuracy at the confidence threshold, or how to get a threshold."""
-    return say("threshold", metrics, target, fewest_answers(target))
+    return say("threshold", metrics, target, min_answers(target))
 
 
 def cautions(metrics: Mapping[str, Any]) -> list[str]:

@@ -11,9 +11,9 @@ from pixmill.core.errors import TrainError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.experiments.sweep import searching
-from pixmill.experiments.sweep.planning import hold
+from pixmill.experiments.sweep.planning import lock_sweep
 from tests.command import run_pixmill
-from tests.experiments.sweep.swept import StandIn, write_workspace
+from tests.experiments.sweep.swept import FakeTrial, write_workspace
 from tests.made_once import make_once
 
 
@@ -32,13 +32,13 @@ def root(template: Path, empty_database: Path, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.fixture(autouse=True)
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    found = StandIn()
+def fake_trial(monkeypatch: pytest.MonkeyPatch) -> FakeTrial:
+    found = FakeTrial()
     monkeypatch.setattr(searching, "run_trial", found)
     return found
 
 
-def test_search_resume_and_apply(root, stand_in, capsys) -> None:
+def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, fake_trial, capsys) -> None:
     assert run_pixmill("sweep", "--trials", "3") == 0
     text = capsys.readouterr().out
     assert text.startswith("Of 3 trials, trial ")
@@ -47,8 +47,8 @@ def test_search_resume_and_apply(root, stand_in, capsys) -> None:
     assert "Of 3 trials, trial " in (root / "reports" / "sweep.html").read_text()
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert len(document["trials"]) == len(stand_in.asked) == 5
-    # Apply the best trial, then another.
+    assert len(document["trials"]) == len(fake_trial.calls) == 5
+    # The best or another is applied.
     assert run_pixmill("sweep", "--apply") == 0
     out = capsys.readouterr().out
     best = document["trials"][document["best"]]["params"]
@@ -63,31 +63,31 @@ def test_search_resume_and_apply(root, stand_in, capsys) -> None:
     assert "there is no complete trial 9" in capsys.readouterr().err
 
 
-def test_show_runs_nothing(root, stand_in, capsys) -> None:
+def test_show_says_what_would_be_tried_and_runs_nothing(root, fake_trial, capsys) -> None:
     assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
     text = capsys.readouterr().out
     assert "train.learning_rate" in text
     assert "7 trials by tpe, measured by macro-F1 in 3-fold cross-validation" in text
-    assert stand_in.asked == []
+    assert fake_trial.calls == []
     assert not (root / "reports").exists()
 
 
-def test_failing_first_trial(root, stand_in, capsys) -> None:
-    stand_in.fail = lambda _: TrainError("no weights", next="-")
+def test_a_failing_first_trial_is_a_message(root, fake_trial, capsys) -> None:
+    fake_trial.fail = lambda _: TrainError("no weights", next="-")
     assert run_pixmill("sweep") == 1
     err = capsys.readouterr().err
-    assert "the params as they are cannot be fitted: no weights\n" in err
+    assert "the current params cannot be fitted: no weights\n" in err
     assert "Traceback" not in err
     assert not (root / "reports").exists()
 
 
-def test_rejects_a_concurrent_sweep(root, stand_in, capsys) -> None:
-    with hold(Workspace(root, root)):
+def test_a_second_one_at_once_is_refused(root, fake_trial, capsys) -> None:
+    with lock_sweep(Workspace(root, root)):
         assert run_pixmill("sweep") == 1
         # --show takes no lock.
         assert run_pixmill("sweep", "--show") == 0
     assert f"another sweep is running in {root}" in capsys.readouterr().err
-    assert stand_in.asked == []
+    assert fake_trial.calls == []
 
 
 @pytest.mark.parametrize("words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]])

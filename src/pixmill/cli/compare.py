@@ -107,8 +107,8 @@ def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.experiments.compare.comparing import compare
+    from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.rendering import comparison_text
-    from pixmill.experiments.compare.reports import write_reports
     from pixmill.experiments.compare.view import comparison_json
 
     announce("Comparing: reading both sides, resampling the test images …")

@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
     """Write the reports of the comparison, and ``promote.md`` with the outcome first."""
     from pixmill.core.files.writing import storage_errors, write_text
+    from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.rendering import escape
-    from pixmill.experiments.compare.reports import write_reports
 
     with storage_errors(then="pixmill compare"):
         folder.mkdir(exist_ok=True)

@@ -56,31 +56,31 @@ def run(arguments: argparse.Namespace) -> None:
     import optuna  # noqa: F401 (fail first if it is missing)
 
     from pixmill.core.params import load_params
-    from pixmill.experiments.sweep.planning import hold, open_trials, plan
+    from pixmill.experiments.sweep.planning import lock_sweep, open_trials, plan_sweep
 
     applying = arguments.apply is not None
     workspace = project_workspace()
     params = load_params(workspace.root)
-    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds)
+    plan = plan_sweep(workspace, params, trials=arguments.trials, folds=arguments.folds)
     if arguments.show:
         from pixmill.experiments.sweep.report import describe_plan
 
-        print(describe_plan(planned, len(open_trials(workspace, planned).load())))
+        print(describe_plan(plan, len(open_trials(workspace, plan).load())))
         return
     if applying:
-        _apply(workspace, planned, arguments.apply)
+        _apply(workspace, plan, arguments.apply)
         return
-    again = planned.command + (f" --trials {arguments.trials}" if arguments.trials else "")
-    with storage_errors(then=again), hold(workspace):
-        _search(workspace, planned, again, as_json=arguments.json)
+    again = plan.command + (f" --trials {arguments.trials}" if arguments.trials else "")
+    with storage_errors(then=again), lock_sweep(workspace):
+        _search(workspace, plan, again, as_json=arguments.json)
     if arguments.open:
         import webbrowser
 
         webbrowser.open((workspace.root / "reports" / "sweep.html").as_uri())
 
 
-def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
-    """Run the trials, print and record the result; ``again`` is the command that resumes."""
+def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> None:
+    """Run the trials, print the result, and record it; ``again`` is the command that goes on."""
     from pixmill.core.files.writing import write_text
     from pixmill.experiments.sweep.outcome import outcome
     from pixmill.experiments.sweep.planning import open_trials
@@ -88,31 +88,33 @@ def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -
     from pixmill.experiments.sweep.report import render_sweep, sweep_json, sweep_text
     from pixmill.experiments.sweep.searching import search
 
-    store = open_trials(workspace, planned)
+    store = open_trials(workspace, plan)
     try:
-        trials = search(workspace, planned)
+        trials = search(workspace, plan)
     except KeyboardInterrupt:
         kept = count(len(store.load()), "finished trial is", "finished trials are")
         announce(f"sweep: interrupted; {kept} kept. To resume: {again}")
         raise
     images = store.images()
-    if images is None or not planned.best(trials):
-        raise PixmillError("no trial could be fitted", next=f"{planned.command} --show")
-    found = outcome(planned, trials, images)
+    if images is None or not plan.best(trials):
+        raise PixmillError("no trial could be fitted", next=f"{plan.command} --show")
+    found = outcome(plan, trials, images)
     page = render_sweep(found)
     (workspace.root / "reports").mkdir(exist_ok=True)
     write_text(workspace.root / "reports" / "sweep.html", page)
     print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
     if not store.is_recorded(len(trials)):
-        record(workspace, found, page)
+        record(workspace, plan, found, page)
 
 
-def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:
+def _apply(workspace: Workspace, plan: Plan, trial_number: int) -> None:
     from pixmill.experiments.sweep.applying import apply_trial, find_trial
+    from pixmill.experiments.sweep.planning import open_trials
 
-    trial = find_trial(workspace, planned, None if trial_number < 0 else trial_number)
+    trials = plan.best(open_trials(workspace, plan).load())
+    trial = find_trial(trials, None if trial_number < 0 else trial_number, command=plan.command)
     with storage_errors(then="the same command"):
-        changes = apply_trial(workspace, planned, trial)
+        changes = apply_trial(workspace, trial)
     if not changes:
         print(f"params.yaml already has the values of {trial.name}")
     print("\n".join([*changes, "Next: dvc repro"]))

@@ -1,4 +1,4 @@
-"""Comparisons of two made-up models, with as many images, classes and changes as a test wants."""
+"""Build comparisons of two models with any number of images, classes and changes."""
 
 import hashlib
 import io
@@ -43,7 +43,7 @@ def name_of(number):
 
 
 def revision(name, contents=None, **more):
-    """Return a revision with sixty images, that has some files."""
+    """Return a revision with sixty images and some files."""
     contents = contents or {}
     facts = {
         "name": name,
@@ -62,12 +62,12 @@ def difference(first, second, spread=0.03):
 
 
 def made_slice(dimension, name, first, second, p):
-    """Return a slice of 40 images, which is tested if it has a p-value."""
+    """Return a slice of 40 images; it counts as tested if it has a p-value."""
     return SliceNumbers(dimension, name, 40, 38, difference(first, second), p)
 
 
 def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
-    """Return the numbers of two models on images, of which some flip."""
+    """Return the numbers of two models, with flips."""
     generator, classes = np.random.default_rng(0), len(labels)
     actual = np.arange(n) % classes
     predicted = [actual.copy(), actual.copy()]
@@ -152,7 +152,7 @@ def data(n=12, first=0, label="coat"):
 
 
 def comparison(verdict="worse", *, images=False, **more):
-    """Return a comparison with every part, and the images' files if wanted."""
+    """Return a comparison with all parts, optionally with image files."""
     files = {f"artifacts/scrape/{number}": jpeg(number) for number in range(60) if images}
     revisions = [
         revision(name, {**files, "plots/train/curves.csv": CURVES.format(*losses).encode()})

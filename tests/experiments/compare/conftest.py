@@ -1,4 +1,4 @@
-"""One project with a history, made once; whoever changes it gets a copy."""
+"""A project with a history, made once; tests that change it get a copy."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from tests.version_control import dvc_repo, git
 def history(tmp_path_factory):
     """A project on the branch ``stronger``, with ``main``, its tag ``v1``, and the experiment ``wider``."""
     with pytest.MonkeyPatch.context() as patch:
-        # A person's settings and indices are not those of a test.
+        # Isolate tests from the user's DVC config.
         for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
             patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
         yield make_once(tmp_path_factory, "history", make_history) / "project"
@@ -39,13 +39,13 @@ def make_history(folder):
 
 @pytest.fixture
 def project(history, tmp_path):
-    """A copy of the history that a test may change."""
+    """A copy of the history for a test to change."""
     return shutil.copytree(history, tmp_path / "project", symlinks=True)
 
 
 @pytest.fixture
 def clone(history, tmp_path):
-    """A clone of the history, which has all of Git and nothing of DVC's cache."""
+    """A clone of the history, without DVC's cache."""
     git(tmp_path, "clone", str(history), "clone")
     return tmp_path / "clone"
 

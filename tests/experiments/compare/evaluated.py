@@ -10,7 +10,7 @@ IGNORED = "/artifacts/\n/.pixmill/\n"
 
 
 def start(root: Path) -> None:
-    """Make a project whose remote is the folder ``remote`` beside it, and commit it."""
+    """Create and commit a project with the sibling folder ``remote`` as DVC remote."""
     start_repository(root, with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text(IGNORED)

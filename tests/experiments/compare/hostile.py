@@ -1,4 +1,4 @@
-"""Heads that someone made to break `pixmill compare`: what each file of a commit holds instead of what it should."""
+"""Commits with malformed or hostile files, to attack ``pixmill compare``."""
 
 import hashlib
 import io
@@ -33,18 +33,18 @@ METRICS = "plots/evaluate/full.json"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
-"""Nine aliases of nine aliases of …: a kilobyte that stands for 400 million values."""
+"""Nested aliases: a kilobyte that expands to 400 million values."""
 
 
 def begin(root: Path) -> None:
-    """Give the project on ``main`` params that the installed version accepts."""
+    """Commit params that the installed version accepts on ``main``."""
     git(root, "checkout", "-q", "main")
     write(root / "params.yaml", PARAMS)
     git(root, "commit", "-q", "-am", "Say all params")
 
 
 def commit_head(root: Path, name: str, files: dict[str, Any]) -> None:
-    """Commit ``main`` with other files on a branch; what DVC holds goes into its cache, and ``dvc.lock`` names it.
+    """Commit changed files on a branch of ``main``; files in DVC are added to its cache and to ``dvc.lock``.
 
     A file is its bytes or text, the target of a link (a path), ``None`` where it is absent, or a function that changes
     the repository. For a folder that DVC holds as one output (``artifacts/evaluate``), the bytes are its listing.
@@ -97,14 +97,14 @@ def _store(root: Path, content: bytes, suffix: str = "") -> str:
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:
-    """Return a table as Parquet, marked as evaluate marks its predictions."""
+    """Return a table as Parquet with the metadata of evaluate."""
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns).replace_schema_metadata(CALIBRATED), buffer, **options)
     return buffer.getvalue()
 
 
 def predictions(**over: Any) -> bytes:
-    """Return ``predictions.parquet`` of eight images, with other columns; ``None`` leaves one out."""
+    """Return ``predictions.parquet`` of eight images with changed columns; ``None`` removes one."""
     labels = ["coat", "dress"] * 4
     columns = {
         "id": IDS,
@@ -120,7 +120,7 @@ def predictions(**over: Any) -> bytes:
 
 
 def manifest(**over: Any) -> bytes:
-    """Return ``manifest.parquet`` of eight images, with other columns; ``None`` leaves one out."""
+    """Return ``manifest.parquet`` of eight images with changed columns; ``None`` removes one."""
     columns = {
         "id": IDS,
         "label": ["coat", "dress"] * 4,
@@ -133,14 +133,14 @@ def manifest(**over: Any) -> bytes:
 
 
 def of_rows(rows: int) -> bytes:
-    """Return predictions of so many rows, all alike: a few kilobytes of Parquet."""
+    """Return predictions with many equal rows: a few kilobytes of Parquet."""
     names = ("id", "split", "label", "predicted")
     texts = {name: pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), ["test"]) for name in names}
     return parquet({**texts, **dict.fromkeys(("p_coat", "p_dress", "loss"), pa.array(np.zeros(rows)))})
 
 
 def of_long_texts(rows: int, length: int) -> bytes:
-    """Return predictions whose label is one long text, held once in the file's dictionary."""
+    """Return predictions with one long label, stored once in the file's dictionary."""
     text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), ["x" * length])
     ids = [f"{row:064x}" for row in range(rows)]
     rest = dict.fromkeys(("p_coat", "p_dress", "loss"), np.full(rows, 0.5))
@@ -148,12 +148,12 @@ def of_long_texts(rows: int, length: int) -> bytes:
 
 
 def non_utf8() -> pa.Array:
-    """Return eight texts that are no UTF-8."""
+    """Return eight texts that are not UTF-8."""
     return pa.array([b"\xff\xfe\xfd" + bytes([n]) for n in range(8)], pa.binary()).cast(pa.string(), safe=False)
 
 
 def stage(**over: Any) -> Callable[[Path], None]:
-    """Return what changes the stage evaluate in ``dvc.lock``."""
+    """Return a function that changes the stage evaluate in ``dvc.lock``."""
 
     def change(root: Path) -> None:
         content = yaml.safe_load((root / "dvc.lock").read_text())
@@ -164,7 +164,7 @@ def stage(**over: Any) -> Callable[[Path], None]:
 
 
 def metrics(**over: Any) -> str:
-    """Return ``full.json`` with other figures."""
+    """Return ``full.json`` with changed metrics."""
     figures = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.9, "n": 8}
     return json.dumps(
         {**figures, "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}}, **over}
@@ -188,7 +188,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
     "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
 }
-"""Heads whose results are not what they must be, by what is wrong."""
+"""Malformed heads by fault."""
 
 HARMLESS: dict[str, Any] = {
     "dvc.yaml": "stages: {a: {cmd: x, matrix: {"
@@ -207,4 +207,4 @@ HARMLESS: dict[str, Any] = {
         mode=pa.array([None] * 8, pa.null()),
     ),
 }
-"""Files of a head that are odd, but can be compared as far as they go."""
+"""Unusual heads that can be compared."""

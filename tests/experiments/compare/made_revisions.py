@@ -1,4 +1,4 @@
-"""Sides of a comparison as a project may hold them, without a project."""
+"""Build revisions without a project."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def make_predictions(
     split: str = "test",
     certainty: float | npt.NDArray[np.floating] = 0.8,
 ) -> pd.DataFrame:
-    """Return ``predictions.parquet`` of a model that gives each predicted class this probability, the others the rest.
+    """Return ``predictions.parquet`` with this probability for predicted classes, the rest spread over the others.
 
     ``actual`` and ``predicted`` are indices into the labels; the ids default to ``image-00000`` and so on.
     """
@@ -59,12 +59,12 @@ def from_probabilities(
 
 def write_predictions(path: Path, table: pd.DataFrame) -> None:
     """Write ``predictions.parquet`` as evaluate does, marked as calibrated."""
-    # A link into DVC's cache must not be written through.
+    # Do not write through a link into DVC's cache.
     path.unlink(missing_ok=True)
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path)
 
 
 def make_revision(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Revision:
-    """Return a revision with these predictions; any other field by its name."""
+    """Return a revision with these predictions and other fields."""
     named = {"name": "head", "title": "head (1a2b3c4 Train longer)", "commit": "1a2b3c4" + 33 * "0"}
     return Revision(predictions=predictions, manifest=manifest, **{**named, **over})

@@ -1,4 +1,4 @@
-"""A small project with results in Git and DVC, as five stages would have left them."""
+"""A small project with results of five stages in Git and DVC."""
 
 import json
 from pathlib import Path
@@ -33,13 +33,13 @@ IDS = [f"{number:064x}" for number in range(8)]
 
 
 def start(root: Path) -> None:
-    """Make a project without results, and commit it."""
+    """Create and commit a project without results."""
     start_repository(root, with_dvc=True)
     begin(root)
 
 
 def begin(root: Path) -> None:
-    """Write the files that are there before the first run, and commit them."""
+    """Write and commit the files of a project before its first run."""
     write(root / "dvc.yaml", PIPELINE)
     write(root / ".gitignore", IGNORED)
     write(root / "review.csv", "id,verdict\n")
@@ -52,7 +52,7 @@ def begin(root: Path) -> None:
 
 
 def produce(root: Path, *, epochs: int, wrong: int) -> None:
-    """Write what the stages would: results of a training of some epochs, which mistakes some of eight images."""
+    """Write outputs of the stages: a training of some epochs, with wrong predictions of some of eight images."""
     write(root / "params.yaml", f"split: {{salt: a}}\ntrain: {{epochs: {epochs}}}\n")
     labels = ["coat", "dress"] * 4
     manifest = {"id": IDS, "label": labels, "split": "test", "verdict": "keep", "path": [f"{i}.png" for i in IDS]}
@@ -68,7 +68,7 @@ def produce(root: Path, *, epochs: int, wrong: int) -> None:
 
 
 def record(root: Path, message: str | None = None) -> None:
-    """Have DVC record the results, and commit them."""
+    """Record the results with DVC, and commit them."""
     with dvc_repo(root) as repo:
         repo.commit(force=True)
     if message:
@@ -86,6 +86,6 @@ def table(root: Path, name: str, columns: dict[str, object]) -> None:
 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A link into DVC's cache must not be written through.
+    # Do not write through a link into DVC's cache.
     path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")

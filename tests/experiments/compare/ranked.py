@@ -1,4 +1,4 @@
-"""A ranking of made-up models, for those who show it."""
+"""Build a ranking of models."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from pixmill.tracking.run_lookup import MlflowRun
 
 
 def model(name: str, *, kind: str = "run", seed: int = 0, **over) -> TrainedModel:
-    """Return a model by its name; all but experiments have a run."""
+    """Return a model; all kinds except experiments have a run."""
     url = f"http://127.0.0.1:5000/#/experiments/1/runs/{name}"
     run = MlflowRun(name, name, url, 60.0, None, {}, command="mlflow ui")
     facts = {
@@ -28,7 +28,7 @@ def model(name: str, *, kind: str = "run", seed: int = 0, **over) -> TrainedMode
 
 
 def ranking(**over) -> Ranking:
-    """Return one with three rows, three seeds of the second, and a model that cannot be compared."""
+    """Return a ranking with three rows, three seeds of the second, and an incomparable model."""
     seeds = tuple((model(f"small-{seed}", seed=seed), 0.9 - seed / 100) for seed in range(3))
     rows = (
         RankedModel(

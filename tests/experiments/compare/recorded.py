@@ -1,4 +1,4 @@
-"""Experiments and runs as the stages record them, without a training."""
+"""Add experiments and runs without trainings."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ BASELINE = "1" * 40
 
 
 def answers(wrong: int, *, test: int = 10, shift: int = 0, split: str = "", **over) -> pd.DataFrame:
-    """Return the predictions of a model that mistakes some validation images, from one on, and some test images.
+    """Return predictions that are wrong on some validation images, from an index on, and on some test images.
 
     ``split`` names another validation split, of other images.
     """
@@ -43,13 +43,13 @@ def answers(wrong: int, *, test: int = 10, shift: int = 0, split: str = "", **ov
 
 
 def lock(code: str) -> str:
-    """Return the ``dvc.lock`` that a first evaluation logs: that of this code, without evaluate itself."""
+    """Return the ``dvc.lock`` that a first evaluation logs: the current code, without stage evaluate."""
     deps = [{"path": "src/pixmill/train", "md5": hashlib.md5(code.encode()).hexdigest()}]
     return json.dumps({"schema": "2.0", "stages": {"train": {"cmd": "true", "deps": deps}}})
 
 
 def add_experiment(root: Path, name: str, train: str, table: pd.DataFrame) -> None:
-    """Add an experiment as DVC does: a commit of its results that no branch holds."""
+    """Add an experiment as DVC does: a commit of results outside of branches."""
     fill(root, train, table, f"weights of {name}")
     record(root, name)
     git(root, "update-ref", f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}", "HEAD")
@@ -57,7 +57,7 @@ def add_experiment(root: Path, name: str, train: str, table: pd.DataFrame) -> No
 
 
 def fill(folder: Path, train: str, table: pd.DataFrame, weights: str) -> None:
-    """Write what the stages of a project would."""
+    """Write the outputs of the stages."""
     for path in ("artifacts/train", "artifacts/evaluate", "plots/evaluate"):
         (folder / path).mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(f"{HEAD}train: {train}\n")
@@ -83,7 +83,7 @@ def add_run(
     within: str = "",
     resolved: bool = True,
 ) -> str:
-    """Add a run as the stages record it; without ``params.json``, as earlier versions did, unless resolved.
+    """Add a run; with ``params.json`` only if ``resolved``, since earlier versions recorded none.
 
     ``within`` names the experiment that it ran in.
     """

@@ -1,4 +1,4 @@
-"""In a real browser, comparison and table of runs are read on a screen and on a phone, with the keyboard alone."""
+"""Pages of a comparison and of runs in a real browser, on a screen and on a phone."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from pixmill.experiments.compare.page import render_page
+from pixmill.experiments.compare.page_images import choose_images
 from pixmill.experiments.compare.ranking_report import render_ranking
-from pixmill.experiments.compare.sheet import choose
 from tests.browsing import show
 from tests.experiments.compare.compared import comparison
 from tests.experiments.compare.ranked import ranking
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "compare.html"
     made = comparison(images=True)
-    path.write_text(render_page(made, choose(made)), encoding="utf-8")
+    path.write_text(render_page(made, choose_images(made)), encoding="utf-8")
     return path
 
 
@@ -31,7 +31,7 @@ def opened(browser, page, request):
     return show(browser, page, request.param)
 
 
-def test_it_fits_loads_nothing_and_the_keyboard_reaches_the_flips(opened):
+def test_page_fits_is_self_contained_and_has_keyboard_access(opened):
     run = opened.execute_script
     assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
     assert run("return document.documentElement.scrollWidth <= innerWidth")
@@ -61,7 +61,7 @@ def runs_page(tmp_path_factory):
 
 @pytest.fixture
 def runs(browser, runs_page, request):
-    """The table of runs in a window of a width, which is a phone's unless the test says otherwise."""
+    """The table of runs in a window of a given width; default: 400 pixels."""
     return show(browser, runs_page, getattr(request, "param", 400))
 
 
@@ -76,13 +76,13 @@ def head(runs, title: str):
 
 
 @pytest.mark.parametrize("runs", [1280, 400], indirect=True)
-def test_the_table_of_runs_fits_and_loads_nothing(runs) -> None:
+def test_runs_table_fits_and_is_self_contained(runs) -> None:
     run = runs.execute_script
     assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
     assert run("return document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_heading_sorts_by_numbers_and_unknown_values_come_last(runs) -> None:
+def test_sorts_by_number_with_unknown_values_last(runs) -> None:
     assert names(runs) == ["wide", "small-0", "<b>poor"]
     column = head(runs, "train")
     button = column.find_element(By.TAG_NAME, "button")
@@ -97,7 +97,7 @@ def test_a_heading_sorts_by_numbers_and_unknown_values_come_last(runs) -> None:
     assert column.get_attribute("aria-sort") is None
 
 
-def test_params_choose_rows_and_columns_can_go(runs) -> None:
+def test_filters_rows_and_hides_columns(runs) -> None:
     panel = runs.find_element(By.ID, "columns")
     panel.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
     outside = "const edge = arguments[0].getBoundingClientRect().right; return [...arguments[0].querySelectorAll('*')]"

@@ -1,4 +1,4 @@
-"""Params, stages, packages and commits that differ are found, and told why."""
+"""Changed params, stages, packages and commits."""
 
 import copy
 import json
@@ -48,18 +48,18 @@ LOCK: dict[str, Any] = {
 
 
 def _changed(base: str | None, head: str | None) -> tuple[Change, ...]:
-    """Return the params in which two files differ."""
+    """Return the changed params of two files."""
     return find_changed_params(make_revision(None, params=base), make_revision(None, params=head))
 
 
 def _resolved(text: str, **train: Any) -> str:
-    """Return the ``params.json`` that a training writes of a ``params.yaml``, with what its version had otherwise."""
+    """Return the ``params.json`` of a ``params.yaml``, with other defaults of an earlier version."""
     content = parse_params(text).model_dump(mode="json", by_alias=True)
     content["train"] |= train
     return json.dumps(content)
 
 
-def test_params_that_differ_are_named() -> None:
+def test_changed_params() -> None:
     head = PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]") + "split: {salt: second}\n"
     assert _changed(PARAMS, head) == (
         Change("classes", ["coat", "dress"], ["coat", "dress", "hat"]),
@@ -68,26 +68,26 @@ def test_params_that_differ_are_named() -> None:
     )
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_omitted_params_have_defaults() -> None:
     assert _changed(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
 
 
-def test_limits_of_the_gate_count() -> None:
+def test_limits_of_the_gate_are_params() -> None:
     head = PARAMS + "compare: {min: {accuracy: 0.8}}\n"
     assert _changed(PARAMS, head) == (Change("compare.min.accuracy", None, 0.8),)
 
 
-def test_a_section_that_was_no_section_is_not_lost() -> None:
+def test_section_replaced_by_null() -> None:
     (blocks, *_) = _changed("train: {a: 5}", "train: {a: {b: 1}}")
     assert blocks == Change("train.a", 5, None)
 
 
-def test_params_of_another_version_are_compared_without_defaults() -> None:
+def test_unknown_version_is_compared_without_defaults() -> None:
     old = PARAMS + "split: {val: 0.15}\nfetch: {retries: 3}\n"
     assert _changed(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
 
 
-def test_the_defaults_of_a_run_are_those_that_it_had() -> None:
+def test_run_has_its_recorded_defaults() -> None:
     listed, default = PARAMS.replace("train: {", "train: {epochs: 30, "), PARAMS
     one, other = (make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default))
     assert find_changed_params(one, other) == ()
@@ -98,18 +98,18 @@ def test_the_defaults_of_a_run_are_those_that_it_had() -> None:
         assert find_changed_params(before, after) == (Change("train.epochs", 20, 30),)
 
 
-def test_where_this_version_does_not_accept_the_file_of_a_run_its_params_yaml_counts() -> None:
+def test_falls_back_to_params_yaml_of_a_run() -> None:
     for resolved in (_resolved(PARAMS, removed=1), "[", ""):
         revision = make_revision(None, params=PARAMS, resolved=resolved)
         assert find_changed_params(revision, make_revision(None, params=PARAMS)) == ()
-    # And params.yaml alone, where it is the other revision's that is not accepted.
+    # Only params.yaml is used if the other revision's is rejected.
     old = PARAMS + "fetch: {retries: 3}\n"
     revision = make_revision(None, params=PARAMS, resolved=_resolved(PARAMS))
     assert find_changed_params(make_revision(None, params=old), revision) == (Change("fetch.retries", 3, None),)
 
 
 @pytest.mark.parametrize("text", [None, "a: [", "- 1", ""])
-def test_without_params_nothing_is_invented(text: str | None) -> None:
+def test_missing_params_have_no_changes(text: str | None) -> None:
     assert _changed(text, text) == ()
     assert _changed(text, None) == _changed(None, text) == ()
 
@@ -119,14 +119,14 @@ sections = st.dictionaries(st.sampled_from(["a", "b", "c"]), values | st.diction
 
 
 @given(sections, sections)
-def test_swapped_sides_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
+def test_swapped_revisions_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
     forth, back = _changed(str(base), str(head)), _changed(str(head), str(base))
     assert back == tuple(Change(change.name, change.head, change.base) for change in forth)
     assert _changed(str(base), str(base)) == ()
 
 
 def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...]]:
-    """Return the stages that ran, and why, after a change of the lock."""
+    """Return the stages and reasons after a change of the lock."""
     head = copy.deepcopy(LOCK)
     change(head)
     found = find_changes(make_revision(None, lock=LOCK), make_revision(None, lock=head), Path("/nowhere")).stages
@@ -145,12 +145,12 @@ def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...
         (5, "file notes.txt"),
     ],
 )
-def test_a_stage_ran_since_what_it_reads_differs(place: int, reason: str) -> None:
+def test_stage_reasons(place: int, reason: str) -> None:
     assert _stages(lambda lock: lock["validate"]["deps"][place].update(md5="other")) == {"validate": (reason,)}
     assert _stages(lambda lock: lock["validate"]["deps"].pop(place)) == {"validate": (reason,)}
 
 
-def test_params_of_a_stage_are_named_by_their_leaves() -> None:
+def test_stage_reasons_name_leaf_params() -> None:
     def change(lock: dict[str, Any]) -> None:
         section = lock["validate"]["params"]["params.yaml"]["validate"]
         section["min_per_class"]["count"] = 20
@@ -162,7 +162,7 @@ def test_params_of_a_stage_are_named_by_their_leaves() -> None:
     }
 
 
-def test_a_param_that_only_leaves_the_file_is_no_reason() -> None:
+def test_omitted_default_is_not_a_reason() -> None:
     sections = {"validate": {"min_per_class": {"count": 30}}, "train": {"epochs": 30, "seed": 3}}
 
     def of(*params: dict[str, Any]) -> tuple[StageChange, ...]:
@@ -172,15 +172,15 @@ def test_a_param_that_only_leaves_the_file_is_no_reason() -> None:
 
     assert of(sections, {"validate": {}, "train": {"seed": 3}}) == ()
     assert of(sections, {"validate": {}, "train": {}}) == (StageChange("train", ("param train.seed",)),)
-    # A section that a stage did not depend on is told by what the file says.
+    # A section without an earlier dependency has the values of the file.
     (added,) = of({"train": {}}, {"validate": {"min_per_class": {"count": 30}}, "train": {}})
     assert added.reasons == ("param validate.min_per_class.count",)
-    # One that this version does not accept, likewise.
+    # So does a section that this version rejects.
     (old,) = of({"train": {"epochs": 30, "removed": 1}}, {"train": {}})
     assert old.reasons == ("param train.epochs", "param train.removed")
 
 
-def test_stages_come_in_the_order_of_the_pipeline() -> None:
+def test_stages_are_in_pipeline_order() -> None:
     def change(lock: dict[str, Any]) -> None:
         lock["validate"]["outs"][0]["md5"] = lock["train"]["deps"][0]["md5"] = "other"
         lock["train"]["outs"][0]["md5"] = "other"
@@ -195,11 +195,11 @@ def test_stages_come_in_the_order_of_the_pipeline() -> None:
     assert _stages(dict.copy) == {}
 
 
-def test_without_a_lock_no_stage_is_said_to_be_new() -> None:
+def test_missing_lock_has_no_stages() -> None:
     assert _stages(lambda lock: lock.clear()) == {}
 
 
-def test_packages_that_differ_are_named() -> None:
+def test_changed_packages() -> None:
     before = b"""# comment==1
 numpy==2.4.6 ; python_full_version < '3.12' \\
     --hash=sha256:00
@@ -226,7 +226,7 @@ new==4.0.post1
     assert find_changes(base, make_revision(None), Path("/nowhere")).packages == ()
 
 
-def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path: Path) -> None:
+def test_packages_of_pixmill_lock(tmp_path: Path) -> None:
     revisions = []
     for version, digest in (("0.1.0", "a"), ("0.2.0", "b")):
         digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
@@ -240,7 +240,7 @@ def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path
     (train,) = found.stages
     assert train == StageChange("train", ("code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"))
     assert found.packages == (Change("numpy", "2.0.1.0", "2.0.2.0"), Change("pixmill", "0.1.0", "0.2.0"))
-    # Without a lock that can be read, no versions are told.
+    # A malformed lock has no versions.
     found = find_changes(revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
     assert found.packages == ()
     assert found.stages[0].reasons[0] == "code of train"
@@ -269,11 +269,11 @@ def _commits(root: Path, base: str | None, head: str | None) -> list[tuple[str, 
     return list(find_changes(make_revision(None, commit=base), make_revision(None, commit=head), root).commits)
 
 
-def test_commits_of_the_head_are_listed_newest_first(repository: tuple[Path, list[str]]) -> None:
+def test_commits_newest_first(repository: tuple[Path, list[str]]) -> None:
     root, hashes = repository
     (red, bold, last) = _commits(root, hashes[-4], hashes[-1])
     assert [hashes[place].startswith(red_) for place, (red_, _) in zip((-1, -2, -3), (red, bold, last), strict=True)]
-    assert red[1] == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}", "nothing that steers a terminal"
+    assert red[1] == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}", "no control characters"
     assert bold[1] == "<b>|\N{REPLACEMENT CHARACTER}`x`</b> \N{SNOWMAN}"
     assert last[1] == "Change 49"
     assert len(_commits(root, hashes[0], hashes[-1])) == 50
@@ -281,7 +281,7 @@ def test_commits_of_the_head_are_listed_newest_first(repository: tuple[Path, lis
 
 
 @pytest.mark.parametrize("commit", [None, "0" * 40, "--output=stolen", "trunk --all", "\0"])
-def test_a_commit_that_is_not_in_this_clone_has_none(repository: tuple[Path, list[str]], commit: str | None) -> None:
+def test_unknown_commit_has_no_commits(repository: tuple[Path, list[str]], commit: str | None) -> None:
     root, hashes = repository
     assert _commits(root, commit, hashes[-1]) == _commits(root, hashes[0], commit) == []
     assert not list(root.glob("stolen*"))

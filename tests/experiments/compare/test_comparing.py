@@ -1,4 +1,4 @@
-"""Both revisions are compared as far as they can be read, and the gate knows why they cannot."""
+"""Comparison of two revisions, complete and incomplete."""
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import parse_params
@@ -11,7 +11,7 @@ PARAMS = parse_params(
 )
 
 
-def test_two_revisions_are_compared_in_each_respect(workspace, monkeypatch):
+def test_compares_metrics_data_and_changes(workspace, monkeypatch):
     read_here(monkeypatch)
     found = compare(workspace, PARAMS, "v1", "stronger")
     assert (found.base.name, found.head.name, found.verdict) == ("v1", "stronger", "same")
@@ -21,7 +21,7 @@ def test_two_revisions_are_compared_in_each_respect(workspace, monkeypatch):
     assert [(rule.name, rule.result) for rule in found.gate.rules] == [("compare.max_drop", "pass")]
 
 
-def test_without_predictions_the_gate_is_undecided_and_the_command_is_said_once(clone):
+def test_missing_predictions_leave_the_gate_undecided(clone):
     found = compare(Workspace(root=clone, home=clone), PARAMS, "v1", "HEAD")
     assert (found.verdict, found.numbers, found.gate.result) == ("not_comparable", None, "undecided")
     assert found.sentence == "Not comparable: the predictions of v1 are missing."
@@ -32,7 +32,7 @@ def test_without_predictions_the_gate_is_undecided_and_the_command_is_said_once(
     assert [line.partition(":")[0] for line in found.missing if "predictions" in line] == ["v1", "HEAD"]
 
 
-def test_the_first_commit_has_nothing_to_drop_from(clone):
+def test_first_commit_has_no_base(clone):
     git(clone, "checkout", "-q", "--detach", git(clone, "rev-list", "--max-parents=0", "HEAD"))
     found = compare(Workspace(root=clone, home=clone), PARAMS, head="HEAD")
     assert (found.base, found.verdict, found.gate.result, found.gate.rules) == (None, "not_comparable", "pass", ())

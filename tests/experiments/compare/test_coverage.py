@@ -1,4 +1,4 @@
-"""Two models are compared at their own confidence thresholds, on the images that each answers there."""
+"""Coverage and covered accuracy of two models at their own thresholds."""
 
 import json
 
@@ -22,7 +22,7 @@ IMAGES = 300
 
 
 def model(threshold, *, wrong=0.1, seed=1, unlike=None, **more):
-    """Return a revision whose confidence tells whether it is right."""
+    """Return a revision whose confidence separates right and wrong predictions."""
     generator = np.random.default_rng(seed)
     actual = np.arange(IMAGES) % 3
     right = generator.random(IMAGES) >= wrong
@@ -39,13 +39,13 @@ def compared(base, head):
 
 
 def answers(revision):
-    """Return whether each image is answered, and rightly, from the file's columns."""
+    """Return whether each image is answered, and whether correctly, from the columns of the file."""
     table = revision.predictions
     sure = table[[f"p_{label}" for label in LABELS]].max(axis=1) >= revision.metrics["threshold"]
     return sure, table["label"] == table["predicted"]
 
 
-def test_each_model_answers_at_its_own_threshold():
+def test_each_model_has_its_own_threshold():
     base, head = model(0.8), model(0.65, seed=2)
     found = compared(base, head).metrics
     for which, revision in (("first", base), ("second", head)):
@@ -55,7 +55,7 @@ def test_each_model_answers_at_its_own_threshold():
     assert found["coverage"].low > 0.2
 
 
-def test_it_is_as_evaluate_measures_it():
+def test_coverage_matches_evaluate():
     unlike = pd.array([True, None, False] * 100, "boolean")
     revision = model(0.7, unlike=unlike)
     table = pd.concat([revision.predictions, revision.predictions.assign(split="val")])
@@ -72,7 +72,7 @@ def test_it_is_as_evaluate_measures_it():
 @pytest.mark.parametrize(
     "unlike", [[True, None, False], [None] * 3, [float("nan")] * 3, [False] * 3, [True, False, False]]
 )
-def test_images_that_are_unlike_are_not_answered_if_that_is_known(unlike):
+def test_unlike_images_are_not_answered(unlike):
     table = make_predictions([0, 1, 2], [0, 1, 2], certainty=0.9).assign(unlike=unlike)
     revision = make_revision(table, metrics={"threshold": 0.5})
     answered = find_answered(revision, pd.Index(table["id"]), np.full((3, 3), 0.9))
@@ -80,7 +80,7 @@ def test_images_that_are_unlike_are_not_answered_if_that_is_known(unlike):
 
 
 @pytest.mark.parametrize("threshold", ["absent", None, 0.0])
-def test_without_a_threshold_there_is_no_row_and_a_remark_if_one_model_has_one(threshold):
+def test_missing_threshold_has_a_remark(threshold):
     for pair, lacking in (((threshold, 0.7), "base"), ((0.7, threshold), "head"), ((threshold, threshold), None)):
         found = compared(*(model(one, seed=seed) for seed, one in enumerate(pair)))
         assert not {"coverage", "covered_accuracy"} & found.metrics.keys()
@@ -91,7 +91,7 @@ def test_without_a_threshold_there_is_no_row_and_a_remark_if_one_model_has_one(t
     assert compared(make_revision(model(0.7).predictions), model(0.7)).remark
 
 
-def test_the_same_model_differs_by_nothing_but_by_its_threshold():
+def test_identical_models_differ_only_by_threshold():
     found = compared(model(0.7), model(0.7))
     for name in ("coverage", "covered_accuracy"):
         row = found.metrics[name]
@@ -105,7 +105,7 @@ def test_the_same_model_differs_by_nothing_but_by_its_threshold():
     assert "both predict the same" not in sentence
 
 
-def test_what_evaluate_records_is_read():
+def test_reads_recorded_metrics():
     recorded = {"threshold": 0.9, "coverage": 0.6, "covered_accuracy": 0.97, "covered_accuracy_low": None}
     assert read_metrics(json.dumps(recorded).encode()) == {
         "threshold": 0.9,
@@ -117,6 +117,6 @@ def test_what_evaluate_records_is_read():
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "-0.1", "1.01", '"0.9"', "true", "[]", "{}"])
 @pytest.mark.parametrize("name", ["threshold", "covered_accuracy", "covered_accuracy_low"])
-def test_a_threshold_or_an_accuracy_that_is_no_share_is_refused(name, value):
+def test_rejects_shares_out_of_range(name, value):
     with pytest.raises(MalformedError, match=name):
         read_metrics(f'{{"{name}": {value}}}'.encode())

@@ -1,4 +1,4 @@
-"""Flips are read of the revisions that are compared by default, and of nothing else."""
+"""Flips between the default revisions."""
 
 import shutil
 
@@ -38,13 +38,13 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def root(made, tmp_path, monkeypatch):
-    """A project whose workspace is as committed."""
+    """A project with a clean workspace."""
     read_here(monkeypatch)
     shutil.copytree(made, tmp_path / "project", symlinks=True)
     return tmp_path / "project"
 
 
-def test_flips_are_what_the_workspace_gets_wrong_and_right_beside_its_base(root):
+def test_flips_of_the_workspace(root):
     predict(root, "coat", "dress", "coat", "coat")
     flips = read_flips(root)
     assert flips["id"].tolist() == [IDS[3], IDS[1]]
@@ -58,7 +58,7 @@ def test_equal_results_have_no_flips(root):
     assert read_flips(root) is None
 
 
-def test_only_those_who_ask_for_it_wait_for_the_remote(root):
+def test_fetches_only_on_request(root):
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
@@ -70,7 +70,7 @@ def test_only_those_who_ask_for_it_wait_for_the_remote(root):
     assert read_flips(root)["id"].tolist() == [IDS[0]]
 
 
-def test_what_cannot_be_compared_is_said(root, tmp_path):
+def test_incomparable_revisions_raise(root, tmp_path):
     predict(root, "coat", "coat", "coat", "coat", split="train")
     with pytest.raises(NotComparableError, match="no image is in the test split of both"):
         read_flips(root)
@@ -79,11 +79,11 @@ def test_what_cannot_be_compared_is_said(root, tmp_path):
         NotComparableError, match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach"
     ):
         read_flips(root)
-    with pytest.raises(PixmillError, match="is in no Git repository"):
+    with pytest.raises(PixmillError, match="is not in a Git repository"):
         read_flips(tmp_path)
 
 
-def test_the_first_commit_has_no_base(tmp_path):
+def test_first_commit_has_no_base(tmp_path):
     root = start_repository(tmp_path / "project")
     (root / "params.yaml").write_text("")
     commit(root, "Begin")

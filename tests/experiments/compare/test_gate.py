@@ -1,4 +1,4 @@
-"""Every limit stops what it must stop, lets pass what it must, and says when it cannot tell."""
+"""Limits pass, fail and are undecided."""
 
 import numpy as np
 import pandas as pd
@@ -47,11 +47,11 @@ def numbers(difference: float, low: float, high: float, metric: str = "accuracy"
 
 
 def gate(head: Revision | None = None, found: Numbers | None = None, obstacle: str | None = None, **limits) -> Gate:
-    review = CompareParams.model_validate({"max_drop": None, **limits})
-    return judge(head or revision(), found, review, confidence=0.95, obstacle=obstacle)
+    settings = CompareParams.model_validate({"max_drop": None, **limits})
+    return judge(head or revision(), found, settings, confidence=0.95, obstacle=obstacle)
 
 
-def test_without_limits_everything_passes() -> None:
+def test_passes_without_limits() -> None:
     assert gate(revision(None, None)) == Gate("pass", ())
 
 
@@ -104,26 +104,26 @@ ANSWERED = {
 
 
 def answering(images=200, sure=160, **more) -> Revision:
-    """Return a revision that is sure of some of its images, the last ten of which are unlike all of training."""
+    """Return a revision that is confident on some images, the last ten of which are unlike the training images."""
     actual = np.arange(images) % 3
     table = make_predictions(actual, actual, certainty=np.where(np.arange(images) < sure, 0.9, 0.5))
     return make_revision(table.assign(unlike=pd.array(np.arange(images) >= images - 10)), **more)
 
 
 @pytest.mark.parametrize(("limit", "result"), [(0.7, "pass"), (0.8, "undecided"), (0.9, "fail")])
-def test_coverage_is_measured_on_the_heads_own_predictions_with_its_limits(limit, result):
+def test_coverage_limit_uses_the_heads_predictions(limit, result):
     head = answering(metrics={**METRICS, **ANSWERED})
     found = gate(head, min={"coverage": limit})
     low, high = accuracy_interval(np.arange(200) < 160, np.arange(200), draws=10_000, confidence=0.95)
     assert found.result == result
     sentence = f"coverage 0.800 (95 % CI {low:.3f} to {high:.3f}), at least {limit:g}: {result}"
     assert found.rules[0].sentence.startswith(sentence)
-    # Images that are unlike those of training get no answer, however sure.
+    # Unlike images are not answered at any confidence.
     unlike = gate(answering(sure=200, metrics={**METRICS, **ANSWERED}), min={"coverage": limit})
     assert unlike.rules[0].sentence.startswith("coverage 0.950 (")
 
 
-def test_near_duplicates_are_answered_together():
+def test_coverage_resamples_clusters():
     clusters = pd.DataFrame({"id": [f"image-{place:05d}" for place in range(200)]})
     clusters["cluster"] = [str(place // 20) for place in range(200)]
     head = {"metrics": {**METRICS, **ANSWERED}}
@@ -133,17 +133,17 @@ def test_near_duplicates_are_answered_together():
 
 
 @pytest.mark.parametrize(("limit", "result"), [(0.9, "pass"), (0.95, "undecided"), (0.995, "fail")])
-def test_the_accuracy_of_answers_is_the_recorded_one(limit, result):
+def test_covered_accuracy_is_the_recorded_one(limit, result):
     found = gate(revision({**METRICS, **ANSWERED}), min={"covered_accuracy": limit})
     assert found.result == result
     assert found.rules[0].name == "compare.min.covered_accuracy"
     assert found.rules[0].sentence.startswith(
-        f"accuracy of answered images 0.960 (95 % CI 0.930 to 0.990), at least {limit:g}: {result}"
+        f"covered accuracy 0.960 (95 % CI 0.930 to 0.990), at least {limit:g}: {result}"
     )
 
 
 @pytest.mark.parametrize("threshold", [{}, {"threshold": None}, {"threshold": 0.0}])
-def test_without_a_threshold_what_is_answered_is_undecided(threshold):
+def test_missing_threshold_is_undecided(threshold):
     found = gate(answering(metrics={**METRICS, **threshold}), min={"coverage": 0.1, "covered_accuracy": 0.1})
     assert [rule.result for rule in found.rules] == ["undecided"] * 2
     assert found.rules[0].sentence == (
@@ -152,7 +152,7 @@ def test_without_a_threshold_what_is_answered_is_undecided(threshold):
     )
 
 
-def test_coverage_without_predictions_has_no_limits_and_is_undecided():
+def test_coverage_without_predictions_is_undecided():
     (rule,) = gate(revision({**METRICS, **ANSWERED}), min={"coverage": 0.1}).rules
     assert rule.sentence == "coverage 0.600 (without a confidence interval), at least 0.1: undecided"
     silent = {**ANSWERED, "coverage": 0.0, **dict.fromkeys(list(ANSWERED)[2:])}
@@ -161,7 +161,7 @@ def test_coverage_without_predictions_has_no_limits_and_is_undecided():
     assert rule.result == "undecided"
 
 
-def test_classes_that_fail_are_named_and_those_that_cannot_be_told() -> None:
+def test_names_failing_and_undecided_classes() -> None:
     failing = gate(min_per_class={"recall": 0.75})
     assert failing.result == "fail"
     assert failing.rules[0].name == "compare.min_per_class.recall"
@@ -183,7 +183,7 @@ def test_classes_that_fail_are_named_and_those_that_cannot_be_told() -> None:
     assert (passing.result, passing.rules[0].sentence) == ("pass", "recall of each class, at least 0.5: pass")
 
 
-def test_of_a_thousand_classes_a_few_are_named() -> None:
+def test_names_few_of_many_classes() -> None:
     row = {"f1": 0.1, "f1_low": 0.05, "f1_high": 0.2}
     found = gate(
         revision({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}), min_per_class={"f1": 1}
@@ -206,7 +206,7 @@ def test_of_a_thousand_classes_a_few_are_named() -> None:
         (-0.09, -0.12, -0.06, "log_loss", "pass", None),
     ],
 )
-def test_the_largest_drop(difference, low, high, metric, result, needed) -> None:
+def test_max_drop(difference, low, high, metric, result, needed) -> None:
     found = gate(found=numbers(difference, low, high, metric), max_drop=0.05)
     assert (found.result, found.rules[0].needed) == (result, needed)
 
@@ -225,13 +225,13 @@ def test_the_largest_drop(difference, low, high, metric, result, needed) -> None
         (-0.05, 0.02, "log_loss", "pass", None),
     ],
 )
-def test_a_drop_may_not_be_significant(low, high, metric, result, needed) -> None:
+def test_significant_drop(low, high, metric, result, needed) -> None:
     found = gate(found=numbers((low + high) / 2, low, high, metric), max_drop="significant")
     assert (found.result, found.rules[0].needed) == (result, needed)
     assert f", must not be significantly worse: {result}" in found.rules[0].sentence
 
 
-def test_the_drop_is_shown_with_its_limits() -> None:
+def test_drop_has_an_interval() -> None:
     found = gate(found=numbers(-0.03, -0.06, 0.0), max_drop="significant")
     assert found.rules[0].sentence == (
         "accuracy 0.870 after 0.900 (\N{MINUS SIGN}0.030, 95 % CI \N{MINUS SIGN}0.060 to 0.000), "
@@ -239,7 +239,7 @@ def test_the_drop_is_shown_with_its_limits() -> None:
     )
 
 
-def test_a_base_that_cannot_be_compared_leaves_the_drop_undecided() -> None:
+def test_incomparable_base_leaves_the_drop_undecided() -> None:
     found = gate(obstacle="Not comparable: the predictions of main are missing.", max_drop=0.01, min={"accuracy": 0.5})
     assert found.result == "undecided"
     assert [(rule.name, rule.result) for rule in found.rules] == [
@@ -252,13 +252,13 @@ def test_a_base_that_cannot_be_compared_leaves_the_drop_undecided() -> None:
     assert gate(obstacle="Not comparable: the classes differ.", max_drop=None) == Gate("pass", ())
 
 
-def test_without_a_base_only_absolute_limits_hold() -> None:
+def test_without_base_only_absolute_limits_apply() -> None:
     found = gate(max_drop="significant", min={"accuracy": 0.5})
     assert [rule.name for rule in found.rules] == ["compare.min.accuracy"]
 
 
 @pytest.mark.parametrize("metrics", [None, {"accuracy": 0.9}])
-def test_what_cannot_be_read_is_undecided_and_says_what_to_run(metrics: dict | None) -> None:
+def test_unreadable_results_are_undecided(metrics: dict | None) -> None:
     found = gate(
         revision(metrics, None), min={"accuracy": 0.5}, min_per_class={"f1": 0.1}, max_megabytes=1, max_seconds=1
     )
@@ -269,7 +269,7 @@ def test_what_cannot_be_read_is_undecided_and_says_what_to_run(metrics: dict | N
     assert "unknown to the run wide" in gate(revision(run=running), max_seconds=1).rules[0].sentence
 
 
-def test_one_failure_outweighs_all_else() -> None:
+def test_one_failure_fails_the_gate() -> None:
     found = gate(min={"accuracy": 0.88}, max_megabytes=1, max_seconds=100)
     assert [rule.result for rule in found.rules] == ["undecided", "fail", "pass"]
     assert found.result == "fail"

@@ -1,4 +1,4 @@
-"""A name leads to its commit, or to what to write instead; without names the right commits are chosen."""
+"""Names resolve to commits; unknown names have suggestions; defaults are chosen."""
 
 import subprocess
 
@@ -15,26 +15,26 @@ def hash_of(root, name):
 
 
 @pytest.mark.parametrize("name", ["main", "v1", "HEAD", "HEAD~2", "refs/heads/main"])
-def test_a_name_of_git_leads_to_its_commit(history, name):
+def test_resolves_git_names(history, name):
     revision = find(history, name)
     assert (revision.name, revision.commit, revision.is_workspace) == (name, hash_of(history, name), False)
     subject = git(history, "log", "-1", "--format=%h %s", name)
     assert revision.title == f"{name} ({subject})"
 
 
-def test_a_hash_stands_in_its_title_once(history):
+def test_title_has_the_hash_once(history):
     commit = hash_of(history, "main")
     assert find(history, commit[:9]).title == f"{commit[:7]} (Reproduce the results)"
 
 
-def test_an_experiment_leads_to_its_commit(history):
+def test_resolves_experiments(history):
     revision = find(history, "wider")
     (ref,) = git(history, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/wider").splitlines()
     assert (revision.commit, revision.checkout) == (ref, ref[:10])
     assert revision.title == f"wider ({ref[:7]} DVC experiment)"
 
 
-def test_the_workspace_has_the_commit_of_head(history):
+def test_workspace_has_the_commit_of_head(history):
     revision = find(history, "workspace")
     assert (revision.title, revision.commit, revision.is_workspace) == ("the workspace", hash_of(history, "HEAD"), True)
 
@@ -53,20 +53,20 @@ def test_the_workspace_has_the_commit_of_head(history):
         ("", "git branch -a"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_ones(history, name, hint):
+def test_unknown_name_suggests_similar_ones(history, name, hint):
     with pytest.raises(PixmillError, match=f"there is no commit, branch, tag or experiment '{name}'") as refusal:
         find(history, name)
     assert refusal.value.next.startswith(hint)
 
 
-def test_a_branch_of_the_remote_alone_is_suggested(clone):
+def test_suggests_remote_branches(clone):
     with pytest.raises(PixmillError) as refusal:
         find(clone, "main")
     assert refusal.value.next == "did you mean origin/main?"
     assert find(clone, "origin/main").commit == hash_of(clone, "origin/main")
 
 
-def test_a_name_of_two_commits_is_refused(project):
+def test_rejects_ambiguous_names(project):
     git(project, "tag", "stronger", "main")
     with pytest.raises(PixmillError, match="'stronger' is ambiguous") as refusal:
         find(project, "stronger")
@@ -81,7 +81,7 @@ def chosen(root, base=None, head=None):
     return before and before.commit, after.name
 
 
-def test_a_branch_is_compared_from_where_it_left_main(project):
+def test_branch_is_compared_with_merge_base(project):
     left = hash_of(project, "main")
     assert chosen(project) == (left, "workspace")
     assert choose(project, None, None)[0].name == "main"
@@ -96,7 +96,7 @@ def test_a_branch_is_compared_from_where_it_left_main(project):
     assert chosen(project) == (left, "workspace")
 
 
-def test_on_the_main_branch_only_a_workspace_that_differs_is_compared(project):
+def test_default_base_on_main(project):
     git(project, "switch", "main")
     write(project / "notes.txt", "not an input")
     parent = hash_of(project, "HEAD~1")
@@ -112,7 +112,7 @@ def test_on_the_main_branch_only_a_workspace_that_differs_is_compared(project):
     assert chosen(project) == (parent, "HEAD")
 
 
-def test_the_remotes_main_branch_counts(clone):
+def test_prefers_the_remotes_main_branch(clone):
     git(clone, "switch", "-c", "main", "HEAD")
     assert chosen(clone) == (hash_of(clone, "origin/stronger~1"), "HEAD")  # origin/HEAD is stronger
     git(clone, "remote", "set-head", "origin", "main")
@@ -122,13 +122,13 @@ def test_the_remotes_main_branch_counts(clone):
     assert chosen(clone, "HEAD~1", "origin/main") == (hash_of(clone, "HEAD~1"), "origin/main")
 
 
-def test_the_first_commit_has_nothing_to_be_compared_with(project):
+def test_first_commit_has_no_base(project):
     git(project, "switch", "--detach", "main~1")
     assert chosen(project) == (None, "HEAD")
 
 
 @pytest.mark.parametrize("branch", ["main", "stronger"])
-def test_a_shallow_clone_is_told_to_fetch(history, tmp_path, branch):
+def test_shallow_clone_suggests_fetch(history, tmp_path, branch):
     git(tmp_path, "clone", "--depth", "1", "--branch", branch, history.as_uri(), "shallow")
     root = tmp_path / "shallow"
     with pytest.raises(PixmillError, match="this clone") as refusal:
@@ -137,16 +137,16 @@ def test_a_shallow_clone_is_told_to_fetch(history, tmp_path, branch):
     assert chosen(root)[0] == hash_of(history, f"{branch}~1")
 
 
-def test_a_branch_without_a_common_commit_needs_a_base(project):
+def test_unrelated_branch_needs_a_base(project):
     git(project, "switch", "--orphan", "other")
-    git(project, "commit", "--allow-empty", "-m", "Begin anew")
+    git(project, "commit", "--allow-empty", "-m", "Begin again")
     with pytest.raises(PixmillError, match="HEAD has no common commit with main") as refusal:
         choose(project, None, None)
-    assert refusal.value.next == "say what to compare with: pixmill compare BASE"
+    assert refusal.value.next == "name the base: pixmill compare BASE"
 
 
-def test_outside_of_git_and_before_the_first_commit(tmp_path, monkeypatch):
-    with pytest.raises(PixmillError, match="is in no Git repository, so it has no 'main'"):
+def test_without_repository_or_commits(tmp_path, monkeypatch):
+    with pytest.raises(PixmillError, match="is not in a Git repository, so it has no 'main'"):
         find(tmp_path, "main")
     with monkeypatch.context() as patch, pytest.raises(PixmillError, match="the program git is not on PATH"):
         patch.setenv("PATH", "")
@@ -168,7 +168,7 @@ def test_outside_of_git_and_before_the_first_commit(tmp_path, monkeypatch):
         ("file:///srv/garments.git", None),
     ],
 )
-def test_pages_of_commits_are_where_the_repository_is_from(tmp_path, remote, page):
+def test_commit_pages(tmp_path, remote, page):
     root = start_repository(tmp_path)
     assert commit_page(root) is None
     git(root, "remote", "add", "origin", remote)

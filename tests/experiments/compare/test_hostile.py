@@ -1,4 +1,4 @@
-"""A head that was made to break the comparison costs little, is told, and never passes for a failed gate."""
+"""Malformed and hostile heads are reported at limited cost, and are not mistaken for a failed gate."""
 
 import contextlib
 import json
@@ -39,15 +39,15 @@ KINDS = {
 }
 
 SECONDS = 30
-"""Far more than any takes on a quiet machine, far less than a hang."""
+"""Generous limit that still detects a hang."""
 
 MOST = 1_500_000
-"""The most memory that a comparison may take, in KiB."""
+"""Memory limit of a comparison in KiB."""
 
 
 @pytest.fixture(scope="module")
 def attacked(history, tmp_path_factory):
-    """A project on ``main``, which heads are added to."""
+    """A project on ``main`` to which heads are added."""
     root = shutil.copytree(history, tmp_path_factory.mktemp("attacked") / "project", symlinks=True)
     begin(root)
     return root
@@ -55,7 +55,7 @@ def attacked(history, tmp_path_factory):
 
 @pytest.fixture
 def compare(attacked, monkeypatch, capsys):
-    """Compare ``main`` with a head of these files; return the exit code and what was printed."""
+    """Compare ``main`` with a head of these files; return the exit code and the output."""
     monkeypatch.chdir(attacked)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -74,7 +74,7 @@ def compare(attacked, monkeypatch, capsys):
 
 @contextlib.contextmanager
 def limited_growth(most=MOST):
-    """Expect that this process, which other tests may have made large, grows by less than this, in KiB."""
+    """Assert that this process grows by less than this limit in KiB."""
     if sys.platform != "linux":
         yield
         return
@@ -90,7 +90,7 @@ def memory(name):
 
 
 @pytest.mark.parametrize("name", [*MALFORMED])
-def test_a_malformed_head_is_told_and_exits_2(compare, name):
+def test_malformed_head_exits_2(compare, name):
     code, out, err = compare(MALFORMED[name])
     assert code == 2
     assert "\nMissing\n" in out
@@ -100,25 +100,25 @@ def test_a_malformed_head_is_told_and_exits_2(compare, name):
     assert "\x1b" not in out + err
 
 
-def test_an_odd_head_is_compared_as_far_as_it_goes(compare):
+def test_unusual_head_is_compared(compare):
     code, out, err = compare(HARMLESS, "--json")
     assert code == 0, err
     assert json.loads(out)["head"]["name"] == "head"
     assert "malformed" not in err
 
 
-def test_a_gate_that_fails_counts_more_than_a_malformed_file(compare):
+def test_failed_gate_outranks_malformed_file(compare):
     bad = metrics(accuracy=0.1, accuracy_low=0.0, accuracy_high=0.2)
     assert compare({METRICS: bad, "params.yaml": "[]"})[0] == 1
 
 
-def test_a_malformed_base_does_not_fail_the_head_that_mends_it(attacked, compare, capsys):
+def test_malformed_base_does_not_fail_the_head(attacked, compare, capsys):
     commit_head(attacked, "broken", {METRICS: "[1]"})
     assert run_pixmill("compare", "broken", "main", "--gate") == 0
     assert f"{METRICS} of broken is malformed" in capsys.readouterr().out
 
 
-def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, capsys):
+def test_workspace_has_the_same_limits(attacked, compare, capsys):
     write(attacked / METRICS, "[1]")
     assert run_pixmill("compare", "main", "--gate") == 2
     git(attacked, "checkout", "-q", "-f", "main")
@@ -139,7 +139,7 @@ def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, capsys)
         (of_rows(1_000_001), r"has too many rows \(1,000,001\)"),
     ],
 )
-def test_another_table_is_refused(content, message):
+def test_rejects_malformed_tables(content, message):
     with pytest.raises(MalformedError, match=message):
         read_table(content, KINDS)
 
@@ -176,7 +176,7 @@ documents = st.recursive(
 
 
 @given(documents)
-def test_any_document_is_read_or_malformed(document):
+def test_any_document_is_parsed_or_malformed(document):
     content = json.dumps(document).encode()
     for read in (
         read_metrics,
@@ -189,7 +189,7 @@ def test_any_document_is_read_or_malformed(document):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_malformed(content):
+def test_any_bytes_are_parsed_or_malformed(content):
     assert read_curves(content) is not None
     for read in (
         read_metrics,
@@ -222,7 +222,7 @@ columns = st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=4) | st
     st.sampled_from(("none", "zstd", "snappy")),
     st.booleans(),
 )
-def test_any_schema_is_a_table_of_these_kinds_or_malformed(made, version, compression, dictionary):
+def test_any_schema_is_converted_or_malformed(made, version, compression, dictionary):
     content = parquet(made, data_page_version=version, compression=compression, use_dictionary=dictionary)
     with contextlib.suppress(MalformedError):
         table = read_table(content, KINDS)
@@ -232,7 +232,7 @@ def test_any_schema_is_a_table_of_these_kinds_or_malformed(made, version, compre
 
 
 @given(st.integers(0, 1900), st.integers(0, 255))
-def test_a_byte_that_is_another_makes_a_table_or_a_malformed_one(place, byte):
+def test_corrupt_byte_is_parsed_or_malformed(place, byte):
     content = bytearray(predictions())
     content[-1 - place % len(content)] = byte
     with contextlib.suppress(MalformedError):

@@ -1,4 +1,4 @@
-"""Images that differ are found by id, and drift is told only where distributions differ."""
+"""Changed images and drift."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PARAMS = "{{classes: [coat, shirt], scrape: {{snapshot: '2026-11-20'}}, split: {
 
 
 def manifest(images: dict[str, Any], **columns: Any) -> pd.DataFrame:
-    """Return a manifest of images by id: ``(label, split)``, or ``(label, None, reason)`` if it is dropped."""
+    """Return a manifest of images by id: ``(label, split)``, or ``(label, None, reason)`` for a dropped one."""
     rows = {name: (*row, None)[:3] for name, row in sorted(images.items())}
     table = {
         "id": pd.array(list(rows), dtype="str"),
@@ -75,7 +75,7 @@ AFTER = {
 }
 
 
-def test_each_image_that_differs_has_one_row() -> None:
+def test_changed_images_have_one_row() -> None:
     data = compare(revision(BEFORE), revision(AFTER))
     assert list(data.images.columns) == COLUMNS
     assert changes(data) == {
@@ -107,13 +107,13 @@ def test_each_image_that_differs_has_one_row() -> None:
     assert data.images["head_reason"].iloc[0] is pd.NA
 
 
-def test_rows_are_sorted_by_change_then_class_then_id() -> None:
+def test_rows_are_sorted_by_change_class_and_id() -> None:
     base = {"x": ("coat", "train"), "y": ("coat", "train"), "z": ("shirt", "train")}
     head = {"q": ("shirt", "train"), "r": ("coat", "train"), "p": ("shirt", "train"), "z": ("coat", "train")}
     assert list(compare(revision(base), revision(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
 
 
-def test_images_from_the_inbox_show_it() -> None:
+def test_inbox_images_have_source_feedback() -> None:
     urls = {
         "folder": "data/coat/feedback-2026-11-22-0123456789abcdef.jpg",
         "shop": "http://shop.pixmill.test/media/feedback-2026-11-22-0123.jpg",
@@ -125,13 +125,13 @@ def test_images_from_the_inbox_show_it() -> None:
     assert data.images["source"].tolist() == ["feedback", "feedback", "google", "keras", "folder"]
 
 
-def test_a_feedback_folder_is_no_feedback() -> None:
+def test_feedback_folder_is_not_feedback() -> None:
     head = manifest({"a": ("coat", "train")}, image_url=["data/feedback-2026-11-22-x/1.jpg"])
     assert compare(revision({}), make_revision(None, head)).images["source"].tolist() == ["folder"]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "sentences"),
     [
         ("", "salt: second", ("split.salt changed from pixmill to second",)),
         (
@@ -142,29 +142,29 @@ def test_a_feedback_folder_is_no_feedback() -> None:
         ("val: 0.1", "val: 0.1, image_size: 32", ()),
     ],
 )
-def test_params_that_move_images_are_said(before: str, after: str, said: tuple[str, ...]) -> None:
+def test_resplitting_params(before: str, after: str, sentences: tuple[str, ...]) -> None:
     data = compare(revision(BEFORE, params=PARAMS.format(before)), revision(AFTER, params=PARAMS.format(after)))
-    assert data.resplit == said
+    assert data.resplit == sentences
 
 
-def test_without_one_manifest_kept_images_are_compared() -> None:
+def test_without_one_manifest_compares_kept_images() -> None:
     predictions = make_predictions([0, 1, 1], [0, 1, 1], ids=["a", "b", "i"], split="train")
     forth = compare(revision(BEFORE), make_revision(predictions))
     assert changes(forth) == {"i": "added", "d": "removed", "e": "removed", "g": "removed", "b": "relabelled"}
     assert (forth.base_images, forth.head_images) == (5, 3)
     sources = dict(zip(forth.images["id"], forth.images["source"], strict=True))
     assert sources.pop("i") is pd.NA
-    assert set(sources.values()) == {"folder"}, "the manifest that is there tells"
+    assert set(sources.values()) == {"folder"}, "from the only manifest"
     back = compare(make_revision(predictions), revision(BEFORE))
     assert changes(back) == {"d": "added", "e": "added", "g": "added", "i": "removed", "b": "relabelled"}
 
 
-def test_without_manifest_and_predictions_nothing_is_compared() -> None:
+def test_without_manifest_and_predictions() -> None:
     assert compare_data(make_revision(None), revision(BEFORE), CompareParams()) is None
     assert compare_data(revision(BEFORE), make_revision(None), CompareParams()) is None
 
 
-def test_identical_data_differs_in_nothing() -> None:
+def test_identical_data_has_no_differences() -> None:
     images = {f"image-{place:05d}": (LABELS[place % 3], "test") for place in range(30)}
     here = revision(images, make_predictions(np.arange(30) % 3, np.zeros(30, int)))
     data = compare(here, here, drift=0)
@@ -176,20 +176,20 @@ def test_identical_data_differs_in_nothing() -> None:
 
 
 @pytest.mark.parametrize("images", [0, 1, 9])
-def test_few_images_have_no_distribution(images: int) -> None:
+def test_few_images_have_no_drift(images: int) -> None:
     few = {f"a{place}": ("coat", "train") for place in range(images)}
     many = {f"b{place}": ("coat", "train") for place in range(20)}
     data = compare(revision(few), revision(many))
     assert (data.drift, data.count("added"), data.base_images) == ((), 20, images)
 
 
-def test_without_manifests_class_shares_are_compared() -> None:
+def test_without_manifests_compares_class_shares() -> None:
     coats, both = make_predictions([0] * 30, [0] * 30), make_predictions([0, 1] * 15, [0] * 30)
     (shares,) = compare(make_revision(coats), make_revision(both)).drift
     assert (shares.what, shares.distance, shares.drifted) == ("class shares", 0.5, True)
 
 
-def test_drift_is_that_of_scipy_with_the_correction_of_holm() -> None:
+def test_drift_matches_scipy_with_holm() -> None:
     rng = np.random.default_rng(1)
     before = manifest({f"a{place:03}": (LABELS[place % 3], "train") for place in range(300)})
     after = manifest({f"b{place:03}": (LABELS[place % 4 % 3], "train") for place in range(200)})
@@ -218,7 +218,7 @@ def test_drift_is_that_of_scipy_with_the_correction_of_holm() -> None:
     assert {drift.what for drift in small if drift.drifted} == {"brightness"}, "significant, but below the threshold"
 
 
-def test_drift_of_what_validate_measures_and_of_colour_modes() -> None:
+def test_drift_of_measurements_and_colour_modes() -> None:
     before = manifest({f"a{place:03}": ("coat", "train") for place in range(100)}, mode="RGB")
     modes = ["L" if place % 4 == 0 else "RGB" for place in range(80)]
     after = manifest({f"b{place:03}": ("coat", "train") for place in range(80)}, mode=modes)
@@ -230,13 +230,13 @@ def test_drift_of_what_validate_measures_and_of_colour_modes() -> None:
     assert "border" not in found, "too few of the head"
     assert {what for what, drift in found.items() if drift.drifted} == {"colour modes", "contrast", "entropy"}
     assert found["colour modes"].distance == pytest.approx(0.25)
-    # The colour modes are third of eight by p.
+    # Colour modes have the third lowest of eight p-values.
     assert found["colour modes"].p == pytest.approx(6 * chi2_contingency([[100, 60], [0, 20]]).pvalue)
     assert found["entropy"].distance == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
 
 
 def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revision, Revision]:
-    """Return revisions of 200 images and some more, whose predictions are surer by ``shift``."""
+    """Return revisions of 200 images and some added ones, with a confidence higher by ``shift``."""
     rng = np.random.default_rng(2)
     names = [f"{place:04}" for place in range(200 + added)]
     first = rng.uniform(0.3, 0.6, len(names)) + shift * (np.arange(len(names)) >= 200)
@@ -247,7 +247,7 @@ def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revis
     return revision(dict(list(images.items())[:200])), revision(images, predictions)
 
 
-def test_features_of_added_images_are_compared_by_predictions() -> None:
+def test_feature_drift_of_added_images() -> None:
     base, head = _with_added(40, shift=0.2)
     assert head.predictions is not None
     given = head.predictions["p_coat"]
@@ -265,13 +265,13 @@ def test_features_of_added_images_are_compared_by_predictions() -> None:
 
 
 @pytest.mark.parametrize(("added", "split"), [(9, "test"), (40, "train")])
-def test_too_few_added_images_or_only_training_images_tell_nothing_of_features(added: int, split: str) -> None:
+def test_no_feature_drift_of_few_or_training_images(added: int, split: str) -> None:
     drift = compare(*_with_added(added, shift=0.2, split=split)).drift
     assert "features of added images" not in [item.what for item in drift]
 
 
 @pytest.mark.parametrize("broken", [{"p_coat": np.nan, "p_shirt": "no", "p_sneaker": None}, {}])
-def test_predictions_without_probabilities_tell_nothing_of_features(broken: dict[str, Any]) -> None:
+def test_no_feature_drift_without_probabilities(broken: dict[str, Any]) -> None:
     ids = [f"image-{number:05d}" for number in range(40)]
     images = dict.fromkeys(ids, ("coat", "test"))
     table = make_predictions([0] * 40, [0] * 40).drop(columns=[f"p_{label}" for label in LABELS]).assign(**broken)
@@ -285,7 +285,7 @@ def test_predictions_without_probabilities_tell_nothing_of_features(broken: dict
     ]
 
 
-def test_new_images_near_a_test_image_are_found_both_ways() -> None:
+def test_new_near_duplicates_of_test_images() -> None:
     base = {"a": ("coat", "test"), "b": ("coat", "train"), "c": ("coat", "train"), "d": ("coat", "test")}
     head = {**base, "d": ("coat", "train"), "m": ("coat", "test"), "n": ("coat", "train"), "o": ("coat", "test")}
     pairs = [("a", "n", 0.98), ("b", "n", 0.99), ("d", "n", 0.97), ("a", "c", 0.99), ("m", "o", 0.99), ("c", "m", 0.99)]
@@ -307,7 +307,7 @@ many = st.dictionaries(st.sampled_from("abcdefghij"), rows, max_size=10)
 
 @settings(max_examples=10)
 @given(many, many)
-def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_differences_turn_base_into_head(before: dict[str, Any], after: dict[str, Any]) -> None:
     data = compare(revision(before), revision(after))
     of = {change: set(data.images.loc[data.images["change"] == change, "id"]) for change in CHANGES}
     assert len(data.images) == sum(map(len, of.values())) == len(set(data.images["id"]))
@@ -327,7 +327,7 @@ def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], 
 
 @settings(max_examples=10)
 @given(many, many)
-def test_the_way_back_is_the_reverse(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_swapped_revisions_reverse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
     opposite = {"added": "removed", "removed": "added", "dropped": "restored", "restored": "dropped"}
     forth, back = compare(revision(before), revision(after)), compare(revision(after), revision(before))
     assert changes(back) == {name: opposite.get(change, change) for name, change in changes(forth).items()}

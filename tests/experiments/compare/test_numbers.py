@@ -1,4 +1,4 @@
-"""Two models are compared on the test images of both, as scipy, statsmodels and scikit-learn would."""
+"""Metrics and significance match scipy, statsmodels and scikit-learn."""
 
 import dataclasses
 import itertools
@@ -19,23 +19,23 @@ from pixmill.experiments.compare.numbers import compare_numbers, give_verdict, i
 from pixmill.metrics.confidence import reliability
 from tests.experiments.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
 
-REVIEW, EVALUATE = CompareParams(), EvaluateParams(draws=400)
+COMPARE, EVALUATE = CompareParams(), EvaluateParams(draws=400)
 
 
-def compared(base, head, *, manifest=None, review=REVIEW, evaluate=EVALUATE, base_manifest=None) -> Numbers:
+def compared(base, head, *, manifest=None, settings=COMPARE, evaluate=EVALUATE, base_manifest=None) -> Numbers:
     before = make_revision(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
-    return compare_numbers(before, make_revision(head, manifest), review, evaluate)
+    return compare_numbers(before, make_revision(head, manifest), settings, evaluate)
 
 
-def said(numbers) -> tuple[str, str]:
-    """Return the verdict, its minus signs as hyphens."""
+def verdict_of(numbers) -> tuple[str, str]:
+    """Return verdict and sentence, with hyphens as minus signs."""
     verdict, sentence = give_verdict(numbers)
     assert " -" not in sentence
     return verdict, sentence.replace("\N{MINUS SIGN}", "-")
 
 
 def noisy(images, *, clear=2.0, seed=1, classes=3):
-    """Return labels and probabilities of a model that sees them through noise, which models share in part."""
+    """Return labels and probabilities of a noisy model; part of the noise is shared by all models."""
     shared = np.random.default_rng(99)
     actual = shared.integers(0, classes, images)
     seen = shared.normal(0, 1, (images, classes))
@@ -59,7 +59,7 @@ def columns(table):
     return values / values.sum(axis=1, keepdims=True)
 
 
-def test_metrics_are_scikit_learns(tables, numbers):
+def test_metrics_match_scikit_learn(tables, numbers):
     for revision, table in zip(("first", "second"), tables, strict=True):
         actual, predicted, values = table["label"], table["predicted"], columns(table)
         expected = {
@@ -79,7 +79,7 @@ def test_metrics_are_scikit_learns(tables, numbers):
         assert row.low <= row.difference <= row.high
 
 
-def test_classes_are_scikit_learns_with_holms_correction_of_statsmodels(tables, numbers):
+def test_class_scores_match_scikit_learn_and_statsmodels(tables, numbers):
     both = [
         sklearn.precision_recall_fscore_support(table["label"], table["predicted"], labels=LABELS) for table in tables
     ]
@@ -94,7 +94,7 @@ def test_classes_are_scikit_learns_with_holms_correction_of_statsmodels(tables, 
     assert adjusted == pytest.approx(multipletests(p, method="holm")[1], abs=1e-9)
 
 
-def test_mcnemars_test_and_the_matrices_are_statsmodels_and_scikit_learns(tables, numbers):
+def test_mcnemar_and_confusion_match_references(tables, numbers):
     right = [table["label"] == table["predicted"] for table in tables]
     expected = mcnemar(pd.crosstab(*right), exact=True)
     assert numbers.mcnemar.p == pytest.approx(expected.pvalue, abs=1e-9)
@@ -104,7 +104,7 @@ def test_mcnemars_test_and_the_matrices_are_statsmodels_and_scikit_learns(tables
         pd.testing.assert_frame_equal(rows, reliability(actual, columns(table)))
 
 
-def test_flips_are_those_of_a_join_by_hand(tables, numbers):
+def test_flips_match_a_join(tables, numbers):
     both = tables[0].merge(tables[1], on=["id", "label"], suffixes=("_base", "_head"))
     right = {revision: both[f"predicted_{revision}"] == both["label"] for revision in ("base", "head")}
     lost = both[right["base"] & ~right["head"]].sort_values("loss_head", ascending=False)
@@ -126,7 +126,7 @@ def test_flips_are_those_of_a_join_by_hand(tables, numbers):
     ]
 
 
-def test_the_same_predictions_are_the_same_however_few():
+def test_equal_predictions_are_same():
     table = from_probabilities(*noisy(12))
     numbers = compared(table, table.copy())
     assert give_verdict(numbers) == ("same", "Same: both predict the same on all 12 test images.")
@@ -136,16 +136,16 @@ def test_the_same_predictions_are_the_same_however_few():
     assert numbers.flips.empty
 
 
-def test_a_class_whose_f1_alone_got_worse_is_named_last():
+def test_verdict_names_worse_classes_last():
     actual = np.arange(600) % 3
     before = np.where((actual == 2) & (np.arange(600) < 300), 1, actual)
     after = np.where((actual == 2) & (np.arange(600) % 2 == 0), 0, actual)
-    verdict, sentence = said(compared(make_predictions(actual, before), make_predictions(actual, after)))
+    verdict, sentence = verdict_of(compared(make_predictions(actual, before), make_predictions(actual, after)))
     assert (verdict, sentence.partition(":")[0]) == ("undecided", "Undecided")
     assert ", but coat (F1 -0.20, p < 0.001) is significantly worse." in sentence
 
 
-def test_only_the_common_images_count_and_the_steps_show_the_others():
+def test_common_images_and_steps():
     actual, values = noisy(300)
     _, other = noisy(300, clear=1.5, seed=3)
     base = from_probabilities(actual, values).iloc[:200]
@@ -167,7 +167,7 @@ def test_only_the_common_images_count_and_the_steps_show_the_others():
     assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx((f1[1], f1[2]), abs=1e-9)
 
 
-def test_both_are_scored_with_the_labels_of_the_head():
+def test_scores_with_the_heads_labels():
     actual, values = noisy(200)
     head = from_probabilities(actual, values)
     wrong = actual.copy()
@@ -184,7 +184,7 @@ def test_both_are_scored_with_the_labels_of_the_head():
     assert numbers.steps[1].value == numbers.steps[2].value == numbers.decisive.first
 
 
-def test_clusters_are_those_of_the_head_then_of_the_base_and_other_images_are_alone():
+def test_clusters_of_head_then_base():
     table = from_probabilities(*noisy(40))
     pairs = pd.DataFrame({"id": table["id"], "cluster": [f"c{place // 2}" for place in range(40)]})
     fours = pairs.assign(cluster=[f"c{place // 4}" for place in range(40)])
@@ -234,7 +234,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_compared_is_said_in_a_sentence(case):
+def test_incomparable_revisions_raise(case):
     table, sentence = REFUSED[case]
     with pytest.raises(NotComparableError) as raised:
         compared(make_predictions([0, 1, 2], [0, 1, 1]), table)
@@ -242,15 +242,15 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(case):
 
 
 def judged(low, high, *, difference=None, metric="macro_f1", n=262):
-    """Return the verdict on limits."""
+    """Return verdict and sentence for an interval."""
     table = make_predictions([0, 1, 2], [0, 1, 1])
-    numbers = compared(table, make_predictions([0, 1, 2], [0, 1, 2]), review=CompareParams(metric=metric))
+    numbers = compared(table, make_predictions([0, 1, 2], [0, 1, 2]), settings=CompareParams(metric=metric))
     gap = (low + high) / 2 if difference is None else difference
     row = dataclasses.replace(numbers.decisive, first=0.874, second=0.874 + gap, difference=gap, low=low, high=high)
-    return said(dataclasses.replace(numbers, metrics={**numbers.metrics, metric: row}, n=n))
+    return verdict_of(dataclasses.replace(numbers, metrics={**numbers.metrics, metric: row}, n=n))
 
 
-def test_the_verdict_is_a_sentence():
+def test_verdict_sentences():
     assert judged(0.004, 0.041, difference=0.022) == (
         "better",
         "Better: macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI +0.004 to +0.041) on 262 test images.",
@@ -278,7 +278,7 @@ def test_the_verdict_is_a_sentence():
     assert "1 test image cannot rule out" in judged(-0.9, 0.9, n=1)[1]
 
 
-def test_the_images_that_would_decide():
+def test_images_needed():
     for confidence in (0.8, 0.95, 0.99):
         needed = images_needed(250, 0.04, 0.02, confidence)
         deviation = 0.04 / norm.ppf((1 + confidence) / 2) * (250 / needed) ** 0.5
@@ -292,7 +292,7 @@ def test_the_images_that_would_decide():
 
 @st.composite
 def revisions(draw):
-    """Draw labels and two models of a few images and classes, with classes that nobody has or predicts."""
+    """Draw labels and two models of a few images, including absent and unpredicted classes."""
     classes, images = draw(st.integers(2, 4)), draw(st.integers(1, 25))
     some = st.lists(st.integers(0, classes - 1), min_size=images, max_size=images)
     labels = LABELS[:classes] + ("dress",) * (classes - 3)
@@ -315,7 +315,7 @@ def rows(numbers: Numbers):
 
 @settings(max_examples=8)
 @given(revisions(), st.randoms(use_true_random=False))
-def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
+def test_invariant_to_order_and_antisymmetric(drawn, random):
     base, head, manifest = drawn
     there = compared(base, head, manifest=manifest, evaluate=QUICK)
     back = compared(head, base, manifest=manifest, evaluate=QUICK)

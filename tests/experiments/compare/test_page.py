@@ -1,4 +1,4 @@
-"""The page tells whether a change matters and why, whatever could be had of it."""
+"""The page of a comparison, complete and incomplete."""
 
 import re
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 
 from pixmill.experiments.compare.comparison import Gate
 from pixmill.experiments.compare.page import render_page as page_of
-from pixmill.experiments.compare.sheet import choose
+from pixmill.experiments.compare.page_images import choose_images
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.validate.reasons import REASONS
 from tests.experiments.compare.compared import CURVES, comparison, data, made_slice, name_of, numbers, revision
@@ -16,7 +16,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 
 def render_page(made):
-    return page_of(made, choose(made))
+    return page_of(made, choose_images(made))
 
 
 def words(page):
@@ -31,7 +31,7 @@ def whole():
 
 
 @pytest.mark.parametrize("verdict", ["better", "worse", "same", "undecided", "not_comparable"])
-def test_the_verdict_and_its_sentence_come_first(verdict):
+def test_verdict_comes_first(verdict):
     nothing = {"data": None, "changes": None, "missing": (), "gate": Gate("pass", ())}
     text = words(render_page(comparison(verdict, **nothing, numbers=numbers(lost=0, gained=0, steps=()))))
     assert f"cnn against main {verdict.replace('_', ' ')} Macro-F1 falls from 0.900 to 0.800." in text
@@ -39,7 +39,7 @@ def test_the_verdict_and_its_sentence_come_first(verdict):
     assert "No error is more or less frequent than before." in text
 
 
-def test_sides_gate_and_what_is_missing_follow(whole):
+def test_revisions_gate_and_missing_follow(whole):
     text = words(whole)
     assert "main (1a2b3c4 Train longer) able-owl , trained in 12 s, 3.2 MB" in text
     assert '<a href="https://mlflow.test/#/experiments/0/runs/f"' in whole
@@ -49,18 +49,18 @@ def test_sides_gate_and_what_is_missing_follow(whole):
     assert "dvc pull" in whole
 
 
-def test_the_metric_that_decides_is_first_and_each_has_its_limits_in_words(whole):
+def test_deciding_metric_is_first(whole):
     rows = [words(row) for row in re.findall(r"<tr.*?</tr>", whole, re.S) if 'class="limit"' in row]
     assert rows[0] == "macro-F1 worse decides the verdict 0.900 0.800 -0.100 -0.130 to -0.070"
     assert [row.split()[0] for row in rows[1:3]] == ["accuracy", "log"]
-    # More loss is worse; the margin is drawn for the metric that decides alone.
+    # A higher loss is worse; only the deciding metric has a margin.
     assert re.findall(r'class="interval (\w*)"', whole)[:3] == ["bad", "", "bad"]
     assert whole.count('class="margin"') == 1
     assert "Right in the base only: 6 images; in the head only: 3 (McNemar's exact test: p = 0.508)." in words(whole)
     assert "common images 100 0.900 -0.010" in words(whole)
 
 
-def test_slices_are_grouped_those_that_changed_most_first_and_folded_where_none_did():
+def test_slices_are_grouped_and_folded():
     slices = (
         *(made_slice("class", f"coat {place}", 0.5, 0.501 + place / 100, 0.3) for place in range(24)),
         *(made_slice("source", "shop", 0.7, 0.8, 0.01), made_slice("source", "bing", 0.9, 0.6, 0.03)),
@@ -76,26 +76,26 @@ def test_slices_are_grouped_those_that_changed_most_first_and_folded_where_none_
     assert "coat 3 40" not in text
 
 
-def test_a_cell_tells_both_counts_and_is_coloured_by_what_they_mean(whole):
+def test_confusion_cells(whole):
     cells = re.findall(
         r"var\(--(\w+)\) \d+%, transparent\)\">([-+]\d+)<small>(\d+) → (\d+)<",
         whole.replace("\N{MINUS SIGN}", "-"),
     )
-    # Coats and shirts: two fewer are right, two more are taken for shirts.
+    # Two fewer coats are right, two more are predicted as shirts.
     assert ("bad", "-2", "20", "18") in cells
     assert ("bad", "+2", "0", "2") in cells
     assert ("good", "-1", "1", "0") in cells
     assert all(int(gap) == int(after) - int(before) for _, gap, before, after in cells)
 
 
-def test_a_flip_has_its_image_both_predictions_and_the_actual_class(whole):
+def test_flip_cards(whole):
     card = next(card for card in re.findall(r"<figure class=.card.*?</figure>", whole, re.S) if name_of(0)[:12] in card)
     assert re.fullmatch(r"coat base: ✓ coat \d+ % head: ✗ shirt \d+ % \w{12}", words(card))
     assert 'src="data:image/jpeg;base64,' in card
     assert 'alt="coat: base predicts coat, head shirt"' in card
 
 
-def test_curves_of_both_sides_share_a_chart(whole):
+def test_curves_of_both_revisions_share_a_chart(whole):
     charts = re.findall(r'<svg class="chart".*?</svg>', whole)
     assert [re.search('aria-label="([^"]*)"', chart)[1] for chart in charts] == [
         "Accuracy by confidence, of base and head",
@@ -104,7 +104,7 @@ def test_curves_of_both_sides_share_a_chart(whole):
         "val accuracy of base and head",
     ]
     assert all(chart.count('class="line l') == 2 for chart in charts)
-    # The thresholds of both.
+    # Thresholds of both models.
     assert charts[1].count("<circle") == 2
     unmarked = numbers()
     unmarked = replace(unmarked, metrics={"macro_f1": unmarked.decisive}, remark="No threshold.")
@@ -118,14 +118,14 @@ def test_curves_of_both_sides_share_a_chart(whole):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n']
 )
-def test_other_curves_are_left_out_or_drawn_alone(content):
+def test_unusable_curves_are_left_out(content):
     revisions = {"base": revision("main", {"plots/train/curves.csv": content}), "data": None}
     page = render_page(comparison(**revisions))
     assert "val loss" in page
     assert "nan" not in re.sub(r"data:[^\"]*", "", page)
 
 
-def test_the_data_tells_first_that_it_was_split_anew(whole):
+def test_data_begins_with_changed_split(whole):
     text = words(whole)
     assert text.index("split.salt changed from 1 to 2, which moves images to other splits") < text.index(
         "12 images added: coat (source: shop)"
@@ -139,7 +139,7 @@ def test_the_data_tells_first_that_it_was_split_anew(whole):
     assert f"was dropped: {REASONS['too_small']}" in text
 
 
-def test_strangers_names_are_text():
+def test_names_are_escaped():
     run = MlflowRun(HOSTILE, HOSTILE, "javascript:alert(1)", None, None, {})
     files = {"plots/train/curves.csv": CURVES.format(1, 2).replace("val_loss", "<script>x").encode()}
     hostile = [revision(HOSTILE, files, title=HOSTILE, run=run, commit=HOSTILE) for _ in range(2)]
@@ -153,7 +153,7 @@ def test_strangers_names_are_text():
         assert not re.search(r"<script(?!>//)|<img src=x|javascript:(?!alert\(1\)&)|href=.javascript", page)
 
 
-def test_a_thousand_classes_and_thousands_of_flips_make_a_small_page():
+def test_page_size_is_limited():
     labels = [f"class {number}" for number in range(1000)]
     many = comparison(numbers=numbers(labels, n=20_000, lost=3_000, gained=2_000), data=data(3_000))
     page = render_page(many)

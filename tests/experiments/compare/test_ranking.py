@@ -1,4 +1,4 @@
-"""Models in one table: best first on validation, which are worse, and what cannot be compared."""
+"""Ranking of models by validation, with significance and incomparable models."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.version_control import commit, start_repository
 
 @pytest.fixture
 def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return what adds a run to the project in ``made.root``, which has nothing else yet."""
+    """Return a function that adds runs to the empty project in ``made.root``."""
     read_here(monkeypatch)
     start_repository(tmp_path)
     shutil.copy(empty_database, tmp_path)
@@ -38,7 +38,7 @@ def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Workspace:
-    """Main's own results, two experiments, one of them with its run, and runs of other splits and classes."""
+    """Results of main, two experiments, one with a run, and runs of other splits and classes."""
     root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
@@ -86,7 +86,7 @@ def runs(project: Workspace, params: Params) -> Ranking:
 
 
 def crown(made, run: str) -> None:
-    """Make a run's model the champion."""
+    """Make the model of a run the champion."""
     location = (made.root / "model").as_uri()
     made.client.create_registered_model("pixmill")
     made.client.create_model_version("pixmill", location, run_id=run)
@@ -94,7 +94,7 @@ def crown(made, run: str) -> None:
 
 
 def use(root: Path, train: str, table, weights: str = "weights") -> None:
-    """Let the main branch have results."""
+    """Add results to the main branch."""
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
     start_repository(root, with_dvc=True)
@@ -111,7 +111,7 @@ def macro_f1(table, split: str = "val") -> float:
     return f1_score(rows["label"], rows["predicted"], average="macro")
 
 
-def test_the_order_is_that_of_validation(runs: Ranking) -> None:
+def test_order_by_validation(runs: Ranking) -> None:
     assert names(runs.rows) == ["wide", "plain", "main", "poor"]
     assert [row.value for row in runs.rows] == pytest.approx([macro_f1(answers(wrong)) for wrong in (20, 24, 60, 80)])
     assert [row.model.kind for row in runs.rows] == ["experiment and run", "experiment", "commit", "run"]
@@ -123,7 +123,7 @@ def test_the_order_is_that_of_validation(runs: Ranking) -> None:
     assert not runs.left_out
 
 
-def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
+def test_incomparable_models_have_reasons(runs: Ranking) -> None:
     assert names(runs.others) == ["early", "lost", "other", "moved"]
     early, lost, other, moved = (row.why for row in runs.others)
     assert early == "its predictions hold no validation images"
@@ -132,13 +132,13 @@ def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert moved == "its validation split lacks 240 of the 240 images that most have"
 
 
-def test_the_first_alone_is_compared_on_the_test_split_with_main(runs: Ranking) -> None:
+def test_only_first_row_is_compared_on_test(runs: Ranking) -> None:
     assert runs.planned.base.startswith("main (")
     assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")
     assert runs.planned.command.startswith("pixmill compare main runs:/")
 
 
-def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:
+def test_seeds_are_one_model(made, params: Params) -> None:
     for seed, wrong in enumerate((20, 22, 30)):
         made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong, shift=5 * seed))
     made("net", "{model: cnn, seed: 9}", answers(1), code="two")
@@ -154,7 +154,7 @@ def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params)
     assert "train.seed" not in three.params
 
 
-def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
+def test_logistic_head_has_no_seed(made, params: Params) -> None:
     for seed in range(2):
         made("head", f"{{seed: {seed}}}", answers(20), weights="same")
     made("other head", "{features: {inverse_regularization: 3}}", answers(30))
@@ -162,19 +162,21 @@ def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
     assert [(row.seeds, len(row.model.seeds)) for row in rows] == [("same", 2), ("same", 1)]
 
 
-def test_equal_models_are_not_told_apart(made, params: Params) -> None:
+def test_equal_models(made, params: Params) -> None:
     for epochs in (3, 4, 5):
         made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
     found = compare_runs(Workspace(made.root, made.root), params)
     assert found.equal == 3
-    assert found.notes[0].startswith("This project has no commit, so runs are taken by the name of their experiment")
+    assert found.notes[0].startswith(
+        "This project has no commit, so runs are found by the name of their MLflow experiment"
+    )
     assert found.notes[0].endswith("git add -A && git commit.")
     assert names(found.rows) == ["epochs-3", "epochs-4", "epochs-5"]  # the one you had first
     assert [(row.gap.difference, row.gap.worse) for row in found.rows] == [(0, False)] * 3
 
 
-def test_the_model_in_use_comes_before_those_that_are_equal(made, params: Params) -> None:
-    # Other images are mistaken, as many of each class.
+def test_model_in_use_precedes_equal_ones(made, params: Params) -> None:
+    # Other images are wrong, the same number per class.
     made("earlier", "{model: cnn, epochs: 3}", answers(60, shift=60))
     made("used", "{model: cnn, epochs: 4}", answers(60), weights="weights")
     root = made.root
@@ -186,7 +188,7 @@ def test_the_model_in_use_comes_before_those_that_are_equal(made, params: Params
     assert earlier.gap.low < 0 < earlier.gap.high
 
 
-def test_the_test_split_judges_the_median_of_several_seeds(made, params: Params) -> None:
+def test_median_seed_is_compared_on_test(made, params: Params) -> None:
     for seed, wrong in enumerate((5, 25, 35, 15)):
         made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
     root = made.root
@@ -199,10 +201,10 @@ def test_the_test_split_judges_the_median_of_several_seeds(made, params: Params)
     assert found.planned.command.endswith(f" main {median.revision}")
 
 
-def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
+def test_champion_is_in_use(made, params: Params) -> None:
     made("best", "{model: cnn, epochs: 4}", answers(5))
     used = made("used", "{model: cnn, epochs: 3}", answers(30))
-    # Its training ran before the project's first commit.
+    # The training preceded the first commit.
     made.client.delete_tag(used, "pixmill.commit")
     crown(made, used)
     found = compare_runs(Workspace(made.root, made.root), params)
@@ -211,7 +213,7 @@ def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
     assert found.planned.base == "the champion (pixmill version 1)"
 
 
-def test_a_calibration_error_of_zero_is_the_best(made) -> None:
+def test_zero_calibration_error_is_best(made) -> None:
     for name, certainty in {"unsure": 0.8, "sure": 1.0}.items():
         made(name, f"{{model: cnn, epochs: {len(name)}}}", answers(0, certainty=certainty))
     found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: ece}}\n"))
@@ -220,7 +222,7 @@ def test_a_calibration_error_of_zero_is_the_best(made) -> None:
     assert [row.gap.worse for row in found.rows] == [False, True]
 
 
-def test_a_metric_that_is_undefined_has_no_place(made) -> None:
+def test_undefined_metric_is_not_ranked(made) -> None:
     table = answers(5)
     one = table[table["label"] == "coat"]
     made("one class", "{model: cnn, epochs: 3}", one)

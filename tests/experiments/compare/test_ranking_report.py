@@ -1,4 +1,4 @@
-"""A ranking as text, page and JSON says the same, and lets nobody choose by the test split."""
+"""A ranking as text, page and JSON."""
 
 import json
 from dataclasses import replace
@@ -12,31 +12,31 @@ from tests.experiments.compare.ranked import ranking
 APPROVED = Path(__file__).parent / "approved" / "ranking.txt"
 
 
-def test_the_text_is_as_approved() -> None:
+def test_text_matches_approved() -> None:
     text = ranking_text(ranking())
     assert text.replace(local_time(1_790_000_000), "WHEN") == APPROVED.read_text(encoding="utf-8")
 
 
-def test_the_summary_says_what_is_best_and_what_is_worse() -> None:
+def test_summary_sentences() -> None:
     made = ranking()
     best = "wide has the best macro-F1 on validation, 0.912"
     wide, small, poor = made.rows
     for rows, rest in (
-        ((wide, small, small), "2 others cannot be told apart from it"),
-        ((wide, poor, poor), "2 others are worse"),
-        ((wide, poor), "the other is worse"),
-        ((wide, small, small, poor, poor), "2 of 4 others are worse; 2 cannot be told apart from it"),
+        ((wide, small, small), "2 others are not significantly worse"),
+        ((wide, poor, poor), "2 others are significantly worse"),
+        ((wide, poor), "the other is significantly worse"),
+        ((wide, small, small, poor, poor), "2 of 4 others are significantly worse"),
         ((wide,), "there is no other to compare it with"),
     ):
         assert summary(replace(made, rows=rows)) == f"{best}; {rest}."
     assert summary(replace(made, rows=())) == "No model can be compared with another."
     assert summary(replace(made, rows=(wide, replace(wide), poor))) == (
         "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the one you have; the "
-        "other is worse."
+        "other is significantly worse."
     )
 
 
-def test_names_are_cut_before_figures() -> None:
+def test_long_names_are_shortened() -> None:
     made = ranking()
     long = replace(made.rows[1].model, name=f"features {'of a backbone ' * 9}(0123abcd)", seconds=99_985.0)
     few = Gap(-0.01, None, None, 1.0, worse=False)
@@ -50,7 +50,7 @@ def test_names_are_cut_before_figures() -> None:
     assert "Not testable: too few images are answered differently." in text
 
 
-def test_the_model_in_use_is_marked_and_kept_if_it_is_the_best() -> None:
+def test_model_in_use_is_marked() -> None:
     made = ranking()
     wide, small, poor = made.rows
     used = replace(small.trainings[2][0], in_use=True)
@@ -67,7 +67,7 @@ def test_the_model_in_use_is_marked_and_kept_if_it_is_the_best() -> None:
         assert [row["in_use"] for row in json.loads(ranking_json(given))["rows"]] == [True, False]
 
 
-def test_what_was_not_read_is_said() -> None:
+def test_notes_about_unread_models() -> None:
     sentence = "Only DVC's experiments were compared: it rains; take an umbrella."
     made = ranking(without_runs=sentence, notes=("Another.",), left_out=True)
     assert ranking_text(made).startswith(f"{sentence}\n\nwide has")
@@ -75,11 +75,11 @@ def test_what_was_not_read_is_said() -> None:
     assert page.index(sentence) < page.index("wide has the best")
     assert json.loads(ranking_json(made))["notes"] == [sentence, "Another."]
     for text in (ranking_text(made), page):
-        assert "seeds of these models may be among them: --limit 1000 reads more." in " ".join(text.split())
+        assert "to read more: --limit 1000." in " ".join(text.split())
         assert "Another." in text
 
 
-def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None:
+def test_page_links_and_escaping() -> None:
     made = ranking()
     page = render_ranking(made)
     assert "<b>poor" not in page
@@ -87,7 +87,7 @@ def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None
     assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/wide"' in page
     assert "0123456789</code>" in page
     assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
-    assert "<code>pixmill compare runs:/wide &#39;&lt;b&gt;poor&#39;</code>" in page  # what a shell would run is quoted
+    assert "<code>pixmill compare runs:/wide &#39;&lt;b&gt;poor&#39;</code>" in page  # quoted for a shell
     assert "<code>set train.epochs=30, train.model=cnn at commit 0123456789, then: dvc repro</code>" in page
     assert "seed 2, 0.880" in page
     assert page.count('class="badge bad">worse') == 1
@@ -100,14 +100,14 @@ def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None
     )
 
 
-def test_a_ranking_without_rows_is_a_page() -> None:
+def test_page_without_rows() -> None:
     empty = render_ranking(replace(ranking(), rows=(), planned=None))
     assert "No model can be compared" in empty
     assert "<table" not in empty
     assert "its classes differ" in empty
 
 
-def test_json_has_all_of_it() -> None:
+def test_json_document() -> None:
     document = json.loads(ranking_json(ranking()))
     assert [row["name"] for row in document["rows"]] == ["wide", "small-0", "<b>poor"]
     row = document["rows"][1]

@@ -1,4 +1,4 @@
-"""Sweeps stand below the table of runs, as text, JSON and page; a damaged result leaves out its sweep alone."""
+"""Sweeps in the ranking of runs, as text, JSON and page."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from tests.experiments.compare.ranked import ranking
 from tests.experiments.compare.recorded import add_run, answers
 from tests.version_control import commit, start_repository
 
-SUMMARY = "Trial 1 of 4 has the best macro-F1 on validation, 0.912; 1 of the other 2 cannot be told from it."
+SUMMARY = "Trial 1 of 4 has the best macro-F1 on validation, 0.912; 1 of the other 2 is not significantly worse."
 TRIALS = [
     {"number": 0, "value": 0.5, "worse": True, "params": {"train.epochs": 3, "train.cnn.dense": [{"units": 8}]}},
     {"number": 1, "value": 0.91234567, "worse": False, "params": {"train.epochs": 9, "train.cnn.dense": []}},
@@ -41,7 +41,7 @@ def client(workspace: Workspace) -> MlflowClient:
 
 
 def add(client: MlflowClient, name: str, content: str | None, *, started: int, **tags: str) -> str:
-    """Add a sweep's run, with its result unless it has none yet."""
+    """Add the run of a sweep, with its result if given."""
     run = client.create_run("0", started * 1000, {"pixmill.sweep": name, **tags}, name).info.run_id
     child = client.create_run("0", started * 1000, {"mlflow.parentRunId": run, **tags}, "trial 0").info.run_id
     client.set_terminated(child)
@@ -51,7 +51,7 @@ def add(client: MlflowClient, name: str, content: str | None, *, started: int, *
     return run
 
 
-def test_sweeps_are_listed_newest_first_with_their_complete_trials(workspace, client) -> None:
+def test_sweeps_newest_first_with_complete_trials(workspace, client) -> None:
     first = add(client, "sweep, <b>cnn", TEXT, started=1_700_000_000)
     second = add(client, "sweep, features", TEXT, started=1_700_000_100)
     add(client, "of now", None, started=1_700_000_200)
@@ -111,13 +111,13 @@ def test_sweeps_are_listed_newest_first_with_their_complete_trials(workspace, cl
         ),
     ],
 )
-def test_a_sweep_whose_result_is_damaged_is_left_out_alone(workspace, client, content) -> None:
+def test_damaged_sweep_is_left_out(workspace, client, content) -> None:
     add(client, "damaged", content, started=2)
     whole = add(client, "whole", TEXT, started=1)
     assert [sweep.run.id for sweep in read_sweeps(RunReader(workspace))] == [whole]
 
 
-def test_those_of_this_project_come_with_its_runs(workspace, client) -> None:
+def test_ranking_has_sweeps_of_this_project(workspace, client) -> None:
     root = start_repository(workspace.root)
     (root / "params.yaml").touch()
     commit(root, "Begin")

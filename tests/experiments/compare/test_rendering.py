@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule, StageChange
-from pixmill.experiments.compare.rendering import LIMIT, comparison_markdown, comparison_text
+from pixmill.experiments.compare.rendering import MAX_BYTES, comparison_markdown, comparison_text
 from pixmill.experiments.compare.view import comparison_json
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.tracking.run_lookup import MlflowRun
@@ -30,7 +30,7 @@ SLICES = (
 
 
 def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
-    """Return a comparison in which whatever comes from data is hostile."""
+    """Return a comparison with hostile names."""
     labels = [f"{HOSTILE}{place}" for place in range(classes)]
     return comparison(
         base=revision(HOSTILE, title=HOSTILE * 3, run=None),
@@ -56,12 +56,12 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
 
 
 @pytest.mark.parametrize(("render", "suffix"), [(comparison_text, "txt"), (comparison_markdown, "md")])
-def test_the_whole_is_as_approved(render, suffix: str) -> None:
+def test_text_and_markdown_match_approved(render, suffix: str) -> None:
     made = comparison(numbers=numbers(slices=SLICES))
     assert render(made) == (APPROVED / f"comparison.{suffix}").read_text(encoding="utf-8")
 
 
-def test_two_equal_sides_need_three_lines() -> None:
+def test_equal_revisions_are_short() -> None:
     both, unchanged = revision("main", run=None), data(1)
     nothing = numbers(
         metrics={"macro_f1": Difference(0.9, 0.9, 0, 0, 0, 1)},
@@ -78,7 +78,7 @@ def test_two_equal_sides_need_three_lines() -> None:
     ]
 
 
-def test_without_predictions_each_side_shows_its_own_record() -> None:
+def test_recorded_metrics_without_predictions() -> None:
     record = {"accuracy": 0.9, "macro_f1": 0.89, "log_loss": None, "ece": 0.03, "n": 1262}
     sides = {"base": revision("main", metrics=record), "head": revision("cnn", metrics=record)}
     text = comparison_text(comparison("not_comparable", numbers=None, data=None, **sides))
@@ -92,7 +92,7 @@ def test_without_predictions_each_side_shows_its_own_record() -> None:
     ]
 
 
-def test_changed_images_are_counted_by_what_happened() -> None:
+def test_counts_of_changed_images() -> None:
     images = data(1).images
     added = images[images["change"] == "added"]
     many = pd.concat([added, added, added.assign(source="bing", head_label=pd.NA)])
@@ -101,14 +101,14 @@ def test_changed_images_are_counted_by_what_happened() -> None:
     assert "removed" not in text
 
 
-def test_the_command_that_opens_the_pages_of_runs_is_named_where_no_server_does() -> None:
+def test_command_that_serves_mlflow_pages() -> None:
     run = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui")
     made = comparison(base=revision("main", run=None), head=revision("cnn", run=run))
     assert comparison_text(made).endswith("  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui")
     assert "- Head: owl\n" in comparison_markdown(made)
 
 
-def test_no_line_is_wider_than_the_terminal_nor_leads_it_astray() -> None:
+def test_text_width_and_control_characters() -> None:
     text = comparison_text(hostile(40, 120, 30))
     assert all(letter.isprintable() for letter in text.replace("\n", ""))
     assert max(map(len, text.splitlines())) <= 100
@@ -116,25 +116,25 @@ def test_no_line_is_wider_than_the_terminal_nor_leads_it_astray() -> None:
 
 
 @pytest.mark.parametrize(("classes", "n", "changes"), [(3, 60, 3), (1000, 3000, 300), (2, 9_000, 2000)])
-def test_markdown_never_exceeds_the_limit_nor_breaks_a_table(classes: int, n: int, changes: int) -> None:
+def test_markdown_size_and_tables(classes: int, n: int, changes: int) -> None:
     text = comparison_markdown(hostile(classes, n, changes))
-    assert len(text.encode()) <= LIMIT
+    assert len(text.encode()) <= MAX_BYTES
     for is_table, lines in itertools.groupby(text.splitlines(), key=lambda line: line.startswith("|")):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1 or not is_table
     assert text.count("<details>") == text.count("</details>") == 2
     assert text.endswith("`reports/compare.html`.\n")
 
 
-def test_even_the_longest_letters_leave_it_within_the_limit() -> None:
+def test_markdown_size_of_multibyte_text() -> None:
     long = tuple(Change("&" * 5000, "&" * 5000, "\U0001f9e5" * 5000) for _ in range(300))
     made = hostile()
     text = comparison_markdown(
         replace(made, sentence="@&" * 5000, changes=Changes(long, (), (), ()), missing=("&a" * 5000,) * 500)
     )
-    assert len(text.encode()) <= LIMIT
+    assert len(text.encode()) <= MAX_BYTES
 
 
-def test_names_add_no_markup_no_mention_and_no_link() -> None:
+def test_markdown_escapes_names() -> None:
     text = comparison_markdown(hostile())
     assert set(re.findall(r"<[^>]*>", text)) == {
         "<details>",
@@ -149,14 +149,14 @@ def test_names_add_no_markup_no_mention_and_no_link() -> None:
     assert re.findall(r"(?<!\\)\]\(", text) == ["]("]
 
 
-def test_a_line_begins_no_list_or_heading_of_its_own() -> None:
+def test_markdown_escapes_blocks() -> None:
     text = comparison_markdown(comparison(missing=("# a", "1. b", "- c", "+ d", "12) e")))
     lines = text.partition("#### Missing\n\n")[2].splitlines()[:5]
     assert lines == [r"- \# a", r"- 1\. b", r"- \- c", r"- \+ d", r"- 12\) e"]
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.test/" + "a" * 70_000])
-def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
+def test_local_links_are_omitted(url: str) -> None:
     text = comparison_markdown(comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))))
     assert "- Head: owl\n" in text
     assert url not in text
@@ -179,7 +179,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", [*NAMES, "!1"])
-def test_no_spelling_of_a_name_is_a_mention_or_a_reference(name: str) -> None:
+def test_markdown_escapes_any_name(name: str) -> None:
     text = comparison_markdown(comparison(sentence=name))
     shown = html.unescape(re.sub(r"\\([\W_])", r"\1", text.splitlines()[0].strip("*")))
     assert shown.replace("\u200b", "") == name  # it shows as it is
@@ -187,7 +187,7 @@ def test_no_spelling_of_a_name_is_a_mention_or_a_reference(name: str) -> None:
     assert not re.search(r"&(?!amp;)", text.splitlines()[0])
 
 
-def test_json_holds_what_others_rely_on() -> None:
+def test_json_document() -> None:
     document = json.loads(comparison_json(comparison()))
     assert (document["verdict"], document["gate"]) == ("worse", "fail")
     assert document["sentence"] == "Macro-F1 falls from 0.900 to 0.800."
@@ -205,7 +205,7 @@ def test_json_holds_what_others_rely_on() -> None:
     assert bare["metrics"] == {}
 
 
-def test_in_json_what_is_missing_is_null_and_floats_have_six_digits() -> None:
+def test_json_nulls_and_digits() -> None:
     flips = numbers().flips.assign(base_loss=np.inf, head_loss=np.nan, base_confidence=1 / 3)
     metrics = {"macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1), "accuracy": difference(0.9, 0.8)}
     made = comparison(

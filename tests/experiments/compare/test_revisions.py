@@ -1,4 +1,4 @@
-"""Two revisions are read from Git, DVC and MLflow; what is missing is said with the command that gets it."""
+"""Revisions are read from Git, DVC and MLflow; missing files have a sentence with a command."""
 
 import shutil
 
@@ -30,7 +30,7 @@ def accuracy(revision):
     return (revision.predictions["label"] == revision.predictions["predicted"]).mean()
 
 
-def test_two_branches_are_read_whole(history):
+def test_reads_two_branches(history):
     base, head = of(history, "main", "stronger")
     assert (
         [accuracy(revision) for revision in (base, head)]
@@ -49,7 +49,7 @@ def test_two_branches_are_read_whole(history):
     assert "epochs: 9" in head.params
 
 
-def test_by_default_the_workspace_is_compared_with_main(history):
+def test_default_revisions(history):
     base, head = of(history)
     assert (base.title, head.title) == (
         f"main ({git(history, 'log', '-1', '--format=%h %s', 'main')})",
@@ -58,12 +58,12 @@ def test_by_default_the_workspace_is_compared_with_main(history):
     assert (accuracy(base), accuracy(head), head.is_workspace) == (0.75, 0.875, True)
 
 
-def test_an_experiment_is_a_side(history):
+def test_reads_experiment(history):
     base, head = of(history, "stronger", "wider")
     assert (accuracy(base), accuracy(head)) == (0.875, 1)
 
 
-def test_results_of_earlier_inputs_are_cautioned(project):
+def test_outdated_inputs(project):
     write(project / "params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n")
     _, head = of(project)
     caution = "The results of workspace are of an earlier run: train in params.yaml has changed since; to update them: "
@@ -74,7 +74,7 @@ def test_results_of_earlier_inputs_are_cautioned(project):
     assert base.missing[0].endswith("has changed since; to update them: git checkout stronger && dvc repro.")
 
 
-def test_a_run_that_stopped_is_cautioned(project):
+def test_stopped_pipeline(project):
     lock = project / "dvc.lock"
     content = yaml.safe_load(lock.read_text())
     content["stages"]["train"]["deps"][0]["md5"] = f"{0:032}.dir"
@@ -83,21 +83,21 @@ def test_a_run_that_stopped_is_cautioned(project):
     assert "The results of workspace are of an earlier run: the last run stopped at train; to update" in head.missing[0]
 
 
-def test_results_left_of_another_branch_are_not_taken_for_this_ones(project):
+def test_ignores_results_of_another_branch(project):
     git(project, "switch", "main")
     _, head = of(project, "stronger")
     assert (accuracy(head), head.metrics["accuracy"], head.missing) == (0.75, 0.75, ())
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "fault"),
     [
         (b"no table", "is broken; to make it again: "),
         ({}, "lacks label, loss, predicted; to make it again: "),
         ({"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9}, "holds probabilities before calibration, which "),
     ],
 )
-def test_broken_predictions_are_missing(project, content, told):
+def test_broken_predictions_are_missing(project, content, fault):
     path = project / "artifacts" / "evaluate" / "predictions.parquet"
     path.unlink()
     if isinstance(content, dict):
@@ -108,13 +108,13 @@ def test_broken_predictions_are_missing(project, content, told):
     _, head = of(project, "v1")
     assert head.predictions is None
     assert len(head.manifest) == 8
-    (sentence,) = (each for each in head.missing if told in each)
+    (sentence,) = (each for each in head.missing if fault in each)
     assert head.faults() == (sentence,)
     assert sentence.startswith("artifacts/evaluate/predictions.parquet of workspace ")
     assert sentence.endswith("to make it again: dvc repro -f evaluate.")
 
 
-def test_a_clone_has_what_git_holds(clone):
+def test_clone_without_dvc_files(clone):
     base, head = of(clone, "origin/main")
     assert (base.metrics["accuracy"], head.metrics["accuracy"]) == (0.75, 0.875)
     assert base.params
@@ -128,7 +128,7 @@ def test_a_clone_has_what_git_holds(clone):
     )
 
 
-def test_a_commit_before_the_first_run_has_no_results(history):
+def test_commit_without_results(history):
     base, _ = of(history, "main~1")
     assert (base.lock, base.metrics, base.predictions) == ({}, None, None)
     commit = git(history, "rev-parse", "main~1")
@@ -137,14 +137,14 @@ def test_a_commit_before_the_first_run_has_no_results(history):
     )
 
 
-def test_the_first_commit_is_a_head_without_a_base(project):
+def test_first_commit_has_no_base(project):
     git(project, "switch", "--detach", "main~1")
     assert of(project)[0] is None
 
 
 @pytest.fixture(scope="module")
 def recorded(history, empty_database, tmp_path_factory):
-    """A project whose run of ``stronger`` is in MLflow, with its model as version 1 of garments; and the run's id."""
+    """A project with a run of ``stronger`` in MLflow, whose model is version 1 of garments; and the run's id."""
     from mlflow import MlflowClient
 
     project = shutil.copytree(history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True)
@@ -175,14 +175,14 @@ def recorded(history, empty_database, tmp_path_factory):
     return project, run
 
 
-def test_a_revision_has_the_run_of_its_weights(recorded):
+def test_run_of_the_weights(recorded):
     project, run = recorded
     base, head = of(project, "v1", "stronger")
     assert (head.run.id, head.run.seconds, head.missing) == (run, 12, ())
     assert (base.run, base.missing) == (None, ())
 
 
-def test_a_run_is_a_side_by_any_of_its_names(recorded):
+def test_reads_run_by_any_name(recorded):
     project, run = recorded
     titles = {
         f"runs:/{run}": f"run long ({run[:8]})",
@@ -204,7 +204,7 @@ def test_a_run_is_a_side_by_any_of_its_names(recorded):
         of(project, "runs:/none")
 
 
-def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path, monkeypatch):
+def test_run_with_unknown_data(recorded, tmp_path, monkeypatch):
     project, run = recorded
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     git(start_repository(tmp_path), "commit", "--allow-empty", "-m", "Begin")
@@ -218,7 +218,7 @@ def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path
     )
 
 
-def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):
+def test_mlflow_failure_omits_only_the_run(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused_port()}")
     base, head = of(project, "v1", "stronger")
     assert (accuracy(base), accuracy(head)) == (0.75, 0.875)

@@ -1,4 +1,4 @@
-"""Two projects of the same name share an MLflow server: each ranks its own runs, as scikit-learn does by hand."""
+"""Two projects of the same name on one MLflow server each rank their own runs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Slices of the common test images: what falls on one is told first, and nobody's manifest breaks them."""
+"""Slices of the common test images, also of malformed manifests."""
 
 import dataclasses
 import html
@@ -18,7 +18,7 @@ from pixmill.experiments.compare.comparing import compare
 from pixmill.experiments.compare.comparison import Numbers
 from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
 from pixmill.experiments.compare.rendering import comparison_markdown, comparison_text
-from pixmill.experiments.compare.slices import FEWEST
+from pixmill.experiments.compare.slices import MIN_CLUSTERS
 from pixmill.experiments.compare.view import comparison_json
 from tests.experiments.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
@@ -38,7 +38,7 @@ def answers(right: np.ndarray) -> np.ndarray:
 
 
 def falling() -> list[pd.DataFrame]:
-    """Return two models: the second is wrong on 20 more images of the shop, and right on 20 more of the others."""
+    """Return two models: the second has 20 more errors on images of the shop, and 20 fewer on the others."""
     lost = OF_SHOP & (np.cumsum(OF_SHOP) <= 20)
     gained = ~OF_SHOP & (np.cumsum(~OF_SHOP) % 15 == 0)
     assert lost.sum() == gained.sum() == 20
@@ -62,7 +62,7 @@ def by_name(numbers: Numbers) -> dict[str, Any]:
     return {f"{row.dimension} {row.name}": row for row in numbers.slices}
 
 
-def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(project, monkeypatch):
+def test_falling_source_is_named_first(project, monkeypatch):
     read_here(monkeypatch)
     begin(project)
     before, after = falling()
@@ -87,7 +87,7 @@ def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(pro
     assert row["p"] < row["p_adjusted"] < 0.001
 
 
-def test_a_slice_that_falls_is_named_whatever_the_verdict():
+def test_falling_slice_is_named_in_all_verdicts():
     one, other = falling()
     worse = make_predictions(ACTUAL, answers(~OF_SHOP), labels=("coat", "shirt"))
     poor = make_predictions(ACTUAL, answers(OF_SHOP | (np.arange(IMAGES) % 2 == 0)), labels=("coat", "shirt"))
@@ -103,7 +103,7 @@ def test_a_slice_that_falls_is_named_whatever_the_verdict():
         assert verdict == start.partition(",")[0].lower()
 
 
-def test_a_sentence_names_the_worst_slices_and_counts_the_others():
+def test_sentence_names_the_worst_slices():
     sources = [f"shop-{place // 2 % 6}" for place in range(IMAGES)]
     fallen = np.isin(sources, [f"shop-{place}" for place in range(5)]) & (np.arange(IMAGES) < 250)
     gained = np.isin(sources, ["shop-5"])
@@ -117,7 +117,7 @@ def test_a_sentence_names_the_worst_slices_and_counts_the_others():
     assert len(sentence) < 300
 
 
-def test_measurements_are_cut_into_quarters_at_values_that_occur():
+def test_quarters_of_measurements():
     brightness = np.arange(IMAGES, dtype=np.float32)
     border = np.where(np.arange(IMAGES) < 250, 0, np.arange(IMAGES) / 1000)
     table = manifest(
@@ -139,7 +139,7 @@ def test_measurements_are_cut_into_quarters_at_values_that_occur():
     assert (row.first, row.second) == pytest.approx((first[100:200].mean(), second[100:200].mean()))
 
 
-def test_a_given_split_a_colour_mode_and_clusters_count():
+def test_given_split_colour_mode_and_clusters():
     table = manifest(
         given_split=np.where(OF_SHOP, "test", None),
         mode=np.where(np.arange(IMAGES) % 8 == 7, "L", "RGB"),
@@ -153,12 +153,12 @@ def test_a_given_split_a_colour_mode_and_clusters_count():
     assert found["given split test"].accuracy.p == pytest.approx(2 / 2**10)
 
 
-def test_only_slices_of_enough_clusters_are_tested_and_holm_counts_all_of_them():
+def test_small_slices_are_not_tested():
     sources = np.array(["a"] * 9 + ["b"] * 10 + ["c"] * (IMAGES - 19))
     numbers = numbers_of(manifest(source=sources, brightness=np.arange(IMAGES)))
     tested = [row for row in numbers.slices if row.p_adjusted is not None]
     assert [row.name for row in numbers.slices if row.p_adjusted is None] == ["a"]
-    assert by_name(numbers)["source b"].clusters == FEWEST
+    assert by_name(numbers)["source b"].clusters == MIN_CLUSTERS
     assert len(tested) == 2 + 2 + 4
     expected = multipletests([row.accuracy.p for row in tested], method="holm")[1]
     assert [row.p_adjusted for row in tested] == pytest.approx(expected)
@@ -172,7 +172,7 @@ floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38,
     st.lists(st.none() | st.text(max_size=3), min_size=5, max_size=5),
     st.lists(st.none() | st.sampled_from(["test", "\x1b[2J"]), min_size=5, max_size=5),
 )
-def test_whatever_the_manifest_holds_each_image_is_in_one_slice_of_a_dimension(measured, sources, given):
+def test_each_image_is_in_one_slice_per_dimension(measured, sources, given):
     repeated = {
         name: pd.Series(column * (IMAGES // 5), dtype=kind)
         for name, column, kind in (

@@ -1,4 +1,4 @@
-"""Runs and experiments are read once, each with what decides it; those of other projects are left out."""
+"""Runs and experiments are read and cached; those of other projects are left out."""
 
 import shutil
 import sqlite3
@@ -46,7 +46,7 @@ def names(workspace: Workspace, **over) -> list[str]:
     return [model.name.split(" ")[0] for model in read_models(workspace, **{"limit": 100, **over}).models]
 
 
-def test_only_the_runs_of_this_project_are_read(workspace: Workspace, add) -> None:
+def test_reads_runs_of_this_project(workspace: Workspace, add) -> None:
     mine = project_id(workspace.root)
     for number, (name, where, project) in enumerate(
         [
@@ -62,7 +62,7 @@ def test_only_the_runs_of_this_project_are_read(workspace: Workspace, add) -> No
     assert names(workspace, all_projects=True) == ["foreign", "moved", "old", "namesake", "mine"]
 
 
-def test_a_shallow_clone_goes_by_the_name_of_the_experiment(workspace: Workspace, add, tmp_path: Path) -> None:
+def test_shallow_clone_uses_the_experiment_name(workspace: Workspace, add, tmp_path: Path) -> None:
     add("tagged", answers(3), project=project_id(workspace.root), started=1)
     add("untagged", answers(3), started=2)
     add("elsewhere", answers(3), where="elsewhere", project=project_id(workspace.root), started=3)
@@ -72,11 +72,11 @@ def test_a_shallow_clone_goes_by_the_name_of_the_experiment(workspace: Workspace
     shutil.copy(workspace.root / "mlflow.db", tmp_path / "shallow")
     found = read_models(Workspace(tmp_path / "shallow", tmp_path / "shallow"), limit=10)
     assert [model.name.split(" ")[0] for model in found.models] == ["untagged", "tagged"]
-    assert found.notes[0].startswith("This clone is shallow, so runs are taken by the name of their experiment")
+    assert found.notes[0].startswith("This clone is shallow, so runs are found by the name of their MLflow experiment")
     assert found.notes[0].endswith("git fetch --unshallow.")
 
 
-def test_the_newest_are_read_and_it_is_said_that_there_are_older(workspace: Workspace, add) -> None:
+def test_limit_of_models(workspace: Workspace, add) -> None:
     for number in range(3):
         add(f"run-{number}", answers(3), started=100 + number)
     assert names(workspace, limit=2) == ["run-2", "run-1"]
@@ -85,7 +85,7 @@ def test_the_newest_are_read_and_it_is_said_that_there_are_older(workspace: Work
     assert names(workspace, since=101.5) == ["run-2"]
 
 
-def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> None:
+def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
     add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
     add("twin of it", answers(4), train="{model: cnn, epochs: 10}", weights="weights of wide", started=8)
@@ -96,7 +96,7 @@ def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> N
     assert len(model.predictions) == 480
 
 
-def test_the_oldest_training_names_a_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_training_names_the_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
     root = workspace.root
     add_experiment(root, "newer", "{model: cnn, epochs: 10}", answers(4))
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
@@ -108,7 +108,7 @@ def test_the_oldest_training_names_a_model(workspace: Workspace, add, monkeypatc
     assert (model.name[:5], model.kind, model.params["train.epochs"]) == ("run (", "experiment and run", 11)
 
 
-def test_a_list_is_one_value_and_params_without_effect_are_known(workspace: Workspace, add) -> None:
+def test_lists_and_unused_params(workspace: Workspace, add) -> None:
     add("net", answers(3), train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}")
     for _ in ("from its files", "from the cache"):
         (model,) = read_models(workspace, limit=10).models
@@ -117,7 +117,7 @@ def test_a_list_is_one_value_and_params_without_effect_are_known(workspace: Work
         assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
 
 
-def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, add) -> None:
+def test_run_without_predictions_uses_its_experiment(workspace: Workspace, add) -> None:
     add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
     run = add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
     (model,) = read_models(workspace, limit=10).models
@@ -125,7 +125,7 @@ def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, 
     assert model.run.id == run
 
 
-def test_experiments_of_the_same_name_are_told_apart(workspace: Workspace) -> None:
+def test_experiments_of_the_same_name(workspace: Workspace) -> None:
     root = workspace.root
     add_experiment(root, "wide", "{model: cnn, epochs: 12}", answers(4))
     add_experiment(root, "narrow", "{model: cnn, epochs: 10}", answers(40))
@@ -137,13 +137,13 @@ def test_experiments_of_the_same_name_are_told_apart(workspace: Workspace) -> No
 
 
 def experiment(name: str) -> str:
-    """Return the ref of an experiment that :func:`add_experiment` made."""
+    """Return the ref of an experiment from :func:`add_experiment`."""
     return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the runs whose files are asked for, once for each file."""
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of runs whose files are requested, once for each file."""
     read, names = RunReader.read, []
 
     def counted(reader: RunReader, run: MlflowRun, path: str) -> bytes | None:
@@ -154,44 +154,42 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_a_run_is_read_once_until_it_changes(workspace: Workspace, add, asked: list[str]) -> None:
+def test_runs_are_cached(workspace: Workspace, add, requested: list[str]) -> None:
     run = add("run", answers(3), started=2)
     add("without predictions", started=1)
     first, _ = read_models(workspace, limit=10).models
-    assert {*asked} == {"run", "without predictions"}
-    asked.clear()
+    assert {*requested} == {"run", "without predictions"}
+    requested.clear()
     again, _ = read_models(workspace, limit=10).models
-    assert {*asked} == {"without predictions"}  # What could not be read is asked for again.
+    assert {*requested} == {"without predictions"}  # What could not be read is requested for again.
     assert again.predictions.equals(first.predictions)
     assert replace(again, predictions=first.predictions) == first
-    asked.clear()
+    requested.clear()
     add.client.log_metric(run, "test_accuracy", 0.5)
     read_models(workspace, limit=10)
-    assert "run" in asked
+    assert "run" in requested
 
 
-def test_a_cache_of_another_version_is_not_used(workspace: Workspace, add, asked: list[str], monkeypatch) -> None:
+def test_ignores_cache_of_another_version(workspace: Workspace, add, requested: list[str], monkeypatch) -> None:
     add("run", answers(3))
     read_models(workspace, limit=10)
-    asked.clear()
+    requested.clear()
     monkeypatch.setattr("pixmill.experiments.compare.training_files.__version__", "99")
     read_models(workspace, limit=10)
-    assert asked
+    assert requested
 
 
-def test_a_damaged_cache_is_not_used(workspace: Workspace, add, asked: list[str]) -> None:
+def test_ignores_damaged_cache(workspace: Workspace, add, requested: list[str]) -> None:
     add("run", answers(3))
     first = read_models(workspace, limit=10).models
-    asked.clear()
+    requested.clear()
     with sqlite3.connect(workspace.scratch("compare") / "models.sqlite") as database:
         database.execute("UPDATE cache SET content = substr(content, 1, 100)")
     assert len(read_models(workspace, limit=10).models[0].predictions) == len(first[0].predictions)
-    assert asked
+    assert requested
 
 
-def test_a_run_whose_files_are_out_of_reach_is_told_and_the_others_are_read(
-    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_inaccessible_run_does_not_stop_others(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
     add("near", answers(3), started=2)
     add("far", answers(3), started=1)
     read = RunReader.read
@@ -206,7 +204,7 @@ def test_a_run_whose_files_are_out_of_reach_is_told_and_the_others_are_read(
     assert (near.fault, far.fault) == (None, "it cannot be read: no access")
 
 
-def test_a_damaged_table_is_told(workspace: Workspace, add) -> None:
+def test_damaged_table_has_a_fault(workspace: Workspace, add) -> None:
     run = add("run", answers(3))
     file = workspace.root / "files" / "predictions.parquet"
     file.write_bytes(b"no table")
@@ -216,7 +214,7 @@ def test_a_damaged_table_is_told(workspace: Workspace, add) -> None:
     assert model.predictions.empty
 
 
-def test_equal_but_for_the_seed_is_one_recipe(workspace: Workspace, add) -> None:
+def test_recipe_ignores_the_seed(workspace: Workspace, add) -> None:
     for number, (train, code) in enumerate(
         [
             ("{model: cnn, seed: 1}", "one"),
@@ -233,7 +231,7 @@ def test_equal_but_for_the_seed_is_one_recipe(workspace: Workspace, add) -> None
     assert len({recipes[name] for name in ("run-0", "run-2", "run-3")}) == 3
 
 
-def test_params_of_a_version_that_is_not_known_are_what_its_files_say(workspace: Workspace, add) -> None:
+def test_params_of_unknown_version(workspace: Workspace, add) -> None:
     run = add("run", answers(3))
     file = workspace.root / "files" / "params.json"
     file.write_text('{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}')
@@ -248,7 +246,7 @@ def test_params_of_a_version_that_is_not_known_are_what_its_files_say(workspace:
         }
 
 
-def test_without_mlflow_there_are_the_experiments(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
+def test_experiments_without_mlflow(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
     add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
     found = read_models(workspace, limit=10)
@@ -256,7 +254,7 @@ def test_without_mlflow_there_are_the_experiments(workspace: Workspace, tmp_path
     assert found.without_runs.startswith("Only DVC's experiments were compared: there is no MLflow database")
 
 
-def test_a_project_without_runs_says_what_to_do(workspace: Workspace) -> None:
+def test_project_without_runs(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         read_models(workspace, limit=10)
     assert refusal.value.next == "dvc repro"

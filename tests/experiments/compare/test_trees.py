@@ -1,4 +1,4 @@
-"""Files of a revision come from Git, DVC's cache or its remote; what is out of reach is said with its cause."""
+"""Files of a revision from Git, DVC's cache and its remote."""
 
 import shutil
 
@@ -23,7 +23,7 @@ def set_remote(root, url):
         config["core"]["remote"] = "store"
 
 
-def test_files_of_any_revision_are_read_without_a_checkout(project):
+def test_reads_files_without_checkout(project):
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}
     for name, text in (("v1", "weights of 3"), ("stronger", "weights of 9"), ("wider", "weights of 12")):
         here = tree(project, name)
@@ -39,14 +39,14 @@ def test_files_of_any_revision_are_read_without_a_checkout(project):
 
 
 @pytest.mark.parametrize("name", ["workspace", "v1"])
-def test_no_path_leads_out_of_the_project(project, name):
+def test_paths_stay_in_the_project(project, name):
     write(project.parent / "secret", "a secret")
     here = tree(project, name)
     assert here.read("../secret") is here.read(str(project.parent / "secret")) is None
     assert here.read("artifacts/../../secret") is None
 
 
-def test_the_results_of_the_workspace_are_those_of_its_lock(project):
+def test_workspace_results_match_the_lock(project):
     here, expected = tree(project, "workspace"), (project / PREDICTIONS).read_bytes()
     write(project / PREDICTIONS, "of another run")
     assert here.read(PREDICTIONS) == expected
@@ -54,7 +54,7 @@ def test_the_results_of_the_workspace_are_those_of_its_lock(project):
     assert here.read(PREDICTIONS) == expected
 
 
-def test_files_are_read_while_dvc_holds_its_lock(project):
+def test_reads_while_dvc_is_locked(project):
     scratch = project / ".dvc" / "tmp"
     with dvc_repo(project) as repo, repo.lock:
         held = {path: path.read_bytes() for path in scratch.glob("*lock*")}
@@ -64,7 +64,7 @@ def test_files_are_read_while_dvc_holds_its_lock(project):
         assert {path: path.read_bytes() for path in scratch.glob("*lock*")} == held
 
 
-def test_a_cache_in_another_place_is_found(project, tmp_path):
+def test_configured_cache(project, tmp_path):
     expected = tree(project, "v1").read(PREDICTIONS)
     (project / ".dvc" / "cache").rename(tmp_path / "cache")
     with dvc_repo(project) as repo, repo.config.edit("local") as config:
@@ -72,7 +72,7 @@ def test_a_cache_in_another_place_is_found(project, tmp_path):
     assert tree(project, "v1").read(PREDICTIONS) == expected
 
 
-def test_what_a_clone_lacks_is_not_read(project):
+def test_clone_without_cache(project):
     blob = git(project, "rev-parse", "HEAD:params.yaml")
     (project / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     here = tree(project, "HEAD")
@@ -80,7 +80,7 @@ def test_what_a_clone_lacks_is_not_read(project):
     assert here.read("requirements.txt") == b"numpy==2.4.0\n"
 
 
-def test_a_remote_is_read_without_filling_the_cache(history, clone, tmp_path):
+def test_remote_does_not_fill_the_cache(history, clone, tmp_path):
     project = shutil.copytree(history, tmp_path / "project", symlinks=True)
     for root in (project, clone):
         set_remote(root, tmp_path / "remote")
@@ -95,7 +95,7 @@ def test_a_remote_is_read_without_filling_the_cache(history, clone, tmp_path):
     assert here.trouble(PREDICTIONS).startswith("the remote 'store' lacks them or is out of reach; to add them, where ")
 
 
-def test_without_a_remote_the_way_to_make_results_is_told(clone):
+def test_missing_remote_suggests_repro(clone):
     for name, command in (("origin/main", "git checkout origin/main && dvc repro"), ("workspace", "dvc repro")):
         here = tree(clone, name)
         assert here.read(PREDICTIONS) is None
@@ -112,7 +112,7 @@ def test_without_a_remote_the_way_to_make_results_is_told(clone):
         ("{folder}", "the remote 'store' lacks them or is out of reach"),
     ],
 )
-def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, url, message):
+def test_failing_remote_has_a_cause(clone, tmp_path, url, message):
     set_remote(clone, url.format(folder=tmp_path))
     for name in ("origin/main", "workspace"):
         here = tree(clone, name)
@@ -121,7 +121,7 @@ def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, 
         assert here.read("params.yaml")
 
 
-def test_a_folder_without_dvc_is_named(clone):
+def test_folder_without_dvc(clone):
     shutil.rmtree(clone / ".dvc")
     here = tree(clone, "HEAD")
     assert here.read(PREDICTIONS) is None
@@ -129,7 +129,7 @@ def test_a_folder_without_dvc_is_named(clone):
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_a_project_may_lie_below_the_root_of_the_repository(history, tmp_path, own):
+def test_project_in_a_subfolder(history, tmp_path, own):
     from dvc.repo import Repo
 
     root = tmp_path / "all" / "images"
@@ -147,7 +147,7 @@ def test_a_project_may_lie_below_the_root_of_the_repository(history, tmp_path, o
         assert tree(folder, "HEAD").read("params.yaml") == (root / "params.yaml").read_bytes()
 
 
-def test_a_damaged_file_of_the_cache_is_told(project):
+def test_damaged_cache_file(project):
     here = tree(project, "v1")
     digest = here.md5(PREDICTIONS)
     file = project / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]

@@ -1,9 +1,9 @@
-"""The command ``pixmill`` in a process that is killed, or waits for others, at a step of its work.
+"""The command ``pixmill`` in a process that is killed, or waits for others, at a given step.
 
     python -m tests.experiments.promotion.command STEP -- promote better
 
-STEP is ``METHOD:NUMBER:before`` or ``…:after`` (the process is killed there, at that call of a method of the
-registry), or ``together:FOLDER:NUMBER`` (it registers once so many processes are ready to).
+STEP is ``METHOD:NUMBER:before`` or ``…:after``, which kills the process at that call of a method of the registry, or
+``together:FOLDER:NUMBER``, which registers once that number of processes is ready.
 """
 
 import os
@@ -37,7 +37,7 @@ def kill_at(method: str, number: int, when: str) -> None:
 
 
 def wait_for(folder: Path, number: int) -> None:
-    """Register once so many processes are ready to."""
+    """Delay registering until this number of processes is ready."""
     true = Registry.register
 
     def called(*arguments: Any, **options: Any) -> int:

@@ -1,4 +1,4 @@
-"""A project whose models may be promoted, made once; each test gets a copy."""
+"""A project with models to promote, made once; each test gets a copy."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from tests.made_once import make_once
 
 @pytest.fixture(scope="session")
 def made(empty_database, tmp_path_factory):
-    """The folder of the project, which has its database, and of the ids of the runs."""
+    """A folder with the project, its database, and the ids of the runs."""
 
     def make(folder):
         root = folder / "project"
@@ -28,7 +28,7 @@ def made(empty_database, tmp_path_factory):
         (folder / "runs.json").write_text(json.dumps(runs))
 
     with pytest.MonkeyPatch.context() as patch:
-        # A person's settings and indices are not those of a test.
+        # Isolate tests from the user's DVC config.
         for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
             patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
         yield make_once(tmp_path_factory, "registry", make)
@@ -36,19 +36,19 @@ def made(empty_database, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def promoted(made, tmp_path_factory):
-    """The same with the first model as champion."""
+    """The project with the first model as champion."""
 
     def make(folder):
         root = shutil.copytree(made / "project", folder / "project", symlinks=True)
         with pytest.MonkeyPatch.context() as patch, contextlib.chdir(root):
-            settle(patch)
+            set_author(patch)
             promote(Workspace(root, root), load_params(root))
 
     return make_once(tmp_path_factory, "promoted", make) / "project"
 
 
-def settle(patch):
-    """Let somebody of a name work, on a machine of their own."""
+def set_author(patch):
+    """Set the author, and unset variables of CI and MLflow."""
     for name in ("MLFLOW_TRACKING_URI", "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
         patch.delenv(name, raising=False)
     read_here(patch)
@@ -58,22 +58,22 @@ def settle(patch):
 
 @pytest.fixture
 def champion():
-    """Asked for by a test that begins with the first model as champion."""
+    """Start the test with the first model as champion."""
 
 
 @pytest.fixture
 def project(request, made, tmp_path, monkeypatch):
-    """A copy that the test may change."""
+    """A copy of the project for a test to change."""
     ready = request.getfixturevalue("promoted") if "champion" in request.fixturenames else made / "project"
     root = shutil.copytree(ready, tmp_path / "project", symlinks=True)
-    settle(monkeypatch)
+    set_author(monkeypatch)
     monkeypatch.chdir(root)
     return root
 
 
 @pytest.fixture
 def runs(made):
-    """The ids of the runs by the names of their models."""
+    """Ids of the runs by model name."""
     return json.loads((made / "runs.json").read_text())
 
 
@@ -89,7 +89,7 @@ def registry(workspace):
 
 @pytest.fixture
 def give(workspace):
-    """Promote in this process."""
+    """Return a function that promotes in this process."""
 
     def promoted(what=None, **options):
         return promote(workspace, load_params(workspace.root), what, **options)

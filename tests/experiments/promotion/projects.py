@@ -1,4 +1,4 @@
-"""A project with results in Git and DVC, runs in MLflow, and models that may be promoted."""
+"""A project with results in Git and DVC, runs in MLflow, and models to promote."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ from tests.version_control import commit, git, start_repository
 
 NAME = "garments"
 MISTAKES = {"first": 30, "better": 0, "alike": 32, "worse": 90}
-"""Test images that each model mistakes, of 240; ``alike`` is on a branch of its own, as all but the first."""
+"""Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name."""
 
 
 def start(root: Path) -> None:
-    """Make the project: the first model on ``main``, each of the others on a branch of its name."""
+    """Create the project: the first model on ``main``, each of the others on a branch of its name."""
     start_repository(root, with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/.pixmill/\n/mlflow.db*\n/mlruns/\n/reports/\n/files/\n")
@@ -36,7 +36,7 @@ def start(root: Path) -> None:
 
 
 def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
-    """Record a run with a model for each; return the ids of the runs."""
+    """Record a run with a model for each name, and return the ids of the runs."""
     runs = {}
     for number, (name, wrong) in enumerate(MISTAKES.items()):
         table = answers(0, test=wrong)
@@ -49,14 +49,14 @@ def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
 
 
 def add_model(client: MlflowClient, run: str) -> str:
-    """Give a run the model that is promoted, and return its id."""
+    """Add a model to a run, and return its id."""
     made = client.create_logged_model("0", name="classifier", source_run_id=run)
     client.finalize_logged_model(made.model_id, "READY")
     return made.model_id
 
 
 def state(registry: Registry) -> dict[str, tuple[int, str]]:
-    """Return the version, and the run's name, that each alias names."""
+    """Return version and run name of each alias."""
     found = {}
     for alias, number in registry.aliases().items():
         version = registry.get(number)

@@ -1,4 +1,4 @@
-"""Processes that promote at the same time, or die over it: one wins, and the next command ends what is left."""
+"""Concurrent and killed promotions: one process wins, and the next command finishes a killed one."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ TOGETHER = 2
 
 @pytest.fixture
 def start(project):
-    """Start the command in a process of its own."""
+    """Return a function that starts the command in a new process."""
     home = Path(__file__).parents[3]
     path = os.pathsep.join([str(home / "src"), str(home)])
 
@@ -36,13 +36,13 @@ def start(project):
 
 
 def end(process):
-    """Return the exit code, and all that it said."""
+    """Return the exit code and the output."""
     out, err = process.communicate(timeout=300)
     return process.returncode, out + err
 
 
 def compete(start, registry, folder):
-    """Let processes promote the same model at once, and check that one of them does."""
+    """Promote the same model in several processes, and check that one succeeds."""
     folder.mkdir()
     people = [f"Person {number}" for number in range(TOGETHER)]
     processes = [
@@ -62,20 +62,20 @@ def compete(start, registry, folder):
     assert [version.number for version in registry.versions()] == [number, 1]
 
 
-def test_of_several_at_once_one_promotes(champion, start, registry, tmp_path):
+def test_one_of_concurrent_promotions_wins(champion, start, registry, tmp_path):
     compete(start, registry, tmp_path / "together")
 
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """Let a process that is killed count as dead at once."""
+    """Treat a killed process as dead without delay."""
     monkeypatch.setattr(model_versions, "PENDING_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("hasty")
-def test_the_next_command_ends_a_promotion_that_was_killed(champion, start, registry):
-    code, said = end(start("move:1:after", "promote", "better"))
-    assert code == -9, said
+def test_next_command_finishes_a_killed_promotion(champion, start, registry):
+    code, output = end(start("move:1:after", "promote", "better"))
+    assert code == -9, output
     main(["promote", "better"])
     found = state(registry)
     assert (found["champion"][1], found["previous"]) == ("better", (1, "first"))

@@ -1,4 +1,4 @@
-"""What is promoted, what is refused, and what a version tells of it."""
+"""Promoted and refused models, and the tags of versions."""
 
 import json
 
@@ -17,20 +17,20 @@ from tests.version_control import commit, git
 
 
 def refusal(give, what=None, **options):
-    """Return why it is refused."""
+    """Return the error of a refused promotion."""
     with pytest.raises(PixmillError) as caught:
         give(what, **options)
     return caught.value
 
 
-def limits(root, review):
-    """Set limits, which changes no result, and commit them."""
+def limits(root, compare):
+    """Set limits, and commit them."""
     with (root / "params.yaml").open("a") as file:
-        file.write(f"compare: {review}\n")
+        file.write(f"compare: {compare}\n")
     commit(root, "Set limits")
 
 
-def test_the_first_one_is_judged_by_the_limits_that_need_no_base(give, registry, project):
+def test_first_model_is_promoted(give, registry, project):
     done = give()
     assert (done.number, done.former, done.warnings) == (1, None, ())
     assert done.describe() == f"Promoted: champion of {NAME} is version 1."
@@ -44,7 +44,7 @@ def test_the_first_one_is_judged_by_the_limits_that_need_no_base(give, registry,
     assert again.describe().startswith("Nothing to do")
 
 
-def test_the_first_one_is_refused_where_a_limit_is_broken(give, registry, project):
+def test_first_model_is_refused_by_a_limit(give, registry, project):
     limits(project, "{min: {accuracy: 0.95}}")
     assert refusal(give).message.startswith(
         "not promoted: compare.min.accuracy is broken (accuracy 0.875 (95 % CI 0.855"
@@ -52,7 +52,7 @@ def test_the_first_one_is_refused_where_a_limit_is_broken(give, registry, projec
     assert state(registry) == {}
 
 
-def test_a_better_one_replaces_the_champion(champion, give, registry):
+def test_better_model_replaces_the_champion(champion, give, registry):
     done = give("better")
     assert (done.number, done.former, done.comparison.verdict, done.warnings) == (2, 1, "better", ())
     assert done.describe() == f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
@@ -62,7 +62,7 @@ def test_a_better_one_replaces_the_champion(champion, give, registry):
     assert json.loads(version.tags["pixmill.recorded"])["accuracy"] == [1.0, 0.98, 1.02]
 
 
-def test_a_worse_one_is_refused_unless_forced(champion, give, registry):
+def test_worse_model_is_refused_unless_forced(champion, give, registry):
     error = refusal(give, "worse")
     assert error.message == "not promoted: it is worse than version 1"
     assert error.next == 'if it must be: pixmill promote worse --force --because "…"'
@@ -74,15 +74,15 @@ def test_a_worse_one_is_refused_unless_forced(champion, give, registry):
     assert registry.get(2).tags["pixmill.because"] == "the licence of the other"
 
 
-def test_an_undecided_one_is_promoted_with_a_warning(champion, give, registry):
+def test_undecided_model_is_promoted_with_a_warning(champion, give, registry):
     done = give("alike")
     assert done.comparison.verdict == "undecided"
-    assert done.warnings[0] == "the test images do not tell whether it is better than version 1"
+    assert done.warnings[0] == "the test images do not decide whether it is better than version 1"
     assert registry.get(2).tags["pixmill.verdict"] == "undecided"
     assert registry.get(2).tags["pixmill.gate"] == "undecided"
 
 
-def test_what_cannot_be_compared_is_refused(give, project, registry):
+def test_incomparable_model_is_refused(give, project, registry):
     run = add_run(registry.client, project / "more", "silent", "{seed: 9}", None, weights="of none")
     registry.register("s3://bucket/model", run=run, model_id=None, tags={})
     registry.move("champion", 1)
@@ -90,26 +90,24 @@ def test_what_cannot_be_compared_is_refused(give, project, registry):
     assert state(registry) == {"champion": (1, "silent")}
 
 
-def test_a_champion_that_is_lost_is_named(give, registry):
+def test_lost_champion_is_named(give, registry):
     registry.register("s3://bucket/model", run=None, model_id=None, tags={})
     registry.move("champion", 1)
     error = refusal(give, "better")
-    assert error.message.startswith(
-        "version 1, the present one, cannot be compared with: models:/garments/1 belongs to"
-    )
+    assert error.message.startswith("version 1, the current one, cannot be read: models:/garments/1 belongs to")
     assert error.next.endswith("; if it is lost, delete its alias in MLflow, then: pixmill promote better")
 
 
-def test_a_dirty_tree_is_refused(give, project, registry):
+def test_dirty_tree_is_refused(give, project, registry):
     write(project / "params.yaml", (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n")
     error = refusal(give, "better")
     assert (
-        error.message == "the working tree differs from its commit in params.yaml, so no commit holds what is promoted"
+        error.message == "the working tree differs from its commit in params.yaml, so no commit has the promoted state"
     )
     assert state(registry) == {}
 
 
-def test_results_of_other_params_are_refused(give, project):
+def test_outdated_results_are_refused(give, project):
     (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: 7"))
     commit(project, "Change the seed without running it")
     error = refusal(give)
@@ -132,16 +130,16 @@ def test_from_staging_to_production(champion, give, registry, project):
     assert state(Registry(Workspace(project, project), "shoes")) == {"champion": (1, "better")}
 
 
-def test_a_model_that_was_taken_back_is_told(champion, give, workspace):
+def test_warns_of_an_earlier_rollback(champion, give, workspace):
     give("better")
     roll_back(workspace, because="it takes boots for bags")
     (warning,) = give("better").warnings
-    assert warning.startswith("version 2, the same model, was taken back on 20")
+    assert warning.startswith("version 2, the same model, was rolled back on 20")
     assert warning.endswith("by Ada <ada@example.org>: it takes boots for bags")
 
 
-def test_a_move_that_fails_keeps_the_version(champion, give, registry, monkeypatch):
-    """MLflow may have moved the alias although it could not say so; to delete the version would delete the alias."""
+def test_failed_move_keeps_the_version(champion, give, registry, monkeypatch):
+    """MLflow may have moved the alias before it failed; deleting the version would delete the alias."""
     true = Registry.move
 
     def lost(self, alias, number):
@@ -157,7 +155,7 @@ def test_a_move_that_fails_keeps_the_version(champion, give, registry, monkeypat
     assert registry.get(2).tags[STATE] == "done"
 
 
-def test_what_follows_a_move_may_fail(champion, give, workspace, registry, monkeypatch):
+def test_failed_previous_alias_is_a_warning(champion, give, workspace, registry, monkeypatch):
     true = Registry.move
 
     def away(self, alias, number):
@@ -174,7 +172,7 @@ def test_what_follows_a_move_may_fail(champion, give, workspace, registry, monke
     assert state(registry) == {"champion": (1, "first")}
 
 
-def test_a_run_or_a_model_that_mlflow_lacks_is_refused(give, project, registry, runs):
+def test_missing_run_or_model_is_refused(give, project, registry, runs):
     for model in registry.client.search_logged_models(["0"], f"source_run_id = '{runs['better']}'"):
         registry.client.delete_logged_model(model.model_id)
     assert refusal(give, "better").message == "the run better in MLflow has no model 'classifier'"
@@ -184,7 +182,7 @@ def test_a_run_or_a_model_that_mlflow_lacks_is_refused(give, project, registry, 
     assert refusal(give, "better").next == "pixmill sync, then the same command"
 
 
-def test_of_several_pending_versions_the_lowest_wins(champion, registry, monkeypatch):
+def test_lowest_pending_version_wins(champion, registry, monkeypatch):
     version = registry.get(1)
 
     def register():
@@ -192,15 +190,15 @@ def test_of_several_pending_versions_the_lowest_wins(champion, registry, monkeyp
         return registry.register(version.source, run=version.run, model_id=version.model_id, tags=tags)
 
     lower, higher = register(), register()
-    with pytest.raises(PixmillError, match="Ada promotes version 2 of garments at this moment") as told:
+    with pytest.raises(PixmillError, match="Ada promotes version 2 of garments at this moment") as refused:
         registry.move_pending("champion", higher, 1, "pixmill promote")
-    assert told.value.next == "pixmill promote"
+    assert refused.value.next == "pixmill promote"
     registry.move_pending("champion", lower, 1, "pixmill promote")
     late = register()
     with pytest.raises(PixmillError, match="champion of garments is version 2 meanwhile, by Ada"):
         registry.move_pending("champion", late, 1, "pixmill promote")
     assert [each.number for each in registry.versions()] == [lower, 1]
-    # One that was left by a killed process counts for nothing after a while.
+    # A pending version of a killed process expires.
     _, last = register(), register()
     monkeypatch.setattr(model_versions, "PENDING_SECONDS", 0)
     registry.move_pending("champion", last, lower, "pixmill promote")
@@ -218,6 +216,6 @@ def test_of_several_pending_versions_the_lowest_wins(champion, registry, monkeyp
         {"what": f"runs:/{'a' * 32}"},
     ],
 )
-def test_names_that_cannot_be(give, registry, options):
+def test_rejects_invalid_names(give, registry, options):
     assert refusal(give, **options).next
     assert state(registry) == {}

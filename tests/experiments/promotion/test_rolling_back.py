@@ -1,4 +1,4 @@
-"""The alias comes back to an earlier version."""
+"""Rollback of the alias to an earlier version."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def refusal(workspace, **options):
     return caught.value
 
 
-def test_back_and_further_back_and_forward_again(champion, give, workspace, registry):
+def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
     give("alike")
     give("better")
     done = roll_back(workspace, because="it takes\nboots for bags")
@@ -33,10 +33,10 @@ def test_back_and_further_back_and_forward_again(champion, give, workspace, regi
     registry.delete(2)
     assert f"{NAME} has no version 2" in refusal(workspace).message
     assert roll_back(workspace, to=1).previous is None
-    assert roll_back(workspace, to=3).previous is None, "what was deleted is not previous"
+    assert roll_back(workspace, to=3).previous is None, "a deleted version is not previous"
 
 
-def test_without_a_champion_nothing_is_rolled_back(workspace):
+def test_no_champion_to_roll_back(workspace):
     error = refusal(workspace)
     assert (error.message, error.next) == (
         f"{NAME} has no champion, so there is nothing to roll back",
@@ -44,7 +44,7 @@ def test_without_a_champion_nothing_is_rolled_back(workspace):
     )
 
 
-def test_what_cannot_be_rolled_back(champion, give, workspace, registry):
+def test_rejects_invalid_rollbacks(champion, give, workspace, registry):
     assert "replaced none" in refusal(workspace).message
     assert refusal(workspace, to=7).message == f"{NAME} has no version 7"
     assert roll_back(workspace, to=1).describe() == f"Nothing to do: champion of {NAME} is version 1 already."

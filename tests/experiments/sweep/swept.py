@@ -1,4 +1,4 @@
-"""Workspaces whose trials take a second, and a stand-in for trials that takes none."""
+"""Workspaces with trials of a second, and a fake of ``run_trial``."""
 
 import functools
 import hashlib
@@ -14,7 +14,7 @@ from PIL import Image
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import SplitParams, load_params
-from pixmill.experiments.sweep.planning import plan
+from pixmill.experiments.sweep.planning import Plan, plan_sweep
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.images.compute import RowLimits
 from pixmill.split import pack
@@ -40,7 +40,7 @@ TRAIN = {
 
 
 def write_workspace(root: Path, *, space: dict | None = None, train: dict | None = None, **sweep) -> Workspace:
-    """Write params and what split writes: images of a bright colour, some of them labelled by chance."""
+    """Write params and outputs of split: images of a bright colour, some with random labels."""
     write_images(root)
     write_params(root, space=space, train=train, **sweep)
     return Workspace(root, root)
@@ -97,12 +97,12 @@ def write_images(root: Path, seed: int = 7) -> None:
     write_table(folder / "manifest.parquet", frame, SPLIT)
 
 
-def planned(workspace: Workspace, **given):
-    return plan(workspace, load_params(workspace.root), **given)
+def make_plan(workspace: Workspace, **given) -> Plan:
+    return plan_sweep(workspace, load_params(workspace.root), **given)
 
 
 def add(store: TrialStore, trial: SweepTrial) -> None:
-    """Keep a finished trial that no search has run."""
+    """Store a finished trial without a search."""
     study = store.open()
     states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
     if trial.answers is not None:
@@ -112,28 +112,28 @@ def add(store: TrialStore, trial: SweepTrial) -> None:
     study.add_trial(create_trial(state=states[trial.state], value=trial.value, user_attrs=known))
 
 
-class StandIn:
-    """Answer in place of trained models: the better, the closer the learning rate is to 0.01.
+class FakeTrial:
+    """Replace ``run_trial``: predictions are better the closer the learning rate is to 0.01.
 
-    ``asked`` has the params of all trainings; what ``fail`` returns for them is raised, unless it is none; ``val_loss``
-    makes the loss on validation of that on training.
+    ``calls`` has the params of all trainings. The result of ``fail`` is raised unless it is ``None``. ``val_loss``
+    computes the validation loss from the training loss.
     """
 
     def __init__(self):
-        self.asked = []
+        self.calls = []
         self.fail = lambda _: None
         self.val_loss = lambda loss: loss
         self._read = functools.cache(_validation)
 
     def __call__(self, folder, params, *, callback, **_):
-        self.asked.append(params)
+        self.calls.append(params)
         if error := self.fail(params):
             raise error
         off = abs(np.log10(params.learning_rate) + 2)
         for epoch in range(1, params.epochs + 1):
             loss = 0.2 + off / 3 + 1 / epoch
-            given = Epoch(epoch, loss, 0.5, self.val_loss(loss), 1 / (1 + loss), 0.1)
-            callback.on_epoch_end(given, Timing(1000 * epoch, 0.1, 9.0))
+            record = Epoch(epoch, loss, 0.5, self.val_loss(loss), 1 / (1 + loss), 0.1)
+            callback.on_epoch_end(record, Timing(1000 * epoch, 0.1, 9.0))
         manifest = folder / "manifest.parquet"
         rows, targets = self._read(manifest, manifest.stat().st_mtime_ns)
         noise = np.random.default_rng(params.batch_size).standard_normal((len(rows), 3))
@@ -144,7 +144,7 @@ class StandIn:
 
 
 def _validation(manifest: Path, _: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the rows of validation with their targets, as of some time."""
+    """Return the rows of validation and their targets; the time invalidates the cache."""
     table = read_table(manifest, SPLIT, stage="split")
     rows = table[table["split"] == "val"].sort_values("row", ignore_index=True)
     return rows[["id", "label", "cluster"]], rows["label"].map(CLASSES.index).to_numpy(np.int32)

@@ -1,4 +1,4 @@
-"""A trial's values go into params.yaml as a person would write them, and its weights stay."""
+"""Values of a trial are written into params.yaml, and its weights are kept."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin, pinned_keys
-from tests.experiments.sweep.swept import add, planned
+from tests.experiments.sweep.swept import add, make_plan
 
 TEXT = """\
 # The project's params.
@@ -29,7 +29,7 @@ train:
   threads: 2
 evaluate: {}
 sweep:
-  space: # what is tried
+  space: # values to try
 """
 SPACE = """\
     train.learning_rate: {low: 0.0001, high: 1.0, log: true}
@@ -48,9 +48,9 @@ VALUES = {
 
 
 def fill(workspace, values, text=TEXT + SPACE):
-    """Write params.yaml, and add trials of these values: one of all, one that failed."""
+    """Write params.yaml, and add complete and failed trials."""
     (workspace.root / "params.yaml").write_text(text)
-    plan = planned(workspace)
+    plan = make_plan(workspace)
     store = open_trials(workspace, plan)
     store.make()
     now = SweepTrial(0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32))
@@ -61,9 +61,13 @@ def fill(workspace, values, text=TEXT + SPACE):
     return plan
 
 
-def test_values_are_written_and_everything_else_stays(workspace) -> None:
+def found(workspace, plan, number=None):
+    return find_trial(plan.best(open_trials(workspace, plan).load()), number, command="pixmill sweep")
+
+
+def test_applies_values_and_keeps_the_rest(workspace) -> None:
     plan = fill(workspace, VALUES)
-    changes = apply_trial(workspace, plan, find_trial(workspace, plan, None))
+    changes = apply_trial(workspace, found(workspace, plan))
     assert changes == [
         "train.learning_rate: 0.003 → 0.01",
         "train.cnn.blocks.1.filters: 8 → 16",
@@ -80,16 +84,16 @@ def test_values_are_written_and_everything_else_stays(workspace) -> None:
         "learning_rate: 0.01",
         "blocks: [{filters: 4}, {filters: 16}]",
     ]
-    for remark in (
+    for comment in (
         "# The project's params.",
         "# three",
         "# pixels",
         "# How fast.",
         "# per step",
         "# narrow",
-        "# what is",
+        "# values to try",
     ):
-        assert remark in "\n".join(after)
+        assert comment in "\n".join(after)
     params = load_params(workspace.root)
     assert (params.train.schedule.name, params.train.momentum) == ("cosine", 0.5)
     assert params == plan.params.model_copy(
@@ -97,34 +101,34 @@ def test_values_are_written_and_everything_else_stays(workspace) -> None:
     )
 
 
-def test_the_weights_are_pinned_also_where_nothing_changes(workspace) -> None:
+def test_pins_weights_without_changes(workspace) -> None:
     plan = fill(workspace, VALUES)
     now = {**VALUES, "train.learning_rate": 0.003, "train.cnn.blocks.1.filters": 8}
     now |= {"train.schedule.name": "constant", "train.momentum": 0.9}
     trial = SweepTrial(5, now, "complete", 0.9, 0, 1.0, key="same")
-    assert apply_trial(workspace, plan, trial) == []
+    assert apply_trial(workspace, trial) == []
     assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
     assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"same"}
     pin(workspace.scratch("train") / "checkpoints", "sweep", ["of-best"])
-    apply_trial(workspace, plan, find_trial(workspace, plan, 3))
+    apply_trial(workspace, found(workspace, plan, 3))
     assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"of-third", "of-best"}
 
 
-def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_in) -> None:
+def test_applying_keeps_sweep_key_and_trials(workspace, fake_trial) -> None:
     text = TEXT + "    train.learning_rate: [0.001, 0.01]\n    train.batch_size: [16, 32]\n"
     (workspace.root / "params.yaml").write_text(text)
-    plan = planned(workspace, trials=3)
+    plan = make_plan(workspace, trials=3)
     trials = search(workspace, plan)
-    best = find_trial(workspace, plan, None)
+    best = found(workspace, plan)
     assert best.number == plan.best(trials)[0].number
-    apply_trial(workspace, plan, best)
-    again = planned(workspace)
+    apply_trial(workspace, best)
+    again = make_plan(workspace)
     assert again.key == plan.key
-    assert len(search(workspace, planned(workspace, trials=3))) == len(trials)
+    assert len(search(workspace, make_plan(workspace, trials=3))) == len(trials)
 
 
 @pytest.mark.parametrize("number", [2, 9])
-def test_a_trial_that_is_not_complete_is_refused(workspace, number) -> None:
+def test_rejects_incomplete_trials(workspace, number) -> None:
     plan = fill(workspace, VALUES)
     with pytest.raises(PixmillError, match=f"there is no complete trial {number}"):
-        find_trial(workspace, plan, number)
+        found(workspace, plan, number)

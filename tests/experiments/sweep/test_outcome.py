@@ -1,4 +1,4 @@
-"""What a sweep found: the estimate is of complete trials alone."""
+"""The outcome of a sweep; the expected value is estimated from complete trials only."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,10 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import selected_value
-from tests.experiments.sweep.swept import write_params
+from tests.experiments.sweep.swept import make_plan, write_params
 
 
-def test_rows_are_the_complete_trials_best_first(found) -> None:
+def test_rows_are_complete_trials_best_first(found) -> None:
     result = found()
     values = [row.value for row in result.rows]
     assert values == sorted(values, reverse=True)
@@ -24,13 +24,13 @@ def test_rows_are_the_complete_trials_best_first(found) -> None:
     assert 0 <= result.undecided < len(result.rows)
 
 
-def test_the_estimate_is_of_the_complete_trials(found, workspace) -> None:
+def test_expected_value_uses_complete_trials(found, workspace) -> None:
     extra = [
         SweepTrial(90, found(3).trials[0].values, "pruned", None, 0, 1.0),
         SweepTrial(91, found(3).trials[0].values, "failed", None, 0, 1.0, reason="x"),
     ]
     result = found(extra=extra)
-    images = open_trials(workspace, result.plan).images()
+    images = open_trials(workspace, make_plan(workspace)).images()
     expected = selected_value(
         "macro_f1",
         images["target"].to_numpy(np.int64),
@@ -44,12 +44,12 @@ def test_the_estimate_is_of_the_complete_trials(found, workspace) -> None:
     assert len(result.rows) == 8
 
 
-def test_of_one_trial_nothing_is_estimated(found) -> None:
+def test_one_trial_has_no_expected_value(found) -> None:
     result = found(1)
     assert (result.expected, result.undecided) == (None, 0)
 
 
-def test_the_lowest_loss_is_best_and_the_calibration_error_is_not_estimated(found, workspace) -> None:
+def test_lowest_loss_is_best_and_ece_has_no_expected_value(found, workspace) -> None:
     for metric in ("log_loss", "ece"):
         write_params(workspace.root, metric=metric)
         result = found(5)

@@ -1,4 +1,4 @@
-"""MLflow has one run for the sweep and one for each trial, however often it was interrupted or MLflow was down."""
+"""MLflow has one run per sweep and one per trial, even after interruptions and failures of MLflow."""
 
 import shutil
 
@@ -12,14 +12,14 @@ from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.tracking.delivery import sync
 from pixmill.tracking.run_lookup import RunReader
 from tests.experiments.sweep.conftest import contents
-from tests.experiments.sweep.swept import planned
+from tests.experiments.sweep.swept import make_plan
 from tests.tracking.conftest import Store
 
 SWEEP = "pixmill.sweep"
 
 
 def divided(store):
-    """Return the sweep's only run, and those of its trials by name."""
+    """Return the only run of a sweep, and the runs of its trials by name."""
     (parent,) = [run for run in store.runs() if SWEEP in run.data.tags]
     children = [run for run in store.runs() if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(store.runs()) == 1 + len(children)
@@ -29,21 +29,21 @@ def divided(store):
 
 
 @pytest.fixture
-def store(workspace, empty_database, stand_in, monkeypatch):
-    """The database of a workspace whose trials take no time, and have no models."""
+def store(workspace, empty_database, fake_trial, monkeypatch):
+    """The database of a workspace with fake trials."""
     shutil.copy(empty_database, workspace.root / "mlflow.db")
     return Store(workspace)
 
 
 def run(workspace, trials):
-    return verb._search(workspace, planned(workspace, trials=trials), "pixmill sweep", as_json=True)
+    return verb._search(workspace, make_plan(workspace, trials=trials), "pixmill sweep", as_json=True)
 
 
 def check(store, count):
     parent, children = divided(store)
     assert parent.info.status == "FINISHED"
     assert {*children} == {f"trial {number}" for number in range(count)}
-    for trial in open_trials(store.workspace, planned(store.workspace)).load():
+    for trial in open_trials(store.workspace, make_plan(store.workspace)).load():
         found = children[trial.name]
         assert (found.info.status, found.data.tags["pixmill.trial"]) == ("FINISHED", "complete")
         assert {name: float(value) for name, value in found.data.params.items()} == trial.values
@@ -55,14 +55,14 @@ def check(store, count):
     return parent
 
 
-def test_the_sweep_has_a_run_with_what_it_does_and_found_and_writes_nothing_else(workspace, store) -> None:
+def test_records_params_metrics_and_files(workspace, store) -> None:
     before = contents(workspace.root)
     run(workspace, 4)
     after = contents(workspace.root)
     new = {name for name in after if before.get(name) != after[name] and not name.startswith(("mlruns/", "mlflow.db"))}
     assert new == {"reports/sweep.html"}
     parent = check(store, 4)
-    best = max(trial.value for trial in open_trials(workspace, planned(workspace)).load())
+    best = max(trial.value for trial in open_trials(workspace, make_plan(workspace)).load())
     assert parent.info.run_name == "sweep, cnn"
     assert parent.data.metrics["trial_macro_f1"] == pytest.approx(best)
     assert parent.data.metrics["trials"] == 4
@@ -76,8 +76,8 @@ def test_the_sweep_has_a_run_with_what_it_does_and_found_and_writes_nothing_else
     assert (read.run.id, read.metric, read.trials[0]["value"]) == (parent.info.run_id, "macro_f1", pytest.approx(best))
 
 
-def test_a_sweep_that_goes_on_has_one_run_also_where_mlflow_was_down(workspace, store, stand_in, capsys) -> None:
-    stand_in.fail = lambda _: KeyboardInterrupt() if len(stand_in.asked) == 3 else None
+def test_continued_sweep_has_one_run_even_if_mlflow_was_down(workspace, store, fake_trial, capsys) -> None:
+    fake_trial.fail = lambda _: KeyboardInterrupt() if len(fake_trial.calls) == 3 else None
     with pytest.raises(KeyboardInterrupt):
         run(workspace, 4)
     assert "sweep: interrupted; 2 finished trials are kept. To resume: pixmill sweep\n" in capsys.readouterr().err
@@ -93,7 +93,7 @@ def test_a_sweep_that_goes_on_has_one_run_also_where_mlflow_was_down(workspace, 
     assert sync(workspace).line() == "no pending runs"
 
 
-def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store, capsys) -> None:
+def test_finished_sweep_is_printed_but_not_recorded_again(workspace, store, capsys) -> None:
     run(workspace, 3)
     first, parent = capsys.readouterr().out, check(store, 3)
     (workspace.root / "reports" / "sweep.html").unlink()
@@ -103,14 +103,13 @@ def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store,
     assert check(store, 3).info.end_time == parent.info.end_time
 
 
-def test_a_failed_trial_says_why_and_a_pruned_one_that_it_was(workspace) -> None:
-    plan = planned(workspace)
+def test_runs_of_failed_and_pruned_trials() -> None:
     values = {"train.epochs": 3, "train.cnn.dense": [{"units": 8}], "train.patience": None}
-    failed = as_run(plan, SweepTrial(3, values, "failed", None, 5000, 1.5, reason="out of memory"))
+    failed = as_run(SweepTrial(3, values, "failed", None, 5000, 1.5, reason="out of memory"), "macro_f1")
     assert (failed.status, failed.name, failed.ended) == ("FAILED", "trial 3", 6500)
     assert failed.tags == {"pixmill.trial": "failed", "mlflow.note.content": "out of memory"}
     assert failed.params == {"train.epochs": "3", "train.cnn.dense": '[{"units": 8}]', "train.patience": "None"}
     curves = ({"epoch": 1, "ended": 5500, "val_loss": 0.5},)
-    pruned = as_run(plan, SweepTrial(4, values, "pruned", None, 5000, 1.5, curves=curves))
+    pruned = as_run(SweepTrial(4, values, "pruned", None, 5000, 1.5, curves=curves), "macro_f1")
     assert (pruned.status, pruned.tags) == ("FINISHED", {"pixmill.trial": "pruned"})
     assert pruned.points == [["val_loss", 0.5, 5500, 1], ["seconds", 1.5, 6500, 0]]

@@ -1,4 +1,4 @@
-"""What a person reads of a sweep: text, JSON and the page say the same."""
+"""Text, JSON and page of a sweep."""
 
 import json
 import re
@@ -15,12 +15,12 @@ from pixmill.experiments.sweep.report import describe_plan, headline, render_swe
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from tests.experiments.sweep.conftest import find
-from tests.experiments.sweep.swept import StandIn, planned, write_params
+from tests.experiments.sweep.swept import FakeTrial, make_plan, write_params
 
 
 @pytest.fixture(scope="module")
 def twelve(template, tmp_path_factory):
-    """The outcome of twelve trials, and of some that are not complete."""
+    """The outcome of twelve complete trials, and of pruned and failed ones."""
     root = shutil.copytree(template, tmp_path_factory.mktemp("twelve") / "root")
     values = {"train.learning_rate": 0.003, "train.batch_size": 32, "train.augmentation.zoom": 0.1}
     others = [
@@ -29,42 +29,41 @@ def twelve(template, tmp_path_factory):
         SweepTrial(92, values, "failed", None, 0, 1.0, reason="<b>out of memory</b>"),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "run_trial", StandIn())
+        patch.setattr(searching, "run_trial", FakeTrial())
         return find(Workspace(root, root), 12, others)
 
 
-def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(twelve) -> None:
+def test_text_has_best_trial_expected_value_and_next_command(twelve) -> None:
     result = twelve
     lines = sweep_text(result).splitlines()
     best = result.best
     assert lines[0].startswith(f"Of 15 trials, {best.name} has the best macro-F1 on validation, {best.value:.3f}; ")
-    assert lines[1].startswith(
-        f"As the best of 12 it is partly luck: expect about {result.expected.value:.3f} (95 % CI "
-    )
+    assert lines[1].startswith(f"The best of 12 is partly luck: expect about {result.expected.value:.3f} (95 % CI ")
     early = "trial 90 after 0 epochs and trial 91 after 0 epochs"
-    assert lines[2] == f"2 trials were ended early, since most others were better at the same epoch: {early}."
-    assert lines[3] == "1 trial failed, the first one by: <b>out of memory</b>."
+    assert lines[2] == f"2 trials were stopped early, since most others were better at the same epoch: {early}."
+    assert lines[3] == "1 trial failed, the first with: <b>out of memory</b>."
     assert re.search(rf"^  {best.number} +{best.value:.3f} \(", "\n".join(lines), re.MULTILINE)
     assert "… and 2 more in reports/sweep.html" in lines
-    now = f"params.yaml as it is, trial 0, has {result.trials[0].value:.3f}, which "
+    now = f"The current params (trial 0) have {result.trials[0].value:.3f}, "
     assert lines[-1].startswith(now)
-    assert lines[-1].endswith(f" To take trial {best.number}: pixmill sweep --apply && dvc repro")
+    assert lines[-1].endswith(f" To use trial {best.number}: pixmill sweep --apply && dvc repro")
     assert [line for line in lines if line.startswith("  0, params.yaml ")] or result.current not in result.rows[:10]
 
 
-def test_what_params_yaml_has_is_worse_or_was_not_tried(found, workspace) -> None:
+def test_current_params_are_worse_or_untried(found, workspace) -> None:
     write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 10.0})
     result = found(3)
-    assert "params.yaml as it is, trial 0, has " in sweep_text(result)
-    take = f"To take {result.best.name}: pixmill sweep --apply && dvc repro"
-    assert sweep_text(result).endswith(f"which is significantly worse. {take}")
+    assert "The current params (trial 0) have " in sweep_text(result)
+    take = f"To use {result.best.name}: pixmill sweep --apply && dvc repro"
+    assert sweep_text(result).endswith(f"significantly worse than the best. {take}")
     write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 5.0})
-    other = replace(result, plan=planned(workspace))
+    images = open_trials(workspace, make_plan(workspace)).images()
+    other = outcome(make_plan(workspace), result.trials, images)
     assert other.current is None
     assert sweep_text(other).endswith(f"\n{take}")
 
 
-def test_json_has_each_trial_and_no_nan(twelve) -> None:
+def test_json_has_all_trials_and_no_nan(twelve) -> None:
     result = twelve
     document = json.loads(sweep_json(result), parse_constant=pytest.fail)
     assert (document["best"], document["metric"], document["folds"], document["images"]) == (
@@ -91,21 +90,21 @@ def test_json_has_each_trial_and_no_nan(twelve) -> None:
     assert worse.count(False) == result.undecided + (len(worse) == 12)
 
 
-def test_the_plan_says_what_is_tried_and_what_is_now(workspace, stand_in) -> None:
-    text = describe_plan(planned(workspace), 0)
+def test_plan_shows_space_and_current_values(workspace, fake_trial) -> None:
+    text = describe_plan(make_plan(workspace), 0)
     assert text.startswith("Space (sweep.space in params.yaml):")
     assert re.search(r"train\.learning_rate +0\.0003 to 0\.03, logarithmic +0\.003", text)
     assert re.search(r"train\.batch_size +16, 32 +32", text)
     assert text.endswith("50 trials by tpe, measured by macro-F1 on the validation split")
     write_params(workspace.root, space={}, folds=3)
-    text = describe_plan(planned(workspace, trials=1), 7)
+    text = describe_plan(make_plan(workspace, trials=1), 7)
     assert "the default for the model cnn" in text
     assert "1 trial by tpe, measured by macro-F1 in 3-fold cross-validation" in text
     assert text.endswith("All are finished: pixmill sweep prints the result")
-    assert describe_plan(planned(workspace), 7).endswith("7 trials finished: pixmill sweep goes on from there")
+    assert describe_plan(make_plan(workspace), 7).endswith("7 trials finished: pixmill sweep continues")
 
 
-def test_each_case_has_its_sentences(found, workspace) -> None:
+def test_sentences_of_special_cases(found, workspace) -> None:
     one = found(1)
     assert headline(one) == f"Trial 0 has the best macro-F1 on validation, {one.best.value:.3f}."
     assert "luck" not in sweep_text(one)
@@ -114,7 +113,7 @@ def test_each_case_has_its_sentences(found, workspace) -> None:
     write_params(workspace.root, metric="ece")
     assert "luck" not in sweep_text(found(3))
     write_params(workspace.root)
-    plan = planned(workspace, trials=4, folds=3)
+    plan = make_plan(workspace, trials=4, folds=3)
     four = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
     assert " has the best macro-F1 in 3-fold cross-validation, " in headline(four)
     page = render_sweep(four)
@@ -122,12 +121,12 @@ def test_each_case_has_its_sentences(found, workspace) -> None:
     assert f"pixmill sweep --folds 3 --apply {four.best.number} &amp;&amp; dvc repro" in page
 
 
-def test_the_page_escapes_all_and_asks_no_server(twelve) -> None:
+def test_page_escapes_text_and_is_self_contained(twelve) -> None:
     result = twelve
     page = render_sweep(result)
     assert page == render_sweep(result)
     assert headline(result) in page
-    assert "it is partly luck: expect about" in page
+    assert "is partly luck: expect about" in page
     assert "&lt;b&gt;out of memory&lt;/b&gt;" in page
     assert "<b>out" not in page
     assert "Measured on 60 validation images, the same for all models" in page

@@ -1,4 +1,4 @@
-"""A search tries each model once, goes on after any kill, and survives trials that fail."""
+"""A search fits each model once, continues after a kill, and survives failed trials."""
 
 import json
 import random
@@ -21,26 +21,26 @@ from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import TrialStore
 from pixmill.train.checkpoints import pinned_keys
-from tests.experiments.sweep.swept import planned, write_images, write_params
+from tests.experiments.sweep.swept import make_plan, write_images, write_params
 
 RATES = {"train.learning_rate": [0.001, 0.003, 0.01]}
 FEATURES = {"model": "features", "features": {"head": "mlp"}}
 
 
 @pytest.fixture(autouse=True)
-def _no_trainings(stand_in) -> None:
-    """Trials take no time here."""
+def _no_trainings(fake_trial) -> None:
+    """Use fake trials in all tests."""
 
 
 def run(workspace, **given):
-    return search(workspace, planned(workspace, **given))
+    return search(workspace, make_plan(workspace, **given))
 
 
 def values(trials):
     return [json.dumps(dict(trial.values), sort_keys=True) for trial in trials]
 
 
-def test_the_first_trial_is_params_yaml_as_it_is_and_each_model_is_fitted_once(workspace, stand_in) -> None:
+def test_starts_with_current_params_and_fits_each_model_once(workspace, fake_trial) -> None:
     trials = run(workspace, trials=12)
     assert [trial.number for trial in trials] == [*range(12)]
     assert dict(trials[0].values) == {
@@ -48,8 +48,8 @@ def test_the_first_trial_is_params_yaml_as_it_is_and_each_model_is_fitted_once(w
         "train.batch_size": 32,
         "train.augmentation.zoom": 0.05,
     }
-    assert stand_in.asked[0] == load_params(workspace.root).train
-    assert len({*map(repr, stand_in.asked)}) == len(stand_in.asked) == 12
+    assert fake_trial.calls[0] == load_params(workspace.root).train
+    assert len({*map(repr, fake_trial.calls)}) == len(fake_trial.calls) == 12
     assert {trial.state for trial in trials} == {"complete"}
 
 
@@ -62,29 +62,29 @@ MEASURES = {
 
 
 @pytest.mark.parametrize("metric", MEASURES)
-def test_the_value_is_that_of_scikit_learn(workspace, metric) -> None:
+def test_values_match_scikit_learn(workspace, metric) -> None:
     write_params(workspace.root, metric=metric)
     trials = run(workspace, trials=3)
-    images = open_trials(workspace, planned(workspace)).images()
+    images = open_trials(workspace, make_plan(workspace)).images()
     actual = images["target"]
     for trial in trials:
         chosen, shares = trial.answers.argmax(axis=1), trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None]
         expected = MEASURES[metric](actual, shares if metric == "log_loss" else chosen)
         assert trial.value == pytest.approx(expected, abs=1e-6)
-    best = planned(workspace).best(trials)
+    best = make_plan(workspace).best(trials)
     assert best[0].value == (min if metric == "log_loss" else max)(trial.value for trial in trials)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_where_nothing_else_is_chosen_it_ends_early_and_says_so(workspace, sampler, capsys) -> None:
+def test_ends_early_if_all_choices_repeat(workspace, sampler, capsys) -> None:
     write_params(workspace.root, space=RATES, sampler=sampler)
     trials = run(workspace, trials=20)
     assert sorted(trial.values["train.learning_rate"] for trial in trials) == RATES["train.learning_rate"]
-    assert "sweep: the last 50 choices were tried before\n" in capsys.readouterr().err
+    assert "the last 50 choices were tried before\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("size", "rest"), [(32, 4), (16, 3)])
-def test_a_grid_is_params_yaml_and_all_combinations_unless_the_command_line_says_fewer(workspace, size, rest) -> None:
+def test_grid_has_current_params_and_all_combinations(workspace, size, rest) -> None:
     space = {"train.batch_size": [8, 16], "train.epochs": [3, 4]}
     write_params(workspace.root, space=space, train={"batch_size": size}, sampler="grid", trials=2)
     assert len(run(workspace, trials=3)) == 3
@@ -92,10 +92,10 @@ def test_a_grid_is_params_yaml_and_all_combinations_unless_the_command_line_says
     assert tuple(trials[0].values.values()) == (size, 3)
     expected = [(batch, epochs) for batch in (8, 16) for epochs in (3, 4)]
     assert sorted({(size, 3), *expected}) == sorted(tuple(trial.values.values()) for trial in trials)
-    assert planned(workspace).settings.trials == len(run(workspace)) == 1 + rest
+    assert make_plan(workspace).settings.trials == len(run(workspace)) == 1 + rest
 
 
-def test_values_without_effect_make_no_other_model(workspace) -> None:
+def test_unused_values_are_not_fitted_again(workspace) -> None:
     space = {"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"], "train.epochs": [2, 3]}
     write_params(workspace.root, space=space, sampler="grid")
     asked = [trial.values for trial in run(workspace, trials=99)[1:]]
@@ -104,45 +104,45 @@ def test_values_without_effect_make_no_other_model(workspace) -> None:
     ]  # fmt: skip
 
 
-def test_a_param_without_effect_is_refused(workspace) -> None:
+def test_rejects_params_without_effect(workspace) -> None:
     write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.features.dense": [[], [{"units": 8}]]})
     with pytest.raises(ParamsError) as refused:
-        planned(workspace)
+        make_plan(workspace)
     assert refused.value.message.splitlines() == [
         "sweep.space.train.momentum: has no effect with train.model=cnn",
         "sweep.space.train.features.dense: has no effect with train.model=cnn",
     ]
     write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"]})
-    assert planned(workspace).space
+    assert make_plan(workspace).space
 
 
-def test_where_weights_cannot_be_downloaded_the_same_command_tries_again(workspace, stand_in) -> None:
+def test_failed_download_is_repeated_by_the_same_command(workspace, fake_trial) -> None:
     first = run(workspace, trials=2)
-    stand_in.fail = lambda _: DownloadError("the weights of x cannot be downloaded: there is no connection")
+    fake_trial.fail = lambda _: DownloadError("the weights of x cannot be downloaded: there is no connection")
     with pytest.raises(DownloadError, match="trial 2: the weights of x cannot be downloaded") as stopped:
         run(workspace, trials=3)
     assert str(stopped.value.next).endswith("then: pixmill sweep")
-    wanted = stand_in.asked[-1]
-    stand_in.fail = lambda _: None
+    wanted = fake_trial.calls[-1]
+    fake_trial.fail = lambda _: None
     again = run(workspace, trials=3)
     assert values(again[:2]) == values(first)
-    assert (again[2].state, stand_in.asked[-1]) == ("complete", wanted)
+    assert (again[2].state, fake_trial.calls[-1]) == ("complete", wanted)
 
 
-def test_the_same_command_goes_on_and_more_trials_are_added(workspace, stand_in) -> None:
+def test_continues_and_adds_trials(workspace, fake_trial) -> None:
     first = run(workspace, trials=4)
     again = run(workspace, trials=9)
     assert values(again[:4]) == values(first)
     assert len({*values(again)}) == 9
     assert len(run(workspace, trials=2)) == 9
-    assert len(stand_in.asked) == 9
+    assert len(fake_trial.calls) == 9
 
 
 class Killed(BaseException):
-    """What nothing catches."""
+    """Exception that is not caught."""
 
 
-def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, monkeypatch) -> None:
+def test_kill_loses_only_the_running_trial(workspace, monkeypatch) -> None:
     chance, finished = random.Random(1), []
 
     def dying(whole):
@@ -169,40 +169,40 @@ def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, monk
             trials = run(workspace, trials=5)
             break
         except Killed:
-            kept = open_trials(workspace, planned(workspace)).load()
+            kept = open_trials(workspace, make_plan(workspace)).load()
             assert values(kept)[: len(finished)] == finished
             finished = values(kept)
     assert [trial.number for trial in trials] == [*range(5)]
     assert len({*values(trials)}) == 5
-    assert open_trials(workspace, planned(workspace)).images() is not None
+    assert open_trials(workspace, make_plan(workspace)).images() is not None
 
 
-def dying(stand_in, error, number):
-    """End the process in each trial that runs after so many."""
+def dying(fake_trial, error, number):
+    """Raise an error in all trainings after a number of calls."""
 
     def die(_):
-        if len(stand_in.asked) > number:
+        if len(fake_trial.calls) > number:
             raise error
 
-    stand_in.fail = die
+    fake_trial.fail = die
 
 
 @pytest.mark.parametrize("error", [Killed(), KeyboardInterrupt()])
-def test_a_trial_in_which_the_process_ends_begins_again_three_times_at_most(workspace, stand_in, error) -> None:
-    dying(stand_in, error, 2)
+def test_interrupted_trial_is_started_at_most_three_times(workspace, fake_trial, error) -> None:
+    dying(fake_trial, error, 2)
     for _ in range(3):
         with pytest.raises(type(error)):
             run(workspace, trials=4)
-    first, *others = map(repr, stand_in.asked[2:])
+    first, *others = map(repr, fake_trial.calls[2:])
     assert {*others} == {first}
-    stand_in.fail = lambda _: None
+    fake_trial.fail = lambda _: None
     assert [trial.state for trial in run(workspace, trials=4)] == ["complete"] * 4
-    assert len({*map(repr, stand_in.asked)}) == 5
+    assert len({*map(repr, fake_trial.calls)}) == 5
 
 
-def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_in, capsys) -> None:
+def test_failed_trials_have_reasons_and_do_not_stop_others(workspace, fake_trial, capsys) -> None:
     errors = [TrainError("out of memory", next="-"), PluginError("no such plugin", next="-")]
-    stand_in.fail = lambda _: errors.pop() if len(stand_in.asked) in (2, 3) else None
+    fake_trial.fail = lambda _: errors.pop() if len(fake_trial.calls) in (2, 3) else None
     trials = run(workspace, trials=5)
     assert [trial.state for trial in trials] == ["complete", "failed", "failed", "complete", "complete"]
     assert [trial.reason for trial in trials[1:3]] == ["no such plugin", "out of memory"]
@@ -210,19 +210,19 @@ def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_i
     assert "warning: trial 1 failed: no such plugin\n" in capsys.readouterr().err
 
 
-def test_where_the_first_fails_it_stops_with_the_reason_and_tries_again(workspace, stand_in) -> None:
-    stand_in.fail = lambda _: TrainError("the disk has no weights", next="-")
-    with pytest.raises(TrainError, match="the params as they are cannot be fitted: the disk has no weights"):
+def test_failed_first_trial_stops_and_is_repeated(workspace, fake_trial) -> None:
+    fake_trial.fail = lambda _: TrainError("the disk has no weights", next="-")
+    with pytest.raises(TrainError, match="the current params cannot be fitted: the disk has no weights"):
         run(workspace, trials=3)
-    assert len(stand_in.asked) == 1
-    stand_in.fail = lambda _: None
+    assert len(fake_trial.calls) == 1
+    fake_trial.fail = lambda _: None
     assert [trial.state for trial in run(workspace, trials=2)] == ["complete"] * 2
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "log_loss"])
-def test_networks_that_are_less_accurate_after_as_many_epochs_are_ended(workspace, stand_in, metric) -> None:
-    # The loss says the opposite: it depends on what is searched.
-    stand_in.val_loss = lambda loss: 9 - loss
+def test_prunes_networks_by_accuracy(workspace, fake_trial, metric) -> None:
+    # The loss ranks the other way round: it depends on the searched params.
+    fake_trial.val_loss = lambda loss: 9 - loss
     rates = [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]
     write_params(
         workspace.root,
@@ -233,14 +233,14 @@ def test_networks_that_are_less_accurate_after_as_many_epochs_are_ended(workspac
     )
     trials = run(workspace)
     assert [trial.state for trial in trials] == ["complete"] * 6 + ["pruned"] * 2
-    assert [len(trial.curves) for trial in trials] == [9] * 6 + [5] * 2, "five epochs are waited for"
+    assert [len(trial.curves) for trial in trials] == [9] * 6 + [5] * 2, "pruned after five epochs"
     assert {trial.value for trial in trials[6:]} == {None}
-    # They are known afterwards: nothing runs again.
+    # Pruned trials are not run again.
     assert len(run(workspace, trials=20)) == 8
-    assert len(stand_in.asked) == 8
+    assert len(fake_trial.calls) == 8
 
 
-def test_heads_are_not_ended_early(workspace) -> None:
+def test_heads_are_not_pruned(workspace) -> None:
     write_params(
         workspace.root,
         space={"train.learning_rate": [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]},
@@ -250,19 +250,19 @@ def test_heads_are_not_ended_early(workspace) -> None:
     assert {trial.state for trial in run(workspace, trials=20)} == {"complete"}
 
 
-def test_the_weights_of_the_best_three_are_pinned(workspace) -> None:
+def test_pins_weights_of_the_best_three(workspace) -> None:
     trials = run(workspace, trials=7)
-    best = planned(workspace).best(trials)[:3]
+    best = make_plan(workspace).best(trials)[:3]
     assert pinned_keys(workspace.scratch("train") / "checkpoints") == {trial.key for trial in best}
 
 
-def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch) -> None:
-    key = planned(workspace).key
-    assert planned(workspace, trials=7).key == key
-    assert planned(workspace, folds=3).key != key
-    # What is searched, and what decides no weights, may change: `--apply` writes the one.
+def test_key_depends_on_params_images_and_code(workspace, monkeypatch) -> None:
+    key = make_plan(workspace).key
+    assert make_plan(workspace, trials=7).key == key
+    assert make_plan(workspace, folds=3).key != key
+    # Searched params may change, as by `--apply`.
     write_params(workspace.root, train={"learning_rate": 0.01})
-    assert planned(workspace).key == key
+    assert make_plan(workspace).key == key
     for changes in (
         {"train": {"epochs": 4}},
         {"metric": "log_loss"},
@@ -271,29 +271,29 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
         {"space": RATES},
     ):
         write_params(workspace.root, **changes)
-        assert planned(workspace).key != key
+        assert make_plan(workspace).key != key
     write_params(workspace.root)
-    assert planned(workspace).key == key
+    assert make_plan(workspace).key == key
     with monkeypatch.context() as patched:
         patched.setattr(planning, "digest_code", lambda _: "other")
-        assert planned(workspace).key != key
+        assert make_plan(workspace).key != key
     path = workspace.root / "artifacts" / "split" / "train.bin"
     path.write_bytes(path.read_bytes()[::-1])
-    assert planned(workspace).key != key
+    assert make_plan(workspace).key != key
     write_images(workspace.root, seed=8)
-    assert planned(workspace).key != key
+    assert make_plan(workspace).key != key
 
 
-def test_a_sweep_whose_images_change_while_it_runs_stops(workspace, stand_in) -> None:
-    stand_in.fail = lambda _: write_images(workspace.root, seed=8) if len(stand_in.asked) == 2 else None
+def test_stops_if_images_change(workspace, fake_trial) -> None:
+    fake_trial.fail = lambda _: write_images(workspace.root, seed=8) if len(fake_trial.calls) == 2 else None
     with pytest.raises(ManifestError, match="artifacts/split changed while the sweep ran") as refusal:
         run(workspace, trials=5, folds=3)
     assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
 
 
-def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
+def test_current_values_are_compared_by_effect(workspace) -> None:
     space = {"train.momentum": [0.1, 0.9], "train.epochs": [3, 4], "train.optimizer": ["adam", "sgd"]}
     write_params(workspace.root, space=space)
-    found, now = planned(workspace), run(workspace, trials=1)[0]
+    found, now = make_plan(workspace), run(workspace, trials=1)[0]
     for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
         assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same

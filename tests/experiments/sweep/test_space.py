@@ -1,4 +1,4 @@
-"""The space is what params and Optuna both understand."""
+"""The search space of params in Optuna."""
 
 import json
 import math
@@ -13,8 +13,8 @@ from pixmill.core.params import Params, RangeParams, parse_params
 from pixmill.experiments.sweep.space import check_searched, current_values, default_space, suggest
 
 
-def spelt(value) -> str:
-    """Return what tells 1 from 1.0 and true."""
+def as_json(value) -> str:
+    """Return JSON, which distinguishes 1, 1.0 and true."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -23,7 +23,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
-LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=spelt).map(tuple)
+LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=as_json).map(tuple)
 
 
 @st.composite
@@ -43,7 +43,7 @@ def parsed(train: str, **sweep) -> Params:
 
 
 @given(SPACES, st.integers(0, 2**31 - 1))
-def test_what_optuna_chooses_is_of_the_space(space, seed) -> None:
+def test_suggestions_are_in_the_space(space, seed) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     values = suggest(study.ask(), space)
@@ -53,7 +53,7 @@ def test_what_optuna_chooses_is_of_the_space(space, seed) -> None:
             if isinstance(values[name], float):
                 assert values[name] in (allowed.low, allowed.high, float(f"{values[name]:.4g}"))
         else:
-            assert any(spelt(values[name]) == spelt(value) for value in allowed)
+            assert any(as_json(values[name]) == as_json(value) for value in allowed)
     assert json.loads(json.dumps(values)) == values
 
 
@@ -66,14 +66,14 @@ def test_what_optuna_chooses_is_of_the_space(space, seed) -> None:
         ("train.patience", {"low": 1, "high": 4}, False),
     ],
 )
-def test_ranges_of_real_params_are_real_however_they_are_written(name, values, real) -> None:
+def test_ranges_of_float_params_are_floats(name, values, real) -> None:
     found = check_searched(parsed("{model: cnn}", space={name: values}))[name]
     assert isinstance(found, RangeParams)
     assert (found.low, found.high) == (values["low"], values["high"])
     assert {type(found.low), type(found.high)} == ({float} if real else {int})
 
 
-def test_a_grid_of_ranges_or_of_too_many_combinations_is_refused() -> None:
+def test_rejects_grids_with_ranges_or_too_many_combinations() -> None:
     space = {"train.epochs": {"low": 1, "high": 3}, "train.learning_rate": [n / 50 for n in range(1, 41)]}
     space |= {"train.batch_size": [*range(8, 38)]}
     with pytest.raises(ParamsError) as refusal:
@@ -85,7 +85,7 @@ def test_a_grid_of_ranges_or_of_too_many_combinations_is_refused() -> None:
 
 
 @pytest.mark.parametrize("model", ["features", "backbone", "cnn"])
-def test_each_model_has_a_space_that_its_params_take(model: str) -> None:
+def test_default_space_is_valid(model: str) -> None:
     params = parsed(f"{{model: {model}}}")
     space = default_space(params)
     assert len(space) >= 3
@@ -95,9 +95,9 @@ def test_each_model_has_a_space_that_its_params_take(model: str) -> None:
             params.changed({name: value})
 
 
-def test_the_values_of_now_are_those_of_the_file_and_of_its_items() -> None:
+def test_current_values_of_params_and_list_items() -> None:
     params = parsed("{model: cnn, cnn: {blocks: [{filters: 4}, {filters: 8}]}, learning_rate: 0.5}")
-    now = current_values(params, {"train.learning_rate": (), "train.cnn.blocks.1.filters": (), "train.cnn.blocks": ()})
+    now = current_values(params, ["train.learning_rate", "train.cnn.blocks.1.filters", "train.cnn.blocks"])
     assert now["train.learning_rate"] == 0.5
     assert now["train.cnn.blocks.1.filters"] == 8
     assert [block["filters"] for block in now["train.cnn.blocks"]] == [4, 8]

@@ -1,4 +1,4 @@
-"""Finished trials are read as they were kept; what a killed process left is not."""
+"""Finished trials are stored and loaded; leftovers of a killed process are ignored."""
 
 import numpy as np
 import optuna
@@ -22,7 +22,7 @@ def trial(number: int, **options) -> SweepTrial:
     return SweepTrial(number=number, values={"train.epochs": number}, started=0, seconds=0.0, **options)
 
 
-def test_trials_are_read_as_they_were_kept(store) -> None:
+def test_stored_trials_are_loaded_unchanged(store) -> None:
     curves = ({"epoch": 1, "ended": 5, "val_accuracy": 0.1 + 0.2},)
     kept = [trial(0, key="a", curves=curves), trial(1, state="failed", value=None, answers=None, reason="x"), trial(2)]
     for each in kept:
@@ -35,7 +35,7 @@ def test_trials_are_read_as_they_were_kept(store) -> None:
         assert one.started > 1e12
 
 
-def test_what_a_killed_process_left_counts_for_nothing(store) -> None:
+def test_ignores_leftovers_of_a_killed_process(store) -> None:
     add(store, trial(0))
     journal = store.folder / "journal.log"
     whole = journal.read_bytes()
@@ -52,12 +52,12 @@ def test_what_a_killed_process_left_counts_for_nothing(store) -> None:
     assert [(found.number, found.values["train.epochs"]) for found in store.load()] == [(0, 1)]
 
 
-def test_nothing_is_made_to_look(tmp_path) -> None:
+def test_loading_creates_no_files(tmp_path) -> None:
     assert TrialStore(tmp_path / "sweep").load() == []
     assert not (tmp_path / "sweep").exists()
 
 
-def test_the_images_are_kept(store) -> None:
+def test_stores_images(store) -> None:
     rows = pd.DataFrame({"id": ["a"], "label": ["x"], "cluster": ["c"], "target": [1]})
     assert store.images() is None
     store.set_images(rows)

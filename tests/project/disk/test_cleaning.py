@@ -11,7 +11,7 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.errors import LockedError
 from pixmill.core.files.workspace import Workspace
-from pixmill.experiments.sweep.planning import hold
+from pixmill.experiments.sweep.planning import lock_sweep
 from pixmill.project.disk.cleaning import advice, find_scratch
 from tests.project.disk.test_usage import write
 from tests.version_control import commit, dvc, dvc_repo, git, start_repository
@@ -109,9 +109,9 @@ def test_suggested_mlflow_gc_runs(workspace: Workspace, empty_database: Path, mo
 def test_refuses_while_something_runs(workspace: Workspace) -> None:
     with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"), find_scratch(workspace):
         pass
-    with hold(workspace), pytest.raises(LockedError, match="a sweep is running"), find_scratch(workspace):
+    with lock_sweep(workspace), pytest.raises(LockedError, match="a sweep is running"), find_scratch(workspace):
         pass
-    with find_scratch(workspace), pytest.raises(LockedError, match="another sweep is running"), hold(workspace):
+    with find_scratch(workspace), pytest.raises(LockedError, match="another sweep is running"), lock_sweep(workspace):
         pass
     script = workspace.root / ".dvc" / "tmp" / "dvc"
     script.write_text("import time; print(flush=True); time.sleep(60)")

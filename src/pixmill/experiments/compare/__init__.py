@@ -1,16 +1,24 @@
-"""Compare two revisions of a project: whether the change matters, and why.
+"""Compare two revisions of a project, or rank all runs and experiments.
 
-- ``comparison``: what a comparison holds
+Two revisions:
+
+- ``comparison``: data classes of a comparison
+- ``comparing``: entry point; ``flips`` finds only the flipped images, without metrics
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
-  ``trees`` reads its files; ``parquet`` reads tables that may be malformed, within bounds
-- ``numbers``: metrics of both models on the common test images, with their significance
-- ``ranking``: experiments and runs, best on validation first; ``trained_models`` reads them,
-  ``shared_validation`` finds the images to measure them on, ``ranking_report`` writes the table
-- ``flips``: only the images that flipped, without the metrics
-- ``image_changes``: images that were added, removed, relabelled or moved, and drift
-- ``changes``: params, stages, packages and commits
-- ``gate``: the limits of ``compare`` in ``params.yaml``
-- ``comparing``: all of it together
-- ``description``: what a comparison says; ``text``, ``markdown`` and ``json_document`` write it,
-  ``reports`` writes the files
+  ``trees`` reads its files, ``parquet`` and ``metric_files`` parse files from untrusted authors
+- ``numbers``: metrics of both models on the common test images, with their significance; ``coverage`` and ``slices``
+  are parts of it
+- ``image_changes``: added, removed, relabelled and moved images, and drift
+- ``changes``: changed params, stages, packages and commits
+- ``gate``: checks the limits of ``compare`` in ``params.yaml``
+- ``view``: the comparison as plain values and JSON; ``rendering`` writes text and Markdown, ``page`` the page with the
+  images of ``page_images``
+
+All runs and experiments:
+
+- ``ranking``: entry point; best on validation first, with significance
+- ``trained_models``: reads runs and experiments; ``training_files`` parses and caches their files, ``recorded_sweeps``
+  reads sweeps
+- ``shared_validation``: finds the validation images that most models share
+- ``ranking_report``: text, JSON and page
 """

@@ -1,4 +1,4 @@
-"""What differs between two revisions in params, stages, packages and commits."""
+"""Find changed params, stages, packages and commits between two revisions."""
 
 import contextlib
 import functools
@@ -17,8 +17,7 @@ from pixmill.core.repository.git import git
 from pixmill.core.words import printable
 from pixmill.experiments.compare.comparison import Change, Changes, Revision, StageChange
 
-_COMMITS = 50
-"""Commits that are listed: more are read in Git."""
+_MAX_COMMITS = 50
 
 _Pins = dict[str, str]
 """Versions of packages by name."""
@@ -28,20 +27,19 @@ _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", r
 
 
 def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
-    """Find what differs besides data and results.
+    """Return all changes except those of data and results.
 
-    What a revision does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
-    ``requirements.txt`` or ``pixmill.lock`` no packages, and no commits where one of the two commits is unknown or not
-    in this clone.
+    A list is empty if one revision lacks the file it depends on: ``dvc.lock`` for stages, ``requirements.txt`` or
+    ``pixmill.lock`` for packages. There are no commits if one of the two is unknown or not in this clone.
 
     Args:
-        base: What is compared with.
-        head: What is reviewed.
-        root: The project's folder.
+        base: Revision to compare with.
+        head: Revision under review.
+        root: Folder of the project.
 
     Returns:
-        The differences: params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
-        Two versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
+        Params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits. Versions of a
+        package for different platforms are one value, such as ``2.4.6, 2.5.5``.
     """
     versions = _library_versions(base), _library_versions(head)
     pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
@@ -55,14 +53,14 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
 
 
 def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
-    """Return the params that differ, by name; none where a revision has no ``params.yaml``.
+    """Return the params that differ, by name; none if a revision has no ``params.yaml``.
 
-    Defaults are included: those of the version that recorded a run, else of this one. A file that this version does not
-    accept is of another version, whose defaults are unknown: then only what both files say themselves is compared.
+    Defaults are those of the version that recorded a run, otherwise of the installed version. If the installed version
+    rejects a file, only the values written in both files are compared.
 
     Args:
-        base: What is compared with.
-        head: What is reviewed.
+        base: Revision to compare with.
+        head: Revision under review.
     """
     if base.params is None or head.params is None:
         return ()
@@ -75,15 +73,16 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
 
 
 def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return all params of a revision by dotted name, a list as one value, and which of them its model does not use.
+    """Return all params of a revision by dotted name, and the names of those that its model does not use.
 
-    Where this version does not accept its file, these are what the file itself says, and all count as used.
+    Lists are one value. If the installed version rejects the file, the values are those written in it, and all count as
+    used.
 
     Args:
-        resolved: The text of its ``params.json``, if it has one.
-        params: That of its ``params.yaml``.
+        resolved: Text of ``params.json``; only a run has one.
+        params: Text of ``params.yaml``.
     """
-    from pixmill.train.training_key import deciding_params  # and with it all of train: only a ranking needs that
+    from pixmill.train.training_key import deciding_params  # slow to import, and needed only by a ranking
 
     text = (params if resolved is None else resolved) or ""
     try:
@@ -103,14 +102,14 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if isinstance(value, BaseModel):
             yield from _values(value, f"{name}.")
         elif isinstance(value, tuple):
-            # Of the sections in a list, what is not the default.
+            # Sections in a list are written without their defaults.
             yield name, [it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it for it in value]
         else:
             yield name, value
 
 
 def _resolved(revision: Revision) -> Mapping[str, Any] | None:
-    """Return all params of a revision; ``None`` where this version does not accept its files."""
+    """Return all params of a revision; ``None`` if the installed version rejects its files."""
     return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
 
 
@@ -130,7 +129,7 @@ def _plain(text: str) -> dict[str, Any]:
 def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
     names = sorted(name for name in {*base, *head} if base.get(name) != head.get(name))
     changes = [Change(name, base.get(name), head.get(name)) for name in names]
-    # A section that is empty ({}) in one revision is told by the keys that it has in the other.
+    # Skip a section that is empty in one revision if its keys in the other are listed.
     sections = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
     return tuple(change for change in changes if change.base or change.head or change.name not in sections)
 
@@ -148,7 +147,7 @@ def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence
 
 
 def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> list[str]:
-    """Return why a stage ran: what differs of what it depends on."""
+    """Return the reasons why a stage ran: its changed dependencies."""
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
     for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
@@ -169,9 +168,9 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
 
 
 def _with_defaults(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Return what two stages of ``dvc.lock`` have of ``params.yaml``, with the defaults of the sections that both have.
+    """Return the params of two stages of ``dvc.lock``, with defaults in the sections that both have.
 
-    Both are unchanged where this version does not accept one.
+    Both are unchanged if the installed version rejects one.
     """
     fields = {field.alias or key: field.annotation for key, field in Params.model_fields.items()}
     shared = {
@@ -205,7 +204,7 @@ def _describe_path(path: str) -> str:
 
 
 def _library_versions(revision: Revision) -> _Pins:
-    """Return the versions that a project's ``pixmill.lock`` names; none where it has no valid one."""
+    """Return the versions in ``pixmill.lock``; empty without a valid one."""
     with contextlib.suppress(PixmillError):
         lock = parse_lock((revision.read(FILE) or b"").decode("utf-8", "replace"))
         return {"pixmill": lock.version, **lock.libraries}
@@ -223,10 +222,10 @@ def _pins(content: bytes | None) -> _Pins:
 
 def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str, str], ...]:
     if not all(commit and _HASH.fullmatch(commit) for commit in (base, head)):
-        return ()  # what a run in MLflow says may be anything
-    words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
-    found = git(root, *words, f"{base}..{head}", "--") or ""
-    # What would steer a terminal, or is no Unicode, is replaced.
+        return ()  # The commit of a run in MLflow may be any text.
+    arguments = ("log", "-z", f"--max-count={_MAX_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
+    found = git(root, *arguments, f"{base}..{head}", "--") or ""
+    # Replace control characters and invalid Unicode.
     lines = (printable(line, instead="\N{REPLACEMENT CHARACTER}") for line in found.split("\0") if line)
     parts = (line.partition(" ") for line in lines)
     return tuple((abbreviated, subject.rstrip()) for abbreviated, _, subject in parts)

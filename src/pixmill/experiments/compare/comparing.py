@@ -11,16 +11,16 @@ from pixmill.experiments.compare.revisions import read_revisions
 
 
 def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
-    """Compare two revisions, as :func:`pixmill.experiments.compare.revisions.read_revisions` finds them.
+    """Read and compare two revisions, as :func:`pixmill.experiments.compare.revisions.read_revisions` names them.
 
     Args:
-        workspace: The project's workspace.
-        params: Its params; those in ``compare`` and ``evaluate`` are used.
-        base: What is compared with; default: the merge base with the main branch.
-        head: What is reviewed; default: the workspace.
+        workspace: Workspace of the project.
+        params: Params of the project; ``compare`` and ``evaluate`` are used.
+        base: Revision to compare with; default: the merge base with the main branch.
+        head: Revision under review; default: the workspace.
 
     Raises:
-        PixmillError: A revision does not exist, or holds no results.
+        PixmillError: A revision does not exist, or has no results.
     """
     before, after = read_revisions(workspace, base, head)
     alone = "There is nothing to compare with: this is the first commit."
@@ -30,14 +30,14 @@ def compare(workspace: Workspace, params: Params, base: str | None = None, head:
 def compare_revisions(
     workspace: Workspace, params: Params, before: Revision | None, after: Revision, *, alone: str
 ) -> Comparison:
-    """Compare two revisions that were read.
+    """Compare two revisions.
 
     Args:
-        workspace: The project's workspace.
-        params: Its params; those in ``compare`` and ``evaluate`` are used.
-        before: What is compared with; ``None`` if there is nothing: then only those limits apply that need no base.
-        after: What is reviewed.
-        alone: The sentence that says why there is no base.
+        workspace: Workspace of the project.
+        params: Params of the project; ``compare`` and ``evaluate`` are used.
+        before: Revision to compare with; without one, only the limits that need no base apply.
+        after: Revision under review.
+        alone: Sentence that states why there is no base.
     """
     numbers: Numbers | None = None
     obstacle: str | None = None

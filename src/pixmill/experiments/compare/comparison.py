@@ -1,4 +1,4 @@
-"""What a comparison of two revisions holds: the base, and the head that is to replace it."""
+"""Data classes of a comparison of two revisions: the base, and the head that may replace it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,36 +16,36 @@ Result = Literal["pass", "fail", "undecided"]
 
 
 MEASURES = ("short_side", "aspect_ratio", "brightness", "contrast", "sharpness", "entropy", "border")
-"""The manifest's measurements of an image that are compared."""
+"""Measurements in the manifest that are compared."""
 
 
 class NotComparableError(Exception):
-    """Raised when two revisions cannot be compared; its text is a sentence that says why."""
+    """Two revisions cannot be compared; the text is a sentence with the reason."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One of the two revisions, with what could be read of it; by default nothing.
+    """A revision, with the files that could be read.
 
     Args:
-        name: As the person wrote it, such as ``main``, ``workspace`` or ``models:/garments@champion``.
-        title: For people: ``main (1a2b3c4 Train longer)``, ``the workspace``, ``garments version 3``.
-        commit: Its Git commit; the workspace's is HEAD, a run's that of its training.
+        name: Name given by the user, such as ``main``, ``workspace`` or ``models:/garments@champion``.
+        title: Display name: ``main (1a2b3c4 Train longer)``, ``the workspace``, ``garments version 3``.
+        commit: Git commit; HEAD for the workspace, the commit of the training for a run.
         is_workspace: Whether it is the working tree.
-        params: The text of its ``params.yaml``.
-        resolved: That of its ``params.json``, with all params; only a run has one.
-        lock: The stages of its ``dvc.lock`` by name; empty if it has none.
-        metrics: Its ``plots/evaluate/full.json``; log-loss and calibration error are of calibrated probabilities.
-        predictions: Its ``artifacts/evaluate/predictions.parquet``.
-        manifest: Its ``artifacts/split/manifest.parquet``: all images, dropped ones too.
-        pairs: Its ``artifacts/validate/pairs.parquet``.
-        run: Its run in MLflow.
-        outdated: Why its results are of an earlier run, as a sentence, which is in ``missing``, too; empty if they are
-            not, or it is a run.
-        missing: What could not be read, and the command that gets it, one sentence each.
-        read: Returns the bytes of a file in its tree by path, such as an image below ``artifacts/scrape``; ``None`` if
-            the file cannot be had.
-        faults: Returns what of its files is malformed, as far as they were read, one sentence each.
+        params: Text of ``params.yaml``.
+        resolved: Text of ``params.json`` with all params; only a run has one.
+        lock: Stages of ``dvc.lock`` by name; empty without the file.
+        metrics: ``plots/evaluate/full.json``; log loss and calibration error are of calibrated probabilities.
+        predictions: ``artifacts/evaluate/predictions.parquet``.
+        manifest: ``artifacts/split/manifest.parquet``: all images, including dropped ones.
+        pairs: ``artifacts/validate/pairs.parquet``.
+        run: Run in MLflow.
+        outdated: Sentence with the reason why the results are older than their inputs, also in ``missing``; empty if
+            they are up to date, and for a run.
+        missing: Sentences about files that could not be read, each with the command that restores them.
+        read: Returns the bytes of a file by path, such as an image below ``artifacts/scrape``; ``None`` if it is not
+            available.
+        faults: Returns one sentence for each malformed file among those read so far.
     """
 
     name: str
@@ -68,14 +68,14 @@ class Revision:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """The numbers of one class on the common test images.
+    """Scores of one class on the common test images.
 
     Args:
         support: Test images of the class.
-        precision: Of base and head; ``None`` where a class was never predicted.
-        recall: Of base and head; ``None`` without images.
-        f1: Its F1 with the limits of the difference; ``None`` where it is undefined.
-        p_adjusted: p-value of the difference in F1, by Holm's method over all classes; ``None`` where undefined.
+        precision: Precision of base and head; ``None`` if the class was never predicted.
+        recall: Recall of base and head; ``None`` without images.
+        f1: F1 with the interval of the difference; ``None`` if undefined.
+        p_adjusted: p-value of the difference in F1, by Holm's method over all classes; ``None`` if undefined.
     """
 
     support: int
@@ -87,17 +87,16 @@ class ClassNumbers:
 
 @dataclass(frozen=True)
 class SliceNumbers:
-    """Both models on some of the common test images that have something in common.
+    """Accuracy of both models on a slice of the common test images.
 
     Args:
-        dimension: What that is: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as
-            ``brightness``.
-        name: Its value, or a range such as ``over 83, up to 120``.
-        n: The images.
-        clusters: Groups of near-duplicates among them.
-        accuracy: The accuracy of both, with the limits of the difference.
-        p_adjusted: p-value of the difference, by Holm's method over all slices that are tested; ``None`` where it has
-            too few clusters to be.
+        dimension: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as ``brightness``.
+        name: Value of the dimension, or a range such as ``over 83, up to 120``.
+        n: Number of images.
+        clusters: Number of groups of near-duplicates.
+        accuracy: Accuracy of both, with the interval of the difference.
+        p_adjusted: p-value of the difference, by Holm's method over all tested slices; ``None`` if there are too few
+            clusters for a test.
     """
 
     dimension: str
@@ -110,12 +109,12 @@ class SliceNumbers:
 
 @dataclass(frozen=True)
 class Step:
-    """One step on the way from the base's own result to the head's.
+    """One step from the base's own result to the head's.
 
     Args:
-        what: What is different from the step before, such as ``corrected labels``.
-        n: Test images.
-        value: The metric.
+        what: Change from the step before, such as ``corrected labels``.
+        n: Number of test images.
+        value: Value of the metric.
     """
 
     what: str
@@ -125,29 +124,29 @@ class Step:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The metrics of both models on the common test images, scored with the head's labels.
+    """Metrics of both models on the common test images, scored with the head's labels.
 
     Args:
-        labels: The classes, in the order of the matrices.
-        n: Common test images.
-        clusters: Groups of near-duplicates among them, which are what is resampled.
-        metric: The one that decides: ``compare.metric``.
+        labels: Classes, in the order of the confusion matrices.
+        n: Number of common test images.
+        clusters: Number of groups of near-duplicates, the units of resampling.
+        metric: ``compare.metric``, which decides the verdict.
         margin: ``compare.margin``.
-        confidence: Level of the limits.
-        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; and as in
+        confidence: Level of the intervals.
+        metrics: Metrics by name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; and as in
             :func:`pixmill.metrics.significance.paired_coverage`, if both models have a confidence threshold.
-        per_class: By class.
+        per_class: Scores by class.
         mcnemar: McNemar's test on these images.
-        steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
-            were measured on the same images with the same labels.
-        confusion: The matrices of base and head: images by actual (row) and predicted (column) class.
-        flips: Images that only one revision gets right, those now wrong first, each by the loss of the wrong
-            prediction, highest first: ``id label base_predicted head_predicted base_confidence head_confidence
-            base_loss head_loss``, and ``gained``, whether the head is right.
+        steps: Steps from the base's result to the head's: other images, corrected labels, the model. Empty if both were
+            measured on the same images with the same labels.
+        confusion: Confusion matrices of base and head: images by actual (row) and predicted (column) class.
+        flips: Images that only one revision predicts correctly: ``id label base_predicted head_predicted
+            base_confidence head_confidence base_loss head_loss``, and ``gained`` if the head is right. Lost ones come
+            first, then those with the highest loss of the wrong prediction.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
-        remark: Why only one of them could be measured at its confidence threshold; empty if both or neither could.
-        slices: As :func:`pixmill.experiments.compare.slices.compare_slices` returns them.
+        remark: Sentence with the reason why only one model has a confidence threshold; empty if both or neither do.
+        slices: Result of :func:`pixmill.experiments.compare.slices.compare_slices`.
     """
 
     labels: tuple[str, ...]
@@ -169,18 +168,18 @@ class Numbers:
 
     @property
     def decisive(self) -> Difference:
-        """The difference in the metric that decides."""
+        """The difference in the deciding metric."""
         return self.metrics[self.metric]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The distance between one distribution of both revisions' kept images.
+    """The distance between the distributions of a property of both revisions' kept images.
 
     Args:
-        what: What was measured, such as ``class shares`` or ``brightness``.
+        what: Property, such as ``class shares`` or ``brightness``.
         distance: 0 (equal) to 1 (disjoint).
-        p: p-value, by Holm's method over all that were measured.
+        p: p-value, by Holm's method over all properties.
         drifted: Whether the distance is at least ``compare.drift`` and significant.
     """
 
@@ -192,17 +191,17 @@ class Drift:
 
 @dataclass(frozen=True)
 class DataDifference:
-    """The images that differ.
+    """The images that differ between two revisions.
 
     Args:
-        base_images: Kept images of the base.
-        head_images: Kept images of the head.
-        resplit: Params of split that changed, as sentences: they explain images that changed splits.
+        base_images: Number of kept images of the base.
+        head_images: Number of kept images of the head.
+        resplit: Sentences about changed params of split, which explain images that changed splits.
         images: One row per image that differs, sorted by change, class and id: ``id change base_label head_label
             base_split head_split base_reason head_reason source image_url path``; ``change`` is ``added``, ``removed``,
             ``relabelled``, ``moved`` (to another split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent
             values are ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
-        drift: What was measured of both revisions' images; class shares and features alone without the manifests.
+        drift: Distances between the images of both revisions; without manifests only class shares and features.
         near_test: New images that nearly duplicate a test image: ``id test_id similarity``.
     """
 
@@ -220,12 +219,12 @@ class DataDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """A value of both revisions; ``None`` where one has none.
+    """A value that differs between the revisions; ``None`` where a revision lacks it.
 
     Args:
         name: Dotted name of a param, or name of a package.
-        base: The base's value.
-        head: The head's.
+        base: Value of the base.
+        head: Value of the head.
     """
 
     name: str
@@ -235,12 +234,12 @@ class Change:
 
 @dataclass(frozen=True)
 class StageChange:
-    """A stage whose results differ in their origin.
+    """A stage that ran between the two revisions.
 
     Args:
-        stage: Its name.
-        reasons: Why it ran: ``param train.epochs``, ``code src/pixmill/train``, ``results of split``, ``images in
-            data/``.
+        stage: Name of the stage.
+        reasons: Changed dependencies: ``param train.epochs``, ``code src/pixmill/train``, ``results of split``,
+            ``images in data/``.
     """
 
     stage: str
@@ -249,10 +248,10 @@ class StageChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs in params, stages, packages and code.
+    """Changed params, stages, packages and commits.
 
     Args:
-        params: Effective params that differ, defaults included.
+        params: Effective params that differ, including defaults.
         stages: Stages that ran between the two, in the order of the pipeline.
         packages: Pinned packages that differ.
         commits: Commits of the head that the base lacks, newest first: abbreviated hash and subject.
@@ -269,9 +268,9 @@ class Rule:
     """The outcome of one limit.
 
     Args:
-        name: Its param, such as ``compare.min.accuracy``.
-        result: The outcome; ``undecided`` where the limit lies within the confidence interval.
-        sentence: What was measured, and the limit.
+        name: Param of the limit, such as ``compare.min.accuracy``.
+        result: ``undecided`` if the limit is within the confidence interval.
+        sentence: Measured value and limit.
         needed: Test images that would probably decide it; ``None`` if it is decided, or no number would.
     """
 
@@ -291,18 +290,18 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A whole comparison.
+    """A comparison of two revisions.
 
     Args:
-        base: What is compared with; ``None`` if there is nothing, as in the first commit.
-        head: What is reviewed.
-        verdict: Whether the head is better.
-        sentence: The verdict in a sentence.
-        numbers: The metrics; ``None`` if the verdict is ``not_comparable``.
-        data: The images; ``None`` if neither manifests nor predictions of both can be had.
-        changes: Params, stages, packages, commits; ``None`` without a base.
-        gate: The outcome of the limits.
-        missing: What could not be read, and the command that gets it, one sentence each.
+        base: Revision to compare with; ``None`` for the first commit.
+        head: Revision under review.
+        verdict: Verdict on the head.
+        sentence: The verdict as a sentence.
+        numbers: Metrics; ``None`` if the verdict is ``not_comparable``.
+        data: Changed images; ``None`` if a revision has neither manifest nor predictions.
+        changes: Changed params, stages, packages and commits; ``None`` without a base.
+        gate: Outcome of the limits.
+        missing: Sentences about files that could not be read, each with the command that restores them.
     """
 
     base: Revision | None

@@ -1,4 +1,4 @@
-"""How many images each model answers at its own confidence threshold, and how many of its answers are right."""
+"""Coverage and covered accuracy of each model at its own confidence threshold."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,13 @@ def find_answered(revision: Revision, ids: pd.Index, values: npt.NDArray[np.floa
     """Return which images a model answers: those that reach its threshold and are not unlike the training images.
 
     Args:
-        revision: The revision, with predictions.
-        ids: The images.
-        values: Their calibrated probabilities, shape (images, classes).
+        revision: Revision with predictions.
+        ids: Ids of the images.
+        values: Calibrated probabilities, shape (images, classes).
 
     Returns:
-        ``None`` if no threshold is recorded. (0 stands for none, too, as in :class:`pixmill.metrics.Calibration`.)
+        Mask of shape (images,); ``None`` if no threshold is recorded. A threshold of 0 means none, as in
+        :class:`pixmill.metrics.Calibration`.
     """
     threshold, predictions = (revision.metrics or {}).get("threshold"), revision.predictions
     if not threshold or predictions is None:
@@ -39,22 +40,21 @@ def compare_coverage(
     clusters: npt.ArrayLike,
     evaluate: EvaluateParams,
 ) -> tuple[dict[str, Difference], str]:
-    """Compare two models at their own thresholds, which are taken as given.
+    """Compare two models, each at its own threshold.
 
     Args:
         revisions: Base and head.
-        ids: The images of both.
-        values: The calibrated probabilities of each, shape (images, classes).
-        right: Whether each is right, shape (images,).
-        clusters: Each image's cluster.
+        ids: Ids of the common images.
+        values: Calibrated probabilities of base and head, shape (images, classes).
+        right: Mask of correct predictions of base and head, shape (images,).
+        clusters: Cluster of each image.
         evaluate: Confidence level and number of draws.
 
     Returns:
-        Coverage and accuracy of the answered images by name, as
-        :func:`pixmill.metrics.significance.paired_coverage` returns them, and an empty remark. Without both thresholds
-        there is nothing to compare, and the remark says why if one model has a threshold.
+        Coverage and covered accuracy by name, as :func:`pixmill.metrics.significance.paired_coverage` returns them, and
+        an empty remark. Nothing without both thresholds, and a remark if one model has a threshold.
     """
-    answered = [find_answered(*one) for one in zip(revisions, (ids, ids), values, strict=True)]
+    answered = [find_answered(*each) for each in zip(revisions, (ids, ids), values, strict=True)]
     first, second = answered
     if first is None or second is None:
         lacking = "base" if first is None else "head"

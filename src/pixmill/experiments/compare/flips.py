@@ -1,4 +1,4 @@
-"""Images that the base gets right and the head does not, or the reverse, found in a second."""
+"""Find images that only one of two revisions predicts correctly, without computing metrics."""
 
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from pixmill.experiments.compare.trees import DvcStore, Tree
 
 
 def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
-    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` of what is compared by default.
+    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` of the default base and head.
 
     Args:
-        root: The project's folder.
-        fetch: Whether to ask DVC's remote for predictions that its cache lacks.
+        root: Folder of the project.
+        fetch: Whether to fetch predictions from DVC's remote if the cache lacks them.
 
     Returns:
         ``None`` if both revisions have the same results of evaluate.
@@ -41,7 +41,7 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
 
 
 def _evaluate_outs(tree: Tree) -> list[Any] | None:
-    """Return what evaluate made, by ``dvc.lock``."""
+    """Return the outputs of evaluate in ``dvc.lock``."""
     try:
         outs: list[Any] | None = read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
     except MalformedError as fault:
@@ -50,7 +50,7 @@ def _evaluate_outs(tree: Tree) -> list[Any] | None:
 
 
 def _with_predictions(tree: Tree, reader: TableReader) -> Revision:
-    """Read a revision's predictions, and nothing else."""
+    """Return a revision with its predictions only."""
     missing: list[str] = []
     tables = read_tables(tree, missing, reader, ("predictions",))
     if tables["predictions"] is None:

@@ -1,7 +1,7 @@
-"""The gate: whether the head keeps the limits of ``compare`` in ``params.yaml``.
+"""The gate: check the head against the limits of ``compare`` in ``params.yaml``.
 
-On a few hundred images a metric is known within a few points only. A limit inside its confidence interval is therefore
-neither kept nor broken but undecided, and a rule says how many test images would probably decide it.
+A limit within the confidence interval of its metric is neither kept nor broken but undecided; the rule then states how
+many test images would probably decide it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ from pixmill.core.words import join_names
 from pixmill.experiments.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule
 from pixmill.experiments.compare.coverage import find_answered
 from pixmill.experiments.compare.numbers import (
-    LISTED,
     LOWER_IS_BETTER,
+    MAX_CLASSES,
     METRIC_NAMES,
     classes_of,
     clusters_of,
@@ -57,23 +57,22 @@ def judge(
     """Return the outcome of each limit that is set.
 
     Args:
-        head: What is reviewed; its metrics are those of its own test split.
-        numbers: The comparison with the base; ``None`` if there is none.
+        head: Revision under review, with metrics of its test split.
+        numbers: Comparison with the base, if any.
         settings: The limits.
-        confidence: Level of the confidence intervals among the head's metrics.
-        draws: Number of bootstrap samples for the interval of its coverage, which its metrics lack.
-        obstacle: Why there is a base but no comparison, from
-            :class:`pixmill.experiments.compare.comparison.NotComparableError`: then ``compare.max_drop`` is undecided.
-            Without a base it does not apply.
+        confidence: Level of the confidence intervals in the head's metrics.
+        draws: Bootstrap draws for the interval of coverage, which the metrics lack.
+        obstacle: Message of :class:`pixmill.experiments.compare.comparison.NotComparableError`, which makes
+            ``compare.max_drop`` undecided. Without a base that limit does not apply.
     """
     metrics = head.metrics if head.metrics and head.metrics.get("n") else None
     if metrics is not None and "coverage" in settings.min:
         metrics = {**metrics, **_measure_coverage(head, confidence, draws)}
     rules = (
-        *_of_all(metrics, settings, confidence),
-        *_of_each_class(metrics, settings, confidence),
-        *_of_drop(numbers, settings, obstacle),
-        *_of_run(head.run, settings),
+        *_overall_rules(metrics, settings, confidence),
+        *_class_rules(metrics, settings, confidence),
+        *_drop_rule(numbers, settings, obstacle),
+        *_run_rules(head.run, settings),
     )
     return Gate(_worst([rule.result for rule in rules]), rules)
 
@@ -87,7 +86,7 @@ def _rule(name: str, text: str, bound: str, result: Result, needed: int | None =
     return Rule(f"compare.{name}", result, f"{text}, {bound}: {result}{more}", needed)
 
 
-def _of_all(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
+def _overall_rules(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
     bounds = [*(("min", *item) for item in settings.min.items()), *(("max", *item) for item in settings.max.items())]
     for key, name, limit in bounds:
         text, result, needed = _UNREAD, _UNKNOWN, None
@@ -100,7 +99,7 @@ def _of_all(metrics: Mapping[str, Any] | None, settings: CompareParams, level: f
 
 
 def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, float]:
-    """Return the coverage of the head's own test split with its limits; nothing if it has no such predictions."""
+    """Return the head's coverage on its own test split with its interval; empty without valid predictions."""
     try:
         own = split_answers(head, classes_of(head))
     except NotComparableError:
@@ -113,7 +112,7 @@ def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, flo
     return {"coverage": float(np.mean(answered)), "coverage_low": low, "coverage_high": high}
 
 
-def _of_each_class(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
+def _class_rules(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
     for name, limit in settings.min_per_class.items():
         bound = f"at least {limit:g}"
         if metrics is None or metrics.get("per_class") is None:
@@ -126,19 +125,19 @@ def _of_each_class(metrics: Mapping[str, Any] | None, settings: CompareParams, l
             [f"{label} {text}" for label, (text, each, _) in found.items() if each == kind]
             for kind in ("fail", "undecided")
         )
-        text = f"{name} of {join_names(failing or open_ or ['each class'], LISTED)}"
-        # As many images as the class that needs most would decide all, unless one cannot be decided.
+        text = f"{name} of {join_names(failing or open_ or ['each class'], MAX_CLASSES)}"
+        # The number for the class that needs most, unless no number decides a class.
         counts = [count for _, each, count in found.values() if each == result == "undecided"]
         needed = None if None in counts else max(filter(None, counts), default=None)
         rule = _rule(f"min_per_class.{name}", text, bound, result, needed)
-        also = f"; undecided for {join_names(open_, LISTED)}" if failing and open_ else ""
+        also = f"; undecided for {join_names(open_, MAX_CLASSES)}" if failing and open_ else ""
         yield replace(rule, sentence=rule.sentence + also)
 
 
 def _check_limit(
     values: Mapping[str, Any], name: str, limit: float, at_least: bool, level: float, n: int
 ) -> tuple[str, Result, int | None]:
-    """Return a metric in words, whether its whole interval is on the right side of a limit, and the images needed."""
+    """Return the metric as text, the result by its whole interval, and the images that would decide it."""
     value, low, high = (values.get(f"{name}{end}") for end in ("", "_low", "_high"))
     if value is not None and low is high is None:
         return f"{value:.3f} (without a confidence interval)", "undecided", None
@@ -153,10 +152,10 @@ def _check_limit(
     return text, "undecided", images_needed(n, half_width, abs(value - limit), level)
 
 
-def _of_drop(numbers: Numbers | None, settings: CompareParams, obstacle: str | None) -> Iterator[Rule]:
+def _drop_rule(numbers: Numbers | None, settings: CompareParams, obstacle: str | None) -> Iterator[Rule]:
     if settings.max_drop is None:
         return
-    # What is not significantly worse passes where the interval also rules out a drop of more than the margin.
+    # "significant" passes only if the interval also rules out a drop of more than the margin.
     limit = None if settings.max_drop == "significant" else settings.max_drop
     bound = "must not be significantly worse" if limit is None else f"must not be worse by more than {limit:g}"
     if numbers is None:
@@ -182,7 +181,7 @@ def _of_drop(numbers: Numbers | None, settings: CompareParams, obstacle: str | N
     yield _rule("max_drop", text, bound, result, needed)
 
 
-def _of_run(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]:
+def _run_rules(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]:
     for name, limit, what, unit, value in (
         ("max_megabytes", settings.max_megabytes, "size of the model", "MB", run.megabytes if run else None),
         ("max_seconds", settings.max_seconds, "duration of the training", "s", run.seconds if run else None),

@@ -1,4 +1,4 @@
-"""Which commits two revisions stand for: by the name that a person wrote, or by default."""
+"""Resolve the names of two revisions, or their defaults, to commits."""
 
 import difflib
 import re
@@ -13,7 +13,7 @@ from pixmill.core.words import printable
 WORKSPACE = "workspace"
 
 _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
-"""Branches, tags, branches of remotes, and experiments of DVC, which lie below the commit they started from."""
+"""Branches, tags, remote branches, and DVC experiments, whose refs contain the commit they started from."""
 
 _INPUTS = (
     "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
@@ -26,13 +26,13 @@ _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
 
 @dataclass(frozen=True)
 class GitRevision:
-    """The commit that a name stands for.
+    """A name resolved to a commit.
 
     Args:
         name: The name, such as ``main`` or ``workspace``.
-        title: For people: ``main (1a2b3c4 Train longer)``.
-        commit: The full hash; the workspace's is HEAD, ``None`` where there is none.
-        checkout: What ``git checkout`` takes for it.
+        title: Display name: ``main (1a2b3c4 Train longer)``.
+        commit: Full hash; HEAD for the workspace, ``None`` without commits.
+        checkout: Argument for ``git checkout``.
     """
 
     name: str
@@ -50,11 +50,11 @@ def find(root: Path, name: str) -> GitRevision:
     """Return the revision of a name.
 
     Args:
-        root: The project's folder.
+        root: Folder of the project.
         name: ``workspace``, or a commit, branch, tag or DVC experiment.
 
     Raises:
-        PixmillError: There is none of this name, or more than one.
+        PixmillError: The name is unknown or ambiguous.
     """
     head = _commit(root, "HEAD")
     if name == WORKSPACE:
@@ -62,7 +62,7 @@ def find(root: Path, name: str) -> GitRevision:
     require_git()
     if git(root, "rev-parse", "--git-dir") is None:
         raise PixmillError(
-            f"{root} is in no Git repository, so it has no '{name}'", next="git init && git add . && git commit"
+            f"{root} is not in a Git repository, so it has no '{name}'", next="git init && git add . && git commit"
         )
     if head is None:
         raise PixmillError(f"there is no commit yet, so there is no '{name}'", next="git add . && git commit")
@@ -70,7 +70,7 @@ def find(root: Path, name: str) -> GitRevision:
     refs = named.get(name, {})
     if len(set(refs.values())) > 1:
         raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
-    # No name begins with a dash, and Git would take it for an option.
+    # Git would parse a name with a leading dash as an option.
     commit = None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
     if commit is None:
         raise _unknown(name, list(named))
@@ -79,19 +79,19 @@ def find(root: Path, name: str) -> GitRevision:
 
 
 def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision | None, GitRevision]:
-    """Return what is compared with what.
+    """Return the revisions to compare.
 
     Args:
-        root: The project's folder.
-        base: A name; default: the merge base with the main branch. On the main branch it is HEAD, compared with the
-            workspace, or its parent, if the workspace is as committed.
-        head: A name; default: the workspace.
+        root: Folder of the project.
+        base: Name; default: the merge base with the main branch. On the main branch: HEAD if the workspace has changes,
+            otherwise its parent.
+        head: Name; default: the workspace.
 
     Returns:
         Base and head; no base if the head is the first commit.
 
     Raises:
-        PixmillError: A name is unknown or ambiguous, or this clone does not reach back far enough.
+        PixmillError: A name is unknown or ambiguous, or the history of this clone is too short.
     """
     after = find(root, head or WORKSPACE)
     if base is not None:
@@ -103,7 +103,7 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
     if not start and (main or shallow):
         lack = f"no common commit with {main}" if main else "no main branch"
         message = f"this clone has {lack}" if shallow else f"HEAD has {lack}"
-        raise PixmillError(message, next=_DEEPEN if shallow else "say what to compare with: pixmill compare BASE")
+        raise PixmillError(message, next=_DEEPEN if shallow else "name the base: pixmill compare BASE")
     branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
     if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
         return _merge_base(root, main, start), after
@@ -126,16 +126,16 @@ def _merge_base(root: Path, main: str, commit: str) -> GitRevision:
 
 
 def main_branch(root: Path) -> str | None:
-    """Return the main branch, that of the remote first; ``None`` if there is none."""
+    """Return the main branch, preferably the remote's; ``None`` if there is none."""
     remote = (git(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD") or "").strip()
     names = (remote, "origin/main", "origin/master", "main", "master")
     return next((name for name in names if name and _commit(root, name)), None)
 
 
 def commit_page(root: Path) -> str | None:
-    """Return the address that pages of commits begin with where the repository was cloned from; ``None`` if unknown.
+    """Return the URL prefix of commit pages on the repository's host; ``None`` if unknown.
 
-    It is that of GitHub, GitLab, Gitea and Forgejo: ``https://example.org/team/garments/commit/``.
+    GitHub, GitLab, Gitea and Forgejo share the form ``https://example.org/team/garments/commit/``.
     """
     remote = (git(root, "remote", "get-url", "origin") or "").strip()
     match = re.fullmatch(r"(?:https://|ssh://git@|git@)(?:[^/@]*@)?([\w.-]+)[:/](.+?)(?:\.git)?/?", remote)
@@ -143,7 +143,7 @@ def commit_page(root: Path) -> str | None:
 
 
 def _differs(root: Path) -> bool:
-    """Tell whether the workspace differs from HEAD in what makes results, or in results."""
+    """Return whether code, inputs or results in the workspace differ from HEAD."""
     status = git(root, "status", "--porcelain", "--", *_INPUTS, *_CODE)
     return bool(status)
 
@@ -169,7 +169,7 @@ def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
     for line in (git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or "").splitlines():
         ref, *objects = line.split(" ")
         if match := _REF.fullmatch(ref):
-            # An annotated tag is an object of its own, and leads to a commit.
+            # An annotated tag is an object that points to a commit.
             names[match[1]][ref] = objects[-1] or objects[0]
     return names
 

@@ -1,4 +1,4 @@
-"""Which images differ between two revisions, and whether their distributions do."""
+"""Find images that differ between two revisions, and drift of their distributions."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Dri
 from pixmill.metrics.significance import holm
 
 CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
-"""What can have happened to an image, in the order of tables and pages."""
+"""Kinds of changes of an image, in the order of tables and pages."""
 
 _FACTS = ("label", "split", "reason")
-"""What is compared of an image, of both revisions."""
+"""Columns that are compared."""
 
 _ORIGIN = ("source", "image_url", "path")
 _SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
-"""The params that assign images to splits."""
+"""Params that assign images to splits."""
 
 _LOCAL = ("folder", "shop")
-"""The sources that read ``data/``, where ``pixmill review`` puts images from the inbox."""
+"""Sources that read ``data/``, into which ``pixmill review`` moves images from the inbox."""
 
 _FEEDBACK = r"(?:^|/)feedback-\d{4}-\d\d-\d\d-[^/]*$"
 
-_FEWEST = 10
-"""Images that a distribution needs."""
+_MIN_IMAGES = 10
+"""Images that a test of a distribution needs."""
 
 _SIGNIFICANT = 0.05
 
@@ -41,30 +41,30 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
 
     Each image that differs is one row, with its most important change:
 
-    - ``added`` and ``removed``: the other revision does not know the image. ``head_reason`` of an added image is why
-      it was dropped at once, ``base_reason`` of a removed one why it had been dropped before; mostly they are null.
-    - ``dropped`` and ``restored``: both revisions know it, and one keeps it.
-    - ``relabelled``: both keep it, under different labels; it may have changed splits, too.
+    - ``added`` and ``removed``: only one revision has the image. ``head_reason`` of an added image, or ``base_reason``
+      of a removed one, is the reason if that revision drops it.
+    - ``dropped`` and ``restored``: both revisions have it, and one keeps it.
+    - ``relabelled``: both keep it, under different labels; its split may differ, too.
     - ``moved``: both keep it under the same label, in different splits.
 
-    The column ``source`` is ``feedback`` for images that came through the inbox. Absent values are ``pd.NA``.
+    The column ``source`` is ``feedback`` for images from the inbox. Absent values are ``pd.NA``.
 
-    If one revision has no manifest, only the kept images are compared, which predictions list as well. A dropped image
-    then counts as removed, and its source is unknown unless the other revision has a manifest.
+    If one revision has no manifest, only kept images are compared, which predictions list as well. A dropped image then
+    counts as removed, and its source is unknown unless the other revision has a manifest.
 
-    Drift is measured between the kept images of both revisions: shares of classes and of colour modes (Pillow's, such
-    as ``RGB`` and ``L``) by their total variation distance with a chi-squared test, measurements by the
-    Kolmogorov-Smirnov statistic. Images that are in both revisions make these p-values too large rather than too small.
-    Features are compared by what the head's model predicts for added images
-    and for all others: the largest statistic over the classes, with Bonferroni's correction (Lipton, Wang and Smola,
-    "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018; Rabanser, Günnemann and Lipton,
-    "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS 2019). Training images are left
-    out, since the model has seen them. Fewer than ten images tell nothing of a distribution.
+    Drift is measured between the kept images of both revisions: shares of classes and of Pillow's colour modes, such as
+    ``RGB`` and ``L``, by their total variation distance with a chi-squared test, measurements by the Kolmogorov-Smirnov
+    statistic. The tests are conservative, since many images are in both revisions. Features are compared through the
+    head's predictions of added images and of all others: the largest statistic over the classes, with Bonferroni's
+    correction (Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018;
+    Rabanser, Günnemann and Lipton, "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS
+    2019). Training images are excluded, since the model was fitted to them. Distributions of fewer than ten images are
+    not compared.
 
     Args:
-        base: What is compared with.
-        head: What is reviewed.
-        settings: Its ``drift`` is the smallest distance that counts.
+        base: Revision to compare with.
+        head: Revision under review.
+        settings: ``drift`` is the smallest distance that counts.
 
     Returns:
         The difference; ``None`` if a revision has neither manifest nor predictions.
@@ -100,7 +100,7 @@ def _class(images: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
-    """Return a revision's images with ``kept``: all, or only those that are kept."""
+    """Return a revision's images with the column ``kept``: all, or only the kept ones."""
     frame = revision.predictions if revision.manifest is None else revision.manifest
     if frame is None:
         return None
@@ -140,7 +140,7 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return where images came from by id, as the head says if it has a manifest, else the base."""
+    """Return the origin of images by id: the head's if its manifest has sources, otherwise the base's."""
     revisions = (after, before) if after["source"].notna().any() else (before, after)
     known = pd.concat(revisions).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
     feedback = known["source"].isin(_LOCAL) & known["image_url"].str.contains(_FEEDBACK, na=False)
@@ -165,16 +165,16 @@ def _drift(
 
 
 def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
-    """Yield what was measured, its distance and its p-value."""
+    """Yield each property with its distance and p-value."""
     for column, what in (("label", "class shares"), ("mode", "colour modes")):
         both = [revision[column].value_counts() for revision in (before, after)]
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
-        if counts.sum(axis=0).min() >= _FEWEST:
+        if counts.sum(axis=0).min() >= _MIN_IMAGES:
             first, second = (counts / counts.sum(axis=0)).T
             yield what, float(np.abs(first - second).sum() / 2), _chi_squared(counts)
     for name in MEASURES:
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
-        if min(map(len, values)) >= _FEWEST:
+        if min(map(len, values)) >= _MIN_IMAGES:
             yield name.replace("_", " "), *_kolmogorov_smirnov(*values)
 
 
@@ -182,7 +182,7 @@ def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, 
     unseen = predictions[predictions["split"] != "train"]
     new = unseen["id"].isin(added).to_numpy(bool)
     given = unseen.filter(regex="^p_").select_dtypes("number").dropna(axis=1).to_numpy(np.float32).T
-    if min(new.sum(), (~new).sum()) < _FEWEST or not len(given):
+    if min(new.sum(), (~new).sum()) < _MIN_IMAGES or not len(given):
         return None
     found = [_kolmogorov_smirnov(values[new], values[~new]) for values in given]
     return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
@@ -190,7 +190,7 @@ def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, 
 
 def _chi_squared(counts: npt.NDArray[np.float64]) -> float:
     if np.array_equal(counts[:, 0], counts[:, 1]):
-        return 1.0  # as SciPy says, too, whose import takes longer than the rest of a comparison of the same images
+        return 1.0  # the same result as SciPy's, without its slow import
     from scipy.stats import chi2_contingency
 
     return float(chi2_contingency(counts).pvalue)
@@ -198,7 +198,7 @@ def _chi_squared(counts: npt.NDArray[np.float64]) -> float:
 
 def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
     if np.array_equal(np.sort(first), np.sort(second)):
-        return 0.0, 1.0  # likewise
+        return 0.0, 1.0  # likewise, without SciPy
     from scipy.stats import ks_2samp
 
     result = ks_2samp(first, second, method="asymp")
@@ -206,11 +206,11 @@ def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.f
 
 
 def _near_test(pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]) -> pd.DataFrame:
-    """Return the near-duplicates of which one is new and the other in the head's test split, most similar first."""
+    """Return near-duplicates of an added image and an image of the head's test split, most similar first."""
     columns = ["id", "test_id", "similarity"]
     table = pd.DataFrame(columns=["a", "b"]) if pairs is None else pairs
-    ways = (table.rename(columns=dict(zip(way, columns, strict=False))) for way in (("a", "b"), ("b", "a")))
-    both = pd.concat([way.reindex(columns=columns) for way in ways])
+    orders = (table.rename(columns=dict(zip(order, columns, strict=False))) for order in (("a", "b"), ("b", "a")))
+    both = pd.concat([order.reindex(columns=columns) for order in orders])
     near = both[both["id"].isin(added) & both["test_id"].isin(tested)]
     near = near.astype({"id": TEXT, "test_id": TEXT, "similarity": float})
     return near.sort_values(["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True)

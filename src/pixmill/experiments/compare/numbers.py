@@ -1,4 +1,4 @@
-"""The metrics of both models on the test images of both, with their significance, and the verdict."""
+"""Metrics of both models on the common test images, their significance, and the verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pixmill.metrics.significance import Difference, holm, mcnemar, paired_diffe
 from pixmill.pages.text import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
-"""Metrics whose rise is a loss."""
+"""Metrics whose best value is the lowest."""
 
 METRIC_NAMES = {
     "macro_f1": "macro-F1",
@@ -36,30 +36,30 @@ METRIC_NAMES = {
     "log_loss": "log loss",
     "ece": "calibration error",
     "coverage": "coverage",
-    "covered_accuracy": "accuracy of answered images",
+    "covered_accuracy": "covered accuracy",
 }
-"""What people call the metrics, within a sentence."""
+"""Display names of the metrics, within a sentence."""
 
-_MOST_IMAGES = 1_000_000
-"""More test images than anyone labels."""
+_MAX_IMAGES = 1_000_000
+"""Test images above which none are suggested."""
 
-LISTED, _NAMED = 5, 3
-"""Most classes, and most slices, that a sentence names."""
+MAX_CLASSES, _MAX_SLICES = 5, 3
+"""Classes and slices that a sentence names."""
 
-_LIKELY = 0.8
-"""Probability with which the images that are called needed decide."""
+_POWER = 0.8
+"""Probability that the suggested number of images decides."""
 
 
 @dataclass(frozen=True)
 class SplitAnswers:
-    """A model's answers on one split, sorted by id: ids, class indices by its own labels, probabilities."""
+    """Predictions of a model on one split, sorted by id: ids, class indices of its labels, and probabilities."""
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
 
     def at(self, ids: pd.Index) -> SplitAnswers:
-        """Return those on some of the images."""
+        """Return the predictions of some of the images."""
         if len(ids) == len(self.ids):
             return self
         rows = self.ids.get_indexer(ids)
@@ -67,17 +67,17 @@ class SplitAnswers:
 
 
 def compare_numbers(base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams) -> Numbers:
-    """Compare both models on the images that are in the test split of both, by the head's labels.
+    """Compare both models on the images in the test splits of both, by the head's labels.
 
     Args:
-        base: What is compared with.
-        head: What is reviewed. Its order of the classes holds for both.
-        settings: Says which metric decides, and by how much it may differ.
+        base: Revision to compare with.
+        head: Revision under review; its order of classes is used.
+        settings: Deciding metric and margin.
         evaluate: Confidence level, number of draws, and k of the top-k accuracy.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, no test image is in
-            both, or the deciding metric is undefined on them.
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, the test splits share
+            no image, or the deciding metric is undefined on the shared images.
     """
     labels, before, after, ids = _common_images(base, head)
     own, common = before.at(ids), after.at(ids)
@@ -117,35 +117,35 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
 
 
 def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
-    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` alone: the metrics take seconds.
+    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` without computing metrics.
 
     Args:
-        base: What is compared with; its predictions are used.
-        head: What is reviewed; likewise.
+        base: Revision to compare with; only predictions are used.
+        head: Revision under review; only predictions are used.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, or no test image is
-            in both.
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, or the test splits
+            share no image.
     """
     labels, before, after, ids = _common_images(base, head)
     return _flips(after.at(ids), before.at(ids).values, labels)
 
 
 def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
-    """Return whether the head is better, and the sentence that says so, with the figures.
+    """Return the verdict, and a sentence with its numbers.
 
-    The limits of the deciding metric's difference decide: above zero, the head is better; below, worse. If they hold
-    zero, both are the same where the limits lie within ± the margin, else it is undecided. Whatever the verdict, slices
-    whose accuracy is significantly lower by Holm's method are named first, and last further classes whose F1 is.
+    The interval of the difference in the deciding metric decides. Above zero, the head is better; below, worse. If it
+    contains zero, both are the same if it is within ± the margin, otherwise undecided. The sentence also names slices
+    with significantly lower accuracy and classes with significantly lower F1, by Holm's method.
 
     Args:
-        numbers: The metrics of both.
+        numbers: Metrics of both models.
     """
     row, margin = numbers.decisive, numbers.margin
     is_loss = numbers.metric in LOWER_IS_BETTER
     low, high = sorted((-row.low, -row.high) if is_loss else (row.low, row.high))
     falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
-    named = {row.name for row in falls[:_NAMED] if row.dimension == "class"}
+    named = {row.name for row in falls[:_MAX_SLICES] if row.dimension == "class"}
     may_fall, may_rise = low < -margin, high > margin
     verdict: Verdict = "undecided"
     if equal := all(found.low == found.high == 0 for found in numbers.metrics.values()):
@@ -169,34 +169,34 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         classes=[item for item in _worse_classes(numbers) if item[0] not in named],
         change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
         needed=needed if needed and needed > numbers.n else None,
-        NAMED=_NAMED,
-        LISTED=LISTED,
+        max_slices=_MAX_SLICES,
+        max_classes=MAX_CLASSES,
     )
     return verdict, sentence
 
 
 def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
-    """Return how many images would probably narrow an interval enough, since its width falls with their square root.
+    """Return the number of images that would probably decide, since an interval narrows with their square root.
 
-    With as many images, 80 % of intervals leave out a limit at this distance if the true value is the one measured. An
-    interval that merely reaches from one to the other would leave it out half of the time.
+    With this number, 80 % of intervals exclude a limit at the distance if the measured value is the true one. An
+    interval whose half width equals the distance would exclude it half of the time.
 
     Args:
-        n: The images it was measured on.
+        n: Number of images measured.
         half_width: Half the width of the interval.
-        distance: Between the figure and the limit that it is to leave out.
+        distance: Distance between the value and the limit to exclude.
         confidence: Level of the interval.
-        margin: An interval no wider than this decides, too, wherever it lies.
+        margin: Width of an interval that decides at any position.
 
     Returns:
-        Two significant digits, rounded up; ``None`` if a million images would not do.
+        Two significant digits, rounded up; ``None`` above a million images.
 
     >>> images_needed(250, 0.04, 0.04, 0.95), images_needed(250, 0.04, 0.0, 0.95, margin=0.04)
     (520, 1000)
     """
-    limit, likely = (NormalDist().inv_cdf(share) for share in ((1 + confidence) / 2, _LIKELY))
+    limit, likely = (NormalDist().inv_cdf(share) for share in ((1 + confidence) / 2, _POWER))
     enough = max(distance * limit / (limit + likely), margin / 2)
-    if half_width >= enough * math.sqrt(_MOST_IMAGES / n):
+    if half_width >= enough * math.sqrt(_MAX_IMAGES / n):
         return None
     needed = math.ceil(round(n * (half_width / enough) ** 2, 6))
     unit = int(10 ** max(0, len(str(needed)) - 2))
@@ -204,7 +204,7 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
 
 
 def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], SplitAnswers, SplitAnswers, pd.Index]:
-    """Return the classes, both test splits, and the ids of the images that are in both."""
+    """Return the classes, both test splits, and the ids of the images in both."""
     labels = _common_classes(base, head)
     before, after = split_answers(base, labels), split_answers(head, labels)
     ids = after.ids.intersection(before.ids).sort_values()
@@ -216,10 +216,10 @@ def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], Spl
 
 
 def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
-    """Return the classes in the head's order."""
+    """Return the classes of both, in the head's order."""
     before, after = classes_of(base), classes_of(head)
     alone = [
-        f"only {_name(revision)} has {join_names([label for label in labels if label not in others], LISTED)}"
+        f"only {_name(revision)} has {join_names([label for label in labels if label not in others], MAX_CLASSES)}"
         for revision, labels, others in ((base, before, after), (head, after, before))
         if set(labels) - set(others)
     ]
@@ -229,10 +229,10 @@ def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
 
 
 def classes_of(revision: Revision) -> tuple[str, ...]:
-    """Return the classes of a revision's predictions, in their order.
+    """Return the classes in the order of a revision's predictions.
 
     Raises:
-        NotComparableError: There are no predictions, or they have no classes.
+        NotComparableError: There are no predictions, or they lack columns.
     """
     if revision.predictions is None:
         raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} are missing.")
@@ -246,15 +246,15 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
 
 
 def split_answers(revision: Revision, labels: Sequence[str], split: str = "test") -> SplitAnswers:
-    """Return the answers on a split of a revision that has predictions.
+    """Return the predictions of a revision on a split.
 
     Args:
-        revision: The revision.
+        revision: Revision with predictions.
         labels: Its classes, in the order of the result.
         split: ``val`` or ``test``.
 
     Raises:
-        NotComparableError: An image is there twice, a label is no class, or probabilities do not add up to one.
+        NotComparableError: An image occurs twice, a label is not a class, or probabilities do not add up to one.
     """
     assert revision.predictions is not None
     rows = revision.predictions[revision.predictions["split"] == split].sort_values("id")
@@ -279,7 +279,7 @@ def split_answers(revision: Revision, labels: Sequence[str], split: str = "test"
 
 
 def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
-    """Return each image's cluster by the first manifest that has any; an image that it lacks is its own."""
+    """Return each image's cluster from the first manifest with clusters; an unlisted image is a cluster by itself."""
     own = ids.to_numpy(object)
     for manifest in manifests:
         if manifest is not None and "cluster" in manifest:
@@ -317,17 +317,17 @@ def _steps(
     alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
     if not (alone or new or changed):
         return ()
-    way = [(f"{_name(base)} on its own test split", before)]
+    path = [(f"{_name(base)} on its own test split", before)]
     if alone:
-        way.append((f"on the {count(len(ids), 'test image')} of both", own))
+        path.append((f"on the {count(len(ids), 'test image')} of both", own))
     if changed:
-        way.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
-    way.append((f"{_name(head)} on the same images", common))
+        path.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
+    path.append((f"{_name(head)} on the same images", common))
     if new:
-        way.append((f"{_name(head)} on its own test split", after))
-    values = [scores(part.actual, part.values)[metric] for _, part in way]
+        path.append((f"{_name(head)} on its own test split", after))
+    values = [scores(part.actual, part.values)[metric] for _, part in path]
     return tuple(
-        Step(what, len(part.ids), value) for (what, part), value in zip(way, values, strict=True) if value is not None
+        Step(what, len(part.ids), value) for (what, part), value in zip(path, values, strict=True) if value is not None
     )
 
 

@@ -1,48 +1,95 @@
-"""The page ``reports/compare.html``: whether a change matters, what it did, and why."""
+"""Write the page ``reports/compare.html``, and the text for a pull request."""
 
 import re
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from pixmill import pages
+from pixmill.core.files.writing import write_text
 from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
-from pixmill.experiments.compare.confusion import cell, changed_errors
 from pixmill.experiments.compare.metric_files import read_curves
-from pixmill.experiments.compare.rendering import content
-from pixmill.experiments.compare.sheet import ImageSelection
+from pixmill.experiments.compare.page_images import ImageSelection, choose_images
+from pixmill.experiments.compare.rendering import comparison_markdown, content
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.view import ImageRow, labels_of
-from pixmill.pages.chart import MAX_MATRIX_CLASSES
+from pixmill.pages.chart import READABLE, shade
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
-"""Of the badges; that of all other words warns."""
+"""Colours of badges by word; others have the colour of warnings."""
 
 _OWN_SCALE = frozenset({"log_loss", "coverage"})
-"""Metrics that would flatten all others: log loss has no upper limit, and coverage goes by the thresholds."""
+"""Metrics that are drawn to separate scales, since their intervals may be far wider than all others."""
 
-_CLASSES = 20
-"""Classes that are shown unfolded, those that changed most."""
+_MAX_CLASSES = 20
+"""Classes and slices shown unfolded, those with the largest changes."""
 
-_LISTED = 200
-"""Rows of a folded list."""
+_MAX_ROWS = 200
+"""Rows of a table of params or packages."""
 
-_PANELS = 6
-"""The most columns of ``curves.csv`` that are drawn."""
+_MAX_ERRORS = 40
+"""Cells in the list of errors."""
+
+_MAX_CURVES = 6
+"""Columns of ``curves.csv`` that are drawn."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of both confusion matrices.
+
+    Args:
+        actual: Actual class.
+        predicted: Predicted class.
+        base: Number of images in the base.
+        head: Number of images in the head.
+        depth: Depth of the colour, by the share of the row that changed.
+    """
+
+    actual: str
+    predicted: str
+    base: int
+    head: int
+    depth: int
+
+    @property
+    def difference(self) -> int:
+        """Head minus base."""
+        return self.head - self.base
+
+    @property
+    def kind(self) -> str:
+        """The colour: ``good`` or ``bad``."""
+        return "good" if (self.head > self.base) == (self.actual == self.predicted) else "bad"
+
+
+def write_reports(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write the page and the text for a pull request, and return their paths.
+
+    Args:
+        comparison: The comparison.
+        folder: Folder ``reports`` of the project, which must exist.
+    """
+    page, text = folder / "compare.html", folder / "compare.md"
+    write_text(text, comparison_markdown(comparison))
+    write_text(page, render_page(comparison, choose_images(comparison)))
+    return [page, text]
 
 
 def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
-    """Return the page as HTML that works offline: under 5 MB, whatever the number of images and classes.
+    """Return the page as self-contained HTML of at most 5 MB.
 
     Args:
-        comparison: What it shows. Its revisions are asked for ``plots/train/curves.csv``; what cannot be had is left
-            out.
-        chosen: Its images.
+        comparison: The comparison; ``plots/train/curves.csv`` is read from its revisions, if available.
+        chosen: Images to show.
     """
     made, numbers = content(comparison), comparison.numbers
     extents = _extents(made)
@@ -63,18 +110,18 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         "page.html",
         **made,
         colours=_COLOURS,
-        # The verdict stands before it as a badge.
+        # The badge in the heading states the verdict.
         lead=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
         labels=() if numbers is None else numbers.labels,
-        cell=None if numbers is None else partial(cell, numbers),
-        errors=[] if numbers is None else changed_errors(numbers),
+        cell=None if numbers is None else partial(_cell, numbers),
+        errors=[] if numbers is None else _changed_errors(numbers),
         **({} if numbers is None else _calibration(numbers)),
         dimensions=_dimensions(made["slices"]),
         interval=interval,
         own_scale=_OWN_SCALE,
-        n_classes=_CLASSES,
-        n_cells=MAX_MATRIX_CLASSES,
-        n_listed=_LISTED,
+        n_classes=_MAX_CLASSES,
+        n_cells=READABLE,
+        n_listed=_MAX_ROWS,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),
         labels_of=labels_of,
@@ -83,7 +130,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
 
 
 def _extents(made: dict[str, Any]) -> dict[str, float]:
-    """Return how far the scale of each group of intervals reaches from 0."""
+    """Return the largest absolute value on the scale of each group of intervals."""
     metrics, margin = made["metrics"], made["margin"] or 0
     groups = {
         "metrics": [it for name, it in metrics.items() if name not in _OWN_SCALE],
@@ -104,13 +151,13 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
 
 
 def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]], int, bool]]:
-    """Return of each dimension its name, its slices that changed most, how many others, and whether any did clearly."""
+    """Return each dimension, its most changed slices, the number of others, and whether any changed significantly."""
     found = []
     for dimension, members in groupby(slices, key=lambda row: row["dimension"]):
         rows = list(members)
         if dimension in VALUES:  # ranges go from low to high
             rows.sort(key=lambda row: -abs(row["accuracy"]["diff"]))
-        found.append((dimension, rows[:_CLASSES], len(rows) - _CLASSES, any(row["changed"] for row in rows)))
+        found.append((dimension, rows[:_MAX_CLASSES], len(rows) - _MAX_CLASSES, any(row["changed"] for row in rows)))
     return found
 
 
@@ -130,8 +177,23 @@ def _calibration(numbers: Numbers) -> dict[str, Markup | None]:
     }
 
 
+def _cell(numbers: Numbers, row: int, column: int) -> Cell:
+    before, after = (int(matrix[row, column]) for matrix in numbers.confusion)
+    images = max(1, *(int(matrix[row].sum()) for matrix in numbers.confusion))
+    return Cell(numbers.labels[row], numbers.labels[column], before, after, shade(abs(after - before) / images))
+
+
+def _changed_errors(numbers: Numbers) -> list[Cell]:
+    """Return the errors whose counts changed, the largest changes first."""
+    difference = numbers.confusion[1] - numbers.confusion[0]
+    np.fill_diagonal(difference, 0)
+    places = np.argwhere(difference)
+    order = np.argsort(-np.abs(difference[tuple(places.T)]), kind="stable")[:_MAX_ERRORS]
+    return [_cell(numbers, row, column) for row, column in places[order].tolist()]
+
+
 def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]]:
-    """Return title and chart of each column of both revisions' training curves."""
+    """Return title and chart of each column of the training curves."""
     revisions = {
         name: read_curves(None if revision is None else revision.read("plots/train/curves.csv"))
         for name, revision in (("base", before), ("head", after))
@@ -143,7 +205,7 @@ def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]
         if any(lines.values()):
             title = str(column).replace("_", " ")
             charts.append((title, pages.lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
-    return charts[:_PANELS]
+    return charts[:_MAX_CURVES]
 
 
 def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
@@ -154,6 +216,6 @@ def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
 
 
 def _reason(row: ImageRow) -> str:
-    """Return why an image is or was dropped; another version's reason may be unknown."""
+    """Return the reason why an image is or was dropped, as a phrase if this version knows it."""
     text = word(row["head_reason"] or row["base_reason"] or "")
     return {**REASONS, **straddling.REASONS}.get(text, pages.shorten(text).replace("_", " "))

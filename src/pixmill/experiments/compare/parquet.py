@@ -1,4 +1,4 @@
-"""Parquet of a revision, read within bounds: a megabyte of it can claim to be terabytes."""
+"""Read Parquet files of a revision within limits: a file of a megabyte may unpack to terabytes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -12,26 +12,26 @@ from pixmill.core.repository.documents import MalformedError
 from pixmill.images.compute import Loss, RowLimits, Service
 
 Kind = Literal["key", "text", "text?", "number", "number?", "flag?"]
-"""Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
+"""Kind of a column: ``key`` is a text without nulls, and unique in the column ``id``; ``?`` marks optional columns."""
 
 _TYPES = {"key": pa.string(), "text": pa.string(), "number": pa.float32(), "flag": pa.bool_()}
 _WORDS = {"key": "texts", "text": "texts", "number": "numbers", "flag": "true and false"}
 
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 12_000
-"""More rows than anyone labels images, and more columns than params allow classes."""
+"""Exceeds the number of classes that params allow."""
 
 MAX_BYTES = 512 << 20
-"""The most bytes of a file, and of its values."""
+"""Limit of a file's size, and of its unpacked size."""
 
 LIMITS = RowLimits(seconds=30, memory=2 << 30)
-"""Arrow reserves a gigabyte at once."""
+"""Limits of the reading process; Arrow alone reserves a gigabyte."""
 
 
 class TableReader:
-    """Read tables that a stranger may have made, in a process whose time and memory are limited.
+    """Read untrusted tables in a process with limited time and memory.
 
-    The process starts at once, and ends with the ``with`` block.
+    The process starts at the creation, and ends with the ``with`` block.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class TableReader:
         """Return a table as :func:`read_table` does.
 
         Raises:
-            MalformedError: It is no such table, or takes more time or memory than the limits allow.
+            MalformedError: The table is invalid, or exceeds the limits of time or memory.
         """
         if len(content) > MAX_BYTES:
             raise MalformedError(f"is larger than {MAX_BYTES >> 20} MiB")
@@ -67,15 +67,15 @@ def _read_each(rows: Sequence[tuple[bytes, Mapping[str, Kind]]]) -> list[pd.Data
 
 
 def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
-    """Return those columns of a table that are known; pandas' own metadata are ignored.
+    """Return the known columns of a table; pandas metadata is ignored.
 
     Args:
-        content: The file.
-        columns: Kinds by name; ``p_*`` stands for all that begin so.
+        content: Bytes of the Parquet file.
+        columns: Kinds by column name; ``p_*`` matches all names with this prefix.
 
     Raises:
-        MalformedError: It is no Parquet, too large, or columns are absent or of another kind.
-        MemoryError: It unpacks to more than there is memory.
+        MalformedError: The file is not Parquet or too large, or columns are absent or of another kind.
+        MemoryError: The table does not fit into memory.
     """
     try:
         table = _read(pq.ParquetFile(pa.BufferReader(content)), columns)
@@ -107,7 +107,7 @@ def _read(file: pq.ParquetFile, columns: Mapping[str, Kind]) -> pa.Table:
 
 
 def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
-    """Return the columns that are known, in the file's order, with the types that they are read as."""
+    """Return the known columns in the file's order, with the types to convert them to."""
     names: list[str] = schema.names
     kinds = {name: columns.get(name) or columns.get("p_*" if name.startswith("p_") else "") for name in names}
     if lacking := sorted(

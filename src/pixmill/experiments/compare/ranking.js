@@ -8,7 +8,7 @@ const status = document.querySelector('#shown');
 const key = (row, place) => row.cells[place].dataset.value ?? row.cells[place].textContent.trim();
 const compare = (one, other) => {
   if (one === other) return 0;
-  if (one === '' || other === '') return one === '' ? 1 : -1; // what is unknown comes last
+  if (one === '' || other === '') return one === '' ? 1 : -1; // unknown values come last
   const numbers = [Number(one), Number(other)];
   return numbers.some(Number.isNaN) ? one.localeCompare(other) : numbers[0] - numbers[1];
 };

@@ -1,4 +1,4 @@
-"""All models of a project, best first on validation: which are significantly worse than the best."""
+"""Rank all models of a project by validation, and test which are significantly worse than the best."""
 
 import shlex
 from collections import defaultdict
@@ -28,38 +28,38 @@ from pixmill.experiments.compare.recorded_sweeps import RecordedSweep
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import TrainedModel, read_models
-from pixmill.experiments.compare.training_files import NO_ORIGIN, SEED
+from pixmill.experiments.compare.training_files import NOT_OF_MODEL, SEED
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import group_numbers, group_weights, weighted_scores
 
 _DRAWS = 1000
-"""Bootstrap draws: they settle a table of hundreds of models within seconds."""
+"""Bootstrap draws; a table of hundreds of models takes seconds."""
 
 _DIGITS = 12
-"""Values are rounded to as many: equal ones may differ by 1e-17, as they are sums in another order."""
+"""Digits of rounded values: equal values may differ by 1e-17, as sums in another order."""
 
-_SEEDS = 5
-"""Seeds from which on the luck of a training is resampled, too: fewer tell too little of it."""
+_MIN_SEEDS = 5
+"""Seeds from which on trainings are resampled, too: fewer do not show their variance."""
 
 Seeds = Literal["one", "many", "same"]
 
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A row: a model, by one training or by several that differ in their seed alone.
+    """A row: a model with one training, or several that differ only in their seed.
 
     Args:
-        model: The training that stands for it: of several the median on validation, of two the worse.
-        trainings: All of them with their values on validation, best first.
-        seeds: ``many`` trainings, or ``one``; ``same`` where the seed decides nothing.
-        params: Those in which the rows differ and that its model uses, by dotted name.
-        n: Validation images.
-        value: ``compare.metric`` on validation, the mean of its trainings; ``None`` where it has no place in the table.
-        low: The lower limit; from five seeds on for new seeds, too.
-        high: The upper limit.
-        gap: Its distance from the first row.
-        why: Why it cannot be compared with the others; ``None`` if it can.
+        model: Representative training: the median on validation, or the worse of two.
+        trainings: All trainings with their values on validation, best first.
+        seeds: ``many`` trainings, or ``one``; ``same`` if the seed has no effect.
+        params: Used params in which the rows differ, by dotted name.
+        n: Number of validation images.
+        value: Mean of ``compare.metric`` on validation over the trainings; ``None`` outside the table.
+        low: Lower limit of the interval; with five or more seeds it includes the variance of new seeds.
+        high: Upper limit of the interval.
+        gap: Difference from the first row.
+        why: Reason why the model cannot be compared with the others; ``None`` if it can.
     """
 
     model: TrainedModel
@@ -75,19 +75,19 @@ class RankedModel:
 
     @property
     def used(self) -> TrainedModel | None:
-        """Its training that is in use, if one is."""
+        """The training that is in use, if any."""
         return next((each for each in (self.model, *(model for model, _ in self.trainings)) if each.in_use), None)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The one comparison on the test split: of the first row with what is in use, unless it is the same.
+    """The comparison of the first row with the model in use on the test split.
 
     Args:
-        base: What it is compared with, for people.
-        head: The training that is compared, for people.
+        base: Display name of the model in use.
+        head: Display name of the training.
         sentence: The verdict.
-        command: What tells more.
+        command: Command that shows the full comparison.
     """
 
     base: str
@@ -98,21 +98,21 @@ class Planned:
 
 @dataclass(frozen=True)
 class Ranking:
-    """All models, best first.
+    """A ranking of models.
 
     Args:
         metric: ``compare.metric``.
-        confidence: Level of the limits.
-        rows: Best first.
-        others: Those that cannot be compared with them, newest first.
-        planned: The comparison of the first row on the test split; ``None`` without rows, and if it is in use.
-        left_out: Whether there are older ones, in neither.
-        limit: How many runs, and how many experiments, were read at most.
-        notes: What else there is to know, one sentence each.
-        without_runs: Why only experiments were compared, as a sentence, if MLflow could not be read.
-        command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
-        commits: What the address of a commit's page begins with; ``None`` if unknown.
-        sweeps: Sweeps, newest first; their trials have no place in the table.
+        confidence: Level of the intervals.
+        rows: Comparable models, best first.
+        others: Models that cannot be compared with them, newest first.
+        planned: Comparison of the first row on the test split; ``None`` without rows, or if that model is in use.
+        left_out: Whether older models were not read.
+        limit: Maximum number of runs, and of experiments, that were read.
+        notes: Further sentences for the reader.
+        without_runs: Sentence with the reason why only experiments were compared; ``None`` if MLflow was read.
+        command: Command that serves MLflow's pages on this machine; ``None`` if a server does, or without runs.
+        commits: URL prefix of commit pages; ``None`` if unknown.
+        sweeps: Sweeps, newest first; their trials are not in the table.
     """
 
     metric: str
@@ -130,7 +130,7 @@ class Ranking:
 
     @property
     def equal(self) -> int:
-        """How many rows have the same value as the first."""
+        """The number of rows with the value of the first."""
         return sum(row.value == self.rows[0].value for row in self.rows)
 
 
@@ -144,13 +144,13 @@ def compare_runs(
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
 
-    They are measured on the validation images that most of them have, with the labels of the newest. Trainings that
-    differ in ``train.seed`` alone are one model.
+    They are measured on the validation images that most of them share, with the labels of the newest. Trainings that
+    differ only in ``train.seed`` are one model.
 
     Args:
-        workspace: The project's workspace.
-        params: Its params: those in ``compare`` and ``evaluate``, and the classes.
-        limit: How many runs, and how many experiments, are read at most. Default: 500.
+        workspace: Workspace of the project.
+        params: Params of the project; ``compare``, ``evaluate`` and ``classes`` are used.
+        limit: Maximum number of runs, and of experiments, to read.
         since: Seconds since 1970; older ones are left out.
         all_projects: Whether to read the runs of all projects in this MLflow.
 
@@ -172,17 +172,24 @@ def compare_runs(
         if manifest is None or not truth.ids.isin(manifest["id"]).all():
             manifest = next(read_each(workspace, [newest.revision])).manifest
         if manifest is None:
-            notes.append("No manifest of the split can be had, so near-duplicates count as independent images.")
+            notes.append("No manifest of the split is available, so near-duplicates count as independent images.")
         changed = max(int(np.sum(each.actual != truth.actual)) for each in answers.values())
         if changed:
             images = count(changed, "validation image has", "validation images have")
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = rank_models(compared, answers, truth, groups, params)
+        rows, undefined = rank_models(
+            compared,
+            answers,
+            truth,
+            groups,
+            metric=params.compare.metric,
+            confidence=params.evaluate.confidence,
+        )
         others += undefined
     if rows and base is not None and not rows[0].used:
-        planned = _plan(base, rows[0], manifest, params)
+        planned = _compare_on_test(base, rows[0], manifest, params)
     shown = with_params(rows, sorted(others, key=lambda row: -row.model.started))
     return Ranking(
         params.compare.metric,
@@ -205,18 +212,22 @@ def rank_models(
     answers: Mapping[str, SplitAnswers],
     truth: SplitAnswers,
     groups: npt.NDArray[np.intp],
-    params: Params,
+    *,
+    metric: str,
+    confidence: float,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
-    """Return the rows, best first and of equal ones that in use, and the models for which the metric is undefined.
+    """Return the rows, best first, and the models for which the metric is undefined.
+
+    The model in use precedes models of equal value.
 
     Args:
-        models: The models; those of the same recipe are one row.
-        answers: What each answers on the validation images, by revision.
-        truth: Those images with the labels that count.
-        groups: Each image's group, which are resampled whole.
-        params: Those in ``compare`` and ``evaluate`` are used.
+        models: Models; those of the same recipe are one row.
+        answers: Predictions of the validation images, by revision.
+        truth: The same images with the labels that count.
+        groups: Group of each image; groups are resampled whole.
+        metric: Metric to rank by.
+        confidence: Level of the intervals.
     """
-    metric, confidence = params.compare.metric, params.evaluate.confidence
     number = int(groups.max()) + 1
     weights = [*group_weights(number, _DRAWS)]
     recipes: dict[str, list[tuple[float, TrainedModel]]] = defaultdict(list)
@@ -251,7 +262,7 @@ def rank_models(
             )
         )
         drawn.append(column)
-        hashes.append(hash_answers([_decisive(metric, truth.actual, values) for values in given], groups))
+        hashes.append(hash_answers([_deciding_values(metric, truth.actual, values) for values in given], groups))
     if not rows:
         return [], others
 
@@ -277,14 +288,14 @@ def measure(
     groups: npt.NDArray[np.intp],
     weights: Sequence[npt.NDArray[np.float64]] = (),
 ) -> tuple[float | None, npt.NDArray[np.float64]]:
-    """Return a metric, ``None`` where it is undefined, and its value with each of the weights of the groups.
+    """Return a metric, ``None`` if it is undefined, and its values with weighted groups.
 
     Args:
-        metric: Its name.
+        metric: Name of the metric.
         actual: True class indices, shape (images,).
         values: Probabilities, shape (images, classes).
-        groups: Each image's group, shape (images,).
-        weights: Of the groups, each of shape (groups, draws). Default: none.
+        groups: Group of each image, shape (images,).
+        weights: Weights of the groups, each of shape (groups, draws). Default: none.
     """
     ones = np.ones((int(groups.max()) + 1, 1))
     areas = metric in ("roc_auc", "pr_auc")
@@ -294,23 +305,24 @@ def measure(
 
 
 def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
-    """Return the draws of the mean of several trainings; of five or more, each draw resamples the trainings, too.
+    """Return the draws of the mean of several trainings; with five or more, each draw resamples the trainings, too.
 
-    Rows at different places draw their trainings independently: the luck of one tells nothing of that of another.
-
-    A draw takes one training fewer than there are, which makes the variance of the mean unbiased (Rao and Wu,
-    "Resampling Inference with Complex Survey Data", Journal of the American Statistical Association 83, 1988).
+    ``place`` seeds the draws, so that rows resample their trainings independently. A draw takes one training fewer than
+    there are, which makes the variance of the mean unbiased (Rao and Wu, "Resampling Inference with Complex Survey
+    Data", Journal of the American Statistical Association 83, 1988).
     """
     drawn, number = np.stack(columns), len(columns)
     weights = np.full(drawn.T.shape, 1 / number)
-    if number >= _SEEDS:
+    if number >= _MIN_SEEDS:
         generator = np.random.Generator(np.random.PCG64(place))
         weights = generator.multinomial(number - 1, weights[0], size=len(weights)) / (number - 1)
     return np.asarray((drawn.T * weights).sum(axis=1))
 
 
-def _decisive(metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return what a metric depends on of each image's answer, in one column or several."""
+def _deciding_values(
+    metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the part of each image's prediction that a metric depends on, in one or more columns."""
     predicted = values.argmax(axis=1)
     if metric in ("accuracy", "balanced_accuracy"):
         return np.asarray(predicted == actual, np.float64)
@@ -321,7 +333,7 @@ def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
     if len(models) > 1:
         return "many"
     model = models[0]
-    # The logistic head is the one minimum of its loss.
+    # The loss of a logistic head has one minimum.
     fixed = (model.params.get("train.model"), model.params.get("train.features.head")) == ("features", "logistic")
     return "same" if fixed or len(model.seeds) > 1 else "one"
 
@@ -330,7 +342,7 @@ def _unranked(model: TrainedModel, why: str) -> RankedModel:
     return RankedModel(model, seeds=_count_seeds([model]), why=why)
 
 
-def _plan(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:
+def _compare_on_test(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:
     try:
         numbers = compare_numbers(base, as_revision(row.model, manifest), params.compare, params.evaluate)
         _, sentence = give_verdict(numbers)
@@ -342,19 +354,19 @@ def _plan(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, param
 
 
 def with_params(rows: Sequence[RankedModel], others: Sequence[RankedModel] = ()) -> list[RankedModel]:
-    """Return the rows, then the others, with those params in which the rows differ and that a row's own model uses.
+    """Return the rows and the others, each with the used params in which the rows differ.
 
     Args:
         rows: The rows.
-        others: Those that do not decide which params these are, unless there are no rows.
+        others: Further models; they decide which params differ only without rows.
     """
-    deciding = [row.model for row in rows or others]
-    names = {name for model in deciding for name in model.params if name not in model.unused} - {SEED}
+    compared = [row.model for row in rows or others]
+    names = {name for model in compared for name in model.params if name not in model.unused} - {SEED}
     different = [
         name
         for name in sorted(names)
-        if not name.startswith(NO_ORIGIN)
-        and any(model.params.get(name, ...) != deciding[0].params.get(name, ...) for model in deciding)
+        if not name.startswith(NOT_OF_MODEL)
+        and any(model.params.get(name, ...) != compared[0].params.get(name, ...) for model in compared)
     ]
 
     def given(model: TrainedModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A ranking of models as text for a terminal, as the page ``reports/runs.html`` and as JSON."""
+"""A ranking of models as terminal text, JSON, and the page ``reports/runs.html``."""
 
 import json
 import shlex
@@ -13,13 +13,13 @@ from pixmill.pages import render_page
 from pixmill.pages.text import render_sentence, render_text
 from pixmill.tracking.run_lookup import MlflowRun
 
-_WIDE = 120
-"""Characters of a line on a terminal."""
+_MAX_WIDTH = 120
+"""Characters per terminal line."""
 
 
 def ranking_text(ranking: Ranking) -> str:
-    """Return the table as plain text, at most 120 characters wide, with the params in which each model differs."""
-    return render_text("pixmill.experiments.compare", "ranking.txt", width=_WIDE, **page_content(ranking))
+    """Return the table as plain text of at most 120 characters per line, with the params that differ."""
+    return render_text("pixmill.experiments.compare", "ranking.txt", width=_MAX_WIDTH, **page_content(ranking))
 
 
 def render_ranking(ranking: Ranking) -> str:
@@ -29,7 +29,7 @@ def render_ranking(ranking: Ranking) -> str:
 
 
 def page_content(ranking: Ranking) -> dict[str, Any]:
-    """Return what the templates of a ranking name, for pages that extend ``ranking.html``."""
+    """Return the variables of ``ranking.html`` and of pages that extend it."""
     return {
         "ranking": ranking,
         "metric": METRIC_NAMES[ranking.metric],
@@ -62,7 +62,7 @@ def ranking_json(ranking: Ranking) -> str:
 
 
 def summary(ranking: Ranking) -> str:
-    """Return the result in a sentence."""
+    """Return the result as a sentence."""
     content = {"ranking": ranking, "metric": METRIC_NAMES[ranking.metric]}
     return render_sentence("pixmill.experiments.compare", "ranking_summary.txt", **content)
 

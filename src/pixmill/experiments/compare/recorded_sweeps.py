@@ -1,4 +1,4 @@
-"""Sweeps in MLflow, each with its trials."""
+"""Read sweeps with their trials from MLflow."""
 
 import json
 from collections.abc import Mapping
@@ -9,21 +9,20 @@ from pixmill.core.errors import PixmillError
 from pixmill.tracking.run_lookup import MlflowRun, RunReader
 
 SWEEP_FILE = "sweep.json"
-"""Where a sweep's run has what ``pixmill sweep --json`` prints."""
+"""Artifact of a sweep's run with the output of ``pixmill sweep --json``."""
 
-_MOST = 20
-"""Sweeps that are listed."""
+_MAX_SWEEPS = 20
 
 
 @dataclass(frozen=True)
 class RecordedSweep:
-    """A sweep.
+    """A sweep in MLflow.
 
     Args:
-        run: Its run.
-        metric: What decided.
-        summary: The result in a sentence.
-        trials: The complete trials, best first: ``number``, ``value``, ``worse`` and ``params`` of each.
+        run: Run of the sweep.
+        metric: Metric that ranked the trials.
+        summary: The result as a sentence.
+        trials: Complete trials, best first: ``number``, ``value``, ``worse`` and ``params`` of each.
     """
 
     run: MlflowRun
@@ -33,17 +32,17 @@ class RecordedSweep:
 
 
 def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
-    """Return the newest sweeps; those whose result was not recorded, as of one that runs, are left out.
+    """Return the newest 20 sweeps with a recorded result.
 
     Args:
-        reader: Reads MLflow.
-        chosen: Which, as :meth:`.RunReader.list_sweeps` takes it.
+        reader: Reader of MLflow.
+        chosen: Filters of :meth:`.RunReader.list_sweeps`.
 
     Raises:
         PixmillError: MLflow does not respond.
     """
     found = []
-    for run in reader.list_sweeps(_MOST, **chosen):
+    for run in reader.list_sweeps(_MAX_SWEEPS, **chosen):
         try:
             content = reader.read(run, SWEEP_FILE)
             document = json.loads(content or b"")
@@ -59,5 +58,5 @@ def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
             )
             found.append(RecordedSweep(run, str(document["metric"]), str(document["summary"]), trials))
         except (PixmillError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
-            continue  # Its files may be where this machine has no access.
+            continue  # The artifact store may be inaccessible from this machine.
     return found

@@ -1,4 +1,4 @@
-"""A comparison as text for a terminal, and as Markdown for a comment on a pull request."""
+"""A comparison as terminal text, and as Markdown for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -19,48 +19,47 @@ from pixmill.pages.text import render_text
 if TYPE_CHECKING:
     import jinja2
 
-LIMIT = 64_000
-"""Bytes; GitHub refuses a comment of more than 65,536 characters."""
+MAX_BYTES = 64_000
+"""Size of the Markdown; GitHub rejects a comment of more than 65,536 characters."""
 
-_MOST = 6
-"""Rows or lines of a kind on a terminal."""
+_MAX_ROWS = 6
+"""Rows per table or list in terminal text."""
 
 _SIZES = ((20, 300), (10, 200), (3, 100), (1, 50))
-"""Rows of a kind, and letters of a line, in Markdown: tried in this order until it is short enough."""
+"""Rows per table and characters per line in Markdown, tried in order until the text is short enough."""
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]")
-"""What Markdown reads as markup within a line."""
+"""Markdown markup within a line."""
 
 _BLOCK = re.compile(r"^(\d*)([#+=.)-])")
-"""What begins a heading or a list."""
+"""Start of a Markdown heading or list."""
 
 _LINKING = re.compile(
     r"""[@#!%&~$^](?=[\w"'.?&-])|:(?=//|[\w+-]+:)|\[(?=\w+:)|\bGH-(?=\d)|\bwww(?=\.)""", re.IGNORECASE
 )
-"""What begins a mention, a reference, a link or an emoji on GitHub or GitLab, where a backslash does not stop it."""
+"""Start of a mention, reference, link or emoji on GitHub or GitLab, which a backslash does not escape."""
 
 _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
-"""An address that leads somewhere on other machines, too."""
+"""A URL that is not local to this machine."""
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Return plain text: verdict first, then the gate and all that differs, in lines of at most 100 columns."""
-    return render_text("pixmill.experiments.compare", "comparison.txt", most=_MOST, **content(comparison))
+    """Return plain text: verdict, gate, and all differences, with at most 100 characters per line."""
+    return render_text("pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, **content(comparison))
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """Return Markdown: verdict first, less detail the more there is, never more than 64,000 bytes of UTF-8.
+    """Return Markdown of at most 64,000 bytes, shortened as far as necessary.
 
-    Whatever comes from data (names of classes, files, params, commits) is escaped: it can neither add markup nor
-    mention a person nor lead anywhere.
+    Names of classes, files, params and commits are escaped: they cannot add markup, mentions or links.
     """
     made = content(comparison)
     texts = (_markdown(made, most, letters) for most, letters in _SIZES)
-    return next(text for text in texts if len(text.encode("utf-8")) <= LIMIT)
+    return next(text for text in texts if len(text.encode("utf-8")) <= MAX_BYTES)
 
 
 def content(comparison: Comparison) -> dict[str, Any]:
-    """Return the view, and what the templates call."""
+    """Return the variables and functions of the templates."""
     made = view(comparison)
     sides = [side["recorded"] for side in (made["base"], made["head"]) if side and side["recorded"]]
     recorded = [name for name in RECORDED if any(side[name] is not None for side in sides)]
@@ -68,18 +67,18 @@ def content(comparison: Comparison) -> dict[str, Any]:
 
 
 def metric_name(name: str) -> str:
-    """Return what people call a metric, within a sentence."""
+    """Return the display name of a metric, within a sentence."""
     return METRIC_NAMES.get(name, re.sub(r"^top_(\d+)_", r"top-\1 ", name))
 
 
 def escape(text: str, letters: int) -> str:
-    """Return text that shows as it is: on one line, without markup, mentions and links.
+    """Return Markdown that shows a text literally: on one line, without markup, mentions and links.
 
     Args:
-        text: Such as the name of a class.
-        letters: How many are kept.
+        text: Text, such as the name of a class.
+        letters: Number of characters to keep.
     """
-    # A space without width separates the sign from what it would refer to.
+    # A zero-width space separates the sign from the name it would refer to.
     harmless = _LINKING.sub("\\g<0>\u200b", printable(shorten(text, letters)))
     return _SPECIAL.sub(r"\\\g<0>", html.escape(harmless, quote=False))
 

@@ -1,4 +1,4 @@
-"""Both revisions of a comparison, read from Git, DVC or MLflow, without a checkout."""
+"""Read revisions from Git, DVC or MLflow, without a checkout."""
 
 import io
 import re
@@ -30,7 +30,7 @@ _IN_MLFLOW = ("models:/", "runs:/")
 _METRICS = "plots/evaluate/full.json"
 
 WEIGHTS_FILE = "artifacts/train/model.weights.h5"
-"""Whose hash leads to the run that trained the model."""
+"""File whose hash identifies the run that trained the model."""
 
 _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     "predictions": (
@@ -55,45 +55,45 @@ _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     ),
     "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),
 }
-"""The tables of a revision by its fields: their path, and the kinds of those columns that are of use."""
+"""Tables of a revision by field: path, and kinds of the columns to read."""
 
 
 def read_revisions(
     workspace: Workspace, base: str | None = None, head: str | None = None
 ) -> tuple[Revision | None, Revision]:
-    """Read what is compared.
+    """Read the base and the head of a comparison.
 
-    Large files are not fetched. What neither DVC's cache nor its remote delivers is ``None``, with a sentence in
-    :attr:`Revision.missing`; so is the run, where MLflow does not respond.
+    Large files are not fetched. A table that neither DVC's cache nor its remote has is ``None``, with a sentence in
+    :attr:`Revision.missing`; so is the run if MLflow does not respond.
 
     Args:
-        workspace: The project's workspace.
-        base: A commit, branch, tag or DVC experiment, ``workspace``, ``runs:/<run id>``, or a model in MLflow as in
+        workspace: Workspace of the project.
+        base: Commit, branch, tag or DVC experiment, ``workspace``, ``runs:/<run id>``, or a model in MLflow as in
             :func:`pixmill.tracking.model_lookup.resolve`. Default: as in
             :func:`pixmill.experiments.compare.git_revisions.choose`; HEAD, if the head is in MLflow.
-        head: Likewise; default: the workspace.
+        head: Name of the same form; default: the workspace.
 
     Returns:
         Base and head; no base if the head is the first commit.
 
     Raises:
-        PixmillError: A name is unknown or ambiguous, or this clone does not reach back far enough.
+        PixmillError: A name is unknown or ambiguous, or the history of this clone is too short.
     """
     if not any(name and name.startswith(_IN_MLFLOW) for name in (base, head)):
         before, after = choose(workspace.root, base, head)
         with _open_sources(workspace) as sources:
             first = None if before is None else _of_revision(before, sources)
             return first, _of_revision(after, sources)
-    one, other = read_each(workspace, (base or "HEAD", head or WORKSPACE))
-    return one, other
+    first, second = read_each(workspace, (base or "HEAD", head or WORKSPACE))
+    return first, second
 
 
 def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
     """Yield the revision of each name, as :func:`read_revisions` reads it.
 
     Args:
-        workspace: The project's workspace.
-        names: As in :func:`read_revisions`.
+        workspace: Workspace of the project.
+        names: Names as in :func:`read_revisions`.
 
     Raises:
         PixmillError: A name is unknown or ambiguous.
@@ -107,21 +107,21 @@ def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
 
 
 def read_base(workspace: Workspace) -> Revision | None:
-    """Return what is in use: the champion in MLflow's registry, else the main branch, else the last commit."""
+    """Return the model in use: the champion in MLflow's registry, else the main branch, else the last commit."""
     champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
     for name in (champion, main_branch(workspace.root) or "HEAD"):
         try:
             return next(read_each(workspace, [name]))
         except PixmillError:
-            continue  # There is no such model, or no commit yet.
+            continue  # No such model, or no commit yet.
     return None
 
 
 @dataclass
 class _Sources:
-    """Where revisions come from: Git, DVC and MLflow.
+    """Open sources of revisions: Git, DVC and MLflow.
 
-    ``trees`` holds where the images of runs are, by the hash of their splits: to find one may take a second.
+    ``trees`` caches the tree with the images of a run by the hash of its split, since a search may take a second.
     """
 
     store: DvcStore
@@ -142,10 +142,10 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     found = _Documents(revision.name, tree.read, tree.faults, lambda: tree.remake)
     if not found.stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
-    missing += [outdated] if (outdated := _caution(tree, found.stages)) else []
+    missing += [outdated] if (outdated := _outdated(tree, found.stages)) else []
     tables = read_tables(tree, missing, sources.tables) if found.stages else {}
     metrics = found.metrics(missing) if found.stages else None
-    # First the run, whose hash is in the folder that may not be had.
+    # Tables first: one that is unavailable explains a missing hash of the weights.
     run = _run_of(tree, sources.runs, missing) if found.stages else None
     return revision_of(
         tree,
@@ -164,9 +164,9 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
     """Return the revision of a tree.
 
     Args:
-        tree: Its files.
-        missing: What could not be read.
-        found: The fields of :class:`Revision` that were read.
+        tree: Files of the revision.
+        missing: Sentences about files that could not be read.
+        found: Fields of :class:`Revision` that were read.
     """
     revision = tree.revision
     return Revision(
@@ -181,7 +181,7 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
 
 
 class _Documents:
-    """The small files of a revision; what is wrong with one is added to ``faults``, by its path."""
+    """The small files of a revision; the fault of a malformed file is added to ``faults`` by its path."""
 
     def __init__(
         self, revision: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: Callable[[], str]
@@ -191,14 +191,14 @@ class _Documents:
         self.stages: Stages = self._of("dvc.lock", read_stages) or {}
 
     def metrics(self, missing: list[str]) -> dict[str, Any] | None:
-        """Return the figures of evaluate."""
+        """Return the metrics of evaluate."""
         figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
         if figures is None and _METRICS not in self._faults:
             missing.append(f"{self._revision} has no readable {_METRICS}.")
         return figures
 
     def describe_faults(self) -> tuple[str, ...]:
-        """Return what is wrong, one sentence for each file."""
+        """Return one sentence for each malformed file."""
         return tuple(
             _describe_fault(path, fault, self._revision, self._remake()) for path, fault in self._faults.items()
         )
@@ -218,7 +218,7 @@ def _params(content: bytes) -> str:
 
 
 def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
-    """Return the revision of a run, by the files that were logged with it; its images by its data's hash in DVC."""
+    """Return the revision of a run from its logged files; its images are found by the hash of its data in DVC."""
     run, title = _resolve(workspace, name, sources.runs)
     faults: dict[str, str] = {}
     found = _Documents(name, lambda path: sources.runs.read(run, path), faults, lambda: "dvc repro")
@@ -262,7 +262,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
 
 
 def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRun, str]:
-    """Return the run that a name in MLflow stands for, and the name for people."""
+    """Return the run of a name in MLflow, and its display name."""
     if match := re.fullmatch(r"runs:/([^/]+)(?:/[^/]+)?/?", name):
         run = runs.get(match[1])
         return run, f"run {run.name} ({run.id[:8]})"
@@ -278,13 +278,13 @@ def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRu
     return runs.get(found.run), title
 
 
-def _caution(tree: Tree, stages: Stages) -> str:
-    """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
+def _outdated(tree: Tree, stages: Stages) -> str:
+    """Return a sentence if the results are older than the inputs, otherwise an empty string."""
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
         changed = find_changed_input(stages, tree.read)
     except MalformedError:
-        changed = None  # told where the file is read
+        changed = None  # reported by the reader of the file
     if changed:
         return f"{earlier}: {changed} has changed since; to update them: {tree.remake}."
     if stage := first_outdated(stages):
@@ -295,7 +295,7 @@ def _caution(tree: Tree, stages: Stages) -> str:
 def read_tables(
     tree: Tree, missing: list[str], reader: TableReader, names: tuple[str, ...] = tuple(_TABLES)
 ) -> dict[str, Any]:
-    """Return the tables that can be had; for the others there is a sentence for each reason."""
+    """Return the available tables; add a sentence to ``missing`` for each reason why others are not."""
     tables: dict[str, Any] = {}
     reasons: dict[str, list[str]] = {}
     for name in names:
@@ -324,13 +324,13 @@ def _table(content: bytes, name: str, faults: dict[str, str], reader: TableReade
 
 
 def read_predictions(content: bytes) -> pd.DataFrame:
-    """Return a ``predictions.parquet`` of the project's own runs and experiments.
+    """Parse a ``predictions.parquet`` of the project's own runs and experiments.
 
     Args:
-        content: The file's bytes.
+        content: Bytes of the file.
 
     Raises:
-        MalformedError: It is no such table, or holds probabilities before calibration.
+        MalformedError: The table is invalid, or its probabilities are not calibrated.
     """
     table = read_table(content, _TABLES["predictions"][1])
     _check_calibrated(content)
@@ -343,12 +343,12 @@ def _check_calibrated(content: bytes) -> None:
 
 
 def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:
-    """Return what is wrong with a file as a sentence, with the command that helps."""
+    """Return a sentence with the fault of a file and the command that repairs it."""
     stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
     if stage and fault.startswith(TOO_LARGE):
         return f"{path} of {revision} {fault}, which is more than compare reads."
-    helps = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
-    return f"{path} of {revision} {fault}; {helps}."
+    remedy = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
+    return f"{path} of {revision} {fault}; {remedy}."
 
 
 def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None:
@@ -372,7 +372,7 @@ def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
 
 
 def _reader(store: DvcStore, commit: str | None, data: Tree | None) -> Callable[[str], bytes | None]:
-    """Return what reads the code of a commit, and the images of another with the same data."""
+    """Return a reader of files: code from a commit, images from a tree with the same data."""
     code = commit and Tree(store, GitRevision(commit, commit, commit, commit))
 
     def read(path: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The validation images that most models share, and what each model answers on them."""
+"""Find the validation images that most models share, and each model's predictions of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ import pandas as pd
 
 from pixmill.core.words import count, join_names
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.numbers import LISTED, SplitAnswers, classes_of, split_answers
+from pixmill.experiments.compare.numbers import MAX_CLASSES, SplitAnswers, classes_of, split_answers
 from pixmill.experiments.compare.trained_models import TrainedModel
 
 
 def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
-    """Return a model as one side of a comparison of predictions.
+    """Return a model as a revision.
 
     Args:
-        model: The model.
-        manifest: The images of its split, if they are known.
+        model: Model with predictions.
+        manifest: Manifest of its split, if known.
     """
     return Revision(model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest)
 
@@ -24,14 +24,14 @@ def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Re
 def share_validation(
     models: Sequence[TrainedModel], classes: Sequence[str]
 ) -> tuple[dict[str, SplitAnswers], dict[str, str]]:
-    """Return the models' answers on the images that most of them have in validation, and why others have none.
+    """Return the models' predictions of the validation images that most of them share.
 
     Args:
-        models: The models; of two sets of images that are as frequent, the first counts, and the model in use last.
-        classes: The project's; models of other classes count only where none has these.
+        models: Models; of equally frequent sets of images, that of the first model counts, and the model in use last.
+        classes: Classes of the project; models with other classes count only if none has these.
 
     Returns:
-        By :attr:`TrainedModel.revision`: the answers, all on the same images, and the reasons.
+        By :attr:`TrainedModel.revision`: predictions of the same images, and the reasons why other models have none.
     """
     found: dict[str, tuple[tuple[str, ...], SplitAnswers]] = {}
     reasons: dict[str, str] = {}
@@ -59,7 +59,7 @@ def share_validation(
 
 
 def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
-    """Return a model's classes, sorted, and its answers on its own validation split."""
+    """Return a model's sorted classes, and its predictions of its validation split."""
     if model.fault:
         raise NotComparableError(model.fault)
     revision = as_revision(model)
@@ -72,7 +72,7 @@ def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
 
 def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:
     alone = [
-        f"only {who} {join_names([label for label in mine if label not in theirs], LISTED)}"
+        f"only {who} {join_names([label for label in mine if label not in theirs], MAX_CLASSES)}"
         for who, mine, theirs in (("it has", own, others), ("the others have", others, own))
         if {*mine} - {*theirs}
     ]

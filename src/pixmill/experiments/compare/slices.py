@@ -1,4 +1,4 @@
-"""The difference in accuracy on each slice of the common test images: by class, origin and what was measured."""
+"""Compare accuracy on slices of the common test images: by class, source, given split, colour mode and measurement."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -12,20 +12,20 @@ from pixmill.metrics.paired_accuracy import accuracy_differences
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.significance import holm
 
-FEWEST = 10
-"""Clusters that a slice needs to be tested: with fewer the test has no power, and each test weakens the others."""
+MIN_CLUSTERS = 10
+"""Clusters that a test needs: smaller slices have no power, and each test costs the others power."""
 
 _TEXTS = {"source": "source", "given_split": "given split", "mode": "colour mode"}
-"""Columns of the manifest whose values are slices, and what people call them."""
+"""Columns of the manifest whose values are slices, and their display names."""
 
 VALUES = ("class", *_TEXTS.values())
-"""The dimensions whose slices are values; those of all others are ranges."""
+"""Dimensions whose slices are values; slices of measurements are ranges."""
 
-_MOST = 100
-"""Values of such a column that are slices, those with most images: whoever made the head may write any number."""
+_MAX_VALUES = 100
+"""Most frequent values of a column that are slices; an untrusted manifest may have any number."""
 
 _Cut = tuple[str, Sequence[str], npt.NDArray[np.integer]]
-"""A dimension, the names of its slices, and each image's slice by its place among them: -1 if it is in none."""
+"""A dimension, the names of its slices, and the index of each image's slice (-1: none)."""
 
 
 def compare_slices(
@@ -38,25 +38,25 @@ def compare_slices(
     *,
     confidence: float,
 ) -> tuple[SliceNumbers, ...]:
-    """Compare both models on each slice of the common test images, as far as the manifest tells.
+    """Compare both models on each slice of the common test images.
 
-    Slices are the classes, sources, given splits and colour modes, and the quarters by each measurement, whose bounds
-    are values of these images. A dimension is left out if all images that have it are alike.
+    Slices are classes, sources, given splits, colour modes, and the quarters of each measurement, bounded by values of
+    these images. A dimension with a single slice is left out.
 
-    The test is :func:`pixmill.metrics.paired_accuracy.sign_flip_test` over clusters. Which slices are tested follows
-    from their size alone, never from the models' answers, so Holm's method holds.
+    The test is :func:`pixmill.metrics.paired_accuracy.sign_flip_test` over clusters. Slices are selected for testing by
+    size only, never by predictions, so Holm's method is valid.
 
     Args:
         actual: Class indices, shape (images,).
-        right: Whether base and head are right on each image.
-        clusters: Each image's cluster.
-        manifest: The head's.
-        ids: The images.
-        labels: The classes.
-        confidence: Level of the limits.
+        right: Masks of correct predictions of base and head, shape (images,).
+        clusters: Cluster of each image.
+        manifest: Manifest of the head; without it, only classes are compared.
+        ids: Ids of the images.
+        labels: Classes.
+        confidence: Level of the intervals.
 
     Returns:
-        The slices by dimension; those of a measurement from low to high, others by name.
+        Slices by dimension; those of a measurement from low to high, others by name.
     """
     group_of = group_numbers(clusters)
     found = []
@@ -69,15 +69,15 @@ def compare_slices(
         groups, differences = accuracy_differences(*right, group_of, chosen, confidence=confidence)
         for place, images, count, row in zip(there, np.bincount(slice_of), groups, differences, strict=True):
             found.append((dimension, str(names[place]), int(images), int(count), row))
-    adjusted = iter(holm([row.p for *_, count, row in found if count >= FEWEST]).tolist())
-    return tuple(SliceNumbers(*part, next(adjusted) if part[3] >= FEWEST else None) for part in found)
+    adjusted = iter(holm([row.p for *_, count, row in found if count >= MIN_CLUSTERS]).tolist())
+    return tuple(SliceNumbers(*part, next(adjusted) if part[3] >= MIN_CLUSTERS else None) for part in found)
 
 
 def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
-    """Return the slices that changed significantly: those that fell first, the largest change first.
+    """Return the slices with a significant change: falls before rises, the largest first.
 
     Args:
-        numbers: The metrics of both.
+        numbers: Metrics of both models.
     """
     changed = [row for row in numbers.slices if row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence]
     return sorted(changed, key=lambda row: (row.accuracy.difference > 0, -abs(row.accuracy.difference)))
@@ -95,7 +95,7 @@ def _cuts(
         if column == "given_split" and values.notna().any():
             values = values.fillna("none")
         counts = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-        names = sorted(counts.index[:_MOST])
+        names = sorted(counts.index[:_MAX_VALUES])
         yield dimension, names, pd.Index(names, dtype=object).get_indexer(values)
     for column in MEASURES:
         numbers = pd.to_numeric(rows[column]).to_numpy(np.float64, na_value=np.nan)
@@ -104,9 +104,8 @@ def _cuts(
 
 
 def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.integer]]:
-    """Return the ranges, and each value's; there are fewer than four where many values are equal."""
+    """Return the names of the ranges, and the range of each value; fewer than four if many values are equal."""
     known = np.isfinite(values)
-    # The bounds are values that occur, so that they can be checked.
     bounds = np.unique(np.quantile(values[known], [0.25, 0.5, 0.75], method="inverted_cdf"))
     shown = _as_text(bounds)
     between = [f"over {low}, up to {high}" for low, high in itertools.pairwise(shown)]
@@ -115,7 +114,7 @@ def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[n
 
 
 def _as_text(bounds: npt.NDArray[np.float64]) -> list[str]:
-    """Return numbers with as many digits as tell them apart."""
+    """Return numbers as text, with enough digits to be distinct."""
     for digits in range(3, 17):
         least = 10 ** (digits - 1)
         shown = [f"{bound:,.0f}" if least <= abs(bound) < 1e6 else f"{bound:.{digits}g}" for bound in bounds]

@@ -1,4 +1,4 @@
-"""The models of a project: its runs in MLflow and DVC's experiments, with what each answered on validation and test."""
+"""Read the models of a project: runs in MLflow and DVC experiments, with their predictions."""
 
 from __future__ import annotations
 
@@ -30,35 +30,34 @@ from pixmill.tracking.store import experiment_name
 
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
-_READERS = 8
-"""Runs that are read from a server at the same time."""
+_MAX_THREADS = 8
+"""Runs that are read from a server concurrently."""
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A training, or several of the same weights, which go by the one in use, else by the first.
+    """A training, or several with the same weights, named after the one in use or the first.
 
     Args:
-        name: Of the experiment, or of the run with the first letters of its id; of the model in use.
-        revision: The name by which ``pixmill compare`` finds it.
-        kind: ``experiment``, ``run`` or ``commit``; with ``and`` between where several have the same weights.
-        started: When, in seconds since 1970.
-        weights: The md5 of its weights; empty if unknown.
-        commit: The commit that it was trained at; an experiment's own.
-        params: All its params by dotted name, with the defaults of the version that recorded the run; an experiment's
-            with those of this version.
-        recipe: A hash of the training's data, code, and params but ``train.seed``; ``None`` if any of these is unknown.
-            Params that the model does not use do not count.
+        name: Name of the experiment, of the run with the start of its id, or of the model in use.
+        revision: Name for ``pixmill compare``.
+        kind: ``experiment``, ``run`` or ``commit``, joined by ``and`` if several have the same weights.
+        started: Start time in seconds since 1970.
+        weights: md5 of the weights; empty if unknown.
+        commit: Commit of the training; the experiment's own commit.
+        params: All params by dotted name, with the defaults of the version that recorded the run, or of the installed
+            version for an experiment.
+        recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None`` if any is unknown.
         seconds: Duration of the training; ``None`` if unknown.
         megabytes: Size of the model in MLflow; ``None`` if unknown.
-        run: Its run.
-        predictions: The rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
-            there are none that can be read.
-        fault: Why there are none; ``None`` if there are.
-        seeds: All values of ``train.seed`` that gave these weights.
-        unused: Names of params that have no effect on this kind of model.
-        experiment: The name by which DVC finds its experiment, if there is one.
-        in_use: Whether it is the champion, or what the main branch has.
+        run: Run in MLflow.
+        predictions: Rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
+            they cannot be read.
+        fault: Reason why there are no predictions; ``None`` if there are.
+        seeds: Values of ``train.seed`` that gave these weights.
+        unused: Names of params without effect on this kind of model.
+        experiment: Name of the DVC experiment, if any.
+        in_use: Whether it is the champion, or the model of the main branch without one.
     """
 
     name: str
@@ -82,13 +81,13 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class FoundModels:
-    """What was found.
+    """Models and sweeps of a project.
 
     Args:
-        models: Newest first; each of other weights than the others.
-        left_out: Whether there are older ones than the limit admits.
-        without_runs: Why there are only experiments, as a sentence, if MLflow could not be read.
-        notes: What else there is to know, one sentence each.
+        models: Models with distinct weights, newest first.
+        left_out: Whether older ones exceed the limit.
+        without_runs: Sentence with the reason why there are only experiments; ``None`` if MLflow was read.
+        notes: Further sentences for the reader.
         sweeps: Sweeps, newest first.
     """
 
@@ -107,15 +106,15 @@ def read_models(
     all_projects: bool = False,
     base: Revision | None = None,
 ) -> FoundModels:
-    """Read the newest runs and experiments; what was read once is kept in ``.pixmill/compare``.
+    """Read the newest runs and experiments; their files are cached in ``.pixmill/compare``.
 
     Args:
-        workspace: The project's workspace.
-        limit: How many runs, and how many experiments, at most.
+        workspace: Workspace of the project.
+        limit: Maximum number of runs, and of experiments.
         since: Seconds since 1970; older ones are left out.
-        all_projects: Whether to read the runs of all projects in this MLflow. Default: those of this one, by the tag
-            ``pixmill.project``, and those without the tag in the experiment of the project's name.
-        base: What is in use: its model is always among those found. Default: nothing.
+        all_projects: Whether to read the runs of all projects in this MLflow. Default: runs of this project by the tag
+            ``pixmill.project``, and runs without the tag in the experiment of the project's name.
+        base: Revision in use, whose model is always included.
 
     Raises:
         PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
@@ -133,15 +132,12 @@ def read_models(
             raise
         without_runs = f"Only DVC's experiments were compared: {error.message}; {error.next}."
     if recorded and not (project or all_projects):
-        begun = git(workspace.root, "rev-parse", "HEAD")
-        lack, cure = (
-            ("This clone is shallow", "git fetch --unshallow")
-            if begun
-            else ("This project has no commit", "git add -A && git commit")
-        )
+        cause, remedy = "This project has no commit", "git add -A && git commit"
+        if git(workspace.root, "rev-parse", "HEAD"):
+            cause, remedy = "This clone is shallow", "git fetch --unshallow"
         notes.append(
-            f"{lack}, so runs are taken by the name of their experiment, which another project may have as well; to "
-            f"tell them apart: {cure}."
+            f"{cause}, so runs are found by the name of their MLflow experiment, which another project may share; to "
+            f"find only those of this project: {remedy}."
         )
     with Cache(workspace.scratch("compare") / "models.sqlite") as cache:
         runs = _read_runs(reader, recorded[:limit], cache)
@@ -158,7 +154,7 @@ def read_models(
 
 
 def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
-    """Return one model for each weights, newest first."""
+    """Return one model for each set of weights, newest first."""
     found: dict[str, list[TrainedModel]] = defaultdict(list)
     for model in sorted(models, key=lambda each: -each.started):
         found[model.weights or model.revision].append(model)
@@ -166,13 +162,13 @@ def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
 
 
 def _merge_same(models: list[TrainedModel]) -> TrainedModel:
-    """Return one model for those of the same weights: the one in use, else the oldest, with what the others know."""
+    """Return one model for those of the same weights: the one in use, else the oldest, completed by the others."""
     named = min(models, key=lambda model: (not model.in_use, model.started))
     shown = named if named.fault is None else min(models, key=lambda model: model.fault is not None)
     kinds = {model.kind for model in models}
     if len(kinds) > 1:
         kinds.discard("commit")
-    # A run within an experiment goes by its name.
+    # A run within a DVC experiment has the experiment's name.
     own = named.run and named.run.tags.get("DVC_EXP_NAME")
     experiments = [model.experiment for model in models if model.experiment]
     return replace(
@@ -185,14 +181,14 @@ def _merge_same(models: list[TrainedModel]) -> TrainedModel:
         experiment=own if own in experiments else next(iter(experiments), None),
         run=named.run or next((model.run for model in models if model.run), None),
         megabytes=next((model.megabytes for model in models if model.megabytes is not None), None),
-        # Those that reused a finished training took less.
+        # Shorter durations are of runs that reused a finished training.
         seconds=max(filter(None, (model.seconds for model in models)), default=None),
         seeds=frozenset[Any]().union(*(model.seeds for model in models)),
     )
 
 
 def _experiments(root: Path) -> list[tuple[float, str, str]]:
-    """Return DVC's experiments, newest first: when each was made, its ref, and its commit."""
+    """Return DVC's experiments, newest first: time, ref and commit of each."""
     listed = git(
         root,
         "for-each-ref",
@@ -212,14 +208,14 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
         try:
             found = read_training(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
             found = replace(found, megabytes=reader.megabytes(run))
-        except PixmillError as error:  # Its files may be where this machine has no access.
+        except PixmillError as error:  # The artifact store may be inaccessible from this machine.
             found = TrainingFiles({}, None, None, f"it cannot be read: {error.message}", [])
         if found.fault is None and found.predictions is None:
             found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
         return replace(found, weights=run.tags.get(WEIGHTS, ""))
 
     keys = {run.id: run.fingerprint for run in runs}
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(_MAX_THREADS) as pool:
         found = read_once(keys, cache, lambda ids: pool.map(read, [run for run in runs if run.id in ids]), "run")
     return [
         _model(
@@ -237,7 +233,7 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
 
 
 def _read_base(base: Revision | None, reader: RunReader, root: Path, cache: Cache) -> list[TrainedModel]:
-    """Return the training in use; none if its weights are unknown."""
+    """Return the model in use; none if its weights are unknown."""
     if base is None:
         return []
     if base.name.startswith("models:/"):

@@ -1,4 +1,4 @@
-"""What the files of a training say, read once."""
+"""Parse and cache the files of trainings."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.experiments.compare.changes import resolve_params
 from pixmill.experiments.compare.revisions import read_predictions
 
-NO_ORIGIN = ("compare.", "review.", "evaluate.", "sweep.")
-"""Params that change no model."""
+NOT_OF_MODEL = ("compare.", "review.", "evaluate.", "sweep.")
+"""Prefixes of params that do not affect a model."""
 
 SEED = "train.seed"
 
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """What the files of a training say; its fields mean what those of the same name in ``TrainedModel`` do."""
+    """Content of a training's files; its fields are those of ``TrainedModel``."""
 
     params: dict[str, Any]
     recipe: str | None
@@ -41,15 +41,15 @@ class TrainingFiles:
 def read_training(
     content: Callable[[str], bytes | None], predictions: Callable[[], bytes | None], *, resolved: bytes | None
 ) -> TrainingFiles:
-    """Read what decides a model, and what it answered.
+    """Read the params, the recipe and the predictions of a training.
 
     Args:
-        content: Returns a file of its project by path; ``None`` if there is none.
-        predictions: Returns its ``predictions.parquet``, likewise.
-        resolved: Its ``params.json``; only a run has one.
+        content: Returns the bytes of a file of the project by path; ``None`` if it does not exist.
+        predictions: Returns the bytes of ``predictions.parquet``; ``None`` if it does not exist.
+        resolved: Bytes of ``params.json``; only a run has one.
     """
     texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
-    # As they come back from the cache: dates as texts, all keys as texts.
+    # Dates and keys become text, as in the cache.
     params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
     fault, table = None, None
     try:
@@ -65,15 +65,15 @@ def read_training(
 
 
 def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
-    """Return a hash of everything that decides a training but its seed."""
+    """Return a hash of everything that decides a training except its seed."""
     try:
         stages = {} if lock is None else read_stages(lock)
     except MalformedError:
         return None
     if "train" not in stages or not params:
         return None
-    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NO_ORIGIN)}
-    # A run's file was logged within evaluate: what it says of that stage is of an earlier run.
+    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NOT_OF_MODEL)}
+    # A run logs the file during evaluate, so only its stage train is current.
     train = stages["train"]
     files = {file["path"]: file.get("md5") for file in train.get("deps", ())}
     text = json.dumps([chosen, files, train.get("params", {}).get("pixmill.lock")], sort_keys=True)
@@ -83,13 +83,13 @@ def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
 def read_once(
     keys: Mapping[str, str], cache: Cache, read: Callable[[list[str]], Iterable[TrainingFiles]], unit: str
 ) -> dict[str, TrainingFiles]:
-    """Return what is kept of each, by id, and read the others.
+    """Return files by id from the cache; read and cache the others.
 
     Args:
-        keys: What their content depends on, by id.
-        cache: Where it is kept.
-        read: Reads those with these ids, in their order.
-        unit: What one is called.
+        keys: Version of the content by id.
+        cache: The cache.
+        read: Reads the files of a list of ids, in order.
+        unit: Noun of a training, for progress messages.
     """
     versions = {name: f"{__version__} {key}" for name, key in keys.items()}
     kept = cache.read([name.encode() for name in keys])
@@ -113,7 +113,7 @@ def _pack(version: str, read: TrainingFiles) -> bytes:
 
 
 def _unpack(content: bytes, version: str) -> TrainingFiles | None:
-    """Return what was packed; ``None`` if it is of another version, or damaged."""
+    """Return packed files; ``None`` if the content is damaged or of another version."""
     try:
         table = pq.read_table(io.BytesIO(content))
         facts = json.loads(table.schema.metadata[b"facts"])

@@ -1,4 +1,4 @@
-"""Files of a revision, without a checkout: from Git, and from DVC's cache or remote."""
+"""Read files of a revision from Git, and from DVC's cache or remote, without a checkout."""
 
 import contextlib
 import hashlib
@@ -18,21 +18,22 @@ from pixmill.experiments.compare.git_revisions import GitRevision
 T = TypeVar("T")
 
 IN_DVC = ("artifacts/", "data/", "reports/")
-"""Folders that DVC holds; all else is in Git."""
+"""Folders in DVC; all others are in Git."""
 
 _MAX_BYTES = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
 _MAX_OTHER_BYTES = 64 << 20
-"""The most bytes of a file by its suffix, and of any other: nobody means a larger one to be compared."""
+"""Size limit of a file by its suffix, and of all others."""
 
 
 class DvcStore:
-    """DVC's cache and remote, as all trees of a project read them by hash.
+    """DVC's cache and remote, shared by all trees of a project.
 
-    ``DVCFileSystem`` would read ``dvc.yaml`` and ``.dvc/config`` of the other revision, too, and without bounds.
+    ``DVCFileSystem`` is not used, since it reads ``dvc.yaml`` and ``.dvc/config`` of an untrusted revision without
+    limits.
 
     Args:
-        root: The project's folder.
-        fetch: Whether to ask the remote for what the cache lacks.
+        root: Folder of the project.
+        fetch: Whether to fetch objects from the remote if the cache lacks them.
     """
 
     def __init__(self, root: Path, *, fetch: bool = True) -> None:
@@ -42,7 +43,7 @@ class DvcStore:
 
     @cached_property
     def repo(self) -> Any:
-        """The workspace's DVC repository, whose settings count: an old commit knows no remote that was added since."""
+        """The workspace's DVC repository; its config applies to all revisions, since an old one may lack the remote."""
         from dvc.repo import Repo
 
         return Repo(str(self.root.resolve()), config=None if self._fetch else {"core": {"remote": ""}})
@@ -54,40 +55,40 @@ class DvcStore:
         return name
 
     def at(self, commit: str | None, command: str) -> str:
-        """Return a command to type at a commit, behind the commit of what its checkout would overwrite."""
-        return f"{self._keep}git checkout {commit} && {command}"
+        """Return a command that commits the workspace if needed, checks out a commit, and runs ``command``."""
+        return f"{self._commit_first}git checkout {commit} && {command}"
 
     @cached_property
-    def _keep(self) -> str:
+    def _commit_first(self) -> str:
         return commit_first(self.root, "")
 
-    def content(self, md5: str, most: int) -> bytes:
-        """Return an object by its hash, from the cache, else from the remote, into no cache.
+    def content(self, md5: str, max_bytes: int) -> bytes:
+        """Return an object by its hash from the cache, else from the remote, without caching it.
 
         Raises:
-            MalformedError: It is larger than ``most`` bytes, or not what its hash says.
-            Exception: Whatever DVC, or the client of its remote, raises.
+            MalformedError: The object is larger than ``max_bytes`` bytes, or does not match its hash.
+            Exception: DVC, or the client of its remote, failed.
         """
-        # A sound file where DVC keeps them by default is the same anywhere else.
+        # A file in the default cache that matches its hash needs no look at DVC's config.
         with contextlib.suppress(OSError), (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as opened:
-            read = opened.read(most + 1)
-            if len(read) <= most and _is(read, md5):
+            read = opened.read(max_bytes + 1)
+            if len(read) <= max_bytes and _is(read, md5):
                 return read
         place = self.repo.cache.local
         if not place.fs.isfile(place.oid_to_path(md5)) and self.remote:
             place = self.repo.cloud.get_remote_odb(command="pixmill compare")
         path = place.oid_to_path(md5)
-        if (place.fs.size(path) or 0) > most:
-            raise MalformedError(f"is larger than {most >> 20} MiB")
+        if (place.fs.size(path) or 0) > max_bytes:
+            raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
         content: bytes = place.fs.cat_file(path)
         if not _is(content, md5):
-            # DVC itself keeps a file that is there, whatever it holds.
+            # DVC would not replace a damaged file in its cache.
             file = os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root)
             raise MalformedError(f"is damaged in DVC's cache or remote (delete {file})")
         return content
 
     def within(self, folder: str, path: str) -> str | None:
-        """Return the hash of a file in a folder, by the folder's; ``None`` if it has none of this path."""
+        """Return the hash of a file in a folder with this hash; ``None`` if it does not exist."""
         if folder not in self._listings:
             try:
                 entries = json.loads(self.content(folder, _MAX_OTHER_BYTES))
@@ -98,14 +99,14 @@ class DvcStore:
 
 
 class Tree:
-    """Read the files of a revision.
+    """The files of a revision.
 
     Args:
-        store: Where files in DVC are.
-        revision: The revision; the workspace's files are those on disk, its results those that its ``dvc.lock`` names.
+        store: Store of files in DVC.
+        revision: The revision; for the workspace, files are those on disk, and results those named by ``dvc.lock``.
 
     Attributes:
-        faults: What is wrong with files that were read, by path, such as ``is larger than 1 MiB``.
+        faults: Faults of files that were read, by path, such as ``is larger than 1 MiB``.
     """
 
     def __init__(self, store: DvcStore, revision: GitRevision) -> None:
@@ -115,12 +116,10 @@ class Tree:
         self._errors: dict[str, Exception] = {}
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; ``None`` if the revision has none of this path, or it cannot be had.
-
-        What is there and cannot be what it should is noted in :attr:`faults`.
+        """Return the bytes of a file; ``None`` if it does not exist, is unavailable, or has a fault.
 
         Args:
-            path: Relative to the project's folder, with slashes.
+            path: Path relative to the folder of the project, with slashes.
         """
         parts = PurePosixPath(path).parts
         if not parts or parts[0] == "/" or ".." in parts or "\0" in path or len(path) > 4096:
@@ -131,20 +130,20 @@ class Tree:
             self.faults[path] = str(fault)
             return None
 
-    def _read(self, path: str, most: int) -> bytes | None:
+    def _read(self, path: str, max_bytes: int) -> bytes | None:
         file, md5 = self._store.root / path, self.md5(path) if path.startswith(IN_DVC) else None
-        if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (whatever the name)
+        if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (accepts any name)
             with file.open("rb") as opened:
-                content = opened.read(most + 1)
-            if len(content) > most:
-                raise MalformedError(f"is larger than {most >> 20} MiB")
+                content = opened.read(max_bytes + 1)
+            if len(content) > max_bytes:
+                raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
             if md5 is None or _is(content, md5):
                 return content
         if path.startswith(IN_DVC):
-            return None if md5 is None else self._in_dvc(path, lambda: self._store.content(md5, most))
-        return None if self.revision.is_workspace else self._in_git(path, most)
+            return None if md5 is None else self._in_dvc(path, lambda: self._store.content(md5, max_bytes))
+        return None if self.revision.is_workspace else self._in_git(path, max_bytes)
 
-    def _in_git(self, path: str, most: int) -> bytes | None:
+    def _in_git(self, path: str, max_bytes: int) -> bytes | None:
         listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}")
         if not listed:
             return None
@@ -153,13 +152,13 @@ class Tree:
             return None
         if not mode.startswith("100"):
             raise MalformedError("is a link or a submodule, not a file")
-        if int(size) > most:
-            raise MalformedError(f"is larger than {most >> 20} MiB")
+        if int(size) > max_bytes:
+            raise MalformedError(f"is larger than {max_bytes >> 20} MiB")
         text = git(self._store.root, "cat-file", "blob", blob)
         return None if text is None else text.encode("utf-8", "surrogateescape")
 
     def md5(self, path: str) -> str | None:
-        """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if that is not to be had."""
+        """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if it is unknown."""
         for out, md5 in self._outs.items():
             if path == out and not md5.endswith(".dir"):
                 return md5
@@ -172,7 +171,7 @@ class Tree:
 
     @cached_property
     def _outs(self) -> dict[str, str]:
-        """The hash of each output, which a malformed ``dvc.lock`` does not tell."""
+        """Hash of each output by path; empty for malformed files."""
         outs: dict[str, str] = {}
         for file in ("dvc.lock", "data.dvc"):
             with contextlib.suppress(MalformedError):
@@ -183,7 +182,7 @@ class Tree:
         return {path: md5 for path, md5 in outs.items() if md5}
 
     def trouble(self, path: str) -> str | None:
-        """Return why a file in DVC cannot be had, and what helps; ``None`` if the revision has none."""
+        """Return the reason why a file in DVC is unavailable, with a remedy; ``None`` if it does not exist."""
         error = self._errors.get(_folder(path))
         if error is None:
             return None
@@ -194,39 +193,40 @@ class Tree:
             return f"DVC cannot read them ({reason}): see dvc remote list"
         if not self._store.remote:
             return f"DVC has no default remote; to make them again: {self.remake}"
-        lack = f"the remote '{self._store.remote}' lacks them or is out of reach"
+        push = self._at_revision("dvc push")
         return (
-            f"{lack}; to add them, where they were made: {self._there('dvc push')}; to make them again: {self.remake}"
+            f"the remote '{self._store.remote}' lacks them or is out of reach; to add them, where they were made: "
+            f"{push}; to make them again: {self.remake}"
         )
 
     @property
     def remake(self) -> str:
-        """The command that makes the results of this revision; behind a commit of what it would overwrite."""
-        return self._there("dvc repro")
+        """The command that makes the results of this revision again."""
+        return self._at_revision("dvc repro")
 
-    def _there(self, command: str) -> str:
+    def _at_revision(self, command: str) -> str:
         return command if self.revision.is_workspace else self._store.at(self.revision.checkout, command)
 
-    def _in_dvc(self, path: str, question: Callable[[], T]) -> T | None:
-        """Return what DVC answers, ``None`` if it fails; then nothing below this folder is asked for again."""
+    def _in_dvc(self, path: str, request: Callable[[], T]) -> T | None:
+        """Return the result of a request to DVC; ``None`` if it fails, and for later requests for the same folder."""
         if _folder(path) in self._errors:
             return None
         try:
-            return question()
+            return request()
         except MalformedError:
             raise
-        except Exception as error:  # noqa: BLE001 (remotes raise what they like)
+        except Exception as error:  # noqa: BLE001 (remotes raise any exception)
             self._errors[_folder(path)] = error
             return None
 
 
 def _is(content: bytes, md5: str) -> bool:
-    """Tell whether a file or a folder's listing is the one that DVC knows by this hash."""
+    """Return whether a file, or the listing of a folder, has this hash in DVC."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest() == md5.removesuffix(".dir")
 
 
 def _folder(path: str) -> str:
-    """Return the folder that DVC holds as one output: ``artifacts/split`` of ``artifacts/split/manifest.parquet``."""
+    """Return the folder that is one output in DVC: ``artifacts/split`` for ``artifacts/split/manifest.parquet``."""
     return "/".join(path.split("/")[:2])
 
 

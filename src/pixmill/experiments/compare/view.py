@@ -1,4 +1,4 @@
-"""A comparison as plain values: what its text, Markdown and page show, and what ``--json`` prints."""
+"""A comparison as plain values, for text, Markdown, page and ``--json``."""
 
 import json
 from collections import Counter
@@ -18,13 +18,13 @@ from pixmill.pages import shorten
 from pixmill.validate.reasons import word
 
 RECORDED = ("accuracy", "macro_f1", "log_loss", "ece", "n")
-"""What is shown of each revision's own record where the two cannot be compared image by image."""
+"""Metrics of each revision's own test split, shown if the two cannot be compared by image."""
 
 ImageRow = dict[Any, Any]
 
 
 def view(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as a document, described in ``docs/comparing.md``."""
+    """Return the comparison as nested dictionaries, described in ``docs/comparing.md``."""
     data, changes = comparison.data, comparison.changes
     return {
         "verdict": comparison.verdict,
@@ -41,25 +41,25 @@ def view(comparison: Comparison) -> dict[str, Any]:
 
 
 def comparison_json(comparison: Comparison) -> str:
-    """Return the document as one JSON object: six significant digits, never NaN."""
+    """Return the comparison as one JSON object: six significant digits, never NaN."""
     return json.dumps(significant(view(comparison)), indent=2, allow_nan=False, ensure_ascii=False, default=str)
 
 
 def better_or_worse(difference: dict[str, float] | None, metric: str = "f1") -> str:
-    """Return ``better`` or ``worse``; nothing if the interval holds 0."""
+    """Return ``better`` or ``worse``; empty if the interval contains 0."""
     if difference is None or difference["low"] <= 0 <= difference["high"]:
         return ""
     return "better" if (difference["low"] > 0) != (metric in LOWER_IS_BETTER) else "worse"
 
 
 def rows_of(table: pd.DataFrame) -> list[ImageRow]:
-    """Return a table's rows, with ``None`` where a value is missing."""
+    """Return a table's rows as dictionaries; missing values are ``None``."""
     rows: list[ImageRow] = table.astype(object).where(table.notna(), None).to_dict("records")
     return rows
 
 
 def labels_of(row: ImageRow) -> str:
-    """Return the label of an image of the data's difference, or both if they differ."""
+    """Return the label of a changed image, or both labels if it was relabelled."""
     labels = [row["base_label"]] if row["change"] == "removed" else [row["head_label"]]
     if row["change"] == "relabelled":
         labels = [row["base_label"], *labels]
@@ -91,7 +91,7 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
         "margin": numbers.margin,
         "confidence": numbers.confidence,
         "remark": numbers.remark,
-        # The metric that decides is first.
+        # The deciding metric is first.
         "metrics": {name: _difference(numbers.metrics[name]) for name in {numbers.metric: 0, **numbers.metrics}},
         "per_class": {
             label: asdict(row)
@@ -129,7 +129,7 @@ def _data(data: DataDifference) -> dict[str, Any]:
 
 
 def _kind(row: ImageRow) -> str:
-    """Return by what images of a change are counted."""
+    """Return the kind by which images of a change are counted: splits, reason or label."""
     if row["change"] == "moved":
         return f"{row['base_split']} → {row['head_split']}"
     reason = {"dropped": row["head_reason"], "restored": row["base_reason"]}.get(row["change"])

@@ -1,1 +1,1 @@
-"""Promotion: the gate before a model goes into production, and the list of versions."""
+"""Promote models: the gate before production, and the list of versions."""

@@ -1,4 +1,4 @@
-"""The commit that is to be promoted: its results, its run and its model, and whether these belong together."""
+"""Find the commit to promote, with its results, run and model, and check that they belong together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pixmill.tracking.run_lookup import MlflowRun
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is to be promoted.
+    """A model to promote.
 
     Args:
-        revision: Its results.
-        run: The run that trained its model.
-        model_id: The id of the model ``classifier`` of that run.
+        revision: Results of its commit.
+        run: Run that trained it.
+        model_id: Id of the model ``classifier`` of that run.
     """
 
     revision: Revision
@@ -30,14 +30,14 @@ class Candidate:
 
 
 def name_of(workspace: Workspace, given: str | None) -> str:
-    """Return how ``compare`` names what a person gave: HEAD by default, a version by the commit it was promoted from.
+    """Return the name of the commit to promote: of a version, the commit that it was promoted from.
 
     Args:
-        workspace: The project's workspace.
-        given: A commit, branch, tag or experiment, or a version in the registry.
+        workspace: Workspace of the project.
+        given: Commit, branch, tag or experiment, or a version in the registry; default: HEAD.
 
     Raises:
-        PixmillError: It is no commit of this clone.
+        PixmillError: The commit is not in this clone.
     """
     name = given or "HEAD"
     if name.startswith("models:/"):
@@ -46,44 +46,44 @@ def name_of(workspace: Workspace, given: str | None) -> str:
             return found.commit
         if found.commit:
             raise PixmillError(
-                f"{name} was promoted from {printable(found.commit)}, which is no commit of this clone",
+                f"{name} was promoted from {printable(found.commit)}, which is not a commit of this clone",
                 next="git fetch --all, then the same command",
             )
     if name == "workspace" or name.startswith(("models:/", "runs:/")):
         raise PixmillError(
-            f"{name} is no commit of this clone, so nobody could make its model again",
+            f"{name} is not a commit of this clone, so its model could not be made again",
             next="commit its results, then: pixmill promote",
         )
     return name
 
 
 def check_clean(workspace: Workspace) -> None:
-    """Refuse a working tree that differs from its commit: its ``params.yaml`` has the limits, too.
+    """Check that the working tree, whose ``params.yaml`` has the limits, equals its commit.
 
     Raises:
-        PixmillError: Files that Git tracks were changed, or Git cannot tell.
+        PixmillError: Files that Git tracks were changed, or ``git status`` failed.
     """
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
-        raise PixmillError("Git cannot tell whether the working tree is as committed", next="git status")
+        raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
-            f"the working tree differs from its commit in {named}, so no commit holds what is promoted",
+            f"the working tree differs from its commit in {named}, so no commit has the promoted state",
             next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
         )
 
 
 def find_candidate(registry: Registry, workspace: Workspace, revision: Revision) -> Candidate:
-    """Return what is to be promoted.
+    """Return the model to promote.
 
     Args:
-        registry: Where it goes.
-        workspace: The project's workspace.
-        revision: Its results, as ``compare`` reads them.
+        registry: Registry of the model.
+        workspace: Workspace of the project.
+        revision: Results of the commit.
 
     Raises:
-        PixmillError: Its results are not those of its commit, or MLflow does not hold its run or its model.
+        PixmillError: The results are older than the commit's inputs, or MLflow lacks the run or the model.
     """
     again = "dvc repro, commit its results, then the same command"
     if not revision.lock:
@@ -93,17 +93,18 @@ def find_candidate(registry: Registry, workspace: Workspace, revision: Revision)
     run = revision.run
     if run is None:
         raise PixmillError(
-            f"MLflow at {registry.store} has no run with the weights of {revision.title}", next=_send(workspace)
+            f"MLflow at {registry.store} has no run with the weights of {revision.title}",
+            next=_upload_command(workspace),
         )
     with store_errors(f"runs:/{run.id}", registry.store):
         model = newest_model(list_models(registry.client, registry.client.get_run(run.id)), MODEL)
     if model is None:
-        raise PixmillError(f"the run {run.name} in MLflow has no model '{MODEL}'", next=_send(workspace))
+        raise PixmillError(f"the run {run.name} in MLflow has no model '{MODEL}'", next=_upload_command(workspace))
     return Candidate(revision, run, model.model_id)
 
 
-def _send(workspace: Workspace) -> str:
-    """Return what brings a run to MLflow."""
+def _upload_command(workspace: Workspace) -> str:
+    """Return the command that sends a run to MLflow."""
     waiting = workspace.root / ".pixmill" / "record"
     if waiting.is_dir() and any(path.is_dir() for path in waiting.iterdir()):
         return "pixmill sync, then the same command"

@@ -1,4 +1,4 @@
-"""Promote a model: compare it with the champion, register it, and let the alias name it."""
+"""Promote a model: compare it with the champion, register it, and move the alias to it."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Promotion:
     """The outcome of a promotion.
 
     Args:
-        name: The registered model.
+        name: Name of the registered model.
         alias: The alias.
-        number: The version that it names now.
-        former: The version that it named before; ``None`` if none.
-        comparison: Of the two; ``None`` if the alias named this model already, so that nothing moved.
-        warnings: What a person should know although it took place.
+        number: Version of the alias.
+        former: Earlier version of the alias; ``None`` if there was none.
+        comparison: Comparison of the two; ``None`` if the alias did not move, since it had this model already.
+        warnings: Warnings for the user.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Promotion:
     warnings: tuple[str, ...]
 
     def describe(self) -> str:
-        """Return the outcome in a sentence."""
+        """Return the outcome as a sentence."""
         if self.comparison is None:
             return f"Nothing to do: {self.alias} of {self.name} is this model already, as version {self.number}."
         instead = f", instead of version {self.former}, which is {previous_of(self.alias)} now" if self.former else ""
@@ -80,20 +80,20 @@ def promote(
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
 ) -> Promotion:
-    """Promote a commit's model, if the gate of ``review`` lets it pass.
+    """Promote the model of a commit, if it passes the limits of ``compare``.
 
     Args:
-        workspace: The project's workspace.
-        params: Its params; those in ``review`` and ``evaluate`` are used.
-        given: As for :func:`pixmill.experiments.promotion.candidate.name_of`; default: HEAD.
-        name: Of the registered model; default: the project's.
-        alias: The alias that is to name it.
-        because: Why, in the person's own words; needed to force.
-        force: Whether to promote what would be refused for its numbers.
-        show: Is given the comparison as soon as it is known.
+        workspace: Workspace of the project.
+        params: Params of the project; ``compare`` and ``evaluate`` are used.
+        given: Commit as in :func:`pixmill.experiments.promotion.candidate.name_of`; default: HEAD.
+        name: Name of the registered model; default: that of the project.
+        alias: Alias to move.
+        because: Reason to record; required by the command line with ``force``.
+        force: Whether to promote a model that its numbers would refuse.
+        show: Called with the comparison before the decision.
 
     Raises:
-        PixmillError: It is refused, or another process was faster, or MLflow does not respond.
+        PixmillError: The model is refused, another process was faster, or MLflow does not respond.
     """
     check_alias(alias)
     check_clean(workspace)
@@ -106,7 +106,7 @@ def promote(
     if champion is not None and _is_same(champion, candidate):
         former, warnings = registry.finish(alias)
         return Promotion(registry.name, alias, champion.number, former, None, warnings)
-    alone = f"There is no {alias} to compare with: the limits of `review` decide."
+    alone = f"There is no {alias} to compare with: the limits of `compare` decide."
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
@@ -115,7 +115,7 @@ def promote(
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
     tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
     tags |= {} if comparison.base else {VERDICT: "first"}
-    warnings = (*_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
+    warnings = (*_warnings(comparison, seen), *_earlier_rollbacks(registry, candidate, alias))
     registry.check_still(alias, seen, again)
     tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
     source = f"models:/{candidate.model_id}"
@@ -128,7 +128,7 @@ def promote(
 def _read(
     workspace: Workspace, registry: Registry, champion: ModelVersion | None, spec: str, again: str
 ) -> tuple[Revision | None, Revision]:
-    """Return the champion, if there is one, and the candidate."""
+    """Return the revisions of the champion, if any, and of the candidate."""
     if champion is None:
         return None, next(read_each(workspace, [spec]))
     revisions = read_each(workspace, [f"models:/{registry.name}/{champion.number}", spec])
@@ -136,7 +136,7 @@ def _read(
         before = next(revisions)
     except PixmillError as error:
         raise PixmillError(
-            f"version {champion.number}, the present one, cannot be compared with: {error.message}",
+            f"version {champion.number}, the current one, cannot be read: {error.message}",
             next=f"{error.next}; if it is lost, delete its alias in MLflow, then: {again}",
         ) from None
     return before, next(revisions)
@@ -148,34 +148,34 @@ def _is_same(champion: ModelVersion, candidate: Candidate) -> bool:
 
 
 def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
-    """Return why a model is refused for its numbers; nothing if it is not."""
+    """Return the reasons to refuse a model for its numbers; empty if there are none."""
     reasons = []
     if comparison.base is not None and comparison.verdict == "worse":
         reasons.append(f"it is worse than version {seen}")
     if comparison.base is not None and comparison.verdict == "not_comparable":
         reasons.append(comparison.sentence.rstrip(".").replace("Not", "not", 1))
     broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
-    # That it is worse is said already.
+    # The first reason covers compare.max_drop.
     broken = [rule for rule in broken if not (reasons and rule.name == "compare.max_drop")]
     return reasons + [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
 
 
 def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
-    """Yield what a person should know of a model that is promoted."""
+    """Yield warnings about undecided results of a promoted model."""
     if comparison.base is not None and comparison.verdict == "undecided":
-        yield f"the test images do not tell whether it is better than version {seen}"
+        yield f"the test images do not decide whether it is better than version {seen}"
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
         yield f"not decided: {', '.join(undecided)}"
 
 
-def _taken_back(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
-    """Yield whether this model was taken out of use before, and why."""
+def _earlier_rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
+    """Yield warnings about earlier rollbacks of this model, with their reasons."""
     for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
         record = version.rollback(TAKEN_BACK)
         if record and _is_same(version, candidate):
             why = f": {record.because}" if record.because else ""
-            yield f"version {version.number}, the same model, was taken back on {record.at[:10]} by {record.by}{why}"
+            yield f"version {version.number}, the same model, was rolled back on {record.at[:10]} by {record.by}{why}"
 
 
 def _tags(

@@ -1,4 +1,4 @@
-"""The versions of a registered model as a table and as JSON, and the champion in a line."""
+"""Versions of a registered model as a table and as JSON, and the model in production."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from pixmill.tracking.store import database_file, view_hint
 
 
 def versions_text(registry: Registry, versions: list[ModelVersion], metric: str, name: str | None) -> str:
-    """Return the versions as a table, newest first, with why each is in use or was.
+    """Return the versions as a table, newest first, with the reasons for promotions and rollbacks.
 
     Args:
-        registry: Their registered model.
-        versions: Those to show.
-        metric: The one that decides: ``compare.metric``.
-        name: The name of the model, if a person gave it.
+        registry: Registry of the model.
+        versions: Versions to show.
+        metric: ``compare.metric``.
+        name: Name of the model, if given by the user.
     """
     if not versions:
         return f"{registry.name} has no version in MLflow.\nNext: pixmill promote{options(name)}"
@@ -72,7 +72,7 @@ def _row(version: ModelVersion, metric: str) -> dict[str, Any]:
 
 
 def _since(version: ModelVersion) -> str:
-    """Return since when a version was in use, the last time."""
+    """Return the time when a version was last put into production."""
     record = version.rollback(CAME_BACK)
     return max(version.promoted, record.at) if record else version.promoted
 
@@ -81,8 +81,8 @@ def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
     """Return the versions as one JSON object, described in ``docs/registry.md``.
 
     Args:
-        registry: Their registered model.
-        versions: Those to show.
+        registry: Registry of the model.
+        versions: Versions to show.
     """
     return json.dumps({"name": registry.name, "versions": [as_document(version) for version in versions]}, indent=2)
 
@@ -128,7 +128,7 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
 
 
 def read_recorded(version: ModelVersion) -> dict[str, Any]:
-    """Return the metrics that a version was promoted with, each with its limits; empty for versions of other tools."""
+    """Return the metrics and intervals recorded with a promotion; empty for versions of other tools."""
     return read_object(version.tags.get(RECORDED)) or {}
 
 
@@ -137,11 +137,11 @@ class Champion:
     """The model in production.
 
     Args:
-        name: Of the registered model.
-        number: Its version.
-        at: Since when, in UTC.
-        by: By whom; ``None`` if unknown.
-        commit: The commit that it was promoted from; ``None`` if unknown.
+        name: Name of the registered model.
+        number: Version.
+        at: Time of the promotion, in UTC.
+        by: Person who promoted it; ``None`` if unknown.
+        commit: Commit that it was promoted from; ``None`` if unknown.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Champion:
     commit: str | None = None
 
     def describe(self) -> str:
-        """Return it in a line."""
+        """Return name, version, time and person as one line."""
         by = f", by {self.by.partition(' <')[0]}" if self.by else ""
         return f"{self.name} version {self.number}, since {iso_time(self.at)}{by}"
 
@@ -160,7 +160,7 @@ def read_champion(workspace: Workspace) -> Champion | None:
     """Return the model in production; ``None`` if there is none.
 
     Args:
-        workspace: The project's workspace.
+        workspace: Workspace of the project.
 
     Raises:
         PixmillError: MLflow does not respond.

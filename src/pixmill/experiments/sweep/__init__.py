@@ -1,11 +1,11 @@
-"""``pixmill sweep``: many params tried on the packed images, the best one by validation, and what it is worth.
+"""``pixmill sweep``: search hyperparameters on the packed images, and rank the trials by validation.
 
-- ``space``: what is tried
-- ``planning``: what is done, and what a sweep depends on
-- ``searching``: the search, trial by trial, by Optuna
-- ``trial_store``: finished trials, kept in ``.pixmill/sweep``
-- ``outcome``: the best trial, which others may be as good, and what to expect of it
-- ``recording``: the sweep in MLflow, a child run for each trial
-- ``report``: text, JSON and the page
-- ``applying``: a trial's values in ``params.yaml``
+- ``space``: params to search, and their values
+- ``planning``: settings of a sweep, and the key of its trials
+- ``searching``: the search with Optuna
+- ``trial_store``: finished trials in ``.pixmill/sweep``
+- ``outcome``: the best trial, trials that may be as good, and the expected value on new images
+- ``recording``: the sweep in MLflow, with a child run for each trial
+- ``report``: text, JSON and page
+- ``applying``: writes the values of a trial into ``params.yaml``
 """

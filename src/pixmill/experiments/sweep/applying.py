@@ -1,6 +1,6 @@
-"""A trial's values in ``params.yaml``, with its comments kept."""
+"""Write the values of a trial into ``params.yaml``, and keep its comments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixmill.core.errors import PixmillError
@@ -8,50 +8,46 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.reference import plain
-from pixmill.core.params.yaml_text import dump_commented, load_commented
-from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
 
 
-def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTrial:
-    """Return a complete trial of a sweep by its number; default: the best.
+def find_trial(trials: Sequence[SweepTrial], number: int | None, *, command: str) -> SweepTrial:
+    """Return a complete trial by its number.
+
+    Args:
+        trials: The complete trials of the sweep, best first.
+        number: Default: that of the best.
+        command: Command that runs the sweep.
 
     Raises:
         PixmillError: There is no such trial.
     """
-    trials = open_trials(workspace, plan).load()
-    best = plan.best(trials)
-    if not best:
+    if not trials:
         raise PixmillError(
-            "there are no trials of these images, params and code yet", next=f"{plan.command}, then repeat the command"
+            "there are no trials of these images, params and code yet", next=f"{command}, then repeat the command"
         )
     if number is None:
-        return best[0]
-    found = next((trial for trial in best if trial.number == number), None)
+        return trials[0]
+    found = next((trial for trial in trials if trial.number == number), None)
     if found is None:
-        raise PixmillError(f"there is no complete trial {number}", next=f"{plan.command} lists the best trials")
+        raise PixmillError(f"there is no complete trial {number}", next=f"{command} lists the best trials")
     return found
 
 
-def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str]:
-    """Write a trial's values into ``params.yaml``, and keep its weights, so that ``dvc repro`` reuses them.
-
-    Args:
-        workspace: The project's workspace.
-        plan: The sweep's.
-        trial: The trial, complete.
+def apply_trial(workspace: Workspace, trial: SweepTrial) -> list[str]:
+    """Write the values of a complete trial into ``params.yaml``, and pin its weights for ``dvc repro`` to reuse.
 
     Returns:
-        Each change in a line: ``train.features.head: logistic → mlp``.
+        One line per change: ``train.features.head: logistic → mlp``.
     """
     path = workspace.root / "params.yaml"
     text = read_text(path)
-    now = current_values(parse_params(text), plan.space)
-    wanted = parse_params(text).changed(trial.values)
+    params = parse_params(text)
+    now = current_values(params, trial.values)
     changes = {name: value for name, value in trial.values.items() if value != now[name]}
-    changed = _with_values(text, changes, wanted) if changes else text
+    changed = _with_values(text, changes, params.changed(trial.values)) if changes else text
     parse_params(changed)
     pin(workspace.scratch("train") / "checkpoints", "applied", [trial.key])
     if changes:
@@ -60,7 +56,7 @@ def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str
 
 
 def _with_values(text: str, values: Mapping[str, Any], params: Params) -> str:
-    """Return a params file with other values, of which these params are the whole; comments stay."""
+    """Return the text of a params file with changed values; missing sections are taken from ``params``."""
     content = load_commented(text)
     for name, value in values.items():
         *sections, key = name.split(".")

@@ -1,9 +1,9 @@
-"""What a sweep does: what is tried, what decides, and by which key its trials are found again."""
+"""The plan of a sweep: the params to search, the metric that ranks the trials, and the key of the trials."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from blake3 import blake3
 from pixmill.core.errors import LockedError, ManifestError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import hold_lock, read_json
-from pixmill.core.params import Params, SweepParams
+from pixmill.core.params import Params, SplitParams, SweepParams
 from pixmill.core.provenance.results import digest_code
 from pixmill.core.repository.documents import MalformedError
 from pixmill.core.repository.stage_inputs import find_changed_input, first_outdated, workspace_stages
@@ -24,20 +24,20 @@ from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.images.parts import load_parts
 from pixmill.train.training_key import deciding_params, sweep_digest
 
-_FORMAT = ("aspect", "image_size", "resize")
+_PACKING_PARAMS = ("aspect", "image_size", "resize")
 """Params of split that decide how an image is packed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep does.
+    """The plan of a sweep.
 
     Args:
-        params: The whole of ``params.yaml``.
-        settings: Its section ``sweep``, with what the command line says.
-        space: What is tried.
-        metric: The metric that decides.
-        key: What a sweep depends on that goes on where an earlier one ended: the images, the other params, the code.
+        params: All params of ``params.yaml``.
+        settings: Section ``sweep``, changed by the command line's options.
+        space: Params to search, and their values.
+        metric: Metric that ranks the trials.
+        key: Hash of the images, the other params and the code. A sweep with the same key continues an earlier one.
     """
 
     params: Params
@@ -48,28 +48,23 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """What a person types to go on."""
+        """The command that continues the sweep."""
         folds = self.settings.folds
         return "pixmill sweep" if folds in (None, self.params.sweep.folds) else f"pixmill sweep --folds {folds}"
-
-    @property
-    def where(self) -> str:
-        """Which images the trials answer about."""
-        return "training and validation images, by cross-validation" if self.settings.folds else "validation images"
 
     @property
     def lower_is_better(self) -> bool:
         """Whether the best value is the lowest."""
         return self.metric in LOWER_IS_BETTER
 
-    def best(self, trials: list[SweepTrial]) -> list[SweepTrial]:
+    def best(self, trials: Sequence[SweepTrial]) -> list[SweepTrial]:
         """Return the complete trials, best first; of equal ones the earliest."""
         sign = 1 if self.lower_is_better else -1
         done = [trial for trial in trials if trial.value is not None]
         return sorted(done, key=lambda trial: (sign * (trial.value or 0), trial.number))
 
     def identity(self, values: Mapping[str, Any]) -> str:
-        """Return what decides a model: values that differ in what has no effect have the same."""
+        """Return the params that decide a model as text: the same for values that differ only where they are unused."""
         try:
             params = self.params.changed(values)
         except ParamsError:
@@ -77,31 +72,32 @@ class Plan:
         return json.dumps(deciding_params(params.train), sort_keys=True, default=str)
 
     def is_current(self, trial: SweepTrial) -> bool:
-        """Tell whether ``params.yaml`` has a trial's values now."""
+        """Return whether ``params.yaml`` has the values of a trial."""
         return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
 
     def grid(self) -> dict[str, dict[str, Any]]:
-        """Return all combinations that make different models, that of ``params.yaml`` first, by their identity."""
+        """Return all combinations that make different models by their identity, that of ``params.yaml`` first."""
         each = [current_values(self.params, self.space), *combinations(self.space)]
         return {self.identity(values): values for values in each}
 
 
-def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
-    """Return what a sweep would do.
+def plan_sweep(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
+    """Return the plan of a sweep.
 
     Args:
-        workspace: The project's workspace.
-        params: Its params.
-        trials: Instead of ``sweep.trials``.
-        folds: Instead of ``sweep.folds``.
+        workspace: Workspace of the project.
+        params: Params of the project.
+        trials: Replaces ``sweep.trials``.
+        folds: Replaces ``sweep.folds``.
 
     Raises:
-        ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
-        ParamsError: ``sweep.space`` names what cannot be searched or has no effect, or a grid has a range.
+        ManifestError: The packed images are missing, or do not match ``params.yaml``.
+        ParamsError: ``sweep.space`` names a param that cannot be searched or has no effect, or a grid has a range.
     """
     given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
     settings = params.sweep.model_copy(update=given)
-    space, metric, folder = check_searched(params), settings.metric or params.compare.metric, _packed(workspace, params)
+    space, metric = check_searched(params), settings.metric or params.compare.metric
+    folder = _packed_folder(workspace.root, params.split)
     parts = load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val"))
     searched = [name.removeprefix("train.") for name in space]
     decided = [
@@ -111,19 +107,19 @@ def plan(workspace: Workspace, params: Params, *, trials: int | None = None, fol
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    found = Plan(params, settings, space, metric, key)
+    plan = Plan(params, settings, space, metric, key)
     if settings.sampler == "grid" and trials is None:
-        found = replace(found, settings=settings.model_copy(update={"trials": len(found.grid())}))
-    return found
+        plan = replace(plan, settings=settings.model_copy(update={"trials": len(plan.grid())}))
+    return plan
 
 
-def _packed(workspace: Workspace, params: Params) -> Path:
-    """Return the folder of the packed images, checked to be those of the present params and images.
+def _packed_folder(root: Path, split: SplitParams) -> Path:
+    """Return the folder of the packed images.
 
     Raises:
-        ManifestError: There are none, or others.
+        ManifestError: They are missing, or were not made from the current images and params.
     """
-    root, folder = workspace.root, workspace.root / "artifacts" / "split"
+    folder = root / "artifacts" / "split"
     form = read_json(folder / "preprocessing.json", stage="split")
     stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
     if not (folder / "manifest.parquet").exists() or first_outdated(stages):
@@ -136,7 +132,7 @@ def _packed(workspace: Workspace, params: Params) -> Path:
         changed = find_changed_input(stages, read)
     except MalformedError as fault:
         raise ManifestError(f"the inputs of artifacts/split cannot be checked: {fault}", next="git status") from None
-    if changed is None and any(getattr(params.split, name) != form.get(name) for name in _FORMAT):
+    if changed is None and any(getattr(split, name) != form.get(name) for name in _PACKING_PARAMS):
         changed = "split in params.yaml"
     if changed:
         raise ManifestError(
@@ -146,15 +142,15 @@ def _packed(workspace: Workspace, params: Params) -> Path:
 
 
 def open_trials(workspace: Workspace, plan: Plan) -> TrialStore:
-    """Return the trials of a sweep that were kept; nothing is made."""
+    """Return the store of a sweep's finished trials; create no files."""
     return TrialStore(workspace.scratch("sweep") / plan.key, lower_is_better=plan.lower_is_better)
 
 
-def hold(workspace: Workspace) -> AbstractContextManager[None]:
-    """Return what keeps other sweeps of this project out.
+def lock_sweep(workspace: Workspace) -> AbstractContextManager[None]:
+    """Return a lock that admits one sweep of a project at a time.
 
     Raises:
-        LockedError: By the block: one runs.
+        LockedError: On entering the block: another sweep runs.
     """
     refusal = LockedError(
         f"another sweep is running in {workspace.root}", next="wait for it or stop it, then: pixmill sweep"

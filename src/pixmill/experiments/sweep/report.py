@@ -1,4 +1,4 @@
-"""A sweep as text for a terminal, as JSON, and as the page ``reports/sweep.html``."""
+"""The outcome of a sweep as terminal text, JSON, and the page ``reports/sweep.html``."""
 
 import json
 from dataclasses import asdict
@@ -14,13 +14,13 @@ from pixmill.experiments.sweep.space import current_values
 from pixmill.pages import render_page
 from pixmill.pages.text import render_sentence, render_text
 
-_SHOWN = 10
-"""Trials that the terminal shows."""
+_MAX_ROWS = 10
+"""Trials in the terminal's table."""
 
 
 def headline(found: Outcome) -> str:
-    """Return which trial is the best, and how many others may be as good."""
-    metric = METRIC_NAMES[found.plan.metric]
+    """Return a sentence with the best trial and the number of trials that may be as good."""
+    metric = METRIC_NAMES[found.metric]
     return render_sentence("pixmill.experiments.sweep", "headline.txt", found=found, metric=metric)
 
 
@@ -36,8 +36,8 @@ def sweep_text(found: Outcome) -> str:
         "result.txt",
         width=160,
         found=found,
-        metric=METRIC_NAMES[found.plan.metric],
-        most=_SHOWN,
+        metric=METRIC_NAMES[found.metric],
+        most=_MAX_ROWS,
         short_names=[name.rpartition(".")[2] for name in names],
         values=values,
     )
@@ -45,16 +45,16 @@ def sweep_text(found: Outcome) -> str:
 
 def sweep_json(found: Outcome) -> str:
     """Return one JSON object, described in ``docs/sweep.md``: six significant digits, never NaN."""
-    plan, expected = found.plan, found.expected
+    expected = found.expected
     worse = {row.model.name: row.gap.worse for row in found.rows if row.gap}
     document = {
-        "metric": plan.metric,
-        "folds": plan.settings.folds,
+        "metric": found.metric,
+        "folds": found.folds,
         "images": found.images,
         "summary": headline(found),
         "best": found.best.number,
         "expected": expected and asdict(expected),
-        "order": [trial.number for trial in plan.best([*found.trials])],
+        "order": [trial.number for trial in found.complete],
         "trials": [
             {
                 "number": trial.number,
@@ -73,8 +73,7 @@ def sweep_json(found: Outcome) -> str:
 
 def render_sweep(found: Outcome) -> str:
     """Return the page ``reports/sweep.html``."""
-    plan = found.plan
-    ranking = Ranking(plan.metric, plan.params.evaluate.confidence, found.rows, (), None, False, 0, ())
+    ranking = Ranking(found.metric, found.confidence, found.rows, (), None, False, 0, ())
     return render_page(
         "pixmill.experiments.sweep",
         "page.html",
@@ -85,11 +84,11 @@ def render_sweep(found: Outcome) -> str:
 
 
 def describe_plan(plan: Plan, finished: int) -> str:
-    """Return what a sweep would try, for ``--show``.
+    """Return the plan of a sweep as text, for ``--show``.
 
     Args:
-        plan: What it does.
-        finished: How many of its trials are finished.
+        plan: The plan of the sweep.
+        finished: Number of finished trials.
     """
     return render_text(
         "pixmill.experiments.sweep",

@@ -1,4 +1,4 @@
-"""The search: values are chosen by Optuna, and a model is fitted for each choice, until enough were tried."""
+"""The search: Optuna chooses values, and a model is fitted to each choice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import (
@@ -19,7 +18,6 @@ from pixmill.core.errors import (
     TrainError,
 )
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.params import Params
 from pixmill.core.process.progress import Progress, announce, only_warnings
 from pixmill.experiments.compare.ranking import measure
 from pixmill.experiments.sweep.planning import Plan, open_trials
@@ -36,27 +34,27 @@ from pixmill.train.trial import run_trial
 if TYPE_CHECKING:
     import optuna
 
-PINNED = 3
-"""The best trials, whose weights are kept whatever else is."""
+_MAX_PINNED = 3
+"""Best trials whose weights are kept from garbage collection."""
 
-_STUCK = 50
-"""Choices in a row that were made before, after which the search ends."""
+_MAX_REPEATS = 50
+"""Consecutive choices of values that were tried before, after which the search ends."""
 
-_RUNS, _MOST = "runs", 3
-"""Attribute of a trial that was queued with how often it began, and how often one may before others go on."""
+_RUNS, _MAX_RUNS = "runs", 3
+"""User attribute of a queued trial with the number of its starts, and the limit of starts after interruptions."""
 
-_STARTUP, _WARMUP = 5, 5
-"""Trials of networks before any is pruned, and epochs before it may be: those of Optuna's examples."""
+_STARTUP_TRIALS, _WARMUP_EPOCHS = 5, 5
+"""Trials of networks before the first is pruned, and epochs of a trial before it is: as in Optuna's examples."""
 
 
 def search(workspace: Workspace, plan: Plan) -> list[SweepTrial]:
-    """Run trials until there are enough, and return all, by number.
+    """Run trials until ``plan.settings.trials`` are finished, and return all finished trials by number.
 
-    Trials that an earlier sweep with the same key finished count. The first one has the values of ``params.yaml``.
+    Trials of an earlier sweep with the same key count. The first trial has the values of ``params.yaml``.
 
     Args:
-        workspace: The project's workspace.
-        plan: What to do; within :func:`hold`.
+        workspace: Workspace of the project, locked by :func:`.lock_sweep`.
+        plan: The plan of the sweep.
 
     Raises:
         PixmillError: The first trial failed.
@@ -66,7 +64,7 @@ def search(workspace: Workspace, plan: Plan) -> list[SweepTrial]:
 
 
 class _Search:
-    """One process's part of a sweep."""
+    """The search of one process."""
 
     def __init__(self, workspace: Workspace, plan: Plan) -> None:
         import optuna
@@ -78,9 +76,9 @@ class _Search:
         self._tried = {plan.identity(trial.values): trial for trial in self._trials}
         self._repeated = 0
         self._study = self._store.open(
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP)
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS)
         )
-        seed = plan.settings.seed + len(self._study.trials)  # Else it would begin with the first choices again.
+        seed = plan.settings.seed + len(self._study.trials)  # A fixed seed would repeat the first choices.
         kind = optuna.samplers.TPESampler if plan.settings.sampler == "tpe" else optuna.samplers.RandomSampler
         self._study.sampler = kind(seed=seed)
 
@@ -92,24 +90,24 @@ class _Search:
         with Progress("Sweep", wanted, unit="trial") as progress:
             progress.advance(len(self._trials))
 
-            def hear(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+            def on_trial_end(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
                 if (finished := self._store.read(trial, len(self._trials))) is not None:
                     self._trials.append(finished)
                     self._tried[self._plan.identity(finished.values)] = finished
                     best = self._plan.best(self._trials)
-                    keys = [each.key for each in best[:PINNED]]
+                    keys = [each.key for each in best[:_MAX_PINNED]]
                     pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
                     progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
-                if self._repeated >= _STUCK:
-                    announce(f"sweep: the last {_STUCK} choices were tried before")
-                if len(self._trials) >= wanted or self._repeated >= _STUCK:
+                if self._repeated >= _MAX_REPEATS:
+                    announce(f"sweep: ended early, since the last {_MAX_REPEATS} choices were tried before")
+                if len(self._trials) >= wanted or self._repeated >= _MAX_REPEATS:
                     study.stop()
 
-            self._study.optimize(self._objective, catch=(_FailedError,), callbacks=[hear])
+            self._study.optimize(self._objective, catch=(_FailedError,), callbacks=[on_trial_end])
         return self._trials
 
     def _queue(self) -> None:
-        """Queue what comes before any choice: the params as they are, or what was interrupted, and a grid."""
+        """Queue the trials without a choice: the current params, an interrupted trial, and a grid."""
         import optuna
 
         states, trials = optuna.trial.TrialState, self._study.trials
@@ -122,7 +120,7 @@ class _Search:
             if last.state == states.RUNNING:
                 self._study.tell(last.number, state=states.FAIL)
             is_interrupted = bool(self._trials) and VALUES in known and REASON not in known
-            if is_interrupted and known[VALUES] not in queued and (runs := known.get(_RUNS, 1)) < _MOST:
+            if is_interrupted and known[VALUES] not in queued and (runs := known.get(_RUNS, 1)) < _MAX_RUNS:
                 self._enqueue(known[VALUES], runs + 1)
         if self._plan.settings.sampler == "grid":
             for identity, values in self._plan.grid().items():
@@ -133,7 +131,7 @@ class _Search:
         self._study.enqueue_trial({}, user_attrs={VALUES: dict(values), _RUNS: runs})
 
     def _objective(self, trial: optuna.Trial) -> float:
-        """Fit and measure one model, unless an equal one was: values may differ in what has no effect."""
+        """Return the value of a trial; fit a model unless an equal one was fitted."""
         import optuna
 
         values = trial.user_attrs.get(VALUES)
@@ -153,6 +151,7 @@ class _Search:
         import optuna
 
         plan, workspace, name = self._plan, self._workspace, f"trial {len(self._trials)}"
+        folds = plan.settings.folds
         is_network = values.get("train.model", plan.params.train.model) != "features"
         follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
         try:
@@ -165,34 +164,36 @@ class _Search:
                     scratch=workspace.scratch("train"),
                     root=workspace.root,
                     callback=follower,
-                    folds=plan.settings.folds,
+                    folds=folds,
                     seed=plan.settings.seed,
                 )
         except Abandoned:
             trial.set_user_attr(CURVES, follower.curves)
             raise optuna.TrialPruned from None
         except DownloadError as error:
-            # It may work another time: the same command begins with this trial.
+            # No reason is stored, so the same command repeats this trial.
             raise DownloadError(
                 f"{name}: {error.message}",
                 next=f"check the network connection, or take the value out of sweep.space; then: {plan.command}",
             ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
             if not self._trials:
-                # Without a reason: the same command tries it again.
-                reason = f"the params as they are cannot be fitted: {error.message}"
+                # No reason is stored, so the same command repeats this trial.
+                reason = f"the current params cannot be fitted: {error.message}"
                 raise TrainError(reason, next="dvc repro train") from None
             announce(f"warning: {name} failed: {error.message}")
             trial.set_user_attr(CURVES, follower.curves)
             trial.set_user_attr(REASON, error.message)
             raise _FailedError from None
-        answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)
+        clusters = found.rows["cluster"].astype(str)
+        calibration = calibrate(found.probabilities, found.targets, clusters, plan.params.train.target_accuracy)
+        answers = calibration.apply(found.probabilities).astype(np.float32)
         self._check_images(found.rows.assign(target=found.targets))
-        groups = group_numbers(found.rows["cluster"].astype(str))
+        groups = group_numbers(clusters)
         value, _ = measure(plan.metric, found.targets.astype(np.int64), answers.astype(np.float64), groups)
         if value is None:
             raise PixmillError(
-                f"{plan.metric} is undefined on the {plan.where}",
+                f"{plan.metric} is undefined on the {'cross-validated' if folds else 'validation'} images",
                 next="set sweep.metric in params.yaml to another metric",
             )
         trial.set_user_attr(CURVES, follower.curves)
@@ -201,7 +202,7 @@ class _Search:
         return value
 
     def _check_images(self, rows: pd.DataFrame) -> None:
-        """Keep the images at the first trial; all others answer about the same."""
+        """Store the images of the first trial; all others must predict the same."""
         known = self._store.images()
         if known is None:
             self._store.set_images(rows)
@@ -212,15 +213,17 @@ class _Search:
 
 
 class _FailedError(Exception):
-    """A trial that failed for a reason that is known; others go on."""
+    """A failed trial with a stored reason; the search continues."""
 
 
 class _Follower(Callback):
-    """Keep the curves of a training, and end that of a network that is no better than others were.
+    """Collect the curves of a training, and prune a network that is less accurate than others at the same epoch.
+
+    Accuracy is compared, since the loss depends on the searched params.
 
     Args:
-        trial: The network's trial; ``None`` for a head, which is never ended early.
-        sign: That of a good value: losses depend on what is searched, so accuracy is compared.
+        trial: Trial of a network; ``None`` for a head, which is never pruned.
+        sign: 1 if the study maximizes, -1 if it minimizes.
     """
 
     def __init__(self, trial: optuna.Trial | None, *, sign: int) -> None:
@@ -228,19 +231,10 @@ class _Follower(Callback):
         self._trial, self._sign = trial, sign
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
-        """Keep an epoch."""
+        """Add an epoch to the curves."""
         curve = {"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()}
         self.curves.append(curve)
         if self._trial is not None:
             self._trial.report(self._sign * curve["val_accuracy"], epoch.epoch)
             if self._trial.should_prune():
                 raise Abandoned
-
-
-def _calibrated(
-    probabilities: npt.NDArray[np.float32], targets: npt.NDArray[np.int32], rows: pd.DataFrame, params: Params
-) -> npt.NDArray[np.float32]:
-    """Return the probabilities as the model would deliver them."""
-    clusters = rows["cluster"].astype(str)
-    calibration = calibrate(probabilities, targets, clusters, params.train.target_accuracy)
-    return calibration.apply(probabilities).astype(np.float32)

@@ -1,10 +1,10 @@
-"""What a sweep tries: a list or a range for each of some params."""
+"""The search space of a sweep: a list or a range of values per param."""
 
 import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import ParamsError
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 Space = Mapping[str, RangeParams | tuple[Any, ...]]
-"""What is tried of each param, by dotted name."""
+"""Values to try by dotted param name."""
 
-_MODELS = 1000
-"""Combinations of lists that are looked at to find out which params have an effect, and of a grid."""
+_MAX_COMBINATIONS = 1000
+"""Combinations of a grid, and combinations that are checked to find the params that have an effect."""
 
 
 def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
-    r"""Return what is tried where ``sweep.space`` names nothing: the params that matter most for the model at hand.
+    r"""Return the default search space of ``train.model``, for an empty ``sweep.space``.
 
     >>> from pixmill.core.params import parse_params
     >>> params = parse_params("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}")
@@ -30,7 +30,7 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     ['train.features.head', 'train.features.inverse_regularization', 'train.features.layers']
 
     Args:
-        params: The whole of ``params.yaml``.
+        params: All params of ``params.yaml``.
     """
     space: dict[str, RangeParams | tuple[Any, ...]]
     if params.train.model == "features":
@@ -60,7 +60,7 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
 
 
 def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> bool:
-    """Tell whether all values may be tried; a preset of KerasHub, for one, is not fine-tuned."""
+    """Return whether params accept all values; for example, KerasHub presets cannot be fine-tuned."""
     try:
         for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
             params.changed({name: value})
@@ -70,37 +70,41 @@ def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]
 
 
 def check_searched(params: Params) -> Space:
-    """Return what a sweep searches, checked.
+    """Return the validated search space.
 
     Args:
-        params: The whole of ``params.yaml``.
+        params: All params of ``params.yaml``.
 
     Raises:
-        ParamsError: A param may not be searched, or has no effect on any of the models; a grid has a range; or a value
-            is wrong.
+        ParamsError: A param cannot be searched or has no effect on any of the models, a grid has a range, or a value is
+            invalid.
     """
     check_space(params)
-    space = {name: _of_kind(params, name, each) for name, each in (params.sweep.space or default_space(params)).items()}
-    told = []
+    space = {
+        name: _as_floats(params, name, each) for name, each in (params.sweep.space or default_space(params)).items()
+    }
+    faults = []
     used: set[str] = set()
     lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
-    for chosen in itertools.islice(_products(lists), _MODELS):
-        with contextlib.suppress(ParamsError):  # Such a trial fails, with its reason.
+    for chosen in itertools.islice(_products(lists), _MAX_COMBINATIONS):
+        with contextlib.suppress(ParamsError):  # An invalid combination becomes a failed trial.
             used |= {*deciding_params(params.changed(chosen).train)}
     for name, values in space.items():
         if not any(f"train.{each}.".startswith(f"{name}.") for each in used):
-            told.append(f"sweep.space.{name}: has no effect with train.model={params.train.model}")
+            faults.append(f"sweep.space.{name}: has no effect with train.model={params.train.model}")
         if params.sweep.sampler == "grid" and isinstance(values, RangeParams):
-            told.append(f"sweep.space.{name}: a grid needs a list of values")
-    if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MODELS:
-        told.append(f"sweep.space: a grid has at most {_MODELS:,} combinations; for more, set sweep.sampler to random")
-    if told:
-        raise ParamsError("\n".join(told), next="edit params.yaml, then: pixmill sweep --show")
+            faults.append(f"sweep.space.{name}: a grid needs a list of values")
+    if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MAX_COMBINATIONS:
+        faults.append(
+            f"sweep.space: a grid has at most {_MAX_COMBINATIONS:,} combinations; for more, set sweep.sampler to random"
+        )
+    if faults:
+        raise ParamsError("\n".join(faults), next="edit params.yaml, then: pixmill sweep --show")
     return space
 
 
-def _of_kind(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
-    """Return a range of real numbers where the param is real, however it is written: 0 to 30 degrees has 7.5, too."""
+def _as_floats(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
+    """Return a range of integers as a range of floats if the param is a float: 0 to 30 degrees includes 7.5."""
     if not isinstance(values, RangeParams) or not _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)):
         return values
     return RangeParams(low=float(values.low), high=float(values.high), log=values.log)
@@ -112,16 +116,16 @@ def _products(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def combinations(space: Space) -> list[dict[str, Any]]:
-    """Return all combinations of a space of lists, as ``sampler: grid`` tries them."""
+    """Return all combinations of the lists of a space, for ``sampler: grid``."""
     return [*_products({name: values for name, values in space.items() if not isinstance(values, RangeParams)})]
 
 
 def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
-    """Return the values that Optuna chooses for a trial, as params have them: real ones to four significant digits."""
+    """Return the values that Optuna suggests for a trial; floats have four significant digits."""
     found: dict[str, Any] = {}
     for name, values in space.items():
         if not isinstance(values, RangeParams):
-            # By their JSON text, since one may be a list itself.
+            # As JSON text, since a value may be a list.
             found[name] = json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in values]))
         elif isinstance(values.low, int) and isinstance(values.high, int):
             found[name] = trial.suggest_int(name, values.low, values.high, log=values.log)
@@ -131,12 +135,12 @@ def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
     return found
 
 
-def current_values(params: Params, space: Space) -> dict[str, Any]:
-    """Return what the searched params are now."""
+def current_values(params: Params, names: Iterable[str]) -> dict[str, Any]:
+    """Return the current values of params by dotted name."""
     found = {}
-    for name in space:
+    for name in names:
         owner: Any = params.model_dump(mode="json", by_alias=True)
-        for key in name.split("."):  # An item of a list of sections goes by its place.
+        for key in name.split("."):  # Items of a list are named by their index.
             owner = owner[int(key) if isinstance(owner, list) else key]
         found[name] = owner
     return found

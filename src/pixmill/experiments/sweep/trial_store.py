@@ -1,4 +1,4 @@
-"""Trials of a sweep in Optuna's journal, with their answers beside it: a killed sweep loses no finished one."""
+"""Store of finished trials: Optuna's journal, and one file per trial with its probabilities."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 State = Literal["complete", "pruned", "failed"]
 
 VALUES, CURVES, REASON, KEY, SAME = "values", "curves", "reason", "key", "same_as"
-"""Attributes of a trial in Optuna: those of a :class:`SweepTrial`, and the number of an equal trial that ran before."""
+"""User attributes of an Optuna trial: fields of :class:`SweepTrial`, and the number of an earlier equal trial."""
 
-_NAME = "sweep"
-"""The study's name in its journal."""
+_STUDY = "sweep"
+"""Name of the study in the journal."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class SweepTrial:
     """A finished trial.
 
     Args:
-        number: From 0; that of ``params.yaml`` as it was is 0.
-        values: What was tried, by dotted name.
-        state: ``complete``; ``pruned``, which was no better than others after as many epochs; or ``failed``.
-        value: Its metric on validation; ``None`` unless complete.
-        started: When it began, in milliseconds since 1970.
-        seconds: How long it took.
-        key: By which ``train`` finds its weights.
-        curves: Per epoch: its number, when it ended, and its metrics by name.
-        reason: Why it failed.
-        answers: Its calibrated probabilities, shape (images, classes); ``None`` unless complete.
+        number: Number from 0; trial 0 has the values of ``params.yaml`` at the start of the sweep.
+        values: Values of the searched params by dotted name.
+        state: ``complete``, ``failed``, or ``pruned`` if others were more accurate at the same epoch.
+        value: Metric on validation; ``None`` unless complete.
+        started: Start time in milliseconds since 1970.
+        seconds: Duration.
+        key: Key of the weights in the cache of ``train``.
+        curves: Number, end time and metrics of each epoch.
+        reason: Reason of a failure.
+        answers: Calibrated probabilities, shape (images, classes); ``None`` unless complete.
     """
 
     number: int
@@ -55,7 +55,7 @@ class SweepTrial:
 
     @property
     def name(self) -> str:
-        """What it is called everywhere."""
+        """The name in texts, pages and MLflow."""
         return f"trial {self.number}"
 
 
@@ -63,8 +63,8 @@ class TrialStore:
     """The trials of one sweep.
 
     Args:
-        folder: Where they are kept.
-        lower_is_better: Whether the lowest value is the best.
+        folder: Folder of the store; created by :meth:`make`.
+        lower_is_better: Whether the best value is the lowest.
     """
 
     def __init__(self, folder: Path, *, lower_is_better: bool = False) -> None:
@@ -72,7 +72,7 @@ class TrialStore:
         self._journal, self._lower_is_better = folder / "journal.log", lower_is_better
 
     def make(self) -> None:
-        """Make the folder, and remove what a killed sweep left half-written; call it only while no other runs."""
+        """Create the folder, and remove incomplete files of a killed sweep; requires :func:`.lock_sweep`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary(self.folder)
         self._journal.with_name("journal.log.lock").unlink(missing_ok=True)
@@ -80,7 +80,7 @@ class TrialStore:
             self._journal.write_bytes(content[: content.rfind(b"\n") + 1])
 
     def open(self, **options: Any) -> optuna.Study:
-        """Return the study, which is created if need be.
+        """Return the study; create it if it does not exist.
 
         Args:
             options: Sampler and pruner.
@@ -89,14 +89,14 @@ class TrialStore:
 
         return optuna.create_study(
             storage=self._storage(),
-            study_name=_NAME,
+            study_name=_STUDY,
             direction="minimize" if self._lower_is_better else "maximize",
             load_if_exists=True,
             **options,
         )
 
     def load(self) -> list[SweepTrial]:
-        """Return all finished trials by number; nothing is made."""
+        """Return all finished trials by number; create no files."""
         if not self._journal.exists():
             return []
         storage = self._storage()
@@ -108,22 +108,22 @@ class TrialStore:
         return found
 
     def read(self, trial: optuna.trial.FrozenTrial, number: int) -> SweepTrial | None:
-        """Return a trial of Optuna's; ``None`` for one that was not finished, or equals an earlier one.
+        """Return a finished trial; ``None`` if it is unfinished or equals an earlier one.
 
         Args:
-            trial: The trial.
-            number: Its number among the finished ones.
+            trial: Optuna's trial.
+            number: Number among the finished trials.
         """
         known, value, answers = trial.user_attrs, None, None
         state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name)  # type: ignore[assignment]
-        # One that failed without a reason was interrupted.
+        # A failed trial without a reason was interrupted.
         if state is None or SAME in known or (state == "failed" and REASON not in known):
             return None
         if state == "complete":
             try:
                 value, answers = trial.value, np.load(self._answers(trial.number))
             except (OSError, ValueError):
-                return None  # Somebody deleted the file: the model is fitted again.
+                return None  # The file was deleted or damaged: the model is fitted again.
         began, duration = trial.datetime_start, trial.duration
         return SweepTrial(
             number=number,
@@ -139,7 +139,7 @@ class TrialStore:
         )
 
     def set_answers(self, number: int, answers: npt.NDArray[np.float32]) -> None:
-        """Keep the answers of a trial, by its number in Optuna.
+        """Store the probabilities of a trial, by its number in Optuna.
 
         Raises:
             OSError: The disk is full or read-only.
@@ -148,20 +148,20 @@ class TrialStore:
             np.save(temporary, answers)
 
     def is_recorded(self, trials: int) -> bool:
-        """Tell whether the result of so many trials was sent to MLflow, or waits to be."""
+        """Return whether the outcome of this number of trials was recorded in MLflow, or queued for it."""
         return (self.folder / f"recorded-{trials}").exists()
 
     def set_recorded(self, trials: int) -> None:
-        """Note that it was."""
+        """Mark the outcome of this number of trials as recorded."""
         (self.folder / f"recorded-{trials}").touch()
 
     def images(self) -> pd.DataFrame | None:
-        """Return the images that the trials answered about: ``id``, ``label``, ``cluster`` and ``target``."""
+        """Return the images that each trial predicted: ``id``, ``label``, ``cluster`` and ``target``."""
         path = self.folder / "images.parquet"
         return pd.read_parquet(path) if path.exists() else None
 
     def set_images(self, rows: pd.DataFrame) -> None:
-        """Keep the images, once."""
+        """Store the images."""
         with replacing(self.folder / "images.parquet") as temporary:
             rows.to_parquet(temporary, index=False)
 

@@ -1,4 +1,4 @@
-"""Choose the images that tell most about a change."""
+"""Choose and load the images of the page ``reports/compare.html``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from pixmill.experiments.compare.image_changes import CHANGES
 from pixmill.experiments.compare.view import ImageRow, rows_of
 from pixmill.pages.thumbnails import Thumbnail, each_thumbnail, take_until_full
 
-_FLIPS, _SAMPLES, _NEAR = 36, 12, 6
-"""The most flips that are shown, images of a change, and pairs of near-duplicates."""
+_MAX_FLIPS, _MAX_SAMPLES, _MAX_PAIRS = 36, 12, 6
+"""Flips, images per kind of change, and pairs of near-duplicates on the page."""
 
-_SIZE, _BYTES = 192, 3_000_000
-"""The longer side of an image in pixels, and the most bytes of all images on the page."""
+_SIDE_PIXELS, _MAX_BYTES = 192, 3_000_000
+"""Longer side of a thumbnail, and total size of all thumbnails."""
 
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """The images that a comparison shows, as rows of its tables.
+    """Images of the page, as rows of the comparison's tables.
 
     Args:
         lost: Flips that are now wrong.
         gained: Flips that are now right.
-        samples: Of each change, spread evenly over classes.
+        samples: Images of each kind of change, spread evenly over classes.
         near: Near-duplicates of test images.
-        uris: The images as ``data:`` URIs by id, without those that cannot be had or do not decode.
+        uris: Thumbnails as ``data:`` URIs by id, without images that are unavailable or do not decode.
     """
 
     lost: list[ImageRow]
@@ -38,40 +38,42 @@ class ImageSelection:
     uris: dict[str, str]
 
 
-def choose(comparison: Comparison) -> ImageSelection:
-    """Choose and load flips, half of each kind unless one has fewer, and samples of each change of the data.
+def choose_images(comparison: Comparison) -> ImageSelection:
+    """Choose and load flips, half of each direction unless one has fewer, and samples of each change of the data.
 
     Args:
-        comparison: The comparison. Its revisions are asked for the files.
+        comparison: The comparison; files are read from its revisions.
     """
     numbers, data = comparison.numbers, comparison.data
     lost, gained = [], []
     if numbers is not None:
-        lost, gained = (rows_of(numbers.flips[numbers.flips["gained"] == is_].head(_FLIPS)) for is_ in (False, True))
-        half = _FLIPS // 2
-        lost, gained = lost[: max(half, _FLIPS - len(gained))], gained[: max(half, _FLIPS - len(lost))]
+        lost, gained = (
+            rows_of(numbers.flips[numbers.flips["gained"] == is_gained].head(_MAX_FLIPS)) for is_gained in (False, True)
+        )
+        half = _MAX_FLIPS // 2
+        lost, gained = lost[: max(half, _MAX_FLIPS - len(gained))], gained[: max(half, _MAX_FLIPS - len(lost))]
     samples, near = {}, []
     if data is not None:
         for kind in CHANGES:
             if data.count(kind):
                 samples[kind] = _spread(data.images[data.images["change"] == kind])
-        near = rows_of(data.near_test.head(_NEAR))
+        near = rows_of(data.near_test.head(_MAX_PAIRS))
     rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
     uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
-    loaded = take_until_full(zip(names, uris, strict=True), _BYTES)
+    loaded = take_until_full(zip(names, uris, strict=True), _MAX_BYTES)
     return ImageSelection(lost, gained, samples, near, loaded)
 
 
 def _spread(rows: pd.DataFrame) -> list[ImageRow]:
-    """Return rows at equal distances: they are sorted by class, so that each may be seen."""
-    places = np.unique(np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).round().astype(int))
+    """Return rows at equal distances; rows are sorted by class."""
+    places = np.unique(np.linspace(0, len(rows) - 1, min(_MAX_SAMPLES, len(rows))).round().astype(int))
     return rows_of(rows.iloc[places])
 
 
 def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> Iterator[Thumbnail]:
-    """Yield the images that can be had, each after its id has been added to ``names``."""
+    """Yield the available images; add the id of each to ``names``."""
     places: dict[str, list[Any]] = {name: [] for name in ids}
     for revision in (comparison.head, comparison.base):
         if revision is not None and revision.manifest is not None and "path" in revision.manifest:
@@ -83,4 +85,4 @@ def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> It
         content = next((content for content in contents if content is not None), None)
         if content is not None:
             names.append(name)
-            yield Thumbnail(name, content, size=_SIZE)
+            yield Thumbnail(name, content, size=_SIDE_PIXELS)

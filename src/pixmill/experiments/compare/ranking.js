@@ -40,11 +40,12 @@ const filter = () => {
 };
 heads.forEach((head, place) => {
   if (!place) return;
-  const line = document.createElement('div'), label = document.createElement('label'), box = document.createElement('input');
+  const [line, label, box, title] = ['div', 'label', 'input', 'span'].map((name) => document.createElement(name));
   box.type = 'checkbox';
   box.checked = true;
   box.addEventListener('change', () => [...rows, table.tHead.rows[0]].forEach((row) => { row.cells[place].hidden = !box.checked; }));
-  label.append(box, head.textContent.trim());
+  title.append(...[...head.firstChild.childNodes].map((node) => node.cloneNode(true)));
+  label.append(box, title);
   line.append(label);
   if (head.classList.contains('param')) {
     const select = document.createElement('select');

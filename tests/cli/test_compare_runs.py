@@ -36,7 +36,7 @@ def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.Capt
     assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
     text = capsys.readouterr().out
     assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
-    assert "\nwide has the best macro-F1 on validation, 0.917; the other is worse.\n" in text
+    assert "\nwide has the best macro-F1 on validation, 0.917; the other is significantly worse.\n" in text
     assert text.endswith("\nWritten: reports/runs.html\n")
     assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
 

@@ -21,7 +21,6 @@ from pixmill.experiments.compare.comparison import (
     Revision,
     Rule,
     SliceNumbers,
-    StageChange,
     Step,
 )
 from pixmill.metrics.confidence import coverage_curve, reliability
@@ -161,7 +160,7 @@ def comparison(verdict="worse", *, images=False, **more):
     rule = Rule("compare.max_drop", "fail", "macro-F1 0.800 after 0.900, must not be significantly worse: fail")
     changes = Changes(
         (Change("train.epochs", 2, 12), Change("train.cache", False, True)),
-        (StageChange("train", ("param train.epochs",)),),
+        {"train": ["param train.epochs"]},
         (Change("numpy", "2.1.0", "2.2.0"),),
         (("1a2b3c4", "Train longer"),),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule, StageChange
+from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule
 from pixmill.experiments.compare.rendering import MAX_BYTES, comparison_markdown, comparison_text
 from pixmill.experiments.compare.view import comparison_json
 from pixmill.metrics.significance import Difference, McNemar
@@ -45,7 +45,7 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
         data=data(max(12, changes), label=HOSTILE),
         changes=Changes(
             tuple(Change(f"train.{HOSTILE}{place}", HOSTILE, [HOSTILE] * 30) for place in range(changes)),
-            tuple(StageChange("train", (HOSTILE,) * changes) for _ in range(5)),
+            {f"train {number}": [HOSTILE] * changes for number in range(5)},
             tuple(Change(f"{HOSTILE}{place}", "1", "2") for place in range(changes)),
             tuple(("1a2b3c4", HOSTILE) for _ in range(changes)),
         ),
@@ -129,7 +129,7 @@ def test_markdown_size_of_multibyte_text() -> None:
     long = tuple(Change("&" * 5000, "&" * 5000, "\U0001f9e5" * 5000) for _ in range(300))
     made = hostile()
     text = comparison_markdown(
-        replace(made, sentence="@&" * 5000, changes=Changes(long, (), (), ()), missing=("&a" * 5000,) * 500)
+        replace(made, sentence="@&" * 5000, changes=Changes(long, {}, (), ()), missing=("&a" * 5000,) * 500)
     )
     assert len(text.encode()) <= MAX_BYTES
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from pixmill.core.errors import ParamsError, PixmillError
-from pixmill.core.params import Params, flat, parse_params, parse_yaml
+from pixmill.core.params import flat, parse_params, parse_yaml
 from pixmill.core.provenance.lock import FILE, parse_lock
 from pixmill.core.repository.git import git
 from pixmill.core.words import printable
-from pixmill.experiments.compare.comparison import Change, Changes, Revision, StageChange
+from pixmill.experiments.compare.comparison import Change, Changes, Revision
 
 _MAX_COMMITS = 50
 
@@ -46,7 +46,7 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     packages = pins if all(pins) else versions
     return Changes(
         params=find_changed_params(base, head),
-        stages=tuple(_stages(base.lock, head.lock, versions)) if base.lock and head.lock else (),
+        stages=_stages(base.lock, head.lock, versions) if base.lock and head.lock else {},
         packages=_different(*packages) if all(packages) else (),
         commits=_commits(root, base.commit, head.commit),
     )
@@ -134,16 +134,16 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
     return tuple(change for change in changes if change.base or change.head or change.name not in sections)
 
 
-def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> Iterator[StageChange]:
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> dict[str, list[str]]:
+    found = {}
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
-            reasons = ["new stage"]
+            found[name] = ["new stage"]
         elif name not in head:
-            reasons = ["stage removed"]
-        else:
-            reasons = _reasons(name, base[name], head[name], versions)
-        if reasons:
-            yield StageChange(name, tuple(reasons))
+            found[name] = ["stage removed"]
+        elif reasons := _reasons(name, base[name], head[name], versions):
+            found[name] = reasons
+    return found
 
 
 def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> list[str]:
@@ -152,8 +152,6 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
     files = {**base.get("params", {}), **head.get("params", {})}
     for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
         before, after = (it.get("params", {}).get(file, {}) for it in (base, head))
-        if file == "params.yaml":
-            before, after = _with_defaults(before, after)
         names = [change.name for change in _different(flat(before), flat(after))]
         if file == FILE and names:
             old, new = (pins.get("pixmill") for pins in versions)
@@ -165,26 +163,6 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
     return reasons
-
-
-def _with_defaults(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Return the params of two stages of ``dvc.lock``, with defaults in the sections that both have.
-
-    Both are unchanged if the installed version rejects one.
-    """
-    fields = {field.alias or key: field.annotation for key, field in Params.model_fields.items()}
-    shared = {
-        name: section
-        for name, section in fields.items()
-        if name in base and name in head and isinstance(section, type) and issubclass(section, BaseModel)
-    }
-    try:
-        return tuple(
-            {**side, **{name: section.model_validate(side[name]).model_dump() for name, section in shared.items()}}
-            for side in (base, head)
-        )
-    except ValidationError:
-        return base, head
 
 
 def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Data classes of a comparison of two revisions: the base, and the head that may replace it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -212,10 +212,6 @@ class DataDifference:
     drift: tuple[Drift, ...]
     near_test: pd.DataFrame
 
-    def count(self, change: str) -> int:
-        """Return the number of images with a change, such as ``added``."""
-        return int((self.images["change"] == change).sum())
-
 
 @dataclass(frozen=True)
 class Change:
@@ -233,32 +229,19 @@ class Change:
 
 
 @dataclass(frozen=True)
-class StageChange:
-    """A stage that ran between the two revisions.
-
-    Args:
-        stage: Name of the stage.
-        reasons: Changed dependencies: ``param train.epochs``, ``code src/pixmill/train``, ``results of split``,
-            ``images in data/``.
-    """
-
-    stage: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Changes:
     """Changed params, stages, packages and commits.
 
     Args:
         params: Effective params that differ, including defaults.
-        stages: Stages that ran between the two, in the order of the pipeline.
+        stages: Stages that ran between the two, in the order of the pipeline, with their changed dependencies:
+            ``param train.epochs``, ``code src/pixmill/train``, ``results of split``, ``images in data/``.
         packages: Pinned packages that differ.
         commits: Commits of the head that the base lacks, newest first: abbreviated hash and subject.
     """
 
     params: tuple[Change, ...]
-    stages: tuple[StageChange, ...]
+    stages: Mapping[str, Sequence[str]]
     packages: tuple[Change, ...]
     commits: tuple[tuple[str, str], ...]
 

@@ -17,9 +17,8 @@ _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.
 
 _INPUTS = (
     "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
-    "review.csv",
+    "review.csv", "src", "stages",
 )  # fmt: skip
-_CODE = ("src", "stages")
 
 _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
 
@@ -106,9 +105,11 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
         raise PixmillError(message, next=_DEEPEN if shallow else "name the base: pixmill compare BASE")
     branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
     if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
-        return _merge_base(root, main, start), after
+        if _commit(root, main) == start:
+            return find(root, main), after
+        return GitRevision(start[:7], f"{_title(root, start, start)}, where {main} was left", start, start[:10]), after
     if after.is_workspace:
-        if _differs(root):
+        if git(root, "status", "--porcelain", "--", *_INPUTS):
             return last, after
         after = last
     parents = (git(root, "log", "-1", "--format=%P", str(last.commit)) or "").split()
@@ -117,12 +118,6 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
     if not parents:
         return None, after
     return GitRevision(parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]), after
-
-
-def _merge_base(root: Path, main: str, commit: str) -> GitRevision:
-    if _commit(root, main) == commit:
-        return find(root, main)
-    return GitRevision(commit[:7], f"{_title(root, commit, commit)}, where {main} was left", commit, commit[:10])
 
 
 def main_branch(root: Path) -> str | None:
@@ -140,12 +135,6 @@ def commit_page(root: Path) -> str | None:
     remote = (git(root, "remote", "get-url", "origin") or "").strip()
     match = re.fullmatch(r"(?:https://|ssh://git@|git@)(?:[^/@]*@)?([\w.-]+)[:/](.+?)(?:\.git)?/?", remote)
     return match and f"https://{match[1]}/{match[2]}/commit/"
-
-
-def _differs(root: Path) -> bool:
-    """Return whether code, inputs or results in the workspace differ from HEAD."""
-    status = git(root, "status", "--porcelain", "--", *_INPUTS, *_CODE)
-    return bool(status)
 
 
 def _commit(root: Path, name: str) -> str | None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pixmill.core.manifest import TEXT
 from pixmill.core.params import CompareParams
+from pixmill.core.params.reference import plain
 from pixmill.experiments.compare.changes import find_changed_params
 from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.metrics.significance import holm
@@ -81,7 +82,7 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
         base_images=int(before["kept"].sum()),
         head_images=int(after["kept"].sum()),
         resplit=tuple(
-            f"{change.name} changed from {_to_text(change.base)} to {_to_text(change.head)}"
+            f"{change.name} changed from {plain(change.base)} to {plain(change.head)}"
             for change in find_changed_params(base, head)
             if change.name in _SPLITTING
         ),
@@ -89,14 +90,6 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
         drift=_drift(first, second, head.predictions, added, settings.drift),
         near_test=_near_test(head.pairs, added, tested),
     )
-
-
-def _to_text(value: Any) -> str:
-    return "null" if value is None else str(value)
-
-
-def _class(images: pd.DataFrame) -> pd.Series[Any]:
-    return images["head_label"].fillna(images["base_label"])
 
 
 def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
@@ -135,7 +128,8 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     images = both[both["change"] != ""].reset_index().join(_origins(before, after), on="id")
     images["change"] = pd.Categorical(images["change"], CHANGES)
     columns = ["id", "change", *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")), *_ORIGIN]
-    images = images.assign(key=_class(images)).sort_values(["change", "key", "id"], ignore_index=True)[columns]
+    label = images["head_label"].fillna(images["base_label"])
+    images = images.assign(key=label).sort_values(["change", "key", "id"], ignore_index=True)[columns]
     return images.astype({"change": TEXT})
 
 

@@ -1,6 +1,7 @@
 """Write the page ``reports/compare.html``, and the text for a pull request."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -131,22 +132,20 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
 
 def _extents(made: dict[str, Any]) -> dict[str, float]:
     """Return the largest absolute value on the scale of each group of intervals."""
+
+    def extent(differences: Iterable[dict[str, float]], least: float = 0.0) -> float:
+        return 1.05 * max([least, *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff"))])
+
     metrics, margin = made["metrics"], made["margin"] or 0
-    groups = {
-        "metrics": [it for name, it in metrics.items() if name not in _OWN_SCALE],
-        "per_class": [row["f1"] for row in made["per_class"].values() if row["f1"]],
-        "slices": [row["accuracy"] for row in made["slices"]],
-        **{name: [it] for name, it in metrics.items() if name in _OWN_SCALE},
-    }
     return {
-        group: 1.05
-        * max(
-            [
-                margin if group in ("metrics", made["metric"]) else 0,
-                *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff")),
-            ]
-        )
-        for group, differences in groups.items()
+        "metrics": extent((it for name, it in metrics.items() if name not in _OWN_SCALE), margin),
+        "per_class": extent(row["f1"] for row in made["per_class"].values() if row["f1"]),
+        "slices": extent(row["accuracy"] for row in made["slices"]),
+        **{
+            name: extent([it], margin if name == made["metric"] else 0)
+            for name, it in metrics.items()
+            if name in _OWN_SCALE
+        },
     }
 
 

@@ -54,9 +54,8 @@ def choose_images(comparison: Comparison) -> ImageSelection:
         lost, gained = lost[: max(half, _MAX_FLIPS - len(gained))], gained[: max(half, _MAX_FLIPS - len(lost))]
     samples, near = {}, []
     if data is not None:
-        for kind in CHANGES:
-            if data.count(kind):
-                samples[kind] = _spread(data.images[data.images["change"] == kind])
+        kinds = dict(iter(data.images.groupby("change")))
+        samples = {kind: _spread(kinds[kind]) for kind in CHANGES if kind in kinds}
         near = rows_of(data.near_test.head(_MAX_PAIRS))
     rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.words import printable
@@ -54,7 +53,8 @@ def comparison_markdown(comparison: Comparison) -> str:
     Names of classes, files, params and commits are escaped: they cannot add markup, mentions or links.
     """
     made = content(comparison)
-    texts = (_markdown(made, most, letters) for most, letters in _SIZES)
+    templates = (_environment(*size).get_template("comparison.txt") for size in _SIZES)
+    texts = (re.sub(r"\n{3,}", "\n\n", template.render(made)).strip() + "\n" for template in templates)
     return next(text for text in texts if len(text.encode("utf-8")) <= MAX_BYTES)
 
 
@@ -81,11 +81,6 @@ def escape(text: str, letters: int) -> str:
     # A zero-width space separates the sign from the name it would refer to.
     harmless = _LINKING.sub("\\g<0>\u200b", printable(shorten(text, letters)))
     return _SPECIAL.sub(r"\\\g<0>", html.escape(harmless, quote=False))
-
-
-def _markdown(made: Mapping[str, Any], most: int, letters: int) -> str:
-    drawn = _environment(most, letters).get_template("comparison.txt").render(made)
-    return re.sub(r"\n{3,}", "\n\n", drawn).strip() + "\n"
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,9 @@ from pixmill.experiments.compare.parquet import Kind, TableReader, read_table
 from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree
 from pixmill.tracking.delivery import RESOLVED
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
+
+Read = Callable[[str], bytes | None]
+"""Returns the bytes of a file by path; ``None`` if it is unavailable."""
 
 _IN_MLFLOW = ("models:/", "runs:/")
 
@@ -139,23 +142,23 @@ def _open_sources(workspace: Workspace) -> Iterator[_Sources]:
 def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     tree = Tree(sources.store, revision)
     missing: list[str] = []
-    found = _Documents(revision.name, tree.read, tree.faults, lambda: tree.remake)
-    if not found.stages and "dvc.lock" not in tree.faults:
+    params = _parsed(tree.read, "params.yaml", _params, tree.faults)
+    stages: Stages = _parsed(tree.read, "dvc.lock", read_stages, tree.faults) or {}
+    if not stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
-    missing += [outdated] if (outdated := _outdated(tree, found.stages)) else []
-    tables = read_tables(tree, missing, sources.tables) if found.stages else {}
-    metrics = found.metrics(missing) if found.stages else None
-    # Tables first: one that is unavailable explains a missing hash of the weights.
-    run = _run_of(tree, sources.runs, missing) if found.stages else None
+    missing += [outdated] if (outdated := _outdated(tree, stages)) else []
+    tables = read_tables(tree, missing, sources.tables) if stages else {}
+    metrics = _metrics(revision.name, tree.read, tree.faults, missing) if stages else None
+    run = _run_of(tree, sources.runs, missing) if stages else None
     return revision_of(
         tree,
         missing,
-        params=found.params,
-        lock=found.stages,
+        params=params,
+        lock=stages,
         metrics=metrics,
         run=run,
         outdated=outdated,
-        faults=found.describe_faults,
+        faults=lambda: _describe_faults(tree.faults, revision.name, tree.remake),
         **tables,
     )
 
@@ -180,36 +183,27 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
     )
 
 
-class _Documents:
-    """The small files of a revision; the fault of a malformed file is added to ``faults`` by its path."""
+def _parsed(
+    read: Callable[[str], bytes | None], path: str, parse: Callable[[bytes], Any], faults: dict[str, str]
+) -> Any:
+    """Return a parsed file; ``None`` if it is missing or malformed, which is added to ``faults`` by its path."""
+    content = read(path)
+    try:
+        return None if content is None else parse(content)
+    except MalformedError as fault:
+        faults[path] = str(fault)
+        return None
 
-    def __init__(
-        self, revision: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: Callable[[], str]
-    ) -> None:
-        self._revision, self._read, self._faults, self._remake = revision, read, faults, remake
-        self.params: str | None = self._of("params.yaml", _params)
-        self.stages: Stages = self._of("dvc.lock", read_stages) or {}
 
-    def metrics(self, missing: list[str]) -> dict[str, Any] | None:
-        """Return the metrics of evaluate."""
-        figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
-        if figures is None and _METRICS not in self._faults:
-            missing.append(f"{self._revision} has no readable {_METRICS}.")
-        return figures
+def _describe_faults(faults: Mapping[str, str], revision: str, remake: str) -> tuple[str, ...]:
+    return tuple(_describe_fault(path, fault, revision, remake) for path, fault in faults.items())
 
-    def describe_faults(self) -> tuple[str, ...]:
-        """Return one sentence for each malformed file."""
-        return tuple(
-            _describe_fault(path, fault, self._revision, self._remake()) for path, fault in self._faults.items()
-        )
 
-    def _of(self, path: str, parse: Callable[[bytes], Any]) -> Any:
-        content = self._read(path)
-        try:
-            return None if content is None else parse(content)
-        except MalformedError as fault:
-            self._faults[path] = str(fault)
-            return None
+def _metrics(revision: str, read: Read, faults: dict[str, str], missing: list[str]) -> dict[str, Any] | None:
+    figures: dict[str, Any] | None = _parsed(read, _METRICS, read_metrics, faults)
+    if figures is None and _METRICS not in faults:
+        missing.append(f"{revision} has no readable {_METRICS}.")
+    return figures
 
 
 def _params(content: bytes) -> str:
@@ -221,8 +215,11 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     """Return the revision of a run from its logged files; its images are found by the hash of its data in DVC."""
     run, title = _resolve(workspace, name, sources.runs)
     faults: dict[str, str] = {}
-    found = _Documents(name, lambda path: sources.runs.read(run, path), faults, lambda: "dvc repro")
-    predictions, resolved = (sources.runs.read(run, path) for path in (PREDICTIONS, RESOLVED))
+
+    def read(path: str) -> bytes | None:
+        return sources.runs.read(run, path)
+
+    predictions, resolved = (read(path) for path in (PREDICTIONS, RESOLVED))
     missing: list[str] = []
     tables: dict[str, Any] = {}
     split = run.tags.get("pixmill.dvc.artifacts/split")
@@ -234,28 +231,25 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     else:
         tables = read_tables(tree, missing, sources.tables, ("manifest", "pairs"))
     commit = run.tags.get("pixmill.commit")
-
-    def again() -> str:
-        return sources.store.at(commit, "dvc repro") if commit else "dvc repro"
-
     if predictions is None:
-        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again()}.")
+        remake = sources.store.at(commit, "dvc repro") if commit else "dvc repro"
+        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {remake}.")
     table = None if predictions is None else _table(predictions, "predictions", faults, sources.tables)
     return Revision(
         name=name,
         title=title,
         commit=commit,
-        params=found.params,
+        params=_parsed(read, "params.yaml", _params, faults),
         resolved=None if resolved is None else resolved.decode("utf-8", "replace"),
-        lock=found.stages,
-        metrics=found.metrics(missing),
+        lock=_parsed(read, "dvc.lock", read_stages, faults) or {},
+        metrics=_metrics(name, read, faults, missing),
         predictions=table,
         run=run,
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
         faults=lambda: (
-            *found.describe_faults(),
-            *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).describe_faults() if tree else ()),
+            *_describe_faults(faults, name, "dvc repro"),
+            *(_describe_faults(tree.faults, name, tree.remake) if tree else ()),
         ),
         **tables,
     )
@@ -371,7 +365,7 @@ def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
     return None
 
 
-def _reader(store: DvcStore, commit: str | None, data: Tree | None) -> Callable[[str], bytes | None]:
+def _reader(store: DvcStore, commit: str | None, data: Tree | None) -> Read:
     """Return a reader of files: code from a commit, images from a tree with the same data."""
     code = commit and Tree(store, GitRevision(commit, commit, commit, commit))
 

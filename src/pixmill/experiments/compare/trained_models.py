@@ -44,15 +44,15 @@ class TrainedModel:
         kind: ``experiment``, ``run`` or ``commit``, joined by ``and`` if several have the same weights.
         started: Start time in seconds since 1970.
         weights: md5 of the weights; empty if unknown.
-        commit: Commit of the training; the experiment's own commit.
         params: All params by dotted name, with the defaults of the version that recorded the run, or of the installed
             version for an experiment.
+        predictions: Rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
+            they cannot be read.
+        commit: Commit of the training; the experiment's own commit.
         recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None`` if any is unknown.
         seconds: Duration of the training; ``None`` if unknown.
         megabytes: Size of the model in MLflow; ``None`` if unknown.
         run: Run in MLflow.
-        predictions: Rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
-            they cannot be read.
         fault: Reason why there are no predictions; ``None`` if there are.
         seeds: Values of ``train.seed`` that gave these weights.
         unused: Names of params without effect on this kind of model.
@@ -65,13 +65,13 @@ class TrainedModel:
     kind: str
     started: float
     weights: str
-    commit: str | None
     params: Mapping[str, Any]
-    recipe: str | None
-    seconds: float | None
-    megabytes: float | None
-    run: MlflowRun | None
     predictions: pd.DataFrame
+    commit: str | None = None
+    recipe: str | None = None
+    seconds: float | None = None
+    megabytes: float | None = None
+    run: MlflowRun | None = None
     fault: str | None = None
     seeds: frozenset[Any] = frozenset()
     unused: frozenset[str] = frozenset()
@@ -149,19 +149,14 @@ def read_models(
         raise PixmillError(f"no experiment and no run with results is newer than {when}", next="choose an earlier date")
     if not trainings:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
-    models = _merge([*used, *trainings])
-    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, without_runs, tuple(notes), tuple(sweeps))
+    by_weights: dict[str, list[TrainedModel]] = defaultdict(list)
+    for model in sorted([*used, *trainings], key=lambda each: -each.started):
+        by_weights[model.weights or model.revision].append(model)
+    models = tuple(map(_merge, by_weights.values()))
+    return FoundModels(models, max(len(recorded), len(refs)) > limit, without_runs, tuple(notes), tuple(sweeps))
 
 
-def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
-    """Return one model for each set of weights, newest first."""
-    found: dict[str, list[TrainedModel]] = defaultdict(list)
-    for model in sorted(models, key=lambda each: -each.started):
-        found[model.weights or model.revision].append(model)
-    return [_merge_same(same) for same in found.values()]
-
-
-def _merge_same(models: list[TrainedModel]) -> TrainedModel:
+def _merge(models: list[TrainedModel]) -> TrainedModel:
     """Return one model for those of the same weights: the one in use, else the oldest, completed by the others."""
     named = min(models, key=lambda model: (not model.in_use, model.started))
     shown = named if named.fault is None else min(models, key=lambda model: model.fault is not None)
@@ -189,13 +184,8 @@ def _merge_same(models: list[TrainedModel]) -> TrainedModel:
 
 def _experiments(root: Path) -> list[tuple[float, str, str]]:
     """Return DVC's experiments, newest first: time, ref and commit of each."""
-    listed = git(
-        root,
-        "for-each-ref",
-        "--sort=-committerdate",
-        "--format=%(committerdate:unix) %(objectname) %(refname)",
-        "refs/exps",
-    )
+    columns = "--format=%(committerdate:unix) %(objectname) %(refname)"
+    listed = git(root, "for-each-ref", "--sort=-committerdate", columns, "refs/exps")
     rows = (line.split(" ", 2) for line in (listed or "").splitlines())
     return [(float(time), ref, commit) for time, commit, ref in rows if _EXPERIMENT.fullmatch(ref)]
 
@@ -283,7 +273,6 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
 
 def _model(read: TrainingFiles, **given: Any) -> TrainedModel:
     table = pd.DataFrame() if read.predictions is None else read.predictions.to_pandas()
-    named = {"seconds": None, "run": None, **given}
     return TrainedModel(
         weights=read.weights,
         params=read.params,
@@ -293,5 +282,5 @@ def _model(read: TrainingFiles, **given: Any) -> TrainedModel:
         fault=read.fault,
         unused=frozenset(read.unused),
         seeds=frozenset({read.params[SEED]} if SEED in read.params else ()),
-        **named,
+        **given,
     )

@@ -56,11 +56,7 @@ class DvcStore:
 
     def at(self, commit: str | None, command: str) -> str:
         """Return a command that commits the workspace if needed, checks out a commit, and runs ``command``."""
-        return f"{self._commit_first}git checkout {commit} && {command}"
-
-    @cached_property
-    def _commit_first(self) -> str:
-        return commit_first(self.root, "")
+        return f"{commit_first(self.root, '')}git checkout {commit} && {command}"
 
     def content(self, md5: str, max_bytes: int) -> bytes:
         """Return an object by its hash from the cache, else from the remote, without caching it.

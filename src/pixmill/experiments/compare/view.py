@@ -139,7 +139,7 @@ def _kind(row: ImageRow) -> str:
 def _changes(changes: Changes) -> dict[str, Any]:
     return {
         "params": _values(changes.params),
-        "stages": {item.stage: item.reasons for item in changes.stages},
+        "stages": changes.stages,
         "packages": _values(changes.packages),
         "commits": [{"commit": commit, "subject": subject} for commit, subject in changes.commits],
     }

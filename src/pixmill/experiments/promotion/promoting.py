@@ -18,27 +18,10 @@ from pixmill.experiments.compare.comparison import Comparison, Revision
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.experiments.promotion.candidate import Candidate, check_clean, find_candidate, name_of
+from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
 from pixmill.tracking.model_lookup import COMMIT, STATE
-from pixmill.tracking.model_versions import (
-    ALIAS,
-    BECAUSE,
-    BY,
-    CHAMPION,
-    FORCED,
-    GATE,
-    PENDING,
-    RECORDED,
-    REPLACES,
-    TAKEN_BACK,
-    VERDICT,
-    ModelVersion,
-    Registry,
-    check_alias,
-    options,
-    previous_of,
-    who,
-)
+from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,7 @@ def promote(
     given: str | None = None,
     *,
     name: str | None = None,
-    alias: str = CHAMPION,
+    alias: str = model_versions.CHAMPION,
     because: str | None = None,
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
@@ -113,11 +96,15 @@ def promote(
     if refused and not force:
         raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f'if it must be: {again} --force --because "…"')
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
-    tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
-    tags |= {} if comparison.base else {VERDICT: "first"}
+    tags |= {model_versions.FORCED: "; ".join(refused)[:1000]} if refused else {}
+    tags |= {} if comparison.base else {model_versions.VERDICT: "first"}
     warnings = (*_warnings(comparison, seen), *_earlier_rollbacks(registry, candidate, alias))
     registry.check_still(alias, seen, again)
-    tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
+    tags |= {
+        model_versions.ALIAS: alias,
+        STATE: model_versions.PENDING,
+        **({} if seen is None else {model_versions.REPLACES: str(seen)}),
+    }
     source = f"models:/{candidate.model_id}"
     number = registry.register(source, run=candidate.run.id, model_id=candidate.model_id, tags=tags)
     registry.move_pending(alias, number, seen, again)
@@ -171,8 +158,8 @@ def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
 
 def _earlier_rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
     """Yield warnings about earlier rollbacks of this model, with their reasons."""
-    for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
-        record = version.rollback(TAKEN_BACK)
+    for version in registry.versions(f"tags.`{model_versions.ALIAS}` = '{alias}'"):
+        record = version.rollback(model_versions.TAKEN_BACK)
         if record and _is_same(version, candidate):
             why = f": {record.because}" if record.because else ""
             yield f"version {version.number}, the same model, was rolled back on {record.at[:10]} by {record.by}{why}"
@@ -184,11 +171,11 @@ def _tags(
     tags = {
         COMMIT: candidate.revision.commit,
         WEIGHTS: candidate.run.tags.get(WEIGHTS),
-        VERDICT: comparison.verdict,
-        GATE: comparison.gate.result,
-        BY: who(workspace.root),
-        BECAUSE: because and printable(because, instead=" ")[:1000],
-        RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
+        model_versions.VERDICT: comparison.verdict,
+        model_versions.GATE: comparison.gate.result,
+        model_versions.BY: who(workspace.root),
+        model_versions.BECAUSE: because and printable(because, instead=" ")[:1000],
+        model_versions.RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
     }
     return {key: value for key, value in tags.items() if value}
 

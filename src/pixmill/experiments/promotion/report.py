@@ -11,22 +11,9 @@ from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.promotion.promoting import Promotion
 from pixmill.pages.page import iso_time
 from pixmill.pages.text import render_text
+from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import COMMIT
-from pixmill.tracking.model_versions import (
-    BECAUSE,
-    BY,
-    CAME_BACK,
-    CHAMPION,
-    FORCED,
-    GATE,
-    RECORDED,
-    TAKEN_BACK,
-    VERDICT,
-    ModelVersion,
-    Registry,
-    options,
-    read_object,
-)
+from pixmill.tracking.model_versions import ModelVersion, Registry, options, read_object
 from pixmill.tracking.store import database_file, view_hint
 
 
@@ -46,34 +33,15 @@ def versions_text(registry: Registry, versions: list[ModelVersion], metric: str,
         "versions.txt",
         name=registry.name,
         hint=view_hint(registry.store),
-        metric=METRIC_NAMES[metric],
-        versions=[_row(version, metric) for version in versions],
+        metric=metric,
+        metric_name=METRIC_NAMES[metric],
+        versions=[as_document(version) for version in versions],
     )
-
-
-def _row(version: ModelVersion, metric: str) -> dict[str, Any]:
-    recorded = read_recorded(version)
-    return {
-        "number": version.number,
-        "aliases": version.aliases,
-        "since": _since(version),
-        "verdict": version.text(VERDICT),
-        "gate": version.text(GATE),
-        "value": recorded.get(metric),
-        "accuracy": recorded.get("accuracy"),
-        "megabytes": recorded.get("megabytes"),
-        "commit": version.text(COMMIT),
-        "by": version.text(BY),
-        "because": version.text(BECAUSE),
-        "forced": FORCED in version.tags,
-        "taken_back": version.rollback(TAKEN_BACK),
-        "came_back": version.rollback(CAME_BACK),
-    }
 
 
 def _since(version: ModelVersion) -> str:
     """Return the time when a version was last put into production."""
-    record = version.rollback(CAME_BACK)
+    record = version.rollback(model_versions.CAME_BACK)
     return max(version.promoted, record.at) if record else version.promoted
 
 
@@ -106,30 +74,28 @@ def promotion_json(done: Promotion) -> str:
 
 def as_document(version: ModelVersion) -> dict[str, Any]:
     """Return a version as a JSON object."""
-    recorded, tags = read_recorded(version), version.tags
-    rollbacks = {name: version.rollback(tag) for name, tag in (("came_back", CAME_BACK), ("taken_back", TAKEN_BACK))}
+    recorded = read_object(version.tags.get(model_versions.RECORDED)) or {}
+    rollbacks = {
+        name: version.rollback(tag)
+        for name, tag in (("came_back", model_versions.CAME_BACK), ("taken_back", model_versions.TAKEN_BACK))
+    }
     return {
         "version": version.number,
         "aliases": list(version.aliases),
         "since": _since(version),
         "promoted": version.promoted,
-        "by": version.text(BY),
-        "because": version.text(BECAUSE),
-        "forced": version.text(FORCED),
+        "by": version.text(model_versions.BY),
+        "because": version.text(model_versions.BECAUSE),
+        "forced": version.text(model_versions.FORCED),
         "replaces": version.replaces,
         **{name: None if record is None else asdict(record) for name, record in rollbacks.items()},
-        "commit": tags.get(COMMIT),
+        "commit": version.text(COMMIT),
         "run": version.run,
-        "verdict": tags.get(VERDICT),
-        "gate": tags.get(GATE),
+        "verdict": version.text(model_versions.VERDICT),
+        "gate": version.text(model_versions.GATE),
         "metrics": {key: value for key, value in recorded.items() if isinstance(value, list)},
         **{key: recorded.get(key) for key in ("n", "confidence", "megabytes")},
     }
-
-
-def read_recorded(version: ModelVersion) -> dict[str, Any]:
-    """Return the metrics and intervals recorded with a promotion; empty for versions of other tools."""
-    return read_object(version.tags.get(RECORDED)) or {}
 
 
 @dataclass(frozen=True)
@@ -169,9 +135,9 @@ def read_champion(workspace: Workspace) -> Champion | None:
     file = database_file(registry.store)
     if file is not None and not file.exists():
         return None
-    number = registry.aliases().get(CHAMPION)
+    number = registry.aliases().get(model_versions.CHAMPION)
     if number is None or (version := registry.get(number)) is None:
         return None
-    record = version.rollback(CAME_BACK)
-    by = record.by if record else version.text(BY)
+    record = version.rollback(model_versions.CAME_BACK)
+    by = record.by if record else version.text(model_versions.BY)
     return Champion(registry.name, number, _since(version), by, version.text(COMMIT))

@@ -117,12 +117,8 @@ def _as_model(params: Params, trial: SweepTrial) -> TrainedModel:
         kind="trial",
         started=trial.started / 1000,
         weights=trial.key,
-        commit=None,
         params=values,
-        recipe=None,
         seconds=trial.seconds,
-        megabytes=None,
-        run=None,
         predictions=pd.DataFrame(),
         unused=frozenset(name for name in values if name.startswith("train.") and name not in used),
     )

@@ -86,7 +86,7 @@ def check_searched(params: Params) -> Space:
     faults = []
     used: set[str] = set()
     lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
-    for chosen in itertools.islice(_products(lists), _MAX_COMBINATIONS):
+    for chosen in itertools.islice(combinations(space), _MAX_COMBINATIONS):
         with contextlib.suppress(ParamsError):  # An invalid combination becomes a failed trial.
             used |= {*deciding_params(params.changed(chosen).train)}
     for name, values in space.items():
@@ -110,14 +110,11 @@ def _as_floats(params: Params, name: str, values: RangeParams | tuple[Any, ...])
     return RangeParams(low=float(values.low), high=float(values.high), log=values.log)
 
 
-def _products(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+def combinations(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield all combinations of the lists of a space, for ``sampler: grid``."""
+    lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
     for chosen in itertools.product(*lists.values()):
         yield dict(zip(lists, chosen, strict=True))
-
-
-def combinations(space: Space) -> list[dict[str, Any]]:
-    """Return all combinations of the lists of a space, for ``sampler: grid``."""
-    return [*_products({name: values for name, values in space.items() if not isinstance(values, RangeParams)})]
 
 
 def suggest(trial: "Trial", space: Space) -> dict[str, Any]:

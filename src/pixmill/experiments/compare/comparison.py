@@ -162,7 +162,7 @@ class Numbers:
     confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flips: pd.DataFrame
     reliability: tuple[pd.DataFrame, pd.DataFrame]
-    coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    coverage: tuple[pd.DataFrame, pd.DataFrame]
     remark: str = ""
     slices: tuple[SliceNumbers, ...] = ()
 

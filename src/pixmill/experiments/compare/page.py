@@ -160,19 +160,17 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
     return found
 
 
-def _calibration(numbers: Numbers) -> dict[str, Markup | None]:
+def _calibration(numbers: Numbers) -> dict[str, Markup]:
     sides, metrics = ("base", "head"), numbers.metrics
     marks: dict[str, tuple[float, float]] = {}
     if "covered_accuracy" in metrics:
         share, accuracy = metrics["coverage"], metrics["covered_accuracy"]
         marks = {"base": (share.first, accuracy.first), "head": (share.second, accuracy.second)}
     reliability = dict(zip(sides, numbers.reliability, strict=True))
-    coverage = dict(zip(sides, numbers.coverage, strict=True)) if numbers.coverage else {}
+    coverage = dict(zip(sides, numbers.coverage, strict=True))
     return {
         "reliability": pages.reliability_svg(reliability, name="Accuracy by confidence, of base and head"),
-        "coverage": pages.coverage_svg(coverage, marks, name="Accuracy against coverage, of base and head")
-        if coverage
-        else None,
+        "coverage": pages.coverage_svg(coverage, marks, name="Accuracy against coverage, of base and head"),
     }
 
 

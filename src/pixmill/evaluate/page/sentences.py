@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
+from pixmill.metrics.calibration import min_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.page import make_environment
 

@@ -20,7 +20,7 @@ from pixmill.experiments.compare.page_images import ImageSelection, choose_image
 from pixmill.experiments.compare.rendering import comparison_markdown, content
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.view import ImageRow, labels_of
-from pixmill.pages.chart import READABLE, shade
+from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
@@ -121,7 +121,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         interval=interval,
         own_scale=_OWN_SCALE,
         n_classes=_MAX_CLASSES,
-        n_cells=READABLE,
+        n_cells=MAX_MATRIX_CLASSES,
         n_listed=_MAX_ROWS,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),

@@ -8,6 +8,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.reference import plain
+from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.experiments.sweep.space import current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin

@@ -11,8 +11,8 @@ from pixmill.experiments.sweep.outcome import Outcome
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.report import headline, sweep_json
 from pixmill.experiments.sweep.trial_store import SweepTrial
-from pixmill.tracking.pending import RunData
-from pixmill.tracking.run_recorder import MOST_LETTERS
+from pixmill.tracking.delivery import RunData
+from pixmill.tracking.run_recorder import MAX_VALUE_CHARACTERS
 from pixmill.tracking.stage_runs import sweep_run
 
 

@@ -200,7 +200,7 @@ def test_reads_run_by_any_name(recorded):
         assert revision.read(f"artifacts/scrape/{IDS[0]}.png") == f"image {IDS[0]}".encode()
         assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
     assert of(project, None, f"runs:/{run}")[0].name == "HEAD"
-    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at .* says: .*not found"):
+    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at .* reports: .*not found"):
         of(project, "runs:/none")
 
 

@@ -118,7 +118,7 @@ def test_pipeline_starts_once_and_stops(served):
     try:
         assert visitor.get_json("state")["pipeline"]["running"]
         status, told = visitor.post("pipeline/start", {})
-        assert (status, told["error"]) == (409, "dvc repro runs already")
+        assert (status, told["error"]) == (409, "dvc repro is already running")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
     until(lambda: not visitor.get_json("state")["pipeline"]["running"])

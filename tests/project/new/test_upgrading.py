@@ -1,5 +1,6 @@
 """An upgrade lists its changes, rewrites unedited files, and completes an interrupted one."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,30 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
+
+
+def test_renames_params_without_scraping_again(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A project whose scripts and params are those before two renames has run."""
+    script, params, lock = project / "stages/scrape.py", project / "params.yaml", project / "dvc.lock"
+    old = script.read_text().replace("pixmill.scrape.stage", "pixmill.pipeline.scrape")
+    script.write_text(old)
+    written = read_lock(project)
+    assert written is not None
+    write_lock(project, replace(written, template={**written.template, "stages/scrape.py": text_digest(old)}))
+    text = params.read_text().replace("\ncompare:", "\nreview:")
+    params.write_text(text.replace("  margin:", "  min: {answered_accuracy: 0.9}  # ours\n  margin:"))
+    entry = (
+        "stages:\n  scrape:\n    deps:\n    - path: stages/scrape.py\n      hash: md5\n      md5: {}\n      size: {}\n"
+    )
+    lock.write_text(entry.format(hashlib.md5(old.encode()).hexdigest(), len(old)))
+    assert next(iter(plan_upgrade(project).texts)) == "dvc.lock", "a kill after the script would lose its old digest"
+    assert run_pixmill("upgrade") == 0
+    new = script.read_bytes()
+    assert b"pixmill.scrape.stage" in new
+    assert lock.read_text() == entry.format(hashlib.md5(new).hexdigest(), len(new))
+    assert "\ncompare:" in params.read_text()
+    assert "\n  min: {covered_accuracy: 0.9}  # ours\n" in params.read_text()
+    assert "Removed param: review" not in capsys.readouterr().out
 
 
 def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def plan_upgrade(root: Path) -> Upgrade:
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
             lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
-    texts |= _keep_scrape(root, texts)
+    texts = _keep_scrape(root, texts) | texts  # dvc.lock first, in case of a kill before the script is written
     gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
     removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
     place = root / supply.origin.text
@@ -231,9 +231,10 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
 
 
 def _old_defaults(root: Path) -> dict[str, Any] | None:
-    """Return the defaults in the project's schema by name; ``None`` if it is missing or not valid."""
+    """Return the defaults in the project's schema by current name; ``None`` if it is missing or not valid."""
     try:
-        return _by_name(json.loads(_text(root / SCHEMA) or ""))
+        defaults = _by_name(json.loads(_text(root / SCHEMA) or ""))
+        return {re.sub(r"^review\.", "compare.", name): value for name, value in defaults.items()}
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -37,6 +37,6 @@ def epochs(
         order = epoch_order(len(part), seed=params.seed, epoch=number)
         for inputs, targets in batches(order) if batches else feed(part, BATCH, order):
             trainer.train(inputs, targets, params.learning_rate)
-        return len(part), trainer.figures("train")["loss"]
+        return len(part), trainer.figures("train")[0]
 
     return epoch

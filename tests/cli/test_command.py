@@ -195,6 +195,16 @@ def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) ->
     assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err
 
 
+def test_check_refuses_a_malformed_data_dvc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text("classes: [a, b]\nscrape: {source: shop, snapshot: '2026-11-20'}\n")
+    (tmp_path / "data.dvc").write_text("outs: [")
+    monkeypatch.chdir(tmp_path)
+    assert run_pixmill("check") == 1
+    assert "data.dvc is not a valid .dvc file" in capsys.readouterr().err
+
+
 def test_review_offers_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
     from pixmill.review.cases import KINDS
 

@@ -227,7 +227,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source.edit(
         ("label_smoothing: float = Field(default=0.0,", "label_smoothing: float = Field(default=0.1,"), file=DEFAULTS
     )
-    source.edit(("_STEPS = 1000", "_STEPS = 1001"), file="src/pixmill/train/logistic.py")
+    source.edit(("_MAX_ITERATIONS = 1000", "_MAX_ITERATIONS = 1001"), file="src/pixmill/train/logistic.py")
     source.edit(("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"), file="src/pixmill/CHANGELOG.md")
     for name in ("Makefile", "_gitattributes"):
         path = source.path / "src/pixmill/project/new/template" / name

@@ -41,6 +41,8 @@ def run(_: argparse.Namespace) -> None:
         f"images from {', '.join(params.sources())}"
     )
     state = read_project_state(root, stages=False, whole=False)
+    if "data" in state.faults:
+        raise DataError(state.faults["data"], next=state.fixes.get("data"))
     for part, fault in state.faults.items():
         announce(f"warning: {part}: {fault}" + (f"\nNext: {state.fixes[part]}" if part in state.fixes else ""))
     if state.missing is not None:

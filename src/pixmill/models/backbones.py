@@ -252,13 +252,18 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
         name: Name of the network in params.
 
     Raises:
-        TrainError: The file belongs to another network, or is damaged.
+        TrainError: The file belongs to another network, or is damaged, or has non-finite values.
     """
+    import numpy as np
+
     try:
         with warnings.catch_warnings():
             # Keras only warns about weights that are missing from the file, and keeps the random ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
+        for weight in model.weights:
+            if not np.isfinite(weight.numpy()).all():
+                raise ValueError(f"{weight.path} has non-finite values")
     except Exception as error:
         raise TrainError(
             f"train.backbone.weights: {path} does not match {name} without its top layers (expected a Keras .h5 "

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.documents import read_yaml
@@ -20,7 +20,6 @@ from pixmill.core.repository.git import changed_files, git
 from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of, stages_of, workspace_stages
 from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
-from pixmill.experiments.promotion.report import Champion, read_champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import count_corrections, count_label_issues, find_undecodable, read_accuracy, read_growth
@@ -29,6 +28,9 @@ from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders
 from pixmill.tracking.store import database_file, tracking_uri
+
+if TYPE_CHECKING:
+    from pixmill.experiments.promotion.report import Champion
 
 T = TypeVar("T")
 
@@ -231,7 +233,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         found: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), []) if stages else []
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
-    champion = part(PRODUCTION, lambda: read_champion(workspace), None) if whole else None
+    champion = part(PRODUCTION, lambda: _champion(workspace), None) if whole else None
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
     return ProjectState(
@@ -242,7 +244,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         deleted=tuple(name for name in _REQUIRED_FILES if name in repository.changed and not (root / name).exists()),
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
-        awaits_images=part("params.yaml", lambda: _awaits_images(root), default=False),
+        awaits_images="data" not in faults and part("params.yaml", lambda: _awaits_images(root), default=False),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
@@ -295,6 +297,12 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         behind=int((divergence or "0").split()[0]),
         uncommitted=Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes),
     )
+
+
+def _champion(workspace: Workspace) -> Champion | None:
+    from pixmill.experiments.promotion.report import read_champion  # imports pandas, which `pixmill check` may lack
+
+    return read_champion(workspace)
 
 
 def _has_storage(root: Path) -> bool:

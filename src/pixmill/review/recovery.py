@@ -17,12 +17,13 @@ from pixmill.core.repository.git import git
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog, Line, make_line
-from pixmill.review.review_file import lock_decisions
 from pixmill.serve.inbox import Inbox
-from pixmill.validate.decisions import HEADER, Decision, read_decisions, render_decisions
 
 _MAX_NAMED = 3
 """Maximum number of images that a message names."""
+
+_COLUMNS = 5
+"""Number of columns of ``review.csv``."""
 
 _RESTORE = "pixmill review --restore"
 
@@ -162,6 +163,9 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
 
 
 def _restore_lines(workspace: Workspace, params: Params, lost: Sequence[Changed]) -> None:
+    from pixmill.review.review_file import lock_decisions  # imports pandas, as do decisions
+    from pixmill.validate.decisions import Decision, read_decisions, render_decisions
+
     if not lost:
         return
     path = workspace.root / "review.csv"
@@ -184,7 +188,7 @@ def _committed(root: Path, branch: str, name: str) -> str:
 def _lines(text: str) -> dict[str, Line]:
     """Return the well-formed lines of a ``review.csv`` by the name of their image."""
     rows = csv.reader(io.StringIO(text, newline=""))
-    return {row[0].strip(): make_line(*row) for row in rows if len(row) == len(HEADER)}
+    return {row[0].strip(): make_line(*row) for row in rows if len(row) == _COLUMNS}
 
 
 def _find(lines: Mapping[str, Line], decision: Changed) -> Line | None:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from pixmill.core.errors import ReviewError
-from pixmill.core.params.names import to_nfc
+from pixmill.core.names import to_nfc
 
 HEADER = ("image", "decision", "label", "by", "why")
 

@@ -63,7 +63,7 @@ LINE = ("\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef ")
             "",
         ),
         ([("core/params/train.py", 'self.mix != "none"', 'self.mix == "none"')], ALL),
-        ([("core/params/names.py", '"NFC"', '"NFD"')], ALL),
+        ([("core/names.py", '"NFC"', '"NFD"')], ALL),
         ([("train/fitting.py", "\n\n\n", "\n\nANOTHER = 1\n\n")], "train"),
         ([("split/stage.py", *LINE)], "split"),
         ([("validate/statistics.py", *LINE)], "validate"),

@@ -79,7 +79,7 @@ def test_promoted_model_is_identified_by_its_commit(
 ) -> None:
     promoted = git(project, "rev-parse", "HEAD") if is_this_one else "--output=x"
     champion = Champion("pets", 1, "", None, promoted)
-    monkeypatch.setattr(project_state, "read_champion", lambda _: champion)
+    monkeypatch.setattr(project_state, "_champion", lambda _: champion)
     assert read_project_state(project).is_promoted == is_this_one
 
 

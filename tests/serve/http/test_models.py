@@ -51,6 +51,12 @@ def confidence(models: Models) -> float:
     return float(future.result().prediction.confidence)
 
 
+def test_keeps_the_workers_of_an_unchanged_model(models: Models) -> None:
+    loaded, models._seen = models.current, None  # such as after its folder was missing for a moment
+    asyncio.run(models.refresh())
+    assert models.current is loaded
+
+
 def test_replaces_a_changed_model(models: Models, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     before, old = confidence(models), models.current
     processes = len(psutil.Process().children())

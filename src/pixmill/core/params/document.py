@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -9,8 +10,8 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
+from pixmill.core.names import fold
 from pixmill.core.params.compare import CompareParams
-from pixmill.core.params.names import fold
 from pixmill.core.params.refusal import refusals
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
@@ -160,6 +161,17 @@ def parse_params(text: str) -> Params:
         ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line for each.
     """
     return _check(parse_yaml(text))
+
+
+def rename_params(text: str) -> str:
+    """Rename keys of earlier versions in a ``params.yaml``, or in the ``params.json`` of a run.
+
+    >>> rename_params("review: {min: {answered_accuracy: 0.9}}")
+    'compare: {min: {covered_accuracy: 0.9}}'
+    """
+    text = re.sub(r"\banswered_accuracy\b", "covered_accuracy", text)
+    indent = " ?" if text.startswith("{") else ""
+    return re.sub(rf"(?m)^({indent}([\"']?))review(?=\2\s*:)", r"\1compare", text)
 
 
 def load_params(root: Path) -> Params:

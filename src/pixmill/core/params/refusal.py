@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pixmill.core.params.names import FOLDER
+from pixmill.core.names import FOLDER
 from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
 from pixmill.core.params.train import PRESET
@@ -29,7 +29,7 @@ _PATTERNS = {
 }
 
 REMOVED: dict[str, str] = {
-    "review": "renamed to compare: run pixmill upgrade, which rewrites it",
+    "review": "renamed: rename this key to compare, or run pixmill upgrade",
     "scrape.urls.format": "removed: the form of a list follows from its first line",
     "scrape.wikimedia": "removed: wikimedia searches Wikimedia Commons; list the files of another wiki (source urls)",
     "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from pixmill.core.params.names import FOLDER, to_nfc
+from pixmill.core.names import FOLDER, to_nfc
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]

@@ -38,7 +38,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Stages with a digest, and the sections of ``params.yaml`` that each reads. An upgrade never scrapes again."""
 
-_CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.params.names")
+_CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.names")
 """Modules whose functions validate and convert params."""
 
 _PACKAGE = Path(pixmill.__file__).parent

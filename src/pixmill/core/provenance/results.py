@@ -44,7 +44,6 @@ INDIFFERENT = (
     "pixmill.core.errors",
     "pixmill.core.process.lifetime",
     "pixmill.core.process.progress",
-    "pixmill.core.process.progress",
     "pixmill.core.files.workspace",
     "pixmill.core.install",
     "pixmill.core.provenance",

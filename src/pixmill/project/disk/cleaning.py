@@ -123,8 +123,8 @@ def stale_scratch(home: Path) -> list[Path]:
     found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
         caches = _newest_first(scratch.glob(pattern))[1:]
-        found += [path for path in caches if now - path.stat().st_mtime > _IDLE_SECONDS]
-    found += [path for path in scratch.rglob(".part-*") if now - path.stat().st_mtime > _ABANDONED_SECONDS]
+        found += [path for path in caches if now - _modified(path) > _IDLE_SECONDS]
+    found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED_SECONDS]
     found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
     return found
 
@@ -148,4 +148,12 @@ def _is_finished(path: Path) -> bool:
 
 
 def _newest_first(paths: Iterator[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+    return sorted(paths, key=_modified, reverse=True)
+
+
+def _modified(path: Path) -> float:
+    """Return the modification time in seconds since 1970; a file that was deleted meanwhile counts as new."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
-from pixmill.core.params.names import fold, to_nfc
+from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff

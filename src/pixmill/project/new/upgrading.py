@@ -15,6 +15,7 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin
 from pixmill.core.params import flat, parse_params, parse_yaml, read_text
+from pixmill.core.params.document import rename_params
 from pixmill.core.params.reference import has_key, plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
@@ -82,10 +83,12 @@ def plan_upgrade(root: Path) -> Upgrade:
     )
     texts: dict[str, str] = {}
     lines: list[str] = []
-    params = _text(root / "params.yaml") or ""
-    if (renamed := rename_params(params)) != params:
-        texts["params.yaml"] = renamed
-        lines.append("Change: params.yaml has renamed keys: review is now compare, answered_accuracy covered_accuracy")
+    params = rename_params(_text(root / "params.yaml") or "")
+    for file in (root / "params.yaml", *sorted(root.glob("recipes/*.yaml"))):
+        if (before := _text(file)) is not None and (renamed := rename_params(before)) != before:
+            name = file.relative_to(root).as_posix()
+            texts[name] = renamed
+            lines.append(f"Change: renamed keys in {name}: review to compare, answered_accuracy to covered_accuracy")
     # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
         current, was = _text(root / path), old.template.get(path)
@@ -100,7 +103,9 @@ def plan_upgrade(root: Path) -> Upgrade:
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
             lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
-    texts = _keep_scrape(root, texts) | texts  # dvc.lock first, in case of a kill before the script is written
+    if kept := _keep_scrape(root, texts):
+        lines.append("Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run again")
+    texts = kept | texts  # dvc.lock first, in case of a kill before the script is written
     gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
     removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
     place = root / supply.origin.text
@@ -114,7 +119,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
-    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(renamed)]
+    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(params)]
     summary += [*_changelog(old.version, new.version), *lines]
     return Upgrade(pending, tuple(summary), texts, tuple(removed), new, wheel)
 
@@ -179,15 +184,6 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
         return {}
     lines.append(f"Change: {name} now requires {required}")
     return {name: changed}
-
-
-def rename_params(text: str) -> str:
-    """Rename keys of earlier versions in a ``params.yaml``.
-
-    >>> rename_params("review: {min: {answered_accuracy: 0.9}}")
-    'compare: {min: {covered_accuracy: 0.9}}'
-    """
-    return re.sub(r"(?m)^review(?=\s*:)", "compare", re.sub(r"\banswered_accuracy\b", "covered_accuracy", text))
 
 
 def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:

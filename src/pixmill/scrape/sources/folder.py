@@ -1,6 +1,5 @@
 """The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``."""
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
-from pixmill.core.params.names import fold, to_nfc, to_text
+from pixmill.core.names import fold, to_nfc, to_text
 from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
@@ -30,6 +29,8 @@ _ADVICE = {
 }
 _UNLABELLED = "unlabelled"
 """Folder in ``data/`` for images without a label; never a class."""
+_HEAD_BYTES = 4096
+
 _MAX_NAMED = 20
 """Files or classes named in a message."""
 
@@ -185,8 +186,13 @@ class FolderSource(LocalSource):
             return Refused("unreadable", type(error).__name__)
 
     def _is_image(self, path: Path) -> bool:
-        received = self.read(self._address(path), max_bytes=sys.maxsize)
-        return isinstance(received, Fetched) and sniff(received.content) in EXTENSIONS
+        try:
+            if (target := target_within(path, self._data)) is None or not target.is_file():
+                return False
+            with target.open("rb") as file:
+                return sniff(file.read(_HEAD_BYTES)) in EXTENSIONS
+        except (OSError, RuntimeError):
+            return False
 
     def _files(self, folder: Path, label: str) -> list[str]:
         """Return the relative paths of a class's files in a split."""

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pixmill.core.errors import DataError
+from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
-from pixmill.core.params.names import to_nfc
 from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError

@@ -208,6 +208,9 @@ class Models:
     async def _replace(self, model: Model) -> None:
         old = self.current
         assert old is not None
+        if model.digest == old.model.digest:
+            old.model, self.refused = model, None
+            return
         loaded = await asyncio.to_thread(LoadedModel, model, self._workers)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current, self.refused = loaded, None

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
-from pixmill.core.params.names import to_text
+from pixmill.core.names import to_text
 
 _MAX_INLINE_BYTES = 64 * 1024
 """Larger images are never inlined."""

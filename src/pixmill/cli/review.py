@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
-"""``pixmill.review.doubts.KINDS``, whose import would slow down the other verbs."""
+"""``pixmill.review.cases.KINDS``, whose import would slow down the other verbs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,1 +1,1 @@
-"""What everything stands on: params, the manifest, files, errors, processes."""
+"""Foundation of all packages: params, the manifest, files, errors, processes."""

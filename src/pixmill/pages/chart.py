@@ -163,7 +163,7 @@ def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point |
         {key: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for key, rows in tables.items()},
         name=name,
         x_label="coverage (images answered)",
-        y_label="accuracy of the answers",
+        y_label="covered accuracy",
         # Chosen so that a quarter of the axis is a round number.
         y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
         marks={key: mark for key, mark in marks.items() if mark is not None},

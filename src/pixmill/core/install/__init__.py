@@ -1,1 +1,1 @@
-"""What a project says of itself: its ``pyproject.toml`` and its plugins."""
+"""Installation of a project: origin of Pixmill, extras, ``pyproject.toml`` and plugins."""

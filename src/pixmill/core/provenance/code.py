@@ -164,5 +164,5 @@ class Modules:
 
 
 def is_within(module: str, *packages: str) -> bool:
-    """Tell whether a module is one of these packages or modules, or inside of one."""
+    """Return whether a module is one of these packages or modules, or inside of one."""
     return any(module == package or module.startswith(f"{package}.") for package in packages)

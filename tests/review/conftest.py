@@ -217,9 +217,9 @@ class Review:
         """Return the server's response to a GET, or to a POST with a JSON body."""
         if body is None:
             return self.visitor.get_json(path)
-        status, told = self.visitor.post(path, body)
-        assert status == 200, told
-        return told
+        status, answer = self.visitor.post(path, body)
+        assert status == 200, answer
+        return answer
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the cases that the page shows."""

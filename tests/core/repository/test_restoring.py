@@ -1,4 +1,4 @@
-"""What a run changed is told with a way to keep it, and with a way back where that loses nothing."""
+"""Messages on changed files name a command that keeps the changes, and one that restores the files without loss."""
 
 import hashlib
 import shutil

@@ -69,10 +69,10 @@ def test_page_allows_only_its_scripts(served):
 
 
 def test_the_state_is_that_of_summary_and_names_stay_text(served):
-    told = served.visitor.get_json("state")
-    assert told["state"]["repository"]["branch"] == HOSTILE
-    assert told["reports"] == ["train.html"]
-    assert told["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
+    content = served.visitor.get_json("state")
+    assert content["state"]["repository"]["branch"] == HOSTILE
+    assert content["reports"] == ["train.html"]
+    assert content["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
     # They travel as JSON, and are set as text: no script of the page makes markup of them.
     assert served.visitor.ask("state")[1]["Content-Type"] == "application/json"
     script = served.visitor.ask("static/home.js")[2].decode()
@@ -117,8 +117,8 @@ def test_pipeline_starts_once_and_stops(served):
     assert visitor.post("pipeline/start", {}) == (200, {})
     try:
         assert visitor.get_json("state")["pipeline"]["running"]
-        status, told = visitor.post("pipeline/start", {})
-        assert (status, told["error"]) == (409, "dvc repro is already running")
+        status, problem = visitor.post("pipeline/start", {})
+        assert (status, problem["error"]) == (409, "dvc repro is already running")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
     until(lambda: not visitor.get_json("state")["pipeline"]["running"])
@@ -143,14 +143,14 @@ def test_rejects_foreign_requests(served, path):
 
 def test_failed_comparison_shows_its_output(served):
     assert served.visitor.post("comparison/start", {}) == (200, {})
-    told = until(lambda: (one := served.visitor.get_json("state")["comparison"])["status"] is not None and one)
-    assert (told["status"], told["log"]) == (1, "pixmill: there is no main\n")
+    comparison = until(lambda: (one := served.visitor.get_json("state")["comparison"])["status"] is not None and one)
+    assert (comparison["status"], comparison["log"]) == (1, "pixmill: there is no main\n")
 
 
 def test_links_to_an_mlflow_server(served, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    told = served.visitor.get_json("state")["mlflow"]
-    assert told == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
+    mlflow = served.visitor.get_json("state")["mlflow"]
+    assert mlflow == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixmill.web.browser import Browser
-from pixmill.web.browser.driver import running_driver
+from pixmill.web.browser.session import running_driver
 from tests.ports import unused_port
 
 __all__ = ["DriverServer"]

@@ -8,8 +8,7 @@ from work import arguments, timed
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.collection.collector import Collector
-from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetcher, FetchLimits, Network, Politeness

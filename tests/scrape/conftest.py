@@ -15,10 +15,9 @@ from pixmill.scrape import scrape
 from pixmill.scrape.candidate import Sighting
 from pixmill.scrape.collection import run as stage
 from pixmill.scrape.collection.access import NetworkAccess
-from pixmill.scrape.collection.collector import Collector
+from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
-from pixmill.scrape.collection.harvest import Harvest
-from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.run import Harvest
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import Journal

@@ -13,6 +13,19 @@ from pixmill.images import decode, read_verified
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.verified_reading import Source
 
+MEASURED_SIDE = 160
+"""Minimum longer side in pixels of the reduced image that is measured; the maximum is 319."""
+
+BORDER_LEVELS = 16
+"""Maximum luma range of a near-uniform border, such as a plain bar or a white background after compression."""
+
+_POWERS = np.arange(256)[:, None] ** np.arange(3)
+_STRIP_LENGTH = 4096
+"""Pixels of the longer side that are filtered at a time; only very long images have several strips."""
+
+_PART_PIXELS = 4 << 20
+"""Pixels digested at a time."""
+
 
 class Measures(NamedTuple):
     """Measurements of one decoded image.
@@ -80,17 +93,6 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
         border=border(values),
         grey=grey.tobytes(),
     )
-
-
-MEASURED_SIDE = 160
-"""Minimum longer side in pixels of the reduced image that is measured; the maximum is 319."""
-
-BORDER_LEVELS = 16
-"""Maximum luma range of a near-uniform border, such as a plain bar or a white background after compression."""
-
-_POWERS = np.arange(256)[:, None] ** np.arange(3)
-_STRIP_LENGTH = 4096
-"""Pixels of the longer side that are filtered at a time; only very long images have several strips."""
 
 
 class LumaStatistics(NamedTuple):
@@ -214,10 +216,6 @@ def _bar(values: npt.NDArray[np.uint8]) -> int:
 def _variance(count: int, total: int, squares: int) -> float:
     """Return the variance from integer sums."""
     return (count * squares - total * total) / (count * count)
-
-
-_PART_PIXELS = 4 << 20
-"""Pixels digested at a time."""
 
 
 def pixel_digest(image: Image.Image) -> str:

@@ -20,6 +20,12 @@ from pixmill.images.compression import decompress
 
 Pixels = npt.NDArray[np.uint8]
 
+_REPACK_COMMAND = "dvc repro -f split"
+PartName = Literal["train", "val", "test"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
+_COLUMNS = ("id", "label", "cluster", "fold")
+"""Columns of the manifest that a :class:`Part` has."""
+
 
 class PackedImages:
     """A packed split as an array whose images are read and decompressed when indexed.
@@ -114,9 +120,6 @@ class Shards:
         return self[:].astype(self.dtype if dtype is None else dtype)
 
 
-_REPACK_COMMAND = "dvc repro -f split"
-
-
 def header_path(folder: Path, name: str) -> Path:
     """Return the path of a split's header, which is written last.
 
@@ -197,14 +200,6 @@ def open_images(folder: Path, name: str) -> PackedImages:
 
 def _ends_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.npy"
-
-
-PartName = Literal["train", "val", "test"]
-PARTS: tuple[PartName, ...] = get_args(PartName)
-
-
-_COLUMNS = ("id", "label", "cluster", "fold")
-"""Columns of the manifest that a :class:`Part` has."""
 
 
 @dataclass(frozen=True)

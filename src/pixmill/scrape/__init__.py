@@ -5,8 +5,7 @@
 - ``candidate``, ``image_store``, ``journal``, ``licences``, ``quota``: used by both
 """
 
-from pixmill.scrape.collection.forecast import forecast
+from pixmill.scrape.collection.preview import forecast, probe_source
 from pixmill.scrape.collection.run import scrape
-from pixmill.scrape.collection.site_probe import probe_source
 
 __all__ = ["forecast", "probe_source", "scrape"]

@@ -12,7 +12,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.images.compute import RowLimits, map_batches
-from pixmill.images.compute.node import NodePass, run_batch, versions
+from pixmill.images.compute.cluster import NodePass, run_batch, versions
 from pixmill.validate.survey import survey
 from tests.images.compute.passes import act, doubled, failing
 from tests.split.conftest import write_project

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.images.likeness.hashing import SIDE
-from pixmill.images.likeness.index import DIRECTIONS, Index
+from pixmill.images.likeness.neighbours import DIRECTIONS, Index
 
 
 def unit_vectors(greys):

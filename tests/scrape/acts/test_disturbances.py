@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.collection.judge import address_of
+from pixmill.scrape.collection.collector import address_of
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from tests.scrape.acts.project import is_image

@@ -9,8 +9,7 @@ from aiohttp import web as server
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.collection.collector import Collector
-from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal

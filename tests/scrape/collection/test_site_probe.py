@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixmill.scrape.collection.site_probe import ProbeReport, SelectorMatch, probe
+from pixmill.scrape.collection.preview import ProbeReport, SelectorMatch, probe
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.site import SiteSource
 from tests.browsing import open_confined

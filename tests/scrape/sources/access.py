@@ -2,7 +2,7 @@
 
 import contextlib
 
-from pixmill.scrape.sources.failure import save_evidence
+from pixmill.scrape.sources.source import save_evidence
 from pixmill.web.fetch import Refused
 
 

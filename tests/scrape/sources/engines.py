@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.source import SearchError
 from tests.browsing import open_confined
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser

@@ -6,11 +6,11 @@ import pytest
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.collection.site_probe import probe
+from pixmill.scrape.collection.preview import probe
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.definition import parse_site
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.source import SearchError
 from pixmill.web.browser import visit
 from pixmill.web.fetch.values import Network
 from tests.browsing import open_confined
@@ -128,7 +128,7 @@ def wait(monkeypatch):
     """Set the timeout for images; the default is too short for images shown late."""
 
     def wait(seconds):
-        monkeypatch.setattr("pixmill.scrape.sources.detail._TIMEOUT_SECONDS", seconds)
+        monkeypatch.setattr("pixmill.scrape.sources.site._DETAIL_TIMEOUT_SECONDS", seconds)
 
     wait(0.2)
     return wait

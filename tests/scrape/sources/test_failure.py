@@ -5,7 +5,7 @@ import base64
 import pytest
 from selenium.common import WebDriverException
 
-from pixmill.scrape.sources.failure import SearchError, save_evidence
+from pixmill.scrape.sources.source import SearchError, save_evidence
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.folder import FolderSource
+from pixmill.scrape.sources.source import SearchError
 from pixmill.web.fetch import Fetched
 
 

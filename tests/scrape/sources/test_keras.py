@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import DataError
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.keras import DATA_SETS, KerasSource
+from pixmill.scrape.sources.source import SearchError
 
 COUNTS = {"train": 50, "test": 20}
 

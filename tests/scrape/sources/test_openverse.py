@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.scrape.licences import parse_licence
-from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.openverse import OpenverseSource
+from pixmill.scrape.sources.search_api import OpenverseSource
+from pixmill.scrape.sources.source import SearchError
 from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import OpenverseApi, licence_of
 from tests.scrape.replicas.world import World

@@ -11,8 +11,8 @@ import pytest
 from pixmill.core.errors import BrowserLostError, ScrapeError
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.source import SearchError
 from pixmill.scrape.sources.tile import Tile
 from pixmill.web.browser import visit
 from pixmill.web.fetch.values import Network

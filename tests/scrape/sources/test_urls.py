@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import DataError
 from pixmill.core.params import UrlsParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.sources.failure import SearchError
+from pixmill.scrape.sources.source import SearchError
 from pixmill.scrape.sources.urls import UrlsSource
 
 MD5 = "900150983cd24fb0d6963f7d28e17f72"

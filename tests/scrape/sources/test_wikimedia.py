@@ -5,8 +5,8 @@ import time
 import pytest
 
 from pixmill.scrape.licences import parse_licence
-from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.wikimedia import WikimediaSource, plain_text
+from pixmill.scrape.sources.search_api import WikimediaSource, plain_text
+from pixmill.scrape.sources.source import SearchError
 from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import CommonsApi, licence_of
 from tests.scrape.replicas.world import World

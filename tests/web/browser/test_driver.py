@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pixmill.web.browser.driver import own_profile, running_driver
+from pixmill.web.browser.session import own_profile, running_driver
 
 
 def test_profile_is_removed_with_its_session(tmp_path):

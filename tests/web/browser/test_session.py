@@ -18,7 +18,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.web.browser import RemoteDriver, Timings, UnreachableError, open_browser, visit
-from pixmill.web.browser.driver import own_profile
+from pixmill.web.browser.session import own_profile
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 from tests.certificates import Authority

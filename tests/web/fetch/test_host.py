@@ -5,7 +5,7 @@ import time
 import pytest
 from yarl import URL
 
-from pixmill.web.fetch.exchange import retry_after
+from pixmill.web.fetch.fetcher import retry_after
 from pixmill.web.fetch.host import _MAX_HOSTS, MAX_FAILURES, Hosts, pause
 from pixmill.web.fetch.values import FetchLimits, Politeness, Refused
 

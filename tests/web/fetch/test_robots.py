@@ -6,8 +6,7 @@ from aiohttp import web
 from yarl import URL
 
 from pixmill.web.fetch import Fetched, Network, Politeness
-from pixmill.web.fetch.host import Hosts
-from pixmill.web.fetch.robots import _MAX_ORIGINS, Robots, opt_out
+from pixmill.web.fetch.host import _MAX_ORIGINS, Hosts, Robots, opt_out
 from pixmill.web.fetch.values import FetchLimits
 
 RULES = b"""

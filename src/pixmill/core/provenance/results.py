@@ -39,7 +39,6 @@ SHOWING = (
 
 INDIFFERENT = (
     "pixmill.images.compute.cluster",
-    "pixmill.images.compute.node",
     "pixmill.core.files.cache",
     "pixmill.core.errors",
     "pixmill.core.process.lifetime",
@@ -50,7 +49,7 @@ INDIFFERENT = (
 )
 """Modules that affect no result: errors, signals, progress, folders, plugins, caches, and transport of rows."""
 
-_SEARCH = ("groups", "index", "neighbours", "similarity")
+_SEARCH = ("groups", "neighbours", "similarity")
 _SAVING = ("pixmill.models.classifier", "pixmill.models.model_folder")
 
 RESULTS: Mapping[str, Result] = {

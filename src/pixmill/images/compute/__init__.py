@@ -15,7 +15,7 @@ time and about 1 GiB in total.
 - Ctrl-C ends the pass on all nodes at once. If this process is killed, Ray ends the pass after half a minute.
 
 - ``batches``: :func:`map_batches`, the public interface
-- ``cluster``: runs a pass on a Ray cluster; ``node``: runs its batches on a node
+- ``cluster``: runs a pass on a Ray cluster, and its batches on a node
 - ``scheduler``: threads, retries, replacement of processes; ``Pool``, for rows in bulk; :class:`Service`, for single
   rows from many threads
 - ``worker``: a worker process and its owner's side

@@ -11,6 +11,16 @@ SIDE = 32
 _MAX_UINT16_TERMS = 257
 """Number of bytes whose sum always fits into 16 bits."""
 
+_LOW = 8
+"""Frequencies per direction; each of the 8 x 8 gives one bit."""
+
+_FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
+_COSINES: npt.NDArray[np.float64] = np.rint(2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE)))
+"""The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
+
+Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend on the CPU.
+"""
+
 
 def small_grey(
     luma: npt.NDArray[np.uint8], *, factor: int = 1, size: tuple[int, int] | None = None
@@ -56,17 +66,6 @@ def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
     cells += borders[1:]
     cells -= borders[:-1]
     return cells
-
-
-_LOW = 8
-"""Frequencies per direction; each of the 8 x 8 gives one bit."""
-
-_FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
-_COSINES: npt.NDArray[np.float64] = np.rint(2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE)))
-"""The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
-
-Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend on the CPU.
-"""
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:

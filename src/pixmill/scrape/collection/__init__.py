@@ -3,10 +3,10 @@
 Sources yield candidates. The crawl passes them to the collector, which fetches them. The judge accepts or refuses the
 result, and the journal stores it. The harvest then reads the journal in order and writes the tables.
 
-- ``run``: entry point
+- ``run``: entry point, and the tables
 - ``searches``: the searches of a scrape
 - ``crawl``, ``access``: running searches; guarded network access
-- ``collector``, ``judge``: fetching; accepting and refusing
-- ``harvest``, ``tally``: tables; counts and remarks
-- ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
+- ``collector``: fetching, accepting and refusing
+- ``tally``: counts and remarks
+- ``preview``: ``pixmill scrape --dry-run`` and ``--probe``
 """

@@ -16,7 +16,7 @@ from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.sources.failure import save_evidence
+from pixmill.scrape.sources.source import save_evidence
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
 
 if TYPE_CHECKING:

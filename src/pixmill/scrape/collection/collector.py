@@ -1,14 +1,144 @@
-"""Fetch the images of candidates, each URL once."""
+"""Fetch the images of candidates, each URL once, and judge the outcome of each candidate."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
+from pixmill.core.params import ScrapeParams
+from pixmill.images import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.collection.judge import Judge, accept, address_of
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import StoredImage
-from pixmill.scrape.journal import Journal
+from pixmill.scrape.journal import Journal, Outcome
+from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
+from pixmill.web.fetch.location import InvalidURLError, host_of, parse_url
+
+LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
+"""Reasons by which a site excludes an image. Its thumbnail is not used either."""
+
+_PARAMS_REASONS = frozenset({"opted_out", "private_address"})
+"""Reasons that depend on the params, so each run checks them again."""
+
+_ROBOTS_REASONS = frozenset({"crawl_delay", "robots"})
+"""Reasons that ``scrape.robots_exceptions`` overrides."""
+
+_MIN_ORIGINAL_PIXELS = 320
+"""Longer side; thumbnails of search engines are smaller."""
+
+_ONLY_THUMBNAIL = Refused("only_thumbnail", "small, or smaller than the page of results says")
+
+
+def accept(content: bytes, md5: str | None = None) -> Outcome:
+    """Return the image, or why the content is refused.
+
+    Args:
+        content: Response body.
+        md5: Expected MD5 in hexadecimal, if any.
+    """
+    image = StoredImage.of(content)
+    if image.format is None:
+        kind = sniff(content)
+        title = OTHER_FORMATS.get(kind)
+        return Refused(kind, f"{title}, which is not read" if title else "not an image, by its first bytes")
+    if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        return Refused("wrong_md5", "the MD5 differs from the one in the list")
+    return image
+
+
+def address_of(fingerprint: str, url: str, md5: str | None = None) -> str:
+    """Return the journal's key for a URL: the source's fingerprint, the expected MD5 and the URL."""
+    return "\0".join((fingerprint, md5 or "", url))
+
+
+class Judge:
+    """Decide the outcome of candidates from the journal, without network access.
+
+    Args:
+        journal: Outcomes and images.
+        params: Parameters of the scrape.
+    """
+
+    def __init__(self, journal: Journal, params: ScrapeParams) -> None:
+        self._journal = journal
+        self._params = params
+        self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
+
+    def sighting(self, search: Search, candidate: Candidate) -> Sighting:
+        """Return a collected candidate and its outcome, which does not depend on the order of fetching."""
+        source, outcome = search.source.name, self._original(search, candidate)
+        if isinstance(outcome, StoredImage):
+            if self._is_only_thumbnail(candidate, outcome):
+                return Sighting(source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL)
+            return Sighting(source, candidate, outcome)
+        small = self._thumbnail(search, candidate) if self._may_be_replaced(outcome) else None
+        return Sighting(source, candidate, small, outcome)
+
+    def needs_thumbnail(self, search: Search, candidate: Candidate) -> bool:
+        """Return whether the thumbnail of a candidate has to replace its original, which was fetched before."""
+        if candidate.thumbnail_url is None:
+            return False
+        original = self._original(search, candidate)
+        return isinstance(original, Refused) and self._may_be_replaced(original)
+
+    def refused_licence(self, candidate: Candidate) -> Refused | None:
+        """Return the refusal of a candidate's licence, or ``None`` if it is accepted."""
+        if permits(candidate.licence, self._params.licences):
+            return None
+        return Refused("licence", candidate.licence or "unknown")
+
+    def is_settled(self, address: str) -> bool:
+        """Return whether an address need not be fetched.
+
+        Transient failures, and refusals that the params may have lifted, are retried once per run.
+        """
+        outcome = self._journal.outcome(address)
+        if outcome is None or isinstance(outcome, StoredImage):
+            return outcome is not None and self._journal.images.holds(outcome)
+        if self._journal.was_refused_in_this_run(address):
+            return True
+        is_lifted = outcome.reason in _ROBOTS_REASONS and self._is_exception(address)
+        return not (outcome.transient or outcome.reason in _PARAMS_REASONS or is_lifted)
+
+    def _is_exception(self, address: str) -> bool:
+        """Return whether ``scrape.robots_exceptions`` has the host of an address."""
+        try:
+            url = parse_url(address.split("\0", 2)[2])
+        except InvalidURLError:
+            return False
+        return host_of(url.raw_host or "") in self._robots_exceptions
+
+    def _original(self, search: Search, candidate: Candidate) -> Outcome:
+        """Return the outcome of a candidate's original, including its licence and expected size."""
+        if refused := self.refused_licence(candidate):
+            return refused
+        if candidate.image_url is None:
+            return Refused("no_address", "the page never showed its URL")
+        outcome = self._journal.outcome(address_of(search.fingerprint, candidate.image_url, candidate.md5))
+        if outcome is None:
+            raise ValueError(f"not collected: {candidate}")
+        if isinstance(outcome, Refused):
+            return outcome
+        if candidate.bytes is not None and outcome.size != candidate.bytes:
+            return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
+        return outcome
+
+    def _thumbnail(self, search: Search, candidate: Candidate) -> StoredImage | None:
+        if candidate.thumbnail_url is None:
+            return None
+        outcome = self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url))
+        return outcome if isinstance(outcome, StoredImage) else None
+
+    def _may_be_replaced(self, refused: Refused) -> bool:
+        """Return whether a thumbnail may replace a refused original."""
+        return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
+
+    def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
+        """Return whether an image from a results page is only a thumbnail."""
+        if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
+            return False
+        side = self._journal.images.longest_side(image)
+        return side is not None and side < max(_MIN_ORIGINAL_PIXELS, candidate.width or 0, candidate.height or 0)
 
 
 class Collector:

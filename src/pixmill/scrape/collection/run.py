@@ -1,33 +1,161 @@
-"""Run a scrape: from the params to images, tables and counts."""
+"""Run a scrape: from the params to images, tables and counts; all sightings in order, and the rows of the tables."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files.writing import remove_temporary
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, TEXT, table_writer
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.collection.access import open_access
-from pixmill.scrape.collection.collector import Collector
+from pixmill.core.process.progress import track
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.collection.access import NO_ACCESS, open_access
+from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
-from pixmill.scrape.collection.judge import Judge
-from pixmill.scrape.collection.searches import FailedSearch, plan_searches
+from pixmill.scrape.collection.searches import FailedSearch, Search, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
-from pixmill.scrape.image_store import ImageStore
-from pixmill.scrape.journal import hold_journal
-from pixmill.scrape.sources import is_local, open_sources
-from pixmill.web.fetch import Network
+from pixmill.scrape.image_store import ImageStore, StoredImage
+from pixmill.scrape.journal import Journal, hold_journal
+from pixmill.scrape.quota import Quota
+from pixmill.scrape.sources import LocalSource, SearchError, is_local, open_sources
+from pixmill.web.fetch import Network, Refused
 
-if TYPE_CHECKING:
-    import pandas as pd
+_COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")
+"""Fields of a candidate that are columns of both tables."""
 
+_SIGHTING_FIELDS = (*_COMMON_FIELDS, "rank", "title", "price", "width", "height", "route")
 _ROW_GROUP_SIZE = 8192
 """Rows of the sightings table that are written together."""
+
+
+@dataclass
+class Harvest:
+    """Iterate over the sightings of all searches, and copy their images into the output.
+
+    Fetched images come from the journal; local files are read here.
+
+    Args:
+        searches: Searches, in the order that decides which sighting of an image is its first.
+        journal: Stored results and images.
+        judge: Decides the outcome of each candidate.
+        output: Target folder of the images.
+        params: Parameters of the scrape.
+        failed: Failed searches of local files and lists; complete after the iteration.
+    """
+
+    searches: Sequence[Search]
+    journal: Journal
+    judge: Judge
+    output: ImageStore
+    params: ScrapeParams
+    failed: list[FailedSearch] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
+        """Yield each search and sighting."""
+        for label, searches in groupby(self.searches, key=lambda search: search.query.label):
+            quota = Quota(self.params.per_class)
+            for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
+                yield search, sighting
+                quota.add(sighting.image)
+                if quota.is_full:
+                    break
+
+    def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
+        for search in searches:
+            try:
+                for candidate in islice(self._candidates(search), self.params.per_query):
+                    yield search, self._sighting(search, candidate)
+            except SearchError as error:
+                self.failed.append(FailedSearch.of(search, error))
+
+    def _candidates(self, search: Search) -> Iterator[Candidate]:
+        if search.source.kind in ("local", "list"):
+            return search.source.search(search.query, NO_ACCESS)
+        results = self.journal.results(search.name)
+        return iter(results.candidates if results else ())
+
+    def _sighting(self, search: Search, candidate: Candidate) -> Sighting:
+        if is_local(search.source):
+            return self._read(search.source, candidate)
+        sighting = self.judge.sighting(search, candidate)
+        if sighting.image is not None:
+            self.output.copy(sighting.image, self.journal.images)
+        return sighting
+
+    def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
+        refused = self.judge.refused_licence(candidate)
+        received = refused or source.read(candidate.image_url or "", max_bytes=self.params.max_bytes)
+        if isinstance(received, Refused):
+            return Sighting(source.name, candidate, None, received)
+        # Files that are not images are stored too; validate reports them.
+        image = StoredImage.of(received.content)
+        self.output.add(image, received.content)
+        return Sighting(source.name, candidate, image)
+
+
+def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | None]) -> pd.DataFrame:
+    """Return the manifest, sorted by id.
+
+    Args:
+        rows: Row of each image, by :func:`manifest_row`; sorted in place.
+        label: Returns the class of an id; ``None`` if its sightings disagree.
+    """
+    rows.sort(key=lambda row: row[0])
+    columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
+    columns["label"] = pa.array((label(row[0]) for row in rows), pa.string())
+    frame: pd.DataFrame = pa.table(columns, SCRAPED).to_pandas(types_mapper={pa.string(): TEXT}.get)
+    return frame
+
+
+def sighting_row(sighting: Sighting) -> dict[str, Any]:
+    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`."""
+    candidate = sighting.candidate
+    return {
+        **{name: getattr(candidate, name) for name in _SIGHTING_FIELDS},
+        "id": sighting.image.id if sighting.image else None,
+        "source": sighting.source,
+        "image_url": _without_data(candidate.image_url),
+        "thumbnail_url": _without_data(candidate.thumbnail_url),
+        "thumbnail": sighting.thumbnail,
+        "reason": sighting.refused.reason if sighting.refused else None,
+    }
+
+
+def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
+    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, as a tuple to save memory.
+
+    Args:
+        sighting: First sighting of the image.
+        snapshot: Value of ``scrape.snapshot``.
+    """
+    candidate, image = sighting.candidate, sighting.image
+    if image is None:
+        raise ValueError(f"expected an image, received {sighting}")
+    row = {
+        **{name: getattr(candidate, name) for name in _COMMON_FIELDS},
+        "id": image.id,
+        "path": f"images/{image.name}",
+        "bytes": image.size,
+        "format": image.format,
+        "source": sighting.source,
+        "image_url": _without_data(candidate.thumbnail_url if sighting.thumbnail else candidate.image_url),
+        "snapshot": snapshot,
+    }
+    return tuple(row[name] for name in SCRAPED.names)
+
+
+def _without_data(url: str | None) -> str | None:
+    """Return a URL, or ``None`` for a ``data:`` URI."""
+    return None if url is None or url[:5].lower() == "data:" else url
 
 
 @dataclass(frozen=True)
@@ -101,10 +229,6 @@ def scrape(
         DataError: Files of a local source are missing.
         ScrapeError: The description of a site is invalid.
     """
-    # Imported late: pandas and Arrow need twice the memory of the rest.
-    from pixmill.core.manifest import SIGHTINGS, table_writer
-    from pixmill.scrape.collection.harvest import Harvest, manifest_frame, manifest_row, sighting_row
-
     images = ImageStore(output / "images")
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))

@@ -6,7 +6,7 @@ from pathlib import Path
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages import render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
-from pixmill.scrape.collection.judge import LEFT_ALONE
+from pixmill.scrape.collection.collector import LEFT_ALONE
 from pixmill.scrape.collection.run import ScrapeResult
 from pixmill.scrape.collection.tally import SearchTally
 

@@ -1,19 +1,17 @@
-"""Sources of images: one interface, one module per source.
+"""Sources of images with one interface.
 
-- ``source``: the interface; ``source_list``: sources by name
-- ``site``: any results page, described by a file of ``sites/``; ``google``: Google Images; ``detail``: pages of single
-  results; ``shop``: the bundled shop
+- ``source``: the interface, and failures of searches; ``source_list``: sources by name
+- ``site``: any results page, described by a file of ``sites/``; ``google``: Google Images; ``shop``: the
+  bundled shop
 - ``browsing``, ``page_state``, ``tile``: a page in a browser, its kind, and its results
 - ``definition``: the files of ``sites/``
-- ``openverse``, ``wikimedia``, ``search_api``: public APIs
+- ``search_api``: public APIs: Openverse and Wikimedia Commons
 - ``urls``, ``folder``, ``keras``: local lists and images
-- ``failure``: failures of searches
 """
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.search_api import ApiSource, ask_json
-from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
+from pixmill.scrape.sources.source import Access, Failure, Kind, LocalSource, SearchError, Source, is_local
 from pixmill.scrape.sources.source_list import OpenSources, is_on_web, open_sources
 from pixmill.web.fetch import Fetched, Refused
 

@@ -15,9 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.definition import SiteDefinition
-from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.page_state import PageFacts, PageState, Verdict, classify
-from pixmill.scrape.sources.source import Access
+from pixmill.scrape.sources.source import Access, Failure, SearchError
 from pixmill.scrape.sources.tile import Tile
 
 if TYPE_CHECKING:

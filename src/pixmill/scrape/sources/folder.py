@@ -11,8 +11,7 @@ from pixmill.core.names import fold, to_nfc, to_text
 from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.source import Access, Kind, LocalSource
+from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
 from pixmill.web.fetch import Fetched, Refused
 
 Layout = Literal["classes", "fixed"]

@@ -14,8 +14,7 @@ from pixmill.core.errors import DataError
 from pixmill.images.idx import read_labelled
 from pixmill.images.png import png_bytes
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.source import Access, Kind, LocalSource
+from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
 from pixmill.web.fetch import Fetched, Refused
 
 Array = npt.NDArray[np.uint8]

@@ -10,9 +10,8 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
-from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.source import Access
+from pixmill.scrape.sources.source import Access, SearchError
 from pixmill.web.shop import ORIGIN, Shop
 
 

@@ -12,11 +12,10 @@ from pixmill.scrape.quota import limit_candidates
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.google import GoogleSource
-from pixmill.scrape.sources.openverse import OpenverseSource
+from pixmill.scrape.sources.search_api import OpenverseSource, WikimediaSource
 from pixmill.scrape.sources.shop import ShopSource
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
-from pixmill.scrape.sources.wikimedia import WikimediaSource
 
 
 def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -> Source:

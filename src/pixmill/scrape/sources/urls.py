@@ -25,8 +25,7 @@ from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
 from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.source import Access, Kind, Source
+from pixmill.scrape.sources.source import Access, Kind, SearchError, Source
 
 _FIELDS = {
     **{name: name for name in ("label", "page_url", "title", "licence", "author", "bytes", "md5")},

@@ -1,14 +1,19 @@
 """A sandboxed browser: found or installed, and opened with one proxy as its only way out.
 
-- ``finder``: find or install a browser and a driver with matching versions
-- ``remote``: the remote driver from ``PIXMILL_WEBDRIVER_URL``
-- ``session``, ``driver``, ``options``: a session with its driver process, profile, kind and sandbox settings
-- ``visit``: open a page
-- ``watch``: detect a crashed or hanging browser
+- ``finder``: find or install a browser and a driver with matching versions, or the remote driver from
+  ``PIXMILL_WEBDRIVER_URL``
+- ``session``, ``options``: a session with its driver process, profile, kind and sandbox settings
+- ``visit``: open a page; detect a crashed or hanging browser
 """
 
-from pixmill.web.browser.finder import Browser, choose_browser, find_browser, install_browser
-from pixmill.web.browser.remote import RemoteDriver, check_remote
+from pixmill.web.browser.finder import (
+    Browser,
+    RemoteDriver,
+    check_remote,
+    choose_browser,
+    find_browser,
+    install_browser,
+)
 from pixmill.web.browser.session import Timings, open_browser
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, close_popups, visit
 

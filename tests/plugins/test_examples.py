@@ -21,7 +21,8 @@ from pixmill.models.determinism import fix_threads
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.model_folder import save_classifier
 from pixmill.project.recipes.preflight import find_issues
-from pixmill.scrape import forecast, scrape
+from pixmill.scrape.collection.preview import forecast
+from pixmill.scrape.collection.run import scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
 from pixmill.validate import SEEN, validate

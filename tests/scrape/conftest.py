@@ -11,16 +11,14 @@ import pytest
 from PIL import Image
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape import scrape
 from pixmill.scrape.candidate import Sighting
 from pixmill.scrape.collection import run as stage
 from pixmill.scrape.collection.access import NetworkAccess
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
-from pixmill.scrape.collection.run import Harvest
+from pixmill.scrape.collection.run import Harvest, scrape
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
-from pixmill.scrape.image_store import ImageStore
-from pixmill.scrape.journal import Journal
+from pixmill.scrape.journal import ImageStore, Journal
 from pixmill.scrape.sources import OpenSources
 from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import Invented, Web

@@ -1,7 +1,8 @@
 import pytest
 
 from pixmill.core.errors import ScrapeError
-from pixmill.scrape.image_store import ImageStore, StoredImage
+from pixmill.scrape.candidate import StoredImage
+from pixmill.scrape.journal import ImageStore
 
 
 @pytest.fixture

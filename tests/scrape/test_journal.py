@@ -9,8 +9,7 @@ import pytest
 
 from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.candidate import Candidate, StoredImage
 from pixmill.scrape.journal import Journal, SearchResults, hold_journal, read_journal
 from pixmill.web.fetch import Refused, Validators
 
@@ -124,7 +123,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.candidate import StoredImage
 from pixmill.scrape.journal import Journal
 
 with Journal(Path(sys.argv[1]), ScrapeParams(snapshot="2026-11-20")) as journal:

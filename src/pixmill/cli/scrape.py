@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     params = load_params(workspace.root)
     scratch = workspace.scratch("scrape")
     if arguments.probe:
-        from pixmill.scrape import probe_source
+        from pixmill.scrape.collection.preview import probe_source
 
         source, text = arguments.probe
         report = probe_source(source, text, params.scrape, root=workspace.root, scratch=scratch)
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         if report.failure is not None:
             sys.exit(1)
     elif arguments.dry_run:
-        from pixmill.scrape import forecast
+        from pixmill.scrape.collection.preview import forecast
 
         print("\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch)))
     else:

@@ -14,7 +14,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── UnreachableError                a browser shows no page for a URL (web.browser.visit)
     ├── LoadTimeoutError                a page does not finish loading (web.browser.visit)
     ├── ScrapeError                     a source or query returned too few images
-    │   └── SearchError                 a search failed, in one word for tables (scrape.sources.failure)
+    │   └── SearchError                 a search failed, in one word for tables (scrape.sources.source)
     ├── GateError                       validate's gate stopped the pipeline
     ├── SplitError                      a class would have an empty part, or an image cannot be packed
     ├── TrainError                      training cannot start, or it failed

@@ -179,11 +179,6 @@ def border(luma: npt.NDArray[np.uint8]) -> float:
     Returns:
         0 to 1; 1 if the whole image is near-uniform.
     """
-    # Shortcut for most images: no border without a near-uniform outermost row or column.
-    if np.ptp(luma[:: len(luma) - 1 or 1], axis=1).min() > BORDER_LEVELS and (
-        np.ptp(luma[:, :: luma.shape[1] - 1 or 1], axis=0).min() > BORDER_LEVELS
-    ):
-        return 0.0
     between = _between_bars(luma)
     rest = _between_bars(between.T).T
     if rest.size < between.size:

@@ -1,9 +1,14 @@
-"""Queries, candidates and sightings."""
+"""Queries, candidates, images, sightings, and limits on their numbers."""
 
+import hashlib
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
-from pixmill.scrape.image_store import StoredImage
+from pixmill.core.params import ScrapeParams
+from pixmill.images import EXTENSIONS, sniff
 from pixmill.web.fetch import Refused
 
 _UNTRUSTED_FIELDS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
@@ -15,6 +20,9 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _MAX_CHARACTERS = 1000
 """Length to which text fields are cut."""
+
+_UNKNOWN_EXTENSION = ".bin"
+"""Extension of local files that are not images."""
 
 _MAX_PIXELS = 2**31 - 1
 """The largest value of a 32-bit table column."""
@@ -97,6 +105,33 @@ class Candidate:
                 object.__setattr__(self, name, None)
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """The identity of a file.
+
+    Args:
+        id: SHA-256 of the bytes, in hexadecimal.
+        size: Number of bytes.
+        format: Key of :data:`pixmill.images.EXTENSIONS`, detected from the content; ``None`` if not an image.
+    """
+
+    id: str
+    size: int
+    format: str | None
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Return the identity of some bytes."""
+        kind = sniff(content)
+        return cls(hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None)
+
+    @property
+    def name(self) -> str:
+        """The path within the folder; contains no text from the web."""
+        extension = _UNKNOWN_EXTENSION if self.format is None else EXTENSIONS[self.format]
+        return f"{self.id[:2]}/{self.id}{extension}"
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A candidate and its outcome.
@@ -117,3 +152,42 @@ class Sighting:
     def thumbnail(self) -> bool:
         """Whether the image is a thumbnail."""
         return self.image is not None and self.refused is not None
+
+
+class Quota:
+    """The distinct images that a class may still have, counted by id.
+
+    Refused candidates and repeated sightings of an image do not count.
+
+    Args:
+        per_class: Maximum number of distinct images; ``None`` for no limit.
+        ids: Ids of the images so far; not stored without a limit, since there may be a million.
+    """
+
+    def __init__(self, per_class: int | None, ids: Iterable[str] = ()) -> None:
+        self._per_class = per_class
+        self._ids = set(ids)
+
+    @property
+    def missing(self) -> float:
+        """The number of distinct images that the class may still have; infinite without a limit."""
+        return math.inf if self._per_class is None else max(0, self._per_class - len(self._ids))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the class has reached its limit."""
+        return self.missing == 0
+
+    def add(self, image: StoredImage | None) -> None:
+        """Count an image; ``None`` (a refusal) is ignored."""
+        if image is not None and self._per_class is not None:
+            self._ids.add(image.id)
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return type(self)(self._per_class, self._ids)
+
+
+def limit_candidates(number: int, params: ScrapeParams) -> int:
+    """Return a number of candidates, capped by ``per_class`` and ``per_query``."""
+    return min(limit for limit in (number, params.per_class, params.per_query) if limit is not None)

@@ -4,7 +4,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_text
 from pixmill.core.manifest import SCRAPED, write_table
 from pixmill.core.params import Params
-from pixmill.scrape import scrape
+from pixmill.scrape.collection.run import scrape
 from pixmill.scrape.collection.tally import summary
 from pixmill.scrape.page.report import render_report
 

@@ -31,7 +31,7 @@ MODULES = Modules(Path(pixmill.__file__).parent)
         (("images/measures.py", "_STRIP_LENGTH = 4096", "_STRIP_LENGTH = 4097"), "measures"),
         (("images/measures.py", "Read, decode and measure", "Look at"), ""),
         (("images/likeness/hashing.py", *LINE), "measures"),
-        (("images/likeness/index.py", *LINE), ""),
+        (("images/likeness/neighbours.py", *LINE), ""),
     ],
 )
 def test_code_that_decides_counts(edited: Edited, edit: tuple[str, str, str], results: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from yarl import URL
 
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import StoredImage
 from pixmill.scrape.collection.collector import address_of
-from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from tests.scrape.acts.project import is_image
 from tests.scrape.replicas.bing import Bing

@@ -8,11 +8,10 @@ import pytest
 from aiohttp import web as server
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.candidate import Candidate, Query, StoredImage
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
-from pixmill.scrape.image_store import ImageStore, StoredImage
-from pixmill.scrape.journal import Journal
+from pixmill.scrape.journal import ImageStore, Journal
 from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import url_of
 

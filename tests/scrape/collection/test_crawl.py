@@ -8,13 +8,11 @@ import pytest
 
 from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Quota, StoredImage
 from pixmill.scrape.collection import crawl as module
 from pixmill.scrape.collection.crawl import Dispatcher
 from pixmill.scrape.collection.searches import plan_searches
-from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.quota import Quota
 from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape import forecast
 from pixmill.scrape.collection import run as stage
+from pixmill.scrape.collection.preview import forecast
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@ import pytest
 
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.collector import Judge, address_of
 from pixmill.scrape.collection.run import Harvest, manifest_frame, manifest_row, sighting_row
 from pixmill.scrape.collection.searches import plan_searches
-from pixmill.scrape.image_store import ImageStore, StoredImage
-from pixmill.scrape.journal import Journal, SearchResults
+from pixmill.scrape.journal import ImageStore, Journal, SearchResults
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Refused
 

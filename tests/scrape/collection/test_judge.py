@@ -5,10 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.candidate import Candidate, Query, StoredImage
 from pixmill.scrape.collection.collector import LEFT_ALONE, Judge, accept, address_of
 from pixmill.scrape.collection.searches import Search
-from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Refused
 

@@ -8,7 +8,7 @@ from aiohttp import web as server
 
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
-from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.candidate import StoredImage
 from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 

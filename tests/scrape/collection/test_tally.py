@@ -1,10 +1,9 @@
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate, Query, Sighting
+from pixmill.scrape.candidate import Candidate, Query, Sighting, StoredImage
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.collection.tally import ScrapeTally, remarks, summary
-from pixmill.scrape.image_store import StoredImage
 from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
 

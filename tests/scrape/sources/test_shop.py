@@ -25,9 +25,8 @@ def test_queries(shop):
 
 def test_rejects_links_out_of_the_folder(data, tmp_path):
     (tmp_path / "away.png").write_bytes(b"")
-    for name in ("a.png", "b.png"):
-        (data / "boot" / name).symlink_to(tmp_path / "away.png")
-    with pytest.raises(DataError, match=r"^2 links in .* lead out of it.*boot/a\.png") as caught:
+    (data / "boot" / "a.png").symlink_to(tmp_path / "away.png")
+    with pytest.raises(DataError, match=r"boot/a\.png is a link out of") as caught:
         ShopSource(load_site("shop", None), data)
     assert "scrape.source: folder" in caught.value.next
 

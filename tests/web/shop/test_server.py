@@ -224,13 +224,3 @@ def test_ctrl_c_closes_the_shop(data):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert errors.strip() == "The shop has stopped."
-
-
-@pytest.mark.linux
-def test_skipped_links_are_reported(data, tmp_path):
-    (tmp_path / "coat").mkdir()
-    (tmp_path / "coat" / "out.png").symlink_to(data / "notes.txt")
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    assert process.stderr.readline() == f"Skipped links out of {tmp_path} (1), such as {tmp_path}/coat/out.png\n"
-    process.terminate()
-    process.communicate(timeout=60)

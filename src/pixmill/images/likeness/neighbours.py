@@ -11,7 +11,8 @@ a distance. Therefore images that are near in 1,024 dimensions are also near in 
 directions plus the length of the remainder: none is missed, and few others need a full comparison. The choice of
 directions does not affect results. The points are divided into cells by their nearest centre. For a point within r of a
 query, the squared distances from the query to the point's centre and to the nearest centre differ by at most 2 r times
-the distance between the two centres; other cells are skipped. The time of the search grows more slowly than the square of the number of images, and its memory by some 250 bytes per image.
+the distance between the two centres; other cells are skipped. The time of the search grows more slowly than the square
+of the number of images, and its memory by some 250 bytes per image.
 """
 
 from collections.abc import Iterator

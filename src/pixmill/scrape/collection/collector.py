@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pixmill.core.params import ScrapeParams
 from pixmill.images import OTHER_FORMATS, sniff
-from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.searches import Search
-from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators

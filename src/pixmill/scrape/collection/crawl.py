@@ -15,12 +15,11 @@ from itertools import groupby
 from pixmill.core.errors import BrowserLostError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import Progress, announce
-from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.candidate import Candidate, Quota, Sighting, limit_candidates
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.journal import Journal, SearchResults
-from pixmill.scrape.quota import Quota, limit_candidates
 from pixmill.scrape.sources import SearchError
 
 _SHUTDOWN_SECONDS = 10.0

@@ -21,12 +21,11 @@ from pydantic import TypeAdapter
 from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.words import count, printable
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.candidate import Candidate, Query, limit_candidates
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import address_of
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.journal import Journal, read_journal
-from pixmill.scrape.quota import limit_candidates
 from pixmill.scrape.sources import Access, SearchError, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file

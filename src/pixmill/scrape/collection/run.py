@@ -17,15 +17,13 @@ from pixmill.core.files.writing import remove_temporary
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, TEXT, table_writer
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
-from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
 from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.searches import FailedSearch, Search, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
-from pixmill.scrape.image_store import ImageStore, StoredImage
-from pixmill.scrape.journal import Journal, hold_journal
-from pixmill.scrape.quota import Quota
+from pixmill.scrape.journal import ImageStore, Journal, hold_journal
 from pixmill.scrape.sources import LocalSource, SearchError, is_local, open_sources
 from pixmill.web.fetch import Network, Refused
 

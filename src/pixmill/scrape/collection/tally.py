@@ -9,10 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.candidate import Candidate, Quota, Sighting, StoredImage
 from pixmill.scrape.collection.searches import FailedSearch, Search
-from pixmill.scrape.image_store import StoredImage
-from pixmill.scrape.quota import Quota
 
 LOCAL = "local"
 """Host of local images."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
@@ -32,12 +31,6 @@ class ShopSource(SiteSource):
         super().__init__(site)
         self._data = data
         self._shop = Shop(data)
-        if links := self._shop.catalogue.skipped_links:
-            self._shop.server_close()
-            raise DataError(
-                f"{len(links):,} links in {data.name}/ lead out of it, and the shop would leave them out: {links[0]}",
-                next="put the images themselves in their places, or list the links as dropped: scrape.source: folder",
-            )
 
     def __enter__(self) -> Self:
         self._shop.__enter__()

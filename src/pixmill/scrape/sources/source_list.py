@@ -8,7 +8,7 @@ from typing import get_args
 
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.quota import limit_candidates
+from pixmill.scrape.candidate import limit_candidates
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.google import GoogleSource

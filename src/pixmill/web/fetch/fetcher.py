@@ -7,7 +7,6 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -62,95 +61,6 @@ class Request:
     cut: bool = False
     kept: bool = True
     known: Validators | None = None
-
-
-class Exchange:
-    """Send single requests over guarded connections; an asynchronous context manager.
-
-    Args:
-        limits: Limits of each request.
-        network: Allowed non-public origins.
-        contact: E-mail address or URL of the person responsible.
-
-    Attributes:
-        guard: The SSRF guard.
-
-    Raises:
-        InvalidURLError: A host in the network settings is invalid.
-    """
-
-    def __init__(self, limits: FetchLimits, network: Network, contact: str | None) -> None:
-        self._limits = limits
-        self._network = network
-        self._contact = contact
-
-    async def __aenter__(self) -> Self:
-        self.guard = Guard(self._network)
-        trust = ssl.create_default_context()
-        if self._network.authority is not None:
-            trust.load_verify_locations(cafile=self._network.authority)
-        connector = aiohttp.TCPConnector(
-            resolver=self.guard,
-            socket_factory=self.guard.open_socket,
-            ssl=trust if self._network.authority else True,
-            limit=0,  # limited by ``Hosts``
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        )
-        limits = self._limits
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers={
-                "User-Agent": f"{USER_AGENT} (+{self._contact})" if self._contact else USER_AGENT,
-                "Accept-Encoding": "identity",
-            },
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,  # aiohttp accepts truncated gzip bodies
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        try:
-            await self._session.close()
-        finally:
-            await self.guard.close()
-
-    async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
-        """Send one request; return its outcome and duration in seconds.
-
-        Args:
-            url: An http(s) URL without credentials.
-            request: Options.
-            seconds: Timeout.
-        """
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(seconds):
-                answer = await _exchange(self._session, self.guard, url, request)
-        except TimeoutError:
-            answer = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
-        return answer, time.monotonic() - began
-
-
-async def _exchange(session: aiohttp.ClientSession, guard: Guard, url: URL, request: Request) -> Answer:
-    known = request.known or Validators()
-    conditions = {
-        name: value
-        for name, value in {"If-None-Match": known.etag, "If-Modified-Since": known.modified}.items()
-        if value
-    }
-    try:
-        guard.check(url)
-        headers = {"Accept": request.accept, **conditions}
-        async with session.get(url, headers=headers, allow_redirects=False) as response:
-            if response.status == 304 and conditions:
-                return _objection(response, request) or Unchanged()
-            return await _read(response, url, request)
-    except (aiohttp.ClientError, OSError) as error:
-        return _refusal(error)
 
 
 async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) -> Fetched | Refused | URL:
@@ -284,17 +194,42 @@ class Fetcher:
         self._politeness = politeness or Politeness()
         self._network = network or Network()
         self._hosts = Hosts(self._limits, self._politeness)
+        self._guard = Guard(self._network)
 
     async def __aenter__(self) -> Self:
-        self._opened = AsyncExitStack()
-        exchange = Exchange(self._limits, self._network, self._politeness.contact)
-        self._exchange = await self._opened.enter_async_context(exchange)
+        limits, contact = self._limits, self._politeness.contact
+        trust = ssl.create_default_context()
+        if self._network.authority is not None:
+            trust.load_verify_locations(cafile=self._network.authority)
+        connector = aiohttp.TCPConnector(
+            resolver=self._guard,
+            socket_factory=self._guard.open_socket,
+            ssl=trust if self._network.authority else True,
+            limit=0,  # limited by ``Hosts``
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={
+                "User-Agent": f"{USER_AGENT} (+{contact})" if contact else USER_AGENT,
+                "Accept-Encoding": "identity",
+            },
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,  # aiohttp accepts truncated gzip bodies
+        )
         self._robots = Robots(partial(self.ask, request=_ROBOTS_REQUEST))
-        self._opened.push_async_callback(self._robots.close)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._opened.aclose()
+        try:
+            await self._robots.close()
+        finally:
+            await self._session.close()
+            await self._guard.close()
 
     async def fetch(self, url: str, known: Validators | None = None) -> Fetched | Unchanged | Refused:
         """Return the content of a URL.
@@ -358,7 +293,7 @@ class Fetcher:
             began = time.monotonic()
             try:
                 current = request if str(url) == known_at else unconditional
-                outcome, seconds = await self._exchange.ask(url, current, left)
+                outcome, seconds = await self._send(url, current, left)
             finally:
                 host.leave()
             host.record(outcome, began)
@@ -379,3 +314,28 @@ class Fetcher:
                 left -= seconds
             else:
                 return outcome
+
+    async def _send(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
+        """Send one request within a timeout; return its outcome and duration in seconds."""
+        known = request.known or Validators()
+        validators = {"If-None-Match": known.etag, "If-Modified-Since": known.modified}
+        conditions = {name: value for name, value in validators.items() if value}
+        began = time.monotonic()
+        answer: Answer
+        try:
+            self._guard.check(url)
+            headers = {"Accept": request.accept, **conditions}
+            async with (
+                asyncio.timeout(seconds) as limit,
+                self._session.get(url, headers=headers, allow_redirects=False) as response,
+            ):
+                if response.status == 304 and conditions:
+                    answer = _objection(response, request) or Unchanged()
+                else:
+                    answer = await _read(response, url, request)
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                answer = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
+            else:
+                answer = _refusal(error)
+        return answer, time.monotonic() - began

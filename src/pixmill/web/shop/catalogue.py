@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -96,18 +96,16 @@ class Catalogue:
         products: Cards by id.
         media: Cards by the URL path of their image.
         slow: Card whose image is served slowly.
-        skipped_links: Links to other places, which are not followed.
 
     Raises:
-        DataError: The folder does not exist or has no class folders.
+        DataError: The folder does not exist, has no class folders, or has links to other places.
     """
 
     def __init__(self, data: Path) -> None:
         self.classes: dict[str, tuple[ProductCard, ...]] = {}
-        self.skipped_links: list[Path] = []
-        for folder in self._within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
+        for folder in filter(Path.is_dir, _visible(data, data) if data.is_dir() else ()):
             label = to_text(folder.name)
-            files = self._within(data, filter(Path.is_file, _visible(folder)))
+            files = filter(Path.is_file, _visible(folder, data))
             cards = [card for path in files for card in _cards(label, path)]
             self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
         if not self.classes:
@@ -121,13 +119,6 @@ class Catalogue:
         fetched = [card for card in every if card.kind is CardKind.PRODUCT and card.inline is None]
         self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
 
-    def _within(self, data: Path, paths: Iterable[Path]) -> Iterator[Path]:
-        for path in paths:
-            if path.is_symlink() and target_within(path, data) is None:
-                self.skipped_links.append(path)
-            else:
-                yield path
-
     def find(self, query: str) -> tuple[ProductCard, ...]:
         """Return the cards of the class with this name, ignoring case if there is no exact match."""
         name = query.strip().casefold()
@@ -140,8 +131,15 @@ class Catalogue:
         return tuple(islice(fine, count))
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+def _visible(folder: Path, data: Path) -> Iterator[Path]:
+    """Yield the entries of a folder that are not hidden, sorted."""
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        if path.is_symlink() and path.exists() and target_within(path, data) is None:
+            raise DataError(
+                f"{path} is a link out of {data.name}/, which the shop does not follow",
+                next="put the image itself in its place, or list the link as dropped: scrape.source: folder",
+            )
+        yield path
 
 
 def _cards(label: str, path: Path) -> Iterator[ProductCard]:

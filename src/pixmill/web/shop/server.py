@@ -157,8 +157,6 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
-            if links := shop.catalogue.skipped_links:
-                print(f"Skipped links out of {data} ({len(links)}), such as {links[0]}", file=sys.stderr)  # noqa: T201
             print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
             if open_browser:
                 webbrowser.open(address)

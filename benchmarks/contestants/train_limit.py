@@ -4,8 +4,7 @@ import numpy as np
 import tensorflow as tf
 from training import BATCH, LABELS, SIDE, arguments, compete, scenes_cnn
 
-from pixmill.models.determinism import fix_threads
-from pixmill.models.precision import computing_with
+from pixmill.models.determinism import computing_with, fix_threads
 
 options = arguments()
 fix_threads(2)

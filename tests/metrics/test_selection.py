@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from pixmill.metrics.selection import selected_value, stratified_weights
+from pixmill.metrics.many_models import selected_value, stratified_weights
 
 GROUPS = np.arange(300)
 TABLES, MODELS = 400, 40

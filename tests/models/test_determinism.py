@@ -1,11 +1,11 @@
-"""Random states and threads."""
+"""Random states, threads, precision of inner layers, and the fingerprint of the machine."""
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pixmill.core.params import BlockParams, CnnParams
-from pixmill.models.determinism import fix_threads, reseed
+from pixmill.models.determinism import computing_with, fix_threads, machine, reseed
 
 
 @pytest.fixture
@@ -34,3 +34,31 @@ def test_fix_threads_limits_matrix_products():
     threadpool_limits(1)
     fix_threads(2)
     assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}
+
+
+def test_machine_depends_on_numerical_settings(monkeypatch):
+    before = machine()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert machine() == before
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert machine() != before
+
+
+def test_only_inner_layers_compute_with_bfloat16(build, pixels):
+    classifier = build()
+
+    def kinds():
+        return {layer.name: layer.compute_dtype for layer in classifier.layers}
+
+    before = kinds()
+    with computing_with(classifier, "bfloat16"):
+        inside = kinds()
+        probabilities = classifier(pixels)
+    names = [layer.name for layer in classifier.layers if layer.weights]
+    assert inside[names[0]] == inside[names[1]] == "bfloat16"
+    assert inside[names[-1]] == inside["pixels"] == inside["rescaling"] == "float32"
+    assert probabilities.dtype == np.float32
+    assert kinds() == before
+    with pytest.raises(ZeroDivisionError), computing_with(classifier, "bfloat16"):
+        1 / 0  # noqa: B018
+    assert kinds() == before

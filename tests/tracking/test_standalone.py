@@ -2,7 +2,7 @@
 
 import importlib
 
-from pixmill.models.mlflow_format.standalone import copy_standalone
+from pixmill.models.mlflow_format.saving import copy_standalone
 
 
 def test_the_copy_imports_no_pixmill_and_holds_no_more_than_the_classifier_needs(tmp_path, monkeypatch):

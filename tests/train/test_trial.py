@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import load_parts
-from pixmill.train import train, weights
+from pixmill.train import train, training
 from pixmill.train.trial import draw_folds, run_trial
 from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, EpochCallback, write_packed
 from tests.train.test_training import REUSED
@@ -61,7 +61,7 @@ def tried(folder, scratch):
         return parts
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(weights, "load_parts", load)
+        patched.setattr(training, "load_parts", load)
         callback = EpochCallback(lambda epoch, _: reported.append(epoch))
         return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback), reported
 

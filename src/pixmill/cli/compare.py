@@ -108,8 +108,7 @@ def _compare(
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.experiments.compare.comparing import compare
     from pixmill.experiments.compare.page import write_reports
-    from pixmill.experiments.compare.rendering import comparison_text
-    from pixmill.experiments.compare.view import comparison_json
+    from pixmill.experiments.compare.view import comparison_json, comparison_text
 
     announce("Comparing: reading both sides, resampling the test images …")
     comparison = compare(workspace, params, arguments.base, arguments.head)

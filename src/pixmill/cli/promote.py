@@ -94,7 +94,7 @@ def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
     """Write the reports of the comparison, and ``promote.md`` with the outcome first."""
     from pixmill.core.files.writing import storage_errors, write_text
     from pixmill.experiments.compare.page import write_reports
-    from pixmill.experiments.compare.rendering import escape
+    from pixmill.experiments.compare.view import escape
 
     with storage_errors(then="pixmill compare"):
         folder.mkdir(exist_ok=True)

@@ -84,8 +84,7 @@ def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> N
     from pixmill.core.files.writing import write_text
     from pixmill.experiments.sweep.outcome import outcome
     from pixmill.experiments.sweep.planning import open_trials
-    from pixmill.experiments.sweep.recording import record
-    from pixmill.experiments.sweep.report import render_sweep, sweep_json, sweep_text
+    from pixmill.experiments.sweep.report import record, render_sweep, sweep_json, sweep_text
     from pixmill.experiments.sweep.searching import search
 
     store = open_trials(workspace, plan)
@@ -104,12 +103,12 @@ def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> N
     write_text(workspace.root / "reports" / "sweep.html", page)
     print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
     if not store.is_recorded(len(trials)):
-        record(workspace, plan, found, page)
+        record(workspace, found, page)
 
 
 def _apply(workspace: Workspace, plan: Plan, trial_number: int) -> None:
-    from pixmill.experiments.sweep.applying import apply_trial, find_trial
     from pixmill.experiments.sweep.planning import open_trials
+    from pixmill.experiments.sweep.space import apply_trial, find_trial
 
     trials = plan.best(open_trials(workspace, plan).load())
     trial = find_trial(trials, None if trial_number < 0 else trial_number, command=plan.command)

@@ -29,7 +29,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── ServiceFullError                the queue of a service is full (images.compute.scheduler)
     ├── RemoteError                     carries the traceback of an exception in a worker (images.compute.worker)
     ├── ProblemError                    a refused HTTP request, answered by RFC 9457 (web.problems)
-    ├── Abandoned                       a callback stops a training for good (train.callback)
+    ├── Abandoned                       a callback stops a training for good (train.history)
     ├── StoppedError                    a search stops because the run stops (scrape.collection.access)
     ├── MalformedError                  a file of a revision is malformed (core.repository.documents)
     ├── NotComparableError              two revisions cannot be compared (experiments.compare.comparison)

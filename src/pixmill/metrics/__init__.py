@@ -9,7 +9,7 @@
 - ``limits``: confidence intervals
 - ``significance``: significance tests of two models on the same images, and of slices
 - ``paired_accuracy``: accuracy of two models on the same images, slice by slice
-- ``many_models``: models that are significantly worse than the best; ``selection``: expected metric of the best
+- ``many_models``: models that are significantly worse than the best, and the expected metric of the best
 
 ``actual`` is an array of class indices of shape (images,); ``probabilities`` is an array of shape (images, classes)
 whose rows sum to one. A metric that is undefined on a split is ``None``: the precision of a class that was never

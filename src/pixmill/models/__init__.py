@@ -5,13 +5,12 @@
 - ``networks``: the network that params describe, and its loss
 - ``augmentation``: data augmentation
 - ``backbones``: pretrained networks; the weights of ``lite0`` are installed with Pixmill
-- ``features``: cached features of a frozen backbone
-- ``precision``: the compute precision, and a fingerprint of the machine
+- ``features``: cached features of a frozen backbone; ``layers``: its layers, and the head on top
 - ``model_folder``: a network as files; ``litert_export``: conversion to LiteRT; ``litert``: inference without
   TensorFlow
 - ``novelty``: how unlike the training images an image is
-- ``exported``: a classifier in one file; ``prediction_reasons``: texts for missing predictions
-- ``determinism``: fixed threads and random states in TensorFlow
+- ``exported``: a classifier in one file
+- ``determinism``: fixed threads and random states in TensorFlow, precision, and a fingerprint of the machine
 """
 
 from pixmill.models.classifier import Classifier

@@ -41,9 +41,8 @@ class Augmenter:
         PluginError: The plugin does not exist.
     """
 
-    def __init__(self, params: AugmentationParams, *, root: Path | None = None) -> None:
-        self._params = params
-        self._root = root or Path()
+    def __init__(self, params: AugmentationParams, *, root: Path = Path()) -> None:
+        self._params, self._root = params, root
         self._plugin: Any = None if params.plugin is None else load_plugin("augmentations", params.plugin, self._root)
         # Any seed: the state is reset before each epoch.
         self._random = keras.random.SeedGenerator(0)
@@ -101,7 +100,7 @@ class Augmenter:
 
 
 def preview_augmentation(
-    pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int, root: Path | None = None
+    pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int, root: Path = Path()
 ) -> npt.NDArray[np.uint8]:
     """Return images augmented as in the first epoch, for inspection.
 

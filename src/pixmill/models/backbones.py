@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from blake3 import blake3
 
 from pixmill.core.errors import DownloadError, TrainError
@@ -31,7 +32,7 @@ from pixmill.models.tensorflow import keras
 
 
 def build_backbone(
-    params: BackboneParams, *, image_size: int, seed: int, layers: Sequence[str] = (TOP,), root: Path | None = None
+    params: BackboneParams, *, image_size: int, seed: int = 0, layers: Sequence[str] = (TOP,), root: Path = Path()
 ) -> keras.Model:
     """Return a network from pixels to features.
 
@@ -46,7 +47,7 @@ def build_backbone(
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        seed: Seed of fresh weights, if ``params.weights`` is ``none``.
+        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         layers: Names of layers, see :func:`pixmill.models.layers.feature_layers`. Default: only the top.
         root: Project folder; weights files are relative to it, and its ``src`` contains plugins. Default: the current
             folder.
@@ -58,7 +59,7 @@ def build_backbone(
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     if preset_of(params) is not None:
-        folder = pinned_folder(params, root or Path())
+        folder = pinned_folder(params, root)
         return _renumber_layers(preset_features(pixels, folder, layers, image_size=params.image_size))
     x = pixels
     if params.image_size not in (None, image_size):
@@ -68,7 +69,7 @@ def build_backbone(
         model = _build_application(pixels, x, params.name, weights=weights)
     else:
         if params.name.startswith("plugin:"):
-            model = _build_plugin(pixels, x, params.name.removeprefix("plugin:"), root or Path(), seed=seed)
+            model = _build_plugin(pixels, x, params.name.removeprefix("plugin:"), root, seed=seed)
         else:
             x = keras.layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
             model = keras.Model(pixels, x, name=params.name)
@@ -87,8 +88,6 @@ def _initialize_weights(model: keras.Model, seed: int) -> None:
     Batch norm stays in inference mode and does not normalise the scale. With the default initialisers of Keras the
     features vanish (1e-10 after MobileNetV2), and the head learns nothing.
     """
-    import numpy as np
-
     for number, layer in enumerate(model.layers):
         kernel = getattr(layer, "kernel", None)
         if kernel is not None:
@@ -99,7 +98,7 @@ def _initialize_weights(model: keras.Model, seed: int) -> None:
 
 
 def backbone_digest(
-    params: BackboneParams, *, seed: int, layers: Sequence[str] = (TOP,), root: Path | None = None
+    params: BackboneParams, *, seed: int = 0, layers: Sequence[str] = (TOP,), root: Path = Path()
 ) -> str:
     """Return a digest of everything that features depend on, except for the pixels and the machine.
 
@@ -107,7 +106,7 @@ def backbone_digest(
 
     Args:
         params: The section ``train.backbone``.
-        seed: Seed of fresh weights.
+        seed: Seed of fresh weights. Default: 0.
         layers: Names of the layers whose averages are the features. Default: only the top.
         root: Project folder.
 
@@ -127,7 +126,7 @@ def backbone_digest(
         origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
     parts = [f"network {params.name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
     if params.name.startswith("plugin:"):
-        parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root or Path())} seed {seed}")
+        parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root)} seed {seed}")
     parts += [f"{name} {importlib.metadata.version(name)}" for name in libraries]
     parts.append(f"litert {runtime_version()}")
     parts.append(digest_code("backbone"))
@@ -139,13 +138,13 @@ def runtime_version() -> str:
     return importlib.metadata.version("ai-edge-litert")
 
 
-def _weights_source(params: BackboneParams, root: Path | None) -> str | Path | None:
+def _weights_source(params: BackboneParams, root: Path) -> str | Path | None:
     """Return ``imagenet``, a weights file, or ``None`` for fresh weights."""
     if params.weights == "imagenet":
         return params.weights
     if params.weights == "none":
         return None
-    path = (root or Path()) / params.weights
+    path = root / params.weights
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where access is denied)
         raise TrainError(
             f"train.backbone.weights: {path} is missing",

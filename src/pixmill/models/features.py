@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from pixmill.images.compute import map_batches
 from pixmill.images.parts import Part, Shards
 from pixmill.models import extraction
 from pixmill.models.backbones import runtime_version
-from pixmill.models.layers import TOP
+from pixmill.models.layers import Origin
 from pixmill.models.litert import load_litert
 from pixmill.models.litert_export import convert_backbone
 
@@ -72,10 +72,8 @@ def extract_features(
     *,
     scratch: Path,
     threads: int,
-    seed: int = 0,
-    layers: Sequence[str] = (TOP,),
-    root: Path | None = None,
     file: Path | None = None,
+    **origin: Unpack[Origin],
 ) -> Features:
     """Return the features of images, cached in the scratch folder.
 
@@ -92,10 +90,8 @@ def extract_features(
         params: The section ``train.backbone``.
         scratch: Cache folder, such as ``.pixmill/train/features``.
         threads: Number of threads of TensorFlow, if needed; then fixed for the rest of this process.
-        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
-        layers: Names of the layers whose averages are the features. Default: only the top.
-        root: Project folder, to which a weights file is relative. Default: the current folder.
         file: LiteRT file of the backbone. Default: converted from ``params``.
+        origin: Seed, layers and project folder.
 
     Returns:
         ``float32`` of shape (n, width); above 256 MB, memory-mapped.
@@ -107,7 +103,6 @@ def extract_features(
     """
     keys = _row_keys(pixels, ids)
     side: int = pixels.shape[1]
-    origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     file = file or convert_backbone(params, image_size=side, scratch=scratch, threads=threads, **origin)
     network = file.read_bytes()
     digest = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)

@@ -1,9 +1,10 @@
-"""The layers of a backbone whose averages over the image are its features."""
+"""The layers of a backbone whose averages over the image are its features, and the layers of the head after them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
@@ -35,6 +36,15 @@ STAGE_ENDS = {
 input size. In networks of inverted bottlenecks these are inside the last block of their size, before the projection to
 a few channels."""
 
+LOGITS_LAYER, PROBABILITIES_LAYER = "logits", "probabilities"
+"""Names of the layer whose output the loss takes, and of the final softmax."""
+
+WITH_BACKBONE = "backbone"
+"""Name of every graph with a backbone."""
+
+HEAD_PREFIX = "head_"
+"""Name prefix of the head's layers, except the last."""
+
 
 def feature_layers(params: TrainParams) -> tuple[str, ...]:
     """Return the layers of a backbone whose averages are its features.
@@ -53,6 +63,31 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
             return (AUTO,)
         return (*STAGE_ENDS.get(params.backbone.name, ()), TOP)
     return (TOP,) if layers in (AUTO, TOP) else tuple(dict.fromkeys(layers))
+
+
+class Origin(TypedDict, total=False):
+    """Arguments that determine features, in addition to the section ``train.backbone``.
+
+    Args:
+        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
+        layers: Names of the layers whose averages are the features. Default: only the top.
+        root: Project folder; weights files are relative to it, and its ``src`` contains plugins. Default: the current
+            folder.
+    """
+
+    seed: int
+    layers: Sequence[str]
+    root: Path
+
+
+def origin_of(params: TrainParams, root: Path) -> Origin:
+    """Return the origin of the features of a model.
+
+    Args:
+        params: The section ``train``.
+        root: Project folder.
+    """
+    return {"seed": params.seed, "layers": feature_layers(params), "root": root}
 
 
 def several_layers(params: TrainParams) -> bool:
@@ -132,3 +167,37 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
 def _node_of(tensor: keras.KerasTensor) -> Any:
     operation, number, _ = tensor._keras_history
     return operation._inbound_nodes[number]
+
+
+def in_head(layer: keras.layers.Layer) -> bool:
+    """Return whether a layer of a classifier with a backbone belongs to its head."""
+    return layer.name in (LOGITS_LAYER, PROBABILITIES_LAYER) or bool(layer.name.startswith(HEAD_PREFIX))
+
+
+def head_graph(classifier: keras.Model) -> keras.Model:
+    """Return a graph of a classifier's layers from the features of the backbone to the logits.
+
+    Args:
+        classifier: A classifier with a backbone.
+    """
+    return keras.Model(features_of(classifier), logits_of(classifier), name="head")
+
+
+def logits_of(classifier: keras.Model) -> keras.KerasTensor:
+    """Return the input of a classifier's final softmax."""
+    return classifier.layers[-1].input
+
+
+def head_features(classifier: keras.Model) -> keras.KerasTensor:
+    """Return the features of the backbone; without a backbone, the input of the last dense layer."""
+    features = features_of(classifier)
+    if features is not None:
+        return features
+    return next(layer for layer in reversed(classifier.layers) if isinstance(layer, keras.layers.Dense)).input
+
+
+def features_of(classifier: keras.Model) -> keras.KerasTensor | None:
+    """Return the input of a classifier's head; ``None`` if it has no backbone."""
+    if classifier.name != WITH_BACKBONE:
+        return None
+    return next(layer for layer in classifier.layers if in_head(layer)).input

@@ -13,14 +13,13 @@ import pickle
 import struct
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.models.tensorflow import keras
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """SHA-256 of the weights file."""
@@ -122,8 +121,6 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     Raises:
         TrainError: The file is missing or differs from the published one.
     """
-    import numpy as np
-
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise TrainError(f"{path} is missing, or differs from the published weights", next=_REINSTALL)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,7 @@ from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import announce
 from pixmill.models.backbones import backbone_digest, build_backbone
 from pixmill.models.determinism import fix_threads
-from pixmill.models.heads import head_graph
-from pixmill.models.layers import TOP, feature_layers, feature_maps
+from pixmill.models.layers import Origin, feature_maps, head_graph, origin_of
 from pixmill.models.litert import BACKBONE, FEATURES, HEAD, LOGITS, MAP, NETWORK, load_outputs, quiet
 from pixmill.models.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.models.tensorflow import keras, tf
@@ -36,7 +34,7 @@ def export_classifier(
     *,
     scratch: Path,
     novelty: Novelty | None = None,
-    root: Path | None = None,
+    root: Path = Path(),
 ) -> None:
     """Convert a classifier to LiteRT, from pixels to logits.
 
@@ -57,23 +55,15 @@ def export_classifier(
         # The classifier computes the final softmax, in float64.
         convert(logits_and_novelty(model, novelty), folder / NETWORK)
         return
-    origin: dict[str, Any] = {"seed": params.seed, "layers": feature_layers(params), "root": root}
-    side = model.input_shape[1]
-    backbone = convert_backbone(params.backbone, image_size=side, scratch=scratch, threads=params.threads, **origin)
+    options = {"image_size": model.input_shape[1], "scratch": scratch, "threads": params.threads}
+    backbone = convert_backbone(params.backbone, **options, **origin_of(params, root))
     head = head_graph(model)
     convert(add_novelty(head, head.input, novelty, name=LOGITS), folder / HEAD)
     write_bytes(folder / BACKBONE, backbone.read_bytes())
 
 
 def convert_backbone(
-    params: BackboneParams,
-    *,
-    image_size: int,
-    scratch: Path,
-    threads: int,
-    seed: int = 0,
-    layers: Sequence[str] = (TOP,),
-    root: Path | None = None,
+    params: BackboneParams, *, image_size: int, scratch: Path, threads: int, **origin: Unpack[Origin]
 ) -> Path:
     """Return the LiteRT file of a frozen backbone, converting it unless cached.
 
@@ -88,14 +78,11 @@ def convert_backbone(
         image_size: Side of the images in pixels.
         scratch: Folder of plugins, and of all backbones if the user's cache is not writable.
         threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
-        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
-        layers: Names of the layers whose averages are the features. Default: only the top.
-        root: Project folder, to which a weights file is relative. Default: the current folder.
+        origin: Seed, layers and project folder.
 
     Raises:
         TrainError: As for :func:`pixmill.models.backbones.build_backbone`, or the backbone cannot be converted.
     """
-    origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     name = f"{key.hexdigest(length=16)}.tflite"
     path = _cache_folder(params, scratch) / name

@@ -5,19 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.models.backbones import APPLICATIONS, build_backbone
 from pixmill.models.determinism import derived_seed
-from pixmill.models.heads import HEAD_PREFIX, LOGITS_LAYER, PROBABILITIES_LAYER, WITH_BACKBONE, in_head
-from pixmill.models.layers import feature_layers
+from pixmill.models.layers import HEAD_PREFIX, LOGITS_LAYER, PROBABILITIES_LAYER, WITH_BACKBONE, in_head, origin_of
 from pixmill.models.tensorflow import keras
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 """Scale and offset; ``none`` adds no layer."""
@@ -67,7 +65,7 @@ def _end_layers(x: keras.KerasTensor, end: str, initializers: _Initializers, *, 
     return keras.layers.Activation("softmax", dtype="float32", name=PROBABILITIES_LAYER)(x)
 
 
-def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
+def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path = Path()) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
     The classifier is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
@@ -88,8 +86,7 @@ def build_classifier(params: TrainParams, *, labels: int, image_size: int, root:
     """
     if params.model == "cnn":
         return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
-    layers = feature_layers(params)
-    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, layers=layers, root=root)
+    backbone = build_backbone(params.backbone, image_size=image_size, **origin_of(params, root))
     _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
     probabilities = _head(backbone.output, params, labels=labels)
     return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
@@ -167,8 +164,6 @@ def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.f
         weights: Kernel and bias of each dense layer of the head, in the order of ``get_weights`` of
             :func:`build_head`'s model; for a logistic regression, the transposed coefficients and the intercepts.
     """
-    import numpy as np
-
     layers = [layer for layer in classifier.layers if in_head(layer) and layer.weights]
     variables = [variable for layer in layers for variable in layer.weights]
     for variable, weight in zip(variables, weights, strict=True):

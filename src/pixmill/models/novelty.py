@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
 from pixmill.models.determinism import first_line
-from pixmill.models.heads import head_features, logits_of
+from pixmill.models.layers import head_features, logits_of
 from pixmill.models.litert import LOGITS, NOVELTY
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.scaling import Features, Scaling, principal_directions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.core.errors import DownloadError, TrainError
@@ -106,10 +105,21 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
         raise TrainError(f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}")
     else:
         handle = "/".join([*_handle(preset).split("/")[:4], revision])
-        with _downloading(preset):
+        try:
             import kagglehub
 
-            paths = [kagglehub.model_download(handle, name) for name in _FILES]
+            # Standard output is for results.
+            with contextlib.redirect_stdout(sys.stderr):
+                paths = [kagglehub.model_download(handle, name) for name in _FILES]
+        except ImportError:
+            raise
+        except Exception as error:  # Each library has dozens of exceptions.
+            reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
+            raise DownloadError(
+                f"{preset} cannot be downloaded: {reason}",
+                next="check the name and the network connection, then try again; or, on a machine with internet, copy "
+                "the folder that the same command prints, and name it: pixmill use hub:weights/ours",
+            ) from error
         folder = Path(paths[0]).parent
     if not folder.is_dir():
         raise TrainError(
@@ -185,20 +195,3 @@ def _handle(preset: str) -> str:
             next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
         )
     return str(supported[preset]["kaggle_handle"].removeprefix("kaggle://"))
-
-
-@contextlib.contextmanager
-def _downloading(preset: str) -> Iterator[None]:
-    """Replace download errors by a message, and keep standard output for results."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except (ImportError, TrainError):
-        raise
-    except Exception as error:  # Each library has dozens of exceptions.
-        reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
-        raise DownloadError(
-            f"{preset} cannot be downloaded: {reason}",
-            next="check the name and the network connection, then try again; or, on a machine with internet, copy the "
-            "folder that the same command prints, and name it: pixmill use hub:weights/ours",
-        ) from error

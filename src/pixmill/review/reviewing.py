@@ -217,7 +217,7 @@ def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:
     """Return the flips; the base's predictions are only fetched for ``only="flips"``."""
     if only not in (None, "flips"):
         return None
-    from pixmill.experiments.compare.flips import read_flips
+    from pixmill.experiments.compare.comparing import read_flips
 
     try:
         return read_flips(root, fetch=only == "flips")

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from pixmill.core.files.writing import keep_newest, remove_temporary, replacing, write_text
 from pixmill.core.process.progress import announce
-from pixmill.train.callback import Callback
-from pixmill.train.history import Epoch, Timing
+from pixmill.train.history import Callback, Epoch, Timing
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 

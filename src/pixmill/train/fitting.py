@@ -16,14 +16,12 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import Progress, announce
 from pixmill.images.parts import Part
-from pixmill.models.heads import head_features
-from pixmill.models.layers import last_features
+from pixmill.models.layers import head_features, last_features
 from pixmill.models.networks import build_classifier
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras
-from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
-from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
+from pixmill.train.history import Callback, Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
 _BATCH_SIZE = 32

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
 from pixmill.models.features import part_features
-from pixmill.models.heads import features_of, head_features
-from pixmill.models.layers import feature_layers, last_features, several_layers
+from pixmill.models.layers import features_of, head_features, last_features, origin_of, several_layers
 from pixmill.models.networks import build_head, set_head_weights
 from pixmill.models.scaling import Features, Scaled, Scaling
 from pixmill.models.tensorflow import keras
@@ -30,7 +29,7 @@ class _FeatureFitter(Fitter):
     def features_of(self, *parts: Part) -> Features:
         """Return the concatenated features of splits, computed unless cached; shape (n, width)."""
         params = self.params
-        origin = {"seed": params.seed, "layers": feature_layers(params), "root": self.root}
+        origin = origin_of(params, self.root)
         return part_features(parts, params.backbone, scratch=self.scratch, threads=params.threads, **origin)
 
 

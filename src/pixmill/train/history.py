@@ -1,7 +1,8 @@
-"""The metrics of each epoch; from them, best epoch, early stopping and learning rate."""
+"""The metrics of each epoch, the hooks that receive them; best epoch, early stopping and learning rate."""
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -51,17 +52,6 @@ class Timing:
     ended: int
     seconds: float
     images_per_second: float
-
-    def figures(self) -> dict[str, float]:
-        """Return the values that are logged as curves, by name."""
-        return {"epoch_seconds": self.seconds, "images_per_second": self.images_per_second}
-
-
-def is_better(one: Epoch, other: Epoch, monitor: Monitor) -> bool:
-    """Return whether an epoch is better than another by the monitored metric."""
-    if monitor == "val_loss":
-        return one.val_loss < other.val_loss
-    return one.val_accuracy > other.val_accuracy
 
 
 def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
@@ -131,7 +121,7 @@ def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
     reductions = waited = 0
     best: Epoch | None = None
     for epoch in history:
-        if best is None or is_better(epoch, best, params.monitor):
+        if best is None or best_of([best, epoch], params.monitor) is epoch:
             best, waited = epoch, 0
         elif epoch.epoch > params.schedule.warmup:
             waited += 1
@@ -147,3 +137,27 @@ def curves_csv(history: Sequence[Epoch]) -> str:
         figures = significant(asdict(epoch))
         lines.append(",".join("" if figures[name] is None else str(figures[name]) for name in _COLUMNS))
     return "\n".join(lines) + "\n"
+
+
+class Abandoned(Exception):  # noqa: N818 (not an error)
+    """Raised by a callback to end a training for good."""
+
+
+class Callback:
+    """Hooks of a training; the base class does nothing."""
+
+    def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
+        """Handle a finished epoch, including each earlier epoch of a resumed or reused training.
+
+        Args:
+            epoch: Metrics of the epoch.
+            timing: End and duration of the epoch.
+        """
+
+    def on_fold(self, number: int) -> AbstractContextManager["Callback"]:  # noqa: ARG002 (used by subclasses)
+        """Return a context whose callback follows the training of a fold.
+
+        Args:
+            number: Number of the fold, from 0.
+        """
+        return nullcontext(Callback())

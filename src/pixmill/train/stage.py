@@ -1,11 +1,10 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
 from functools import partial
-from pathlib import Path
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
-from pixmill.core.params import Params, TrainParams
+from pixmill.core.params import Params
 from pixmill.models.classifier import save_calibration
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
@@ -33,7 +32,9 @@ class EpochLogger(Callback):
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
         """Record metrics and timing of an epoch."""
-        figures = epoch.figures() | ({} if epoch.learning_rate is None else timing.figures())
+        figures = epoch.figures()
+        if epoch.learning_rate is not None:
+            figures |= {"epoch_seconds": timing.seconds, "images_per_second": timing.images_per_second}
         self._run.log_metrics(figures, step=epoch.epoch, timestamp=timing.ended)
 
 
@@ -55,7 +56,14 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
-    weights = _save_classifier(trained, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
+    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
+        write_text(folder / "preset.txt", f"{preset}\n")
+    if trained.novelty is not None:
+        save_novelty(folder, trained.novelty)
+    scratch = workspace.scratch("train") / "features"
+    export_classifier(trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root)
+    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
     # All results are on disk now; runs that MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
@@ -67,23 +75,3 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     if settings.model != "features":  # The model "classifier" contains the frozen backbone already.
         record.log_model("keras", partial(save_keras_model, trained.classifier))
     record.log_model("classifier", partial(save_classifier_model, folder))
-
-
-def _save_classifier(trained: Trained, settings: TrainParams, folder: Path, *, scratch: Path, root: Path) -> Path:
-    """Write weights, labels, LiteRT network, novelty and calibration; return the weights file.
-
-    Args:
-        trained: The classifier.
-        settings: The section ``train``.
-        folder: ``artifacts/train``.
-        scratch: Cache folder of converted backbones.
-        root: Project folder.
-    """
-    weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
-    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
-        write_text(folder / "preset.txt", f"{preset}\n")
-    if trained.novelty is not None:
-        save_novelty(folder, trained.novelty)
-    export_classifier(trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root)
-    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
-    return weights

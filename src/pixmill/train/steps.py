@@ -14,9 +14,8 @@ import numpy.typing as npt
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
 from pixmill.models.augmentation import Augmenter
-from pixmill.models.determinism import reseed
+from pixmill.models.determinism import computing_with, reseed
 from pixmill.models.networks import backbone_variables, logits_graph, objective
-from pixmill.models.precision import computing_with
 from pixmill.models.tensorflow import keras, tf
 
 Array = npt.NDArray[Any]

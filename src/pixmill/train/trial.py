@@ -11,10 +11,9 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
-from pixmill.train.callback import Callback
 from pixmill.train.folds import cross_validate, folds_of
-from pixmill.train.history import Epoch, best_of
-from pixmill.train.weights import open_training
+from pixmill.train.history import Callback, Epoch, best_of
+from pixmill.train.training import open_training
 
 
 @dataclass(frozen=True)

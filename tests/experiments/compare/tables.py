@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixmill.experiments.compare.parquet import TableReader, read_table
+from pixmill.experiments.compare.untrusted import TableReader, read_table
 
 __all__ = ["read_here"]
 

@@ -8,8 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-from pixmill.experiments.compare.page import render_page
-from pixmill.experiments.compare.page_images import choose_images
+from pixmill.experiments.compare.page import choose_images, render_page
 from pixmill.experiments.compare.ranking_report import render_ranking
 from tests.browsing import show
 from tests.experiments.compare.compared import comparison

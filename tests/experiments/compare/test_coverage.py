@@ -10,9 +10,9 @@ from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.core.repository.documents import MalformedError
 from pixmill.evaluate.measure import measure_confidence
 from pixmill.experiments.compare.coverage import find_answered
-from pixmill.experiments.compare.metric_files import read_metrics
 from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
-from pixmill.experiments.compare.rendering import comparison_text
+from pixmill.experiments.compare.untrusted import read_metrics
+from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration
 from tests.experiments.compare.compared import comparison
 from tests.experiments.compare.made_revisions import LABELS, make_predictions, make_revision

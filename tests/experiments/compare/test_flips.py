@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pixmill.core.errors import PixmillError
+from pixmill.experiments.compare.comparing import read_flips
 from pixmill.experiments.compare.comparison import NotComparableError
-from pixmill.experiments.compare.flips import read_flips
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.made_revisions import write_predictions
 from tests.experiments.compare.projects import record

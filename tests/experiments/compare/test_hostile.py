@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
-from pixmill.experiments.compare.metric_files import read_curves, read_metrics
-from pixmill.experiments.compare.parquet import read_table
+from pixmill.experiments.compare.untrusted import read_curves, read_metrics, read_table
 from tests.command import run_pixmill
 from tests.experiments.compare.hostile import (
     HARMLESS,

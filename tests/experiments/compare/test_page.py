@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pixmill.experiments.compare.comparison import Gate
+from pixmill.experiments.compare.page import choose_images
 from pixmill.experiments.compare.page import render_page as page_of
-from pixmill.experiments.compare.page_images import choose_images
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.validate.reasons import REASONS
 from tests.experiments.compare.compared import CURVES, comparison, data, made_slice, name_of, numbers, revision

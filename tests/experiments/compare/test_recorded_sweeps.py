@@ -9,8 +9,7 @@ from mlflow import MlflowClient
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
-from pixmill.experiments.compare.recorded_sweeps import SWEEP_FILE, read_sweeps
-from pixmill.experiments.compare.trained_models import read_models
+from pixmill.experiments.compare.trained_models import SWEEP_FILE, read_models, read_sweeps
 from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import RunReader
 from pixmill.tracking.store import connect

@@ -17,9 +17,8 @@ from pixmill.core.params import CompareParams, EvaluateParams, parse_params
 from pixmill.experiments.compare.comparing import compare
 from pixmill.experiments.compare.comparison import Numbers
 from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
-from pixmill.experiments.compare.rendering import comparison_markdown, comparison_text
 from pixmill.experiments.compare.slices import MIN_CLUSTERS
-from pixmill.experiments.compare.view import comparison_json
+from pixmill.experiments.compare.view import comparison_json, comparison_markdown, comparison_text
 from tests.experiments.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.experiments.compare.made_revisions import make_predictions, make_revision
 from tests.experiments.compare.tables import read_here

@@ -5,9 +5,9 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
-from pixmill.experiments.sweep.applying import apply_trial, find_trial
 from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.searching import search
+from pixmill.experiments.sweep.space import apply_trial, find_trial
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin, pinned_keys
 from tests.experiments.sweep.swept import add, make_plan

@@ -5,8 +5,8 @@ import pytest
 
 from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.metrics.many_models import selected_value
 from pixmill.metrics.resampling import group_numbers
-from pixmill.metrics.selection import selected_value
 from tests.experiments.sweep.swept import make_plan, write_params
 
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from pixmill.cli import sweep as verb
-from pixmill.experiments.compare.recorded_sweeps import read_sweeps
+from pixmill.experiments.compare.trained_models import read_sweeps
 from pixmill.experiments.sweep.planning import open_trials
-from pixmill.experiments.sweep.recording import as_run
+from pixmill.experiments.sweep.report import as_run
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.tracking.delivery import sync
 from pixmill.tracking.run_lookup import RunReader

@@ -17,7 +17,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.models.classifier import Classifier, Preprocessing
 from pixmill.models.exported import read_exported
-from pixmill.models.heads import head_features
+from pixmill.models.layers import head_features
 from pixmill.models.litert import load_outputs
 from pixmill.models.model_folder import load_classifier
 from pixmill.models.novelty import Novelty, save_novelty

@@ -3,22 +3,20 @@
 Two revisions:
 
 - ``comparison``: data classes of a comparison
-- ``comparing``: entry point; ``flips`` finds only the flipped images, without metrics
+- ``comparing``: entry point, and a search for only the flipped images, without metrics
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
-  ``trees`` reads its files, ``parquet`` and ``metric_files`` parse files from untrusted authors
+  ``trees`` reads its files, ``untrusted`` parses files from untrusted authors
 - ``numbers``: metrics of both models on the common test images, with their significance; ``coverage`` and ``slices``
   are parts of it
 - ``image_changes``: added, removed, relabelled and moved images, and drift
 - ``changes``: changed params, stages, packages and commits
 - ``gate``: checks the limits of ``compare`` in ``params.yaml``
-- ``view``: the comparison as plain values and JSON; ``rendering`` writes text and Markdown, ``page`` the page with the
-  images of ``page_images``
+- ``view``: the comparison as plain values, JSON, text and Markdown; ``page``: the page with its images
 
 All runs and experiments:
 
 - ``ranking``: entry point; best on validation first, with significance
-- ``trained_models``: reads runs and experiments; ``training_files`` parses and caches their files, ``recorded_sweeps``
-  reads sweeps
+- ``trained_models``: reads runs, experiments and sweeps; ``training_files`` parses and caches their files
 - ``shared_validation``: finds the validation images that most models share
 - ``ranking_report``: text, JSON and page
 """

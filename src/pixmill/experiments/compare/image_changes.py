@@ -160,12 +160,14 @@ def _drift(
 
 def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
     """Yield each property with its distance and p-value."""
+    from scipy.stats import chi2_contingency
+
     for column, what in (("label", "class shares"), ("mode", "colour modes")):
         both = [revision[column].value_counts() for revision in (before, after)]
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
         if counts.sum(axis=0).min() >= _MIN_IMAGES:
             first, second = (counts / counts.sum(axis=0)).T
-            yield what, float(np.abs(first - second).sum() / 2), _chi_squared(counts)
+            yield what, float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
     for name in MEASURES:
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _MIN_IMAGES:
@@ -182,17 +184,7 @@ def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, 
     return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
 
 
-def _chi_squared(counts: npt.NDArray[np.float64]) -> float:
-    if np.array_equal(counts[:, 0], counts[:, 1]):
-        return 1.0  # the same result as SciPy's, without its slow import
-    from scipy.stats import chi2_contingency
-
-    return float(chi2_contingency(counts).pvalue)
-
-
 def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
-    if np.array_equal(np.sort(first), np.sort(second)):
-        return 0.0, 1.0  # likewise, without SciPy
     from scipy.stats import ks_2samp
 
     result = ks_2samp(first, second, method="asymp")

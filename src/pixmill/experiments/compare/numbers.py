@@ -218,14 +218,23 @@ def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], Spl
 def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
     """Return the classes of both, in the head's order."""
     before, after = classes_of(base), classes_of(head)
-    alone = [
-        f"only {_name(revision)} has {join_names([label for label in labels if label not in others], MAX_CLASSES)}"
-        for revision, labels, others in ((base, before, after), (head, after, before))
-        if set(labels) - set(others)
-    ]
-    if alone:
-        raise NotComparableError(f"Not comparable: the classes differ; {' and '.join(alone)}.")
+    if alone := describe_classes((f"{_name(base)} has", before), (f"{_name(head)} has", after)):
+        raise NotComparableError(f"Not comparable: the classes differ; {alone}.")
     return after
+
+
+def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
+    """Return the classes that only one of two sides has as text; empty if both have the same.
+
+    Args:
+        sides: Subject and verb, such as ``main has``, and classes of each side.
+    """
+    alone = [
+        f"only {who} {join_names(mine, MAX_CLASSES)}"
+        for (who, labels), (_, others) in (sides, sides[::-1])
+        if (mine := [label for label in labels if label not in others])
+    ]
+    return " and ".join(alone)
 
 
 def classes_of(revision: Revision) -> tuple[str, ...]:

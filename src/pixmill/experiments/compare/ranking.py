@@ -24,10 +24,9 @@ from pixmill.experiments.compare.numbers import (
     compare_numbers,
     give_verdict,
 )
-from pixmill.experiments.compare.recorded_sweeps import RecordedSweep
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
-from pixmill.experiments.compare.trained_models import TrainedModel, read_models
+from pixmill.experiments.compare.trained_models import RecordedSweep, TrainedModel, read_models
 from pixmill.experiments.compare.training_files import NOT_OF_MODEL, SEED
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
@@ -157,6 +156,7 @@ def compare_runs(
     Raises:
         PixmillError: There is neither an experiment nor a run.
     """
+    metric, confidence = params.compare.metric, params.evaluate.confidence
     base = read_base(workspace)
     found = read_models(workspace, limit=limit, since=since, all_projects=all_projects, base=base)
     models = found.models
@@ -179,21 +179,14 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = rank_models(
-            compared,
-            answers,
-            truth,
-            groups,
-            metric=params.compare.metric,
-            confidence=params.evaluate.confidence,
-        )
+        rows, undefined = rank_models(compared, answers, truth, groups, metric=metric, confidence=confidence)
         others += undefined
     if rows and base is not None and not rows[0].used:
         planned = _compare_on_test(base, rows[0], manifest, params)
     shown = with_params(rows, sorted(others, key=lambda row: -row.model.started))
     return Ranking(
-        params.compare.metric,
-        params.evaluate.confidence,
+        metric,
+        confidence,
         tuple(shown[: len(rows)]),
         tuple(shown[len(rows) :]),
         planned,

@@ -70,9 +70,7 @@ def summary(ranking: Ranking) -> str:
 def _facts(row: RankedModel) -> dict[str, Any]:
     model, gap = row.model, row.gap
     return {
-        "name": model.name,
-        "revision": model.revision,
-        "kind": model.kind,
+        **{key: getattr(model, key) for key in ("name", "revision", "kind")},
         "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
         "commit": model.commit,
         "run": model.run and _run(model.run),
@@ -81,10 +79,7 @@ def _facts(row: RankedModel) -> dict[str, Any]:
         "trainings": [
             {"revision": each.revision, "seed": each.params.get(SEED), "value": value} for each, value in row.trainings
         ],
-        "n": row.n,
-        "value": row.value,
-        "low": row.low,
-        "high": row.high,
+        **{key: getattr(row, key) for key in ("n", "value", "low", "high")},
         "difference": gap and gap.difference,
         "difference_low": gap and gap.low,
         "difference_high": gap and gap.high,

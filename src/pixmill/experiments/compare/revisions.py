@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -19,9 +19,8 @@ from pixmill.core.repository.stage_inputs import Stages, find_changed_input, fir
 from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.experiments.compare.comparison import MEASURES, Revision
 from pixmill.experiments.compare.git_revisions import WORKSPACE, GitRevision, choose, find, main_branch
-from pixmill.experiments.compare.metric_files import read_metrics
-from pixmill.experiments.compare.parquet import Kind, TableReader, read_table
 from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree
+from pixmill.experiments.compare.untrusted import Kind, TableReader, read_metrics, read_table
 from pixmill.tracking.delivery import RESOLVED
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 
@@ -122,15 +121,11 @@ def read_base(workspace: Workspace) -> Revision | None:
 
 @dataclass
 class _Sources:
-    """Open sources of revisions: Git, DVC and MLflow.
-
-    ``trees`` caches the tree with the images of a run by the hash of its split, since a search may take a second.
-    """
+    """Open sources of revisions: DVC, MLflow, and a reader of tables."""
 
     store: DvcStore
     runs: RunReader
     tables: TableReader
-    trees: dict[str | None, Tree | None] = field(default_factory=dict)
 
 
 @contextmanager
@@ -223,9 +218,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     missing: list[str] = []
     tables: dict[str, Any] = {}
     split = run.tags.get("pixmill.dvc.artifacts/split")
-    if split not in sources.trees:
-        sources.trees[split] = _tree_with(sources.store, split)
-    tree = sources.trees[split]
+    tree = _tree_with(sources.store, split)
     if tree is None:
         missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
     else:

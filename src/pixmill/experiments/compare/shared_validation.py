@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pixmill.core.words import count, join_names
+from pixmill.core.words import count
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.numbers import MAX_CLASSES, SplitAnswers, classes_of, split_answers
+from pixmill.experiments.compare.numbers import SplitAnswers, classes_of, describe_classes, split_answers
 from pixmill.experiments.compare.trained_models import TrainedModel
 
 
@@ -49,7 +49,8 @@ def share_validation(
         for name, (own, answers) in found.items():
             absent = int((~shared.ids.isin(answers.ids)).sum())
             if own != labels:
-                reasons[name] = _describe_classes(own, labels)
+                alone = describe_classes(("it has", own), ("the others have", labels))
+                reasons[name] = f"its classes differ: {alone}"
             elif absent:
                 of_all = count(len(shared.ids), "image")
                 reasons[name] = f"its validation split lacks {absent:,} of the {of_all} that most have"
@@ -68,12 +69,3 @@ def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
     if answers.ids.empty:
         raise NotComparableError("its predictions hold no validation images")
     return labels, answers
-
-
-def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:
-    alone = [
-        f"only {who} {join_names([label for label in mine if label not in theirs], MAX_CLASSES)}"
-        for who, mine, theirs in (("it has", own, others), ("the others have", others, own))
-        if {*mine} - {*theirs}
-    ]
-    return f"its classes differ: {' and '.join(alone)}"

@@ -1,7 +1,8 @@
-"""Read the models of a project: runs in MLflow and DVC experiments, with their predictions."""
+"""Read the models of a project: runs and sweeps in MLflow, and DVC experiments, with their predictions."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ from pixmill.core.repository.git import git
 from pixmill.core.words import join_names
 from pixmill.experiments.compare.comparison import Revision
 from pixmill.experiments.compare.git_revisions import find, refs_by_name
-from pixmill.experiments.compare.recorded_sweeps import RecordedSweep, read_sweeps
 from pixmill.experiments.compare.training_files import SEED, TrainingFiles, read_once, read_training
 from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.tracking.delivery import RESOLVED, WEIGHTS
@@ -28,10 +28,63 @@ from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.tracking.store import experiment_name
 
+SWEEP_FILE = "sweep.json"
+"""Artifact of a sweep's run with the output of ``pixmill sweep --json``."""
+
+_MAX_SWEEPS = 20
+
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
 _MAX_THREADS = 8
 """Runs that are read from a server concurrently."""
+
+
+@dataclass(frozen=True)
+class RecordedSweep:
+    """A sweep in MLflow.
+
+    Args:
+        run: Run of the sweep.
+        metric: Metric that ranked the trials.
+        summary: The result as a sentence.
+        trials: Complete trials, best first: ``number``, ``value``, ``worse`` and ``params`` of each.
+    """
+
+    run: MlflowRun
+    metric: str
+    summary: str
+    trials: tuple[Mapping[str, Any], ...]
+
+
+def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
+    """Return the newest 20 sweeps with a recorded result.
+
+    Args:
+        reader: Reader of MLflow.
+        chosen: Filters of :meth:`.RunReader.list_sweeps`.
+
+    Raises:
+        PixmillError: MLflow does not respond.
+    """
+    found = []
+    for run in reader.list_sweeps(_MAX_SWEEPS, **chosen):
+        try:
+            content = reader.read(run, SWEEP_FILE)
+            document = json.loads(content or b"")
+            done = {int(each["number"]): each for each in document["trials"] if each["value"] is not None}
+            trials = tuple(
+                {
+                    "number": number,
+                    "value": float(done[number]["value"]),
+                    "worse": bool(done[number]["worse"]),
+                    "params": dict(done[number]["params"]),
+                }
+                for number in map(int, document["order"])
+            )
+            found.append(RecordedSweep(run, str(document["metric"]), str(document["summary"]), trials))
+        except (PixmillError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
+            continue  # The artifact store may be inaccessible from this machine.
+    return found
 
 
 @dataclass(frozen=True)
@@ -273,14 +326,6 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
 
 def _model(read: TrainingFiles, **given: Any) -> TrainedModel:
     table = pd.DataFrame() if read.predictions is None else read.predictions.to_pandas()
-    return TrainedModel(
-        weights=read.weights,
-        params=read.params,
-        recipe=read.recipe,
-        megabytes=read.megabytes,
-        predictions=table,
-        fault=read.fault,
-        unused=frozenset(read.unused),
-        seeds=frozenset({read.params[SEED]} if SEED in read.params else ()),
-        **given,
-    )
+    seeds = frozenset({read.params[SEED]} if SEED in read.params else ())
+    facts = vars(read) | {"predictions": table, "unused": frozenset(read.unused)}
+    return TrainedModel(**facts, seeds=seeds, **given)

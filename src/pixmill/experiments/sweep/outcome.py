@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.params import Params, flat
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, SplitAnswers
+from pixmill.experiments.compare.numbers import SplitAnswers
 from pixmill.experiments.compare.ranking import RankedModel, rank_models, with_params
 from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan
 from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.metrics.many_models import SelectedValue, selected_value
 from pixmill.metrics.resampling import group_numbers
-from pixmill.metrics.selection import SelectedValue, selected_value
 from pixmill.train.training_key import deciding_params
 
 _DRAWS = 1000
@@ -25,10 +25,7 @@ class Outcome:
     """The outcome of a sweep so far.
 
     Args:
-        metric: Metric that ranks the trials.
-        confidence: Level of the intervals.
-        folds: Folds of the cross-validation; ``None`` for the validation split.
-        command: Command that continues the sweep.
+        plan: The plan of the sweep.
         trials: All finished trials, by number.
         complete: The complete ones, best first.
         rows: The complete ones as rows of a ranking, best first.
@@ -37,10 +34,7 @@ class Outcome:
         images: Number of images that each trial predicted.
     """
 
-    metric: str
-    confidence: float
-    folds: int | None
-    command: str
+    plan: Plan
     trials: tuple[SweepTrial, ...]
     complete: tuple[SweepTrial, ...]
     rows: tuple[RankedModel, ...]
@@ -52,11 +46,6 @@ class Outcome:
     def best(self) -> SweepTrial:
         """The trial with the best value."""
         return self.complete[0]
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the best value is the lowest."""
-        return self.metric in LOWER_IS_BETTER
 
     @property
     def undecided(self) -> int:
@@ -94,10 +83,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
             lower_is_better=plan.lower_is_better,
         )
     return Outcome(
-        metric,
-        confidence,
-        plan.settings.folds,
-        plan.command,
+        plan,
         tuple(trials),
         tuple(plan.best(trials)),
         tuple(rows),

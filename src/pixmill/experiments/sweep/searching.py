@@ -26,9 +26,8 @@ from pixmill.experiments.sweep.trial_store import CURVES, KEY, REASON, SAME, VAL
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.train import Callback
-from pixmill.train.callback import Abandoned
 from pixmill.train.checkpoints import pin
-from pixmill.train.history import Epoch, Timing
+from pixmill.train.history import Abandoned, Epoch, Timing
 from pixmill.train.trial import run_trial
 
 if TYPE_CHECKING:

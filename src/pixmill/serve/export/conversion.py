@@ -13,7 +13,7 @@ import numpy as np
 
 from pixmill.core.install.origin import install_command
 from pixmill.models.exported import Exported, labels_text, write_exported
-from pixmill.models.heads import head_features
+from pixmill.models.layers import head_features
 from pixmill.models.litert import PROBABILITIES, quiet
 from pixmill.models.novelty import Novelty, add_novelty
 

@@ -53,7 +53,7 @@ class Samples:
         return thumbnail(sheet, size=max(sheet.shape), quality=90)
 
 
-def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], root: Path | None = None) -> Samples:
+def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], root: Path = Path()) -> Samples:
     """Return the first training image of each class, with augmented copies.
 
     Without augmentation, the samples are several images of each class instead.

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule
-from pixmill.experiments.compare.rendering import MAX_BYTES, comparison_markdown, comparison_text
-from pixmill.experiments.compare.view import comparison_json
+from pixmill.experiments.compare.view import MAX_BYTES, comparison_json, comparison_markdown, comparison_text
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.tracking.run_lookup import MlflowRun
 from tests.experiments.compare.compared import comparison, data, difference, made_slice, numbers, revision

@@ -1,14 +1,22 @@
-"""Read Parquet files of a revision within limits: a file of a megabyte may unpack to terabytes."""
+"""Read tables, metrics and training curves of a revision within limits, since their author may be untrusted.
 
+A Parquet file of a megabyte may unpack to terabytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from pixmill.core.repository.documents import MalformedError
+from pixmill.core.repository.documents import MalformedError, describe_error
 from pixmill.images.compute import Loss, RowLimits, Service
 
 Kind = Literal["key", "text", "text?", "number", "number?", "flag?"]
@@ -27,6 +35,17 @@ MAX_BYTES = 512 << 20
 LIMITS = RowLimits(seconds=30, memory=2 << 30)
 """Limits of the reading process; Arrow alone reserves a gigabyte."""
 
+_MAX_METRICS_BYTES = 8 << 20
+
+_MAX_CURVES_BYTES, _MAX_CURVES_COLUMNS = 1 << 20, 100
+
+_Number = Annotated[float, Field(allow_inf_nan=False)] | None
+
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None
+
+_SUFFIXES = ("", "_low", "_high")
+"""Suffixes of the names of a metric and of the limits of its interval."""
+
 
 class TableReader:
     """Read untrusted tables in a process with limited time and memory.
@@ -39,7 +58,7 @@ class TableReader:
             _read_each, workers=1, limits=LIMITS, waiting=10
         )
 
-    def __enter__(self) -> "TableReader":
+    def __enter__(self) -> TableReader:
         self._service.__enter__()
         return self
 
@@ -135,3 +154,51 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
         pa.types.is_null(found)
         or (number if wanted == pa.float32() else text if wanted == pa.string() else pa.types.is_boolean(found))
     )
+
+
+@functools.cache
+def _metrics_model() -> type[BaseModel]:
+    """Return the model of the metrics in ``full.json`` that a comparison uses."""
+    from pixmill.experiments.compare.numbers import METRIC_NAMES
+
+    figures: dict[str, Any] = {f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _SUFFIXES}
+    figures |= {f"covered_accuracy{end}": (_Share, None) for end in _SUFFIXES}
+    model: type[BaseModel] = create_model(
+        "_METRICS",
+        __config__=ConfigDict(strict=True, extra="ignore"),
+        n=(Annotated[int, Field(ge=0, le=10**12)] | None, None),
+        per_class=(dict[str, dict[str, _Number]] | None, None),
+        temperature=(_Number, None),
+        calibrated=(dict[str, _Number] | None, None),
+        threshold=(_Share, None),
+        **figures,
+    )
+    return model
+
+
+def read_metrics(content: bytes) -> dict[str, Any]:
+    """Return the metrics of ``plots/evaluate/full.json`` that a comparison uses.
+
+    Raises:
+        MalformedError: The file is not JSON or too large, or a metric is not a finite number.
+    """
+    if len(content) > _MAX_METRICS_BYTES:
+        raise MalformedError(f"is larger than {_MAX_METRICS_BYTES >> 20} MiB")
+    try:
+        return _metrics_model().model_validate_json(content).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise MalformedError(describe_error(error)) from None
+
+
+def read_curves(content: bytes | None) -> pd.DataFrame:
+    """Return training curves; an empty table if they are missing, malformed or too large."""
+    if (
+        content is None
+        or len(content) > _MAX_CURVES_BYTES
+        or content.partition(b"\n")[0].count(b",") >= _MAX_CURVES_COLUMNS
+    ):
+        return pd.DataFrame()
+    try:
+        return pd.read_csv(io.BytesIO(content))
+    except ValueError:
+        return pd.DataFrame()

@@ -41,6 +41,11 @@ _POLL_SECONDS = 0.02
 _LISTENING = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
 """Output of ChromeDriver and msedgedriver, and of geckodriver, once they listen."""
 
+_PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048)\)")
+"""Output of the drivers if another program has taken the port."""
+
+_MAX_STARTS = 10
+
 _PROFILE = re.compile(r"profile-(?P<pid>\d+)-(?P<started>[\d.]+)-\w+")
 """Folder of a profile, named after the process of its session."""
 
@@ -200,10 +205,13 @@ def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Ite
         try:
             # Collects the temporary files that a killed browser leaves behind.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
-            port = _free_port()
-            process = stack.enter_context(_start(browser, Path(folder), log, port))
-            stack.callback(_kill, process)
-            is_listening = _wait_until_listening(browser, process, log, seconds)
+            for _ in range(_MAX_STARTS):  # another program may take the port before the driver does
+                port = _free_port()
+                process = stack.enter_context(_start(browser, Path(folder), log, port))
+                stack.callback(_kill, process)
+                is_listening = _wait_until_listening(browser, process, log, seconds)
+                if is_listening or not _PORT_TAKEN.search(log.read_bytes()):
+                    break
         except OSError as error:
             raise _not_started(browser, str(error.strerror)) from None
         if not is_listening:

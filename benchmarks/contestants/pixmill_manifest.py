@@ -14,9 +14,12 @@ import pyarrow as pa
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.core.params import SplitParams, ValidateParams
 from pixmill.images.likeness.hashing import perceptual_hash
-from pixmill.split import split
-from pixmill.validate import SEEN, metrics, validate, validation
+from pixmill.split.splitting import split
+from pixmill.validate import validation
+from pixmill.validate.sightings import SEEN
+from pixmill.validate.statistics import metrics
 from pixmill.validate.survey import Survey
+from pixmill.validate.validation import validate
 
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 CHUNK = 10_000

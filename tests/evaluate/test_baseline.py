@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from pixmill.evaluate.baseline import colour_histograms, histogram_figures, predict_by_colours
+from pixmill.evaluate.measure import colour_histograms, histogram_figures, predict_by_colours
 from pixmill.images.parts import Part, Shards
 
 

@@ -106,10 +106,10 @@ def test_finds_wrong_labels_in_every_split(parts):
     assert len(ranking) == 150
     found = ranking.sort_values("rank").head(3)
     issues = first_issues(ranking, parts, limit=3)
-    assert [issue.id for issue in issues] == found["id"].tolist()
+    assert [issue["id"] for issue in issues] == found["id"].tolist()
     for issue in issues:
-        part = parts[issue.split]
-        assert np.array_equal(issue.pixels, part.pixels[part.rows["id"].tolist().index(issue.id)])
+        part = parts[issue["split"]]
+        assert np.array_equal(issue["pixels"], part.pixels[part.rows["id"].tolist().index(issue["id"])])
     assert {row.id: (row.split, row.label, row.suggested) for row in found.itertuples()} == {
         parts["train"].rows["id"][3]: ("train", "b", "a"),
         parts["val"].rows["id"][4]: ("val", "c", "b"),

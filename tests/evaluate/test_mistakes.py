@@ -7,24 +7,13 @@ from sklearn.metrics import confusion_matrix
 from pixmill.evaluate.mistakes import (
     examples_by_cell,
     least_sure,
-    random_predictions,
-    surest_mistakes,
+    predicted_images,
     typical_images,
+    with_confidence,
 )
 from pixmill.evaluate.predictions import predict_parts
 from pixmill.images.parts import load_parts
 from tests.evaluate.conftest import CLASSIFIER, LABELS, SIDE, by_brightness
-
-
-def test_mistakes_are_sorted_by_confidence(packed):
-    parts = load_parts(packed, LABELS, image_size=SIDE)
-    part = parts["test"]
-    mistakes = surest_mistakes(predict_parts(CLASSIFIER, parts.values()), part, LABELS, limit=9)
-    # Rows 3 and 7 of the test split are light images labelled dark; row 7 is lighter.
-    assert [mistake.id for mistake in mistakes] == [part.rows["id"][7], part.rows["id"][3]]
-    assert all((mistake.label, mistake.predicted) == ("dark", "light") for mistake in mistakes)
-    assert mistakes[0].confidence == pytest.approx(207 / 255)
-    assert mistakes[0].truth == pytest.approx(48 / 255)
 
 
 @pytest.fixture
@@ -34,11 +23,20 @@ def part(packed):
 
 @pytest.fixture
 def predictions(part):
-    return predict_parts(CLASSIFIER, [part])
+    return with_confidence(predict_parts(CLASSIFIER, [part]), LABELS)
+
+
+def test_errors_are_sorted_by_confidence(predictions, part):
+    errors = predicted_images(predictions[predictions["label"] != predictions["predicted"]], part)
+    # Rows 3 and 7 of the test split are light images labelled dark; row 7 is lighter.
+    assert [error.id for error in errors] == [part.rows["id"][7], part.rows["id"][3]]
+    assert all((error.label, error.predicted) == ("dark", "light") for error in errors)
+    assert errors[0].confidence == pytest.approx(207 / 255)
+    assert errors[0].truth == pytest.approx(48 / 255)
 
 
 def test_example_has_pixels_and_prediction_of_its_image(predictions, part):
-    for item in random_predictions(predictions, part, LABELS, limit=99):
+    for item in predicted_images(predictions, part):
         row = list(part.rows["id"]).index(item.id)
         light = by_brightness(np.asarray(part.pixels[row : row + 1], np.float32))[0, 1]
         assert np.array_equal(item.pixels, part.pixels[row])
@@ -49,22 +47,19 @@ def test_example_has_pixels_and_prediction_of_its_image(predictions, part):
         assert item.right == (item.label == item.predicted)
 
 
-def test_least_sure_are_sorted_by_margin(predictions, part):
-    shown = least_sure(predictions, part, LABELS, limit=3)
-    gaps = [item.confidence - item.second_confidence for item in shown]
+def test_least_sure_are_sorted_by_margin(predictions):
+    gaps = (least_sure(predictions)["confidence"] - least_sure(predictions)["second_confidence"]).tolist()
+    assert len(gaps) == len(predictions)
     assert gaps == sorted(gaps)
-    every = least_sure(predictions, part, LABELS, limit=99)
-    assert gaps[-1] <= every[3].confidence - every[3].second_confidence
 
 
 def test_typical_is_the_most_confident_correct_prediction(predictions, part):
-    shown = typical_images(predictions, part, LABELS, limit=9)
+    shown = predicted_images(typical_images(predictions, LABELS), part)
     assert [item.label for item in shown] == list(LABELS)
     assert all(item.right for item in shown)
     right = predictions[predictions["label"] == predictions["predicted"]]
     for item in shown:
         assert item.confidence == pytest.approx(right.loc[right["label"] == item.label, f"p_{item.label}"].max())
-    assert len(typical_images(predictions, part, LABELS, limit=1)) == 1
 
 
 def test_cells_have_most_confident_images_first(predictions, part):
@@ -74,7 +69,8 @@ def test_cells_have_most_confident_images_first(predictions, part):
     assert kinds == [("dark", "light"), ("dark", "dark"), ("light", "light")]
     confusion, errors = cells[0]
     assert confusion.count == 2
-    assert [item.id for item in errors] == [item.id for item in surest_mistakes(predictions, part, LABELS, limit=99)]
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    assert [item.id for item in errors] == wrong["id"].tolist()
     for cell, examples in cells:
         assert len(examples) == min(cell.count, 4)
         assert {(item.label, item.predicted) for item in examples} == {(cell.actual, cell.predicted)}

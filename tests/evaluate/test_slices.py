@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.files.writing import write_json
-from pixmill.evaluate.slices import slice_figures, slices
+from pixmill.evaluate.measure import slice_figures, slices
 
 IMAGES = 300
 

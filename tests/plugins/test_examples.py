@@ -25,7 +25,8 @@ from pixmill.scrape.collection.preview import forecast
 from pixmill.scrape.collection.run import scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
-from pixmill.validate import SEEN, validate
+from pixmill.validate.sightings import SEEN
+from pixmill.validate.validation import validate
 from tests.train.conftest import CLASSES, SIZE, write_packed
 from tests.validate.conftest import blocks, encoded
 

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from pixmill.core.errors import ReviewError, StorageError
 from pixmill.review.review_file import ReviewFile
-from pixmill.validate import read_decisions
-from pixmill.validate.decisions import HEADER, Decision, Names, match_decisions
+from pixmill.validate.decisions import HEADER, Decision, Names, match_decisions, read_decisions
 from tests.review.conftest import CLASSES
 
 HEAD = ",".join(HEADER) + "\n"

@@ -4,7 +4,7 @@ import pytest
 
 from pixmill.core.errors import ManifestError
 from pixmill.review.review_tables import load_tables
-from pixmill.validate import Decision
+from pixmill.validate.decisions import Decision
 
 
 def test_finds_images_with_all_sightings(project):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, TRAIN, VAL, folds_of, keep_given, place, places, sides_of
+from pixmill.split.grouping import TEST, TRAIN, VAL, folds_of, keep_given, place, places, sides_of
 from tests.split.conftest import ids
 
 SALTS = st.text(max_size=8)

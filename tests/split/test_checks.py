@@ -1,5 +1,7 @@
 """Checks on the splits and their messages."""
 
+import re
+
 import pytest
 
 from pixmill.core.expectations import gate_error, run_checks
@@ -21,7 +23,7 @@ TWINS = pairs_table([(IDS[8], IDS[10])])
 @pytest.fixture(scope="module")
 def valid():
     """Return a split without leakage whose test split is predefined, and its groups."""
-    found = assign(table(IDS, LABELS, page_url=PAGES), TWINS, PARAMS, classes=CLASSES)
+    found = assign(table(IDS, LABELS, page_url=PAGES), TWINS, PARAMS)
     return found.manifest.assign(
         given_split=found.manifest["split"].where(found.manifest["split"] == "test")
     ), found.groups
@@ -71,9 +73,7 @@ def test_id_in_two_splits_fails(valid):
     twice = manifest.copy()
     twice.loc[test, "id"] = twice.loc[train, "id"]
     found = failed(twice, groups, "ids_on_one_side")
-    assert found == {
-        "ids_on_one_side": (f"1 of 79 ids are in two splits: {IDS[train][:12]} (train, test)",)
-    } or found == {"ids_on_one_side": (f"1 of 79 ids are in two splits: {IDS[train][:12]} (test, train)",)}
+    assert found == {"ids_on_one_side": ("1 of 79 ids are in two splits",)}
 
 
 BETWEEN = pytest.mark.parametrize(
@@ -89,8 +89,7 @@ def test_pixels_on_two_sides_fail(valid, other, suffix, message):
     changed = manifest.copy()
     changed.loc[side(manifest, *other)[0], "pixels"] = changed.loc[side(manifest, "train", 0)[0], "pixels"]
     [line] = failed(changed, groups, name := f"pixels_{suffix}")[name]
-    assert line.startswith("1 of ")
-    assert f" distinct images {message}: " in line
+    assert re.fullmatch(rf"1 of \d+ distinct images {message}", line)
 
 
 @BETWEEN
@@ -98,8 +97,7 @@ def test_pair_on_two_sides_fails(valid, other, suffix, message):
     manifest, groups = valid
     pair = sorted(IDS[side(manifest, *place)[0]] for place in (("train", 0), other))
     [line] = failed(manifest, groups, name := f"near_duplicates_{suffix}", pairs=pairs_table([tuple(pair)]))[name]
-    assert line.startswith(f"1 of 1 near-duplicate pairs {message}: ")
-    assert all(one[:12] in line for one in pair)
+    assert line == f"1 of 1 near-duplicate pairs {message}"
 
 
 def test_pair_with_dropped_image_is_ignored(valid):
@@ -116,7 +114,7 @@ def test_group_on_two_sides_fails(valid, other, suffix, message):
     changed = groups.copy()
     changed[side(manifest, "train", 0)[0]] = changed[side(manifest, *other)[0]]
     [line] = failed(manifest, changed, name := f"groups_{suffix}")[name]
-    assert f"groups {message}: page http://shop.test/" in line
+    assert line.endswith(f"groups {message}")
 
 
 def test_split_without_a_class_fails(valid):

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
-from pixmill.split import split
-from pixmill.split.splitting import Split, assign, metrics, plot_table, summary
+from pixmill.split.splitting import Split, assign, metrics, plot_table, split, summary
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
 # Large shares, so that each class has images in each split after dropping.
@@ -32,7 +30,7 @@ ROWS = st.sets(st.integers(40, 79), max_size=16)
 
 def places(manifest, params=PARAMS):
     """Return split and fold of each kept image by id."""
-    return places_in(assign(manifest, pairs_table([]), params, classes=CLASSES).manifest)
+    return places_in(assign(manifest, pairs_table([]), params).manifest)
 
 
 def places_in(frame):
@@ -43,7 +41,7 @@ def places_in(frame):
 
 def placed(pairs, params):
     """Return the manifest for the given near-duplicates, and split and fold of each kept image."""
-    frame = assign(table(IDS), pairs_table(pairs), params, classes=CLASSES).manifest
+    frame = assign(table(IDS), pairs_table(pairs), params).manifest
     return frame, places_in(frame)
 
 
@@ -97,12 +95,12 @@ def test_no_kept_pair_is_in_two_folds(pairs):
 
 
 def test_manifest_has_its_columns_and_folds_exclude_test():
-    frame = assign(table(IDS), pairs_table([]), FOLDED, classes=CLASSES).manifest
+    frame = assign(table(IDS), pairs_table([]), FOLDED).manifest
     assert list(frame.columns) == SPLIT.names
     assert frame["fold"].isna().eq(frame["split"] == "test").all()
     assert set(frame["fold"].dropna()) == {0, 1, 2}
     assert frame["cluster"].equals(frame["group"])
-    assert assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest["fold"].isna().all()
+    assert assign(table(IDS), pairs_table([]), PARAMS).manifest["fold"].isna().all()
 
 
 def test_folds_do_not_change_splits():
@@ -113,7 +111,7 @@ def test_folds_do_not_change_splits():
 
 def test_equal_pixels_are_in_one_split():
     pixels = [f"{number // 2}" for number in range(80)]
-    frame = assign(table(IDS, pixels=pixels), pairs_table([]), FOLDED, classes=CLASSES).manifest
+    frame = assign(table(IDS, pixels=pixels), pairs_table([]), FOLDED).manifest
     kept = frame[frame["split"].notna()]
     assert kept.groupby("pixels")["split"].nunique().max() == 1
     assert kept.groupby("pixels")["fold"].nunique().max() == 1
@@ -122,16 +120,13 @@ def test_equal_pixels_are_in_one_split():
 
 def test_group_is_in_one_split():
     manifest = table(IDS, page_url=PAGES)
-    frame = assign(manifest, pairs_table([]), PAGED.model_copy(update={"folds": 3}), classes=CLASSES).manifest
+    frame = assign(manifest, pairs_table([]), PAGED.model_copy(update={"folds": 3})).manifest
     assert frame["split"].notna().all()
     assert frame.groupby("page_url")["split"].nunique().max() == 1
     assert frame.groupby("page_url")["fold"].nunique().max() == 1
     assert frame.groupby("page_url")["cluster"].nunique().max() == 1
     assert frame["cluster"].nunique() == 30
-    assert (
-        assign(manifest, pairs_table([]), PARAMS, classes=CLASSES).manifest.groupby("page_url")["split"].nunique().max()
-        > 1
-    )
+    assert assign(manifest, pairs_table([]), PARAMS).manifest.groupby("page_url")["split"].nunique().max() > 1
 
 
 def test_image_without_group_is_assigned_by_id():
@@ -144,28 +139,23 @@ def test_image_without_group_is_assigned_by_id():
 def test_dropped_images_have_no_split_and_keep_their_reason():
     manifest = table(IDS)
     manifest.loc[3, ["verdict", "reason"]] = ["drop", "truncated"]
-    frame = assign(manifest, pairs_table([(IDS[0], IDS[3])]), PARAMS, classes=CLASSES).manifest
+    frame = assign(manifest, pairs_table([(IDS[0], IDS[3])]), PARAMS).manifest
     assert frame.loc[3, "reason"] == "truncated"
     assert frame["split"].isna().sum() == 1
 
 
 def test_rows_are_numbered_by_id_within_a_split():
-    frame = assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest
+    frame = assign(table(IDS), pairs_table([]), PARAMS).manifest
     for _, part in frame.groupby("split"):
         assert part["id"].is_monotonic_increasing
         assert part["row"].tolist() == list(range(len(part)))
-
-
-def test_rejects_kept_image_with_unknown_class():
-    with pytest.raises(ManifestError, match="validate kept images labelled dress"):
-        assign(table(IDS), pairs_table([]), PARAMS, classes=("coat",))
 
 
 GIVEN = ["test" if number % 4 < 2 else "train" for number in range(80)]
 
 
 def test_predefined_split_is_kept():
-    frame = assign(table(IDS, given_split=GIVEN), pairs_table([]), PARAMS, classes=CLASSES).manifest
+    frame = assign(table(IDS, given_split=GIVEN), pairs_table([]), PARAMS).manifest
     given = pd.Series(GIVEN)
     assert set(frame.loc[given == "test", "split"]) == {"test"}
     # Without a predefined validation split, it is drawn from training.
@@ -174,12 +164,12 @@ def test_predefined_split_is_kept():
 
 def test_predefined_validation_split_is_the_only_one():
     given = ["test", "test", "val", "val", "train", "train", "train", "train"] * 10
-    frame = assign(table(IDS, given_split=given), pairs_table([]), PARAMS, classes=CLASSES).manifest
+    frame = assign(table(IDS, given_split=given), pairs_table([]), PARAMS).manifest
     assert list(frame["split"]) == given
 
 
 def test_near_duplicate_across_predefined_splits_is_dropped_from_train():
-    frame = assign(table(IDS, given_split=GIVEN), pairs_table([(IDS[0], IDS[2])]), PARAMS, classes=CLASSES).manifest
+    frame = assign(table(IDS, given_split=GIVEN), pairs_table([(IDS[0], IDS[2])]), PARAMS).manifest
     assert frame.loc[2, "reason"] == f"straddles:{IDS[0]}"
     assert frame.loc[0, "split"] == "test"
 
@@ -187,7 +177,7 @@ def test_near_duplicate_across_predefined_splits_is_dropped_from_train():
 def test_group_in_two_predefined_splits_stays_in_the_higher_one():
     pages = [f"http://shop.test/{number // 3}" if number < 12 else None for number in range(80)]
     manifest = table(IDS, given_split=GIVEN, page_url=pages)
-    frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
+    frame = assign(manifest, pairs_table([]), PAGED).manifest
     kept = frame[frame["split"].notna()]
     assert kept.groupby("page_url")["split"].nunique().max() == 1
     assert (frame.loc[np.array(GIVEN) == "test", "split"] == "test").all()
@@ -198,7 +188,7 @@ def test_group_in_two_predefined_splits_stays_in_the_higher_one():
 def test_predefined_split_overrides_groups_and_validation_follows_groups():
     given = ["test"] * 20 + ["train"] * 60
     manifest = table(IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)])
-    frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
+    frame = assign(manifest, pairs_table([]), PAGED).manifest
     assert frame["split"].notna().all()
     assert set(frame["split"][:20]) == {"test"}
     assert frame.groupby("page_url")["split"].nunique().max() == 1
@@ -220,7 +210,7 @@ def found():
     manifest = table(IDS)
     manifest.loc[79, ["verdict", "reason"]] = ["drop", "duplicate_pixels:" + IDS[0]]
     pairs = pairs_table(list(zip(IDS[:20], IDS[20:40], strict=True)))
-    assigned = assign(manifest, pairs, TWO_FOLDS, classes=CLASSES)
+    assigned = assign(manifest, pairs, TWO_FOLDS)
     return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, (), 2)
 
 
@@ -235,7 +225,7 @@ def test_dropped_lists_only_images_dropped_by_split(found):
 
 
 def test_dropped_may_be_empty():
-    assigned = assign(table(IDS), pairs_table([]), TWO_FOLDS, classes=CLASSES)
+    assigned = assign(table(IDS), pairs_table([]), TWO_FOLDS)
     nothing = assigned.dropped
     assert list(nothing.columns) == ["id", "label", "part", "word", "other"]
     assert nothing.empty
@@ -253,7 +243,7 @@ def test_metrics_add_up(found):
 
 
 def test_metrics_without_folds():
-    assigned = assign(table(IDS), pairs_table([]), SplitParams(), classes=CLASSES)
+    assigned = assign(table(IDS), pairs_table([]), SplitParams())
     assert "folds" not in metrics(Split(assigned.manifest, None, assigned.dropped, pairs_table([]), CLASSES, (), None))
 
 

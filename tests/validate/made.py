@@ -8,10 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED
-from pixmill.validate import Decision, Validation
-from pixmill.validate.findings import LEAKS, REPEATED
-from pixmill.validate.tables import class_table
-from pixmill.validate.validation import Review
+from pixmill.validate.decisions import Decision
+from pixmill.validate.tables import LEAKS, REPEATED, class_table
+from pixmill.validate.validation import Review, Validation
 
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
@@ -94,8 +93,8 @@ def validation(
         pairs: Near-duplicates by number, with their similarity.
         classes: The classes.
         followed: Decisions by number.
-        repeated: The rows of :data:`pixmill.validate.findings.REPEATED`, numbers for ids.
-        leaks: The rows of :data:`pixmill.validate.findings.LEAKS`, numbers for ids.
+        repeated: The rows of :data:`pixmill.validate.tables.REPEATED`, numbers for ids.
+        leaks: The rows of :data:`pixmill.validate.tables.LEAKS`, numbers for ids.
     """
     manifest = table(sorted(rows, key=lambda row: str(row["id"])), VALIDATED)
     ends = [(*sorted((key(one), key(other))), alike) for one, other, alike in pairs]

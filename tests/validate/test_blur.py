@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pixmill.core.params import ValidateParams
-from pixmill.validate import Validation
 from pixmill.validate.statistics import distributions
+from pixmill.validate.validation import Validation
 from tests.images.samples import encoded
 from tests.validate.conftest import Scrape
 
@@ -28,9 +28,7 @@ def test_soft_dataset_is_not_blurred(scrape: Scrape) -> None:
     found = scrape.validate(gate=["blurred"])
     assert (found.manifest["sharpness"] < ValidateParams().blurred.min_sharpness).mean() > 0.2
     assert gate(found)
-    sharpness = next(
-        item.scale for item in distributions(found.manifest, ValidateParams()) if item.scale.name == "sharpness"
-    )
+    sharpness = next(item for item in distributions(found.manifest, ValidateParams()) if item.name == "sharpness")
     assert (found.manifest["sharpness"] >= sharpness.limits[0]).all()
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from pixmill.core.errors import GateError
 from pixmill.core.expectations import Outcome, gate_error, warnings
 from pixmill.core.params import ValidateParams
-from pixmill.validate import Validation
 from pixmill.validate.checks import checks
+from pixmill.validate.validation import Validation
 from tests.validate.conftest import Scrape, blocks, encoded, shapes
 
 CLASSES = ("coat", "shoe")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pixmill.validate.findings import LEAKS, REPEATED
+from pixmill.validate.tables import LEAKS, REPEATED
 from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from pixmill.core.expectations import warnings
-from pixmill.validate import Validation
+from pixmill.validate.validation import Validation
 from tests.images.samples import encoded
 from tests.validate.conftest import Scrape, shapes
 

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.params import ValidateParams
-from pixmill.validate import metrics, plot_tables
-from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions
+from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics, plot_tables
 from tests.validate.conftest import Scrape, blocks, encoded
 from tests.validate.made import dropped, kept, unread, validation
 
@@ -76,12 +75,12 @@ PARAMS = ValidateParams()
 
 
 def found(*rows) -> dict[str, Distribution]:
-    return {item.scale.name: item for item in distributions(validation(rows).manifest, PARAMS)}
+    return {item.name: item for item in distributions(validation(rows).manifest, PARAMS)}
 
 
 def filled(item: Distribution) -> dict[float, tuple[int, int]]:
     """Return the counts by the lower edge of their bin."""
-    edges = item.scale.edges[:-1]
+    edges = item.edges[:-1]
     return {
         edge: (kept, dropped)
         for edge, kept, dropped in zip(edges, item.kept.tolist(), item.dropped.tolist(), strict=True)
@@ -101,16 +100,16 @@ def test_counts_each_readable_image_once() -> None:
 def test_histogram_counts_all_values(values) -> None:
     some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]
     assert some.kept.sum() == len(values)
-    assert len(some.kept) == len(some.dropped) == len(some.scale.edges) - 1
+    assert len(some.kept) == len(some.dropped) == len(some.edges) - 1
     trimmed = some.trim()
     assert trimmed.kept.sum() == len(values)
-    assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
+    assert trimmed.edges[0] <= 10 <= trimmed.edges[-1]
 
 
 def test_trims_empty_bins_with_margin() -> None:
     trimmed = found(kept(1, brightness=100.0))["brightness"].trim()
-    assert trimmed.scale.edges[0] == 8.0  # next to the threshold of 16
-    assert trimmed.scale.edges[-1] == 112.0
+    assert trimmed.edges[0] == 8.0  # next to the threshold of 16
+    assert trimmed.edges[-1] == 112.0
     untouched = found()["brightness"]
     assert untouched.trim() is untouched
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pixmill.validate.findings import LEAKS, REPEATED
-from pixmill.validate.tables import class_table, image_table, pair_table
+from pixmill.validate.tables import LEAKS, REPEATED, class_table, image_table, pair_table
 
 
 def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:

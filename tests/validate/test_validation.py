@@ -1,7 +1,9 @@
 """Validation as a whole."""
 
 from pixmill.core.params import ValidateParams
-from pixmill.validate import Decision, metrics, validate
+from pixmill.validate.decisions import Decision
+from pixmill.validate.statistics import metrics
+from pixmill.validate.validation import validate
 from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
 
 

@@ -75,7 +75,7 @@ def _format(text: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    from pixmill.pages.text import align
+    from pixmill.pages.page import align
 
     headings, *others = rows
     lines = "\n".join("\t".join((*row, "")) for row in others)

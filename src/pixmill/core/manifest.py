@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from pixmill.core.files.writing import replacing
 from pixmill.core.words import count
 
 
-def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
+def table_schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
     """Return a schema from column specs: ``name`` or ``name:type`` (default: string); ``!`` marks non-null columns."""
     fields = [(name, kind or "string") for name, _, kind in (column.partition(":") for column in columns.split())]
     return pa.schema(
@@ -22,7 +23,7 @@ def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
     )
 
 
-SCRAPED = _schema(
+SCRAPED = table_schema(
     "id! label path! bytes!:int64 format source! query page_url image_url licence author given_split snapshot!"
 )
 """Columns that scrape writes.
@@ -33,7 +34,7 @@ belong to the first sighting. ``given_split`` is the split (``train``, ``val`` o
 any.
 """
 
-SIGHTINGS = _schema(
+SIGHTINGS = table_schema(
     "id label! source! query rank!:int32 page_url image_url thumbnail_url title price width:int32 "
     "height:int32 licence author given_split route thumbnail!:bool_ reason"
 )
@@ -45,7 +46,7 @@ original was found. If ``thumbnail`` is true, ``id`` is that of the thumbnail, a
 original.
 """
 
-VALIDATED = _schema(
+VALIDATED = table_schema(
     "width:int32 height:int32 short_side:int32 aspect_ratio:float32 mode pixels phash brightness:float32 "
     "contrast:float32 sharpness:float32 entropy:float32 border:float32 group verdict! reason",
     base=SCRAPED,
@@ -61,10 +62,10 @@ variance of its Laplacian, ``entropy`` the entropy of its histogram in bits (0 t
 is ``keep`` or ``drop``, with the ``reason``.
 """
 
-PAIRS = _schema("a! b! similarity!:float64")
+PAIRS = table_schema("a! b! similarity!:float64")
 """Verified near-duplicates among kept images: two ids, ``a`` < ``b``, and their similarity, 0 to 1."""
 
-SPLIT = _schema(
+SPLIT = table_schema(
     "split row:int32 fold:int32 cluster",
     base=VALIDATED,
 )
@@ -168,6 +169,16 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[s
 def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
     """List the columns of the first schema that the second lacks or has with another type."""
     return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other columns"
+
+
+def sample_rows(table: pd.DataFrame, limit: int | None = None) -> pd.DataFrame:
+    """Return a random but reproducible sample of rows, in random order.
+
+    Args:
+        table: A table with the column ``id``. Ids are digests, so their last digits are a random order.
+        limit: Maximum number to return; default: all.
+    """
+    return table.iloc[np.argsort(np.array(table["id"].str[-16:], dtype="S16"), kind="stable")[:limit]]
 
 
 def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:

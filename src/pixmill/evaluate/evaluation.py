@@ -10,21 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.manifest import SPLIT, read_table, sample_rows
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import announce, track
-from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
-from pixmill.evaluate.labels import LabelIssue, find_label_issues, first_issues, search_backbone, search_part
-from pixmill.evaluate.measure import measure, measure_confidence
+from pixmill.evaluate.labels import find_label_issues, first_issues, search_backbone, search_part
+from pixmill.evaluate.measure import COLUMNS, histogram_figures, measure, measure_confidence, slice_figures, slices
 from pixmill.evaluate.mistakes import (
     Confusion,
     PredictedImage,
     examples_by_cell,
     least_sure,
-    random_predictions,
-    surest_mistakes,
+    predicted_images,
     typical_images,
+    with_confidence,
 )
 from pixmill.evaluate.predictions import (
     apply_calibration,
@@ -32,7 +31,6 @@ from pixmill.evaluate.predictions import (
     predict_unlabelled,
     unlabelled_folder,
 )
-from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
@@ -92,7 +90,7 @@ class Evaluation:
     unsure: Sequence[PredictedImage]
     unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
-    issues: Sequence[LabelIssue]
+    issues: Sequence[Mapping[str, Any]]
 
     def summary(self) -> str:
         """Return the test metrics in one line."""
@@ -160,8 +158,8 @@ def evaluate(
     )
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
-    tested, part = predictions[predictions["split"] == "test"], parts["test"]
-    unlike = tested["unlike"]
+    tested = with_confidence(predictions[predictions["split"] == "test"], labels)
+    show, unlike = partial(predicted_images, part=parts["test"]), tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
         **confidence,
@@ -178,8 +176,9 @@ def evaluate(
         ranking = find_label_issues(every, labels, searched, threads=train.threads)
 
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
-    mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
-    typical = typical_images(tested, part, labels, limit=_MAX_TYPICAL if params.grad_cam else 0)
+    mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
+    typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
+    least = least_sure(tested)
     evaluation = Evaluation(
         labels=labels,
         predictions=predictions,
@@ -188,7 +187,7 @@ def evaluate(
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
-            "confusion": tested[["label", "predicted"]].rename(columns={"label": "actual"}),
+            "confusion": tested.sort_index()[["label", "predicted"]].rename(columns={"label": "actual"}),
             **curves,
             "per_class": pd.DataFrame({"label": label, **row} for label, row in metrics["per_class"].items()),
             "slices": cut,
@@ -197,12 +196,12 @@ def evaluate(
         interval_confidence=params.confidence,
         target_accuracy=classifier.calibration.target_accuracy,
         mistakes=mistakes,
-        cells=examples_by_cell(tested, part, matrix, labels),
+        cells=examples_by_cell(tested, parts["test"], matrix, labels),
         typical=typical,
         heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
-        unsure=least_sure(tested, part, labels, limit=_MAX_UNSURE),
-        unlike=least_sure(tested[unlike.fillna(False).astype(bool)], part, labels, limit=_MAX_UNSURE),
-        sample=random_predictions(tested, part, labels, limit=_MAX_SAMPLE),
+        unsure=show(least.head(_MAX_UNSURE)),
+        unlike=show(least[least["unlike"].fillna(False).astype(bool)].head(_MAX_UNSURE)),
+        sample=show(sample_rows(tested, _MAX_SAMPLE)),
         issues=[] if ranking is None else first_issues(ranking, parts, limit=params.label_errors),
     )
     if remark := evaluation.unlabelled_remark():

@@ -10,13 +10,13 @@ sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
+from pixmill.core.manifest import table_schema
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
@@ -24,16 +24,7 @@ from pixmill.models.layers import TOP, feature_layers
 from pixmill.models.lite0 import TOP_WIDTH
 from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
 
-LABELS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("label", pa.string(), nullable=False),
-        pa.field("suggested", pa.string()),
-        pa.field("score", pa.float32(), nullable=False),
-        pa.field("rank", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-    ]
-)
+LABELS = table_schema("id! label! suggested score!:float32 rank!:int32 split!")
 """One row per image of any split, sorted by ``id``.
 
 ``suggested`` is the more likely class, null if the label looks right; ``score`` is the label score from 0 (surely
@@ -57,27 +48,6 @@ _MAX_ITERATIONS = 200
 
 _MIN_INPUT_SIZE, _MAX_INPUT_SIZE = 112, 224
 """Input size of the backbone in pixels: smaller ones hardly separate classes, larger ones are only slower."""
-
-
-@dataclass(frozen=True)
-class LabelIssue:
-    """An image whose label is doubtful.
-
-    Args:
-        id: Image id.
-        label: The label.
-        suggested: The more likely class.
-        score: Label score from 0 (surely wrong) to 1.
-        split: Split of the image.
-        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
-    """
-
-    id: str
-    label: str
-    suggested: str
-    score: float
-    split: str
-    pixels: npt.NDArray[np.uint8]
 
 
 def find_label_issues(
@@ -107,8 +77,8 @@ def find_label_issues(
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
-def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[LabelIssue]:
-    """Return the most likely label issues with their images, by rank.
+def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[dict[str, Any]]:
+    """Return the most likely label issues by rank: the columns of :data:`LABELS`, and ``pixels``, the model's input.
 
     Args:
         ranking: Result of :func:`find_label_issues`.
@@ -116,12 +86,11 @@ def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
         limit: Maximum number to return.
     """
     first = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
-    issues = []
-    for row in first.to_dict("records"):
-        part = parts[row["split"]]
-        pixels = np.asarray(part.pixels[part.rows["id"].tolist().index(row["id"])])
-        issues.append(LabelIssue(row["id"], row["label"], row["suggested"], float(row["score"]), row["split"], pixels))
-    return issues
+    places = {name: {image: row for row, image in enumerate(part.rows["id"])} for name, part in parts.items()}
+    records: list[dict[Any, Any]] = first.to_dict("records")
+    return [
+        {**row, "pixels": np.asarray(parts[row["split"]].pixels[places[row["split"]][row["id"]]])} for row in records
+    ]
 
 
 def search_backbone(image_size: int) -> BackboneParams:
@@ -140,12 +109,8 @@ def search_part(
         train: The section ``train``.
         image_size: Image size in pixels.
     """
-    own, wanted = train.backbone, search_backbone(image_size)
-    same = (own.name, own.weights, own.image_size or image_size) == (
-        wanted.name,
-        wanted.weights,
-        wanted.image_size or image_size,
-    )
+    both = (train.backbone, search_backbone(image_size))
+    same = len({(backbone.name, backbone.weights, backbone.image_size or image_size) for backbone in both}) == 1
     return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] == TOP else None
 
 

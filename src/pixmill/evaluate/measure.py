@@ -1,18 +1,58 @@
-"""Metrics of ``plots/evaluate/full.json``, from predictions and calibration."""
+"""Metrics of ``plots/evaluate/full.json``, from predictions and calibration.
 
-from collections.abc import Mapping, Sequence
+They include the accuracy by slice of the test split (class, source, size, brightness and near-duplicates), and the
+baseline: logistic regression on colour histograms, which ignores shapes.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.process.progress import track
 from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.images.parts import Part
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.scores import class_scores, majority_accuracy, scores
+from pixmill.metrics.scores import class_scores, macro_f1, majority_accuracy, scores
+from pixmill.metrics.significance import holm, worse_than_rest
+
+HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n")
+
+COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
+"""Required columns of the manifest; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
+
+_MIN_GROUPS = 10
+"""Minimum groups in a slice and in the rest to test it; with fewer, the test has no power and weakens the others."""
+
+_SIGNIFICANCE = 0.05
+"""Family-wise significance level over all slices."""
+
+_THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
+    "size": ("short_side", ("small", "medium", "large"), "shorter side {} px"),
+    "brightness": ("brightness", ("dark", "medium", "bright"), "mean brightness {}"),
+}
+
+_CHANNEL_BINS = 16
+"""Bins of each single-channel histogram."""
+
+_JOINT_BINS = 4
+"""Bins per channel of the joint histogram."""
+
+_LENGTH = 3 * _CHANNEL_BINS + _JOINT_BINS**3
+
+_MAX_SIDE = 64
+"""Maximum rows and columns of pixels that are counted; a subsample gives nearly the same histogram."""
+
+_MAX_IMAGES = 20_000
+"""Maximum training images, to bound time and memory."""
+
+_BATCH = 256
 
 
 def measure(
@@ -143,9 +183,6 @@ def _with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, f
     }
 
 
-HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n")
-
-
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
@@ -155,3 +192,156 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
         metrics: Result of :func:`measure`.
     """
     return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
+
+
+def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
+    """Return one row per slice of the test split, sorted by dimension.
+
+    Dimensions with a single value are left out. Size and brightness are cut into terciles of the test split.
+
+    Args:
+        predictions: Result of :func:`pixmill.evaluate.predictions.predict_parts`.
+        manifest: Kept images of all splits, with at least :data:`COLUMNS`.
+        draws: Number of bootstrap samples and of permutations.
+        confidence: Confidence level of the limits, such as 0.95.
+
+    Returns:
+        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``); ``slice``, the
+        name within the dimension; ``what``, the display name; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
+        ``accuracy_high``; ``rest``, the accuracy on all other test images; ``p`` and ``p_adjusted`` (Holm, over all
+        slices), the p-value of the null hypothesis that the slice is no worse than the rest, NaN if either has fewer
+        than ten groups; ``worse``, True if significantly worse.
+    """
+    tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
+    table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
+    right = (table["label"] == table["predicted"]).to_numpy(bool)
+    groups = pd.factorize(table["cluster"])[0]
+    sizes = manifest["group"].value_counts()
+    rows = []
+    cuts = list(_cuts(table, sizes))
+    for dimension, name, what, inside in track(cuts, "Accuracy by slice", len(cuts), unit="slice"):
+        low, high = accuracy_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
+        tested_slice = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _MIN_GROUPS
+        rows.append(
+            {
+                "dimension": dimension,
+                "slice": name,
+                "what": what,
+                "n": int(inside.sum()),
+                "right": int(right[inside].sum()),
+                "accuracy": float(right[inside].mean()),
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "rest": float(right[~inside].mean()),
+                "p": worse_than_rest(right, inside, groups, draws=draws) if tested_slice else None,
+            }
+        )
+    found = pd.DataFrame(rows).astype({"p": float})
+    known = found["p"].notna().to_numpy()
+    adjusted = np.full(len(found), np.nan)
+    adjusted[known] = holm(found["p"][known])
+    return found.assign(p_adjusted=adjusted, worse=adjusted < _SIGNIFICANCE)
+
+
+def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the entry ``slices`` of ``plots/evaluate/full.json``: ``slices.<dimension>.<slice>.<figure>``.
+
+    Args:
+        table: Result of :func:`slices`.
+    """
+    figures: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in table.to_dict("records"):
+        kept = {name: row[name] for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "worse")}
+        kept["p_adjusted"] = None if np.isnan(row["p_adjusted"]) else row["p_adjusted"]
+        figures.setdefault(row["dimension"], {})[row["slice"]] = kept
+    return figures
+
+
+def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+    """Yield dimension, name, display name and image mask of each slice."""
+    for dimension, column in (("class", "label"), ("source", "source")):
+        names = sorted(table[column].dropna().unique())
+        if len(names) > 1:
+            for name in names:
+                yield dimension, name, f"{dimension} {name}", (table[column] == name).to_numpy(bool)
+    for dimension, (column, names_of, unit) in _THIRDS.items():
+        values = table[column].to_numpy(np.float64, na_value=np.nan)
+        known = values[~np.isnan(values)]
+        # Cut at values that occur in the data.
+        first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
+        thirds = (values <= first, (values > first) & (values <= second), values > second)
+        ranges = (f"up to {first:,.0f}", f"over {first:,.0f}, up to {second:,.0f}", f"over {second:,.0f}")
+        if sum(third.any() for third in thirds) > 1:
+            for name, span, inside in zip(names_of, ranges, thirds, strict=True):
+                if inside.any():
+                    yield dimension, name, f"{name} images ({unit.format(span)})", inside
+    alike = (table["group"].map(sizes) > 1).to_numpy(bool)
+    if alike.any() and not alike.all():
+        yield "near_duplicate", "yes", "images with a near-duplicate", alike
+        yield "near_duplicate", "no", "images without a near-duplicate", ~alike
+
+
+def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
+    """Return ``histogram_accuracy`` and ``histogram_macro_f1``, as in ``plots/evaluate/full.json``.
+
+    Args:
+        training: The packed training split.
+        tested: The packed test split.
+    """
+    predicted = predict_by_colours(training, tested)
+    actual = tested.targets.astype(np.int64)
+    return {
+        "histogram_accuracy": float(np.mean(predicted == actual)),
+        "histogram_macro_f1": macro_f1(actual, predicted),
+    }
+
+
+def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
+    """Return the class of each test image by logistic regression on colour histograms.
+
+    The fit uses one thread, because the result depends on the number of threads.
+
+    Args:
+        training: The packed training split; 20,000 evenly spaced images are used if there are more.
+        tested: The packed test split.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    rows = np.unique(np.linspace(0, len(training) - 1, min(len(training), _MAX_IMAGES)).astype(np.int64))
+    targets = training.targets[rows].astype(np.int64)
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Full convergence is not needed.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        features = np.concatenate(list(_features(training, rows)))
+        mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
+        model = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit((features - mean) / spread, targets)
+        batches = _features(tested, np.arange(len(tested)))
+        return np.concatenate([model.predict((batch - mean) / spread) for batch in batches]).astype(np.int64)
+
+
+def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return colour histograms as square roots of shares, shape (images, 112).
+
+    The columns are 16 bins per channel, then 64 joint bins, four per channel. The square root turns Euclidean distance
+    into Hellinger distance, in which large plain areas do not dominate.
+
+    Args:
+        pixels: ``uint8`` of shape (images, height, width, 3).
+    """
+    every = -(-max(pixels.shape[1:3]) // _MAX_SIDE)
+    sampled = pixels[:, ::every, ::every].reshape(len(pixels), -1, 3).astype(np.int64)
+    levels = sampled // (256 // _CHANNEL_BINS) + _CHANNEL_BINS * np.arange(3)
+    steps = sampled // (256 // _JOINT_BINS)
+    colours = 3 * _CHANNEL_BINS + (steps[..., 0] * _JOINT_BINS + steps[..., 1]) * _JOINT_BINS + steps[..., 2]
+    places = np.concatenate([levels.reshape(len(pixels), -1), colours], axis=1)
+    places += _LENGTH * np.arange(len(pixels))[:, None]
+    counts = np.bincount(places.ravel(), minlength=_LENGTH * len(pixels)).reshape(len(pixels), _LENGTH)
+    shares: npt.NDArray[np.float64] = np.sqrt(counts / sampled.shape[1])
+    return shares
+
+
+def _features(part: Part, rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float64]]:
+    for start in range(0, len(rows), _BATCH):
+        yield colour_histograms(part.pixels[rows[start : start + _BATCH]])

@@ -1,7 +1,7 @@
 """Images to inspect: confident errors, unsure predictions, typical images and a random sample."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -76,74 +76,59 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
     return sorted(confusions, key=lambda confusion: -confusion.count)
 
 
-def surest_mistakes(
-    predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int
-) -> list[PredictedImage]:
-    """Return the misclassified images of a split, most confident first.
+def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return predictions with the columns of :class:`PredictedImage`, most confident first.
 
     Args:
-        predictions: One row per image, including all of this split.
-        part: The packed split.
+        predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
         labels: The classes in the order of the model's outputs.
-        limit: Maximum number to return.
     """
-    wrong = predictions[(predictions["split"] == part.name) & (predictions["label"] != predictions["predicted"])]
-    return _examples(_by_confidence(wrong, labels).head(limit), part, labels)
+    probabilities, rows = probabilities_of(predictions, labels).astype(np.float64), np.arange(len(predictions))
+    actual, predicted = (class_indices(predictions[column], labels) for column in ("label", "predicted"))
+    others = probabilities.copy()
+    others[rows, predicted] = -1
+    return predictions.assign(
+        confidence=probabilities[rows, predicted],
+        truth=probabilities[rows, actual],
+        second=np.asarray(labels, object)[others.argmax(axis=1)],
+        second_confidence=others.max(axis=1),
+    ).sort_values(["confidence", "id"], ascending=[False, True])
 
 
-def random_predictions(
-    predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int
-) -> list[PredictedImage]:
-    """Return a random but reproducible sample of images.
+def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
+    """Return rows of :func:`with_confidence` with their pixels.
 
     Args:
-        predictions: One row per image of this split.
+        rows: Images of the split.
         part: The packed split.
-        labels: The classes in the order of the model's outputs.
-        limit: Maximum number to return.
     """
-    # Ids are digests, so their last digits are a random order.
-    order = predictions["id"].str[-16:].sort_values(kind="stable").index[:limit]
-    return _examples(predictions.loc[order], part, labels)
+    places = pd.Index(part.rows["id"]).get_indexer(pd.Index(rows["id"]))
+    names = [field.name for field in fields(PredictedImage) if field.name != "pixels"]
+    pixels = (np.asarray(part.pixels[place]) for place in places)
+    return [PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)]
 
 
-def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[PredictedImage]:
-    """Return the images with the smallest margin between the two most probable classes.
-
-    Args:
-        predictions: One row per image of this split.
-        part: The packed split.
-        labels: The classes in the order of the model's outputs.
-        limit: Maximum number to return.
-    """
-    top = np.sort(probabilities_of(predictions, labels), axis=1)
-    order = np.lexsort((predictions["id"].to_numpy(str), top[:, -1] - top[:, -2]))[:limit]
-    return _examples(predictions.iloc[order], part, labels)
+def least_sure(tested: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows by margin between the two most probable classes, smallest first."""
+    margin = tested["confidence"] - tested["second_confidence"]
+    return tested.assign(margin=margin).sort_values(["margin", "id"])
 
 
-def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[PredictedImage]:
-    """Return the most confident correct prediction of each class.
-
-    Args:
-        predictions: One row per image of this split.
-        part: The packed split.
-        labels: The classes in the order of the model's outputs.
-        limit: Maximum number to return.
-    """
-    right = predictions[predictions["label"] == predictions["predicted"]]
-    first = _by_confidence(right, labels).drop_duplicates("label").set_index("label", drop=False)
-    return _examples(first.loc[[label for label in labels if label in first.index][:limit]], part, labels)
+def typical_images(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return the most confident correct prediction of each class, in the order of the classes."""
+    right = tested[tested["label"] == tested["predicted"]]
+    return right.drop_duplicates("label").sort_values("label", key=lambda names: class_indices(names, labels))
 
 
 def examples_by_cell(
-    predictions: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
+    tested: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
 ) -> list[tuple[Confusion, list[PredictedImage]]]:
     """Return the non-empty cells of the confusion matrix with their most confident predictions.
 
     Confusions come first, most frequent first, then correct predictions by class (with at most 30 classes).
 
     Args:
-        predictions: One row per image of this split.
+        tested: Result of :func:`with_confidence` for this split.
         part: The packed split.
         matrix: Images by actual (row) and predicted (column) class.
         labels: The classes.
@@ -152,37 +137,10 @@ def examples_by_cell(
     if len(labels) <= _MAX_CLASSES:
         counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
         cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
-    first = _by_confidence(predictions, labels).groupby(["label", "predicted"]).head(_MAX_PER_CELL)
-    shown: dict[tuple[str, str], list[PredictedImage]] = {(cell.actual, cell.predicted): [] for cell in cells}
-    wanted = [kind in shown for kind in zip(first["label"], first["predicted"], strict=True)]
-    for example in _examples(first[wanted], part, labels):
-        shown[example.label, example.predicted].append(example)
-    return [(cell, shown[cell.actual, cell.predicted]) for cell in cells]
-
-
-def _by_confidence(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the rows sorted by confidence, highest first; ties by id."""
-    confidence = probabilities_of(rows, labels).max(axis=1, initial=0)
-    return rows.assign(confidence=confidence).sort_values(["confidence", "id"], ascending=[False, True])
-
-
-def _examples(rows: pd.DataFrame, part: Part, labels: Sequence[str]) -> list[PredictedImage]:
-    place = {name: row for row, name in enumerate(part.rows["id"])}
-    probabilities = probabilities_of(rows, labels)
-    actual, predicted = (class_indices(rows[column], labels) for column in ("label", "predicted"))
-    others = probabilities.copy()
-    others[np.arange(len(rows)), predicted] = -1
-    second = others.argmax(axis=1)
+    kinds = [(cell.actual, cell.predicted) for cell in cells]
+    first = tested.groupby(["label", "predicted"]).head(_MAX_PER_CELL).set_index(["label", "predicted"], drop=False)
+    shown = predicted_images(first[first.index.isin(kinds)], part)
     return [
-        PredictedImage(
-            id=name,
-            label=labels[truth],
-            predicted=labels[first],
-            confidence=float(row[first]),
-            truth=float(row[truth]),
-            second=labels[other],
-            second_confidence=float(row[other]),
-            pixels=np.asarray(part.pixels[place[name]]),
-        )
-        for name, row, truth, first, other in zip(rows["id"], probabilities, actual, predicted, second, strict=True)
+        (cell, [item for item in shown if (item.label, item.predicted) == kind])
+        for cell, kind in zip(cells, kinds, strict=True)
     ]

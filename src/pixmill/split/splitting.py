@@ -8,14 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, folds_of, given_sides, keep_given, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
-from pixmill.split.grouping import clusters, group_names, names_of
+from pixmill.split.grouping import (
+    TEST,
+    clusters,
+    folds_of,
+    given_sides,
+    group_names,
+    keep_given,
+    places,
+    sides_of,
+)
 from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
 
 Texts = npt.NDArray[np.object_]
@@ -62,36 +69,28 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
         pairs: Verified near-duplicates, the columns of :data:`pixmill.core.manifest.PAIRS`.
         params: The section ``split``.
         classes: The classes in the order of ``params.yaml``.
-
-    Raises:
-        ManifestError: The label of a kept image is not a class.
     """
-    assigned = assign(manifest, pairs, params, classes=classes)
+    assigned = assign(manifest, pairs, params)
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
     return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
 
 
-def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
+def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams) -> Assignment:
     """Assign each kept image to a split and a fold, and drop images that would leak.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         pairs: Verified near-duplicates; pairs with a dropped image are ignored.
         params: The section ``split``.
-        classes: The classes.
-
-    Raises:
-        ManifestError: The label of a kept image is not a class.
     """
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
-    _require_classes(table, classes)
     ids = table["id"].to_numpy(object)
     groups = None if params.group_by is None else group_names(manifest, params.group_by)
     named = None if groups is None else groups.iloc[kept].to_numpy(object)
-    names = names_of(table, params)
+    names = ids if named is None else np.where(pd.isna(named), ids, named)
     alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
     grouped = SplitConstraints(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
 
@@ -126,15 +125,6 @@ _FOLDS = 2
 _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def _require_classes(kept: pd.DataFrame, classes: Sequence[str]) -> None:
-    unknown = sorted(set(kept["label"].unique()) - set(classes))
-    if unknown:
-        raise ManifestError(
-            f"validate kept images labelled {', '.join(unknown)}, not among the classes of params.yaml",
-            next="dvc repro -f validate",
-        )
-
-
 def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the rows of the images of each pair, for pairs with both images in ``ids``."""
     index = pd.Index(ids)
@@ -158,24 +148,19 @@ def _complete(
     names: Texts | None,
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""
-    gone = kept[sides < 0]
-    verdicts, why = (manifest[column].to_numpy(object, copy=True) for column in ("verdict", "reason"))
-    verdicts[gone], why[gone] = "drop", dropped["word"] + ":" + dropped["other"]
-    parts = np.full(len(manifest), None, object)
-    parts[kept] = np.array([*PARTS, None], object)[sides]
-    rows, numbers = np.full(len(manifest), -1, np.int32), np.full(len(manifest), -1, np.int32)
-    for side in range(len(PARTS)):
-        rows[kept[sides == side]] = np.arange(np.count_nonzero(sides == side))
-    numbers[kept] = folds
-    members, there = np.full(len(manifest), None, object), sides >= 0
-    near = manifest["group"].to_numpy(object)[kept[there]]
-    members[kept[there]] = clusters(near, None if names is None else names[there])
-    texts = {"verdict": verdicts, "reason": why, "split": parts, "cluster": members}
-    added: dict[str, Any] = {
-        **{name: pd.Series(column, manifest.index, dtype=manifest["id"].dtype) for name, column in texts.items()},
-        **{name: pd.arrays.IntegerArray(column, column < 0) for name, column in (("row", rows), ("fold", numbers))},
-    }
-    return pd.DataFrame({name: added[name] if name in added else manifest[name] for name in SPLIT.names})
+    there = sides >= 0
+    near, members = manifest["group"].to_numpy(object)[kept[there]], np.full(len(kept), None, object)
+    members[there] = clusters(near, None if names is None else names[there])
+    images = pd.DataFrame({"split": np.array([*PARTS, None], object)[sides], "cluster": members}, manifest.index[kept])
+    # Negative folds mean none.
+    images = images.assign(row=images.groupby("split").cumcount(), fold=pd.arrays.IntegerArray(folds, folds < 0))
+    text = manifest["id"].dtype
+    found: pd.DataFrame = manifest.join(
+        images.astype({"split": text, "cluster": text, "row": "Int32", "fold": "Int32"})
+    )
+    found.loc[images.index[~there], "verdict"] = "drop"
+    found.loc[images.index[~there], "reason"] = (dropped["word"] + ":" + dropped["other"]).to_numpy()
+    return found.filter(SPLIT.names)
 
 
 def metrics(split: Split) -> dict[str, Any]:

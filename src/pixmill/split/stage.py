@@ -9,8 +9,9 @@ from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_tab
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits
 from pixmill.images.parts import PARTS
-from pixmill.split import metrics, pack, plot_table, split, summary
+from pixmill.split.packing import pack
 from pixmill.split.page.report import render_report
+from pixmill.split.splitting import metrics, plot_table, split, summary
 
 
 def main(workspace: Workspace, params: Params) -> None:

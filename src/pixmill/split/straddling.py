@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.split.assignment import TRAIN, VAL, Sides
+from pixmill.split.grouping import TRAIN, VAL, Sides
 
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
@@ -97,7 +97,8 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
     count = len(folds)
     against = np.full(count, -1, np.int64)
     lower, upper = np.minimum(links.a, links.b), np.maximum(links.a, links.b)
-    apart = crosses_splits(folds, links)
+    one, other = folds[links.a], folds[links.b]
+    apart = (one >= 0) & (other >= 0) & (one != other)
     lower, upper = lower[apart], upper[apart]
     order = np.lexsort((lower, upper))
     before: dict[int, list[int]] = {}
@@ -116,10 +117,3 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
             for key in sets:
                 stays.setdefault(key, row)
     return against
-
-
-def crosses_splits(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
-    """Return a mask of the pairs whose images are in different splits or folds; negative numbers are none."""
-    one, other = sides[links.a], sides[links.b]
-    apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)
-    return apart

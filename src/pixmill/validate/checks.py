@@ -10,8 +10,8 @@ import pandas as pd
 from pixmill.core.expectations import Check, Describe, Result
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
-from pixmill.validate.lookalikes import lookalikes_check
 from pixmill.validate.shortcuts import shortcut_check
+from pixmill.validate.tables import lookalikes_advice
 
 MAX_LISTED = 20
 """Maximum number of classes listed as allowed labels."""
@@ -34,15 +34,14 @@ _MEASURES = (
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     """Return all checks in the order of the report.
 
-    They read the tables of :mod:`pixmill.validate.tables`, :func:`pixmill.validate.lookalikes.find_lookalikes` and
+    They read the tables of :mod:`pixmill.validate.tables`, :func:`pixmill.validate.tables.find_lookalikes` and
     :func:`pixmill.validate.shortcuts.shortcut_table`.
 
     Args:
         params: The section ``validate``.
         classes: The classes.
     """
-    of_images, of_labels = _of_images(params), _of_labels(params, classes)
-    return [*of_images, *of_labels, *_of_repetition(params), *_of_classes(params), shortcut_check(params.shortcuts)]
+    return [*_of_images(params), *_of_labels(params, classes), *_of_classes(params), shortcut_check(params.shortcuts)]
 
 
 def _of_images(params: ValidateParams) -> Iterator[Check]:
@@ -175,9 +174,6 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         describe=_describe_undeclared(classes),
     )
     yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
-
-
-def _of_repetition(params: ValidateParams) -> Iterator[Check]:
     yield _share(
         "duplicates",
         "redundant",
@@ -197,7 +193,18 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         describe=_describe_pairs,
         advise=lambda *_: _DECIDE,
     )
-    yield lookalikes_check(params.near_duplicates.severity)
+    yield Check(
+        # Shared with the check of labels across near-duplicates.
+        name="near_duplicates",
+        table="lookalikes",
+        expectation="ExpectTableRowCountToBeBetween",
+        kwargs={"max_value": 0},
+        severity=params.near_duplicates.severity,
+        parameters=("validate.duplicate_similarity",),
+        wanted="copies only",
+        describe=lambda _, rows: list(rows["found"]) or ["no sign of look-alikes among the near-duplicates"],
+        advise=lambda _, rows: lookalikes_advice(rows),
+    )
     nothing = "no placeholders"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
     nothing, advice = (

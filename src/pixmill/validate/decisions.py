@@ -160,16 +160,14 @@ def names_of(decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank with its first line number."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise _refusal(line, "comma-separated values", str(error)) from None
-        if row is None:
-            return
-        if any(cell.strip() for cell in row):
-            yield line, [cell.strip() for cell in row]
+    line = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield line, [cell.strip() for cell in row]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise _refusal(line, "comma-separated values", str(error)) from None
 
 
 def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:

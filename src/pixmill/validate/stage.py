@@ -7,9 +7,12 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
 from pixmill.core.params import Params
-from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
+from pixmill.validate.decisions import read_decisions
 from pixmill.validate.page.report import render_report
 from pixmill.validate.shortcuts import excessive_shortcuts
+from pixmill.validate.sightings import SEEN
+from pixmill.validate.statistics import metrics, plot_tables
+from pixmill.validate.validation import validate
 
 MAX_DECISIONS = 5
 """Maximum number of ignored decisions that are printed; the page lists all."""

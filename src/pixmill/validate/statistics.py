@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ import pandas as pd
 from pixmill.core.expectations import verdicts_by_name, warnings
 from pixmill.core.manifest import given_test
 from pixmill.core.params import ValidateParams
-from pixmill.validate.blur import blur_limit
 from pixmill.validate.reasons import word
 from pixmill.validate.sightings import PARTS
+from pixmill.validate.tables import blur_limit
 from pixmill.validate.validation import Validation
 
 
@@ -96,25 +96,7 @@ _MIN_BINS = 12
 """Approximate minimum number of bins in a chart."""
 
 Counts = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Bins:
-    """Bins of a measure.
-
-    Args:
-        name: Column of the manifest.
-        title: Title on the page, with unit.
-        edges: Edges of the bins, ascending; values outside count in the first or last bin.
-        ticks: Labelled values of the chart.
-        limits: Thresholds of the checks, if any.
-    """
-
-    name: str
-    title: str
-    edges: tuple[float, ...]
-    ticks: tuple[float, ...]
-    limits: tuple[float, ...] = ()
+Edges = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -122,62 +104,42 @@ class Distribution:
     """Histogram of a measure.
 
     Args:
-        scale: The bins.
+        name: Column of the manifest.
+        title: Title on the page, with unit.
+        edges: Edges of the bins, ascending; values outside count in the first or last bin.
+        ticks: Labelled values of the chart.
+        limits: Thresholds of the checks, if any.
         kept: Number of kept images per bin.
         dropped: Number of dropped images per bin, without unreadable ones.
     """
 
-    scale: Bins
+    name: str
+    title: str
+    edges: Edges
+    ticks: Edges
+    limits: Edges
     kept: Counts
     dropped: Counts
 
     def trim(self) -> Distribution:
         """Return the histogram without empty bins at both ends; bins with thresholds are kept."""
-        edges, bins = self.scale.edges, len(self.kept)
         full = np.flatnonzero(self.kept + self.dropped)
         if not len(full):
             return self
-        marks = _bins(np.array(self.scale.limits, dtype=np.float64), edges)
+        marks = _bins(np.array(self.limits, dtype=np.float64), self.edges)
         first, last = (int(pick([*full, *marks])) for pick in (min, max))
         # Add a margin, because a single bar has no visible scale.
         margin = max(1, (_MIN_BINS - (last - first)) // 2)
-        first, last = max(0, first - margin), min(bins - 1, last + margin)
-        scale = Bins(self.scale.name, self.scale.title, edges[first : last + 2], self.scale.ticks, self.scale.limits)
-        return Distribution(scale, self.kept[first : last + 1], self.dropped[first : last + 1])
-
-
-def scales(params: ValidateParams, min_sharpness: float) -> tuple[Bins, ...]:
-    """Return the bins of all measures in the order of the page.
-
-    Sides, ratios and sharpness have logarithmic bins. All edges are constants, so a diff of two versions shows only
-    changed images.
-
-    Args:
-        params: Thresholds of the checks.
-        min_sharpness: See :func:`pixmill.validate.blur.blur_limit`.
-    """
-    size, max_ratio = params.image_size, params.aspect_ratio.max_ratio
-    return (
-        Bins("width", "Width (px)", _SIDES, _POWERS, (size.min_width,)),
-        Bins("height", "Height (px)", _SIDES, _POWERS, (size.min_height,)),
-        Bins("short_side", "Shorter side (px)", _SIDES, _POWERS),
-        Bins(
-            "aspect_ratio",
-            "Aspect ratio (width / height)",
-            _RATIOS,
-            (0.125, 0.25, 0.5, 1, 2, 4, 8),
-            (round(1 / max_ratio, 4), max_ratio),
-        ),
-        Bins("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
-        Bins("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
-        Bins("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (min_sharpness,)),
-        Bins("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
-        Bins("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
-    )
+        first, last = max(0, first - margin), min(len(self.kept), last + margin + 1)
+        kept, dropped = self.kept[first:last], self.dropped[first:last]
+        return replace(self, edges=self.edges[first : last + 1], kept=kept, dropped=dropped)
 
 
 def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distribution]:
-    """Return the histogram of each measure over the readable images.
+    """Return the histogram of each measure over the readable images, in the order of the page.
+
+    Sides, ratios and sharpness have logarithmic bins. All edges are constants, so a diff of two versions shows only
+    changed images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
@@ -186,13 +148,22 @@ def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distri
     kept = (manifest["verdict"] == "keep").to_numpy(dtype=bool)
     sharpness = manifest["sharpness"].dropna().to_numpy(np.float64)
     limit = blur_limit(sharpness, params.blurred.min_sharpness)
+    size, ratio = params.image_size, params.aspect_ratio.max_ratio
+
+    def count(name: str, title: str, edges: Edges, ticks: Edges, *limits: float) -> Distribution:
+        counts = (_counts(manifest.loc[chosen, name], edges) for chosen in (kept, ~kept))
+        return Distribution(name, title, edges, ticks, limits, *counts)
+
     return [
-        Distribution(
-            scale,
-            kept=_counts(manifest.loc[kept, scale.name], scale.edges),
-            dropped=_counts(manifest.loc[~kept, scale.name], scale.edges),
-        )
-        for scale in scales(params, limit)
+        count("width", "Width (px)", _SIDES, _POWERS, size.min_width),
+        count("height", "Height (px)", _SIDES, _POWERS, size.min_height),
+        count("short_side", "Shorter side (px)", _SIDES, _POWERS),
+        count("aspect_ratio", "Aspect ratio (width / height)", _RATIOS, _RATIO_TICKS, round(1 / ratio, 4), ratio),
+        count("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, params.dark.min_brightness),
+        count("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
+        count("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, limit),
+        count("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), params.blank.min_entropy),
+        count("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
     ]
 
 
@@ -221,6 +192,7 @@ _ENERGIES = (0.0, *(float(round(10 ** (step / 4), 1)) for step in range(25)))
 
 _POWERS = tuple(float(2**power) for power in range(3, 17))
 _TENS = tuple(float(10**power) for power in range(7))
+_RATIO_TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 _TONE_TICKS = (0.0, 64.0, 128.0, 192.0, 255.0)
 
 
@@ -240,7 +212,7 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
         width, height and shorter side in bins that begin at ``pixels``. ``aspect_ratio``, ``brightness``,
         ``sharpness`` and ``entropy``: kept and dropped images in bins that begin at ``value``.
     """
-    found = {item.scale.name: item for item in distributions(validation.manifest, params)}
+    found = {item.name: item for item in distributions(validation.manifest, params)}
     labels = list(validation.classes["label"])
     return {
         "classes": _csv(validation.classes[["label", "n"]]),
@@ -256,12 +228,12 @@ def _sides(found: list[Distribution]) -> pd.DataFrame:
     used = np.flatnonzero(counts.any(axis=0))
     # Keep at least two rows, because a line needs two points.
     first, last = (max(0, used[0] - 1), used[-1] + 2) if len(used) else (0, 2)
-    table = pd.DataFrame({"pixels": np.array(found[0].scale.edges[:-1], dtype=int)})
-    return table.assign(**{item.scale.name: item.kept for item in found}).iloc[first:last]
+    table = pd.DataFrame({"pixels": np.array(found[0].edges[:-1], dtype=int)})
+    return table.assign(**{item.name: item.kept for item in found}).iloc[first:last]
 
 
 def _measure(found: Distribution) -> pd.DataFrame:
-    return pd.DataFrame({"value": found.scale.edges[:-1], "kept": found.kept, "dropped": found.dropped})
+    return pd.DataFrame({"value": found.edges[:-1], "kept": found.kept, "dropped": found.dropped})
 
 
 def _csv(table: pd.DataFrame) -> str:

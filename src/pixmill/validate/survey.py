@@ -19,7 +19,7 @@ from pixmill.core.manifest import TEXT
 from pixmill.core.process.progress import Progress
 from pixmill.core.provenance.results import digest_code
 from pixmill.images import UndecodableError, read_verified
-from pixmill.images.compute import Loss, RowLimits, map_batches
+from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.images.verified_reading import Source, load_source
@@ -155,7 +155,7 @@ def survey(
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
-        lost = None if limits is None else _record_loss
+        lost = None if limits is None else lambda _, loss: (pack(loss), False)
         tasks = _rows(rows, folder, max_pixels, cache)
         results = map_batches(_measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry)
         progress = opened.enter_context(Progress("Validate", len(rows)))
@@ -203,10 +203,6 @@ def _record(row: _Row) -> tuple[bytes, bool]:
     except UndecodableError as error:
         return pack(error.reason), error.reason not in _TRANSIENT
     return row.known, False
-
-
-def _record_loss(_: _Row, loss: Loss) -> tuple[bytes, bool]:
-    return pack(loss), False
 
 
 def _open_cache(folder: Path, max_pixels: int) -> Cache:

@@ -18,12 +18,20 @@ from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
-from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
-from pixmill.validate.lookalikes import LOOKALIKES, find_lookalikes
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.survey import Survey, survey
-from pixmill.validate.tables import class_table, image_table, pair_table
+from pixmill.validate.tables import (
+    LEAKS,
+    LOOKALIKES,
+    REPEATED,
+    class_table,
+    find_leaks,
+    find_lookalikes,
+    find_repeated,
+    image_table,
+    pair_table,
+)
 from pixmill.validate.verdicts import judge
 
 
@@ -51,9 +59,9 @@ class Validation:
         outcomes: Outcomes of the checks.
         review: Applied and ignored decisions.
         sightings: All sightings, for the page.
-        repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
-        leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
-        lookalikes: See :func:`pixmill.validate.lookalikes.find_lookalikes`; default: none.
+        repeated: Conflicts and placeholders, see :func:`pixmill.validate.tables.find_repeated`; default: none.
+        leaks: See :func:`pixmill.validate.tables.find_leaks`; default: none.
+        lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
     """
 

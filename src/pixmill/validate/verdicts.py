@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
-from pixmill.validate.reasons import UNREADABLE, reason, word
+from pixmill.validate.reasons import UNREADABLE, reason
 from pixmill.validate.sightings import SightingIndex
 
 Flags = npt.NDArray[np.bool_]
@@ -75,7 +75,9 @@ def find_twins(
         repeats: Minimum number of URLs of a placeholder.
     """
     rows = np.flatnonzero(claims)
-    sets, count = _sets(images.iloc[rows])
+    # The digest of the pixels does not include the dimensions.
+    same = images.iloc[rows].groupby(["pixels", "width", "height"], sort=False, dropna=False)
+    sets, count = same.ngroup().to_numpy(np.int64), same.ngroups
     codes = pd.factorize(labels)[0][rows]
     decided = np.zeros(count, bool)
     decided[sets[settled[rows]]] = True
@@ -89,7 +91,9 @@ def find_twins(
     of, rival, twin = (np.full(len(images), -1, np.int64) for _ in range(3))
     of[rows] = sets
     rival[rows] = np.where(codes != label[sets], front[sets], other[sets])
-    kept = _choose_kept(sets, codes, rows, images["part"].to_numpy()[rows], eligible)
+    worst_first = np.lexsort((-rows, images["part"].to_numpy()[rows], eligible))
+    choices = pd.Series(np.where(eligible, rows, -1)).iloc[worst_first]
+    kept = choices.groupby([sets[worst_first], codes[worst_first]]).transform("last").sort_index().to_numpy()
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
     many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _PLACEHOLDER_LABELS)
@@ -105,32 +109,12 @@ def find_twins(
     )
 
 
-def _sets(images: pd.DataFrame) -> tuple[Indices, int]:
-    """Return the set number of each image, and the number of sets."""
-    pixels, _ = pd.factorize(images["pixels"])
-    width, height = (images[side].to_numpy(np.int64) for side in ("width", "height"))
-    # The digest of the pixels does not include the dimensions.
-    shape, shapes = pd.factorize(width << 32 | height)
-    sets, unique = pd.factorize(pixels * max(1, len(shapes)) + shape)
-    return sets.astype(np.int64), len(unique)
-
-
-def _first(sets: Indices, rows: Indices, among: Flags, count: int) -> Indices:
+def _first(sets: npt.NDArray[np.integer], rows: Indices, among: Flags, count: int) -> Indices:
     """Return the first row of each set for which ``among`` is True; -1 if there is none."""
     first = np.full(count, -1, np.int64)
     # Rows ascend, and NumPy keeps the last of several values for one index.
     first[sets[among][::-1]] = rows[among][::-1]
     return first
-
-
-def _choose_kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], eligible: Flags) -> Indices:
-    """Return for each image the row of the kept image of its set and label; -1 if none is eligible."""
-    both = sets * (int(codes.max(initial=0)) + 2) + codes + 1
-    key, unique = pd.factorize(both)
-    worst_first = np.lexsort((-rows, parts, eligible))
-    kept = np.full(len(unique), -1, np.int64)
-    kept[key[worst_first]] = np.where(eligible, rows, -1)[worst_first]
-    return kept[key]
 
 
 Words = npt.NDArray[np.object_]
@@ -155,13 +139,6 @@ class Verdicts:
     settled: npt.NDArray[np.bool_]
     twins: DuplicateSets
     powerless: Sequence[tuple[Decision, str]]
-
-    def words(self) -> Words:
-        """Return the reasons without ids."""
-        words = np.full(len(self.reasons), None, dtype=object)
-        dropped = np.flatnonzero(self.reasons != None)  # noqa: E711
-        words[dropped] = [word(text) for text in self.reasons[dropped]]
-        return words
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:

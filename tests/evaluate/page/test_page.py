@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from pixmill.evaluate.evaluation import Evaluation
-from pixmill.evaluate.labels import LabelIssue
 from pixmill.evaluate.mistakes import Confusion, PredictedImage
 from pixmill.evaluate.page.report import render_report
 from pixmill.images.png import png_bytes
@@ -53,7 +52,8 @@ SAMPLE = [
     PredictedImage(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
     for number in range(30, 36)
 ]
-ISSUES = [LabelIssue(f"{number:064x}", "coat", "dress", 0.04, "val", pixels(number)) for number in range(40, 43)]
+ISSUE = {"label": "coat", "suggested": "dress", "score": 0.04, "split": "val"}
+ISSUES = [ISSUE | {"id": f"{number:064x}", "pixels": pixels(number)} for number in range(40, 43)]
 PLOTS = {
     "calibrated": pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]}),
     "coverage": pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.925]}),

@@ -17,7 +17,7 @@ from pixmill.core.params import SplitParams, load_params
 from pixmill.experiments.sweep.planning import Plan, plan_sweep
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.images.compute import RowLimits
-from pixmill.split import pack
+from pixmill.split.packing import pack
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.trial import Trial
 

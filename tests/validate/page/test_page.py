@@ -6,8 +6,9 @@ from html import unescape
 import pytest
 
 from pixmill.core.params import ValidateParams
-from pixmill.validate import Decision, Validation
+from pixmill.validate.decisions import Decision
 from pixmill.validate.page.report import render_report
+from pixmill.validate.validation import Validation
 from tests.validate.conftest import Scrape, encoded, image, shapes
 
 LARGEST = 5_000_000

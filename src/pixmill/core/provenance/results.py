@@ -49,7 +49,6 @@ INDIFFERENT = (
 )
 """Modules that affect no result: errors, signals, progress, folders, plugins, caches, and transport of rows."""
 
-_SEARCH = ("groups", "neighbours", "similarity")
 _SAVING = ("pixmill.models.classifier", "pixmill.models.model_folder")
 
 RESULTS: Mapping[str, Result] = {
@@ -62,11 +61,7 @@ RESULTS: Mapping[str, Result] = {
     "measures": Result(
         ("pixmill.validate.survey",),
         within=("pixmill.images", "pixmill.validate.survey"),
-        without=(
-            "pixmill.images.compute",
-            "pixmill.images.fit",
-            *(f"pixmill.images.likeness.{name}" for name in _SEARCH),
-        ),
+        without=("pixmill.images.compute", "pixmill.images.fit"),
     ),
     # Features from pixels; features from an exported network; weights of the classifier.
     "backbone": Result(

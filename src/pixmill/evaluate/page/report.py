@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pixmill.core.manifest import sample_rows
 from pixmill.evaluate.evaluation import Evaluation
 from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.evaluate.page import sentences
@@ -95,11 +96,13 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
     read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
     # Copies of an image are shown once.
     distinct = read.drop_duplicates("id").sort_values(["confidence", "path"], ascending=[False, True])
-    # Ids are digests, so their last digits are a random order.
-    random = distinct.loc[distinct["id"].str[-16:].sort_values(kind="stable").index[:MAX_RANDOM]]
     counts = read["predicted"].value_counts(sort=True)
     of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
-    tables = [random, distinct[::-1][:MAX_UNSURE], *(rows[:MAX_PER_CLASS] for _, _, rows in of_class[:MAX_CLASSES])]
+    tables = [
+        sample_rows(distinct, MAX_RANDOM),
+        distinct[::-1][:MAX_UNSURE],
+        *(rows[:MAX_PER_CLASS] for _, _, rows in of_class[:MAX_CLASSES]),
+    ]
     groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
     images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
     uris = thumbnails(images.values())

@@ -47,7 +47,7 @@ def next_steps(
         metrics: Result of :func:`pixmill.evaluate.measure.measure`.
         confusions: Confusions between classes, most frequent first.
         ranking: Result of :func:`pixmill.evaluate.labels.find_label_issues`; ``None`` if the search is off.
-        slices: Result of :func:`pixmill.evaluate.slices.slices`.
+        slices: Result of :func:`pixmill.evaluate.measure.slices`.
         growth: Expected gain from more images; ``None`` without a learning curve.
     """
     first, wrong = next(iter(confusions), None), sum(confusion.count for confusion in confusions)

@@ -21,7 +21,7 @@ from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
-from pixmill.pages.text import render_sentence
+from pixmill.pages.page import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose best value is the lowest."""

@@ -10,7 +10,7 @@ from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
 from pixmill.experiments.compare.training_files import SEED
 from pixmill.pages import render_page
-from pixmill.pages.text import render_sentence, render_text
+from pixmill.pages.page import render_sentence, render_text
 from pixmill.tracking.run_lookup import MlflowRun
 
 _MAX_WIDTH = 120

@@ -9,8 +9,7 @@ from typing import Any
 from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.promotion.promoting import Promotion
-from pixmill.pages.page import iso_time
-from pixmill.pages.text import render_text
+from pixmill.pages.page import iso_time, render_text
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import COMMIT
 from pixmill.tracking.model_versions import ModelVersion, Registry, options, read_object

@@ -1,6 +1,5 @@
 """Render the page of split: checks, split sizes, dropped images and samples."""
 
-import heapq
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.expectations import failures
-from pixmill.core.manifest import given_test_rows, shrinkage
+from pixmill.core.manifest import given_test_rows, sample_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.compute import RowLimits
 from pixmill.images.parts import PARTS
@@ -102,8 +101,7 @@ class SplitCards:
         self._split = split
         self._folder = folder
         self._params = params
-        self._manifest = split.manifest
-        self._index = pd.Index(split.manifest["id"].to_numpy(object))
+        self._manifest = split.manifest.set_index("id", drop=False).rename_axis(None)
 
     def drops(self) -> Iterator[dict[str, Any]]:
         """Yield the dropped images by reason.
@@ -129,13 +127,15 @@ class SplitCards:
 
     def samples(self) -> dict[str, list[SplitCard]]:
         """Return a random but reproducible sample of packed images per split."""
-        samples: dict[str, list[SplitCard]] = {}
-        for part in PARTS:
-            names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
-            # Ids are digests, so their last digits are a random order.
-            chosen = heapq.nsmallest(MAX_SAMPLES, names, key=lambda name: str(name)[-16:])
-            samples[part] = [self._model_card(str(name)) for name in chosen]
-        return samples
+        params = self._params
+        shape = (params.image_size, params.aspect, params.resize)
+        rows = {part: sample_rows(self._manifest[self._manifest["split"] == part], MAX_SAMPLES) for part in PARTS}
+        return {
+            part: [
+                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (row["label"],)) for _, row in some.iterrows()
+            ]
+            for part, some in rows.items()
+        }
 
     def missing_tests(self) -> Excerpt[tuple[str | None, ...]]:
         """Return the dropped predefined test images with label, reason and file."""
@@ -159,23 +159,12 @@ class SplitCards:
 
     def _card(self, name: str, status: str = "") -> SplitCard:
         """Return the card of a raw image with its status; default: the split that it is kept in."""
-        row = self._row(name)
+        row: Any = self._manifest.loc[name]
         if not status:
             status = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], status, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
         return SplitCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
-    def _model_card(self, name: str) -> SplitCard:
-        """Return the card of a packed image."""
-        row, params = self._row(name), self._params
-        return SplitCard(
-            self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],)
-        )
-
     def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:
         return Thumbnail(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
-
-    def _row(self, name: str) -> pd.Series:
-        row: pd.Series = self._manifest.iloc[self._index.get_loc(name)]
-        return row

@@ -79,10 +79,12 @@ class ValidationCards:
         labelled: Mask of images with one label.
         readable: Mask of images with pixels.
         words: Reasons without ids, null for kept images.
+        cards: All cards made so far.
         others: Row of the other image that a reason names, -1 if there is none.
     """
 
     def __init__(self, validation: Validation) -> None:
+        self.cards: list[ImageCard] = []
         self.manifest = validation.manifest.reset_index(drop=True)
         self._ids = pd.Index(self.manifest["id"].astype(object))
         self.kept = (self.manifest["verdict"] == "keep").to_numpy(dtype=bool)
@@ -118,7 +120,7 @@ class ValidationCards:
         width, height, format_ = (self._of(row, name) for name in ("width", "height", "format"))
         size = () if pd.isna(width) else (f"{width} \u00d7 {height} {format_}",)
         status = "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
-        return ImageCard(
+        card = ImageCard(
             id=str(self._of(row, "id")),
             label=self._label(row),
             facts=(*size, *facts),
@@ -127,6 +129,8 @@ class ValidationCards:
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
         )
+        self.cards.append(card)
+        return card
 
     def image_set(self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True) -> ImageSet:
         """Return the first images of a set as cards.

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixmill.core.manifest import sample_rows
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
 from pixmill.pages import Excerpt, shorten
-from pixmill.validate.blur import blur_limit
 from pixmill.validate.page.cards import MAX_CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
+from pixmill.validate.tables import blur_limit
 
 _SET_REASONS = ("label_conflict", "repeated", "duplicate_pixels")
 """Reasons shown as sets with the other images."""
@@ -56,14 +57,11 @@ def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
 
     Rows are sorted by label; images without a label come last, as :data:`_NO_LABEL`.
     """
-    dropped = pd.DataFrame({"label": images.manifest["label"].astype(object), "reason": images.words})[~images.kept]
-    labels = dropped["label"].where(dropped["label"].notna(), None)
-    table = dropped.groupby([labels, "reason"], dropna=False).size().unstack(fill_value=0)
-    table = table.reindex(columns=[name for name in REASONS if name in table.columns])
-    order = sorted(table.index, key=lambda label: (pd.isna(label), str(label)))
-    table = table.reindex(order)
-    table.index = pd.Index([_NO_LABEL if pd.isna(label) else shorten(label) for label in order], dtype=object)
-    return table
+    dropped = images.manifest[~images.kept]
+    labels = dropped["label"].astype(object).map(shorten, na_action="ignore").fillna(_NO_LABEL)
+    table = pd.crosstab(labels, images.words[dropped.index])
+    order = sorted(table.index, key=lambda label: (label == _NO_LABEL, label))
+    return table.reindex(index=order, columns=[name for name in REASONS if name in table])
 
 
 def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[list[list[int]], int]:
@@ -201,7 +199,7 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[Ima
 
     Args:
         images: The images.
-        repeated: The columns of :data:`pixmill.validate.findings.REPEATED`.
+        repeated: The columns of :data:`pixmill.validate.tables.REPEATED`.
     """
     found = repeated[repeated["kind"] == "placeholder"]
     found = found.sort_values(["addresses", "images", "id"], ascending=[False, False, True])
@@ -227,7 +225,7 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
 
     Args:
         images: The images.
-        found: The columns of :data:`pixmill.validate.findings.LEAKS`.
+        found: The columns of :data:`pixmill.validate.tables.LEAKS`.
     """
     first = found.head(MAX_CARDS)
     rows = zip(images.rows(first["id"]).tolist(), images.rows(first["other"]).tolist(), strict=True)
@@ -260,10 +258,6 @@ def sheets(images: ValidationCards, labels: Sequence[str]) -> dict[str, list[Ima
     """
     shown = list(labels[:MAX_SHEETS])
     size = min(_MAX_PER_CLASS, max(_MIN_PER_CLASS, _MAX_SAMPLES // max(1, len(shown))))
-    rows = np.flatnonzero(images.kept)
-    # Ids are digests, so their last digits are a random order.
-    digits = np.array(images.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
-    drawn = rows[np.argsort(digits, kind="stable")]
-    by_label = pd.Series(drawn).groupby(images.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)
-    chosen = by_label.groupby(images.manifest["label"].iloc[by_label].to_numpy(dtype=object)).agg(list)
+    drawn = sample_rows(images.manifest[images.kept]).groupby("label").head(size)
+    chosen = {label: rows.index for label, rows in drawn.groupby("label")}
     return {label: [images.card(row) for row in chosen.get(label, [])] for label in shown}

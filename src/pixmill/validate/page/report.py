@@ -1,6 +1,6 @@
 """Render the page of validate: results of the checks first, then the data."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ from pixmill.images.compute import RowLimits
 from pixmill.pages import Excerpt, histogram_svg, render_page, shorten
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails
 from pixmill.validate.decisions import Decision
-from pixmill.validate.lookalikes import advice as lookalikes_advice
-from pixmill.validate.page.cards import ImageCard, ImageSet, ValidationCards
+from pixmill.validate.page.cards import ValidationCards
 from pixmill.validate.page.image_sections import (
     beyond_threshold,
     count_dropped_by_class,
@@ -24,6 +23,7 @@ from pixmill.validate.page.image_sections import (
 )
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
+from pixmill.validate.tables import lookalikes_advice
 from pixmill.validate.validation import Validation
 
 MAX_ROWS, MAX_DECISIONS = 400, 200
@@ -55,23 +55,14 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     outcomes = sorted(validation.outcomes, key=lambda item: (item.success, _SEVERITIES.index(item.check.severity)))
     failed = [item.check for item in outcomes if not item.success]
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
-    offending = list(offenders(images))
     decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
-    suspects = list(beyond_threshold(images, params, decided=decided))
+    # In the order of importance: if the page exceeds its limit, the last cards have no thumbnail.
+    leaking, standing = leaks(images, validation.leaks), placeholders(images, validation.repeated)
     near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
-    standing, leaking = placeholders(images, validation.repeated), leaks(images, validation.leaks)
+    offending = list(offenders(images))
+    suspects = list(beyond_threshold(images, params, decided=decided))
     sampled = sheets(images, labels)
-    # If the page exceeds its limit, the last cards have no thumbnail.
-    cards = [
-        *_cards(image_set for item in offending for image_set in item["image_sets"]),
-        *_cards(leaking.shown),
-        *standing.shown,
-        *_cards(near.shown),
-        *(card for item in offending for card in item["cards"]),
-        *(card for item in suspects for card in item["cards"]),
-        *(card for sheet in sampled.values() for card in sheet),
-    ]
-    shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in images.cards if card.readable)
     # Limits apply to worker processes only.
     limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
     uris = thumbnails(shown, limits=limits, workers=workers)
@@ -126,10 +117,6 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     )
 
 
-def _cards(image_sets: Iterable[ImageSet]) -> Iterator[ImageCard]:
-    return (card for image_set in image_sets for card in image_set.cards)
-
-
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the medians of the measures over the kept images, by class."""
     kept = images.manifest.loc[images.kept, ["label", *_TYPICAL]]
@@ -138,8 +125,8 @@ def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[
 
 
 def _chart(found: Distribution) -> tuple[str, str]:
-    scale, counts = found.scale, {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
-    return scale.title, histogram_svg(scale.edges, counts, ticks=scale.ticks, marks=scale.limits, name=scale.title)
+    counts = {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
+    return found.title, histogram_svg(found.edges, counts, ticks=found.ticks, marks=found.limits, name=found.title)
 
 
 def _describe_decision(decision: Decision) -> tuple[int, str, str]:

@@ -15,7 +15,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── LoadTimeoutError                a page does not finish loading (web.browser.visit)
     ├── ScrapeError                     a source or query returned too few images
     │   └── SearchError                 a search failed, in one word for tables (scrape.sources.source)
-    ├── GateError                       validate's gate stopped the pipeline
+    ├── GateError                       the gate of validate or split stopped the pipeline
     ├── SplitError                      a class would have an empty part, or an image cannot be packed
     ├── TrainError                      training cannot start, or it failed
     │   └── DownloadError               weights cannot be downloaded

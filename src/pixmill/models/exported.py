@@ -124,8 +124,8 @@ def read_exported(path: Path) -> Exported:
         raise _not_exported(path, f"it has no readable {DETAILS}") from error
     if isinstance(content, dict) and content.get("format") not in (None, 1, _FORMAT):
         raise ManifestError(
-            f"{path} has format {str(content['format'])[:20]!r}, which another version of Pixmill wrote; this one "
-            f"reads 1 and {_FORMAT}",
+            f"{path} was exported by another version of Pixmill: its format is {str(content['format'])[:20]!r}, this "
+            f"version reads 1 and {_FORMAT}",
             next=f"export it again with this version: {_NEXT}",
         )
     match content:

@@ -97,7 +97,7 @@ def convert_backbone(
 
 
 def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
-    """Return the folder of converted backbones: in the user's cache, if that is writable."""
+    """Return the folder for converted backbones: the user's cache, or the project if the cache is not writable."""
     if not params.name.startswith("plugin:"):
         with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the user has no home folder.
             shared = user_cache_path("pixmill", appauthor=False) / "backbones"

@@ -108,9 +108,9 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
             x = _block(x, block, initializers, f"block_{index}")
         except ValueError as error:
             raise TrainError(
-                f"train.cnn.blocks.{index}: kernel or pooling exceed this block's input of {x.shape[1]} x {x.shape[2]} "
+                f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's input of {x.shape[1]} x {x.shape[2]} "
                 f"(split.image_size: {image_size})",
-                next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in params.yaml, "
+                next="use fewer blocks, less pooling, `padding: same`, or a larger split.image_size in params.yaml, "
                 "then: dvc repro",
             ) from error
     flatten, average = keras.layers.Flatten(name="flatten"), keras.layers.GlobalAveragePooling2D(name="average")

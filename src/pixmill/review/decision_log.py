@@ -43,7 +43,7 @@ class Accepted(_Record):
     Args:
         file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``.
         md5: MD5 of its bytes, as in DVC's cache.
-        corrections: Number of its corrections at that time; later ones are reviewed separately.
+        corrections: Number of its corrections when it was accepted; later ones are reviewed separately.
     """
 
     file: str

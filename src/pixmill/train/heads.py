@@ -121,7 +121,7 @@ class HeadFitter(_FeatureFitter):
 
 
 class FineTuner(_FeatureFitter):
-    """Fit a classifier including its backbone, starting with a logistic regression as head.
+    """Fine-tune a classifier and its backbone, starting from a logistic regression as the head.
 
     A head with random weights would distort the pretrained features in the first steps.
 

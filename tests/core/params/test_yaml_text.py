@@ -102,7 +102,7 @@ def test_aliases_that_multiply_cost_no_time() -> None:
     [
         (VALID.encode() + b"# caf\xe9", r"expected UTF-8, received the byte 0xe9 in line 3\nNext: save .* as UTF-8"),
         (VALID.encode("utf-16"), "expected UTF-8, received the byte 0xff in line 1"),
-        (VALID.encode() + b"#" * 2**20, "expected at most 1,048,576 bytes, received more"),
+        (VALID.encode() + b"#" * 2**20, "is larger than 1 MiB"),
     ],
     ids=["Latin-1", "UTF-16", "too large"],
 )

@@ -31,9 +31,9 @@ class BlockParams(Section):
     activation: Activation = Field(default="relu", description="Activation of each convolution.")
     batch_norm: bool | Literal["after_pooling"] = Field(
         default=False,
-        description="Batch normalization: true, after each convolution and its activation; or once, `after_pooling`.",
+        description="Batch normalization: `true`: after each activation; `after_pooling`: once, after the pooling.",
     )
-    pooling: int = Field(default=2, ge=1, le=64, description="Size of the max pooling after them; 1: none.")
+    pooling: int = Field(default=2, ge=1, le=64, description="Size of the max pooling after the convolutions; 1: none.")
     pool_padding: Padding = Field(default="valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
@@ -73,7 +73,7 @@ class CnnParams(Section):
     end: Literal["softmax", "sigmoid", "normalized_sigmoid"] = Field(
         default="softmax",
         description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class and binary "
-        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided by their sum and "
+        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided by their sum, with "
         "categorical cross-entropy.",
     )
 

@@ -125,7 +125,7 @@ class ClassBalanceParams(Section):
 
 
 class ShortcutsParams(WarningParams):
-    """Upper bound on how well properties of the files predict the class."""
+    """Upper bound on how well properties of the files may predict the class."""
 
     skill: Share = Field(
         default=0.5,

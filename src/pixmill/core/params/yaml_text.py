@@ -65,7 +65,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
     if len(content) > _MAX_BYTES:
-        raise ParamsError(f"{path}: expected at most {_MAX_BYTES:,} bytes, received more", next=f"git diff {path}")
+        raise ParamsError(f"{path} is larger than 1 MiB", next=f"git diff {path}")
     try:
         return io.StringIO(content.decode("utf-8"), newline=None).read()
     except UnicodeDecodeError as error:

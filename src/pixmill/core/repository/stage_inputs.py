@@ -31,7 +31,9 @@ def stages_of(lock: str | None) -> Stages:
     try:
         return read_stages((lock or "").encode("utf-8", "surrogateescape"))
     except MalformedError as fault:
-        raise ParamsError(f"dvc.lock {fault}", next="git diff dvc.lock") from None
+        raise ParamsError(
+            f"dvc.lock {fault}", next="git diff dvc.lock, resolve the conflict, then: dvc repro"
+        ) from None
 
 
 def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | None]:

@@ -52,9 +52,9 @@ class RankedModel:
         model: Representative training: the median on validation, or the worse of two.
         trainings: All trainings with their values on validation, best first.
         seeds: ``many`` trainings, or ``one``; ``same`` if the seed has no effect.
-        params: Used params in which the rows differ, by dotted name.
+        params: Params that the model uses and in which the rows differ, by dotted name.
         n: Number of validation images.
-        value: Mean of ``compare.metric`` on validation over the trainings; ``None`` outside the table.
+        value: Mean of ``compare.metric`` on validation over the trainings; ``None`` for models listed below the table.
         low: Lower limit of the interval; with five or more seeds it includes the variance of new seeds.
         high: Upper limit of the interval.
         gap: Difference from the first row.

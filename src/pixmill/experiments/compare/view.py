@@ -21,8 +21,7 @@ from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.slices import changed_slices
 from pixmill.metrics.significance import Difference
 from pixmill.pages import shorten
-from pixmill.pages.page import make_environment
-from pixmill.pages.text import render_text
+from pixmill.pages.page import make_environment, render_text
 from pixmill.validate.reasons import word
 
 if TYPE_CHECKING:

@@ -18,6 +18,9 @@ from pixmill.experiments.sweep.space import current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.pages import render_page
 from pixmill.pages.page import render_sentence, render_text
+from pixmill.tracking.delivery import RunData
+from pixmill.tracking.run_recorder import MAX_VALUE_CHARACTERS
+from pixmill.tracking.stage_runs import sweep_run
 
 _MAX_ROWS = 10
 """Trials in the terminal's table."""

@@ -215,8 +215,8 @@ def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
     found = find_images(root / "data")
     if not found.lies_in(root / "data"):
         raise DataError(
-            "data/ has images, but not all in data/<class>/ or data/{train,val,test}/<class>/",
-            next="move the folder elsewhere, then: pixmill new . --from FOLDER",
+            "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
+            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
         )
     return found
 

@@ -63,7 +63,7 @@ class Counts:
             setattr(self, name, getattr(self, name) + value)
 
     def metrics(self) -> dict[str, Any]:
-        """Return the counts as in ``plots/scrape/full.json``."""
+        """Return the counts in the form of ``plots/scrape/full.json``."""
         return vars(self) | {"refused": dict(self.refused)}
 
 

@@ -174,7 +174,7 @@ class SearchError(ScrapeError):
 def save_evidence(driver: WebDriver, folder: Path) -> Path:
     """Save the current page as ``page.html``, ``address.txt`` and ``page.png``.
 
-    If the browser fails to return one of them, ``missing.txt`` has the error.
+    If the browser cannot return one of them, ``missing.txt`` holds the error, and the rest is missing, too.
 
     Args:
         driver: Driver of the browser.

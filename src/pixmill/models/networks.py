@@ -108,8 +108,8 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
             x = _block(x, block, initializers, f"block_{index}")
         except ValueError as error:
             raise TrainError(
-                f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's input of {x.shape[1]} x {x.shape[2]} "
-                f"(split.image_size: {image_size})",
+                f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's input of {x.shape[1]} x "
+                f"{x.shape[2]} (split.image_size: {image_size})",
                 next="use fewer blocks, less pooling, `padding: same`, or a larger split.image_size in params.yaml, "
                 "then: dvc repro",
             ) from error

@@ -50,4 +50,4 @@ def test_a_lock_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "dvc.lock").write_bytes("stages: {train: {cmd: caf\u00e9}}".encode("latin-1"))
     with pytest.raises(ParamsError, match=r"dvc\.lock is not UTF-8") as refused:
         workspace_stages(tmp_path)
-    assert refused.value.next == "git diff dvc.lock"
+    assert refused.value.next == "git diff dvc.lock, resolve the conflict, then: dvc repro"

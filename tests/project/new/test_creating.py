@@ -219,7 +219,7 @@ def test_invalid_options_write_nothing(
     [
         ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "belongs to another pipeline"),
         ("params.yaml", "lr: 0.1\n", "params.yaml is not valid:\nclasses: expected"),
-        ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "data/ has images, but not all in data/<class>/"),
+        ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "some images in data/ are in neither data/<class>/"),
     ],
 )
 def test_unsuitable_folder_is_unchanged(path: str, text: str, message: str, new: New, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Count words that make prose hard to read, per 10,000 lines of folders or installed packages."""
+"""Count words that make prose hard to read, per 10,000 lines of files, folders or installed packages."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ def count_words(text: str) -> dict[str, int]:
 
 
 def find_folder(name: str) -> Path:
-    """Return a folder of the repository, or that of an installed package."""
+    """Return a file or folder of the repository, or the folder of an installed package."""
     path = Path(name)
     if path.exists():
         return path
@@ -32,7 +32,9 @@ def find_folder(name: str) -> Path:
 def main() -> None:
     """Print the counts of each folder."""
     for name in sys.argv[1:] or ("src", "docs", "tests", "optuna"):
-        paths = [path for path in find_folder(name).rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
+        folder = find_folder(name)
+        found = [folder] if folder.is_file() else folder.rglob("*")
+        paths = [path for path in found if path.suffix in _SUFFIXES and path.is_file()]
         texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths]
         lines = sum(text.count("\n") for text in texts)
         counts = count_words("\n".join(texts))

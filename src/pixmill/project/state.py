@@ -213,7 +213,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
 
     Args:
         root: Project folder.
-        stages: Whether to read the states of the stages, which hashes changed files.
+        stages: Whether to read the states of the stages, which hashes changed files, and findings in their outputs.
         whole: Whether to measure the disk and query MLflow, which may take seconds.
     """
     faults: dict[str, str] = {}
@@ -253,9 +253,9 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         has_store=has_store,
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
-        doubtful_labels=part("labels", lambda: count_label_issues(root), 0),
-        undecodable=tuple(part("images", lambda: find_undecodable(root), [])),
-        growth=part("learning curve", lambda: read_growth(root), None),
+        doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
+        undecodable=tuple(part("images", lambda: find_undecodable(root), [])) if stages else (),
+        growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
         disk=part("disk", lambda: measure(root), {}) if whole else {},
         faults=faults,
         fixes=fixes,

@@ -19,7 +19,7 @@ from pixmill.core.params.document import rename_params
 from pixmill.core.params.reference import has_key, plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
-from pixmill.project.new.template import SCHEMA, managed_files, project_names, render
+from pixmill.project.new.template import SCHEMA, before_project, managed_files, project_names, render
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -116,6 +116,9 @@ def plan_upgrade(root: Path) -> Upgrade:
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, supply.origin, extras, lines)
+    command = f"pip install {before_project(supply.origin, extras)}-e ."
+    if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
+        lines.append(f"README.md: the command that installs the project is now: {command}")
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old

@@ -9,7 +9,8 @@ import pytest
 
 from pixmill.core.errors import ManifestError
 from pixmill.models.classifier import Classifier, Prediction
-from pixmill.models.inference import Located, PredictionPass, answers_schema, meaning, predict_images
+from pixmill.models.inference import Located, PredictionPass, answers_schema, predict_images
+from pixmill.models.prediction_reasons import meaning
 from tests.images.samples import encoded, shapes
 
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(20)]

@@ -311,6 +311,8 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
 
     rows = np.unique(np.linspace(0, len(training) - 1, min(len(training), _MAX_IMAGES)).astype(np.int64))
     targets = training.targets[rows].astype(np.int64)
+    if len(np.unique(targets)) == 1:
+        return np.full(len(tested), targets[0])
     with threadpool_limits(1), warnings.catch_warnings():
         # Full convergence is not needed.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -103,6 +103,7 @@ def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
         part: The packed split.
     """
     places = pd.Index(part.rows["id"]).get_indexer(pd.Index(rows["id"]))
+    assert (places >= 0).all(), "an image that is not in the split"
     names = [field.name for field in fields(PredictedImage) if field.name != "pixels"]
     pixels = (np.asarray(part.pixels[place]) for place in places)
     return [PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
@@ -69,7 +70,16 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
         pairs: Verified near-duplicates, the columns of :data:`pixmill.core.manifest.PAIRS`.
         params: The section ``split``.
         classes: The classes in the order of ``params.yaml``.
+
+    Raises:
+        ManifestError: A kept image has another label, because ``classes`` changed after validate.
     """
+    kept = manifest.loc[manifest["verdict"] == "keep", "label"]
+    if unknown := sorted(set(kept) - set(classes)):
+        raise ManifestError(
+            f"validate kept images labelled {', '.join(unknown)}, not among the classes of params.yaml",
+            next="dvc repro -f validate",
+        )
     assigned = assign(manifest, pairs, params)
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)

@@ -170,8 +170,8 @@ def rename_params(text: str) -> str:
     'compare: {min: {covered_accuracy: 0.9}}'
     """
     text = re.sub(r"\banswered_accuracy\b", "covered_accuracy", text)
-    indent = " ?" if text.startswith("{") else ""
-    return re.sub(rf"(?m)^({indent}([\"']?))review(?=\2\s*:)", r"\1compare", text)
+    start = "\\{? *" if text.startswith("{") else ""
+    return re.sub(rf"(?m)^({start}([\"']?))review(?=\2\s*:)", r"\1compare", text)
 
 
 def load_params(root: Path) -> Params:

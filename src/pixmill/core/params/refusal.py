@@ -29,7 +29,7 @@ _PATTERNS = {
 }
 
 REMOVED: dict[str, str] = {
-    "review": "renamed: rename this key to compare, or run pixmill upgrade",
+    "review": "renamed to compare: rename this key",
     "scrape.urls.format": "removed: the form of a list follows from its first line",
     "scrape.wikimedia": "removed: wikimedia searches Wikimedia Commons; list the files of another wiki (source urls)",
     "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",

@@ -85,7 +85,8 @@ def plan_upgrade(root: Path) -> Upgrade:
     lines: list[str] = []
     params = rename_params(_text(root / "params.yaml") or "")
     for file in (root / "params.yaml", *sorted(root.glob("recipes/*.yaml"))):
-        if (before := _text(file)) is not None and (renamed := rename_params(before)) != before:
+        before = file.read_bytes().decode("utf-8", "ignore") if file.is_file() else ""
+        if (renamed := rename_params(before)) != before and before.encode() == file.read_bytes():
             name = file.relative_to(root).as_posix()
             texts[name] = renamed
             lines.append(f"Change: renamed keys in {name}: review to compare, answered_accuracy to covered_accuracy")

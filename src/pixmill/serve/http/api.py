@@ -20,7 +20,8 @@ from pixmill.core.errors import PixmillError
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
-from pixmill.models.inference import Answer, meaning
+from pixmill.models.inference import Answer
+from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples

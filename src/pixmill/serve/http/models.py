@@ -209,6 +209,7 @@ class Models:
         old = self.current
         assert old is not None
         if model.digest == old.model.digest:
+            _LOG.info("serving %s, the same model as %s", _full_name(model), _full_name(old.model))
             old.model, self.refused = model, None
             return
         loaded = await asyncio.to_thread(LoadedModel, model, self._workers)

@@ -114,7 +114,7 @@ def _title(model: Model) -> str:
 
 
 def _meaning(reason: str) -> str:
-    from pixmill.models.inference import meaning
+    from pixmill.models.prediction_reasons import meaning
 
     words = meaning(reason)
     return f"{words[:1].lower()}{words[1:]}" if words[1:2] == words[1:2].lower() else words

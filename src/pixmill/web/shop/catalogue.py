@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -103,9 +103,9 @@ class Catalogue:
 
     def __init__(self, data: Path) -> None:
         self.classes: dict[str, tuple[ProductCard, ...]] = {}
-        for folder in filter(Path.is_dir, _visible(data, data) if data.is_dir() else ()):
+        for folder in _within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
             label = to_text(folder.name)
-            files = filter(Path.is_file, _visible(folder, data))
+            files = _within(data, filter(Path.is_file, _visible(folder)))
             cards = [card for path in files for card in _cards(label, path)]
             self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
         if not self.classes:
@@ -131,13 +131,17 @@ class Catalogue:
         return tuple(islice(fine, count))
 
 
-def _visible(folder: Path, data: Path) -> Iterator[Path]:
-    """Yield the entries of a folder that are not hidden, sorted."""
-    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        if path.is_symlink() and path.exists() and target_within(path, data) is None:
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _within(data: Path, paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield class folders or images; links to other places are refused."""
+    for path in paths:
+        if path.is_symlink() and target_within(path, data) is None:
             raise DataError(
                 f"{path} is a link out of {data.name}/, which the shop does not follow",
-                next="put the image itself in its place, or list the link as dropped: scrape.source: folder",
+                next="put the files themselves in its place, or list the link as dropped: scrape.source: folder",
             )
         yield path
 

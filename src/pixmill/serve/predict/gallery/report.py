@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.models.inference import meaning
+from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import histogram_svg, render_page
 from pixmill.pages.thumbnails import Thumbnail, each_thumbnail, take_until_full
 from pixmill.serve.predict.gallery.sample import Guess, PredictedClass, Sample

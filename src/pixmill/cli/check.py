@@ -15,13 +15,21 @@ def run(_: argparse.Namespace) -> None:
     """Print classes, sources and problems; exit 1 if a run would stop."""
     from pixmill.core.params import load_params
     from pixmill.core.provenance.lock import check_code, installed_lock, other_libraries, read_lock
+    from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
     from pixmill.images.compute.cluster import cluster_address
     from pixmill.pages import shorten
     from pixmill.project.doctor import check_path
+    from pixmill.project.next_steps import next_steps
     from pixmill.project.recipes.preflight import find_issues
     from pixmill.project.state import read_project_state
 
     root = project_root()
+    state = read_project_state(root, stages=False, whole=False)
+    if state.repository.conflicts:
+        step = next_steps(state)[0]
+        raise DataError(step.sentence, next=step.command)
+    if not has_drivers(root):
+        announce(f"note: {NO_DRIVERS}\nNext: {FIX}")
     if (lock := read_lock(root)) is not None:
         installed = installed_lock()
         check_code(lock, installed)
@@ -40,7 +48,6 @@ def run(_: argparse.Namespace) -> None:
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"
     )
-    state = read_project_state(root, stages=False, whole=False)
     if "data" in state.faults:
         raise DataError(state.faults["data"], next=state.fixes.get("data"))
     for part, fault in state.faults.items():

@@ -47,11 +47,8 @@ MAX_NAMED = 3
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
 
-_TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
-"""Files that the next run rewrites, so either side of a merge is fine."""
-
-_OTHER_SIDE = {"merge": "MERGE_HEAD", "rebase": "HEAD"}
-"""The commit of the other side, whose images are not in ``data/``, by operation."""
+_MERGED = ("data.dvc", "dvc.lock", "metrics/", "plots/")
+"""Images, and results, which the next run writes again: Pixmill merges them."""
 
 _PREFIXES = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
 """Path prefixes that belong into a commit of results, tracked or not."""
@@ -94,32 +91,20 @@ def next_steps(state: ProjectState) -> list[NextStep]:
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
-    edited = [path for path in files if not path.startswith(_TAKE_ONE_SIDE)]
-    marked = [path for path in edited if path in state.repository.marked]
-    is_are = "is" if len(marked or files) == 1 else "are"
+    merged = [path for path in files if path.startswith(_MERGED)]
+    marked = [path for path in files if path in state.repository.marked]
     if "pixmill.lock" in files:
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
         yield NextStep("conflict", "pixmill.lock, which names the code of the project, is in conflict.", command)
-    elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
-        yield NextStep(
-            "conflict",
-            "data.dvc is in conflict: both sides changed the images. This command puts those of the other side into "
-            ".pixmill/theirs/; copy the ones to keep into data/.",
-            "git checkout --ours data.dvc && "
-            'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
-            f"--rev {commit} -o .pixmill/theirs",
-        )
+    elif merged:
+        sentence = f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both sides, and our results."
+        yield NextStep("conflict", sentence, "pixmill doctor --fix")
     elif marked:
-        sentence = f"{_names(marked)} {is_are} in conflict. Keep the right lines and remove the marks."
+        sentence = f"{_names(marked)} {_are(marked)} in conflict. Keep the right lines and remove the marks."
         yield NextStep("conflict", sentence, f"git diff {_files(marked)}")
-    elif edited:
-        record = "dvc add data && " * ("data.dvc" in edited)
-        sentence = f"No conflict marks are left in {_names(edited)}. If the content is right, mark it as resolved."
-        yield NextStep("conflict", sentence, f"{record}git add {_files(edited)}")
     elif files:
-        sentence = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
-        command = f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}"
-        yield NextStep("conflict", sentence, command)
+        sentence = f"No conflict marks are left in {_names(files)}. If the content is right, mark it as resolved."
+        yield NextStep("conflict", sentence, f"git add {_files(files)}")
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
@@ -310,6 +295,10 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
     elif is_committed and state.has_store and not state.is_promoted:
         now = f"Version {state.champion.number} is in production" if state.champion else "No model is in production"
         yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
+
+
+def _are(paths: Sequence[str]) -> str:
+    return "is" if len(paths) == 1 else "are"
 
 
 def _names(paths: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -280,6 +280,8 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     operations = [name for file, name in _OPERATIONS.items() if Path(git_dir.removesuffix("\n"), file).exists()]
     remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
+    # During a merge, the other side may have deleted the missing images.
+    uncommitted = Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes)
     divergence = git(root, "rev-list", "--count", "--left-right", "@{upstream}...HEAD")
     return Repository(
         has_git=True,
@@ -295,7 +297,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         has_storage=_has_storage(root),
         unpushed=int(unpushed or 0),
         behind=int((divergence or "0").split()[0]),
-        uncommitted=Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes),
+        uncommitted=replace(uncommitted, missing="") if operations else uncommitted,
     )
 
 

@@ -12,6 +12,7 @@ from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params import load_params
 from pixmill.core.provenance.lock import installed_lock, read_lock
+from pixmill.core.repository.merging import has_drivers
 from pixmill.images.png import write_png
 from tests.command import run_pixmill
 from tests.disk import limit_file_size
@@ -86,6 +87,9 @@ def test_project_with_own_images(
     assert lock is not None
     assert lock.digests == installed_lock().digests
     assert lock.origin == Origin(f"./{WHEEL}")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "Start")
+    assert has_drivers(root)
 
     # Repeating the command restores missing files and changes nothing else.
     before = contents(root)
@@ -129,6 +133,8 @@ def test_existing_repository_gets_missing_files(
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)
     assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
+    (root / ".gitattributes").write_text("* -text\n")
+    assert "  data.dvc merge=pixmill-images\n  dvc.lock merge=pixmill-results\n" in new(".")
 
 
 @pytest.mark.usefixtures("dvc_here")

@@ -11,11 +11,13 @@ from pixmill import __version__
 from pixmill.core.errors import PixmillError
 from pixmill.core.install.origin import Origin
 from pixmill.core.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
+from pixmill.core.repository.merging import has_drivers
 from pixmill.project.new import upgrading
 from pixmill.project.new.supply import INDEX_NOTE, Supply
 from pixmill.project.new.template import SCHEMA, managed_files, render
 from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
 from tests.command import run_pixmill
+from tests.version_control import commit, start_repository
 
 CHANGELOG = """# Changelog
 
@@ -79,10 +81,13 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
 
 
 def files_of(root: Path) -> dict[str, str]:
-    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+    paths = [path for path in root.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return {str(path.relative_to(root)): path.read_text() for path in paths}
 
 
 def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "data.dvc").touch()
+    commit(start_repository(project))
     before = files_of(project)
     assert run_pixmill("upgrade", "--check") == 1
     assert files_of(project) == before
@@ -115,6 +120,7 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     lock = read_lock(project)
     assert lock is not None
     assert (lock.version, lock.digests) == (installed.version, installed.digests)
+    assert has_drivers(project)
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"

@@ -14,6 +14,7 @@ import pytest
 
 from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.dvc import RunningDvc
+from pixmill.core.repository.merging import add_attributes, add_drivers
 from pixmill.core.repository.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
@@ -104,7 +105,8 @@ SITUATIONS = {
     "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
     "DVC reads": made(commands=(RunningDvc(1, "dvc push", (), ("data",)),)),
     "conflict in results": in_conflict("dvc.lock"),
-    "conflict in params": in_conflict("params.yaml", "dvc.lock", marked=("params.yaml",)),
+    "conflict in params": in_conflict("params.yaml", marked=("params.yaml",)),
+    "conflict in params and results": in_conflict("params.yaml", "dvc.lock", marked=("params.yaml", "dvc.lock")),
     "conflict, resolved": in_conflict("params.yaml"),
     "conflict in pixmill.lock": in_conflict("pixmill.lock"),
     "conflict in images": in_conflict("data.dvc", marked=("data.dvc",)),
@@ -254,6 +256,13 @@ def conflict_in_images(root: Path) -> None:
         git(root, "merge", "-q", "other")
 
 
+def merged_images(root: Path) -> None:
+    add_drivers(root)
+    add_attributes(root)
+    commit(root)
+    conflict_in_images(root)
+
+
 def decision(root: Path) -> None:
     with (root / "review.csv").open("a") as file:
         file.write(f"{'0123456789abcdef' * 4},drop,,,\n")
@@ -274,7 +283,8 @@ def decision_lost(root: Path) -> None:
     [
         (pulled_images, ["fetch", "done"]),
         (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
-        (conflict_in_images, ["conflict", "conflict", "run", "compare", "commit", "done"]),
+        (conflict_in_images, ["conflict", "fetch", "run", "compare", "commit", "done"]),
+        (merged_images, ["fetch", "run", "compare", "commit", "done"]),
         (decision_lost, ["vanished", "done"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

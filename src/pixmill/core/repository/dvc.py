@@ -160,9 +160,9 @@ def is_cached(cache: Path, md5: str) -> bool:
         md5: Hash from ``dvc.lock`` or ``data.dvc``.
     """
     if not md5.endswith(".dir"):
-        return _file(cache, md5).is_file()
+        return object_file(cache, md5).is_file()
     listing = read_listing(cache, md5)
-    return listing is not None and all(_file(cache, each).is_file() for each in listing.values())
+    return listing is not None and all(object_file(cache, each).is_file() for each in listing.values())
 
 
 def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
@@ -173,7 +173,7 @@ def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
         md5: Hash of the folder, which ends in ``.dir``.
     """
     try:
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(_file(cache, md5).read_bytes())}
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(object_file(cache, md5).read_bytes())}
     except FileNotFoundError:
         return None
 
@@ -199,7 +199,13 @@ def read_record(root: Path, text: str | None = None) -> Mapping[str, Any] | None
         raise DataError(f"{path} is not a valid .dvc file: {error!r}", next=advice) from error
 
 
-def _file(cache: Path, md5: str) -> Path:
+def object_file(cache: Path, md5: str) -> Path:
+    """Return where DVC's cache has a file, or the listing of a folder.
+
+    Args:
+        cache: Folder from :func:`cache_folder`.
+        md5: Hash from ``dvc.lock`` or ``data.dvc``.
+    """
     return cache / md5[:2] / md5[2:]
 
 
@@ -214,8 +220,12 @@ def folder_md5(folder: Path) -> str:
 
 def listing_md5(files: Mapping[str, str]) -> str:
     """Return DVC's hash of a folder, given the MD5 of each file by relative path."""
-    entries = [{"md5": files[name], "relpath": name} for name in sorted(files)]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return hashlib.md5(listing_text(files).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def listing_text(files: Mapping[str, str]) -> str:
+    """Return DVC's listing of a folder, given the MD5 of each file by relative path."""
+    return json.dumps([{"md5": files[name], "relpath": name} for name in sorted(files)], sort_keys=True)
 
 
 def is_data(path: Path) -> bool:

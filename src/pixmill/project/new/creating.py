@@ -16,6 +16,7 @@ from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc
 from pixmill.core.repository.git import git, require_git
+from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
@@ -131,6 +132,7 @@ def _init_repository(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {shlex.quote(str(root))}")
+    add_drivers(root)
 
 
 def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
@@ -314,7 +316,7 @@ def _describe_files(
         yield f"Kept as they were: {', '.join(path for path in kept if now[path] == kept[path])}"
     else:
         yield "No file was missing."
-    for path in (".gitignore", ".dvcignore"):
+    for path in (".gitignore", ".dvcignore", ".gitattributes"):
         # DVC may have added /data.
         present = set(now.get(path, files[path]).splitlines())
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:

@@ -18,6 +18,7 @@ from pixmill.core.params import flat, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import rename_params
 from pixmill.core.params.reference import has_key, plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
+from pixmill.core.repository.merging import add_drivers
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
 from pixmill.project.new.template import SCHEMA, before_project, managed_files, project_names, render
 
@@ -138,6 +139,7 @@ def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
         write_text(root / path, text)
     for path in upgrade.removed:
         (root / path).unlink()
+    add_drivers(root)
     write_lock(root, upgrade.lock)
 
 

@@ -1,0 +1,188 @@
+"""Merge branches: Git runs this module to merge ``data.dvc``, and takes one side of results.
+
+``.gitattributes`` gives these files a driver by name. Its command is in the configuration of each clone, because a file
+in Git could run code of a branch that nobody has read.
+"""
+
+import contextlib
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.writing import write_bytes, write_text
+from pixmill.core.process.progress import announce
+from pixmill.core.repository.dvc import listing_md5, listing_text, object_file, read_listing, read_record
+from pixmill.core.repository.git import git
+
+_ATTRIBUTES = {
+    "data.dvc": "merge=pixmill-images",
+    "dvc.lock": "merge=pixmill-results",
+    "metrics/**": "merge=pixmill-results",
+    "plots/**": "merge=pixmill-results",
+}
+"""The lines of ``.gitattributes``; the next run writes results again, so either side is fine."""
+
+NO_DRIVERS, FIX = "this clone cannot merge images and results of two branches", "pixmill doctor --fix"
+"""The message when a clone lacks the drivers, and the command that adds them."""
+
+_IMAGES, _RESULTS = "merge.pixmill-images.driver", "merge.pixmill-results.driver"
+
+
+def has_drivers(root: Path) -> bool:
+    """Return whether Git merges images and results here, or there is no Git repository.
+
+    Args:
+        root: Project folder.
+    """
+    if git(root, "rev-parse", "HEAD:./data.dvc") is None:
+        return True  # nothing to merge
+    words = shlex.split(git(root, "config", _IMAGES) or "")
+    return bool(words) and shutil.which(words[0]) is not None and not _missing_attributes(root)
+
+
+def add_drivers(root: Path) -> None:
+    """Add the drivers to the configuration of this clone.
+
+    Args:
+        root: Project folder.
+    """
+    # -P: a branch must not bring modules. Without Pixmill, there are conflict marks instead of one side's images.
+    merge = f"{shlex.quote(sys.executable)} -P -m {__name__} %O %A %B %P"
+    git(root, "config", _IMAGES, f"{merge} || git merge-file -L ours -L base -L theirs %A %O %B")
+    git(root, "config", _RESULTS, "true")
+
+
+def add_attributes(root: Path) -> None:
+    """Add missing lines to ``.gitattributes``, and the file to Git's index.
+
+    Args:
+        root: Project folder.
+    """
+    if missing := _missing_attributes(root):
+        path = root / ".gitattributes"
+        before = path.read_text("utf-8").rstrip("\n") if path.exists() else ""
+        write_text(path, "\n".join([*([before] if before else []), *missing, ""]))
+        git(root, "add", "--", path.name)  # `git rebase --continue` refuses other changes
+
+
+def _missing_attributes(root: Path) -> list[str]:
+    files = {name: name.replace("**", "x") for name in _ATTRIBUTES}
+    found = (git(root, "check-attr", "merge", "--", *files.values()) or "").splitlines()
+    return [
+        f"{name} {_ATTRIBUTES[name]}"
+        for name, file in files.items()
+        if f"{file}: {_ATTRIBUTES[name].replace('=', ': ')}" not in found
+    ]
+
+
+def merge_again(root: Path, files: Sequence[str]) -> list[str]:
+    """Merge files in conflict as the drivers do, and mark them as resolved.
+
+    Args:
+        root: Project folder.
+        files: Files with conflict marks or in conflict by Git's index; others than images and results are ignored.
+
+    Returns:
+        The files that were merged.
+
+    Raises:
+        DataError: Images of one side are missing, or Git does not have both sides of a file.
+    """
+    merged = [path for path in files if any(path.startswith(name.rstrip("*")) for name in _ATTRIBUTES)]
+    for path in merged:
+        # Marks may have been added to the index.
+        git(root, "checkout", "--merge", "--", path)
+        sides = base, ours, theirs = [git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3)]
+        if not any(sides) or (path == "data.dvc" and None in (ours, theirs)):
+            why = f"{path} is in conflict, but Git does not have both sides of it"
+            raise DataError(why, next=f"git checkout COMMIT {path}, of: git log --all -- {path}")
+        if path == "data.dvc":
+            write_text(root / path, merge_records(root, base or "", str(ours), str(theirs)))
+            git(root, "add", "--", path)
+        elif git(root, "checkout", "HEAD", "--", path) is None:
+            git(root, "rm", "-q", "-f", "--", path)  # deleted on our side
+    return merged
+
+
+def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
+    """Return ``data.dvc`` with the images of both sides; DVC's cache gets the list of them.
+
+    An image that one side moved or deleted is moved or deleted, unless the other side changed its content. If both
+    sides have different images of one name, the name of the other side's gets its hash.
+
+    Args:
+        root: Project folder.
+        base: ``data.dvc`` of the common ancestor; empty if there is none.
+        ours: That of our side.
+        theirs: That of the other side.
+
+    Raises:
+        DataError: A file is not valid, or neither DVC's cache nor its remote has the list of its images.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        our, their = _listing(repo, ours), _listing(repo, theirs)
+        try:
+            was = _listing(repo, base)
+        except DataError:
+            announce("note: the list of earlier images is lost, so images that one side deleted or moved are back")
+            was = dict(our.items() & their.items())
+        cache = Path(repo.cache.local.path)
+    merged = dict(our)
+    for name in sorted({*was, *their}):
+        old, here, there = was.get(name), our.get(name), their.get(name)
+        if there in (old, here) or (there is None and here != old):
+            continue  # only our side changed it, or both did the same
+        path = PurePosixPath(name)
+        twin = f"{path.with_suffix('')}-{(there or '')[:8]}{path.suffix}"
+        if there is None:
+            del merged[name]
+        elif here in (old, None):
+            merged[name] = there
+        else:
+            announce(f"note: both sides have a data/{name}; that of the other side is now data/{twin}")
+            merged[twin] = there
+    md5 = listing_md5(merged)
+    if not object_file(cache, md5).exists():
+        write_bytes(object_file(cache, md5), listing_text(merged).encode())
+    files = [object_file(cache, each) for each in merged.values()]
+    size = sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else None
+    text = re.sub(r"md5: \w+\.dir", f"md5: {md5}", ours)
+    text = re.sub(r"nfiles: \d+", f"nfiles: {len(merged)}", text)
+    # As in DVC, the size is left out if not all images are in the cache.
+    return re.sub(r" *size: \d+\n", "" if size is None else f"  size: {size}\n", text)
+
+
+def _listing(repo: Any, text: str) -> Mapping[str, str]:
+    """Return the MD5 of each image of a ``data.dvc``; the remote is asked if the cache lacks it."""
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    if not text:
+        return {}
+    root, cache = Path(repo.root_dir), Path(repo.cache.local.path)
+    md5 = (read_record(root, text) or {})["md5"]
+    if (listing := read_listing(cache, md5)) is None:
+        with contextlib.suppress(Exception):  # no remote, or it does not answer or lacks the list
+            repo.cloud.pull([HashInfo("md5", md5)])
+        listing = read_listing(cache, md5)
+    if listing is None:
+        raise DataError(
+            f"data.dvc cannot be merged: neither DVC's cache nor its remote has the list of images {md5}",
+            next=f"`dvc push` where they were added, then here: {FIX}",
+        )
+    return listing
+
+
+if __name__ == "__main__":
+    *files, name = map(Path, sys.argv[1:])
+    try:
+        text = merge_records(name.absolute().parent, *(file.read_text("utf-8") for file in files))
+        files[1].write_text(text, "utf-8")
+    except PixmillError as error:
+        sys.exit(f"pixmill: {error}")

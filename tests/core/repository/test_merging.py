@@ -1,0 +1,253 @@
+"""Git merges branches that changed images and results, and nothing is lost."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.repository.merging import (
+    FIX,
+    add_attributes,
+    add_drivers,
+    has_drivers,
+    merge_again,
+    merge_records,
+)
+from pixmill.project.doctor import run_check
+from tests.command import run_pixmill
+from tests.version_control import commit, dvc, git, start_repository
+
+BASE = {"a/1.jpg": "1", "a/2.jpg": "2", "b/3.jpg": "3"}
+
+OURS = {"b/2.jpg": "2", "a/1.jpg": "1", "b/3.jpg": "3", "a/4.jpg": "4"}
+"""One image was relabelled, one added."""
+
+THEIRS = {"a/1.jpg": "1", "a/2.jpg": "2", "b/5.jpg": "5"}
+"""One image was deleted, one added."""
+
+BOTH = {"a/1.jpg": "1", "a/4.jpg": "4", "b/2.jpg": "2", "b/5.jpg": "5"}
+
+RESULTS = ("dvc.lock", "metrics/train.json", "plots/train/full.json")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return start_repository(tmp_path_factory.mktemp("merging") / "my project", with_dvc=True)
+
+
+def record(root: Path, images: dict[str, str]) -> str:
+    """Put images into ``data/`` and DVC's cache, and return ``data.dvc``."""
+    shutil.rmtree(root / "data", ignore_errors=True)
+    for name, content in images.items():
+        (root / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "data" / name).write_text(content)
+    dvc(root, "add", "data")
+    return (root / "data.dvc").read_text()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "both"),
+    [
+        (OURS, THEIRS, BOTH),
+        ({"a/1.jpg": "1"}, {"a/1.jpg": "1", "b/2.jpg": "2"}, {"a/1.jpg": "1", "b/2.jpg": "2"}),
+        ({**BASE, "a/1.jpg": "new"}, {**THEIRS, "a/1.jpg": "new"}, {**THEIRS, "a/1.jpg": "new"}),
+        ({**BASE, "b/3.jpg": "cropped"}, THEIRS, {**THEIRS, "b/3.jpg": "cropped"}),
+        (THEIRS, {**BASE, "b/3.jpg": "cropped"}, {**THEIRS, "b/3.jpg": "cropped"}),
+        ({**BASE, "a/4.jpg": "4"}, {**BASE, "a/4.jpg": "5"}, {**BASE, "a/4.jpg": "4", "a/4-e4da3b7f.jpg": "5"}),
+    ],
+    ids=["add-relabel-delete", "both-delete-and-relabel", "both-change", "change-delete", "delete-change", "same-name"],
+)
+def test_record_is_that_of_both_sides_images(
+    empty: Path, ours: dict[str, str], theirs: dict[str, str], both: dict[str, str]
+) -> None:
+    merged = merge_records(empty, *(record(empty, images) for images in (BASE, ours, theirs)))
+    assert merged == record(empty, both)
+
+
+def test_record_without_common_ancestor(empty: Path) -> None:
+    assert merge_records(empty, "", record(empty, OURS), record(empty, BASE)) == record(empty, OURS | BASE)
+
+
+def test_record_without_the_list_of_the_common_ancestor(empty: Path) -> None:
+    lost = f"outs:\n- md5: {'0' * 32}.dir\n  path: data\n"
+    assert merge_records(empty, lost, record(empty, OURS), record(empty, THEIRS)) == record(empty, OURS | THEIRS)
+
+
+def test_lists_are_fetched_from_the_remote(tmp_path: Path) -> None:
+    root = start_repository(tmp_path / "mine", with_dvc=True)
+    dvc(root, "remote", "add", "-d", "team", str(tmp_path / "team"))
+    sides = [record(root, images) for images in (BASE, OURS, THEIRS)]
+    cache = root / ".dvc/cache/files/md5"
+    with pytest.MonkeyPatch.context() as patch:
+        shutil.copytree(cache, tmp_path / "team/files/md5")
+        shutil.rmtree(cache)
+        patch.chdir(root)
+        merged = merge_records(root, *sides)
+    # The images are not fetched, so the size is unknown.
+    assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".dir"}
+    assert [line for line in record(root, BOTH).splitlines() if "size" not in line] == merged.splitlines()
+    shutil.rmtree(tmp_path / "team")
+    shutil.rmtree(cache)
+    with pytest.raises(DataError, match="neither DVC's cache nor its remote") as refused:
+        merge_records(root, *sides)
+    assert refused.value.next == "`dvc push` where they were added, then here: pixmill doctor --fix"
+
+
+@pytest.fixture(scope="module")
+def branches(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose branches ``main`` and ``other`` both changed images, results and a param."""
+    root = tmp_path_factory.mktemp("branches") / "my project"
+    shutil.copytree(empty, root, symlinks=True)
+    add_attributes(root)
+
+    def write(images: dict[str, str], param: str) -> None:
+        record(root, images)
+        for name in (*RESULTS, "params.yaml"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(f"a: {param}\n")
+        commit(root)
+
+    write(BASE, "1")
+    for branch, images in (("other", THEIRS), ("main", OURS)):
+        git(root, "checkout", "-q", "-B", branch, "other~1" if branch == "main" else "main")
+        write(images, branch)
+    return root
+
+
+@pytest.fixture
+def project(branches: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(branches, tmp_path / "my project", symlinks=True))
+
+
+def unmerged(root: Path) -> set[str]:
+    return set(git(root, "diff", "--name-only", "--diff-filter=U").splitlines())
+
+
+def attempt(root: Path, *words: str) -> None:
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(root, *words)
+
+
+@pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
+def test_only_params_are_left_to_the_user(project: Path, operation: str, empty: Path) -> None:
+    assert not has_drivers(project)
+    add_drivers(project)
+    assert has_drivers(project)
+    attempt(project, operation, "other")
+    assert unmerged(project) == {"params.yaml"}
+    assert (project / "data.dvc").read_text() == record(empty, BOTH)
+    ours = "other" if operation == "rebase" else "main"
+    assert {(project / name).read_text() for name in RESULTS} == {f"a: {ours}\n"}
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [("main", "merge other"), ("main", "rebase other"), ("main", "cherry-pick other"), ("start", "merge main other")],
+)
+def test_conflict_without_drivers(project: Path, branch: str, words: str, empty: Path) -> None:
+    git(project, "branch", "start", "main~1")
+    git(project, "checkout", "-q", branch)
+    attempt(project, *words.split())
+    files = unmerged(project)
+    assert files == {"data.dvc", *RESULTS, "params.yaml"}
+    assert set(merge_again(project, sorted(files))) == {"data.dvc", *RESULTS}
+    assert unmerged(project) == {"params.yaml"}
+    assert (project / "data.dvc").read_text() == record(empty, BOTH)
+    assert not [name for name in RESULTS if "<<<" in (project / name).read_text()]
+
+
+def test_one_command_sets_up_a_clone_and_merges_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    for name in ("dvc.yaml", ".gitattributes"):
+        (project / name).write_text("stages: {}\n" if name == "dvc.yaml" else "* -text\n")
+    commit(project)
+    assert [(found.name, found.next) for found in run_check("Git", project)[1:]] == [("merging", FIX)]
+    run_pixmill("check")
+    assert f"Next: {FIX}\n" in capsys.readouterr().err
+    attempt(project, "merge", "other")
+    assert run_pixmill("check") == 1
+    assert capsys.readouterr().err.endswith(f"\nNext: {FIX}\n")
+    assert [found.next for found in run_check("data", project)] == [FIX]
+    assert run_pixmill("doctor", "--fix") == 0
+    assert has_drivers(project)
+    assert unmerged(project) == {"params.yaml"}
+    assert (project / ".gitattributes").read_text().startswith("* -text\ndata.dvc merge=pixmill-images\n")
+    capsys.readouterr()
+    assert run_pixmill("check") == 1
+    assert capsys.readouterr().err.endswith("\nNext: git diff params.yaml\n")
+
+
+def deleted_here(root: Path) -> None:
+    git(root, "rm", "-q", RESULTS[2])
+    commit(root)
+
+
+def deleted_there(root: Path) -> None:
+    git(root, "checkout", "-q", "other")
+    deleted_here(root)
+    git(root, "checkout", "-q", "main")
+
+
+@pytest.mark.parametrize("change", [deleted_here, deleted_there])
+def test_result_that_one_side_deleted_is_that_of_our_side(project: Path, change: Callable[[Path], None]) -> None:
+    add_drivers(project)
+    change(project)
+    attempt(project, "merge", "other")
+    # Git calls no driver.
+    assert unmerged(project) == {RESULTS[2], "params.yaml"}
+    assert merge_again(project, [RESULTS[2]]) == [RESULTS[2]]
+    assert unmerged(project) == {"params.yaml"}
+    assert git(project, "diff", "--cached", "HEAD", "--", RESULTS[2]) == ""
+
+
+def test_marks_that_were_added_to_the_index_or_committed(project: Path, empty: Path) -> None:
+    attempt(project, "merge", "other")
+    git(project, "add", ".")
+    merge_again(project, ["data.dvc", "dvc.lock"])
+    assert (project / "data.dvc").read_text() == record(empty, BOTH)
+    assert (project / "dvc.lock").read_text() == "a: main\n"
+    commit(project)
+    for name in ("data.dvc", "dvc.lock"):
+        with pytest.raises(DataError, match="does not have both sides"):
+            merge_again(project, [name])
+
+
+def test_driver_without_pixmill_leaves_marks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(project / "gone/python"))
+    add_drivers(project)
+    assert not has_drivers(project)
+    attempt(project, "merge", "other")
+    # Without marks, one side's images would look like the result.
+    assert "data.dvc" in unmerged(project)
+    assert "\n<<<<<<< ours\n" in (project / "data.dvc").read_text()
+
+
+def test_modules_of_a_branch_do_not_run(project: Path) -> None:
+    add_drivers(project)
+    (project / "yaml.py").write_text("raise SystemExit(1)\n")
+    (project / "pixmill").mkdir()
+    (project / "pixmill/__init__.py").touch()
+    attempt(project, "merge", "other")
+    assert "data.dvc" not in unmerged(project)
+
+
+def test_decisions_of_both_sides_are_kept(project: Path) -> None:
+    (project / ".gitattributes").write_text("review.csv merge=union\n")
+    header = "image,decision,label,by,why\n"
+    git(project, "checkout", "-q", "-b", "first")
+    # The last line has no newline, as some editors write it.
+    (project / "review.csv").write_text(f"{header}11111111,keep,,,")
+    commit(project)
+    git(project, "checkout", "-q", "-b", "second", "first~1")
+    (project / ".gitattributes").write_text("review.csv merge=union\n")
+    (project / "review.csv").write_text(f"{header}22222222,drop,,,")
+    commit(project)
+    git(project, "merge", "-q", "--no-edit", "first")
+    lines = (project / "review.csv").read_text().split()
+    assert sorted(lines) == sorted(["image,decision,label,by,why", "11111111,keep,,,", "22222222,drop,,,"])

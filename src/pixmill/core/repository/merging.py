@@ -161,7 +161,7 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
 
 def _listing(repo: Any, text: str) -> Mapping[str, str]:
     """Return the MD5 of each image of a ``data.dvc``; the remote is asked if the cache lacks it."""
-    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc.output import HashInfo
 
     if not text:
         return {}

@@ -6,6 +6,7 @@ branches keep the images of both sides, also a merge under way.
 
 import argparse
 import sys
+from pathlib import Path
 
 from pixmill.cli.parser import project_root
 
@@ -17,12 +18,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the findings; exit 1 if a run would fail."""
-    from pixmill.project.doctor import examine, fix_merging, render
+    from pixmill.project.doctor import examine, render
 
+    root = project_root()
     if arguments.fix:
-        print(fix_merging(project_root()))
+        _fix(root)
         return
-    findings = examine(project_root())
+    findings = examine(root)
     print(render(findings))
     if any(finding.status == "bad" for finding in findings):
         sys.exit(1)
+
+
+def _fix(root: Path) -> None:
+    """Set up the drivers, and merge files in conflict with them."""
+    from pixmill.core.repository.merging import add_attributes, add_drivers, merge_again
+    from pixmill.core.words import first_of
+    from pixmill.project.state import read_project_state
+
+    add_drivers(root)
+    add_attributes(root)
+    merged = merge_again(root, read_project_state(root, stages=False, whole=False).repository.conflicts)
+    print(f"Git merges images and results here{f'; merged now: {first_of(merged, 3)}' if merged else ''}")

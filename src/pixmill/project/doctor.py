@@ -18,17 +18,13 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.extras import list_requirements
 from pixmill.core.install.origin import install_command
 from pixmill.core.repository.git import git, require_git
-from pixmill.core.repository.merging import FIX, NO_DRIVERS, add_attributes, add_drivers, has_drivers, merge_again
-from pixmill.core.words import join_names
+from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
 from pixmill.images.compute import default_workers
 from pixmill.images.compute.cluster import cluster_address, processors
 
 _GIB = 2**30
 _COMFORTABLE_BYTES, _MIN_BYTES = 5 * _GIB, 300_000_000
 """Free space below which the disk check warns or fails; a run on the bundled images needs the minimum."""
-
-_MAX_NAMED = 3
-"""Number of merged files that are named."""
 
 
 class Status(StrEnum):
@@ -83,24 +79,6 @@ def run_check(name: str, root: Path) -> list[Finding]:
         return [Finding(name, Status.BAD, error.message, next=error.next)]
     except ModuleNotFoundError as error:
         return [Finding(name, Status.BAD, f"{error}", next=install_command("pipeline"))]
-
-
-def fix_merging(root: Path) -> str:
-    """Set up how Git merges images and results, and merge those that are in conflict; return a line on it.
-
-    Args:
-        root: Project folder.
-
-    Raises:
-        DataError: The images of one side are missing.
-    """
-    from pixmill.project.state import read_project_state
-
-    add_drivers(root)
-    add_attributes(root)
-    files = merge_again(root, read_project_state(root, stages=False, whole=False).repository.conflicts)
-    merged = f"; merged {join_names(files, _MAX_NAMED)}" if files else ""
-    return f"Git merges images and results{merged}."
 
 
 def render(findings: Sequence[Finding]) -> str:

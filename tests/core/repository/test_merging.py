@@ -177,7 +177,7 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     assert run_pixmill("doctor", "--fix") == 0
     assert has_drivers(project)
     assert unmerged(project) == {"params.yaml"}
-    assert (project / ".gitattributes").read_text().startswith("* -text\ndata.dvc merge=pixmill-images\n")
+    assert (project / ".gitattributes").read_text().startswith("* -text\n\ndata.dvc merge=pixmill-images\n")
     capsys.readouterr()
     assert run_pixmill("check") == 1
     assert capsys.readouterr().err.endswith("\nNext: git diff params.yaml\n")

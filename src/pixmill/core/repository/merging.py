@@ -19,13 +19,8 @@ from pixmill.core.process.progress import announce
 from pixmill.core.repository.dvc import listing_md5, listing_text, object_file, read_listing, read_record
 from pixmill.core.repository.git import git
 
-_ATTRIBUTES = {
-    "data.dvc": "merge=pixmill-images",
-    "dvc.lock": "merge=pixmill-results",
-    "metrics/**": "merge=pixmill-results",
-    "plots/**": "merge=pixmill-results",
-}
-"""The lines of ``.gitattributes``; the next run writes results again, so either side is fine."""
+_DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(("dvc.lock", "metrics/**", "plots/**"), "pixmill-results")
+"""Driver by pattern, as in ``.gitattributes``; the next run writes results again, so either side is fine."""
 
 NO_DRIVERS, FIX = "this clone cannot merge images and results of two branches", "pixmill doctor --fix"
 """The message when a clone lacks the drivers, and the command that adds them."""
@@ -64,20 +59,14 @@ def add_attributes(root: Path) -> None:
         root: Project folder.
     """
     if missing := _missing_attributes(root):
-        path = root / ".gitattributes"
-        before = path.read_text("utf-8").rstrip("\n") if path.exists() else ""
-        write_text(path, "\n".join([*([before] if before else []), *missing, ""]))
-        git(root, "add", "--", path.name)  # `git rebase --continue` refuses other changes
+        with (root / ".gitattributes").open("a", encoding="utf-8") as file:
+            file.write("\n".join(["", *missing, ""]))
+        git(root, "add", ".gitattributes")  # `git rebase --continue` refuses other changes
 
 
 def _missing_attributes(root: Path) -> list[str]:
-    files = {name: name.replace("**", "x") for name in _ATTRIBUTES}
-    found = (git(root, "check-attr", "merge", "--", *files.values()) or "").splitlines()
-    return [
-        f"{name} {_ATTRIBUTES[name]}"
-        for name, file in files.items()
-        if f"{file}: {_ATTRIBUTES[name].replace('=', ': ')}" not in found
-    ]
+    found = (git(root, "check-attr", "merge", "--", *_DRIVERS) or "").splitlines()
+    return [f"{name} merge={driver}" for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found]
 
 
 def merge_again(root: Path, files: Sequence[str]) -> list[str]:
@@ -93,7 +82,7 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
     Raises:
         DataError: Images of one side are missing, or Git does not have both sides of a file.
     """
-    merged = [path for path in files if any(path.startswith(name.rstrip("*")) for name in _ATTRIBUTES)]
+    merged = [path for path in files if any(path.startswith(name.rstrip("*")) for name in _DRIVERS)]
     for path in merged:
         # Marks may have been added to the index.
         git(root, "checkout", "--merge", "--", path)
@@ -137,15 +126,16 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     merged = dict(our)
     for name in sorted({*was, *their}):
         old, here, there = was.get(name), our.get(name), their.get(name)
-        if there in (old, here) or (there is None and here != old):
+        if there in (old, here):
             continue  # only our side changed it, or both did the same
-        path = PurePosixPath(name)
-        twin = f"{path.with_suffix('')}-{(there or '')[:8]}{path.suffix}"
         if there is None:
-            del merged[name]
+            if here == old:
+                del merged[name]
         elif here in (old, None):
             merged[name] = there
         else:
+            path = PurePosixPath(name)
+            twin = f"{path.with_suffix('')}-{there[:8]}{path.suffix}"
             announce(f"note: both sides have a data/{name}; that of the other side is now data/{twin}")
             merged[twin] = there
     md5 = listing_md5(merged)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.merging import (
     FIX,
     add_attributes,
@@ -18,6 +19,7 @@ from pixmill.core.repository.merging import (
     merge_records,
 )
 from pixmill.project.doctor import run_check
+from pixmill.project.state import read_repository
 from tests.command import run_pixmill
 from tests.version_control import commit, dvc, git, start_repository
 
@@ -226,6 +228,17 @@ def test_driver_without_pixmill_leaves_marks(project: Path, monkeypatch: pytest.
     # Without marks, one side's images would look like the result.
     assert "data.dvc" in unmerged(project)
     assert "\n<<<<<<< ours\n" in (project / "data.dvc").read_text()
+
+
+def test_merge_under_way_is_not_undone_by_advice(project: Path) -> None:
+    add_drivers(project)
+    attempt(project, "merge", "other")
+    (project / "params.yaml").write_text("a: both\n")
+    git(project, "add", "params.yaml")
+    with FileHashes(project) as hashes:
+        found = read_repository(project, hashes).uncommitted
+    # `dvc add data` would remove the images of the other side, which are not in data/ yet.
+    assert (found.has_earlier_images, found.before, found.missing) == (True, [], "")
 
 
 def test_modules_of_a_branch_do_not_run(project: Path) -> None:

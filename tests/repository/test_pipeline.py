@@ -78,12 +78,26 @@ def test_every_param_is_used(source) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_output_paths_contain_the_stage(pipeline, name: str) -> None:
     stage = pipeline["stages"][name]
-    for path, settings in (outputs(stage, "outs") | outputs(stage, "metrics")).items():
+    outs = outputs(stage, "outs")
+    for path, settings in outs.items():
         small = path.startswith(("metrics/", "plots/"))
         assert path.split("/")[0] in ("artifacts", "reports", "metrics", "plots")
         assert Path(path).parts[1].split(".")[0] == name
         assert settings.get("cache", True) is not small
-    assert list(outputs(stage, "metrics")) == [f"metrics/{name}.json"]
+    assert f"metrics/{name}.json" in outs
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
+def test_accuracy_is_the_first_column_of_experiments(pipeline, repository: Path) -> None:
+    from dvc.repo import Repo
+    from dvc.repo.metrics.show import show
+
+    template = (repository / "src/pixmill/project/new/template/dvc.yaml.in").read_text(encoding="utf-8")
+    assert yaml.safe_load(template.replace("@package@", "own"))["metrics"] == pipeline["metrics"]
+    with Repo(str(repository)) as repo:
+        files = {path: [*found["data"]] for path, found in show(repo)[""]["data"].items()}
+    assert [*files] == ["metrics/evaluate.json", "metrics/train.json"]
+    assert files["metrics/evaluate.json"][0] == "accuracy"
 
 
 def test_metrics_and_plots_exist_and_are_valid(pipeline, repository: Path) -> None:

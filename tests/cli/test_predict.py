@@ -44,3 +44,17 @@ def test_missing_input_fails_early(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
+
+
+@pytest.mark.parametrize("outputs", [(), ("--csv", "a.csv")])
+def test_fails_for_a_named_file_or_if_nothing_is_predicted(photos, outputs, capsys):
+    def predicted(*words):
+        code = run_pixmill("predict", *words, "--model", "model", *outputs)
+        return code, "notes.txt" in capsys.readouterr().err
+
+    assert predicted("photos") == (0, False)
+    assert predicted("photos/0.jpg", "photos/notes.txt") == (1, True)
+    assert predicted("photos/*") == (1, True)
+    for photo in photos.glob("*.jpg"):
+        photo.unlink()
+    assert predicted("photos")[0] == 1

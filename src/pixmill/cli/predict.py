@@ -2,6 +2,7 @@
 
 Prints a table for a few images, else a summary; the options write all
 predictions to files. A file that is not an image becomes a row with the reason.
+Exits 1 if no file has a prediction, or one that you name by itself has none.
 """
 
 import argparse
@@ -57,11 +58,13 @@ def run(arguments: argparse.Namespace) -> None:
         for written in predict_to_files(model, images, outputs):
             summary.add(written)
         print("\n".join([*summary.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))
+        summary.require(images)
         return
     for row in track(predict(model, images), "Predict", images.count()):
         summary.add(row)
     if 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
-        return
-    print("\n".join(summary.lines(model)))
-    announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")
+    else:
+        print("\n".join(summary.lines(model)))
+        announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")
+    summary.require(images)

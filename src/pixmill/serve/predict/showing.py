@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pixmill.core.words import count, printable
+from pixmill.core.errors import DataError
+from pixmill.core.words import count, first_of, printable
+from pixmill.models.inference import Located
+from pixmill.serve.predict.inputs import InputStream
 from pixmill.serve.predict.model import Model
 from pixmill.serve.predict.predicting import Row
 
@@ -24,6 +27,7 @@ class Summary:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.n = 0
+        self.failed: set[str] = set()
         self._classes: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._unsure = self._unlike = 0
@@ -35,10 +39,28 @@ class Summary:
             self.rows.append(row)
         if row["predicted"] is None:
             self._reasons[row["reason"]] += 1
+            self.failed.add(row["path"])
         else:
             self._classes[row["predicted"]] += 1
             self._unlike += row["unlike"] is True
             self._unsure += row["sure"] is False and row["unlike"] is not True
+
+    def require(self, images: InputStream) -> None:
+        """Check that each file named by itself, and at least one file of folders, has a prediction.
+
+        Args:
+            images: The images of the rows.
+
+        Raises:
+            DataError: None has, or a named file or URL lacks it.
+        """
+        named = [] if not self.failed else [each.name for each in images if not isinstance(each.source, Located)]
+        failed = [printable(name) for name in named if name in self.failed]
+        if failed or (self.failed and not self._classes):
+            raise DataError(
+                f"no prediction for {first_of(failed, 5) if failed else 'any file'}",
+                next="name images, or their folder: its other files become rows with the reason",
+            )
 
     def lines(self, model: Model) -> list[str]:
         """Return the lines of the summary: images by class, not sure, unlike the training images, unreadable."""

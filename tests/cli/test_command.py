@@ -106,6 +106,36 @@ def test_check_reports_missing_and_unknown_folders(
     assert "data" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["params", "check", "--help", "check --nope"])
+def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
+    command = [sys.executable, "-m", "pixmill", *words.split()]
+    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+    assert "Error" not in errors
+    assert process.returncode == (2 if words == "check --nope" else 0)
+
+
+_ENTRANCES = {
+    "verb": "from pixmill.cli import main; main(['params'])",
+    "stage": "from pixmill.core.process.stage import run; run('split', lambda _, params: print(params.classes))",
+}
+
+
+@pytest.mark.parametrize("entrance", _ENTRANCES)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_output_shows_any_class_in_any_encoding(entrance: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("classes: [café, โต๊ะ]\nscrape: {snapshot: '2026-11-20'}\n", "utf-8")
+    command = [sys.executable, "-c", _ENTRANCES[entrance]]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    shown = done.stdout.decode(encoding)
+    assert ("caf\\xe9" if encoding == "ascii" else "café") in shown
+    assert "\\u0e42" in shown
+
+
 def test_check_names_an_unknown_key(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Packages import only from floors below their own; limits on packages, modules and imports."""
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def test_diagram_matches_imports(source, arrows, floors) -> None:
         computed.insert(0, floor)
         rest -= floor
     assert floors == computed
+
+
+def test_no_module_hides_a_builtin_that_its_package_uses(source) -> None:
+    """An imported module is a name of its package: after ``pixmill.cli.open``, ``open`` is that module there."""
+    for module in source.modules:
+        package, _, name = module.rpartition(".")
+        if package in source.modules and hasattr(builtins, name):
+            used = {node.id for node in source.nodes(package) if isinstance(node, ast.Name)}
+            assert name not in used, f"{source.modules[package]} uses {name}, which {module} hides"
 
 
 def test_number_of_packages_floors_and_imports(arrows, floors) -> None:

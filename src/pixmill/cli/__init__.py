@@ -20,6 +20,7 @@ from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import missing_package
+from pixmill.core.process.progress import encode_any_text
 
 __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
@@ -87,6 +88,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: Arguments after ``pixmill``; default: those of the process.
     """
+    encode_any_text()
+    try:
+        try:
+            _run(argv)
+        finally:
+            sys.stdout.flush()  # at exit, a closed pipe would be reported
+    except BrokenPipeError as error:
+        # The reader closed the pipe (`pixmill … | head`); discard the rest of the output.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(getattr(error.__context__, "code", int(error.__context__ is not None)))
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    """Run a command; exit with a message if the user can fix its error."""
     parser = make_parser()
     parser.typed = sys.argv[1:] if argv is None else argv
     arguments = parser.parse_args(parser.typed)
@@ -106,7 +122,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader closed the pipe (`pixmill … | head`); discard the rest of the output.
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        sys.exit(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import sys
@@ -169,6 +170,15 @@ def is_same_process(pid: int, started: float) -> bool:
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError, OverflowError):
         return False
+
+
+def encode_any_text() -> None:
+    """Let standard output show any text, with escapes where cron or an old terminal has ASCII.
+
+    Python sets standard error like this by itself.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 Item = TypeVar("Item")

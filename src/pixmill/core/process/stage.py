@@ -10,7 +10,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import name_missing_package
 from pixmill.core.process.lifetime import die_with_dvc, die_with_parent, interruptible
-from pixmill.core.process.progress import reporting
+from pixmill.core.process.progress import encode_any_text, reporting
 
 # Before the slow imports, during which a killed `dvc` would leave an orphan. argv[0] is `-m` while Python resolves the
 # module of `-m`; a process that merely imports this package is not affected.
@@ -44,6 +44,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    encode_any_text()
     workspace = Workspace.current()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -90,7 +90,13 @@ def mean_limits(values: Floats, group_of: Groups, *, draws: int, confidence: flo
 
 
 def resampled_scores(
-    actual: Ints, probabilities: ArrayLike, groups: ArrayLike, *, draws: int, top_k: int | None = None
+    actual: Ints,
+    probabilities: ArrayLike,
+    groups: ArrayLike,
+    *,
+    draws: int,
+    top_k: int | None = None,
+    averaged: int | None = None,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
@@ -106,6 +112,7 @@ def resampled_scores(
         draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
             20 billion.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
+        averaged: As for :func:`pixmill.metrics.scores.scores`.
 
     Returns:
         The metrics of :func:`pixmill.metrics.scores.scores` by name, each of shape (draws,); and ``precision``,
@@ -114,7 +121,7 @@ def resampled_scores(
     values, group_of = normalise(probabilities), group_numbers(groups)
     draws = min(draws, max(_MIN_DRAWS, _MAX_WORK // values.size))
     weights = group_weights(int(group_of.max()) + 1, draws)
-    return weighted_scores(actual, values, group_of, weights, top_k=top_k)
+    return weighted_scores(actual, values, group_of, weights, top_k=top_k, averaged=averaged)
 
 
 def weighted_scores(
@@ -124,6 +131,7 @@ def weighted_scores(
     weights: Iterable[Floats],
     *,
     top_k: int | None = None,
+    averaged: int | None = None,
     areas: bool = True,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics of a split for given counts of its groups, like :func:`resampled_scores`.
@@ -134,6 +142,7 @@ def weighted_scores(
         groups: Group of each image, shape (images,).
         weights: Count of each group, in chunks of shape (groups, draws); with ones, the result is the metrics.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
+        averaged: As for :func:`pixmill.metrics.scores.scores`.
         areas: Whether to include the areas under curves, which take most of the time. Default: true.
     """
     from scipy.sparse import csr_array
@@ -174,7 +183,7 @@ def weighted_scores(
                 {
                     "accuracy": alone[1] / n,
                     "balanced_accuracy": _mean_defined(of_class["recall"]),
-                    "macro_f1": _mean_defined(of_class["f1"]),
+                    "macro_f1": _mean_defined(of_class["f1"][:averaged]),
                     "weighted_f1": np.nansum(of_class["f1"] * support, axis=0) / n,
                     "log_loss": alone[2] / n,
                     "ece": np.abs(gaps).sum(axis=0) / n,

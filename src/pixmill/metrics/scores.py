@@ -9,7 +9,9 @@ from pixmill.metrics.arrays import ArrayLike, Floats, Groups, Ints
 from pixmill.metrics.resampling import weighted_scores
 
 
-def scores(actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None) -> dict[str, float | int | None]:
+def scores(
+    actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None, averaged: int | None = None
+) -> dict[str, float | int | None]:
     """Return the metrics of a split over all classes.
 
     Args:
@@ -17,6 +19,8 @@ def scores(actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None) 
         probabilities: Shape (images, classes). The class with the highest probability is predicted; on a tie, the
             first.
         top_k: The k of ``top_<k>_accuracy``, which is undefined unless there are more classes. Default: not included.
+        averaged: Number of first classes over which ``macro_f1`` is the mean, such as those that have images. Default:
+            all.
 
     Returns:
         ``accuracy``; ``balanced_accuracy`` (mean recall of classes with images); ``macro_f1`` (unweighted mean over
@@ -25,7 +29,9 @@ def scores(actual: Ints, probabilities: ArrayLike, *, top_k: int | None = None) 
         the share of the class); ``ece``; ``n``, the number of images.
     """
     count = len(actual)
-    found, _ = weighted_scores(actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k)
+    found, _ = weighted_scores(
+        actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k, averaged=averaged
+    )
     names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "log_loss", "roc_auc", "pr_auc", "ece")
     figures: dict[str, float | int | None] = {name: _number(found[name][0]) for name in names}
     if top_k is not None:

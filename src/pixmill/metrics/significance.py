@@ -110,6 +110,7 @@ def paired_differences(
     draws: int,
     confidence: float,
     top_k: int | None = None,
+    averaged: int | None = None,
 ) -> tuple[dict[str, Difference], list[Difference | None]]:
     """Return the differences between the metrics of two models, and between their F1 of each class.
 
@@ -138,6 +139,7 @@ def paired_differences(
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
+        averaged: As for :func:`pixmill.metrics.scores.scores`.
 
     Returns:
         The defined metrics of :func:`pixmill.metrics.scores.scores` by name; and the F1 of each class, ``None`` if
@@ -157,8 +159,9 @@ def paired_differences(
     if both[0].shape != both[1].shape:
         raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
     comparison = _Comparison(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
-    figures = [scores(actual, values, top_k=top_k) for values in both]
-    drawn = [resampled_scores(actual, values, comparison.group_of, draws=draws, top_k=top_k) for values in both]
+    options = {"top_k": top_k, "averaged": averaged}
+    figures = [scores(actual, values, **options) for values in both]
+    drawn = [resampled_scores(actual, values, comparison.group_of, draws=draws, **options) for values in both]
     differ, share = _find_differing(actual, both, top_k), comparison.unobserved_share(np.ones(len(actual), bool))
     overall = {}
     for name, before in drawn[0][0].items():

@@ -198,13 +198,14 @@ def test_clusters_of_head_then_base():
 
 
 REFUSED = {
-    "another class": (
-        make_predictions([0, 1, 2], [0, 1, 2], labels=("coat", "hat", "sneaker")),
-        "Not comparable: the classes differ; only main has shirt and only head has hat.",
+    "one common class": (
+        make_predictions([0, 1, 2], [0, 1, 2], labels=("coat", "hat", "bag")),
+        "Not comparable: fewer than two classes are in both; only main has shirt and sneaker and only head has hat and "
+        "bag.",
     ),
-    "a class more": (
-        make_predictions([0, 1, 2], [0, 1, 2], labels=(*LABELS, "hat", "bag")),
-        "Not comparable: the classes differ; only head has hat and bag.",
+    "no image of a common class": (
+        make_predictions([3, 3, 3], [3, 3, 3], labels=(*LABELS, "hat")),
+        "Not comparable: no image of the classes that both know is in the test split of both main and head.",
     ),
     "other images": (
         make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "c"]),
@@ -239,6 +240,38 @@ def test_incomparable_revisions_raise(case):
     with pytest.raises(NotComparableError) as raised:
         compared(make_predictions([0, 1, 2], [0, 1, 1]), table)
     assert str(raised.value) == sentence
+
+
+def test_compares_models_with_other_classes_on_common_ones():
+    """Images of common classes count; an answer of a class that one model lacks is an error, and no class."""
+    truth = np.arange(120) % 4
+    labels, older = (*LABELS, "hat"), np.where(truth == 3, 0, truth)
+    older[:8] = (truth[:8] + 1) % 3
+    newer = truth.copy()
+    newer[truth == 0] = np.where(np.arange(30) < 5, 3, 0)
+    newer[truth == 3] = np.where(np.arange(30) < 12, 2, 3)
+    base = make_predictions(np.minimum(truth, 2), older)
+    head = make_predictions(truth, newer, labels=labels)
+    known = truth < 3
+    numbers = compared(base, head)
+    assert (numbers.n, numbers.labels, list(numbers.per_class)) == (90, labels, list(LABELS))
+    for place, answers in enumerate((older, newer)):
+        found = {name: dataclasses.astuple(row)[place] for name, row in numbers.metrics.items()}
+        assert found["accuracy"] == pytest.approx(np.mean(answers[known] == truth[known]))
+        expected = sklearn.f1_score(truth[known], answers[known], average="macro", labels=[0, 1, 2])
+        assert found["macro_f1"] == pytest.approx(expected, abs=1e-9)
+    assert numbers.decisive.low <= numbers.decisive.difference <= numbers.decisive.high
+    f1 = pytest.approx(18 * 2 / (30 + 23))
+    hat = {"name": "hat", "support": 30, "recall": 0.6, "precision": pytest.approx(18 / 23), "f1": f1}
+    assert numbers.own_classes == ({"side": "head", **hat},)
+    assert (numbers.confusion[1].sum(), numbers.confusion[1][0, 3]) == (90, 5)
+    assert "hat" in set(numbers.flips["head_predicted"])
+    sentence = verdict_of(numbers)[1]
+    assert "90 test images of the 3 classes that both know" in sentence
+    assert sentence.endswith(" New: hat (recall 0.60, precision 0.78, F1 0.68, 30 test images).")
+    back = compared(head, base)
+    assert back.own_classes == ({"side": "base", **hat},)
+    assert " Removed: hat (recall 0.60, " in verdict_of(back)[1]
 
 
 def judged(low, high, *, difference=None, metric="macro_f1", n=262):

@@ -126,8 +126,11 @@ class Step:
 class Numbers:
     """Metrics of both models on the common test images, scored with the head's labels.
 
+    If the classes differ, the common test images are those of classes that both models know, and macro-F1 is the mean
+    over these classes. An answer that is a class of one model only is an error.
+
     Args:
-        labels: Classes, in the order of the confusion matrices.
+        labels: Classes in the order of the confusion matrices; those that only one model knows are last.
         n: Number of common test images.
         clusters: Number of groups of near-duplicates, the units of resampling.
         metric: ``compare.metric``, which decides the verdict.
@@ -135,7 +138,7 @@ class Numbers:
         confidence: Level of the intervals.
         metrics: Metrics by name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; and as in
             :func:`pixmill.metrics.significance.paired_coverage`, if both models have a confidence threshold.
-        per_class: Scores by class.
+        per_class: Scores of each class that both models know.
         mcnemar: McNemar's test on these images.
         steps: Steps from the base's result to the head's: other images, corrected labels, the model. Empty if both were
             measured on the same images with the same labels.
@@ -147,6 +150,9 @@ class Numbers:
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
         remark: Sentence with the reason why only one model has a confidence threshold; empty if both or neither do.
         slices: Result of :func:`pixmill.experiments.compare.slices.compare_slices`.
+        own_classes: Scores of each class that only one model knows, on the test split of that revision: ``side``
+            (``head`` for a new class, ``base`` for a removed one), ``name``, ``support``, ``precision``, ``recall``
+            and ``f1``.
     """
 
     labels: tuple[str, ...]
@@ -165,6 +171,7 @@ class Numbers:
     coverage: tuple[pd.DataFrame, pd.DataFrame]
     remark: str = ""
     slices: tuple[SliceNumbers, ...] = ()
+    own_classes: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def decisive(self) -> Difference:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +67,27 @@ class SplitAnswers:
         return SplitAnswers(ids, self.actual[rows], self.values[rows])
 
 
+@dataclass(frozen=True)
+class _Common:
+    """What two revisions share.
+
+    Args:
+        labels: Classes of either; the first ``shared`` are those of both, in the head's order.
+        shared: Number of classes that both know.
+        before: Test split of the base.
+        after: Test split of the head.
+        ids: Images of shared classes that are in both.
+    """
+
+    labels: tuple[str, ...]
+    shared: int
+    before: SplitAnswers
+    after: SplitAnswers
+    ids: pd.Index
+
+
 def compare_numbers(base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams) -> Numbers:
-    """Compare both models on the images in the test splits of both, by the head's labels.
+    """Compare both models on the images in the test splits of both whose class both know, by the head's labels.
 
     Args:
         base: Revision to compare with.
@@ -76,15 +96,17 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         evaluate: Confidence level, number of draws, and k of the top-k accuracy.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, the test splits share
-            no image, or the deciding metric is undefined on the shared images.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, the
+            test splits share no image, or the deciding metric is undefined on the shared images.
     """
-    labels, before, after, ids = _common_images(base, head)
-    own, common = before.at(ids), after.at(ids)
+    found = _common_images(base, head)
+    labels, shared, ids = found.labels, found.shared, found.ids
+    own, common = found.before.at(ids), found.after.at(ids)
     actual, first, second = common.actual, own.values, common.values
     clusters = clusters_of((head.manifest, base.manifest), ids)
+    level = evaluate.confidence
     overall, of_class = paired_differences(
-        actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
+        actual, first, second, clusters, draws=evaluate.draws, confidence=level, top_k=evaluate.top_k, averaged=shared
     )
     if settings.metric not in overall:
         raise NotComparableError(
@@ -100,11 +122,11 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         clusters=len(np.unique(clusters)),
         metric=settings.metric,
         margin=settings.margin,
-        confidence=evaluate.confidence,
+        confidence=level,
         metrics={**overall, **answered},
-        per_class=_per_class(actual, *predicted, labels, of_class),
+        per_class=_per_class(actual, *predicted, labels, of_class[:shared]),
         mcnemar=mcnemar(*right),
-        steps=_steps(base, head, before, after, ids, settings.metric),
+        steps=_steps(base, head, found, settings.metric),
         confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
         flips=_flips(common, first, labels),
         reliability=(reliability(actual, first), reliability(actual, second)),
@@ -112,7 +134,8 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         remark=remark,
         slices=()
         if np.array_equal(first, second)
-        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=evaluate.confidence),
+        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=level),
+        own_classes=(*_own_classes("head", head, found), *_own_classes("base", base, found)),
     )
 
 
@@ -124,11 +147,11 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
         head: Revision under review; only predictions are used.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, or the test splits
-            share no image.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, or the
+            test splits share no image.
     """
-    labels, before, after, ids = _common_images(base, head)
-    return _flips(after.at(ids), before.at(ids).values, labels)
+    found = _common_images(base, head)
+    return _flips(found.after.at(found.ids), found.before.at(found.ids).values, found.labels)
 
 
 def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
@@ -164,7 +187,9 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         metric=METRIC_NAMES[numbers.metric],
         margin=margin,
         confidence=numbers.confidence,
-        images=count(numbers.n, "test image"),
+        images=count(numbers.n, "test image")
+        + (f" of the {len(numbers.per_class)} classes that both know" if numbers.own_classes else ""),
+        own_classes=numbers.own_classes,
         slices=falls,
         classes=[item for item in _worse_classes(numbers) if item[0] not in named],
         change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
@@ -203,24 +228,30 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
     return math.ceil(needed / unit) * unit
 
 
-def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], SplitAnswers, SplitAnswers, pd.Index]:
-    """Return the classes, both test splits, and the ids of the images in both."""
-    labels = _common_classes(base, head)
+def _common_images(base: Revision, head: Revision) -> _Common:
+    """Return the classes, both test splits, and the ids of the images in both whose class both know."""
+    theirs, ours = classes_of(base), classes_of(head)
+    both = [label for label in ours if label in theirs]
+    alone = describe_classes((f"{_name(base)} has", theirs), (f"{_name(head)} has", ours))
+    if len(both) < 2:
+        raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
+    labels = tuple(dict.fromkeys([*both, *ours, *theirs]))
     before, after = split_answers(base, labels), split_answers(head, labels)
     ids = after.ids.intersection(before.ids).sort_values()
+    ids = ids[after.at(ids).actual < len(both)]
     if ids.empty:
+        image = "image of the classes that both know" if alone else "image"
         raise NotComparableError(
-            f"Not comparable: no image is in the test split of both {_name(base)} and {_name(head)}."
+            f"Not comparable: no {image} is in the test split of both {_name(base)} and {_name(head)}."
         )
-    return labels, before, after, ids
+    return _Common(labels, len(both), before, after, ids)
 
 
-def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
-    """Return the classes of both, in the head's order."""
-    before, after = classes_of(base), classes_of(head)
-    if alone := describe_classes((f"{_name(base)} has", before), (f"{_name(head)} has", after)):
-        raise NotComparableError(f"Not comparable: the classes differ; {alone}.")
-    return after
+def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str, Any]]:
+    """Return the scores of the classes that only this revision knows, on its own test split."""
+    own, answers = classes_of(revision), found.after if side == "head" else found.before
+    scored = class_scores(answers.actual, answers.values.argmax(axis=1), found.labels)
+    return [{"side": side, "name": name, **scored[name]} for name in found.labels[found.shared :] if name in own]
 
 
 def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
@@ -259,7 +290,7 @@ def split_answers(revision: Revision, labels: Sequence[str], split: str = "test"
 
     Args:
         revision: Revision with predictions.
-        labels: Its classes, in the order of the result.
+        labels: Its classes, in the order of the result; others have the probability 0.
         split: ``val`` or ``test``.
 
     Raises:
@@ -279,7 +310,8 @@ def split_answers(revision: Revision, labels: Sequence[str], split: str = "test"
     if rows.empty:
         return SplitAnswers(ids, actual, np.empty((0, len(labels))))
     try:
-        values = normalise(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
+        columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
+        values = normalise(columns.to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."
@@ -314,13 +346,12 @@ def _per_class(
             f1=row,
             p_adjusted=None if row is None else next(adjusted),
         )
-        for label, row in zip(labels, f1, strict=True)
+        for label, row in zip(labels, f1, strict=False)  # those that both know
     }
 
 
-def _steps(
-    base: Revision, head: Revision, before: SplitAnswers, after: SplitAnswers, ids: pd.Index, metric: str
-) -> tuple[Step, ...]:
+def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple[Step, ...]:
+    before, after, ids = found.before, found.after, found.ids
     own, common = before.at(ids), after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
     alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
@@ -334,7 +365,11 @@ def _steps(
     path.append((f"{_name(head)} on the same images", common))
     if new:
         path.append((f"{_name(head)} on its own test split", after))
-    values = [scores(part.actual, part.values)[metric] for _, part in path]
+    # Each on its own test split is measured on its own classes.
+    values = [
+        scores(part.actual, part.values, averaged=found.shared if len(part.ids) == len(ids) else None)[metric]
+        for _, part in path
+    ]
     return tuple(
         Step(what, len(part.ids), value) for (what, part), value in zip(path, values, strict=True) if value is not None
     )

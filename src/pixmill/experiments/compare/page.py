@@ -1,4 +1,4 @@
-"""Write the page ``reports/compare.html`` with its images, and the text for a pull request."""
+"""Write the page of a comparison with its images, and the text for a pull request."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -146,25 +146,27 @@ class Cell:
         return "good" if (self.head > self.base) == (self.actual == self.predicted) else "bad"
 
 
-def write_reports(comparison: Comparison, folder: Path) -> list[Path]:
+def write_reports(comparison: Comparison, folder: Path, name: str = "compare") -> list[Path]:
     """Write the page and the text for a pull request, and return their paths.
 
     Args:
         comparison: The comparison.
         folder: Folder ``reports`` of the project, which must exist.
+        name: Command that compares, which names the files.
     """
-    page, text = folder / "compare.html", folder / "compare.md"
-    write_text(text, comparison_markdown(comparison))
-    write_text(page, render_page(comparison, choose_images(comparison)))
+    page, text = folder / f"{name}.html", folder / f"{name}.md"
+    write_text(text, comparison_markdown(comparison, name))
+    write_text(page, render_page(comparison, choose_images(comparison), name))
     return [page, text]
 
 
-def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
+def render_page(comparison: Comparison, chosen: ImageSelection, command: str = "compare") -> str:
     """Return the page as self-contained HTML of at most 5 MB.
 
     Args:
         comparison: The comparison; ``plots/train/curves.csv`` is read from its revisions, if available.
         chosen: Images to show.
+        command: Command that compares.
     """
     made, numbers = content(comparison), comparison.numbers
     extents = _extents(made)
@@ -184,6 +186,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         "pixmill.experiments.compare",
         "page.html",
         **made,
+        command=command,
         colours=_COLOURS,
         # The badge in the heading states the verdict.
         lead=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),

@@ -117,7 +117,7 @@ def _revision(revision: Revision) -> dict[str, Any]:
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
     if numbers is None:
         unknown = dict.fromkeys((*_FACTS, "mcnemar", "flips"))
-        return {**unknown, "metrics": {}, "per_class": {}, "slices": [], "steps": []}
+        return {**unknown, "metrics": {}, "per_class": {}, "own_classes": [], "slices": [], "steps": []}
     test, level = numbers.mcnemar, 1 - numbers.confidence
     changed = {id(row) for row in changed_slices(numbers)}
     classes = sorted(numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0))
@@ -130,6 +130,7 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             | {"f1": row.f1 and _difference(row.f1), "changed": row.p_adjusted is not None and row.p_adjusted <= level}
             for label, row in classes
         },
+        "own_classes": list(numbers.own_classes),
         "slices": [
             asdict(row) | {"accuracy": _difference(row.accuracy), "p": row.accuracy.p, "changed": id(row) in changed}
             for row in numbers.slices
@@ -183,15 +184,21 @@ def _values(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
 
 def comparison_text(comparison: Comparison) -> str:
     """Return plain text: verdict, gate, and all differences, with at most 100 characters per line."""
-    return render_text("pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, **content(comparison))
+    return render_text(
+        "pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, page="compare", **content(comparison)
+    )
 
 
-def comparison_markdown(comparison: Comparison) -> str:
+def comparison_markdown(comparison: Comparison, page: str = "compare") -> str:
     """Return Markdown of at most 64,000 bytes, shortened as far as necessary.
 
     Names of classes, files, params and commits are escaped: they cannot add markup, mentions or links.
+
+    Args:
+        comparison: The comparison.
+        page: Name of its page in ``reports/``.
     """
-    made = content(comparison)
+    made = {**content(comparison), "page": page}
     templates = (_environment(*size).get_template("comparison.txt") for size in _SIZES)
     texts = (re.sub(r"\n{3,}", "\n\n", template.render(made)).strip() + "\n" for template in templates)
     return next(text for text in texts if len(text.encode("utf-8")) <= MAX_BYTES)

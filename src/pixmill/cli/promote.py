@@ -1,10 +1,11 @@
 """Put a model into production.
 
-Compares it with the model in production, registers it in MLflow and moves the
-alias. Refused if the gate fails, or if it is worse. Promotes the last commit, so the
-working tree must be clean. A server of `pixmill serve --model
-models:/NAME@champion` follows. If a model is in production, writes
-reports/promote.md and the files of `pixmill compare`.
+Takes a model that keeps the limits and is better than the one in production, or the
+same within the margin; an undecided one only if its own estimate is not lower.
+Without a model in production, the limits alone decide. Registers it in MLflow and
+moves the alias; a server of `pixmill serve --model models:/NAME@champion` follows.
+Promotes the last commit, so the working tree must be clean. Writes
+reports/promote.html and promote.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     ("pixmill promote", "promote the model of the last commit"),
     ("pixmill compare models:/garments@champion HEAD --gate", "preview the decision"),
+    ('pixmill promote --accept-undecided "new licence"', "take it although its estimate is lower"),
     ('pixmill promote --force --because "the shop has no coats now"', "override a refusal"),
 )
 
@@ -37,6 +39,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a commit, branch, tag, experiment or models:/NAME/VERSION (default: HEAD)",
     )
     add_registry_options(parser)
+    parser.add_argument(
+        "--accept-undecided",
+        "--accept-rolled-back",
+        dest="accept",
+        metavar="WHY",
+        help="promote although it is undecided and lower, or was rolled back; the reason is stored with the version",
+    )
     parser.add_argument("--force", action="store_true", help="promote despite a refusal; needs --because")
     parser.set_defaults(refuse=parser.error)
 
@@ -55,11 +64,13 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.experiments.promotion.promoting import promote
     from pixmill.experiments.promotion.report import promotion_json
 
-    if arguments.force and not (arguments.because or "").strip():
-        arguments.refuse("--force needs --because: the reason is stored with the version")
+    because = arguments.because or arguments.accept
+    if (arguments.force or arguments.accept is not None) and not (because or "").strip():
+        arguments.refuse("--force needs --because, and --accept-undecided a reason, which is stored with the version")
     workspace = project_workspace()
     compared: list[Comparison] = []
-    (workspace.root / "reports" / "promote.md").unlink(missing_ok=True)  # of an earlier call
+    for name in ("promote.md", "promote.html"):
+        (workspace.root / "reports" / name).unlink(missing_ok=True)  # of an earlier call
 
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
@@ -74,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.revision,
             name=arguments.name,
             alias=arguments.alias,
-            because=arguments.because,
+            because=because,
+            accept=arguments.accept is not None,
             force=arguments.force,
             show=show,
         )
@@ -98,6 +110,6 @@ def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
 
     with storage_errors(then="pixmill compare"):
         folder.mkdir(exist_ok=True)
-        _, text, *_ = write_reports(comparison, folder)
+        _, text, *_ = write_reports(comparison, folder, "promote")
         head = "\n\n".join(f"**{escape(line, 1000)}**" for line in outcome)
-        write_text(folder / "promote.md", f"{head}\n\n{text.read_text(encoding='utf-8')}")
+        write_text(text, f"{head}\n\n{text.read_text(encoding='utf-8')}")

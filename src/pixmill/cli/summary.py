@@ -57,7 +57,7 @@ def summary(state: ProjectState) -> str:
     view = view_hint(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")]
     fault = state.faults.get("model in production")
-    champion = state.champion.describe() if state.champion else "no model yet (pixmill promote)"
+    champion = state.champion.describe() if state.champion else f"no model yet{state.registry or ' (pixmill promote)'}"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
     lines += [f"  Git: {state.repository.text}", *([f"  {describe_sizes(state.disk)}"] if state.disk else [])]
     lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _SHOWN_FAULTS]

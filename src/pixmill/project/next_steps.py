@@ -86,6 +86,7 @@ def next_steps(state: ProjectState) -> list[NextStep]:
             return steps[:1]
     found = [step for part in _PARTS for step in part(state)]
     where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    where += "; their model was rolled back" * (state.is_rolled_back and not state.is_promoted)
     return found or [NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")]
 
 
@@ -292,8 +293,13 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
         yield NextStep("promote", f"The model in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
-    elif is_committed and state.has_store and not state.is_promoted:
-        now = f"Version {state.champion.number} is in production" if state.champion else "No model is in production"
+    elif is_committed and state.has_store and not (state.is_promoted or state.is_rolled_back):
+        here = " in this machine's registry" if state.registry else ""
+        now = (
+            f"Version {state.champion.number} is in production"
+            if state.champion
+            else f"No model is in production{here}"
+        )
         yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
 
 

@@ -7,8 +7,8 @@ taken. A part that cannot be read is listed in ``faults`` instead of raising.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,7 @@ from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders
-from pixmill.tracking.store import database_file, tracking_uri
+from pixmill.tracking.store import database_file, local_registry, tracking_uri
 
 if TYPE_CHECKING:
     from pixmill.experiments.promotion.report import Champion
@@ -133,9 +133,11 @@ class ProjectState:
         is_cached: Whether missing images and results of the last run are in DVC's local cache.
         is_compared: Whether the current results have been compared.
         is_promoted: Whether the model of the last commit is in production.
+        is_rolled_back: Whether the model of the last commit was in production, and was rolled back.
         waiting_runs: Number of runs that MLflow has not received.
         champion: Model in production; ``None`` if there is none or MLflow is unreachable.
         has_store: Whether MLflow can take a promotion.
+        registry: Remark on a registry that teammates do not see; empty for a server.
         corrections: Number of images in the inbox that wait for a review.
         missing: Sentences on accepted images and decisions that disappeared, and the command that restores them.
         doubtful_labels: Number of label issues without a decision.
@@ -157,9 +159,11 @@ class ProjectState:
     is_cached: bool = False
     is_compared: bool = False
     is_promoted: bool = False
+    is_rolled_back: bool = False
     waiting_runs: int = 0
     champion: Champion | None = None
     has_store: bool = False
+    registry: str = ""
     corrections: int = 0
     missing: tuple[list[str], str] | None = None
     doubtful_labels: int = 0
@@ -234,6 +238,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
     champion = part(PRODUCTION, lambda: _champion(workspace), None) if whole else None
+    current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
     return ProjectState(
@@ -247,10 +252,12 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         awaits_images="data" not in faults and part("params.yaml", lambda: _awaits_images(root), default=False),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
-        is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
+        is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
+        is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,
         has_store=has_store,
+        registry=part("MLflow", lambda: local_registry(tracking_uri(workspace)), ""),
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
@@ -333,13 +340,12 @@ def _is_cached(root: Path) -> bool:
     return bool(outputs) and are_cached(root, outputs | ({"data": record["md5"]} if record else {}))
 
 
-def _is_promoted(root: Path, champion: Champion | None) -> bool:
-    """Return whether the last commit and the promoted commit have the same trained model."""
-    if champion is None or champion.commit is None or not champion.commit.isalnum():
-        return False
-    locks = [git(root, "show", f"{revision}:./dvc.lock") for revision in ("HEAD", champion.commit)]
-    current, promoted = (outputs_of(stages_of(lock)).get("artifacts/train") for lock in locks)
-    return current is not None and current == promoted
+def _is_last(root: Path, commits: Iterable[str | None]) -> bool:
+    """Return whether one of these commits has the same trained model as the last one."""
+    names = ["HEAD", *(commit for commit in commits if commit and commit.isalnum())]
+    locks = [git(root, "show", f"{name}:./dvc.lock") for name in names]
+    current, *others = (outputs_of(stages_of(lock)).get("artifacts/train") for lock in locks)
+    return current is not None and current in others
 
 
 def _has_store(workspace: Workspace) -> bool:

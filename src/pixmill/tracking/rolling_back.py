@@ -22,6 +22,7 @@ from pixmill.tracking.model_versions import (
     previous_of,
     who,
 )
+from pixmill.tracking.store import local_registry
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def roll_back(
     now = registry.aliases().get(alias)
     if now is None:
         raise PixmillError(
-            f"{registry.name} has no {alias}, so there is nothing to roll back",
+            f"{registry.name} has no {alias}, so there is nothing to roll back{local_registry(registry.store)}",
             next=f"pixmill promote{options(name, alias)}",
         )
     target = _target(registry, registry.require(now), alias, to)

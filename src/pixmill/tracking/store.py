@@ -79,6 +79,13 @@ def view_hint(uri: str) -> str:
     return f"mlflow ui --backend-store-uri {without_password(uri)}"
 
 
+def local_registry(uri: str) -> str:
+    """Return a remark in parentheses, after a space, on a registry that teammates do not see; empty for a server."""
+    file = database_file(uri)
+    shared = "a team shares a server: set mlflow in [tool.pixmill] of pyproject.toml, or MLFLOW_TRACKING_URI"
+    return f" (the registry is {file.name} on this machine only; {shared})" if file else ""
+
+
 def without_password(uri: str) -> str:
     """Return a tracking URI without user and password, for messages."""
     return re.sub(r"//[^/@]*@", "//", uri)

@@ -3,16 +3,23 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 from mlflow import MlflowClient
 
 from pixmill.tracking.model_versions import Registry
+from tests.experiments.compare.made_revisions import LABELS
 from tests.experiments.compare.projects import record
 from tests.experiments.compare.recorded import PIPELINE, TRUTH, add_run, answers, fill
 from tests.version_control import commit, git, start_repository
 
 NAME = "garments"
-MISTAKES = {"first": 30, "better": 0, "alike": 32, "worse": 90}
-"""Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name."""
+MISTAKES = {"first": 30, "better": 0, "same": 31, "higher": 27, "alike": 32, "worse": 90, "wider": 0, "renamed": 0}
+"""Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name.
+
+``alike`` is undecided and lower than the first, ``higher`` is undecided and higher."""
+
+CLASSES = {"wider": (*LABELS, "hat"), "renamed": ("bag", "cap", "hat")}
+"""Classes of models that do not have those of the first one."""
 
 
 def start(root: Path) -> None:
@@ -25,7 +32,7 @@ def start(root: Path) -> None:
     for number, (name, wrong) in enumerate(MISTAKES.items()):
         if number:
             git(root, "switch", "-q", "-c", name, "main")
-        fill(root, f"{{seed: {number}}}", answers(0, test=wrong), f"weights of {name}")
+        fill(root, f"{{seed: {number}}}", predicted(name), f"weights of {name}")
         params = (root / "params.yaml").read_text().replace("draws: 1000", "draws: 200")
         (root / "params.yaml").write_text(f"{params}validate: {{}}\nsplit: {{}}\n")
         accuracy = 1 - wrong / len(TRUTH)
@@ -35,14 +42,17 @@ def start(root: Path) -> None:
     git(root, "switch", "-q", "main")
 
 
+def predicted(name: str) -> pd.DataFrame:
+    """Return the predictions of a model."""
+    return answers(0, test=MISTAKES[name], labels=CLASSES.get(name, LABELS))
+
+
 def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
     """Record a run with a model for each name, and return the ids of the runs."""
     runs = {}
-    for number, (name, wrong) in enumerate(MISTAKES.items()):
-        table = answers(0, test=wrong)
-        run = add_run(
-            client, files, name, f"{{seed: {number}}}", table, weights=f"weights of {name}", started=number + 1
-        )
+    for number, name in enumerate(MISTAKES):
+        weights, started = f"weights of {name}", number + 1
+        run = add_run(client, files, name, f"{{seed: {number}}}", predicted(name), weights=weights, started=started)
         add_model(client, run)
         runs[name] = run
     return runs

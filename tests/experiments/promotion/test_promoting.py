@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.experiments.promotion.report import read_champion
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import STATE, resolve
 from pixmill.tracking.model_versions import ALIAS, BY, PENDING, Registry
@@ -74,12 +75,39 @@ def test_worse_model_is_refused_unless_forced(champion, give, registry):
     assert registry.get(2).tags["pixmill.because"] == "the licence of the other"
 
 
-def test_undecided_model_is_promoted_with_a_warning(champion, give, registry):
-    done = give("alike")
-    assert done.comparison.verdict == "undecided"
-    assert done.warnings[0] == "the test images do not decide whether it is better than version 1"
-    assert registry.get(2).tags["pixmill.verdict"] == "undecided"
-    assert registry.get(2).tags["pixmill.gate"] == "undecided"
+@pytest.mark.parametrize(
+    ("name", "verdict", "word"),
+    [
+        ("better", "better", ""),
+        ("same", "same", ""),
+        ("higher", "undecided", ""),
+        ("alike", "undecided", "accept"),
+        ("worse", "worse", "force"),
+        ("wider", "better", ""),
+        ("renamed", "not_comparable", "force"),
+    ],
+)
+def test_lower_models_need_a_word(champion, give, registry, name, verdict, word):
+    """A model of each verdict is promoted, or only with the word that its refusal names."""
+    if word:
+        assert f"pixmill promote {name} --{word}" in refusal(give, name).next
+        assert word == "accept" or "--force" in refusal(give, name, accept=True).next
+        assert state(registry) == {"champion": (1, "first")}
+    done = give(name, because="a reason", **({word: True} if word else {}))
+    assert (state(registry)["champion"], done.comparison.verdict) == ((2, name), verdict)
+    tags = registry.get(2).tags
+    assert ("pixmill.accepted" in tags, "pixmill.forced" in tags) == (word == "accept", word == "force")
+    expected = {"verdict": verdict, "by": "Ada <ada@example.org>", "because": "a reason"}
+    assert {key: tags[f"pixmill.{key}"] for key in expected} == expected
+    undecided = "the test images do not decide whether it is better than version 1"
+    assert (undecided in done.warnings) == (verdict == "undecided")
+
+
+def test_higher_loss_is_lower_quality(champion, give, registry, project):
+    limits(project, "{metric: log_loss}")
+    error = refusal(give, "alike")
+    assert error.message.startswith("not promoted: its log loss is higher than that of version 1 (")
+    assert give("higher").comparison.verdict == "undecided"
 
 
 def test_incomparable_model_is_refused(give, project, registry):
@@ -130,12 +158,19 @@ def test_from_staging_to_production(champion, give, registry, project):
     assert state(Registry(Workspace(project, project), "shoes")) == {"champion": (1, "better")}
 
 
-def test_warns_of_an_earlier_rollback(champion, give, workspace):
-    give("better")
+def test_rolled_back_model_needs_a_word(champion, give, registry, workspace):
+    commit = registry.get(give("better").number).tags["pixmill.commit"]
     roll_back(workspace, because="it takes boots for bags")
-    (warning,) = give("better").warnings
-    assert warning.startswith("version 2, the same model, was rolled back on 20")
+    assert read_champion(workspace).rolled_back == (commit,)
+    error = refusal(give, "better")
+    assert error.message.startswith("not promoted: version 2, the same model, was rolled back on 20")
+    assert error.next == 'if it must be: pixmill promote better --accept-rolled-back "…"'
+    assert state(registry)["champion"] == (1, "first")
+    (warning,) = give("better", accept=True, because="the boots are gone").warnings
     assert warning.endswith("by Ada <ada@example.org>: it takes boots for bags")
+    assert registry.get(3).tags["pixmill.accepted"] == warning
+    roll_back(workspace, to=2)
+    assert [version.number for version, _ in registry.rolled_back("champion")] == [3], "version 2 came back"
 
 
 def test_failed_move_keeps_the_version(champion, give, registry, monkeypatch):

@@ -15,13 +15,13 @@ def refusal(workspace, **options):
 
 
 def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
-    give("alike")
+    give("same")
     give("better")
     done = roll_back(workspace, because="it takes\nboots for bags")
     assert done.describe() == (
         f"Rolled back: champion of {NAME} is version 2 again, instead of version 3; previous is version 1."
     )
-    assert state(registry) == {"champion": (2, "alike"), "previous": (1, "first")}
+    assert state(registry) == {"champion": (2, "same"), "previous": (1, "first")}
     came, taken = registry.get(2).rollback(CAME_BACK), registry.get(3).rollback(TAKEN_BACK)
     assert (came.by, came.version, came.because) == ("Ada <ada@example.org>", 3, "it takes boots for bags")
     assert (taken.at, taken.version, taken.because) == (came.at, 2, came.because)
@@ -29,7 +29,7 @@ def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
     assert state(registry) == {"champion": (1, "first")}
     assert "replaced none" in refusal(workspace).message
     assert roll_back(workspace, to=3).number == 3
-    assert state(registry) == {"champion": (3, "better"), "previous": (2, "alike")}
+    assert state(registry) == {"champion": (3, "better"), "previous": (2, "same")}
     registry.delete(2)
     assert f"{NAME} has no version 2" in refusal(workspace).message
     assert roll_back(workspace, to=1).previous is None
@@ -38,10 +38,8 @@ def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
 
 def test_no_champion_to_roll_back(workspace):
     error = refusal(workspace)
-    assert (error.message, error.next) == (
-        f"{NAME} has no champion, so there is nothing to roll back",
-        "pixmill promote",
-    )
+    assert error.message.startswith(f"{NAME} has no champion, so there is nothing to roll back")
+    assert error.next == "pixmill promote"
 
 
 def test_rejects_invalid_rollbacks(champion, give, workspace, registry):

@@ -135,6 +135,7 @@ SITUATIONS = {
     "runs wait": made(waiting_runs=2),
     "nothing promoted": made(has_store=True),
     "promoted earlier": made(has_store=True, champion=Champion("pets", 3, "", None)),
+    "rolled back": made(has_store=True, champion=Champion("pets", 3, "", None), is_rolled_back=True),
     "server down": made(faults={"model in production": "no answer."}),
     "corrections": made(corrections=2),
     "images lost": made(missing=(["missing from data/: a.jpg"], "pixmill review --restore")),

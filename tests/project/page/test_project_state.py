@@ -78,9 +78,12 @@ def test_promoted_model_is_identified_by_its_commit(
     project: Path, monkeypatch: pytest.MonkeyPatch, *, is_this_one: bool
 ) -> None:
     promoted = git(project, "rev-parse", "HEAD") if is_this_one else "--output=x"
-    champion = Champion("pets", 1, "", None, promoted)
-    monkeypatch.setattr(project_state, "_champion", lambda _: champion)
-    assert read_project_state(project).is_promoted == is_this_one
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 1, "", None, promoted))
+    state = read_project_state(project)
+    assert (state.is_promoted, state.is_rolled_back) == (is_this_one, False)
+    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 1, "", None, None, (None, promoted)))
+    state = read_project_state(project)
+    assert (state.is_promoted, state.is_rolled_back) == (False, is_this_one)
 
 
 def test_deleted_files(project: Path) -> None:

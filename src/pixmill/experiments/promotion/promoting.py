@@ -1,4 +1,8 @@
-"""Promote a model: compare it with the champion, register it, and move the alias to it."""
+"""Promote a model: compare it with the champion, register it, and move the alias to it.
+
+A model is promoted if it keeps the limits, and is better than the champion, or the same within the margin. An undecided
+model is promoted only if its own estimate is not lower. Without a champion, the limits alone decide.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,17 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import significant
 from pixmill.core.params import Params
 from pixmill.core.repository.git import changed_files, git
-from pixmill.core.words import first_of, printable
+from pixmill.core.words import count, first_of, printable
 from pixmill.experiments.compare.comparing import compare_revisions
 from pixmill.experiments.compare.comparison import Comparison, Revision
-from pixmill.experiments.compare.numbers import METRIC_NAMES
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
 from pixmill.tracking.model_lookup import COMMIT, MODEL, STATE, list_models, newest_model, resolve, store_errors
 from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
 from pixmill.tracking.run_lookup import MlflowRun
+from pixmill.tracking.store import local_registry
 
 
 @dataclass(frozen=True)
@@ -158,10 +163,11 @@ def promote(
     name: str | None = None,
     alias: str = model_versions.CHAMPION,
     because: str | None = None,
+    accept: bool = False,
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
 ) -> Promotion:
-    """Promote the model of a commit, if it passes the limits of ``compare``.
+    """Promote the model of a commit, if it keeps the limits of ``compare`` and is not lower than the champion.
 
     Args:
         workspace: Workspace of the project.
@@ -169,8 +175,9 @@ def promote(
         given: Commit as in :func:`pixmill.experiments.promotion.promoting.name_of`; default: HEAD.
         name: Name of the registered model; default: that of the project.
         alias: Alias to move.
-        because: Reason to record; required by the command line with ``force``.
-        force: Whether to promote a model that its numbers would refuse.
+        because: Reason to record; required by the command line with ``accept`` and ``force``.
+        accept: Whether to promote a model that is undecided and lower, or was rolled back.
+        force: Whether to promote a model despite any refusal by its numbers.
         show: Called with the comparison before the decision.
 
     Raises:
@@ -187,16 +194,19 @@ def promote(
     if champion is not None and _is_same(champion, candidate):
         former, warnings = registry.finish(alias)
         return Promotion(registry.name, alias, champion.number, former, None, warnings)
-    alone = f"There is no {alias} to compare with: the limits of `compare` decide."
+    alone = f"There is no {alias} to compare with{local_registry(registry.store)}: the limits of `compare` decide."
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
-    if refused and not force:
-        raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f'if it must be: {again} --force --because "…"')
+    doubts = [*(lower := [*_why_lower(comparison, seen)]), *_rollbacks(registry, candidate, alias)]
+    if (refused or (doubts and not accept)) and not force:
+        word = "--force --because" if refused else "--accept-undecided" if lower else "--accept-rolled-back"
+        raise PixmillError(f"not promoted: {'; '.join(refused + doubts)}", next=f'if it must be: {again} {word} "…"')
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
-    tags |= {model_versions.FORCED: "; ".join(refused)[:1000]} if refused else {}
+    overridden = {model_versions.FORCED: refused, model_versions.ACCEPTED: doubts}
+    tags |= {tag: "; ".join(reasons)[:1000] for tag, reasons in overridden.items() if reasons}
     tags |= {} if comparison.base else {model_versions.VERDICT: "first"}
-    warnings = (*_warnings(comparison, seen), *_earlier_rollbacks(registry, candidate, alias))
+    warnings = (*doubts, *_warnings(comparison, seen))
     registry.check_still(alias, seen, again)
     tags |= {
         model_versions.ALIAS: alias,
@@ -245,20 +255,31 @@ def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
     return reasons + [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
 
 
+def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
+    """Yield the reason to doubt an undecided model: its own estimate is lower than that of the champion."""
+    if (numbers := comparison.numbers) is None or comparison.verdict != "undecided":
+        return
+    found, is_loss = numbers.decisive, numbers.metric in LOWER_IS_BETTER
+    if (found.difference > 0) if is_loss else (found.difference < 0):
+        yield (
+            f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that of version {seen} "
+            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, 'test image')} cannot decide"
+        )
+
+
 def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
     """Yield warnings about undecided results of a promoted model."""
-    if comparison.base is not None and comparison.verdict == "undecided":
+    if comparison.verdict == "undecided":
         yield f"the test images do not decide whether it is better than version {seen}"
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
         yield f"not decided: {', '.join(undecided)}"
 
 
-def _earlier_rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
-    """Yield warnings about earlier rollbacks of this model, with their reasons."""
-    for version in registry.versions(f"tags.`{model_versions.ALIAS}` = '{alias}'"):
-        record = version.rollback(model_versions.TAKEN_BACK)
-        if record and _is_same(version, candidate):
+def _rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
+    """Yield the rollback of this model, if it was not promoted since, with its reason."""
+    for version, record in registry.rolled_back(alias):
+        if _is_same(version, candidate):
             why = f": {record.because}" if record.because else ""
             yield f"version {version.number}, the same model, was rolled back on {record.at[:10]} by {record.by}{why}"
 

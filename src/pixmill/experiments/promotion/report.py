@@ -13,7 +13,7 @@ from pixmill.pages.page import iso_time, render_text
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import COMMIT
 from pixmill.tracking.model_versions import ModelVersion, Registry, options, read_object
-from pixmill.tracking.store import database_file, view_hint
+from pixmill.tracking.store import database_file, local_registry, view_hint
 
 
 def versions_text(registry: Registry, versions: list[ModelVersion], metric: str, name: str | None) -> str:
@@ -26,7 +26,8 @@ def versions_text(registry: Registry, versions: list[ModelVersion], metric: str,
         name: Name of the model, if given by the user.
     """
     if not versions:
-        return f"{registry.name} has no version in MLflow.\nNext: pixmill promote{options(name)}"
+        local = local_registry(registry.store)
+        return f"{registry.name} has no version in MLflow{local}.\nNext: pixmill promote{options(name)}"
     return render_text(
         "pixmill.experiments.promotion",
         "versions.txt",
@@ -86,6 +87,7 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
         "by": version.text(model_versions.BY),
         "because": version.text(model_versions.BECAUSE),
         "forced": version.text(model_versions.FORCED),
+        "accepted": version.text(model_versions.ACCEPTED),
         "replaces": version.replaces,
         **{name: None if record is None else asdict(record) for name, record in rollbacks.items()},
         "commit": version.text(COMMIT),
@@ -107,6 +109,7 @@ class Champion:
         at: Time of the promotion, in UTC.
         by: Person who promoted it; ``None`` if unknown.
         commit: Commit that it was promoted from; ``None`` if unknown.
+        rolled_back: Commits of models that were rolled back, and are not offered again.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Champion:
     at: str
     by: str | None
     commit: str | None = None
+    rolled_back: tuple[str | None, ...] = ()
 
     def describe(self) -> str:
         """Return name, version, time and person as one line."""
@@ -139,4 +143,5 @@ def read_champion(workspace: Workspace) -> Champion | None:
         return None
     record = version.rollback(model_versions.CAME_BACK)
     by = record.by if record else version.text(model_versions.BY)
-    return Champion(registry.name, number, _since(version), by, version.text(COMMIT))
+    gone = tuple(each.text(COMMIT) for each, _ in registry.rolled_back(model_versions.CHAMPION))
+    return Champion(registry.name, number, _since(version), by, version.text(COMMIT), gone)

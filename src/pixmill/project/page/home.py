@@ -111,7 +111,10 @@ class Home:
             self._whole_at, self._mtimes = now + _WHOLE_SECONDS, mtimes
         elif known is not None:
             faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
-            kept = {name: getattr(known, name) for name in ("disk", "champion", "is_promoted", "has_store")}
+            kept = {
+                name: getattr(known, name)
+                for name in ("disk", "champion", "is_promoted", "is_rolled_back", "has_store")
+            }
             state = replace(state, **kept, faults={**state.faults, **faults})
         self._state, self._fault = state, None
 

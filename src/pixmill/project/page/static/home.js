@@ -199,7 +199,7 @@ function drawState(all) {
   const reviews = [state.doubtful_labels && some(state.doubtful_labels, "label issue"), state.corrections && some(state.corrections, "correction")];
   setText("review-text", reviews.filter(Boolean).join(", ") || "Nothing to review.");
   const fault = state.faults["model in production"];
-  setText("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Reading …" : "No model is in production yet.");
+  setText("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Reading …" : `No model is in production yet${state.registry}.`);
   setText("repository", state.repository.text);
   setText("uncommitted", state.repository.images_and_decisions.text);
   part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {

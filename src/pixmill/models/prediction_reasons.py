@@ -19,6 +19,7 @@ _MEANINGS = {
     "encoding": "compressed in a way that was not requested",
     "host_down": "the host failed again and again",
     "incomplete": "the download broke off",
+    "no_training": "the site refuses use for training (Content-Signal, Content-Usage)",
     "private_address": "not a public internet address",
     "robots": "disallowed by the site's robots.txt",
     "robots_unreachable": "the site's robots.txt could not be read, so nothing was fetched",

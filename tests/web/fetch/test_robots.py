@@ -6,7 +6,7 @@ from aiohttp import web
 from yarl import URL
 
 from pixmill.web.fetch import Fetched, Network, Politeness
-from pixmill.web.fetch.host import _MAX_ORIGINS, Hosts, Robots, opt_out
+from pixmill.web.fetch.host import _MAX_ORIGINS, ROBOT, Hosts, Robots, opt_out, training_rules
 from pixmill.web.fetch.values import FetchLimits
 
 RULES = b"""
@@ -158,6 +158,38 @@ def test_number_of_cached_rules_is_limited():
 def test_x_robots_tag_is_respected(site, fetch, directive):
     site.answers["/x"] = b"image", {"X-Robots-Tag": directive}
     assert fetch("/x").reason == "x_robots_tag"
+
+
+@pytest.mark.parametrize(
+    ("rules", "allowed"),
+    [
+        ("User-agent: *\nContent-Signal: search=yes,ai-train=no\nAllow: /", False),
+        ("content-signal: AI-Train = NO # no models", False),
+        ("User-agent: *\nContent-Usage: search=y, train-ai=n;for=x", False),
+        ("User-agent: pixmill\nContent-Usage: /a train-ai=y\nContent-Usage: /a/*.png train-ai=n", False),
+        ("User-agent: pixmill\nContent-Usage: / train-ai=n\nContent-Usage: /a/ train-ai=y", True),
+        ("User-agent: *\nContent-Signal: ai-train=no\n\nUser-agent: pixmill\nDisallow: /b", True),
+        ("User-agent: other\nContent-Signal: ai-train=no", True),
+        ("User-agent: *\nContent-Signal: search=no, ai-input=no, ai-train=yes", True),
+    ],
+)
+def test_preferences_on_training(rules, allowed):
+    assert training_rules(rules).can_fetch("http://x.test/a/1.png", ROBOT) is allowed
+
+
+def test_refused_training_is_respected_and_named(site, fetch):
+    site.answers |= {
+        "/robots.txt": b"User-agent: *\nContent-Usage: /closed/ train-ai=n",
+        "/x": b"image",
+        "/closed/x": b"image",
+        "/header": (b"image", {"Content-Usage": "train-ai=n"}),
+    }
+    assert fetch("/x").content == b"image"
+    assert fetch("/closed/x").reason == "no_training"
+    assert fetch("/header").reason == "no_training"
+    assert "/closed/x" not in site.paths()
+    responsible = Politeness(robots_exceptions=frozenset({"images.test"}))
+    assert fetch("/closed/x", politeness=responsible).content == b"image"
 
 
 def test_other_directives_are_ignored(site, fetch):

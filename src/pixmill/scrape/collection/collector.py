@@ -13,13 +13,13 @@ from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
 from pixmill.web.fetch.location import InvalidURLError, host_of, parse_url
 
-LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
+LEFT_ALONE = frozenset({"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
 """Reasons by which a site excludes an image. Its thumbnail is not used either."""
 
 _PARAMS_REASONS = frozenset({"opted_out", "private_address"})
 """Reasons that depend on the params, so each run checks them again."""
 
-_ROBOTS_REASONS = frozenset({"crawl_delay", "robots"})
+_ROBOTS_REASONS = frozenset({"crawl_delay", "no_training", "robots"})
 """Reasons that ``scrape.robots_exceptions`` overrides."""
 
 _MIN_ORIGINAL_PIXELS = 320

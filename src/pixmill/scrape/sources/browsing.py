@@ -283,10 +283,10 @@ class Page:
         refused = self.access.find_refusal(url)
         if refused is None:
             return
-        if refused.reason == "robots":
+        if refused.reason in ("no_training", "robots"):
             raise SearchError(
                 "robots",
-                f"{url} is disallowed by robots.txt",
+                f"{url} is disallowed by robots.txt" if refused.reason == "robots" else f"{url}: {refused.detail}",
                 advice="try another source (openverse and wikimedia have public APIs), or override robots.txt "
                 "for this host in scrape.robots_exceptions, on your own responsibility",
             )

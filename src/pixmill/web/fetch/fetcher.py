@@ -16,7 +16,7 @@ from yarl import URL
 
 from pixmill import __version__
 from pixmill.web.fetch.guard import ForbiddenHostError, Guard
-from pixmill.web.fetch.host import MAX_PAUSE_SECONDS, Hosts, Robots, opt_out, pause
+from pixmill.web.fetch.host import MAX_PAUSE_SECONDS, Hosts, Robots, opt_out, pause, refuses_training
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
 
@@ -52,7 +52,7 @@ class Request:
         accept: Value of the ``Accept`` header.
         max_bytes: Maximum body size in bytes, compressed or not.
         cut: Truncate a larger body instead of refusing it.
-        kept: Whether the content is collected, so ``robots.txt`` and ``X-Robots-Tag`` apply.
+        kept: Whether the content is collected, so ``robots.txt``, ``X-Robots-Tag`` and ``Content-Usage`` apply.
         known: Validators of the caller's version, if any.
     """
 
@@ -102,8 +102,12 @@ async def _inflate(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
 
 
 def _objection(response: aiohttp.ClientResponse, request: Request) -> Refused | None:
-    directive = opt_out(response.headers.getall("X-Robots-Tag", ())) if request.kept else None
-    return Refused("x_robots_tag", directive) if directive else None
+    if not request.kept:
+        return None
+    if directive := opt_out(response.headers.getall("X-Robots-Tag", ())):
+        return Refused("x_robots_tag", directive)
+    usage = ", ".join(response.headers.getall("Content-Usage", ()))
+    return Refused("no_training", f"Content-Usage: {usage[:80]}") if refuses_training(usage) else None
 
 
 def _validator(header: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Politeness towards one host: concurrency, rate, pauses after failures, opt-out, ``robots.txt``, ``X-Robots-Tag``.
 
-``robots.txt`` (RFC 9309) is checked before a fetch, ``X-Robots-Tag`` after it.
+``robots.txt`` (RFC 9309) is checked before a fetch, ``X-Robots-Tag`` and ``Content-Usage`` after it.
 """
 
 import asyncio
@@ -48,6 +48,12 @@ _FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "noml", "none"}
 
 _VALUED = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
 """Directives with a value after a colon; before any other colon stands a user agent."""
+
+_RULE = re.compile(r"(?im)^[ \t]*(allow|disallow|content-(?:signal|usage))[ \t]*:[ \t]*([^\r\n#]*)")
+"""A line of ``robots.txt`` that permits or forbids something."""
+
+_TRAINING = re.compile(r"(?i)(?:^|[,\s])(?:train-ai|ai-train)\s*=\s*(n|no|y|yes)\s*(?=[,;]|$)")
+"""A preference on training: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal`` (Cloudflare)."""
 
 _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
 """Outcomes that mean that there are no rules (RFC 9309, section 2.3.1.3); 429 does not."""
@@ -197,7 +203,7 @@ class Robots:
 
     def __init__(self, get: Callable[[str], Awaitable[Fetched | Refused]]) -> None:
         self._get = get
-        self._rules: dict[str, asyncio.Task[Protego | Refused]] = {}
+        self._rules: dict[str, asyncio.Task[tuple[Protego, Protego] | Refused]] = {}
 
     async def refusal(self, url: URL, host: Host) -> Refused | None:
         """Return the reason why a URL must not be fetched, or ``None``.
@@ -216,23 +222,27 @@ class Robots:
             if len(self._rules) > _MAX_ORIGINS:
                 del self._rules[next(iter(self._rules))]
         # Shielded, since other fetches wait for the same rules if this one is cancelled.
-        rules = await asyncio.shield(self._rules[origin])
-        if isinstance(rules, Refused):
-            return rules
+        read = await asyncio.shield(self._rules[origin])
+        if isinstance(read, Refused):
+            return read
+        rules, training = read
         delay = rules.crawl_delay(ROBOT) or 0.0
         if delay > MAX_CRAWL_DELAY_SECONDS:
             return Refused("crawl_delay", f"{origin}/robots.txt asks for {delay:g} s between requests")
         host.set_min_delay(delay)
-        if rules.can_fetch(str(url), ROBOT):
-            return None
-        return Refused("robots", f"disallowed by {origin}/robots.txt")
+        if not rules.can_fetch(str(url), ROBOT):
+            return Refused("robots", f"disallowed by {origin}/robots.txt")
+        if not training.can_fetch(str(url), ROBOT):
+            return Refused("no_training", f"{origin}/robots.txt refuses training (Content-Signal, Content-Usage)")
+        return None
 
-    async def _read(self, origin: str) -> Protego | Refused:
+    async def _read(self, origin: str) -> tuple[Protego, Protego] | Refused:
         outcome = await self._get(f"{origin}/robots.txt")
         if isinstance(outcome, Fetched):
-            return Protego.parse(outcome.content.decode("utf-8-sig", errors="replace"))
+            text = outcome.content.decode("utf-8-sig", errors="replace")
+            return Protego.parse(text), training_rules(text)
         if _UNAVAILABLE.fullmatch(outcome.reason):
-            return Protego.parse("")
+            return Protego.parse(""), Protego.parse("")
         if _UNREACHABLE.fullmatch(outcome.reason):
             return Refused("robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after)
         return outcome
@@ -242,6 +252,35 @@ class Robots:
         for task in self._rules.values():
             task.cancel()
         await asyncio.gather(*self._rules.values(), return_exceptions=True)
+
+
+def refuses_training(preferences: str) -> bool | None:
+    """Return whether a ``Content-Usage`` or ``Content-Signal`` refuses training; ``None`` if it does not say.
+
+    >>> refuses_training("search=y, train-ai=n"), refuses_training("ai-train=yes"), refuses_training("search=no")
+    (True, False, None)
+    """
+    stated = _TRAINING.findall(preferences)
+    return stated[-1].lower().startswith("n") if stated else None
+
+
+def training_rules(text: str) -> Protego:
+    """Return the preferences of a ``robots.txt`` on training as rules that disallow what must not be trained on.
+
+    Groups, wildcards and the longest match then work as for other rules.
+
+    Args:
+        text: The ``robots.txt``. A ``Content-Usage`` may begin with the path to which it applies.
+    """
+
+    def rule(match: re.Match[str]) -> str:
+        path, _, rest = match[2].partition(" ") if match[2].startswith("/") else ("/", "", match[2])
+        refused = refuses_training(rest) if match[1].lower().startswith("content") else None
+        # An empty rule permits everything, but ends the user agents of its group.
+        return "Disallow:" if refused is None else f"{'Disallow' if refused else 'Allow'}: {path}"
+
+    # Preferences before the first user agent apply to all.
+    return Protego.parse(f"User-agent: *\nDisallow:\n{_RULE.sub(rule, text)}")
 
 
 def opt_out(headers: Iterable[str]) -> str | None:

@@ -320,6 +320,16 @@ def test_missing_browser(tmp_path, monkeypatch):
     assert (finding.status, finding.next) == (Status.BAD, "pixmill browser --install")
 
 
+def test_a_proxy_that_is_not_used(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert run_check("proxy", Path()) == []
+    monkeypatch.setenv("all_proxy", "socks5://proxy.test:1080")
+    (finding,) = run_check("proxy", Path())
+    assert finding.status is Status.WARNING
+    assert "ALL_PROXY" in finding.message
+
+
 def test_remote_driver(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
     (finding,) = run_check("browser", Path())

@@ -240,6 +240,14 @@ def _browser(_: Path) -> Iterator[Finding]:
     yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
 
 
+def _proxy(_: Path) -> Iterator[Finding]:
+    """Name a proxy that a scrape does not use."""
+    from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
+
+    if remark := ignored_proxy():
+        yield Finding("proxy", Status.WARNING, remark, next=f"if sites are unreachable: {NO_PROXY_ADVICE}")
+
+
 def _compute(_: Path) -> Iterator[Finding]:
     """Count the processors that passes over images use."""
     address = cluster_address()
@@ -271,6 +279,7 @@ CHECKS: Mapping[str, Callable[[Path], Iterator[Finding]]] = {
     "data": _data,
     "DVC": _dvc,
     "browser": _browser,
+    "proxy": _proxy,
     "compute": _compute,
     "MLflow": _mlflow,
 }

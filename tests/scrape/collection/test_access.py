@@ -41,6 +41,21 @@ def test_robots_txt_applies_to_pages_only(within, web):
     assert web.fetched() == [url_of("api")]
 
 
+def test_names_a_proxy_that_is_not_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HTTPS_PROXY", "http://name:password@proxy.test:3128")
+
+    async def run(served):
+        async with open_access(ScrapeParams(), served=served, network=None, scratch=tmp_path):
+            pass
+
+    asyncio.run(run({"shop.pixmill.test:80": 1}))
+    assert capsys.readouterr().err == ""
+    asyncio.run(run({}))
+    printed = capsys.readouterr().err
+    assert "HTTPS_PROXY" in printed
+    assert "password" not in printed
+
+
 def test_a_stopped_run_allows_no_requests(within, web):
     def work(access):
         access.check()

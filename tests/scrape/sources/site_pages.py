@@ -9,6 +9,27 @@ const end = () => body.insertAdjacentHTML("beforeend", "<p data-end>That is all.
 const atBottom = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 50;
 """
 
+
+def turning(control):
+    """Return the script of a page whose control replaces the results after a while, twice."""
+    return f"""
+        let page = 0;
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", `{control}`);
+        const control = document.querySelector(".next");
+        (control.querySelector("a") ?? control).onclick = (event) => {{
+          const from = 3 * ++page;
+          event.preventDefault();
+          control.classList.add("disabled");
+          setTimeout(() => {{
+            document.querySelectorAll(".card").forEach((each) => each.remove());
+            batch(from, 3);
+            control.classList.toggle("disabled", page === 2);
+            body.append(control);
+          }}, 300);
+        }};"""
+
+
 PAGES = {
     "short": "batch(0, 3); end();",
     "scrolling": """
@@ -16,6 +37,29 @@ PAGES = {
         const load = () => { batch(count, 5); count += 5; if (count === 15) end(); };
         load();
         onscroll = () => { if (count < 15 && atBottom()) load(); };""",
+    "boxed": """
+        const box = document.createElement("div");
+        box.style = "height: 500px; overflow: auto";
+        let count = 0;
+        const load = () => { batch(count, 5); box.append(...document.querySelectorAll(".card")); count += 5; };
+        body.append(box);
+        load();
+        box.onscroll = () => {
+          if (count < 15 && box.scrollTop + box.clientHeight > box.scrollHeight - 50) load();
+          if (count === 15) end();
+        };""",
+    "turning": turning("<button class=next>Next</button>"),
+    "hashed": turning("<li class=next><a href=#>Next</a></li>"),
+    "idle": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<button class=next>Next</button>');",
+    "ranged": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>1\u20133 of <b>480</b></p>'); end();",
+    "pictures": """
+        const blank = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+        const set = "/media/400.jpg 400w, /media/1600.jpg 1600w";
+        const picture = (source, img = "") => `<picture><source ${source}><img src="${blank}" ${img}></picture>`;
+        card("lazy", picture(`data-srcset="${set}"`, `data-srcset="/media/400.jpg"`));
+        card("both", picture(`srcset="${blank}" data-srcset="${set}"`));
+        card("plain", picture(`srcset="/media/800.jpg"`, "loading=lazy"));
+        end();""",
     "slow": """
         let busy = false, count = 5;
         batch(0, 5);

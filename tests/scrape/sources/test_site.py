@@ -10,6 +10,7 @@ import pytest
 
 from pixmill.core.errors import BrowserLostError, ScrapeError
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.collection.preview import probe
 from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import SearchError
@@ -191,6 +192,40 @@ def test_limits_endless_pages(read):
 def test_follows_next_pages(read):
     assert images(read("pages0", PAGED)) == media(11)
     assert images(read("round", PAGED)) == media(3)
+
+
+def test_scrolls_the_box_that_holds_the_results(read):
+    assert images(read("boxed")) == media(15)
+
+
+@pytest.mark.parametrize("name", ["turning", "hashed"])
+def test_presses_a_next_button_without_a_url(read, name):
+    assert images(read(name, PAGED)) == media(9)
+
+
+def test_a_next_button_without_effect_is_an_error(stream):
+    candidates = stream("idle", PAGED)
+    assert images(next(candidates) for _ in range(3)) == media(3)
+    with pytest.raises(SearchError, match="stopped after 3 results") as error:
+        next(candidates)
+    assert error.value.failure == "stalled"
+    assert "'next' in tiny.yaml" in error.value.advice
+
+
+@pytest.mark.parametrize(("name", "turned"), [("turning", True), ("ranged", False)])
+def test_a_probe_names_an_early_end(driver, tmp_path, name, turned):
+    report = probe(SiteSource(PAGED), name, OneBrowser(driver, tmp_path), tmp_path / "probe")
+    assert report.turned is turned
+    assert any("WARNING" in line for line in report.lines()) is not turned
+    assert any("480 results, and shows 3" in line for line in report.lines()) is not turned
+
+
+def test_reads_the_range_that_the_page_states(read):
+    assert [candidate.total for candidate in read("ranged")] == [480] * 3
+
+
+def test_pictures_with_lazy_sources(read):
+    assert images(read("pictures")) == [f"http://pages.test/media/{size}.jpg" for size in (1600, 1600, 800)]
 
 
 def test_counts_pages_with_an_offset(read):

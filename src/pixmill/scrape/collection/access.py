@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
+from pixmill.core.process.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.source import save_evidence
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
+from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -211,6 +213,8 @@ async def open_access(
     Raises:
         ParamsError: A host name in the params is invalid.
     """
+    if not served and (remark := ignored_proxy()):
+        announce(f"warning: {remark}. If sites are unreachable: {NO_PROXY_ADVICE}")
     given = network or Network()
     reach = dataclasses.replace(
         given, served={**given.served, **served}, allowed=given.allowed | frozenset(params.allow_hosts)

@@ -87,6 +87,7 @@ class ProbeReport:
         findings: Matches of each selector, in the order of the file; empty if no page was opened.
         saved: Whether a page was opened and saved.
         failure: Why the search failed, or ``None``.
+        turned: Whether a second page of results was read; ``None`` if the site's file describes none.
         fix: Command that copies the site's file into the project; ``None`` if the project has its own.
     """
 
@@ -96,6 +97,7 @@ class ProbeReport:
     candidates: list[Candidate] = field(default_factory=list)
     findings: list[SelectorMatch] = field(default_factory=list)
     saved: bool = False
+    turned: bool | None = None
     failure: str | None = None
     fix: str | None = None
 
@@ -131,6 +133,7 @@ class ProbeReport:
         yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
         if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
+        yield from self._end()
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_MAX_CHARACTERS]
@@ -139,6 +142,17 @@ class ProbeReport:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
         saved = f"saved page and screenshot: {self.folder}"
         yield saved if self.saved else "no page was opened, so none is saved"
+
+    def _end(self) -> Iterator[str]:
+        """Yield what is known of the results after the first page."""
+        shown = max((finding.count for finding in self.findings if finding.place == "selectors.item"), default=0)
+        total = max((candidate.total or 0 for candidate in self.candidates), default=0)
+        if total > shown:
+            yield f"  the page says that there are {count(total, 'result')}, and shows {shown:,}"
+        if self.turned:
+            yield "  a second page was read"
+        elif self.turned is not None and self.failure is None:
+            yield "  WARNING: no second page was found; if there is one, correct 'next' or 'offset'"
 
 
 _FINDINGS = TypeAdapter(list[SelectorMatch])
@@ -176,12 +190,16 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         lent = _SharedBrowser(access, driver, folder)
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
+        search = results.search(query, lent)
         with report.note_failure():
-            report.candidates += islice(results.search(query, lent), _MAX_CANDIDATES)
+            report.candidates += islice(search, _MAX_CANDIDATES)
         if driver.current_url.startswith("http"):
             report.findings = Page(driver, source.site, query, lent).run(script("selectors"), answer=_FINDINGS)
             save_evidence(driver, folder)
             report.saved = (folder / "page.html").is_file()
+        if source.site.paged:
+            with report.note_failure():
+                report.turned = results.pages > 1 or any(results.pages > 1 for _ in search)
         if source.site.detail and report.failure is None:
             with report.note_failure():
                 report.candidates = list(islice(source.search(query, lent), _MAX_DETAIL_PAGES))

@@ -68,8 +68,9 @@ class PageView:
         count: Number of all results on the page.
         ended: Whether the end mark is shown.
         pressed: Kind of the button that was pressed.
-        position: Scroll position in pixels.
-        bottom: Whether the page is scrolled to its bottom.
+        position: Scroll position in pixels, of the page and of the box that holds the results.
+        bottom: Whether the page is scrolled to its bottom, and so is the box that holds the results.
+        onward: Whether the button to the next results is enabled and has no URL.
     """
 
     url: str
@@ -79,6 +80,7 @@ class PageView:
     pressed: str | None
     position: int
     bottom: bool
+    onward: bool
 
 
 ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)

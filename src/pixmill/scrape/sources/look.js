@@ -5,15 +5,22 @@ performance.setResourceTimingBufferSize(100000);
 const tiles = extract();
 // The number of results: the largest number in the text, with or without thousands separators.
 const numbers = (text(first(document, site.total)) ?? "").matchAll(/\d{1,9}(?:[.,'’ ]\d{3}(?!\d))*/g);
-const total = Math.min(Math.max(0, ...[...numbers].map(([number]) => Number(number.replace(/\D/g, "")))), 10 ** 9) || null;
+let total = Math.min(Math.max(0, ...[...numbers].map(([number]) => Number(number.replace(/\D/g, "")))), 10 ** 9) || null;
+const count = every(document, site.selectors.item).length;
+if (!site.total.length && !total) {
+  // "1–24 of 480": the range must fit the results that are shown.
+  const range = text(document.body)?.match(/(?<![\d.,])1\s*[-–—]\s*(\d+)\s*(?:of|from|von|sur|de|di|van|\/)\s*(\d{1,3}(?:[.,'’ ]\d{3})+(?!\d)|\d+)/i);
+  if (range && Number(range[1]) === count) total = Math.min(Number(range[2].replace(/\D/g, "")), 10 ** 9);
+}
 for (const tile of tiles) tile.total = total;
 const look = {
   url: location.href,
   tiles: tiles.slice(0, site.settings.most),
-  count: every(document, site.selectors.item).length,
+  count,
   ended: site.end.some((selector) => query(document, selector).length > 0),
   pressed: null,
   button: null,
+  onward: false,
 };
 const press = (kind) => {
   const [name, found] = step.buttons.includes(kind) ? named(site[kind]) : [];
@@ -24,16 +31,25 @@ const press = (kind) => {
 };
 ["consent", "dismiss", "more"].forEach(press);
 
-const page = document.scrollingElement;
 const behavior = step.smooth ? "smooth" : "instant";
-look.position = Math.round(window.scrollY);
+const boxes = scrollers();
+look.position = Math.round(boxes.reduce((sum, box) => sum + box.scrollTop, 0));
 look.bottom = bottom();
-if (step.nudge) {
-  // The page may have missed a scroll event while loading.
-  window.scrollBy({ top: -window.innerHeight / 2, behavior: "instant" });
-  window.dispatchEvent(new Event("scroll"));
-  window.scrollBy({ top: page.scrollHeight, behavior: "instant" });
+const [control] = site.offset ? [] : onward();
+look.onward = Boolean(control);
+// Pressed only when all images of this page are known, since the results may be replaced.
+if (control && step.buttons.includes("next") && !look.pressed && look.bottom && (step.nudge || tiles.every(({ image }) => image))) {
+  look.pressed = "next";
+  for (const box of boxes) box.scrollTo({ top: 0, behavior: "instant" });
+  control.click();
+} else if (step.nudge) {
+  for (const box of boxes) {
+    // The page may have missed a scroll event while loading.
+    box.scrollBy({ top: -box.clientHeight / 2, behavior: "instant" });
+    (box === document.scrollingElement ? window : box).dispatchEvent(new Event("scroll"));
+    box.scrollBy({ top: box.scrollHeight, behavior: "instant" });
+  }
 } else {
-  window.scrollBy({ top: window.innerHeight * 0.9, behavior });
+  for (const box of boxes) box.scrollBy({ top: box.clientHeight * 0.9, behavior });
 }
 return look;

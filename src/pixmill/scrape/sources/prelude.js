@@ -42,20 +42,29 @@ const absolute = (address) => {
   }
 };
 const isPlaceholder = (address) => site.placeholders.some((pattern) => new RegExp(pattern).test(address));
+// The entries of srcset, also of the other sources of a <picture>; until lazy loading, data-srcset has them.
+const sets = (img, names = ["data-srcset", "srcset"]) => {
+  const sources = img?.parentElement?.matches("picture") ? query(img.parentElement, "source") : [];
+  const values = names.flatMap((name) => [img, ...sources].map((each) => each?.getAttribute(name)?.trim()));
+  return values.filter(Boolean).join(", ");
+};
 const largest = (srcset) => {
-  const entries = [...(srcset ?? "").matchAll(/\s*(\S*[^\s,])(?:\s+([\d.]+)[wx])?\s*(?:,|$)/g)];
+  const entries = [...srcset.matchAll(/\s*(\S*[^\s,])(?:\s+([\d.]+)[wx])?\s*(?:,|$)/g)]
+    .filter(([, address]) => !address.startsWith("data:") && !isPlaceholder(address));
   const size = ([, , number]) => Number(number ?? 1);
   return entries.reduce((best, entry) => (best && size(best) >= size(entry) ? best : entry), null)?.[1] ?? null;
 };
 // The URL in an attribute of an image. With lazy loading, src may be a placeholder. currentSrc is empty until the image
-// loads; it is needed only if srcset offers a choice.
+// loads; it is needed only if srcset offers a choice. A lazy srcset is as good as data-src.
 const held = (img, name) => {
-  if (name === "srcset") return largest(img.getAttribute("srcset") ?? img.getAttribute("data-srcset"));
+  if (name === "srcset") return largest(sets(img));
+  if (name === "data-src") return img.getAttribute(name) || largest(sets(img, ["data-srcset"]));
   if (name === "currentSrc") return img.currentSrc;
-  if (name === "src") return img.getAttribute("srcset") && !site.addresses.includes("srcset") ? null : img.getAttribute("src");
+  if (name === "src") return largest(sets(img, ["srcset"])) && !site.addresses.includes("srcset") ? null : img.getAttribute("src");
   return img.getAttribute(name);
 };
-const address = (img) => {
+const address = (found) => {
+  const img = found?.closest("picture")?.querySelector("img") ?? found; // a selector may name the <picture> itself
   for (const name of img ? site.addresses : []) {
     const found = absolute(held(img, name));
     if (found && !isPlaceholder(found)) return found;
@@ -101,4 +110,23 @@ const named = ({ selectors = [], texts = [] }) => {
   return [];
 };
 const button = (buttons) => named(buttons)[1] ?? null;
-const bottom = () => Math.ceil(window.scrollY + window.innerHeight) >= document.scrollingElement.scrollHeight - 2;
+// The control that leads to the next page, and its URL; a control without one is to be pressed while it is enabled.
+const onward = () => {
+  const found = first(document, site.next.selectors) ?? button(site.next);
+  const control = (found?.matches("a, button") ? null : found?.querySelector("a, button")) ?? found;
+  const [url, here] = [absolute(control?.getAttribute("href")), location.href.split("#")[0]];
+  if (url && !/^javascript:/i.test(url) && !(url.includes("#") && url.split("#")[0] === here)) return [null, url];
+  return [control && visible(control) && !control.closest('[aria-disabled="true"], .disabled') ? control : null, null];
+};
+// What scrolls: the window, and the box that holds the results if it has a scroll bar of its own.
+const scrollers = () => {
+  const root = document.scrollingElement;
+  let box = first(document, site.selectors.item)?.parentElement;
+  const scrolls = (element) =>
+    /auto|scroll/.test(getComputedStyle(element).overflowY) && element.scrollHeight > element.clientHeight + 2 &&
+    (element !== document.body || getComputedStyle(root).overflowY !== "visible");
+  while (box && box !== root && !scrolls(box)) box = box.parentElement;
+  return box && box !== root ? [root, box] : [root];
+};
+const bottom = () =>
+  scrollers().every((each) => Math.ceil(each.scrollTop + each.clientHeight) >= each.scrollHeight - 2);

@@ -20,7 +20,7 @@ from pixmill.scrape.sources.tile import Tile, Tiles
 Resolve = Callable[[Page, Tile], Tile]
 """Return a tile with its original, found by a click for example; the same tile if there is none."""
 
-_NEXT = "return absolute((first(document, site.next.selectors) ?? button(site.next))?.getAttribute('href'));"
+_NEXT = "return onward()[1];"
 
 _FAILED_REQUESTS = """
   return performance.getEntriesByType("resource").some(({ name, initiatorType, responseStatus: status }) =>
@@ -63,6 +63,9 @@ class SiteSource(Source):
         site: Description of the site.
         name: Name in params and tables; default: the name of the site.
         wanted: Estimated number of needed results; a search that opens a page per result starts with as many.
+
+    Attributes:
+        pages: Number of pages with results that were read, for a source with one search.
     """
 
     kind: Kind = "pages"
@@ -71,6 +74,7 @@ class SiteSource(Source):
         self.name = name or site.name
         self.site = site
         self.wanted = wanted
+        self.pages = 0
 
     def resolver(self) -> Resolve | None:
         """Return a resolver for a search, applied at the end of each page to tiles without original; default: none."""
@@ -174,32 +178,44 @@ class SiteSource(Source):
         shown_here = Tiles(settings.most)  # tiles may be known from an earlier visit of the page
         stall = StallDetector(settings.patience)
         presses = dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
-        shown = 0
-        ended = False
+        shown = turns = 0
+        ended, is_new = False, True
         while not stall.is_over:
             if budget.spent:
                 self._fail_endless(page)
-            buttons = [kind for kind, left in presses.items() if left] + ["more"] * stall.may_click
+            buttons = [kind for kind, left in presses.items() if left]
+            buttons += ["more"] * stall.may_click + ["next"] * (not stall.awaits)
             view = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=stall.nudging)
             for tile in view.tiles:
                 tiles.take(tile)
             fresh = sum(shown_here.take(tile) for tile in view.tiles) > 0
+            if fresh and is_new:
+                self.pages, is_new = self.pages + 1, False
             yield from tiles.ready()
             if view.pressed in presses:
                 presses[view.pressed] -= 1
-            ended = view.ended or (view.count > 0 and self.site.paged)
+            if view.pressed == "next":
+                turns, is_new = turns + 1, True
+            ended = view.ended or (view.count > 0 and self.site.paged and not (view.onward or stall.awaits))
             # On a busy machine the end mark may appear before the last images.
             if tiles.full or (ended and view.bottom and not (waits and tiles.without_original())):
                 return
             if stall.nudging or view.count < shown:
                 page.raise_for_state(page.verdict())
             shown = view.count
-            stall.record(view.count, view.position, fresh=fresh, clicked=view.pressed == "more")
+            stall.record(view.count, view.position, fresh=fresh, clicked=view.pressed in ("more", "next"))
             time.sleep(random.uniform(*settings.pause))  # noqa: S311 (a pause is no secret)
         if not shown or not len(tiles):
             if onward and self.site.offset is not None:
                 return  # with an offset, the page after the last one is empty
             page.fail_layout("key" if shown else "item")
+        if turns == 1 and stall.awaits:
+            page.fail(
+                "stalled",
+                f"stopped after {len(tiles)} results: its next button brought no others within {settings.patience:g} s",
+                advice=f"correct 'next' in {self.site.name}.yaml, raise settings.patience, or name in 'end' what the "
+                "last page shows",
+            )
         if self.site.end and not ended:
             end = "', '".join(self.site.end)
             page.fail(
@@ -256,6 +272,11 @@ class StallDetector:
         self._since = time.monotonic()
         self._clicked = False
         self.nudging = False
+
+    @property
+    def awaits(self) -> bool:
+        """Whether a click has had no effect so far; a second click on *next* might skip results."""
+        return self._clicked
 
     @property
     def is_over(self) -> bool:

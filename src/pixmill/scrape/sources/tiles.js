@@ -2,7 +2,7 @@
 // The width of an image according to its attribute, or to the largest entry of srcset.
 const stated = (img, name) => (/^\d+$/.test(img?.getAttribute(name) ?? "") ? pixels(img.getAttribute(name)) : null);
 const offered = (img) =>
-  [...(img?.getAttribute("srcset") ?? "").matchAll(/\s(\d+)w\s*(?:,|$)/g)].map(([, width]) => Number(width));
+  [...sets(img).matchAll(/\s(\d+)w\s*(?:,|$)/g)].map(([, width]) => Number(width));
 const tiles = [];
 for (const item of every(document, site.selectors.item)) {
   const shown = first(item, site.selectors.image);

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
+from urllib.request import getproxies_environment
 
 import aiohappyeyeballs
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,6 +22,9 @@ _MAX_LOOKUPS = 32
 
 _HAPPY_EYEBALLS_SECONDS = 0.25
 """Delay before the next address of a host is tried in parallel (RFC 8305, section 8)."""
+
+NO_PROXY_ADVICE = "run it where the internet is reached directly, or load the images yourself (scrape.source: folder)"
+"""Advice for a network that is left only through a proxy."""
 
 _GLOBAL_UNICAST = ip_network("2000::/3")
 """The only IPv6 block with public addresses (RFC 4291, section 2.4)."""
@@ -37,6 +41,16 @@ _NEVER = tuple(
     )
 )
 """Blocks that ``ipaddress`` considers global, at least in part, but whose addresses are not public hosts."""
+
+
+def ignored_proxy() -> str | None:
+    """Return a sentence about a proxy in the environment, or ``None`` if none is set.
+
+    Behind a proxy the guard would not see to which addresses names resolve, so none is used.
+    """
+    proxies = getproxies_environment()
+    names = ", ".join(f"{scheme.upper()}_PROXY" for scheme in ("https", "http", "all") if proxies.get(scheme))
+    return f"{names} is set, but a scrape connects directly: a proxy would bypass its address check" if names else None
 
 
 class ForbiddenHostError(OSError):

@@ -53,7 +53,7 @@ _RULE = re.compile(r"(?im)^[ \t]*(allow|disallow|content-(?:signal|usage))[ \t]*
 """A line of ``robots.txt`` that permits or forbids something."""
 
 _TRAINING = re.compile(r"(?i)(?:^|[,\s])(?:train-ai|ai-train)\s*=\s*(n|no|y|yes)\s*(?=[,;]|$)")
-"""A preference on training: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal`` (Cloudflare)."""
+"""A preference: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal`` (Cloudflare)."""
 
 _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
 """Outcomes that mean that there are no rules (RFC 9309, section 2.3.1.3); 429 does not."""

@@ -45,7 +45,7 @@ def test_names_a_proxy_that_is_not_used(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HTTPS_PROXY", "http://name:password@proxy.test:3128")
 
     async def run(served):
-        async with open_access(ScrapeParams(), served=served, network=None, scratch=tmp_path):
+        async with open_access(ScrapeParams(snapshot="2026-11-20"), served=served, network=None, scratch=tmp_path):
             pass
 
     asyncio.run(run({"shop.pixmill.test:80": 1}))

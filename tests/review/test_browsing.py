@@ -226,3 +226,13 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
         assert sorted(badges) == ["moved to data, as shoe · mk"] * 2 + ["relabel to dress · mk"]
         assert browser.title == "Review · Pixmill"
         assert browser.get_log("browser") == []
+
+
+def test_enter_in_the_dialog_of_labels_decides_nothing(page):
+    while len(page.cards()) == 2 or "Conflicting" not in page.text("title"):
+        page.press("n")
+    page.press("k")
+    assert page.browser.find_element(By.ID, "relabel").is_displayed()
+    page.press(Keys.ENTER)
+    assert not page.browser.find_element(By.ID, "relabel").is_displayed()
+    assert page.lines() == {}

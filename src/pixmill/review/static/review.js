@@ -260,7 +260,7 @@ const ACTS = {
     classes();
     part('relabel').showModal();
     document.querySelector('.card.chosen .frame').scrollIntoView(); // above the dialog
-    (part('filter-line').hidden ? part('classes').querySelector('.likely') : part('filter'))?.focus();
+    if (!part('filter-line').hidden) part('filter').focus(); // else "Cancel" has the focus: Enter must decide nothing
   },
 };
 
@@ -291,7 +291,7 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !shown) return;
   const typing = event.target instanceof HTMLInputElement;
   if (part('relabel').open) {
-    const label = typing ? event.key === 'Enter' && part('classes').firstChild?.dataset.label
+    const label = typing ? event.key === 'Enter' && event.target.value.trim() && part('classes').firstChild?.dataset.label
       : part('filter-line').hidden && event.key.length === 1 && session.classes[LABEL_KEYS.indexOf(event.key)];
     if (label) {
       event.preventDefault();

@@ -2,12 +2,13 @@
 
 import base64
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.project.recipes.preflight import Issue, find_issues
+from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
 """One black pixel; appended bytes make another file of the same image."""
@@ -119,3 +120,23 @@ def test_per_class_below_the_gate_stops(root: Path) -> None:
         assert message.startswith("scrape.per_class (29) leaves each class fewer images than")
         assert stops
     assert messages(root, params(per_class=30)) == []
+
+
+def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
+    root, cache = tmp_path / "schön", tmp_path / "cache"
+    (root / ".dvc").mkdir(parents=True)
+    (root / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (issue,) = temporary_copies(root)
+    assert str(root / ".dvc" / "cache") in issue.message
+    assert not issue.stops
+    (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")  # as advised
+    assert list(temporary_copies(root)) == []
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
+def test_dvc_still_writes_the_configuration_of_a_copy_as_ascii(tmp_path):
+    from dvc.repo.experiments.executor.local import TempDirExecutor
+
+    copy = SimpleNamespace(root_dir=str(tmp_path), dvc_dir=".")
+    with pytest.raises(UnicodeEncodeError):  # Else temporary_copies is no longer needed.
+        TempDirExecutor._update_config(copy, {"cache": {"dir": "schön"}})

@@ -24,7 +24,7 @@ if sys.argv[0] == "-m":
         # Ctrl-C during the imports ends the stage without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.params import Params, load_params
 from pixmill.core.provenance.lock import check_stage
 
@@ -60,5 +60,8 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
             params = load_params(workspace.root)
             workspace.sweep(stage)
             main(workspace, params)
+    except ParamsError as error:
+        restore = f"git checkout metrics/{stage}.json plots/{stage} && dvc checkout {stage}"
+        sys.exit(f"{stage}: {error}\nDVC removed the results of {stage} before it started. To restore them: {restore}")
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")

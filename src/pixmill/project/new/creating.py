@@ -23,7 +23,7 @@ from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.new.importing import LabelledFolder, copy_images, find_images
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
-from pixmill.project.recipes.preflight import Issue, find_issues
+from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
 from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources import is_on_web
 
@@ -329,9 +329,9 @@ def _describe_files(
 
 
 def _list_issues(root: Path) -> list[Issue]:
-    """Return the problems with the params and local images; empty if there are no images yet."""
+    """Return the problems with the params and local images; without images, only of the folder."""
     params = load_params(root)
-    return [] if _is_empty(root, params) else list(find_issues(root, params))
+    return list(temporary_copies(root) if _is_empty(root, params) else find_issues(root, params))
 
 
 def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pixmill.core.install.origin import install_command
 from pixmill.core.install.plugins import load_plugin
 from pixmill.core.install.pyproject import GROUPS
 from pixmill.core.params import Params
+from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
 from pixmill.models.preset_files import HUB, pinned_folder
 from pixmill.models.tensorflow import load_tensorflow
@@ -51,6 +52,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         root: Project folder.
         params: Params of the project.
     """
+    yield from temporary_copies(root)
     sources = params.sources()
     source_issues: list[Issue] = []
     if "urls" in sources:
@@ -84,6 +86,22 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
         yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
+
+
+def temporary_copies(root: Path) -> Iterator[Issue]:
+    """Yield an issue if DVC cannot run experiments in a copy: it writes the path of its cache there, as ASCII.
+
+    Args:
+        root: Project folder.
+    """
+    # Only then, since asking DVC for its cache takes a second.
+    if not str(root.resolve()).isascii() and (files := cache_folder(root)) is not None and not str(files).isascii():
+        cache = files.parents[1]
+        yield Issue(
+            f"`dvc exp run` cannot use --temp or --queue, since the path of DVC's cache is not ASCII: {cache}",
+            "dvc exp run without these options, or move the cache to a FOLDER with an ASCII path: "
+            f"mv '{cache}' FOLDER && dvc cache dir --local FOLDER",
+        )
 
 
 def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:

@@ -69,15 +69,7 @@ class SplitAnswers:
 
 @dataclass(frozen=True)
 class _Common:
-    """What two revisions share.
-
-    Args:
-        labels: Classes of either; the first ``shared`` are those of both, in the head's order.
-        shared: Number of classes that both know.
-        before: Test split of the base.
-        after: Test split of the head.
-        ids: Images of shared classes that are in both.
-    """
+    """The classes of either, those that both know first; both test splits; and the images in both of such classes."""
 
     labels: tuple[str, ...]
     shared: int
@@ -365,11 +357,9 @@ def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple
     path.append((f"{_name(head)} on the same images", common))
     if new:
         path.append((f"{_name(head)} on its own test split", after))
-    # Each on its own test split is measured on its own classes.
-    values = [
-        scores(part.actual, part.values, averaged=found.shared if len(part.ids) == len(ids) else None)[metric]
-        for _, part in path
-    ]
+    common_classes = (found.shared if len(part.ids) == len(ids) else None for _, part in path)
+    measured = zip(path, common_classes, strict=True)
+    values = [scores(part.actual, part.values, averaged=classes)[metric] for (_, part), classes in measured]
     return tuple(
         Step(what, len(part.ids), value) for (what, part), value in zip(path, values, strict=True) if value is not None
     )

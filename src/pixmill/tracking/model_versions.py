@@ -41,11 +41,8 @@ PENDING_SECONDS = 30.0
 
 BY, BECAUSE = "pixmill.by", "pixmill.because"
 VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
-FORCED = "pixmill.forced"
-"""Tag of a version that was promoted despite a failed gate, with the reason of the failure."""
-
-ACCEPTED = "pixmill.accepted"
-"""Tag of a version that was promoted although it is undecided and lower, or was rolled back; with that reason."""
+FORCED, ACCEPTED = "pixmill.forced", "pixmill.accepted"
+"""Tags with the refusal and the doubt despite which a version was promoted: worse; undecided, or rolled back before."""
 
 CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
 """Tags with the last rollback to or from a version, as a JSON object with ``at``, ``by``, ``version`` (the other one)
@@ -180,12 +177,6 @@ class Registry:
                 found += [_version(entry, named.get(int(entry.version), [])) for entry in page]
                 if not (token := page.token):
                     return sorted(found, key=lambda version: -version.number)
-
-    def rolled_back(self, alias: str) -> list[tuple[ModelVersion, RollbackRecord]]:
-        """Return the versions of an alias that were rolled back, and did not come back since, with that rollback."""
-        versions = self.versions(f"tags.`{ALIAS}` = '{alias}'")
-        moved = [(version, version.rollback(TAKEN_BACK), version.rollback(CAME_BACK)) for version in versions]
-        return [(version, taken) for version, taken, came in moved if taken and (came is None or came.at < taken.at)]
 
     def get(self, number: int) -> ModelVersion | None:
         """Return a version; ``None`` if it does not exist."""

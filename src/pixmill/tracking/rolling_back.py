@@ -103,6 +103,18 @@ def roll_back(
     return Rollback(registry.name, alias, target.number, now, previous, warnings)
 
 
+def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, RollbackRecord]]:
+    """Return the versions of an alias that were rolled back, and did not come back since, with that rollback.
+
+    Args:
+        registry: Registry of the model.
+        alias: The alias.
+    """
+    versions = registry.versions(f"tags.`{ALIAS}` = '{alias}'")
+    moved = [(version, version.rollback(TAKEN_BACK), version.rollback(CAME_BACK)) for version in versions]
+    return [(version, taken) for version, taken, came in moved if taken and (came is None or came.at < taken.at)]
+
+
 def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:
     number, listing = current.replaces if to is None else to, f"pixmill models{options(registry.name)}"
     if number is None:

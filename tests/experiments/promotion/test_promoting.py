@@ -10,7 +10,7 @@ from pixmill.experiments.promotion.report import read_champion
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import STATE, resolve
 from pixmill.tracking.model_versions import ALIAS, BY, PENDING, Registry
-from pixmill.tracking.rolling_back import roll_back
+from pixmill.tracking.rolling_back import roll_back, rolled_back
 from tests.experiments.compare.projects import write
 from tests.experiments.compare.recorded import add_run
 from tests.experiments.promotion.projects import NAME, state
@@ -170,7 +170,7 @@ def test_rolled_back_model_needs_a_word(champion, give, registry, workspace):
     assert warning.endswith("by Ada <ada@example.org>: it takes boots for bags")
     assert registry.get(3).tags["pixmill.accepted"] == warning
     roll_back(workspace, to=2)
-    assert [version.number for version, _ in registry.rolled_back("champion")] == [3], "version 2 came back"
+    assert [version.number for version, _ in rolled_back(registry, "champion")] == [3], "version 2 came back"
 
 
 def test_failed_move_keeps_the_version(champion, give, registry, monkeypatch):

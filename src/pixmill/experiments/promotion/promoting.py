@@ -26,6 +26,7 @@ from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
 from pixmill.tracking.model_lookup import COMMIT, MODEL, STATE, list_models, newest_model, resolve, store_errors
 from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
+from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.tracking.store import local_registry
 
@@ -278,7 +279,7 @@ def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
 
 def _rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
     """Yield the rollback of this model, if it was not promoted since, with its reason."""
-    for version, record in registry.rolled_back(alias):
+    for version, record in rolled_back(registry, alias):
         if _is_same(version, candidate):
             why = f": {record.because}" if record.because else ""
             yield f"version {version.number}, the same model, was rolled back on {record.at[:10]} by {record.by}{why}"

@@ -13,6 +13,7 @@ from pixmill.pages.page import iso_time, render_text
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import COMMIT
 from pixmill.tracking.model_versions import ModelVersion, Registry, options, read_object
+from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.store import database_file, local_registry, view_hint
 
 
@@ -143,5 +144,5 @@ def read_champion(workspace: Workspace) -> Champion | None:
         return None
     record = version.rollback(model_versions.CAME_BACK)
     by = record.by if record else version.text(model_versions.BY)
-    gone = tuple(each.text(COMMIT) for each, _ in registry.rolled_back(model_versions.CHAMPION))
+    gone = tuple(each.text(COMMIT) for each, _ in rolled_back(registry, model_versions.CHAMPION))
     return Champion(registry.name, number, _since(version), by, version.text(COMMIT), gone)

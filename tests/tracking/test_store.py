@@ -97,6 +97,16 @@ def test_a_broken_database(store):
     assert "is missing" in trouble_of(f"sqlite:///{store.workspace.home}/absent/mlflow.db").message
 
 
+def test_a_folder_and_a_database_of_another_mlflow(store, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    for uri in ("./mlruns", f"file://{tmp_path}/mlruns"):
+        assert "unset MLFLOW_TRACKING_URI" in trouble_of(uri).next
+    with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        database.commit()
+    assert f"mlflow db upgrade '{store.uri}'" in trouble_of(store.uri).next
+
+
 def test_a_locked_database(store, monkeypatch):
     monkeypatch.setattr(store_module, "_TIMEOUT_SECONDS", 0.1)
     with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:

@@ -50,7 +50,7 @@ MAX_ARGUMENTS = 6
 _MERGED = ("data.dvc", "dvc.lock", "metrics/", "plots/")
 """Images, and results, which the next run writes again: Pixmill merges them."""
 
-_PREFIXES = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
+OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
 """Path prefixes that belong into a commit of results, tracked or not."""
 
 _RUN = "dvc repro"
@@ -85,9 +85,11 @@ def next_steps(state: ProjectState) -> list[NextStep]:
         if steps := list(exclusive(state)):
             return steps[:1]
     found = [step for part in _PARTS for step in part(state)]
+    # Optional, so it comes after all that leads to a finished state.
+    more = [*_growth(state)]
     where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
-    where += "; their model was rolled back" * (state.is_rolled_back and not state.is_promoted)
-    return found or [NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")]
+    done = NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
+    return [*(found or [done]), *more]
 
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
@@ -150,7 +152,10 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
-    """Yield the stage whose last run was stopped by its gate, an error or a signal."""
+    """Yield the stage whose last run was stopped by its gate, an error or a signal.
+
+    The step ends with a run, because the stage stays failed until then.
+    """
     for stage in state.stages:
         if stage.status == "failed":
             message, _, advice = stage.error.partition("\nNext: ")
@@ -161,7 +166,9 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
             back = f" To restore the previous results: {way}" if state.is_cached else ""
-            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}{back}", _typed(advice) or _RUN)
+            command = _typed(advice) or _RUN
+            command += "" if _RUN in command else f" && {_RUN}"
+            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}{back}", command)
             return
 
 
@@ -244,11 +251,25 @@ def _compare(state: ProjectState) -> Iterator[NextStep]:
 
 def _start(state: ProjectState) -> Iterator[NextStep]:
     """Yield the first commit, the base of later comparisons."""
+    ignore = f"{_ignore(state.repository.large)} && " if state.repository.large else ""
     if not state.repository.has_git:
         sentence = "The project is not in Git, so its results are not versioned."
         yield NextStep("commit", sentence, "git init && git add . && git commit -m Start")
     elif not state.repository.has_commit:
-        yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
+        yield NextStep("commit", "Nothing is committed yet.", f"{ignore}git add . && git commit -m Start")
+
+
+def _large(state: ProjectState) -> Iterator[NextStep]:
+    git = state.repository
+    if git.has_commit and git.large:
+        sentence = f"{_names(git.large)} would make the repository large for good. Let Git ignore it, or move it away."
+        yield NextStep("commit", sentence, _ignore(git.large))
+
+
+def _ignore(paths: Sequence[str]) -> str:
+    """Return the command that lets Git ignore files."""
+    patterns = [re.sub(r"([\\*?\[ ])", r"\\\1", f"/{path}") for path in paths]
+    return f"printf '%s\\n' {' '.join(map(quote, patterns))} >> .gitignore"
 
 
 def _commit(state: ProjectState) -> Iterator[NextStep]:
@@ -256,19 +277,18 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     if not git.has_commit:
         return
     if git.changed_results and state.is_fresh:
-        own = [path for path in git.changed if path not in git.untracked or path.startswith(_PREFIXES)]
+        own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
         paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
         paths = list(dict.fromkeys(map(_top, paths)))
         commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
-        yield NextStep("commit", "The results are new: commit them.", " && ".join(commit))
+        yield NextStep("commit", f"The results are new: commit them{uncommitted.removal}.", " && ".join(commit))
     elif state.commit is not None and not uncommitted.missing:
         yield NextStep("commit", f"{uncommitted.sentence}.", state.commit)
     elif git.operation:
         yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
-    elif git.changed and not git.changed_results:
-        named = _names(git.changed)
-        sentence = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
-        yield NextStep("commit", sentence, f"{_add(git.changed)} && git commit")
+    elif (changed := [path for path in git.changed if path not in git.large]) and not git.changed_results:
+        sentence = f"{_names(changed)} {'is' if len(changed) == 1 else 'are'} changed and not committed."
+        yield NextStep("commit", sentence, f"{_add(changed)} && git commit")
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
@@ -338,8 +358,8 @@ _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _outdated,
     _start,
     _reviews,
-    _growth,
     _compare,
+    _large,
     _commit,
     _share,
     _production,

@@ -23,7 +23,7 @@ from pixmill.core.words import count
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import count_corrections, count_label_issues, find_undecodable, read_accuracy, read_growth
-from pixmill.project.next_steps import next_steps
+from pixmill.project.next_steps import OWN, next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders
@@ -51,6 +51,8 @@ _OPERATIONS: Mapping[str, str] = {
 _SHARED_FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "pixmill.lock", "data.dvc", "review.csv")
 """Files that several branches change, searched for conflict marks."""
 
+_LARGE_BYTES = 1_000_000
+
 _CONFLICT_MARK = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 
 _REMOTE_SECTION = re.compile(r"^\['remote \"", re.MULTILINE)
@@ -67,6 +69,7 @@ class Repository:
         branch: Current branch; empty if HEAD is detached.
         changed: Files that differ from the last commit, by path; a new folder is one entry.
         untracked: Entries of ``changed`` that Git does not track.
+        large: Entries of ``untracked`` of more than a megabyte, except those that belong into a commit.
         conflicts: Files in a merge conflict, by Git's index or by marks in them.
         marked: Entries of ``conflicts`` with conflict marks.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` in progress; else empty.
@@ -83,6 +86,7 @@ class Repository:
     branch: str = ""
     changed: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
     operation: str = ""
@@ -295,7 +299,8 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         has_commit=has_commit,
         branch=(git(root, "branch", "--show-current") or "").strip(),
         changed=tuple(sorted(codes)),
-        untracked=tuple(path for path, code in codes.items() if code == "??"),
+        untracked=(untracked := tuple(path for path, code in codes.items() if code == "??")),
+        large=tuple(path for path in untracked if _is_large(root, path)),
         conflicts=tuple(dict.fromkeys([*marked, *unmerged])),
         marked=tuple(marked),
         operation=operations[0] if operations else "",
@@ -306,6 +311,14 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         behind=int((divergence or "0").split()[0]),
         uncommitted=replace(uncommitted, missing="") if operations else uncommitted,
     )
+
+
+def _is_large(root: Path, name: str) -> bool:
+    """Return whether an untracked file or folder is too large for Git and not one that Pixmill wrote."""
+    path = root / name
+    files = path.rglob("*") if path.is_dir() else [path]
+    size = sum(file.lstat().st_size for file in files if not file.is_dir())
+    return size > _LARGE_BYTES and not name.startswith((*OWN, "wheels/"))
 
 
 def _champion(workspace: Workspace) -> Champion | None:

@@ -17,6 +17,7 @@ import filelock
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
+from pixmill.core.process.progress import announce
 from pixmill.core.words import count
 from pixmill.tracking.store import (
     StoreError,
@@ -33,6 +34,8 @@ from pixmill.tracking.store import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+
+_RECORD = ".pixmill/record/"
 
 _LOCK_SECONDS = 120
 """Seconds to wait for another process that uploads runs."""
@@ -64,8 +67,10 @@ class SyncResult:
             parts.append(f"{count(len(self.waiting), 'run')} pending in .pixmill/record")
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
-            parts += [f".pixmill/record/{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
-            parts += ["next: pixmill sync"] * bool(self.waiting)
+            parts += [f"{_RECORD}{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
+            if folder := next(iter(self.waiting), None):
+                parts.append("next: pixmill sync")
+                parts.append(f"to discard a run that MLflow refuses again: rm -r {_RECORD}{folder}")
         return "; ".join(parts) or "no pending runs"
 
 
@@ -259,6 +264,9 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """
     name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):
+        if experiment.lifecycle_stage == "deleted":  # MLflow reserves the name, and refuses new runs.
+            client.restore_experiment(experiment.experiment_id)
+            announce(f"MLflow's experiment '{name}' had been deleted; it was restored to take new runs")
         return str(experiment.experiment_id)
     local = not client.tracking_uri.startswith(("http:", "https:", "databricks"))
     return str(client.create_experiment(name, (home.resolve() / "mlruns" / name).as_uri() if local else None))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.tracking.store import (
+    RECORD_AGAIN,
     StoreError,
     check_store,
     database_file,
@@ -137,8 +138,8 @@ def open_store(store: str) -> MlflowClient:
     path = database_file(store)
     if path is not None and not path.exists():
         raise PixmillError(
-            f"there is no MLflow database {path}, and Git does not share those of teammates",
-            next="set MLFLOW_TRACKING_URI to the team's server, or train here: dvc repro -f train evaluate",
+            f"there is no MLflow database {path}",
+            next=f"in the project's folder: {RECORD_AGAIN}; or set MLFLOW_TRACKING_URI to the server's address",
         )
     quiet_mlflow()
     if path is None:

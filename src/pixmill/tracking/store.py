@@ -35,6 +35,20 @@ _DEFAULTS = {
 }
 
 
+_FIXES = {
+    "locked": "end the process that locks it",
+    "missing or not writable": "create that folder, or unset MLFLOW_TRACKING_URI",
+    "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a database such as "
+    "sqlite:///mlflow.db; mlflow migrate-filestore copies the runs of a folder",
+    "database schema": "back it up, then: mlflow db upgrade '{uri}'; if that fails, install a newer MLflow",
+}
+"""Fix by a word of the error of MLflow or the database."""
+
+
+RECORD_AGAIN = "dvc repro -f -s train evaluate"
+"""The command that records a run; ``dvc repro`` alone does nothing while the results are up to date."""
+
+
 class StoreError(PixmillError):
     """A store that is not available.
 
@@ -116,14 +130,19 @@ def check_store(uri: str) -> None:
         elif path is not None and not path.exists():
             if not os.access(path.parent, os.W_OK):
                 raise OSError(f"{path.parent} is missing or not writable")
-        elif timeout := _TIMEOUT_OPTIONS.get(re.split(r"\W", uri)[0]):
-            _open_database(uri, timeout)
+        elif not uri.startswith("databricks"):
+            if timeout := _TIMEOUT_OPTIONS.get(re.split(r"\W", uri)[0]):
+                _open_database(uri, timeout)
+            _client(uri)  # MLflow refuses folders, and databases that another version of it made.
     except Exception as error:
         cause = _cause_of(error)
         advice = "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the credentials"
         if path is not None:
-            advice = "end the process that locks it" if "locked" in cause else f"mv '{path}' '{path}.broken'"
-        raise StoreError(f"does not respond ({cause})", next=advice) from error
+            advice = f"mv '{path}' '{path}.broken'"
+        for word, fix in _FIXES.items():
+            if word in cause:
+                advice = fix.format(uri=without_password(uri))
+        raise StoreError(f"does not respond ({cause.partition('. ')[0]})", next=advice) from error
 
 
 def connect(uri: str) -> MlflowClient:

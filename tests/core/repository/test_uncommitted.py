@@ -68,12 +68,30 @@ def record(root, listing):
     )
 
 
+def applied(project):
+    """Let the last experiment that DVC applied hold the current images."""
+    tree = git(project, "stash", "create")
+    experiment = git(project, "commit-tree", f"{tree}^{{tree}}", "-m", "Experiment")
+    git(project, "update-ref", "refs/exps/exec/EXEC_APPLY", experiment)
+
+
+def test_deleted_images_are_no_loss(project):
+    record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
+    commit(project)
+    record(project, {"coat/a.jpg": "a1"})
+    found = find_uncommitted(project)
+    assert (found.missing, found.removed) == ("", "1 image")
+    assert "git checkout HEAD -- data.dvc && dvc checkout data.dvc" in found.sentence
+    assert found.command("Fewer") == 'git add data.dvc && git commit -m "Fewer"'
+
+
 def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "coat/c.jpg": "c3"})
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
     commit(project)
     record(project, {"coat/a.jpg": "a1"})
     (project / "review.csv").write_text("image,decision,label,by,why\n")
+    applied(project)
     assert describe_uncommitted(project) == (
         "Missing here, but in the last commit: 2 images and 1 decision "
         "(if intended: git add data.dvc review.csv && git commit)",
@@ -81,6 +99,7 @@ def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committe
     )
     # A checkout would discard the new files.
     record(project, {"coat/a.jpg": "a1", "coat/d.jpg": "d4"})
+    applied(project)
     sentence, command = describe_uncommitted(project)
     assert sentence.startswith("Missing here, but in the last commit: 2 images and 1 decision (")
     assert command == 'git add data.dvc review.csv && git commit -m "Change images and decisions"'

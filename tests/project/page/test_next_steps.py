@@ -18,7 +18,7 @@ from pixmill.core.repository.merging import add_attributes, add_drivers
 from pixmill.core.repository.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
-from pixmill.project.next_steps import next_steps
+from pixmill.project.next_steps import NextStep, next_steps
 from pixmill.project.stage_states import Reason, StageState
 from pixmill.project.state import ProjectState, Repository, read_project_state
 from tests.tiny_project import age, change_param, repro
@@ -141,9 +141,58 @@ SITUATIONS = {
     "images lost": made(missing=(["missing from data/: a.jpg"], "pixmill review --restore")),
     "decisions lost": made(uncommitted=Uncommitted(changed=("review.csv",), missing="1 decision", is_back=True)),
     "labels": made(doubtful_labels=3),
+    "large": made(changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)),
+    "large, before a commit": made(has_commit=False, untracked=("phone/",), large=("phone/",)),
+    "images deleted": made(
+        changed=("data.dvc", *RESULTS), is_compared=True, uncommitted=Uncommitted(("data.dvc",), removed="1 image")
+    ),
     "more images": made(growth=Growth(0.03, 0.015, 0.06)),
     "undecodable": made(undecodable=("data/cat/1.jpg",), stages=fresh_until("train", EPOCHS)),
 }
+
+
+def applied(step: NextStep, state: ProjectState) -> ProjectState:
+    """Return the state after a step, as a person or the step's command makes it."""
+    git, ran = state.repository, replace(state, stages=made().stages, missing=None, faults={})
+    kept = replace(git, changed=(), untracked=(), conflicts=(), marked=(), operation="", uncommitted=Uncommitted())
+    if step.kind == "commit" and ">> .gitignore" in (step.command or ""):
+        rest = tuple(path for path in git.changed if path not in git.large)
+        kept = replace(git, changed=(".gitignore", *rest), large=(), has_commit=git.has_commit)
+    elif step.kind == "commit":
+        kept = replace(kept, has_git=True, has_commit=True)
+    results = replace(git, changed=tuple(sorted({*git.changed, *RESULTS})))
+    after: dict[str, Callable[[], ProjectState]] = {
+        "conflict": lambda: replace(ran, repository=replace(git, conflicts=(), marked=())),
+        "running": lambda: replace(ran, commands=(), repository=results),
+        "broken": lambda: replace(ran, deleted=()),
+        "vanished": lambda: replace(state, missing=None, repository=replace(git, uncommitted=Uncommitted())),
+        "images": lambda: replace(ran, undecodable=(), awaits_images=False, repository=results),
+        "failed": lambda: replace(ran, repository=results),
+        "fetch": lambda: replace(ran, repository=replace(git, uncommitted=replace(git.uncommitted, unadded=""))),
+        "run": lambda: replace(ran, repository=results),
+        "corrections": lambda: replace(state, corrections=0),
+        "labels": lambda: replace(state, doubtful_labels=0),
+        "compare": lambda: replace(state, is_compared=True),
+        "commit": lambda: replace(state, repository=kept),
+        "pull": lambda: replace(state, repository=replace(git, behind=0)),
+        "push": lambda: replace(state, repository=replace(git, unpushed=0)),
+        "sync": lambda: replace(state, waiting_runs=0),
+        "promote": lambda: replace(state, is_promoted=True, faults={}),
+    }
+    if step.kind == "fetch" and git.uncommitted.has_earlier_images:
+        return replace(ran, repository=replace(git, uncommitted=replace(git.uncommitted, has_earlier_images=False)))
+    if step.kind == "failed":
+        assert "dvc repro" in (step.command or ""), "a stage stays failed until it runs"
+    return after[step.kind]()
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_no_state_comes_twice(name: str) -> None:
+    states = [SITUATIONS[name]]
+    while (step := next_steps(states[-1])[0]).kind != "done" and len(states) < 20:
+        states.append(applied(step, states[-1]))
+        assert states[-1] not in states[:-1], f"{step} changes nothing or leads back"
+    assert step.kind == "done"
 
 
 def test_first_step() -> None:
@@ -162,7 +211,7 @@ def test_steps_are_ordered_by_urgency() -> None:
         unpushed=1,
         waiting_runs=1,
     )
-    kinds = ["images", "labels", "more images", "commit", "push", "sync"]
+    kinds = ["images", "labels", "commit", "push", "sync", "more images"]
     assert [step.kind for step in next_steps(state)] == kinds
     state = replace(state, stages=fresh_until("validate", EPOCHS))
     state = replace(state, repository=replace(state.repository, uncommitted=DECISIONS))
@@ -257,11 +306,24 @@ def conflict_in_images(root: Path) -> None:
         git(root, "merge", "-q", "other")
 
 
-def merged_images(root: Path) -> None:
-    add_drivers(root)
-    add_attributes(root)
+def deleted_image(root: Path) -> None:
+    (root / "data/cat/2.jpg").write_bytes(b"no image")
+    assert repro(root) == 0
+    age(root)
     commit(root)
-    conflict_in_images(root)
+    (root / "data/cat/2.jpg").unlink()
+
+
+def large_export(root: Path) -> None:
+    (root / "phone").mkdir()
+    (root / "phone/model [int8].tflite").write_bytes(bytes(1_100_000))
+    (root / "notes.md").touch()
+
+
+def first_run(root: Path) -> None:
+    """Leave a project whose only commit has no results."""
+    git(root, "rm", "-rq", "--cached", "dvc.lock", "metrics", "plots")
+    git(root, "commit", "-q", "--amend", "-m", "Start")
 
 
 def decision(root: Path) -> None:
@@ -287,6 +349,9 @@ def decision_lost(root: Path) -> None:
         (conflict_in_images, ["conflict", "fetch", "run", "compare", "commit", "done"]),
         (merged_images, ["fetch", "run", "compare", "commit", "done"]),
         (decision_lost, ["vanished", "done"]),
+        (deleted_image, ["run", "compare", "commit", "done"]),
+        (large_export, ["commit", "commit", "done"]),
+        (first_run, ["commit", "done"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

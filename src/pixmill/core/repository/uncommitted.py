@@ -18,6 +18,9 @@ from pixmill.core.words import count
 
 _FILES = ("data.dvc", "review.csv")
 
+_APPLIED = "refs/exps/exec/EXEC_APPLY"
+"""The experiment that ``dvc exp apply`` applied last."""
+
 _MAX_COMMITS = 200
 """Number of commits that are searched for the current images in ``data/``."""
 
@@ -47,7 +50,9 @@ class Uncommitted:
         changed: Changed files among ``data.dvc`` and ``review.csv``.
         deleted: Deleted files among them.
         unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
-        missing: Description of images and decisions that only the last commit has, or an empty string.
+        missing: Description of images and decisions that only the last commit has, or an empty string. Images that a
+            person deleted do not count: messages advise to delete some, and the results are made without them.
+        removed: Description of the images that a person deleted, or an empty string.
         is_back: Whether the last commit has everything that is here, so that it is safe to check out.
         has_earlier_images: Whether ``data/`` has the images of an earlier commit, as after ``git pull``. They are
             committed already; adding them would undo others' additions.
@@ -59,6 +64,7 @@ class Uncommitted:
     missing: str = ""
     is_back: bool = False
     has_earlier_images: bool = False
+    removed: str = ""
 
     @property
     def before(self) -> list[str]:
@@ -78,7 +84,13 @@ class Uncommitted:
         if self.deleted:
             parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
         discard = ": dvc exp apply, dvc pull or a checkout may discard this" if parts else ""
-        return f"{', and '.join(parts)}{discard}"
+        return f"{', and '.join(parts)}{discard}{self.removal}"
+
+    @property
+    def removal(self) -> str:
+        """A clause that says how to restore deleted images; empty if there are none."""
+        back = "git checkout HEAD -- data.dvc && dvc checkout data.dvc"
+        return f". {self.removed} of the last commit deleted; to restore: {back}" if self.removed else ""
 
     def command(self, message: str) -> str | None:
         """Return the command that commits changes or restores missing files; ``None`` if there is nothing to do.
@@ -142,12 +154,10 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
-    missing, is_back = _missing(root, changed)
-    # "M " is staged, as by a merge.
-    is_old = "data.dvc" not in deleted and entries.get("data.dvc", "M ") == "M " and bool(unadded)
-    is_earlier = is_old and _has_earlier_images(root, hashes)
+    missing, removed, is_back = _missing(root, changed)
+    is_earlier = bool(unadded) and "data.dvc" not in (*changed, *deleted) and _has_earlier_images(root, hashes)
     is_back = is_back and (not unadded or data is None or data.record is None)
-    return Uncommitted(changed, deleted, "" if is_earlier else unadded, missing, is_back, is_earlier)
+    return Uncommitted(changed, deleted, "" if is_earlier else unadded, missing, is_back, is_earlier, removed)
 
 
 def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
@@ -156,19 +166,30 @@ def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
         return known.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
-def _missing(root: Path, changed: Sequence[str]) -> tuple[str, bool]:
-    """Describe missing images and decisions of the last commit, and return whether there are no new ones.
+def _missing(root: Path, changed: Sequence[str]) -> tuple[str, str, bool]:
+    """Describe missing images and decisions of the last commit, then deleted images; and whether there are no new ones.
 
     ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
     """
-    words, is_back = [], True
+    words, removed, is_back = [], "", True
     for name, read, noun in ((_FILES[0], _recorded_images, "image"), (_FILES[1], _decisions, "decision")):
         if name in changed:
             old = read(root, git(root, "show", f"HEAD:./{name}") or "")
             new = read(root, (root / name).read_text("utf-8", "replace"))
-            words += [count(len(gone), noun)] if (gone := old.keys() - new.keys()) else []
+            if gone := old.keys() - new.keys():
+                if name == "data.dvc" and not _is_applied(root):
+                    removed = count(len(gone), noun)
+                else:
+                    words.append(count(len(gone), noun))
             is_back = is_back and new.items() <= old.items()
-    return " and ".join(words), is_back
+    return " and ".join(words), removed, is_back
+
+
+def _is_applied(root: Path) -> bool:
+    """Return whether ``data.dvc`` is that of an experiment of an earlier commit, brought back by ``dvc exp apply``."""
+    applied = git(root, "show", f"{_APPLIED}:./data.dvc")
+    is_earlier = git(root, "rev-parse", f"{_APPLIED}^") != git(root, "rev-parse", "HEAD")
+    return is_earlier and applied == (root / "data.dvc").read_text("utf-8", "replace")
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pixmill.experiments.compare.numbers import (
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
 from pixmill.tracking.run_lookup import MlflowRun
+from pixmill.tracking.store import RECORD_AGAIN
 
 _UNDEFINED = {
     "recall": "has no test images",
@@ -42,7 +43,7 @@ _NO_THRESHOLD = (
 )
 _UNKNOWN: Result = "undecided"
 _UNREAD = "unknown, since plots/evaluate/full.json cannot be read (next: dvc repro)"
-_NO_RUN = "unknown, since MLflow has no run with these weights (next: pixmill sync, or set MLFLOW_TRACKING_URI)"
+_NO_RUN = f"unknown, since MLflow has no run with these weights (next: {RECORD_AGAIN}, or set MLFLOW_TRACKING_URI)"
 
 
 def judge(
@@ -189,9 +190,7 @@ def _run_rules(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]
         if limit is None:
             continue
         result: Result = "undecided" if value is None else "pass" if value <= limit else "fail"
-        text = (
-            _NO_RUN if run is None else f"unknown to the run {run.name} in MLflow (next: dvc repro -f train evaluate)"
-        )
+        text = _NO_RUN if run is None else f"unknown to the run {run.name} in MLflow (next: {RECORD_AGAIN})"
         yield _rule(
             name, f"{what} {text if value is None else f'{value:,.1f} {unit}'}", f"at most {limit:g} {unit}", result
         )

@@ -26,7 +26,7 @@ from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.tracking.delivery import RESOLVED, WEIGHTS
 from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
-from pixmill.tracking.store import experiment_name
+from pixmill.tracking.store import RECORD_AGAIN, experiment_name
 
 SWEEP_FILE = "sweep.json"
 """Artifact of a sweep's run with the output of ``pixmill sweep --json``."""
@@ -176,8 +176,8 @@ def read_models(
     refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
     sweeps: list[RecordedSweep] = []
+    own: dict[str, Any] = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
     try:
-        own = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
         recorded = reader.list_evaluated(limit + 1, since=since, **own)
         sweeps = read_sweeps(reader, since=since, **own)
     except PixmillError as error:
@@ -197,11 +197,12 @@ def read_models(
         experiments = _read_experiments(workspace.root, refs[:limit], cache)
         used = _read_base(base, reader, workspace.root, cache)
     trainings = [*runs, *experiments]
-    if not trainings and since:
+    if not trainings and since and (_experiments(workspace.root) or reader.list_evaluated(1, **own)):
         when = f"{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
-        raise PixmillError(f"no experiment and no run with results is newer than {when}", next="choose an earlier date")
+        advice = "choose an earlier date, or omit --since"
+        raise PixmillError(f"no experiment and no run with results is newer than {when}", next=advice)
     if not trainings:
-        raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
+        raise PixmillError("there are no experiments, and no runs with results in MLflow", next=RECORD_AGAIN)
     by_weights: dict[str, list[TrainedModel]] = defaultdict(list)
     for model in sorted([*used, *trainings], key=lambda each: -each.started):
         by_weights[model.weights or model.revision].append(model)

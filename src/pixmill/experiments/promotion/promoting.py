@@ -28,7 +28,7 @@ from pixmill.tracking.model_lookup import COMMIT, MODEL, STATE, list_models, new
 from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
 from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
-from pixmill.tracking.store import local_registry
+from pixmill.tracking.store import RECORD_AGAIN
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ def check_clean(workspace: Workspace) -> None:
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
         raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
+    if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
+        raise PixmillError("nothing is committed yet", next="git add . && git commit -m Start, then the same command")
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
@@ -125,7 +127,7 @@ def _upload_command(workspace: Workspace) -> str:
     waiting = workspace.root / ".pixmill" / "record"
     if waiting.is_dir() and any(path.is_dir() for path in waiting.iterdir()):
         return "pixmill sync, then the same command"
-    return "dvc repro -f train evaluate, then the same command; or set MLFLOW_TRACKING_URI to the store that has it"
+    return f"{RECORD_AGAIN}, then the same command; or set MLFLOW_TRACKING_URI to the store that has it"
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,8 @@ def _growth(state: ProjectState) -> Iterator[NextStep]:
 
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
-    if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
+    has_base = git.has_commit and "dvc.lock" not in git.untracked
+    if state.is_fresh and has_base and git.changed_results and not state.is_compared:
         yield NextStep("compare", "The results are new: compare them with the previous ones.", "pixmill compare")
 
 

@@ -308,6 +308,7 @@ def conflict_in_images(root: Path) -> None:
 
 def deleted_image(root: Path) -> None:
     (root / "data/cat/2.jpg").write_bytes(b"no image")
+    (root / "data/cat/3.jpg").write_bytes(b"an image")
     assert repro(root) == 0
     age(root)
     commit(root)

@@ -17,6 +17,7 @@ __all__ = [
     "chunk",
     "encoded",
     "halves",
+    "plain_tiff",
     "png_header",
     "shapes",
 ]
@@ -75,3 +76,23 @@ HEIC = base64.b64decode(
     "J1Pn+DLnN3qXeEfupgtjGSwELNBQ7EgjN6kg0HJjNHKmrg=="
 )
 """``halves(16, 16)``, by libheif and x265."""
+
+
+def plain_tiff(bits: list[int], photometric: int, form: int) -> bytes:
+    """Return a sound uncompressed TIFF of 8 x 8 zeros.
+
+    Args:
+        bits: Bits of each channel.
+        photometric: Colour space: 1 for grey, 2 for RGB, 8 for CIELAB.
+        form: 1 for integers, 3 for floats.
+    """
+    size, channels = 8 * sum(bits), len(bits)
+    tags = [(256, [8]), (257, [8]), (258, bits), (259, [1]), (262, [photometric]), (273, [512]), (277, [channels])]
+    tags += [(278, [8]), (279, [size]), (339, [form] * channels)]
+    head, extra = struct.pack("<2sHIH", b"II", 42, 8, len(tags)), b""
+    for tag, values in tags:
+        packed = struct.pack(f"<{len(values)}H", *values)
+        if len(packed) > 4:
+            packed, extra = struct.pack("<I", 256 + len(extra)), extra + packed
+        head += struct.pack("<HHI4s", tag, 3, len(values), packed)
+    return (head.ljust(256, b"\0") + extra).ljust(512, b"\0") + bytes(size)

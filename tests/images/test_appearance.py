@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.images.decode import as_displayed
+from pixmill.images.display import as_displayed
 from tests.images.samples import halves, shapes
 
 

@@ -14,12 +14,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pixmill.images import EXTENSIONS, UndecodableError, decode, fit, header_size
-from pixmill.images.decode import decodable
+from pixmill.images.decode import decodable, unused_pages
 from pixmill.images.fit import thumbnail
-from tests.images.samples import ARITHMETIC_JPEG, GREEN, HEIC, RED, WHITE, chunk, encoded, halves, png_header, shapes
+from tests.images.samples import (
+    ARITHMETIC_JPEG,
+    GREEN,
+    HEIC,
+    RED,
+    WHITE,
+    chunk,
+    encoded,
+    halves,
+    plain_tiff,
+    png_header,
+    shapes,
+)
 
 
 def reason(content: bytes, **options: Any) -> str:
@@ -73,13 +85,49 @@ def test_floating_point_greys_are_clipped_to_sixteen_bits() -> None:
 
 
 def test_nan_pixels_are_refused() -> None:
-    assert reason(encoded(Image.fromarray(np.full((3, 3), np.nan, np.float32)), "TIFF")) == "broken"
+    assert reason(encoded(Image.fromarray(np.full((3, 3), np.nan, np.float32)), "TIFF")) == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric", "form"), [([64], 1, 3), ([64], 1, 1), ([32] * 3, 2, 3), ([16] * 3, 8, 1), ([8] * 7, 1, 1)]
+)
+def test_sound_tiffs_that_pillow_does_not_read_are_unsupported(bits: list[int], photometric: int, form: int) -> None:
+    assert reason(plain_tiff(bits, photometric, form)) == "unsupported"
+
+
+def test_cielab_is_converted() -> None:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    image = ImageCms.profileToProfile(Image.new("RGB", (8, 8), RED), srgb, lab, outputMode="LAB")
+    assert image is not None
+    found = decode(encoded(image, "TIFF"))
+    assert found.mode == "LAB"
+    assert np.abs(found.pixels[0, 0].astype(int) - RED).max() <= 2
+
+
+def test_pages_after_the_first_are_counted() -> None:
+    assert unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[halves()] * 19)) == 19
+    assert [unused_pages(encoded(halves(), kind)) for kind in ("TIFF", "PNG")] == [0, 0]
+
+
+def test_reduced_versions_are_no_pages() -> None:
+    small, reduced_version = halves().resize((20, 12)), {254: 1}
+    small.encoderinfo = {"tiffinfo": reduced_version}
+    assert unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[small, halves()])) == 1
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency_is_composed_on_white(mode: str) -> None:
     image = Image.new(mode, (8, 8))  # black, and fully transparent
     assert (decode(encoded(image, "PNG")).pixels == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_white_on_transparency_is_composed_on_black(mode: str) -> None:
+    image = Image.new(mode, (8, 8))
+    image.paste(Image.new(mode, (4, 4), "white"), (2, 2))
+    assert decode(encoded(image, "PNG")).pixels[:4, :4, 0].tolist() == [[0] * 4] * 2 + [[0, 0, 255, 255]] * 2
+    image.putpixel((3, 3), tuple(255 if band == "A" else 200 for band in image.getbands()))
+    assert decode(encoded(image, "PNG")).pixels[0, 0, 0] == 255, "grey shows on white"
 
 
 def test_half_transparency_is_mixed_with_white() -> None:

@@ -90,6 +90,7 @@ def test_iso_media_files_are_detected_by_brand(content: bytes, kind: str) -> Non
         (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
         (b"\xff\x0a\xfa\x7f", "jxl"),
         (b"8BPS\0\1", "psd"),
+        (bytes(128) + b"DICM", "dicom"),
         (b"\0\0\1\0\1\0\x20\x20", "ico"),
         *((f"P{number}\n8 8\n255\n".encode(), "pnm") for number in range(1, 7)),
         (b"P6 # made by hand\n8 8 255 ", "pnm"),

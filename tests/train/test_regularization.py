@@ -5,7 +5,7 @@ import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
 from pixmill.train.logistic import fit_logistic, fit_path
-from pixmill.train.regularization import FACTORS, regularization_path
+from pixmill.train.regularization import FACTORS, is_affordable, regularization_path
 from tests.train.test_learning_curve import split_of
 from tests.train.test_logistic import PARAMS, draw, softmax
 
@@ -70,3 +70,9 @@ def test_fits_equal_the_solver_and_do_not_depend_on_threads():
     assert one.tobytes() == two.tobytes()
     fitted = fit_logistic(seen, targets, PARAMS, labels=3)
     np.testing.assert_allclose(np.exp(one[1]), softmax(fitted, seen[:50]), atol=2e-3)
+
+
+def test_the_cost_of_a_path_counts_classes() -> None:
+    assert is_affordable(5000, 3344, 10)
+    assert not is_affordable(5000, 3344, 200)
+    assert not is_affordable(10_000, 3344, 2)

@@ -131,3 +131,9 @@ def test_plot_tables() -> None:
     for name in ("aspect_ratio", "brightness", "sharpness", "entropy"):
         assert sum(int(line["kept"]) for line in read(made[name])) == 3
         assert sum(int(line["dropped"]) for line in read(made[name])) == 1
+
+
+def test_unused_pages_of_kept_images_are_counted(scrape: Scrape) -> None:
+    scrape.add("coat", encoded(blocks(0), "TIFF", save_all=True, append_images=[blocks(n) for n in range(1, 20)]))
+    scrape.add("coat", encoded(blocks(40), "TIFF"))
+    assert metrics(scrape.validate())["unused_pages"] == 19

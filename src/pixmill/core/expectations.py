@@ -196,7 +196,9 @@ def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
     return verdicts
 
 
-def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images") -> GateError | None:
+def gate_error(
+    outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images", first: Sequence[str] = ()
+) -> GateError | None:
     """Return the error that stops the pipeline, or ``None`` if all critical checks passed.
 
     Each line names the check, the result (class, count), the expected result, and the parameter.
@@ -205,6 +207,7 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
         outcomes: Outcomes of the checks.
         report: Path of the page to open.
         fix: Clause with an alternative to editing params.
+        first: Clauses that come before all other advice.
     """
     failed = failures(outcomes)
     if not failed:
@@ -221,7 +224,7 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
                 *(f"  {line}" for line in lines),
             ]
         ),
-        next="; ".join([*advice, f"open {report}", edit, "then: dvc repro"]),
+        next="; ".join([*first, *advice, f"open {report}", edit, "then: dvc repro"]),
     )
 
 

@@ -39,13 +39,13 @@ def did_you_mean(
     return f"; did you mean {' or '.join(map(show, close))}?" if close else ""
 
 
-def first_of(names: Sequence[str], most: int) -> str:
-    """Return the first names, comma-separated, with an ellipsis if there are more.
+def first_of(names: Sequence[str], most: int = 20) -> str:
+    """Return the first names, comma-separated, with the count of the rest.
 
     >>> first_of(["coat", "dress", "shirt"], 2)
-    'coat, dress, …'
+    'coat, dress and 1 more'
     """
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def join_names(names: Sequence[str], most: int | None = None) -> str:

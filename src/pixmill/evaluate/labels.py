@@ -34,6 +34,10 @@ wrong) to 1; ``rank`` starts at 1, the most likely label issue.
 MIN_GROUPS = 10
 """Minimum groups of a class to judge its labels, because each fold must leave enough images to learn the class."""
 
+MIN_CONFIRMED = 0.5
+"""Minimum share of labels that the model must confirm for suggestions; the method assumes that most labels of a class
+are right and learnable, so below it nearly all suggestions are errors of the model."""
+
 _FOLDS = 5
 _MAX_FITTED = 20_000
 """Maximum training images per model; more take minutes and find hardly more label issues."""
@@ -167,6 +171,9 @@ def rank_labels(
             "split": rows["split"].to_numpy(object),
         }
     ).sort_values(["score", "id"])
+    # With a score of at least 0.5, no other class is more probable than the label.
+    if (table["score"] >= 0.5).mean() < MIN_CONFIRMED:
+        table["suggested"] = None
     table["rank"] = np.arange(1, len(table) + 1, dtype=np.int32)
     ranked: pd.DataFrame = table[LABELS.names].sort_values("id", ignore_index=True)
     return ranked

@@ -2,8 +2,9 @@
 
 - ``verified_reading``: reads regular files only; ``listing``: the files of a folder tree
 - ``formats``: detects the format of bytes
-- ``read_errors``: explanations of reasons
-- ``decode``: bytes to RGB pixels, or a reason; applies orientation, transparency and bit depth
+- ``read_errors``: reasons, each with its meaning and the next step
+- ``decode``: bytes to RGB pixels, or a reason
+- ``display``: orientation, transparency and bit depth
 - ``measures``: measurements of one decoded image
 - ``likeness``: near-duplicate search
 - ``fit``: pixels to the model's square input, and to thumbnails

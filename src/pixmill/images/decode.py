@@ -1,4 +1,4 @@
-"""Decode untrusted bytes to an image as displayed (upright, on white, in 8 bits), or report a one-word reason."""
+"""Decode untrusted bytes to an image as displayed (upright, opaque, in 8 bits), or report a one-word reason."""
 
 import contextlib
 import importlib
@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, features
 
+from pixmill.images.display import as_displayed
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.verified_reading import UndecodableError
 
@@ -49,10 +49,17 @@ _CUT = re.compile(
 )
 """Pillow's messages for a truncated file. It reports truncated AVIFs and some truncated TIFFs as broken only."""
 
+_UNSUPPORTED = re.compile(r"unknown pixel mode|samples per pixel|cannot handle|[Uu]nsupported|not finite|^\d+$")
+"""Pillow's messages for a sound file of a kind that it does not read; a number is a compression of TIFF."""
+
 _MAX_TILE_PIXELS = 50_000_000
 """Maximum pixels of a TIFF tile, if the caller's limit is lower: a tile may be larger than the image."""
 
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
+
+_SUBFILE_TYPE = 254
+_MAX_PAGES = 10_000
+"""Maximum number of TIFF pages that are counted."""
 
 _MAX_SCANS = 100
 """Maximum scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
@@ -65,24 +72,12 @@ _MIDDLE_GREYS = {126, 127, 128, 129}
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The end of the coded data of a JPEG scan: any marker except a restart."""
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The transpose that undoes an EXIF orientation."""
-
-_STRIP_ROWS = 256
-"""Rows processed at a time in deep or transparent images, to avoid large copies."""
-
 
 @dataclass(frozen=True)
 class Decoded:
     """An image as displayed: upright by EXIF, transparency over white, the first frame of an animation.
+
+    White content is put over black instead, since white would hide it.
 
     All metadata is removed: no EXIF, no text, no profile.
 
@@ -127,7 +122,7 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
     try:
         displayed = as_displayed(image, orientation=orientation)
     except ValueError as error:
-        raise UndecodableError("broken", str(error)) from error
+        raise UndecodableError("unsupported", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(displayed.crop(box), box[:2])
@@ -146,6 +141,23 @@ def header_size(content: bytes) -> tuple[int, int]:
     size = _webp_size(content) if kind == "webp" else (0, 0)
     with _quiet(kind), _name_errors():
         return size if all(size) else _reader(kind)(io.BytesIO(content)).size
+
+
+def unused_pages(content: bytes) -> int:
+    """Return the number of pages of a TIFF after the first; reduced versions and masks do not count.
+
+    Args:
+        content: The bytes of a decodable image of any format.
+    """
+    pages: list[bool] = []
+    if sniff(content) == "tiff":
+        # A broken later page ends the count: only the first one is needed.
+        with _quiet("tiff"), contextlib.suppress(Exception):
+            image = _reader("tiff")(io.BytesIO(content))
+            while len(pages) < _MAX_PAGES:
+                image.seek(len(pages) + 1)
+                pages.append(not image.tag_v2.get(_SUBFILE_TYPE, 0) & 5)  # type: ignore[attr-defined]
+    return sum(pages)
 
 
 def decodable(kind: str) -> bool:
@@ -239,7 +251,9 @@ def _name_errors() -> Iterator[None]:
         message = str(error)
         if "out of memory" in message:
             raise MemoryError(message) from error
-        raise UndecodableError("truncated" if _CUT.search(message) else "broken", message) from error
+        found = {"truncated": _CUT, "unsupported": _UNSUPPORTED}
+        reason = next((name for name, pattern in found.items() if pattern.search(message)), "broken")
+        raise UndecodableError(reason, message) from error
 
 
 def _orientation(kind: str, image: Image.Image) -> int:
@@ -321,76 +335,3 @@ def _quiet(kind: str) -> Iterator[None]:
             os.dup2(saved, 2)
             os.close(saved)
             os.close(devnull)
-
-
-def as_displayed(image: Image.Image, *, orientation: int = 1) -> Image.Image:
-    """Return the image without metadata, in mode ``RGB``, or ``L`` if it is greyscale.
-
-    Args:
-        image: A loaded image.
-        orientation: Its EXIF orientation, 1 to 8.
-
-    Raises:
-        ValueError: Its mode cannot be converted, or some of its pixels are not finite.
-    """
-    if image.mode in ("RGB", "L") and "transparency" not in image.info:
-        seen = image
-    elif image.mode.startswith("I") or image.mode == "F":
-        seen = _from_deep(image)
-    elif image.has_transparency_data:
-        seen = _on_white(image)
-    else:
-        seen = image.convert("L" if image.mode == "1" else "RGB")
-    if orientation in _TURNS:
-        seen = seen.transpose(_TURNS[orientation])
-    # Drops all metadata; the pixels are shared.
-    return Image.Image()._new(seen.im)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode == "La":
-        image = image.convert("LA")
-    layered = image if image.mode == "RGBA" else image.convert("RGBA")
-    if layered.getextrema()[-1] == (255, 255):
-        return layered.convert("RGB")
-    width, height = layered.size
-    seen = Image.new("RGB", layered.size)
-    for top in range(0, height, _STRIP_ROWS):
-        strip = layered.crop((0, top, width, min(top + _STRIP_ROWS, height)))
-        seen.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
-    return seen
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Scale greys of more than 8 bits.
-
-    For 16 bits the high byte is used. For 32 bits white is not defined; it is taken as the smallest of 1 (for floats),
-    255 and 65,535 that no pixel exceeds. Values above 65,535 are white.
-    """
-    white = None if image.mode.startswith("I;16") else _white(image)
-    clear = image.info.get("transparency")
-    grey = np.empty((image.height, image.width), np.uint8)
-    for top, deep in _strips(image):
-        if white is None:
-            strip = deep >> 8 if clear is None else np.where(deep == clear, 255, deep >> 8)
-        else:
-            deep = np.clip(deep, 0, white).astype(np.float64)
-            strip = deep * 255 + 0.5 if white == 1 else deep * 256 / (white + 1)
-        grey[top : top + len(strip)] = strip.astype(np.uint8)
-    return Image.fromarray(grey)
-
-
-def _white(image: Image.Image) -> int:
-    highest = 0
-    for _, deep in _strips(image):
-        if not np.isfinite(deep).all():
-            raise ValueError("pixels that are not finite")
-        highest = max(highest, deep.max())
-    whites = (1, 255) if image.mode == "F" else (255,)
-    return next((white for white in whites if highest <= white), 65_535)
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield strips of an image with the index of their first row."""
-    for top in range(0, image.height, _STRIP_ROWS):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))))

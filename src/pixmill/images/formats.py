@@ -25,6 +25,7 @@ OTHER_FORMATS = {
     "pcx": "PCX",
     "eps": "PostScript",
     "raw": "camera RAW",
+    "dicom": "DICOM",
 }
 """Image formats that are recognized but never decoded, with their names."""
 
@@ -42,6 +43,8 @@ _SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", "archive"),
     (b"Rar!", "archive"),
     (b"%PDF-", "pdf"),
+    (b"version https://git-lfs.github.com/spec/", "lfs"),
+    (b"/annex/objects/", "annex"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jpeg2000"),
     (b"\xff\x4f\xff\x51", "jpeg2000"),  # codestream without a container
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jxl"),
@@ -81,7 +84,7 @@ def sniff(content: bytes) -> str:
 
     Returns:
         A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`; for other content ``empty``, ``html``, ``svg``,
-        ``archive``, ``pdf`` or ``unknown``.
+        ``archive``, ``pdf``, ``lfs``, ``annex`` or ``unknown``.
     """
     if not content:
         return "empty"
@@ -94,6 +97,8 @@ def sniff(content: bytes) -> str:
         return "bmp"
     if _PNM.match(content):
         return "pnm"
+    if content[128:132] == b"DICM":
+        return "dicom"
     if content[4:8] == b"ftyp":
         return _by_brand(content)
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

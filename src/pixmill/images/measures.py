@@ -10,6 +10,7 @@ from blake3 import blake3
 from PIL import Image
 
 from pixmill.images import decode, read_verified
+from pixmill.images.decode import unused_pages
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.verified_reading import Source
 
@@ -43,6 +44,7 @@ class Measures(NamedTuple):
         entropy: See :class:`pixmill.images.measures.LumaStatistics`.
         border: See :func:`pixmill.images.measures.border`.
         grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`: 1,024 bytes, row by row.
+        unused: Result of :func:`pixmill.images.decode.unused_pages`.
     """
 
     width: int
@@ -57,6 +59,7 @@ class Measures(NamedTuple):
     entropy: float
     border: float
     grey: bytes
+    unused: int = 0
 
 
 def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
@@ -70,7 +73,8 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
     Raises:
         UndecodableError: The image cannot be decoded.
     """
-    decoded = decode(read_verified(source, name), max_pixels=max_pixels)
+    content = read_verified(source, name)
+    decoded = decode(content, max_pixels=max_pixels)
     image = decoded.image
     # First, while the pixels are still in the CPU's cache.
     pixels = pixel_digest(image)
@@ -92,6 +96,7 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
         entropy=statistics.entropy,
         border=border(values),
         grey=grey.tobytes(),
+        unused=unused_pages(content),
     )
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.words import first_of
 from pixmill.images.compression import decompress
 
 Pixels = npt.NDArray[np.uint8]
@@ -266,7 +267,7 @@ def load_parts(
     unknown = sorted(set(kept["label"]) - set(labels))
     if unknown:
         raise ManifestError(
-            f"{path} has images of unknown classes: {', '.join(unknown)}; expected {', '.join(labels)}",
+            f"{path} has images of unknown classes: {first_of(unknown)}; expected {first_of(labels, 20)}",
             next="dvc repro",
         )
     return {name: _load(folder, name, kept[kept["split"] == name], labels, image_size) for name in names}

@@ -12,8 +12,9 @@ class UndecodableError(Exception):
 
     Args:
         reason: One word for tables, a key of :data:`pixmill.images.read_errors.UNREADABLE`. By content: ``empty``,
-            ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``, or a key of :data:`pixmill.images.OTHER_FORMATS`;
-            ``no_decoder`` if none is installed for the format. ``not_a_file``: a folder, a pipe or a device.
+            ``html``, ``svg``, ``archive``, ``pdf``, ``lfs``, ``annex`` or ``unknown``, or a key of
+            :data:`pixmill.images.OTHER_FORMATS`; ``no_decoder`` if none is installed for the format, ``unsupported`` if
+            it does not read this variety of the format. ``not_a_file``: a folder, a pipe or a device.
             ``missing_file`` and ``changed_bytes``: missing, or no longer matching the image's id.
             ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
             ``truncated``: the file ends before the image does. ``broken``: anything else.

@@ -11,8 +11,8 @@ from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.serve.inbox import Inbox
 
 
-def find_undecodable(root: Path) -> list[str]:
-    """Return the existing files in ``data/`` that the last run could not decode.
+def find_undecodable(root: Path) -> dict[str, str]:
+    """Return the existing files in ``data/`` that the last run could not decode, each with the reason.
 
     Args:
         root: Project folder.
@@ -23,13 +23,14 @@ def find_undecodable(root: Path) -> list[str]:
     """
     from pixmill.validate.reasons import UNREADABLE, word
 
-    found: set[str] = set()
-    for table in ("artifacts/validate/manifest.parquet", "artifacts/scrape/sightings.parquet"):
-        for row in _rows(root / table, "reason", "image_url"):
-            reason, path = row["reason"], row["image_url"]
-            if reason and path and word(reason) in UNREADABLE and path.startswith("data/"):
-                found.add(path)
-    return sorted(path for path in found if (root / path).is_file())
+    found: dict[str, str] = {}
+    failures = {row["id"]: row["reason"] for row in _rows(root / "artifacts/validate/manifest.parquet", "id", "reason")}
+    # All copies of an image: the manifest names one of them.
+    for row in _rows(root / "artifacts/scrape/sightings.parquet", "id", "reason", "image_url"):
+        reason, path = word(failures.get(row["id"]) or row["reason"] or ""), row["image_url"]
+        if path and path.startswith("data/") and reason in UNREADABLE and (root / path).is_file():
+            found[path] = reason
+    return dict(sorted(found.items()))
 
 
 def count_label_issues(root: Path) -> int:

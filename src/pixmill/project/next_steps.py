@@ -145,10 +145,14 @@ def _empty(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _images(state: ProjectState) -> Iterator[NextStep]:
-    if state.undecodable:
-        number, named = len(state.undecodable), first_of(state.undecodable, MAX_NAMED)
-        noun, them = ("image does", "it") if number == 1 else ("images do", "them")
-        yield NextStep("images", f"{number:,} {noun} not decode: {named}. Replace or delete {them}, then run.", _RUN)
+    from pixmill.core.install.origin import install_command
+    from pixmill.images.read_errors import explain
+
+    for reason, what, remedy in explain(state.undecodable.values()):
+        named = first_of([path for path, why in state.undecodable.items() if why == reason], MAX_NAMED)
+        # Validate does not depend on the extra, so without -f it would not run again.
+        install = f"{install_command('heic')} && dvc repro -s -f validate && " if reason == "no_decoder" else ""
+        yield NextStep("images", f"{what} ({named}). To use them: {remedy}; then run.", f"{install}{_RUN}")
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:

@@ -145,7 +145,7 @@ class ProjectState:
         corrections: Number of images in the inbox that wait for a review.
         missing: Sentences on accepted images and decisions that disappeared, and the command that restores them.
         doubtful_labels: Number of label issues without a decision.
-        undecodable: Files in ``data/`` that cannot be decoded.
+        undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
         disk: Size of each part in bytes; empty if not requested.
         faults: Error message of each unreadable part.
@@ -171,7 +171,7 @@ class ProjectState:
     corrections: int = 0
     missing: tuple[list[str], str] | None = None
     doubtful_labels: int = 0
-    undecodable: tuple[str, ...] = ()
+    undecodable: dict[str, str] = field(default_factory=dict)
     growth: Growth | None = None
     disk: dict[str, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
@@ -265,7 +265,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
-        undecodable=tuple(part("images", lambda: find_undecodable(root), [])) if stages else (),
+        undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
         growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
         disk=part("disk", lambda: measure(root), {}) if whole else {},
         faults=faults,

@@ -9,6 +9,7 @@ import pandas as pd
 from pixmill.core.expectations import Check, Describe, Result, Table
 from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
+from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
 
 Side = TypeVar("Side", str, int)
@@ -118,7 +119,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             part,
             "ExpectColumnDistinctValuesToEqualSet",
             {"column": "label", "value_set": list(classes)},
-            f"exactly {', '.join(classes)} in each split",
+            f"exactly {first_of(classes)} in each split",
             _describe_classes(part, classes),
             advice,
         )
@@ -128,7 +129,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             "classes in folds",
             "ExpectColumnValuesToBeBetween",
             {"column": "n", "min_value": 1},
-            f"{', '.join(classes)} in each fold",
+            f"{first_of(classes)} in each fold",
             _describe_fold_classes,
             f"lower split.folds ({params.folds}){grouping} or change split.salt in params.yaml",
         )

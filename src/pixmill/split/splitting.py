@@ -12,6 +12,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
+from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import (
@@ -77,7 +78,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     kept = manifest.loc[manifest["verdict"] == "keep", "label"]
     if unknown := sorted(set(kept) - set(classes)):
         raise ManifestError(
-            f"validate kept images labelled {', '.join(unknown)}, not among the classes of params.yaml",
+            f"validate kept images labelled {first_of(unknown)}, not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
     assigned = assign(manifest, pairs, params)

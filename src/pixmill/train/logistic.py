@@ -133,7 +133,7 @@ def fit_path(
     scaling = Scaling.of(features, several=several_layers(params))
     logarithms = np.empty((len(values), len(validation), labels))
     solution: Array | None = None
-    with _pool(params) as pool, Progress("Other regularization", len(values)) as progress:
+    with _pool(params) as pool, Progress("Other regularization", len(values), unit="fit") as progress:
         for place, c in enumerate(values):
             objective = _Objective(features, targets, scaling, params, c, labels, pool)
             start = objective.zeros() if solution is None else solution

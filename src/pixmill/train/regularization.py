@@ -15,9 +15,8 @@ from pixmill.metrics.resampling import group_numbers, mean_limits
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
 """Multiples of the C in use that are compared, ascending."""
 
-MAX_FEATURE_VALUES = 5000 * 3344
-"""Maximum images times width for which the path is computed; with more it takes minutes, and the strength of the
-penalty matters less."""
+_MAX_COST = 6000 * 3344
+"""Maximum cost of a path; with more it takes minutes, and the strength of the penalty matters less."""
 
 _DRAWS = 2000
 _CONFIDENCE = 1 - 0.05 / (len(FACTORS) - 1)
@@ -81,6 +80,18 @@ class RegularizationPath:
             f"No other value of train.features.inverse_regularization from {self.points[0].c:g} to "
             f"{self.points[-1].c:g} is significantly better on validation than {self.used:g}."
         )
+
+
+def is_affordable(images: int, width: int, labels: int) -> bool:
+    """Return whether a path takes about a minute at most.
+
+    Args:
+        images: Number of training images.
+        width: Number of features.
+        labels: Number of classes.
+    """
+    # Measured: reading the features takes as long as computing the products for 50 classes.
+    return images * width * (1 + labels / 50) <= _MAX_COST
 
 
 def regularization_path(validation: Part, used: float, fit_each: FitEach) -> RegularizationPath:

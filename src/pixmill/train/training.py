@@ -30,7 +30,7 @@ from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import Callback, Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
-from pixmill.train.regularization import MAX_FEATURE_VALUES, RegularizationPath, regularization_path
+from pixmill.train.regularization import RegularizationPath, is_affordable, regularization_path
 from pixmill.train.training_key import training_key
 
 
@@ -239,7 +239,7 @@ def train(
                 predict = fitter.subset_predictor(data)
                 curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, predict=predict)
             width = head_features(classifier).shape[-1]
-            if len(data.training) * width <= MAX_FEATURE_VALUES:
+            if is_affordable(len(data.training), width, len(classes)):
                 fit_each = partial(fitter.fit_each_c, data)
                 path = regularization_path(data.validation, inverse_regularization(params), fit_each)
     return Trained(

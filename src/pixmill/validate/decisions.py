@@ -12,6 +12,7 @@ import pandas as pd
 
 from pixmill.core.errors import ReviewError
 from pixmill.core.names import to_nfc
+from pixmill.core.words import first_of
 
 HEADER = ("image", "decision", "label", "by", "why")
 
@@ -180,7 +181,7 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
     if verb not in get_args(Verb):
         raise _refusal(line, f"one of the decisions {', '.join(get_args(Verb))}", repr(verb))
     if verb == "relabel" and label not in classes:
-        raise _refusal(line, f"one of the labels {', '.join(classes)}", repr(label))
+        raise _refusal(line, f"one of the labels {first_of(classes)}", repr(label))
     if verb != "relabel" and label:
         raise _refusal(line, f"no label for the decision '{verb}'", repr(label))
     return Decision(line, image, verb, label, by, why)  # type: ignore[arg-type]

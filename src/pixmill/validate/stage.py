@@ -7,8 +7,11 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
 from pixmill.core.params import Params
+from pixmill.core.words import count
+from pixmill.images.read_errors import explain
 from pixmill.validate.decisions import read_decisions
 from pixmill.validate.page.report import render_report
+from pixmill.validate.reasons import UNREADABLE, word
 from pixmill.validate.shortcuts import excessive_shortcuts
 from pixmill.validate.sightings import SEEN
 from pixmill.validate.statistics import metrics, plot_tables
@@ -34,7 +37,8 @@ def main(workspace: Workspace, params: Params) -> None:
     numbers = metrics(result)
     # Written before the gate, because it helps to fix the data.
     write_text(root / report, render_report(result, folder=scraped, params=params.validate))
-    error = gate_error(result.outcomes, report=report)
+    unread = explain(result.manifest["reason"].dropna().map(word)[lambda words: words.isin(list(UNREADABLE))])
+    error = gate_error(result.outcomes, report=report, first=[remedy for *_, remedy in unread])
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
@@ -48,6 +52,13 @@ def main(workspace: Workspace, params: Params) -> None:
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
     counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
     print(f"validate: {'; '.join(filter(None, counts))}")
+    for _, what, remedy in unread:
+        print(f"validate: warning: {what}; {remedy}")
+    if pages := numbers.get("unused_pages"):
+        print(
+            f"validate: warning: {count(pages, 'page')} of TIFF files were not used: only the first of each file is an "
+            "image; save the others as files of one page to use them"
+        )
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")
     powerless = result.review.powerless

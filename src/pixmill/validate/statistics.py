@@ -26,7 +26,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
         ``n`` images, ``kept`` images, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<check>`` (True if
         passed), ``near_duplicates.{pairs,groups,largest_group}`` among kept images, ``conflicts`` and ``placeholders``
         (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
-        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`).
+        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), and with TIFF files of
+        several pages ``unused_pages``.
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -55,6 +56,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
     }
     if given := given_test(manifest):
         found["given_test"] = given
+    if validation.unused_pages:
+        found["unused_pages"] = validation.unused_pages
     return found
 
 

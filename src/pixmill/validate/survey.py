@@ -39,6 +39,7 @@ RECORD = np.dtype(
         ("entropy", "<f4"),
         ("border", "<f4"),
         ("grey", "u1", (SIDE, SIDE)),
+        ("unused", "<i4"),
     ]
 )
 """Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero."""
@@ -94,7 +95,7 @@ def tabulate(records: npt.NDArray[np.void]) -> Survey:
     width, height = records["width"], records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
     numbers = {"width": width, "height": height, "short_side": np.minimum(width, height), "aspect_ratio": ratio}
-    numbers |= {name: records[name] for name in _REAL}
+    numbers |= {name: records[name] for name in (*_REAL, "unused")}
     texts = {name: records[name] for name in ("format", "mode")}
     texts |= {"pixels": _hexadecimal(records["pixels"], 32), "phash": _hexadecimal(records["phash"].astype(">u8"), 8)}
     columns = {name: pa.array(np.ascontiguousarray(values), mask=absent) for name, values in numbers.items()}

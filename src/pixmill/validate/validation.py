@@ -63,6 +63,7 @@ class Validation:
         leaks: See :func:`pixmill.validate.tables.find_leaks`; default: none.
         lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
+        unused_pages: Number of pages of kept TIFF files after the first.
     """
 
     manifest: pd.DataFrame
@@ -75,6 +76,7 @@ class Validation:
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
     lookalikes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOOKALIKES)))
     shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
+    unused_pages: int = 0
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs with different labels, which are kept but need review.
@@ -211,6 +213,7 @@ def validate(
         leaks=leaks,
         lookalikes=lookalikes,
         shortcuts=shortcuts,
+        unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
 
 

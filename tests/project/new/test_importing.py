@@ -95,3 +95,24 @@ def test_rejects_an_archive(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder") as refused:
         find_images(tmp_path / "pets.zip")
     assert (refused.value.next or "").startswith("unpack")
+
+
+def test_files_that_are_no_images_are_named_by_their_first_bytes(tmp_path: Path) -> None:
+    contents = {
+        "1.jpg": b"version https://git-lfs.github.com/spec/v1\noid",
+        "2.pgm": b"P5 2 2 255\n",
+        "3.svg": b"<svg>",
+        "4.jp2": b"\x00\x00\x00\x0cjP  \r\n\x87\n",
+        "5.dcm": bytes(128) + b"DICM",
+    }
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for name, content in contents.items():
+            (tmp_path / label / name).write_bytes(content)
+        (tmp_path / label / "6.jpg").symlink_to("../.git/annex/objects/x/y/SHA256E-s1--a.jpg")
+    with pytest.raises(DataError) as caught:
+        find_images(tmp_path)
+    assert all(word in caught.value.message for word in ("Git LFS", "PGM", "SVG", "JPEG 2000", "DICOM", "git-annex"))
+    assert all(word in str(caught.value.next) for word in ("git lfs pull", "git annex get", "convert"))
+    put(tmp_path, "cat/7.png", "dog/7.png")
+    assert len(find_images(tmp_path).remarks) == len(contents) + 1

@@ -101,7 +101,7 @@ SITUATIONS = {
     "refused": made(stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")),
     "other code": made(stages=failed("Other code\nNext: pixmill upgrade && dvc repro, or to stay: pip install x")),
     "interrupted": made(stages=failed("interrupted")),
-    "running": made(stages=fresh_until("train", status="running", progress=FIT), undecodable=("a",)),
+    "running": made(stages=fresh_until("train", status="running", progress=FIT), undecodable={"a": "broken"}),
     "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
     "DVC reads": made(commands=(RunningDvc(1, "dvc push", (), ("data",)),)),
     "conflict in results": in_conflict("dvc.lock"),
@@ -147,7 +147,7 @@ SITUATIONS = {
         changed=("data.dvc", *RESULTS), is_compared=True, uncommitted=Uncommitted(("data.dvc",), removed="1 image")
     ),
     "more images": made(growth=Growth(0.03, 0.015, 0.06)),
-    "undecodable": made(undecodable=("data/cat/1.jpg",), stages=fresh_until("train", EPOCHS)),
+    "undecodable": made(undecodable={"data/cat/1.jpg": "broken"}, stages=fresh_until("train", EPOCHS)),
 }
 
 
@@ -203,7 +203,7 @@ def test_first_step() -> None:
 
 def test_steps_are_ordered_by_urgency() -> None:
     state = made(
-        undecodable=("data/cat/1.jpg",),
+        undecodable={"data/cat/1.jpg": "broken"},
         doubtful_labels=1,
         growth=Growth(0.03, 0.015, 0.06),
         changed=RESULTS,
@@ -377,3 +377,13 @@ def test_following_the_steps_loses_nothing(
         assert images <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
         assert decisions <= set((root / "review.csv").read_text().splitlines())
     assert been == way
+
+
+def test_images_of_each_reason_have_a_step_and_an_extra_is_installed() -> None:
+    files = {"data/cat/1.jpg": "no_decoder", "data/cat/2.jpg": "too_many_pixels", "data/cat/3.jpg": "no_decoder"}
+    first, second = (step for step in next_steps(made(undecodable=files)) if step.kind == "images")
+    assert first.command is not None
+    install, again = first.command.split(" && ", 1)
+    assert (install[-7:], again) == ("[heic]'", "dvc repro -s -f validate && dvc repro")
+    assert "data/cat/1.jpg, data/cat/3.jpg" in first.sentence
+    assert ("validate.max_pixels" in second.sentence, second.command) == (True, "dvc repro")

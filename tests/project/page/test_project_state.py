@@ -97,14 +97,19 @@ def test_undecodable_images_must_exist(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    urls = {"data/cat/1.jpg": "truncated", "data/gone.jpg": "broken", "https://a.test/1.jpg": "broken"}
-    urls["data/dog/1.jpg"] = "duplicate_pixels:0"
-    for name in ("data/cat/1.jpg", "data/dog/1.jpg", "artifacts/validate/manifest.parquet"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
-    table = pa.Table.from_pylist([{"image_url": url, "reason": reason} for url, reason in urls.items()])
-    pq.write_table(table, tmp_path / "artifacts/validate/manifest.parquet")
-    assert find_undecodable(tmp_path) == ["data/cat/1.jpg"]
+    failures = {"a": "truncated", "b": "broken", "c": "broken", "d": "duplicate_pixels:0"}
+    seen = {"data/cat/1.jpg": "a", "data/cat/copy.jpg": "a", "data/gone.jpg": "b", "https://a.test/1.jpg": "c"}
+    seen |= {"data/dog/1.jpg": "d", "data/dog/1.svg": None}
+    for name in (*seen, "artifacts/validate/manifest.parquet", "artifacts/scrape/sightings.parquet"):
+        if name not in ("data/gone.jpg", "https://a.test/1.jpg"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+    manifest = pa.Table.from_pylist([{"id": image, "reason": reason} for image, reason in failures.items()])
+    pq.write_table(manifest, tmp_path / "artifacts/validate/manifest.parquet")
+    rows = [{"id": image, "image_url": url, "reason": None if image else "svg"} for url, image in seen.items()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "artifacts/scrape/sightings.parquet")
+    found = {"data/cat/1.jpg": "truncated", "data/cat/copy.jpg": "truncated", "data/dog/1.svg": "svg"}
+    assert find_undecodable(tmp_path) == found
 
 
 def test_counts_corrections(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pixmill.evaluate.labels import MIN_CONFIRMED
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import min_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
@@ -69,10 +70,12 @@ def count_issues(ranking: pd.DataFrame | None) -> int:
 
 def labels_sentence(ranking: pd.DataFrame | None) -> str:
     """Return a sentence on the label issues; empty without issues or without a search."""
-    if ranking is None or not (issues := count_issues(ranking)):
+    if ranking is None or ranking.empty:
         return ""
-    # With a score of at least 0.5, no other class is more probable than the label.
-    return say("labels", issues, float((ranking["score"] >= 0.5).mean()))
+    issues, confirmed = count_issues(ranking), float((ranking["score"] >= 0.5).mean())
+    if confirmed < MIN_CONFIRMED:
+        return f"A model that was not trained on the images confirms {confirmed:.0%} of the labels, too few to judge."
+    return say("labels", issues, confirmed) if issues else ""
 
 
 def _items(name: str, *given: Any) -> list[str]:

@@ -11,8 +11,8 @@ from pixmill.core.files.writing import fresh_folder
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
-from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
+from pixmill.images.read_errors import explain, reason_of
 
 _SPLIT_WORDS = {
     "train": {"train", "training"},
@@ -20,9 +20,6 @@ _SPLIT_WORDS = {
     "test": {"test", "testing"},
 }
 """Words in folder names that name a split, such as in ``seg_train``."""
-
-_HEADER_BYTES = 4096
-"""Bytes read to detect the format."""
 
 MAX_NAMED = 5
 """Files or folders listed in a message."""
@@ -93,19 +90,27 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
         for name, path in files_below(base)
     ]
     images: dict[str, dict[str, Path]] = {}
+    reasons: list[str] = []
     others = []
     for place, name, path in track(files, "Look at files", len(files), unit="file"):
-        if _is_image(path):
+        reason = reason_of(path)
+        if reason is None or reason == "no_decoder":
             taken = images.setdefault(place, {})
             taken[_free_name(name, taken)] = path
-        else:
+        elif reason in ("unknown", "not_a_file"):
             others.append(path.relative_to(top).as_posix())
+        else:
+            reasons.append(reason)
+    explained = explain(reasons)
     if empty := [label for label in wanted if not any(place.rpartition("/")[2] == label for place in images)]:
         rest = [label for label in wanted if label not in empty]
+        problem = f"no images in the folders of {first_of(empty, MAX_CLASSES)}"
         raise DataError(
-            f"no images in the folders of {first_of(empty, MAX_CLASSES)}",
-            next="put images there" + (f", or leave them out: --classes '{','.join(rest)}'" if len(rest) > 1 else ""),
+            "\n".join([problem, *(what for _, what, _ in explained)]),
+            next=("; ".join(dict.fromkeys(fix for *_, fix in explained)) or "put images there")
+            + (f", or leave them out: --classes '{','.join(rest)}'" if 1 < len(rest) <= MAX_CLASSES else ""),
         )
+    remarks += [f"{what}; {fix}" for _, what, fix in explained]
     if others:
         skipped = count(len(others), "file is not an image and was", "files are not images and were")
         remarks.append(f"{skipped} left out: {first_of(others, MAX_NAMED)}")
@@ -165,7 +170,7 @@ def _innermost(folder: Path) -> Path:
     while (
         len(inner := _folders(folder)) == 1
         and _folders(inner[0])
-        and not any(_is_image(path) for path in folder.iterdir())
+        and not any(reason_of(path) in (None, "no_decoder") for path in folder.iterdir())
     ):
         folder = inner[0]
     return folder
@@ -198,13 +203,6 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
             "for images without a label see evaluate.unlabelled"
         )
     return found, remarks
-
-
-def _is_image(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return sniff(stream.read(_HEADER_BYTES)) in EXTENSIONS
 
 
 def _free_name(name: str, taken: Mapping[str, Path]) -> str:

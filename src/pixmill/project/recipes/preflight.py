@@ -142,6 +142,8 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
             "data/unlabelled exists, but no stage uses it",
             "set evaluate.unlabelled to data/unlabelled in params.yaml to predict its images",
         )
+    for what, remedy in source.unread():
+        yield Issue(what, remedy)
     labels = source.labels()
     if unknown := [label for label in labels if label not in params.classes]:
         yield Issue(

@@ -9,7 +9,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
 from pixmill.core.names import fold, to_nfc, to_text
 from pixmill.core.words import count, first_of
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.read_errors import explain, reason_of
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
 from pixmill.web.fetch import Fetched, Refused
@@ -28,7 +28,9 @@ _ADVICE = {
 }
 _UNLABELLED = "unlabelled"
 """Folder in ``data/`` for images without a label; never a class."""
-_HEAD_BYTES = 4096
+
+_MAX_LOOKED_AT = 10_000
+"""Files whose first bytes are read before a run."""
 
 _MAX_NAMED = 20
 """Files or classes named in a message."""
@@ -80,7 +82,7 @@ class FolderSource(LocalSource):
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
         files = [folder / name for folder in existing for name in _visible(folder)]
-        if any(self._is_image(path) for path in files):
+        if any(self._reason(path) in (None, "no_decoder") for path in files):
             return None
         verb = "are" if len(existing or folders) > 1 else "is"
         if not existing:
@@ -184,14 +186,30 @@ class FolderSource(LocalSource):
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
             return Refused("unreadable", type(error).__name__)
 
-    def _is_image(self, path: Path) -> bool:
+    def unread(self) -> list[tuple[str, str]]:
+        """Return a sentence on the files for each reason why some are not read, with the next step.
+
+        With very many files, evenly spaced ones are looked at.
+        """
+        files = [
+            self._data.parent / self._address(folder) / name
+            for folder, label in self._entries_by_label
+            for name in self._files(folder, label)
+        ]
+        looked = files[:: len(files) // _MAX_LOOKED_AT + 1]
+        among = "" if looked == files else f" (of {len(looked):,} looked at)"
+        # Scrape names other files in its report.
+        plain = (None, "not_a_file", "unknown")
+        reasons = [reason for path in looked if (reason := self._reason(path)) not in plain]
+        return [(f"data/ has {what}{among}", remedy) for _, what, remedy in explain(reasons)]
+
+    def _reason(self, path: Path) -> str | None:
         try:
-            if (target := target_within(path, self._data)) is None or not target.is_file():
-                return False
-            with target.open("rb") as file:
-                return sniff(file.read(_HEAD_BYTES)) in EXTENSIONS
+            reason = reason_of(path)
+            # A link out of the folder is not followed.
+            return reason if reason == "annex" or target_within(path, self._data) else "not_a_file"
         except (OSError, RuntimeError):
-            return False
+            return "not_a_file"
 
     def _files(self, folder: Path, label: str) -> list[str]:
         """Return the relative paths of a class's files in a split."""

@@ -8,6 +8,7 @@ from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.images import OTHER_FORMATS
 from pixmill.images.compute import RowLimits
+from pixmill.images.read_errors import remedy
 from pixmill.pages import Excerpt, histogram_svg, render_page, shorten
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails
 from pixmill.validate.decisions import Decision
@@ -73,6 +74,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         "pixmill.validate.page",
         "page.html",
         formats=OTHER_FORMATS,
+        remedy=remedy,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=outcomes,

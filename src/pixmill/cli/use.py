@@ -1,32 +1,36 @@
-"""Replace params.yaml with a recipe.
+"""Take the model of a recipe.
 
-Without a name, lists the recipes. hub:PRESET uses a preset of KerasHub as the
+Without a name, lists the recipes. Changes `train` and the image format of `split`
+in params.yaml; your comments, classes and sources stay. hub:PRESET uses a preset of KerasHub as the
 backbone and pins it (extra `hub`). A copy of an uncommitted params.yaml is kept.
 """
 
 import argparse
 
 from pixmill.cli.parser import find_project, project_root
+from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
-    ("pixmill use best", "replace params.yaml with the recommended recipe"),
+    ("pixmill use best", "use the model of the recommended recipe"),
     ("pixmill use", "list the recipes"),
-    ("pixmill use best --keep-data", "use only its model, for your own images"),
+    ("pixmill use digits --all", "replace classes, sources and splits, too"),
     ("pixmill use hub:dinov2_base", "use a preset of KerasHub as the backbone, and keep the rest"),
-    ("pixmill use garments --open", "use openly licensed images instead of the recipe's sources"),
+    ("pixmill use garments --all --open", "use openly licensed images instead of the recipe's sources"),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name; your own are recipes/<name>.yaml")
-    parser.add_argument(
-        "--keep-data",
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument(
+        "--all",
         action="store_true",
-        help="take only `train` and the image format of `split`; keep your classes, sources and splits",
+        help="replace all of params.yaml but `compare`, with the recipe's classes, sources and splits",
     )
+    scope.add_argument("--keep-data", action="store_true", help=argparse.SUPPRESS)  # The default; once an option.
     parser.add_argument(
-        "--open", action="store_true", help="use openly licensed archives instead of the recipe's sources"
+        "--open", action="store_true", help="with --all: use openly licensed archives instead of the recipe's sources"
     )
 
 
@@ -40,13 +44,18 @@ def run(arguments: argparse.Namespace) -> None:
         usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
         print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}")
         return
+    if arguments.open and not arguments.all:
+        raise PixmillError(
+            "--open changes the sources, which stay without --all", next=f"pixmill use {arguments.recipe} --all --open"
+        )
     root = project_root()
     of_hub = arguments.recipe.startswith("hub:")
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
-    done = use(root, recipe, keep_data=arguments.keep_data or of_hub)
-    content = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
+    done = use(root, recipe, whole=arguments.all and not of_hub)
+    what = "values" if arguments.all else "model"
+    content = f"'{recipe.name}' as the backbone" if of_hub else f"the {what} of the recipe '{recipe.name}'"
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {content}")
     print("\n".join([*notes, *done.lines()]))

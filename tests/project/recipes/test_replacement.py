@@ -1,6 +1,7 @@
 """A recipe replaces params.yaml without losing edits."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,13 @@ def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
 
 def test_replaces_params_with_comments(project: Path) -> None:
     recipe = find_recipe(project, "garments")
-    done = use(project, recipe)
+    done = use(project, recipe, whole=True)
     assert recipe.text in (project / "params.yaml").read_text(encoding="utf-8")
     assert done.changes["split.image_size"][1] == 300
     assert done.changes["train.cnn.blocks.0.padding"] == ("same", "valid")
     assert done.backup is None
     assert done.following == ("pixmill scrape --dry-run", "dvc repro")
-    again = use(project, recipe)
+    again = use(project, recipe, whole=True)
     assert (again.rewritten, again.changes) == (False, {})
 
 
@@ -65,12 +66,93 @@ def test_keeps_a_copy_without_git(project: Path) -> None:
     assert use(project, find_recipe(project, "food")).changes == {}
 
 
-def test_keep_data(project: Path) -> None:
+OURS = """\
+# ours
+
+classes: [parka, "dress"]   # two so far
+
+
+scrape: {source: folder, snapshot: '2026-11-20'}
+# Never change the salt.
+split: {val: 0.1, salt: ours}    # agreed
+train:
+  # found by a sweep
+  learning_rate:    0.01  # high
+  model: cnn
+  cnn:
+    blocks:               # small
+    - filters: 8          # first
+    - {filters: 16}
+
+    # the head
+    dense: []
+  patience:   # none
+  # between
+  schedule:
+    name: cosine
+  # after train
+
+validate: {}
+evaluate: {}
+compare:
+    min: {accuracy: 0.85}  # as agreed
+# the end
+"""
+
+
+@pytest.mark.parametrize("name", [recipe.name for recipe in find_recipes(None)])
+@pytest.mark.parametrize("text", [(ROOT / "params.yaml").read_text(encoding="utf-8"), OURS], ids=["fresh", "ours"])
+def test_changes_the_model_alone(project: Path, name: str, text: str) -> None:
+    path, recipe = project / "params.yaml", find_recipe(project, name)
+    path.write_text(text, encoding="utf-8")
+    before = load_params(project)
+    use(project, recipe)
+    after, wanted, lines = load_params(project), recipe.params(), path.read_text(encoding="utf-8").splitlines()
+    images = {key: getattr(wanted.split, key) for key in ("image_size", "aspect", "resize")}
+    split = before.split.model_copy(update=images)
+    assert after == before.model_copy(update={"train": wanted.train, "split": split})
+    # The comments stay in order, but that of an item of a list that was replaced; so do the blank lines.
+    comments = [line.partition("#")[2] for line in lines if "#" in line]
+    expected = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
+    replaced = [" first"] if before.train.cnn.blocks != after.train.cnn.blocks else []
+    assert comments == [comment for comment in expected if comment not in replaced]
+    sections = [
+        [line == "" for line, after in pairwise(each) if after[:1].isalpha()] for each in (text.splitlines(), lines)
+    ]
+    assert sections[0] == sections[1]
+
+
+def test_keeps_the_bytes_of_what_stays(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(OURS)
+    use(project, find_recipe(project, "digits"))
+    text = path.read_text()
+    start, end = OURS.partition("train:\n")[0], OURS[OURS.index("  # after train") :]
+    assert text.startswith(
+        start.replace("salt: ours}", "salt: ours, image_size: 28}") + "train:\n  # found by a sweep\n"
+    )
+    assert text.endswith(end)
+    assert "    blocks:               # small\n    - {filters: 32, padding: valid}\n\n    # the head\n" in text
+    assert "  patience:   # none\n  # between\n  schedule:\n    name: constant\n  optimizer: sgd\n" in text
+
+
+def test_model_in_yaml_with_anchors_is_refused(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(OURS.replace("val: 0.1,", "val: &part 0.1, test: 0.2,").replace("0.01  # high", "*part"))
+    before = path.read_bytes()
+    with pytest.raises(ParamsError) as refusal:
+        use(project, find_recipe(project, "digits"))
+    assert refusal.value.next is not None
+    assert refusal.value.next.endswith("pixmill use digits --all")
+    assert path.read_bytes() == before
+
+
+def test_takes_the_model_and_its_image_format(project: Path) -> None:
     edit(project, "[coat, ", "[parka, ")
     edit(project, "  val: 0.15", "  salt: ours  # mine\n  val: 0.15")
     edit(project, "test: 0.2", "test: 0.25")
     before, recipe = load_params(project), find_recipe(project, "garments")
-    use(project, recipe, keep_data=True)
+    use(project, recipe)
     after, wanted = load_params(project), recipe.params()
     assert (after.classes, after.scrape, after.validate) == (before.classes, before.scrape, before.validate)
     assert after.train == wanted.train
@@ -78,12 +160,12 @@ def test_keep_data(project: Path) -> None:
     assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
 
 
-def test_keep_data_adds_a_missing_section(project: Path) -> None:
+def test_model_adds_a_missing_section(project: Path) -> None:
     (project / "params.yaml").write_text(
         "classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n"
         "validate: {}\nevaluate: {}\n# the end\n"
     )
-    use(project, find_recipe(project, "scenes"), keep_data=True)
+    use(project, find_recipe(project, "scenes"))
     params, wanted = load_params(project), find_recipe(project, "scenes").params()
     assert params.classes == ("a", "b")
     assert params.train == wanted.train
@@ -91,11 +173,11 @@ def test_keep_data_adds_a_missing_section(project: Path) -> None:
     assert "# the end\n" in (project / "params.yaml").read_text()
 
 
-def test_keep_data_resets_omitted_keys(project: Path) -> None:
+def test_model_resets_omitted_keys(project: Path) -> None:
     (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
     edit(project, "image_size: 224", "image_size: 96")
     before = load_params(project)
-    use(project, find_recipe(project, "ours"), keep_data=True)
+    use(project, find_recipe(project, "ours"))
     after = load_params(project)
     assert (before.split.image_size, after.split.image_size) == (96, 224)
     assert after.train == TrainParams()
@@ -105,8 +187,8 @@ def test_keep_data_resets_omitted_keys(project: Path) -> None:
 def test_invalid_params_can_be_replaced_entirely(project: Path) -> None:
     edit(project, "epochs:", "epoch:")
     with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
-        use(project, find_recipe(project, "digits"), keep_data=True)
-    assert use(project, find_recipe(project, "digits")).backup is not None
+        use(project, find_recipe(project, "digits"))
+    assert use(project, find_recipe(project, "digits"), whole=True).backup is not None
     load_params(project)
 
 
@@ -121,21 +203,21 @@ def test_invalid_recipe_changes_nothing(project: Path) -> None:
 
 
 def test_names_the_folders_for_images(project: Path) -> None:
-    done = use(project, find_recipe(project, "scenes"))
+    done = use(project, find_recipe(project, "scenes"), whole=True)
     assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-3]
     assert done.lines()[-1] == "Next: pixmill check"
 
 
 def test_fresh_clone(project: Path) -> None:
     (project / "data").rmdir()
-    lines = use(project, find_recipe(project, "digits")).lines()
+    lines = use(project, find_recipe(project, "digits"), whole=True).lines()
     assert lines[-2:] == ["data/ is missing, and dvc needs it for all stages\nNext: pixmill data", "Next: dvc repro"]
 
 
 def test_keeps_the_section_compare(project: Path) -> None:
     edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
     before = load_params(project).compare
-    done = use(project, find_recipe(project, "digits"))
+    done = use(project, find_recipe(project, "digits"), whole=True)
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert load_params(project).compare == before
     assert "  min: {accuracy: 0.85}  # as agreed\n" in text
@@ -143,7 +225,7 @@ def test_keeps_the_section_compare(project: Path) -> None:
     assert not any(name.startswith("compare") for name in done.changes)
     own = project / "recipes" / "own.yaml"
     own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\ncompare: {margin: 0.5}\n")
-    use(project, find_recipe(project, "own"))
+    use(project, find_recipe(project, "own"), whole=True)
     assert load_params(project).classes == ("a", "b")
     assert load_params(project).compare == before
 
@@ -152,16 +234,31 @@ def test_command_prints_changes_and_next_step(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
-    assert run_pixmill("use", "digits") == 0
+    assert run_pixmill("use", "digits", "--all") == 0
     output, errors = capsys.readouterr()
     assert errors == ""
     first, *changes, last = output.splitlines()
     assert first == "params.yaml now has the values of the recipe 'digits'"
     assert "  split.image_size: 224 -> 28" in changes
     assert last == "Next: dvc repro"
-    assert run_pixmill("use", "digits") == 0
+    assert run_pixmill("use", "digits", "--all") == 0
     again = "params.yaml already has the values of the recipe 'digits'\nNext: dvc repro\n"
     assert capsys.readouterr().out == again
+
+
+def test_command_keeps_classes_unless_all_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    before = load_params(project)
+    assert run_pixmill("use", "digits") == 0
+    output = capsys.readouterr().out
+    assert "pixmill use digits --all" in output
+    assert (load_params(project).classes, load_params(project).scrape) == (before.classes, before.scrape)
+    assert run_pixmill("use", "food", "--open") == 1
+    assert capsys.readouterr().err.endswith("Next: pixmill use food --all --open\n")
+    assert run_pixmill("use", "food", "--all", "--open") == 0
+    assert load_params(project).sources() == ["openverse", "wikimedia"]
 
 
 def test_command_lists_recipes(

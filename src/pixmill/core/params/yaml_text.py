@@ -3,14 +3,16 @@
 import io
 import itertools
 import re
+import textwrap
 import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
-from ruamel.yaml.nodes import Node
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 
 from pixmill.core.errors import ParamsError
 
@@ -123,6 +125,76 @@ def dump_commented(content: Any) -> str:
     text = io.StringIO()
     _yaml().dump(content, text)
     return text.getvalue()
+
+
+def set_values(text: str, values: Mapping[str, Any]) -> str:
+    r"""Set values in a valid YAML mapping of sections; all else, such as comments and layout, stays as it is.
+
+    Args:
+        text: The document, in block style.
+        values: New values; those of a nested mapping are set in the section of that name.
+
+    >>> set_values("a:\n  b: 1  # one\n\n# two\nc: 3\n", {"a": {"b": 2, "d": [4]}})
+    'a:\n  b: 2  # one\n  d: [4]\n\n# two\nc: 3\n'
+    """
+    text = text.rstrip("\n") + "\n"
+    edits = sorted(_edits(text, _yaml().compose(text), values), key=lambda edit: edit[0])
+    for start, end, new in reversed(edits):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and replacement of each part of the text that changes."""
+    found, added = {key.value: (key, node) for key, node in owner.value}, {}
+    for name, value in values.items():
+        if name not in found:
+            added[name] = value
+            continue
+        key, node = found[name]
+        if isinstance(value, Mapping) and isinstance(node, MappingNode) and node.value:
+            yield from _edits(text, node, value)
+            continue
+        colon = text.index(":", key.end_mark.index) + 1
+        head, line, rest = _render({name: value}, flow=owner.flow_style).partition("\n")
+        head, end = head.partition(":")[2], _end(key, node)
+        first, last = text.index("\n", colon), text.index("\n", end)
+        if isinstance(node, CollectionNode) and not node.flow_style:
+            yield colon, colon, head
+        else:
+            first, comment = last, last - len(text[end:last].lstrip())
+            if text[comment] == "#":  # It stays in its column.
+                head, end = f"{head} ".ljust(comment - colon), comment
+            yield colon, end, head
+        yield first, last, line + textwrap.indent(rest, " " * key.start_mark.column)
+    if added and owner.flow_style:
+        place = owner.end_mark.index - 1
+        yield place, place, ", " * bool(owner.value) + _render(added, flow=True)
+    elif added and owner.start_mark.column == 0:
+        yield len(text), len(text), f"\n{_render(added)}\n"
+    elif added:
+        place = text.index("\n", _end(*owner.value[-1]))
+        yield place, place, "\n" + textwrap.indent(_render(added), " " * owner.value[-1][0].start_mark.column)
+
+
+def _end(key: Node, node: Any) -> int:
+    """Return where the value of a key ends, without the comments and blank lines that follow it."""
+    if not node.value and not isinstance(node, CollectionNode) and node.style is None:
+        return int(key.end_mark.index) + 1  # It is omitted, and has the place of the next token.
+    if not isinstance(node, CollectionNode) or node.flow_style:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return _end(*last) if isinstance(last, tuple) else _end(last, last)
+
+
+def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
+    """Return values as YAML, without the line end; with ``flow``, in one line without its braces."""
+    yaml: Any = YAML(typ="safe", pure=True)
+    text = io.StringIO()
+    yaml.width, yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = _MAX_BYTES, True, False
+    yaml.default_flow_style = flow or None  # None: what has only scalars is in one line; the list keeps the whole out.
+    yaml.dump(values if flow else {**values, "_": []}, text)
+    return text.getvalue().strip()[1:-1] if flow else text.getvalue().removesuffix("\n_: []\n")
 
 
 def _yaml() -> YAML:

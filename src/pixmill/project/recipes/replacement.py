@@ -1,4 +1,4 @@
-"""Replace ``params.yaml`` by a recipe, keeping a copy of uncommitted edits."""
+"""Put a recipe into ``params.yaml``, keeping a copy of uncommitted edits."""
 
 import hashlib
 import json
@@ -23,6 +23,7 @@ class Replacement:
         rewritten: Whether the file changed.
         changes: Old and new value of each changed key by dotted name; ``None`` for an absent value.
         backup: Copy of the previous file, if Git does not have it.
+        kept: Whether the file keeps classes that are not those of the recipe.
         issues: Issues of the new params with local files.
         following: Commands to run next.
     """
@@ -31,51 +32,54 @@ class Replacement:
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
+    kept: bool
     issues: tuple[Issue, ...]
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """Return the lines to print."""
         lines = [f"  {name}: {_format_value(was)} -> {_format_value(now)}" for name, (was, now) in self.changes.items()]
-        back = "git checkout params.yaml" if self.backup is None else f"cp {self.backup} params.yaml"
         if self.backup is not None:
-            lines.append(f"To restore the previous file: {back}")
-        if any(name.startswith("classes") for name in self.changes):
-            lines.append(f"To keep your own classes and sources: {back} && pixmill use {self.recipe} --keep-data")
+            lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
+        if self.kept:
+            lines.append(
+                f"Your classes, sources and splits stay. To replace them, too: pixmill use {self.recipe} --all"
+            )
         return [*lines, *map(str, self.issues), *(f"Next: {command}" for command in self.following)]
 
 
-def use(root: Path, recipe: Recipe, *, keep_data: bool = False) -> Replacement:
-    """Replace ``params.yaml`` by a recipe, except its section ``compare``.
+def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
+    """Put the model of a recipe into ``params.yaml``; without that file, the whole recipe becomes it.
 
     Args:
         root: Project folder.
         recipe: The recipe.
-        keep_data: Whether to take only ``train`` and the image keys of ``split``.
+        whole: Whether to replace all of ``params.yaml`` except its section ``compare``, with classes and sources.
 
     Raises:
         ParamsError: The recipe, or the file if it is kept in part, is not valid.
     """
     path = root / "params.yaml"
-    recipe.params()
+    content = recipe.params()
     before = read_text(path) if path.exists() else None
-    after = recipe.file(root) if before is None else recipe.with_compare_of(before).file(root)
-    if keep_data and before is not None:
-        parse_params(before)
-        after = recipe.merge_into(before)
+    if before is None:
+        after = recipe.file(root)
+    else:
+        after = recipe.with_compare_of(before).file(root) if whole else recipe.merge_into(before)
     now = parse_params(after)
+    kept = now.classes != content.classes
     issues = tuple(find_issues(root, now))
     following = ("pixmill scrape --dry-run", "dvc repro") if any(map(is_on_web, now.sources())) else ("dvc repro",)
     if any(issue.stops for issue in issues):
         following = ("pixmill check",)
     if before == after:
-        return Replacement(recipe.name, False, {}, None, issues, following)
+        return Replacement(recipe.name, False, {}, None, kept, issues, following)
     backup = None
     if before is not None and git(root, "show", "HEAD:./params.yaml") != before:
         backup = Path(".pixmill") / "use" / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(recipe.name, True, _changes(before, now), backup, issues, following)
+    return Replacement(recipe.name, True, _changes(before, now), backup, kept, issues, following)
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:

@@ -58,6 +58,33 @@ def test_predicts_base64_in_json(client: Client, expected: dict) -> None:
     assert second["reason"] == "empty"
 
 
+@pytest.mark.parametrize("form", ["line ends", "url-safe", "data URL", "data URL with line ends"])
+def test_accepts_base64_as_programs_write_it(client: Client, expected: dict, form: str) -> None:
+    text = base64.encodebytes(picture()).decode() if "line ends" in form else b64(picture())
+    if form == "url-safe":
+        text = base64.urlsafe_b64encode(picture()).decode()
+    if form.startswith("data URL"):
+        text = f"data:image/png;base64,{text}"
+    (row,) = client.post_json("/v1/predict", {"images": [{"content": text}]}).json["predictions"]
+    assert row == expected
+    for document in ({"inputs": [text]}, {"dataframe_split": {"columns": ["image"], "data": [[text]]}}):
+        (row,) = client.post_json("/invocations", document).json["predictions"]
+        assert (row["label"], row["confidence"]) == (expected["label"], expected["confidence"])
+
+
+@pytest.mark.parametrize("text", ["!!", "data:image/png,abc", "data:text/html;base64,!!", "photo.jpg", "é"])
+def test_refuses_what_is_no_base64_with_the_remedy(client: Client, text: str) -> None:
+    for path, document in (("/v1/predict", {"images": [{"content": text}]}), ("/invocations", {"inputs": [text]})):
+        answer = client.post_json(path, document)
+        assert answer.is_problem(422)
+        assert "data:image/png;base64," in answer.json["detail"]
+    address = {"url": f"data:image/png;base64,{b64(picture())}"}
+    for path, document in (("/v1/fetch", address), ("/v1/predict", {"images": [address]})):
+        answer = client.post_json(path, document)
+        assert answer.is_problem(422)
+        assert answer.json["detail"].endswith("send a data URL as content instead of url")
+
+
 def test_refuses_internal_urls_and_limits_their_rate(client: Client) -> None:
     urls = [f"http://127.0.0.1:{client.port}/", "http://169.254.169.254/latest/", "http://[::1]/"]
     answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
@@ -163,11 +190,18 @@ def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(client: Client, 
 
 def test_metrics_count_requests_and_predictions(client: Client) -> None:
     client.post("/v1/predict", picture(), "image/png")
-    client.get("/anything/else")
+    # The last one may be counted after its response.
+    paths = ("/docs", "/static/docs.js", "/static/no.js", "/swagger/swagger-ui.css", "/openapi.json", "/anything/else")
+    for path in (*paths, "/healthz"):
+        client.get(path)
     text = client.get("/metrics").content.decode()
     counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
     assert counted['pixmill_requests_total{method="POST",route="/v1/predict",status="200"}'] >= 1
     assert counted['pixmill_requests_total{method="GET",route="other",status="404"}'] >= 1
+    assert counted['pixmill_requests_total{method="GET",route="/static",status="404"}'] >= 1
+    for route in ("/static", "/swagger", "/openapi.json", "/docs"):
+        assert counted[f'pixmill_requests_total{{method="GET",route="{route}",status="200"}}'] >= 1
+    assert 'route="other",status="200"' not in text
     assert sum(value for name, value in counted.items() if name.startswith("pixmill_predictions_total")) >= 1
     assert counted["pixmill_images_waiting"] == 0
     assert counted["pixmill_requests_in_flight"] == 1
@@ -187,7 +221,10 @@ def test_pages_load_nothing_from_other_hosts(client: Client) -> None:
 
 
 def test_openapi_lists_all_routes_and_their_security(client: Client, locked: Client) -> None:
-    paths = client.get("/openapi.json").json["paths"]
+    document = client.get("/openapi.json").json
+    # Relative to the document, since a proxy may serve it below any path.
+    assert document["servers"] == [{"url": "."}]
+    paths = document["paths"]
     assert len(paths) == 13
     keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
     for path in paths:

@@ -49,6 +49,7 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
         title="Pixmill",
         version=__version__,
         description="Predicts the class of images. Errors are problem details (RFC 9457).",
+        servers=[{"url": "."}],  # The folder of openapi.json, below any path of a proxy.
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

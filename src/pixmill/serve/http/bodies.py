@@ -88,7 +88,9 @@ def _parse(body: bytes, schema: type[Schema]) -> Schema:
         return schema.model_validate_json(body)
     except ValidationError as error:
         # Without the input and the context, whose traceback would keep the body in memory.
-        first = error.errors(include_context=False, include_input=False, include_url=False)[0]
+        found = error.errors(include_context=False, include_input=False, include_url=False)
+    # An image may be in either of two forms: the wrong value says more than the key of the other form.
+    first = min(found, key=lambda each: each["type"] == "missing")
     place = ".".join(str(part) for part in first["loc"])
     raise ProblemError(400 if first["type"] == "json_invalid" else 422, f"{place}: {first['msg']}".removeprefix(": "))
 

@@ -1,8 +1,10 @@
 """Schemas of requests and responses."""
 
-from typing import Any
+import base64
+from typing import Annotated, Any
 
-from pydantic import Base64Bytes, BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from pixmill.web.problems import MEDIA_TYPE
 
@@ -13,16 +15,40 @@ MAX_BYTES = 20 << 20
 """Maximum size of a request's body, and of an image at a URL."""
 
 
+def _decode(given: object) -> bytes:
+    """Decode base64, also with line ends, in the URL-safe alphabet, or as a data URL."""
+    head, comma, digits = str(given).rpartition(",")
+    is_plain = not comma or (head[:5].lower() == "data:" and head.rstrip().lower().endswith(";base64"))
+    try:
+        if isinstance(given, str) and is_plain:
+            return base64.b64decode(digits.encode("ascii").translate(_URL_SAFE, b" \t\r\n"), validate=True)
+    except ValueError:
+        pass
+    raise PydanticCustomError("base64", "expected the image's bytes in base64, or data:image/png;base64,…")
+
+
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+Base64 = Annotated[bytes, BeforeValidator(_decode), WithJsonSchema({"type": "string", "format": "base64"})]
+"""Bytes in base64, or in a data URL."""
+
+
+def _check_address(given: object) -> object:
+    if isinstance(given, str) and given[:5].lower() == "data:":
+        raise PydanticCustomError("address", "expected an address; send a data URL as content instead of url")
+    return given
+
+
 class Content(BaseModel):
     """An image."""
 
-    content: Base64Bytes
+    content: Base64
 
 
 class Address(BaseModel):
     """An image on the web."""
 
-    url: str = Field(max_length=4096, description="http or https.")
+    url: Annotated[str, BeforeValidator(_check_address)] = Field(max_length=4096, description="http or https.")
 
 
 class ImageBatch(BaseModel):
@@ -34,13 +60,13 @@ class ImageBatch(BaseModel):
 class Table(BaseModel):
     """A table of one column in pandas' `split` format."""
 
-    data: list[tuple[Base64Bytes]] = Field(max_length=MAX_IMAGES)
+    data: list[tuple[Base64]] = Field(max_length=MAX_IMAGES)
 
 
 class Invocation(BaseModel):
     """Images in the format of MLflow's client: a list or an array (`inputs`), or a data frame."""
 
-    inputs: list[Base64Bytes] | None = Field(default=None, max_length=MAX_IMAGES)
+    inputs: list[Base64] | None = Field(default=None, max_length=MAX_IMAGES)
     dataframe_split: Table | None = None
 
 

@@ -88,6 +88,7 @@ def next_steps(state: ProjectState) -> list[NextStep]:
     # Optional, so it comes after all that leads to a finished state.
     more = [*_growth(state)]
     where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    where += "; their model was rolled back" * (state.is_rolled_back and not state.is_promoted)
     done = NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
     return [*(found or [done]), *more]
 
@@ -184,10 +185,12 @@ def _typed(advice: str) -> str | None:
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
     old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
-    if not old or any(stage.status == "failed" for stage in state.stages):
+    is_earlier = state.repository.uncommitted.has_earlier_images
+    # After a merge, data/ and dvc.lock are those of one side, so no stage is out of date yet.
+    if not (old or is_earlier) or any(stage.status == "failed" for stage in state.stages):
         return
-    if state.repository.uncommitted.has_earlier_images:
-        sentence = "data/ has the images of an earlier commit, for example after `git pull`."
+    if is_earlier:
+        sentence = "data/ has the images of an earlier commit, as after `git pull`. If you deleted some: dvc repro."
         # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
         yield NextStep("fetch", sentence, "dvc pull" if state.repository.has_storage else "dvc checkout")
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):

@@ -138,8 +138,8 @@ def open_store(store: str) -> MlflowClient:
     path = database_file(store)
     if path is not None and not path.exists():
         raise PixmillError(
-            f"there is no MLflow database {path}",
-            next=f"in the project's folder: {RECORD_AGAIN}; or set MLFLOW_TRACKING_URI to the server's address",
+            f"there is no MLflow database {path}, and Git does not share those of teammates",
+            next=f"set MLFLOW_TRACKING_URI to the team's server, or train here: {RECORD_AGAIN}",
         )
     quiet_mlflow()
     if path is None:

@@ -88,6 +88,7 @@ SITUATIONS = {
     "results pulled": made(stages=lacking(NO_MODEL), has_storage=True),
     "results nowhere": made(stages=lacking(NO_MODEL)),
     "earlier images": made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=EARLIER),
+    "images merged": made(uncommitted=EARLIER),
     "clone with another param": made(
         stages=(*lacking(NO_MODEL)[:3], *fresh_until("train", EPOCHS, NO_MODEL)[3:]), has_storage=True
     ),
@@ -304,6 +305,13 @@ def conflict_in_images(root: Path) -> None:
     commit(root)
     with contextlib.suppress(subprocess.CalledProcessError):
         git(root, "merge", "-q", "other")
+
+
+def merged_images(root: Path) -> None:
+    add_drivers(root)
+    add_attributes(root)
+    commit(root)
+    conflict_in_images(root)
 
 
 def deleted_image(root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pixmill.core.params import Params
 from pixmill.images.decode import decodable
-from pixmill.project.recipes.preflight import Issue, find_issues
+from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
 """One black pixel; appended bytes make another file of the same image."""
@@ -131,3 +131,23 @@ def test_files_of_other_kinds_are_named_with_the_next_step(root: Path) -> None:
     assert (pointers.message[:16], pointers.stops) == ("data/ has 3 file", False)
     assert "git lfs pull" in str(pointers.next)
     assert ["[heic]" in str(issue.next) for issue in photos] == ([] if decodable("heic") else [True])
+
+
+def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
+    root, cache = tmp_path / "schön", tmp_path / "cache"
+    (root / ".dvc").mkdir(parents=True)
+    (root / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (issue,) = temporary_copies(root)
+    assert str(root / ".dvc" / "cache") in issue.message
+    assert not issue.stops
+    (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")  # as advised
+    assert list(temporary_copies(root)) == []
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
+def test_dvc_still_writes_the_configuration_of_a_copy_as_ascii(tmp_path):
+    from dvc.repo.experiments.executor.local import TempDirExecutor
+
+    copy = SimpleNamespace(root_dir=str(tmp_path), dvc_dir=".")
+    with pytest.raises(UnicodeEncodeError):  # Else temporary_copies is no longer needed.
+        TempDirExecutor._update_config(copy, {"cache": {"dir": "schön"}})

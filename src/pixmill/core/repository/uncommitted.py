@@ -155,7 +155,9 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
     missing, removed, is_back = _missing(root, changed)
-    is_earlier = bool(unadded) and "data.dvc" not in (*changed, *deleted) and _has_earlier_images(root, hashes)
+    # "M " is staged, as by a merge.
+    is_old = "data.dvc" not in deleted and entries.get("data.dvc", "M ") == "M " and bool(unadded)
+    is_earlier = is_old and _has_earlier_images(root, hashes)
     is_back = is_back and (not unadded or data is None or data.record is None)
     return Uncommitted(changed, deleted, "" if is_earlier else unadded, missing, is_back, is_earlier, removed)
 

@@ -28,7 +28,7 @@ from pixmill.tracking.model_lookup import COMMIT, MODEL, STATE, list_models, new
 from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
 from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
-from pixmill.tracking.store import RECORD_AGAIN
+from pixmill.tracking.store import RECORD_AGAIN, local_registry
 
 
 @dataclass(frozen=True)

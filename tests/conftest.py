@@ -231,27 +231,6 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
         process.stdout.close()
 
 
-_HALF_WRITTEN = """
-import os, signal, sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-with database:
-    database.execute("CREATE TABLE runs (name TEXT)")
-database.execute("PRAGMA cache_size = 1")  # writes pages to the file before the transaction ends
-database.executemany("INSERT INTO runs VALUES (?)", [("run" * 2_000,)] * 100)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.fixture
-def half_written(tmp_path: Path) -> Path:
-    """An SQLite database mlflow.db whose writer was killed in a transaction."""
-    path = tmp_path / "mlflow.db"
-    done = subprocess.run([sys.executable, "-c", _HALF_WRITTEN, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert path.with_name("mlflow.db-journal").stat().st_size > 0
-    return path
-
-
 _TINY = """
 from keras import layers
 

@@ -1,8 +1,11 @@
 """A store that takes nothing is known within seconds, and why, and what to do."""
 
 import contextlib
+import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -80,10 +83,25 @@ def test_a_file_that_is_a_database_or_can_become_one(store):
     assert trouble_of("databricks") is None
 
 
-def test_a_database_whose_writer_was_killed(half_written):
-    assert "no such column" in trouble_of(f"sqlite:///{half_written}").message  # Its tables are not MLflow's.
-    with contextlib.closing(sqlite3.connect(half_written)) as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+_KILLED_WRITER = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+with database:
+    database.execute("CREATE TABLE written (name TEXT)")
+database.execute("PRAGMA cache_size = 1")  # writes pages to the file before the transaction ends
+database.executemany("INSERT INTO written VALUES (?)", [("run" * 2_000,)] * 100)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_database_whose_writer_was_killed(store):
+    assert trouble_of(store.uri) is None
+    path = store.workspace.home / "mlflow.db"
+    assert subprocess.run([sys.executable, "-c", _KILLED_WRITER, path], check=False).returncode == -signal.SIGKILL
+    assert path.with_name("mlflow.db-journal").stat().st_size > 0
+    assert trouble_of(store.uri) is None
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM written").fetchone() == (0,)
 
 
 def test_a_broken_database(store):

@@ -88,7 +88,9 @@ def next_steps(state: ProjectState) -> list[NextStep]:
     # Optional, so it comes after all that leads to a finished state.
     more = [*_growth(state)]
     where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
-    where += "; their model was rolled back" * (state.is_rolled_back and not state.is_promoted)
+    if not state.is_promoted and (state.is_rolled_back or state.is_judged):
+        why = "was rolled back" if state.is_rolled_back else "is not in production: see reports/promote.html"
+        where += f"; their model {why}"
     done = NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
     return [*(found or [done]), *more]
 
@@ -153,7 +155,7 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
         named = first_of([path for path, why in state.undecodable.items() if why == reason], MAX_NAMED)
         # Validate does not depend on the extra, so without -f it would not run again.
         install = f"{install_command('heic')} && dvc repro -s -f validate && " if reason == "no_decoder" else ""
-        yield NextStep("images", f"{what} ({named}). To use them: {remedy}; then run.", f"{install}{_RUN}")
+        yield NextStep("images", f"{what} ({named}). {remedy[:1].upper()}{remedy[1:]}; then run.", f"{install}{_RUN}")
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
@@ -167,7 +169,7 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             first, *others = [line.strip() for line in message.splitlines()] or [""]
             outcome = "was interrupted" if first == "interrupted" else "stopped before it finished"
             why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
-            more = f" ({first_of(others, 1)})" if others else ""
+            more = f" ({others[0]}{', …' * (len(others) > 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
             back = f" To restore the previous results: {way}" if state.is_cached else ""
@@ -321,7 +323,7 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
         yield NextStep("promote", f"The model in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
-    elif is_committed and state.has_store and not (state.is_promoted or state.is_rolled_back):
+    elif is_committed and state.has_store and not (state.is_promoted or state.is_rolled_back or state.is_judged):
         here = " in this machine's registry" if state.registry else ""
         now = (
             f"Version {state.champion.number} is in production"

@@ -137,6 +137,7 @@ class ProjectState:
         is_cached: Whether missing images and results of the last run are in DVC's local cache.
         is_compared: Whether the current results have been compared.
         is_promoted: Whether the model of the last commit is in production.
+        is_judged: Whether ``pixmill promote`` has compared the results with those of the model in production.
         is_rolled_back: Whether the model of the last commit was in production, and was rolled back.
         waiting_runs: Number of runs that MLflow has not received.
         champion: Model in production; ``None`` if there is none or MLflow is unreachable.
@@ -163,6 +164,7 @@ class ProjectState:
     is_cached: bool = False
     is_compared: bool = False
     is_promoted: bool = False
+    is_judged: bool = False
     is_rolled_back: bool = False
     waiting_runs: int = 0
     champion: Champion | None = None
@@ -257,6 +259,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
+        is_judged=_is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,

@@ -63,9 +63,9 @@ stale: setup ## check that the committed results match the committed code, param
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
-	@$(BIN)/python -c "import pathlib; from pixmill.tracking.store import runs_page; \
-		print('Open', runs_page(pathlib.Path.cwd(), port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
-	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false; export PYTHONWARNINGS MLFLOW_SERVER_ENABLE_JOB_EXECUTION; \
+	uri="$$($(BIN)/python -c 'from pixmill.core.files.workspace import Workspace; from pixmill.tracking.store import tracking_uri; \
+		print(tracking_uri(Workspace.current()))')" && $(BIN)/mlflow ui --workers 1 --backend-store-uri "$$uri" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 
 shop: data ## open the bundled shop in a browser (PORT=8000)

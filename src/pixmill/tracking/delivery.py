@@ -24,6 +24,7 @@ from pixmill.tracking.store import (
     connect,
     experiment_name,
     line_of,
+    local_path,
     model_ids,
     quiet_mlflow,
     search_runs,
@@ -303,8 +304,8 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
 
 def _link_backbone(location: str) -> None:
     """Replace a local copy of the frozen backbone with a hard link to that of another model."""
-    folder = Path(location.removeprefix("file://"))
-    if not (backbone := folder / _BACKBONE).is_file():
+    folder = local_path(location)
+    if folder is None or not (backbone := folder / _BACKBONE).is_file():
         return
     for other in folder.parents[1].glob(f"*/artifacts/{_BACKBONE}"):
         if not other.samefile(backbone) and filecmp.cmp(other, backbone, shallow=False):

@@ -11,7 +11,7 @@ from pixmill.core.params import Params, TrainParams, flat
 from pixmill.tracking.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS, RunData
 from pixmill.tracking.lineage import code_tags, data_tags, source_tags
 from pixmill.tracking.run_recorder import RunRecorder
-from pixmill.tracking.store import quiet_mlflow
+from pixmill.tracking.store import quiet_mlflow, tracking_uri
 
 
 @contextlib.contextmanager
@@ -27,6 +27,7 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
         The run. None of its methods raises because of MLflow.
     """
     root = workspace.root
+    tracking_uri(workspace)  # before the training, since the folder may be refused
     quiet_mlflow()
     data = RunData("train", name=_name(params.train))
     data.origin, data.tags = source_tags("train"), code_tags(root) | data_tags(root)

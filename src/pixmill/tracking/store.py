@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 import warnings
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
+from pixmill.core.process.progress import announce
+from pixmill.core.words import count
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,6 +30,15 @@ _TIMEOUT_SECONDS = 3
 
 _TIMEOUT_OPTIONS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
 """Name of the timeout option by kind of database."""
+
+_ADDRESSES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+    "model_versions ": "source",
+}
+"""Columns of MLflow's database that hold absolute addresses; MLflow has no API that changes them."""
 
 _DEFAULTS = {
     # Detect a server that is down within seconds instead of minutes.
@@ -62,13 +78,81 @@ def tracking_uri(workspace: Workspace) -> str:
     """Return ``MLFLOW_TRACKING_URI``, the project's server, or the database in the original repository.
 
     The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The database is not in the temporary copy of
-    ``dvc exp run --temp``, which is deleted.
+    ``dvc exp run --temp``, which is deleted. If the project was moved or copied, its addresses are corrected first.
 
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
+        PixmillError: MLflow cannot use a database in this folder.
     """
-    server = os.environ.get("MLFLOW_TRACKING_URI") or read_project(workspace.root).mlflow
-    return server or f"sqlite:///{(workspace.home.resolve() / 'mlflow.db').as_posix()}"
+    if server := os.environ.get("MLFLOW_TRACKING_URI") or read_project(workspace.root).mlflow:
+        return server
+    home = workspace.home.resolve()
+    if "?" in str(home):
+        raise PixmillError(
+            f"the path {home} has a question mark, at which MLflow cuts the database's address",
+            next="rename that folder, or set MLFLOW_TRACKING_URI to a server",
+        )
+    # A database that is locked or damaged is reported where it is used.
+    with suppress(sqlite3.Error, OSError):
+        _correct_addresses(home)
+    return f"sqlite:///{(home / 'mlflow.db').as_posix()}"
+
+
+def local_path(address: str) -> Path | None:
+    """Return the path of an artifact address; ``None`` if it is not on this machine."""
+    if address.startswith("file:"):
+        return Path(url2pathname(urlsplit(address).path))
+    return Path(address) if Path(address).is_absolute() else None
+
+
+def _correct_addresses(home: Path) -> None:
+    """Point the addresses in ``mlflow.db`` to this folder if the project was moved, copied or renamed."""
+    file = home / "mlflow.db"
+    if not file.is_file() or file.is_symlink():  # behind a link is the database of another project
+        return
+    with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS, isolation_level=None)) as database:
+        if not _former_homes(database, home):
+            return
+        database.execute("BEGIN IMMEDIATE")
+        former, places = _former_homes(database, home), set()
+        for table, column in _ADDRESSES.items():
+            if column not in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
+                continue
+            rows = database.execute(f"SELECT rowid, {column} FROM {table}").fetchall()  # noqa: S608 (constants)
+            for row, address in rows:
+                path = local_path(address or "")
+                old = next((each for each in former if path and path.is_relative_to(each / "mlruns")), None)
+                if path and old:
+                    place = home / path.relative_to(old)
+                    places.add((path, place))
+                    update = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608 (constants)
+                    database.execute(update, (place.as_uri(), row))
+        database.execute("COMMIT")
+    origin = ", ".join(map(str, sorted(former)))
+    announce(f"MLflow: the project was moved or copied from {origin}; {count(len(places), 'address')} corrected")
+    if any(path.exists() and not place.exists() for path, place in places):
+        announce("warning: some files of runs are only there; to copy them: " + _copy_commands(former, home))
+
+
+def _copy_commands(former: set[Path], home: Path) -> str:
+    return " && ".join(f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in sorted(former))
+
+
+def _former_homes(database: sqlite3.Connection, home: Path) -> set[Path]:
+    """Return the folders where the project was, by the experiments in the layout of Pixmill or MLflow.
+
+    A location that a user chose elsewhere stays: its files are there, not here, and no project is there.
+    """
+    former = set()
+    for key, name, location in database.execute("SELECT experiment_id, name, artifact_location FROM experiments"):
+        path = local_path(location or "")
+        if path is None or path.parent.name != "mlruns" or path.name not in (name, str(key)):
+            continue
+        old = path.parents[1]
+        left = path.name == name and (not path.exists() or (old / "mlflow.db").exists())
+        if old != home and (left or (home / "mlruns" / path.name).exists()):
+            former.add(old)
+    return former
 
 
 def experiment_name(root: Path) -> str:

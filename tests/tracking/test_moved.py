@@ -1,0 +1,75 @@
+"""A project that was moved, copied or renamed keeps its runs, and writes into its own folder only."""
+
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.tracking.model_versions import Registry
+from pixmill.tracking.store import connect, local_path, tracking_uri
+
+
+@pytest.fixture
+def original(tmp_path, empty_database):
+    """A project with a run, a model, a version in production, and an experiment that the user put elsewhere."""
+    home = tmp_path / "old"
+    home.mkdir()
+    shutil.copy(empty_database, home / "mlflow.db")
+    client = connect(tracking_uri(Workspace(home, home)))
+    experiment = client.create_experiment("shoes", (home / "mlruns" / "shoes").as_uri())
+    client.create_experiment("shared", "s3://bucket/mlruns/shared")
+    elsewhere = tmp_path / "disk" / "mlruns" / "big"
+    elsewhere.mkdir(parents=True)
+    client.create_experiment("big", elsewhere.as_uri())
+    run = client.create_run(experiment).info
+    # MLflow's client would keep the run's folder for the rest of the process.
+    folder = local_path(run.artifact_uri)
+    folder.mkdir(parents=True)
+    (folder / "note.txt").touch()
+    client.create_registered_model("shoes")
+    client.create_model_version("shoes", f"{run.artifact_uri}/model", run.run_id)
+    client.set_registered_model_alias("shoes", "champion", "1")
+    return home
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("name", ["new", "a b", "ü", "a#b", "a%20b"])
+def test_addresses_follow_the_project(original, tmp_path, name, copied, capsys):
+    home = tmp_path / name / "shoes"
+    home.parent.mkdir()
+    shutil.copytree(original, home) if copied else original.rename(home)
+    before = sorted(original.rglob("*"))
+    workspace = Workspace(home, home)
+    client = MlflowClient(tracking_uri(workspace))
+    assert capsys.readouterr().err.count("\n") == 1
+    experiments = {each.name: each.artifact_location for each in client.search_experiments()}
+    assert experiments["shared"] == "s3://bucket/mlruns/shared"
+    assert local_path(experiments["big"]) == tmp_path / "disk" / "mlruns" / "big"
+    (run,) = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["note.txt"]
+    client.log_text(run.info.run_id, "later", "later.txt")
+    assert local_path(run.info.artifact_uri).joinpath("later.txt").is_relative_to(home)
+    assert Registry(workspace, "shoes").aliases() == {"champion": 1}
+    assert local_path(client.get_model_version_download_uri("shoes", "1")).is_relative_to(home)
+    assert sorted(original.rglob("*")) == before
+    tracking_uri(workspace)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_database_of_another_project_stays_as_it_is(original, tmp_path, monkeypatch):
+    content = (original / "mlflow.db").read_bytes()
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "mlflow.db").symlink_to(original / "mlflow.db")
+    tracking_uri(Workspace(linked, linked))
+    moved = original.rename(tmp_path / "moved")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{moved}/mlflow.db")
+    tracking_uri(Workspace(moved, moved))
+    assert (moved / "mlflow.db").read_bytes() == content
+
+
+def test_a_question_mark_in_the_path_is_refused(tmp_path):
+    with pytest.raises(PixmillError, match="question mark"):
+        tracking_uri(Workspace(tmp_path / "what?", tmp_path / "what?"))

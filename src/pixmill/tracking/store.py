@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from pixmill.core.errors import PixmillError
@@ -87,9 +87,10 @@ def tracking_uri(workspace: Workspace) -> str:
     if server := os.environ.get("MLFLOW_TRACKING_URI") or read_project(workspace.root).mlflow:
         return server
     home = workspace.home.resolve()
-    if "?" in str(home):
+    # Encoding does not help: MLflow makes the folders of the encoded path.
+    if "?" in str(home) or unquote(str(home)) != str(home):
         raise PixmillError(
-            f"the path {home} has a question mark, at which MLflow cuts the database's address",
+            f"the path {home} has a ? or a % before a number, and MLflow would open a database elsewhere",
             next="rename that folder, or set MLFLOW_TRACKING_URI to a server",
         )
     # A database that is locked or damaged is reported where it is used.

@@ -50,7 +50,9 @@ def test_addresses_follow_the_project(original, tmp_path, name, copied, capsys):
     (run,) = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["note.txt"]
     client.log_text(run.info.run_id, "later", "later.txt")
-    assert local_path(run.info.artifact_uri).joinpath("later.txt").is_relative_to(home)
+    later = local_path(run.info.artifact_uri) / "later.txt"
+    assert later.is_file()
+    assert later.is_relative_to(home)
     assert Registry(workspace, "shoes").aliases() == {"champion": 1}
     assert local_path(client.get_model_version_download_uri("shoes", "1")).is_relative_to(home)
     assert sorted(original.rglob("*")) == before

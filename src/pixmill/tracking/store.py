@@ -31,13 +31,13 @@ _TIMEOUT_SECONDS = 3
 _TIMEOUT_OPTIONS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
 """Name of the timeout option by kind of database."""
 
-_ADDRESSES = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-    "model_versions": "storage_location",
-    "model_versions ": "source",
-}
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
 """Columns of MLflow's database that hold absolute addresses; MLflow has no API that changes them."""
 
 _DEFAULTS = {
@@ -111,35 +111,31 @@ def _correct_addresses(home: Path) -> None:
     file = home / "mlflow.db"
     if not file.is_file() or file.is_symlink():  # behind a link is the database of another project
         return
-    with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS, isolation_level=None)) as database:
-        if not _former_homes(database, home):
+    with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS)) as database, database:
+        if not (former := _former_homes(database, home)):
             return
-        database.execute("BEGIN IMMEDIATE")
-        former, places = _former_homes(database, home), set()
-        for table, column in _ADDRESSES.items():
-            if column not in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
-                continue
-            rows = database.execute(f"SELECT rowid, {column} FROM {table}").fetchall()  # noqa: S608 (constants)
-            for row, address in rows:
-                path = local_path(address or "")
-                old = next((each for each in former if path and path.is_relative_to(each / "mlruns")), None)
-                if path and old:
-                    place = home / path.relative_to(old)
-                    places.add((path, place))
-                    update = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608 (constants)
-                    database.execute(update, (place.as_uri(), row))
-        database.execute("COMMIT")
-    origin = ", ".join(map(str, sorted(former)))
+        places: dict[Path, Path] = {}
+
+        def correct(address: str | None) -> str | None:
+            path = local_path(address or "")
+            old = next((each for each in former if path and path.is_relative_to(each / "mlruns")), None)
+            if path is None or old is None:
+                return address
+            places[path] = home / path.relative_to(old)
+            return places[path].as_uri()
+
+        database.create_function("correct", 1, correct)
+        for table, column in _ADDRESSES:
+            if column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
+                database.execute(f"UPDATE {table} SET {column} = correct({column})")  # noqa: S608 (constants)
+    origin = ", ".join(map(str, former))
     announce(f"MLflow: the project was moved or copied from {origin}; {count(len(places), 'address')} corrected")
-    if any(path.exists() and not place.exists() for path, place in places):
-        announce("warning: some files of runs are only there; to copy them: " + _copy_commands(former, home))
+    if any(path.exists() and not place.exists() for path, place in places.items()):
+        commands = [f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former]
+        announce(f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}")
 
 
-def _copy_commands(former: set[Path], home: Path) -> str:
-    return " && ".join(f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in sorted(former))
-
-
-def _former_homes(database: sqlite3.Connection, home: Path) -> set[Path]:
+def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
     """Return the folders where the project was, by the experiments in the layout of Pixmill or MLflow.
 
     A location that a user chose elsewhere stays: its files are there, not here, and no project is there.
@@ -153,7 +149,7 @@ def _former_homes(database: sqlite3.Connection, home: Path) -> set[Path]:
         left = path.name == name and (not path.exists() or (old / "mlflow.db").exists())
         if old != home and (left or (home / "mlruns" / path.name).exists()):
             former.add(old)
-    return former
+    return sorted(former)
 
 
 def experiment_name(root: Path) -> str:

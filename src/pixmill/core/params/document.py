@@ -18,7 +18,7 @@ from pixmill.core.params.sections import ClassName, EvaluateParams, Section, Spl
 from pixmill.core.params.sweep import RangeParams, SweepParams
 from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
-from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
+from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text, set_values
 from pixmill.core.words import did_you_mean
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
@@ -174,6 +174,43 @@ def rename_params(text: str) -> str:
     return re.sub(rf"(?m)^({start}([\"']?))review(?=\2\s*:)", r"\1compare", text)
 
 
+def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
+    """Return a params file with other values; comments and layout stay.
+
+    Args:
+        text: A valid params file.
+        wanted: The values; only those that differ change.
+        otherwise: Next step if the file has another form.
+
+    Raises:
+        ParamsError: The values cannot be set in this file, such as one with anchors.
+    """
+    text = set_values(text, _differences(parse_params(text), wanted))
+    with contextlib.suppress(ParamsError):
+        if parse_params(text) == wanted:
+            return text
+    raise ParamsError(
+        "params.yaml cannot be changed in its present form",
+        next=f"replace anchors and aliases by their values, or: {otherwise}",
+    )
+
+
+def _differences(was: BaseModel, now: BaseModel) -> dict[str, Any]:
+    """Return the values that differ, as in a params file."""
+    pairs = {name: (getattr(was, name), getattr(now, name)) for name in type(now).model_fields}
+    return {
+        name: _differences(old, new) if isinstance(old, BaseModel) and type(old) is type(new) else _plain(new)
+        for name, (old, new) in pairs.items()
+        if old != new
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def load_params(root: Path) -> Params:
     """Read and check the ``params.yaml`` in a folder.
 
@@ -221,23 +258,13 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ParamsError: The file would not be valid with these values; one line for each.
     """
-    current = flat(params)
-    values: dict[str, Any] = dict(texts)
-    content = params.model_dump(mode="json", by_alias=True)
-    for name, text in texts.items():
-        if name not in current:
-            raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
-        with contextlib.suppress(ParamsError):
-            values[name] = parse_yaml(text)
-        _put(content, name, values[name], current)
-        if isinstance(current[name], str):
-            # A string may look like a number, such as the salt 7.
-            try:
-                _check(content)
-            except ParamsError:
-                values[name] = text
-                _put(content, name, text, current)
-    _check(content)
+    current, parsed = flat(params), {name: parse_yaml(text) for name, text in texts.items()}
+    values = {
+        # A string may look like a number, such as the salt 7.
+        name: texts[name] if isinstance(current.get(name), str) and not isinstance(value, list) else value
+        for name, value in parsed.items()
+    }
+    params.changed(values)
     return values
 
 

@@ -156,7 +156,8 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
             yield from _edits(text, node, value)
             continue
         colon = text.index(":", key.end_mark.index) + 1
-        head, line, rest = _render({name: value}, flow=owner.flow_style).partition("\n")
+        is_flow = owner.flow_style or (isinstance(node, CollectionNode) and node.flow_style and node.value)
+        head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
         head, end = head.partition(":")[2], _end(key, node)
         first, last = text.index("\n", colon), text.index("\n", end)
         if isinstance(node, CollectionNode) and not node.flow_style:
@@ -193,6 +194,7 @@ def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
     text = io.StringIO()
     yaml.width, yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = _MAX_BYTES, True, False
     yaml.default_flow_style = flow or None  # None: what has only scalars is in one line; the list keeps the whole out.
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.dump(values if flow else {**values, "_": []}, text)
     return text.getvalue().strip()[1:-1] if flow else text.getvalue().removesuffix("\n_: []\n")
 

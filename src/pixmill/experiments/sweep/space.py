@@ -11,8 +11,8 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, RangeParams, check_space, parse_params, read_text
+from pixmill.core.params.document import edit_params
 from pixmill.core.params.reference import plain
-from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
 from pixmill.train.training_key import deciding_params
@@ -184,27 +184,9 @@ def apply_trial(workspace: Workspace, trial: SweepTrial) -> list[str]:
     params = parse_params(text)
     now = current_values(params, trial.values)
     changes = {name: value for name, value in trial.values.items() if value != now[name]}
-    changed = _with_values(text, changes, params.changed(trial.values)) if changes else text
-    parse_params(changed)
+    wanted = params.model_copy(update={"train": params.changed(trial.values).train})
+    changed = edit_params(text, wanted, otherwise="set the values yourself") if changes else text
     pin(workspace.scratch("train") / "checkpoints", "applied", [trial.key])
     if changes:
         write_text(path, changed)
     return [f"{name}: {plain(now[name])} → {plain(value)}" for name, value in changes.items()]
-
-
-def _with_values(text: str, values: Mapping[str, Any], params: Params) -> str:
-    """Return the text of a params file with changed values; missing sections are taken from ``params``."""
-    content = load_commented(text)
-    for name, value in values.items():
-        *sections, key = name.split(".")
-        owner, full = content, params.model_dump(mode="json", by_alias=True)
-        for section in sections:
-            full = full[int(section) if isinstance(full, list) else section]
-            if isinstance(owner, list):
-                owner = owner[int(section)]
-                continue
-            if owner.get(section) is None:
-                owner[section] = full if isinstance(full, list) else {}
-            owner = owner[section]
-        owner[int(key) if isinstance(owner, list) else key] = value
-    return dump_commented(content)

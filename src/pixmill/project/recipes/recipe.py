@@ -5,22 +5,19 @@ Pixmill's are in this folder, those of a project in its ``recipes/``. The first 
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
-from pixmill.core.params.document import SECTION_NAMES
+from pixmill.core.params.document import SECTION_NAMES, edit_params
 from pixmill.core.params.train import PRESET
-from pixmill.core.params.yaml_text import dump_commented, load_commented, set_values
+from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.core.words import did_you_mean
 from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.models.presets import read_preset
@@ -130,30 +127,7 @@ class Recipe:
         was, now = parse_params(current), self.params()
         images = {key: getattr(now.split, key) for key in _IMAGE_KEYS}
         wanted = was.model_copy(update={"train": now.train, "split": was.split.model_copy(update=images)})
-        text = set_values(current, _differences(was, wanted))
-        with contextlib.suppress(ParamsError):
-            if parse_params(text) == wanted:
-                return text
-        raise ParamsError(
-            f"the model of '{self.name}' cannot be put into params.yaml in its present form",
-            next=f"replace anchors and aliases by their values, or: pixmill use {self.name} --all",
-        )
-
-
-def _differences(was: BaseModel, now: BaseModel) -> dict[str, Any]:
-    """Return the values that differ, as in a params file."""
-    pairs = {name: (getattr(was, name), getattr(now, name)) for name in type(now).model_fields}
-    return {
-        name: _differences(old, new) if isinstance(old, BaseModel) and type(old) is type(new) else _plain(new)
-        for name, (old, new) in pairs.items()
-        if old != new
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return edit_params(current, wanted, otherwise=f"pixmill use {self.name} --all")
 
 
 def find_recipes(root: Path | None) -> list[Recipe]:

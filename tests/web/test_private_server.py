@@ -1,9 +1,7 @@
-"""Access control, shutdown and address file of a private server."""
+"""Access control and shutdown of a private server."""
 
 import asyncio
 import contextlib
-import json
-import os
 import re
 import signal
 import socket
@@ -11,7 +9,6 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -19,11 +16,10 @@ from starlette.routing import Route
 
 from pixmill.core.errors import PixmillError
 from pixmill.web.bounded_request import HEAD_BYTES
-from pixmill.web.private_server import PrivateServer, _write_address, find_running, make_app
+from pixmill.web.private_server import PrivateServer, make_app
 from tests.visitor import Visitor
 
 SECRET = "the page"
-ABOUT = {"of": "x"}
 
 
 async def page(request: Request) -> PlainTextResponse:
@@ -239,14 +235,11 @@ def test_slow_and_disconnected_clients_do_not_block_others(client):
 
 
 PROGRAM = """
-import sys
-from pathlib import Path
-from tests.web.test_private_server import ABOUT, application
+from tests.web.test_private_server import application
 from pixmill.web.private_server import PrivateServer, wait_for_end
 
-file = Path(sys.argv[1])
 try:
-    with PrivateServer(application(), command="pixmill look", address_file=file, about=ABOUT) as server:
+    with PrivateServer(application(), command="pixmill look") as server:
         print(server.new_address(), flush=True)
         wait_for_end()
 except KeyboardInterrupt:
@@ -255,9 +248,8 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_end_the_server_despite_busy_clients(tmp_path, repository, kind):
-    file = tmp_path / "address.json"
-    words = [sys.executable, "-c", PROGRAM, str(file)]
+def test_signals_end_the_server_despite_busy_clients(repository, kind):
+    words = [sys.executable, "-c", PROGRAM]
     with (
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository) as process,
         contextlib.ExitStack() as stack,
@@ -265,7 +257,6 @@ def test_signals_end_the_server_despite_busy_clients(tmp_path, repository, kind)
         stack.callback(process.kill)
         address = process.stdout.readline().strip()
         client = Visitor(address)
-        assert find_running(file, ABOUT) == address
         for request, more in (
             ("GET {}events", "\r\n"),
             ("GET {}slow?seconds=0.6", "\r\n"),
@@ -280,47 +271,3 @@ def test_signals_end_the_server_despite_busy_clients(tmp_path, repository, kind)
         outputs = process.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert (process.returncode, *outputs) == (0, "ended\n", "")
-    assert [*tmp_path.iterdir()] == []
-
-
-@pytest.fixture
-def file(tmp_path):
-    return tmp_path / ".pixmill/look/address.json"
-
-
-def test_address_file_is_private_whatever_the_umask(file):
-    before = os.umask(0)
-    try:
-        _write_address(file, "a", ABOUT)
-    finally:
-        os.umask(before)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in file.parent.iterdir()] == ["address.json"]
-    assert find_running(file, ABOUT) == "a"
-    assert find_running(file, {"of": "y"}) is None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"started": psutil.Process().create_time() - 60},  # the id was reused by another process
-        {"pid": 2**22 + 1},
-    ],
-)
-def test_dead_server_is_not_found(file, change):
-    _write_address(file, "a", ABOUT)
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    assert find_running(file, ABOUT) is None
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff"])
-def test_malformed_address_file_is_ignored(file, content):
-    file.parent.mkdir(parents=True)
-    file.write_bytes(content)
-    assert find_running(file, ABOUT) is None
-
-
-def test_server_keeps_the_address_file_of_another(file):
-    with PrivateServer(application(), command="x", address_file=file, about=ABOUT):
-        _write_address(file, "another", ABOUT)
-    assert find_running(file, ABOUT) == "another"

@@ -3,19 +3,16 @@
 import asyncio
 import hmac
 import json
-import os
 import re
 import secrets
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, NoReturn, Self
 
-import psutil
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,8 +21,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import replacing
-from pixmill.core.process.progress import is_same_process
 from pixmill.web.bounded_request import HEAD_BYTES, Application, Receive, Scope, Send, run_bounded
 from pixmill.web.loopback import wait_for_interrupt
 from pixmill.web.problems import ProblemError
@@ -77,8 +72,6 @@ class PrivateServer:
         app: Application, such as :func:`make_app` returns.
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
-        address_file: File in which to record the address for :func:`find_running`; default: none.
-        about: JSON object that identifies the served content for :func:`find_running`.
 
     Attributes:
         port: Port that the server listens on.
@@ -88,20 +81,11 @@ class PrivateServer:
         PixmillError: The port is taken.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        command: str,
-        port: int = 0,
-        address_file: Path | None = None,
-        about: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, app: Application, *, command: str, port: int = 0) -> None:
         self._listener = _listen(port, command)
         self.port: int = self._listener.getsockname()[1]
         self.origin = f"http://127.0.0.1:{self.port}"
         self._gate = _Gate(app, self.port, command)
-        self._address_file, self._about = address_file, dict(about or {})
         config = uvicorn.Config(
             self._gate,
             http="h11",
@@ -126,14 +110,9 @@ class PrivateServer:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(_START_POLL_SECONDS)
-        if self._address_file is not None:
-            _write_address(self._address_file, self.new_address(), self._about)
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Another server may have replaced the file.
-        if self._address_file is not None and _read_address(self._address_file).get("address") == self.new_address():
-            self._address_file.unlink(missing_ok=True)
         self._server.should_exit = True
         self._thread.join(_JOIN_TIMEOUT_SECONDS)
         self._listener.close()
@@ -141,38 +120,6 @@ class PrivateServer:
     def new_address(self) -> str:
         """Return the address that opens the page."""
         return f"{self.origin}/?token={self._gate.token}"
-
-
-def find_running(address_file: Path, about: Mapping[str, Any]) -> str | None:
-    """Return the address of a server that already serves this content, or ``None``.
-
-    Args:
-        address_file: The server's ``address_file``.
-        about: The server's ``about``.
-    """
-    content = _read_address(address_file)
-    if content.get("about") != about or not is_same_process(content["pid"], content["started"]):
-        return None
-    address: str = content["address"]
-    return address
-
-
-def _write_address(path: Path, address: str, about: Mapping[str, Any]) -> None:
-    """Write a file that only this user can read, whatever the umask."""
-    process = psutil.Process()
-    content = {"pid": process.pid, "started": process.create_time(), "address": address, "about": about}
-    with replacing(path) as temporary:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _read_address(path: Path) -> dict[str, Any]:
-    """Return the file's content; empty if the file is missing or malformed."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and {"pid", "started", "address", "about"} <= content.keys() else {}
 
 
 def wait_for_end() -> NoReturn:

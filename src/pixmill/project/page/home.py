@@ -32,7 +32,6 @@ from pixmill.web.private_server import (
     PrivateServer,
     answer_json,
     expect_json,
-    find_running,
     make_app,
     page_routes,
     wait_for_end,
@@ -210,7 +209,7 @@ def routes(home: Home) -> list[BaseRoute]:
 
 
 def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = True) -> None:
-    """Serve the page until Ctrl-C; if it is already served, open that one instead.
+    """Serve the page until Ctrl-C.
 
     A run of the pipeline that was started on the page continues afterwards.
 
@@ -223,15 +222,9 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         PixmillError: The port is in use.
     """
     root = workspace.root
-    address_file, about = workspace.scratch("open") / "address.json", {"project": str(root.resolve())}
-    if running := find_running(address_file, about):
-        announce(f"The page is already served at {running} (press Ctrl-C in its terminal to stop it)")
-        if open_browser:
-            webbrowser.open(running)
-        return
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     app = make_app(routes(home))
-    server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
+    server = PrivateServer(app, command="pixmill open", port=port)
     try:
         with server:
             announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")

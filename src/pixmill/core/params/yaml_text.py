@@ -115,18 +115,6 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         raise ParamsError(f"{file}: expected YAML, received an error: {error}", next=following) from None
 
 
-def load_commented(text: str) -> Any:
-    """Parse valid YAML into mappings that retain comments."""
-    return _yaml().load(text)
-
-
-def dump_commented(content: Any) -> str:
-    """Serialize content from :func:`load_commented` with its comments."""
-    text = io.StringIO()
-    _yaml().dump(content, text)
-    return text.getvalue()
-
-
 def set_values(text: str, values: Mapping[str, Any]) -> str:
     r"""Set values in a valid YAML mapping of sections; all else, such as comments and layout, stays as it is.
 
@@ -138,7 +126,7 @@ def set_values(text: str, values: Mapping[str, Any]) -> str:
     'a:\n  b: 2  # one\n  d: [4]\n\n# two\nc: 3\n'
     """
     text = text.rstrip("\n") + "\n"
-    edits = sorted(_edits(text, _yaml().compose(text), values), key=lambda edit: edit[0])
+    edits = sorted(_edits(text, YAML().compose(text), values), key=lambda edit: edit[0])
     for start, end, new in reversed(edits):
         text = text[:start] + new + text[end:]
     return text
@@ -156,8 +144,9 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
             yield from _edits(text, node, value)
             continue
         colon = text.index(":", key.end_mark.index) + 1
-        is_flow = owner.flow_style or (isinstance(node, CollectionNode) and node.flow_style and node.value)
-        head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
+        # A list of sections in one line remains in one line.
+        is_flow = getattr(node, "flow_style", False) and any(isinstance(item, MappingNode) for item in node.value)
+        head, line, rest = _render({name: value}, flow=owner.flow_style or is_flow).partition("\n")
         head, end = head.partition(":")[2], _end(key, node)
         first, last = text.index("\n", colon), text.index("\n", end)
         if isinstance(node, CollectionNode) and not node.flow_style:
@@ -192,19 +181,9 @@ def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
     """Return values as YAML, without the line end; with ``flow``, in one line without its braces."""
     yaml: Any = YAML(typ="safe", pure=True)
     text = io.StringIO()
-    yaml.width, yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = _MAX_BYTES, True, False
+    yaml.width = _MAX_BYTES if flow else 120
+    yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = True, False
     yaml.default_flow_style = flow or None  # None: what has only scalars is in one line; the list keeps the whole out.
     yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.dump(values if flow else {**values, "_": []}, text)
     return text.getvalue().strip()[1:-1] if flow else text.getvalue().removesuffix("\n_: []\n")
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.width = 120
-    yaml.preserve_quotes = True
-    yaml.brace_single_entry_mapping_in_flow_sequence = True
-    yaml.representer.add_representer(
-        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml

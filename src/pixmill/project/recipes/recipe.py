@@ -6,18 +6,16 @@ Pixmill's are in this folder, those of a project in its ``recipes/``. The first 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.scalarstring import SingleQuotedScalarString
+from typing import Any
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.params import BackboneParams, Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import SECTION_NAMES, edit_params
 from pixmill.core.params.train import PRESET
-from pixmill.core.params.yaml_text import dump_commented, load_commented
+from pixmill.core.params.yaml_text import set_values
 from pixmill.core.words import did_you_mean
 from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.models.presets import read_preset
@@ -25,6 +23,9 @@ from pixmill.models.presets import read_preset
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
 _IMAGE_KEYS = ("image_size", "aspect", "resize")
 """Keys of ``split`` that belong to the model; the others assign images to splits."""
+
+_COMPARE = re.compile(r"^compare:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
+"""The section ``compare`` with its comments."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,10 @@ class Recipe:
 
     def with_open_sources(self) -> Recipe:
         """Return the recipe with the sources Openverse and Wikimedia Commons."""
-        self.params()
-        content = load_commented(self.text)
-        content["scrape"]["source"] = ["openverse", "wikimedia"]
-        content["scrape"].pop("source_by_class", None)
-        return Recipe(self.name, dump_commented(content))
+        changes: dict[str, Any] = {"source": ["openverse", "wikimedia"]}
+        if self.params().scrape.source_by_class:
+            changes["source_by_class"] = {}
+        return self._with({"scrape": changes})
 
     def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
         """Return the recipe with other classes and another source.
@@ -74,18 +74,15 @@ class Recipe:
             source: Source of the images.
             layout: Layout of ``data/``, for the source ``folder``.
         """
-        content = load_commented(self.text)
-        content["classes"][:] = classes
-        content["scrape"]["source"] = source
-        if layout != "classes":
-            content["scrape"].insert(1, "folder", {"layout": layout})
-        return Recipe(self.name, dump_commented(content))
+        folder = {} if layout == "classes" else {"folder": {"layout": layout}}
+        return self._with({"classes": [*classes], "scrape": {"source": source, **folder}})
 
     def with_snapshot(self, snapshot: str) -> Recipe:
         """Return the recipe with another ``scrape.snapshot``."""
-        content = load_commented(self.text)
-        content["scrape"]["snapshot"] = SingleQuotedScalarString(snapshot)
-        return Recipe(self.name, dump_commented(content))
+        return self._with({"scrape": {"snapshot": snapshot}})
+
+    def _with(self, values: Mapping[str, Any]) -> Recipe:
+        return Recipe(self.name, set_values(self.text, values))
 
     def file(self, root: Path) -> str:
         """Return the recipe as a ``params.yaml``, with all the sections that DVC expects.
@@ -93,7 +90,7 @@ class Recipe:
         Args:
             root: Project folder; the schema for editors is there or in ``docs/``.
         """
-        present = load_commented(self.text)
+        present = parse_yaml(self.text)
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
         return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
 
@@ -101,17 +98,11 @@ class Recipe:
         """Return the recipe with the section ``compare`` of the current params, since its limits apply to all models.
 
         Args:
-            current: Current params file; ignored if unreadable or without the section.
+            current: Current params file.
         """
-        try:
-            limits = load_commented(current)["compare"]
-        except (YAMLError, KeyError, TypeError):
+        if (limits := _COMPARE.search(current)) is None:
             return self
-        content = load_commented(self.text)
-        if "compare" not in content:
-            return Recipe(self.name, f"{self.text}\n{dump_commented({'compare': limits}).rstrip()}\n")
-        content["compare"] = limits
-        return Recipe(self.name, dump_commented(content))
+        return Recipe(self.name, f"{_COMPARE.sub('', self.text).rstrip()}\n\n{limits[0].rstrip()}\n")
 
     def merge_into(self, current: str) -> str:
         """Return a params file with the model of the recipe: ``train`` and the image keys of ``split``.
@@ -184,17 +175,14 @@ def preset_recipe(root: Path, name: str) -> Recipe:
     if re.fullmatch(PRESET, name) is None:
         raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
     text = read_text(root / "params.yaml")
-    before = parse_params(text).train
-    content = load_commented(text)
-    if not content.get("train"):
-        content["train"] = {}
-    train = content["train"]
-    train["model"] = "features"
-    if before.backbone.name != name:
-        train["backbone"] = {"name": name}
-        if before.features.layers not in ("auto", "top"):  # They name layers of another network.
-            train["features"]["layers"] = "auto"
-    return Recipe(name, dump_commented(content))
+    params = parse_params(text)
+    changes: dict[str, Any] = {"model": "features"}
+    if params.train.backbone.name != name:
+        changes["backbone"] = BackboneParams(name=name)
+        if params.train.features.layers not in ("auto", "top"):  # They name layers of another network.
+            changes["features"] = params.train.features.model_copy(update={"layers": "auto"})
+    wanted = params.model_copy(update={"train": params.train.model_copy(update=changes)})
+    return Recipe(name, edit_params(text, wanted, otherwise="set train.backbone yourself"))
 
 
 def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
@@ -218,11 +206,9 @@ def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         return recipe, []
     revision, digest, folder = resolve_preset(preset, root)
     read_preset(folder)
-    content = load_commented(recipe.text)
-    pins = {"revision": revision and SingleQuotedScalarString(revision), "sha256": SingleQuotedScalarString(digest)}
-    content["train"]["backbone"].update(pins)
     megabytes = (folder / WEIGHTS).stat().st_size / 1e6
     version = f"version {revision}, " if revision else ""
-    pinned = Recipe(recipe.name, dump_commented(content))
+    pins = {"train": {"backbone": {"revision": revision, "sha256": digest}}}
+    pinned = Recipe(recipe.name, set_values(recipe.text, pins))
     licence = licence_of(pinned.params().train.backbone)
     return pinned, [f"{preset}: {version}{megabytes:,.1f} MB in {folder}; licence: {licence}"]

@@ -16,7 +16,7 @@ import yaml
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.tracking.delivery import LINKED, SWEEP, WEIGHTS
+from pixmill.tracking.delivery import LINKED, WEIGHTS
 from pixmill.tracking.lineage import PROJECT
 from pixmill.tracking.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
 from pixmill.tracking.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
@@ -133,17 +133,6 @@ class RunReader:
         """
         # Folds have no weights; evaluate logs metrics and predictions together.
         query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
-        return self._newest(query, limit, project, experiment, since)
-
-    def list_sweeps(
-        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
-    ) -> list[MlflowRun]:
-        """Return parent runs of sweeps, newest first; see :meth:`list_evaluated`."""
-        return self._newest(f"tags.`{SWEEP}` != ''", limit, project, experiment, since)
-
-    def _newest(
-        self, query: str, limit: int, project: str | None, experiment: str | None, since: float
-    ) -> list[MlflowRun]:
         with store_errors("", self._store):
             query += f" and attributes.start_time >= {int(1000 * since)}"
             named = self._client.get_experiment_by_name(experiment) if experiment else None

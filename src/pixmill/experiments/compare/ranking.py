@@ -26,7 +26,7 @@ from pixmill.experiments.compare.numbers import (
 )
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
-from pixmill.experiments.compare.trained_models import RecordedSweep, TrainedModel, read_models
+from pixmill.experiments.compare.trained_models import TrainedModel, read_models
 from pixmill.experiments.compare.training_files import NOT_OF_MODEL, SEED
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
@@ -111,7 +111,6 @@ class Ranking:
         without_runs: Sentence with the reason why only experiments were compared; ``None`` if MLflow was read.
         command: Command that serves MLflow's pages on this machine; ``None`` if a server does, or without runs.
         commits: URL prefix of commit pages; ``None`` if unknown.
-        sweeps: Sweeps, newest first; their trials are not in the table.
     """
 
     metric: str
@@ -125,7 +124,6 @@ class Ranking:
     without_runs: str | None = None
     command: str | None = None
     commits: str | None = None
-    sweeps: tuple[RecordedSweep, ...] = ()
 
     @property
     def equal(self) -> int:
@@ -196,7 +194,6 @@ def compare_runs(
         found.without_runs,
         next((model.run.command for model in models if model.run), None),
         commit_page(workspace.root),
-        found.sweeps,
     )
 
 

@@ -33,7 +33,6 @@ def page_content(ranking: Ranking) -> dict[str, Any]:
     return {
         "ranking": ranking,
         "metric": METRIC_NAMES[ranking.metric],
-        "metric_names": METRIC_NAMES,
         "level": f"{100 * ranking.confidence:g} %",
         "params": sorted({name for row in (*ranking.rows, *ranking.others) for name in row.params}),
         "seed": SEED,
@@ -51,10 +50,6 @@ def ranking_json(ranking: Ranking) -> str:
         "planned": planned and vars(planned),
         "rows": [_facts(row) for row in ranking.rows],
         "others": [_facts(row) for row in ranking.others],
-        "sweeps": [
-            {"run": _run(sweep.run), "metric": sweep.metric, "summary": sweep.summary, "trials": list(sweep.trials)}
-            for sweep in ranking.sweeps
-        ],
         "left_out": ranking.left_out,
         "notes": [*filter(None, [ranking.without_runs]), *ranking.notes],
     }

@@ -1,8 +1,7 @@
-"""Read the models of a project: runs and sweeps in MLflow, and DVC experiments, with their predictions."""
+"""Read the models of a project: runs in MLflow and DVC experiments, with their predictions."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,63 +27,10 @@ from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.tracking.store import RECORD_AGAIN, experiment_name
 
-SWEEP_FILE = "sweep.json"
-"""Artifact of a sweep's run with the output of ``pixmill sweep --json``."""
-
-_MAX_SWEEPS = 20
-
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
 _MAX_THREADS = 8
 """Runs that are read from a server concurrently."""
-
-
-@dataclass(frozen=True)
-class RecordedSweep:
-    """A sweep in MLflow.
-
-    Args:
-        run: Run of the sweep.
-        metric: Metric that ranked the trials.
-        summary: The result as a sentence.
-        trials: Complete trials, best first: ``number``, ``value``, ``worse`` and ``params`` of each.
-    """
-
-    run: MlflowRun
-    metric: str
-    summary: str
-    trials: tuple[Mapping[str, Any], ...]
-
-
-def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
-    """Return the newest 20 sweeps with a recorded result.
-
-    Args:
-        reader: Reader of MLflow.
-        chosen: Filters of :meth:`.RunReader.list_sweeps`.
-
-    Raises:
-        PixmillError: MLflow does not respond.
-    """
-    found = []
-    for run in reader.list_sweeps(_MAX_SWEEPS, **chosen):
-        try:
-            content = reader.read(run, SWEEP_FILE)
-            document = json.loads(content or b"")
-            done = {int(each["number"]): each for each in document["trials"] if each["value"] is not None}
-            trials = tuple(
-                {
-                    "number": number,
-                    "value": float(done[number]["value"]),
-                    "worse": bool(done[number]["worse"]),
-                    "params": dict(done[number]["params"]),
-                }
-                for number in map(int, document["order"])
-            )
-            found.append(RecordedSweep(run, str(document["metric"]), str(document["summary"]), trials))
-        except (PixmillError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
-            continue  # The artifact store may be inaccessible from this machine.
-    return found
 
 
 @dataclass(frozen=True)
@@ -134,21 +80,19 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class FoundModels:
-    """Models and sweeps of a project.
+    """Models of a project.
 
     Args:
         models: Models with distinct weights, newest first.
         left_out: Whether older ones exceed the limit.
         without_runs: Sentence with the reason why there are only experiments; ``None`` if MLflow was read.
         notes: Further sentences for the reader.
-        sweeps: Sweeps, newest first.
     """
 
     models: tuple[TrainedModel, ...]
     left_out: bool
     without_runs: str | None
     notes: tuple[str, ...]
-    sweeps: tuple[RecordedSweep, ...] = ()
 
 
 def read_models(
@@ -175,11 +119,9 @@ def read_models(
     project = project_id(workspace.root)
     refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
-    sweeps: list[RecordedSweep] = []
     own: dict[str, Any] = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
     try:
         recorded = reader.list_evaluated(limit + 1, since=since, **own)
-        sweeps = read_sweeps(reader, since=since, **own)
     except PixmillError as error:
         if not refs:
             raise
@@ -207,7 +149,7 @@ def read_models(
     for model in sorted([*used, *trainings], key=lambda each: -each.started):
         by_weights[model.weights or model.revision].append(model)
     models = tuple(map(_merge, by_weights.values()))
-    return FoundModels(models, max(len(recorded), len(refs)) > limit, without_runs, tuple(notes), tuple(sweeps))
+    return FoundModels(models, max(len(recorded), len(refs)) > limit, without_runs, tuple(notes))
 
 
 def _merge(models: list[TrainedModel]) -> TrainedModel:

@@ -11,7 +11,6 @@ from pixmill.core.params.reference import plain
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
 from pixmill.experiments.compare.ranking_report import page_content
-from pixmill.experiments.compare.trained_models import SWEEP_FILE
 from pixmill.experiments.sweep.outcome import Outcome
 from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.space import current_values
@@ -133,7 +132,7 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
             run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
         run.describe(headline(found))
         run.log_text(page, "reports/sweep.html")
-        run.log_text(sweep_json(found), SWEEP_FILE)
+        run.log_text(sweep_json(found), "sweep.json")
     store.set_recorded(len(found.trials))
 
 

@@ -109,7 +109,6 @@ def test_undecided_gate_exits_0_and_prints_json(
         ("main", "nosuch", "--gate"),
         ("--runs", "main"),
         ("--runs", "--limit", "0"),
-        ("--runs", "--since", "soon"),
         ("--limit", "2"),
     ],
 )

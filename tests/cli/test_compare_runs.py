@@ -33,7 +33,7 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
+    assert run_pixmill("compare", "--runs") == 0
     text = capsys.readouterr().out
     assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
     assert "\nwide has the best macro-F1 on validation, 0.917; the other is significantly worse.\n" in text
@@ -53,8 +53,3 @@ def test_json_writes_no_page_and_limit_applies(
     assert (len(document["rows"]), document["left_out"]) == (1, True)
     assert run_pixmill("compare", "--runs") == 2
     assert f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only" in capsys.readouterr().err
-
-
-def test_since_excludes_older_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("compare", "--runs", "--since", "0h") == 2
-    assert "there is no MLflow database" in capsys.readouterr().err

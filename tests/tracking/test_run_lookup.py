@@ -84,10 +84,6 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
     store.client.set_terminated(third)
     assert [run.id for run in runs.list_evaluated(9)] == [third, second, first]
     assert [run.id for run in runs.list_evaluated(1)] == [third]
-    assert [run.id for run in runs.list_evaluated(9, since=store.client.get_run(second).info.start_time / 1000)] == [
-        third,
-        second,
-    ]
 
 
 def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_experiment(store):

@@ -12,10 +12,7 @@ HEAD is malformed.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +45,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
-    runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01) or time span (7d, 12h)")
     runs.add_argument("--limit", type=int, metavar="N", help="only the newest N of each (default: 500)")
     runs.add_argument("--all-projects", action="store_true", help="include runs of other projects on the server")
     parser.set_defaults(refuse=parser.error)
@@ -98,7 +94,7 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--runs ranks all runs; omit BASE and --gate")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
-    for name in ("since", "limit", "all_projects"):
+    for name in ("limit", "all_projects"):
         if getattr(arguments, name) and not arguments.runs:
             arguments.refuse(f"--{name.replace('_', '-')} needs --runs")
 
@@ -124,26 +120,13 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     from pixmill.experiments.compare.ranking import compare_runs
     from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
 
-    since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page = workspace.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, **limits)
+    ranking = compare_runs(workspace, params, all_projects=arguments.all_projects, **limits)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
         write_text(page, render_ranking(ranking))
     if arguments.json:
         return ranking_json(ranking), page
     return f"{ranking_text(ranking)}\n\nWritten: reports/runs.html", page
-
-
-def _seconds(text: str) -> float:
-    """Return a date, or a time span before now, in seconds since 1970."""
-    if match := re.fullmatch(r"(\d{1,5})([dh])", text):
-        return time.time() - int(match[1]) * (86_400 if match[2] == "d" else 3_600)
-    try:
-        return datetime.fromisoformat(text).astimezone().timestamp()
-    except (ValueError, OverflowError):
-        raise PixmillError(
-            f"--since: expected a date or a time span, received '{text}'", next="write such as 2026-11-01, 7d or 12h"
-        ) from None

@@ -120,7 +120,7 @@ class RunReader:
             return replace(self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0]))
 
     def list_evaluated(
-        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
+        self, limit: int, *, project: str | None = None, experiment: str | None = None
     ) -> list[MlflowRun]:
         """Return finished trainings with predictions, newest first, without folds and without sizes.
 
@@ -129,12 +129,10 @@ class RunReader:
             project: Include runs with this tag ``pixmill.project``, in any experiment.
             experiment: Include runs of this experiment without that tag, which earlier versions and shallow clones
                 record; without ``project``, all runs of the experiment. Default: all runs of all projects.
-            since: Exclude runs before this time, in seconds since 1970.
         """
         # Folds have no weights; evaluate logs metrics and predictions together.
         query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
         with store_errors("", self._store):
-            query += f" and attributes.start_time >= {int(1000 * since)}"
             named = self._client.get_experiment_by_name(experiment) if experiment else None
             own = named.experiment_id if named else None
 

@@ -82,7 +82,6 @@ def test_limit_of_models(workspace: Workspace, add) -> None:
     assert names(workspace, limit=2) == ["run-2", "run-1"]
     assert read_models(workspace, limit=2).left_out
     assert not read_models(workspace, limit=3).left_out
-    assert names(workspace, since=101.5) == ["run-2"]
 
 
 def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
@@ -258,5 +257,3 @@ def test_project_without_runs(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         read_models(workspace, limit=10)
     assert refusal.value.next == "dvc repro"
-    with pytest.raises(PixmillError, match=r"no experiment and no run with results is newer than 2001-09-\d\d"):
-        read_models(workspace, limit=10, since=1e9)

@@ -136,7 +136,6 @@ def compare_runs(
     params: Params,
     *,
     limit: int = 500,
-    since: float = 0,
     all_projects: bool = False,
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
@@ -148,7 +147,6 @@ def compare_runs(
         workspace: Workspace of the project.
         params: Params of the project; ``compare``, ``evaluate`` and ``classes`` are used.
         limit: Maximum number of runs, and of experiments, to read.
-        since: Seconds since 1970; older ones are left out.
         all_projects: Whether to read the runs of all projects in this MLflow.
 
     Raises:
@@ -156,7 +154,7 @@ def compare_runs(
     """
     metric, confidence = params.compare.metric, params.evaluate.confidence
     base = read_base(workspace)
-    found = read_models(workspace, limit=limit, since=since, all_projects=all_projects, base=base)
+    found = read_models(workspace, limit=limit, all_projects=all_projects, base=base)
     models = found.models
     answers, reasons = share_validation(models, params.classes)
     others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]

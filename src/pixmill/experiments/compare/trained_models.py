@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,6 @@ def read_models(
     workspace: Workspace,
     *,
     limit: int,
-    since: float = 0,
     all_projects: bool = False,
     base: Revision | None = None,
 ) -> FoundModels:
@@ -108,7 +106,6 @@ def read_models(
     Args:
         workspace: Workspace of the project.
         limit: Maximum number of runs, and of experiments.
-        since: Seconds since 1970; older ones are left out.
         all_projects: Whether to read the runs of all projects in this MLflow. Default: runs of this project by the tag
             ``pixmill.project``, and runs without the tag in the experiment of the project's name.
         base: Revision in use, whose model is always included.
@@ -117,11 +114,11 @@ def read_models(
         PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
     """
     project = project_id(workspace.root)
-    refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
+    refs = _experiments(workspace.root)
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
     own: dict[str, Any] = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
     try:
-        recorded = reader.list_evaluated(limit + 1, since=since, **own)
+        recorded = reader.list_evaluated(limit + 1, **own)
     except PixmillError as error:
         if not refs:
             raise
@@ -139,10 +136,6 @@ def read_models(
         experiments = _read_experiments(workspace.root, refs[:limit], cache)
         used = _read_base(base, reader, workspace.root, cache)
     trainings = [*runs, *experiments]
-    if not trainings and since and (_experiments(workspace.root) or reader.list_evaluated(1, **own)):
-        when = f"{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
-        advice = "choose an earlier date, or omit --since"
-        raise PixmillError(f"no experiment and no run with results is newer than {when}", next=advice)
     if not trainings:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next=RECORD_AGAIN)
     by_weights: dict[str, list[TrainedModel]] = defaultdict(list)

@@ -129,7 +129,7 @@ def _correct_addresses(home: Path) -> None:
             if column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
                 database.execute(f"UPDATE {table} SET {column} = correct({column})")  # noqa: S608 (constants)
     origin = ", ".join(map(str, former))
-    announce(f"MLflow: the project was moved or copied from {origin}; {count(len(places), 'address')} corrected")
+    announce(f"MLflow: the project was moved or copied from {origin}; {count(len(places), 'address', 'addresses')} corrected")
     if any(path.exists() and not place.exists() for path, place in places.items()):
         commands = [f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former]
         announce(f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}")

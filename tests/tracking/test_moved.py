@@ -1,12 +1,16 @@
 """A project that was moved, copied or renamed keeps its runs, and writes into its own folder only."""
 
+import contextlib
 import shutil
+import sqlite3
 
 import pytest
 from mlflow import MlflowClient
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.tracking import store
+from pixmill.tracking.delivery import sync
 from pixmill.tracking.model_versions import Registry
 from pixmill.tracking.store import connect, local_path, tracking_uri
 
@@ -76,3 +80,25 @@ def test_a_database_of_another_project_stays_as_it_is(original, tmp_path, monkey
 def test_a_path_that_mlflow_reads_otherwise_is_refused(tmp_path, name):
     with pytest.raises(PixmillError, match="MLflow would open a database elsewhere"):
         tracking_uri(Workspace(tmp_path / name, tmp_path / name))
+
+
+def test_another_project_in_the_same_database_keeps_its_addresses(original, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mlflow.db").touch()
+    workspace = Workspace(original, original)
+    client = MlflowClient(tracking_uri(workspace))
+    client.create_experiment("bags", (other / "mlruns" / "bags").as_uri())
+    client = MlflowClient(tracking_uri(workspace))
+    assert local_path(client.get_experiment_by_name("bags").artifact_location) == other / "mlruns" / "bags"
+
+
+def test_no_run_is_written_before_the_addresses_are_corrected(original, tmp_path, monkeypatch):
+    moved = original.rename(tmp_path / "moved")
+    workspace = Workspace(moved, moved)
+    (waiting := workspace.scratch("record") / "1-train-second").mkdir(parents=True)
+    (waiting / "run.json").touch()
+    monkeypatch.setattr(store, "_TIMEOUT_SECONDS", 0.1)
+    with contextlib.closing(sqlite3.connect(moved / "mlflow.db")) as database:
+        database.execute("BEGIN IMMEDIATE")
+        assert sync(workspace).waiting == {waiting.name: "database is locked"}

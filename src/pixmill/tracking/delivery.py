@@ -22,6 +22,8 @@ from pixmill.core.words import count
 from pixmill.tracking.store import (
     StoreError,
     connect,
+    correct_addresses,
+    database_file,
     experiment_name,
     line_of,
     local_path,
@@ -95,6 +97,8 @@ def sync(workspace: Workspace) -> SyncResult:
 
 
 def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
+    if database_file(uri) == home.resolve() / "mlflow.db":
+        correct_addresses(home.resolve())  # else runs would be written to the place that a project was moved from
     for folder in pending_folders(place):
         # Check again, since the store may have become unavailable.
         client = connect(uri)

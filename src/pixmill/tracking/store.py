@@ -93,9 +93,9 @@ def tracking_uri(workspace: Workspace) -> str:
             f"the path {home} has a ? or a % before a number, and MLflow would open a database elsewhere",
             next="rename that folder, or set MLFLOW_TRACKING_URI to a server",
         )
-    # A database that is locked or damaged is reported where it is used.
+    # A database that is locked or damaged is reported where it is used; before a run is written, this is done again.
     with suppress(sqlite3.Error, OSError):
-        _correct_addresses(home)
+        correct_addresses(home)
     return f"sqlite:///{(home / 'mlflow.db').as_posix()}"
 
 
@@ -106,8 +106,15 @@ def local_path(address: str) -> Path | None:
     return Path(address) if Path(address).is_absolute() else None
 
 
-def _correct_addresses(home: Path) -> None:
-    """Point the addresses in ``mlflow.db`` to this folder if the project was moved, copied or renamed."""
+def correct_addresses(home: Path) -> None:
+    """Point the addresses in ``mlflow.db`` to this folder if the project was moved, copied or renamed.
+
+    Args:
+        home: The folder of the database.
+
+    Raises:
+        sqlite3.Error: The database is locked, not writable, or not MLflow's.
+    """
     file = home / "mlflow.db"
     if not file.is_file() or file.is_symlink():  # behind a link is the database of another project
         return
@@ -129,7 +136,8 @@ def _correct_addresses(home: Path) -> None:
             if column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
                 database.execute(f"UPDATE {table} SET {column} = correct({column})")  # noqa: S608 (constants)
     origin = ", ".join(map(str, former))
-    announce(f"MLflow: the project was moved or copied from {origin}; {count(len(places), 'address', 'addresses')} corrected")
+    corrected = count(len(places), "address", "addresses")
+    announce(f"MLflow: the project was moved or copied from {origin}; {corrected} corrected")
     if any(path.exists() and not place.exists() for path, place in places.items()):
         commands = [f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former]
         announce(f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}")
@@ -138,15 +146,15 @@ def _correct_addresses(home: Path) -> None:
 def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
     """Return the folders where the project was, by the experiments in the layout of Pixmill or MLflow.
 
-    A location that a user chose elsewhere stays: its files are there, not here, and no project is there.
+    A location that a user chose elsewhere stays, and so does that of another project which uses this database.
     """
-    former = set()
+    own, former = experiment_name(home), set()
     for key, name, location in database.execute("SELECT experiment_id, name, artifact_location FROM experiments"):
         path = local_path(location or "")
         if path is None or path.parent.name != "mlruns" or path.name not in (name, str(key)):
             continue
         old = path.parents[1]
-        left = path.name == name and (not path.exists() or (old / "mlflow.db").exists())
+        left = path.name == name == own and (not path.exists() or (old / "mlflow.db").exists())
         if old != home and (left or (home / "mlruns" / path.name).exists()):
             former.add(old)
     return sorted(former)
@@ -219,7 +227,7 @@ def check_store(uri: str) -> None:
         cause = _cause_of(error)
         advice = "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the credentials"
         if path is not None:
-            advice = f"mv '{path}' '{path}.broken'"
+            advice = f"mv {quote(str(path))} {quote(f'{path}.broken')}"
         for word, fix in _FIXES.items():
             if word in cause:
                 advice = fix.format(uri=without_password(uri))

@@ -256,4 +256,4 @@ def test_experiments_without_mlflow(workspace: Workspace, tmp_path: Path, monkey
 def test_project_without_runs(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         read_models(workspace, limit=10)
-    assert refusal.value.next == "dvc repro"
+    assert refusal.value.next == "dvc repro -f -s train evaluate"

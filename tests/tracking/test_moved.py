@@ -101,4 +101,4 @@ def test_no_run_is_written_before_the_addresses_are_corrected(original, tmp_path
     monkeypatch.setattr(store, "_TIMEOUT_SECONDS", 0.1)
     with contextlib.closing(sqlite3.connect(moved / "mlflow.db")) as database:
         database.execute("BEGIN IMMEDIATE")
-        assert sync(workspace).waiting == {waiting.name: "database is locked"}
+        assert sync(workspace).waiting == {waiting.name: "OperationalError: database is locked"}

@@ -28,6 +28,17 @@ def test_transparency_is_composed_on_white(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("grey", "alpha", "shown"),
+    [(255, 255, (0, 255)), (250, 128, (0, 125)), (0, 14, (255, 241)), (0, 1, (255, 254)), (255, 0, (255, 255))],
+    ids=["white", "light", "faint black", "hardly visible", "nothing"],
+)
+def test_the_background_hides_no_content(grey: int, alpha: int, shown: tuple[int, int]) -> None:
+    image = Image.new("LA", (2, 1))
+    image.putdata([(0, 0), (grey, alpha)])
+    assert colours(as_displayed(image)) == [(level,) * 3 for level in shown]
+
+
+@pytest.mark.parametrize(
     ("mode", "values", "clear"), [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))]
 )
 def test_transparent_value_becomes_white(mode: str, values: list[int], clear: int) -> None:

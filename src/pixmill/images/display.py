@@ -50,16 +50,17 @@ def as_displayed(image: Image.Image, *, orientation: int = 1) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Return an image over white, or over black if white would hide it."""
+    """Return an image over white, or over black if white would hide it and black shows more."""
     if image.mode == "La":
         image = image.convert("LA")
     layered = image if image.mode == "RGBA" else image.convert("RGBA")
     if layered.getextrema()[-1] == (255, 255):
         return layered.convert("RGB")
     seen = _over("white", layered)
-    lowest, _ = seen.convert("L").getextrema()
-    is_hidden = cast("float", lowest) >= _NEARLY_WHITE and layered.getextrema()[-1] != (0, 0)
-    return _over("black", layered) if is_hidden else seen
+    if cast("float", seen.convert("L").getextrema()[0]) < _NEARLY_WHITE:
+        return seen
+    # Black hides faint dark content; max returns the first of two with the same range of greys.
+    return max(seen, _over("black", layered), key=lambda image: np.ptp(np.asarray(image.convert("L"))))
 
 
 def _over(background: str, layered: Image.Image) -> Image.Image:

@@ -10,31 +10,34 @@ from pixmill.images.decode import decodable
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 
 _AGAIN = "copy or download it again, or delete it"
-_CONVERT = "convert it to PNG or JPEG"
+_CONVERT = "convert it to PNG or JPEG, and move the original away"
 
 _REASONS = {
     "missing_file": ("the file is missing", "restore it: dvc checkout"),
-    "not_a_file": ("not a regular file (a folder or a pipe, for example)", "put a copy of the file there"),
+    "not_a_file": (
+        "not a regular file (a folder or a pipe, for example)",
+        "put a copy of the file there, or move it away",
+    ),
     "changed_bytes": ("the file has changed meanwhile", "run dvc repro again"),
     "empty": ("the file is empty", _AGAIN),
-    "html": ("a web page instead of an image", "download the image itself"),
+    "html": ("a web page instead of an image", "download the image itself, or delete it"),
     "svg": ("an SVG drawing, which is never rendered", _CONVERT),
-    "archive": ("an archive instead of an image", "unpack it"),
-    "pdf": ("a PDF document instead of an image", "convert its pages to PNG or JPEG"),
+    "archive": ("an archive instead of an image", "unpack it, then move it away"),
+    "pdf": ("a PDF document instead of an image", "convert its pages to PNG or JPEG, or move it away"),
     "lfs": ("a pointer of Git LFS instead of an image", "fetch the images in their repository: git lfs pull"),
     "annex": ("a link of git-annex without its content", "fetch the images in their repository: git annex get"),
     **{name: (f"{title}, a format that is not read", _CONVERT) for name, title in OTHER_FORMATS.items()},
-    "unknown": ("not a known image format", _CONVERT),
+    "unknown": ("not a known image format", "move it away; if it is an image, convert it to PNG or JPEG"),
     "no_decoder": ("HEIC (rarely AVIF), whose decoder is not installed", "install the decoder of HEIC"),
     "unsupported": ("an image of a kind that is not read, such as 64 bits per pixel", _CONVERT),
     "too_many_bytes": ("the file is too large to be read", "save a smaller copy"),
     "too_many_pixels": ("too many pixels to be decoded", "raise validate.max_pixels in params.yaml"),
     "too_complex": ("too expensive to decode", "save it again as PNG or baseline JPEG"),
     "truncated": ("the file is truncated", _AGAIN),
-    "broken": ("the image data is corrupt", "copy or download it again, or convert it to PNG"),
+    "broken": ("the image data is corrupt", "copy or download it again, convert it to PNG, or move it away"),
     "timeout": ("took too long", "raise validate.timeout in params.yaml"),
     "memory": ("decoding took too much memory", "raise validate.memory in params.yaml"),
-    "crashed": ("the decoder crashed", "save it again as PNG or JPEG"),
+    "crashed": ("the decoder crashed", "save it again as PNG or JPEG, or move it away"),
 }
 """Meaning and next step by reason: of :class:`pixmill.images.UndecodableError`, and of exceeded row limits."""
 

@@ -27,6 +27,7 @@ if sys.argv[0] == "-m":
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.params import Params, load_params
 from pixmill.core.provenance.lock import check_stage
+from pixmill.core.repository.git import git
 
 __all__ = ["run"]
 
@@ -61,7 +62,11 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
             workspace.sweep(stage)
             main(workspace, params)
     except ParamsError as error:
-        restore = f"git checkout metrics/{stage}.json plots/{stage} && dvc checkout {stage}"
-        sys.exit(f"{stage}: {error}\nDVC removed the results of {stage} before it started. To restore them: {restore}")
+        metrics = f"metrics/{stage}.json"
+        restore = f"git checkout {metrics} plots/{stage} && dvc checkout {stage}"
+        back = f"\nDVC removed the results of {stage} before it started. To restore them: {restore}"
+        # Without DVC they are still there; in the first run there are none.
+        is_gone = not (workspace.root / metrics).exists() and git(workspace.root, "show", f"HEAD:./{metrics}")
+        sys.exit(f"{stage}: {error}{back if is_gone else ''}")
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")

@@ -110,7 +110,7 @@ def test_a_broken_database(store):
     trouble = trouble_of(store.uri)
     assert (trouble.message, trouble.next) == (
         "does not respond (file is not a database)",
-        f"mv '{path}' '{path}.broken'",
+        f"mv {path} {path}.broken",
     )
     assert "is missing" in trouble_of(f"sqlite:///{store.workspace.home}/absent/mlflow.db").message
 

@@ -1,6 +1,7 @@
 """Issues are reported before a run."""
 
 import base64
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,12 +135,13 @@ def test_files_of_other_kinds_are_named_with_the_next_step(root: Path) -> None:
 
 
 def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
-    root, cache = tmp_path / "schön", tmp_path / "cache"
+    root, cache = tmp_path / "schön, it's", tmp_path / "cache"
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
     (issue,) = temporary_copies(root)
     assert str(root / ".dvc" / "cache") in issue.message
     assert not issue.stops
+    assert str(root / ".dvc" / "cache") in shlex.split(issue.next)
     (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")  # as advised
     assert list(temporary_copies(root)) == []
 

@@ -3,6 +3,7 @@
 They take about a second; a run would fail after minutes.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -99,8 +100,8 @@ def temporary_copies(root: Path) -> Iterator[Issue]:
         cache = files.parents[1]
         yield Issue(
             f"`dvc exp run` cannot use --temp or --queue, since the path of DVC's cache is not ASCII: {cache}",
-            "dvc exp run without these options, or move the cache to a FOLDER with an ASCII path: "
-            f"mv '{cache}' FOLDER && dvc cache dir --local FOLDER",
+            "dvc exp run without these options, or move the cache to a new FOLDER with an ASCII path: "
+            f"mv {shlex.quote(str(cache))} FOLDER && dvc cache dir --local FOLDER",
         )
 
 

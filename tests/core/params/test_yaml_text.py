@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import load_params, parse_params, parse_yaml, read_text
+from pixmill.core.params.yaml_text import set_values
 
 VALID = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 
@@ -70,6 +71,21 @@ def test_what_dvc_stumbles_over_is_refused_with_its_line(text: str, problem: str
     assert "\n" not in error.value.message
     assert str(error.value).isascii()
     assert error.value.next == "edit params.yaml, then: pixmill check"
+
+
+SET = {
+    "comma at the end": ("a: {b: 1, # one\n}\n", {"b": 2, "d": 3}, "a: {b: 2, d: 3, # one\n}\n"),
+    "comment in a map": ("a: {b: 1 # one\n}\n", {"b": 2, "d": 3}, "a: {b: 2, d: 3 # one\n}\n"),
+    "folded text": ("a:\n  b: >\n    x\n    y\n  # c\n  c: 1\n", {"b": "z"}, "a:\n  b: z\n  # c\n  c: 1\n"),
+    "after folded text": ("a:\n  b: >\n    x\n\n# c\nc: 1\n", {"d": 2}, "a:\n  b: >\n    x\n  d: 2\n\n# c\nc: 1\n"),
+    "quoted key": ("a:\n  'b: c': 1  # one\n", {"b: c": 2}, "a:\n  'b: c': 2  # one\n"),
+    "quoted key in a map": ("a: {'b: c': 1}\n", {"b: c": 2, "d: e": 3}, "a: {'b: c': 2, 'd: e': 3}\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "values", "after"), SET.values(), ids=SET)
+def test_values_are_set_in_any_layout(text: str, values: dict[str, object], after: str) -> None:
+    assert set_values(text, {"a": values}) == after
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "3", "- a", "%YAML 1.3\n---\na: 1"])

@@ -190,8 +190,8 @@ def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
         if parse_params(text) == wanted:
             return text
     raise ParamsError(
-        "params.yaml cannot be changed in its present form",
-        next=f"replace anchors and aliases by their values, or: {otherwise}",
+        "params.yaml cannot be changed in its present form, such as with anchors or in an unusual layout",
+        next=otherwise,
     )
 
 

@@ -146,35 +146,38 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
         colon = text.index(":", key.end_mark.index) + 1
         # A list of sections in one line remains in one line.
         is_flow = getattr(node, "flow_style", False) and any(isinstance(item, MappingNode) for item in node.value)
-        head, line, rest = _render({name: value}, flow=owner.flow_style or is_flow).partition("\n")
-        head, end = head.partition(":")[2], _end(key, node)
+        is_flow = owner.flow_style or is_flow
+        head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
+        head, end = head[len(_render({name: 0}, flow=is_flow)) - len(" 0") :], _end(text, key, node)
         first, last = text.index("\n", colon), text.index("\n", end)
         if isinstance(node, CollectionNode) and not node.flow_style:
             yield colon, colon, head
         else:
             first, comment = last, last - len(text[end:last].lstrip())
-            if text[comment] == "#":  # It stays in its column.
+            if text[comment] == "#" and not owner.flow_style:  # It stays in its column.
                 head, end = f"{head} ".ljust(comment - colon), comment
             yield colon, end, head
         yield first, last, line + textwrap.indent(rest, " " * key.start_mark.column)
     if added and owner.flow_style:
-        place = owner.end_mark.index - 1
+        # Before a comma at the end, and comments.
+        place = _end(text, *owner.value[-1]) if owner.value else owner.start_mark.index + 1
         yield place, place, ", " * bool(owner.value) + _render(added, flow=True)
     elif added and owner.start_mark.column == 0:
         yield len(text), len(text), f"\n{_render(added)}\n"
     elif added:
-        place = text.index("\n", _end(*owner.value[-1]))
+        place = text.index("\n", _end(text, *owner.value[-1]))
         yield place, place, "\n" + textwrap.indent(_render(added), " " * owner.value[-1][0].start_mark.column)
 
 
-def _end(key: Node, node: Any) -> int:
+def _end(text: str, key: Node, node: Any) -> int:
     """Return where the value of a key ends, without the comments and blank lines that follow it."""
     if not node.value and not isinstance(node, CollectionNode) and node.style is None:
         return int(key.end_mark.index) + 1  # It is omitted, and has the place of the next token.
     if not isinstance(node, CollectionNode) or node.flow_style:
-        return int(node.end_mark.index)
+        # That of a folded text is the next token.
+        return len(text[: node.end_mark.index].rstrip())
     last = node.value[-1]
-    return _end(*last) if isinstance(last, tuple) else _end(last, last)
+    return _end(text, *last) if isinstance(last, tuple) else _end(text, last, last)
 
 
 def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:

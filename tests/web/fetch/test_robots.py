@@ -171,6 +171,10 @@ def test_x_robots_tag_is_respected(site, fetch, directive):
         ("User-agent: *\nContent-Signal: ai-train=no\n\nUser-agent: pixmill\nDisallow: /b", True),
         ("User-agent: other\nContent-Signal: ai-train=no", True),
         ("User-agent: *\nContent-Signal: search=no, ai-input=no, ai-train=yes", True),
+        ("User-agent: *\nContent-Signal: search=yes ai-train=no ai-input=no", False),
+        ("User-agent: *\nContent-Usage: train-ai=n, train-ai=y", False),
+        ("User-agent: *\nContent-Signal: ai-train=no\nContent-Usage: train-ai=y", False),
+        ("User-agent: *\nContent-Signal: ai-train=none-of-it", True),
     ],
 )
 def test_preferences_on_training(rules, allowed):

@@ -52,7 +52,7 @@ _VALUED = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable
 _RULE = re.compile(r"(?im)^[ \t]*(allow|disallow|content-(?:signal|usage))[ \t]*:[ \t]*([^\r\n#]*)")
 """A line of ``robots.txt`` that permits or forbids something."""
 
-_TRAINING = re.compile(r"(?i)(?:^|[,\s])(?:train-ai|ai-train)\s*=\s*(n|no|y|yes)\s*(?=[,;]|$)")
+_TRAINING = re.compile(r"(?i)(?:^|[,\s])(?:train-ai|ai-train)\s*=\s*(n|no|y|yes)(?=[,;\s]|$)")
 """A preference: ``train-ai`` in ``Content-Usage`` (IETF), ``ai-train`` in ``Content-Signal`` (Cloudflare)."""
 
 _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
@@ -257,11 +257,13 @@ class Robots:
 def refuses_training(preferences: str) -> bool | None:
     """Return whether a ``Content-Usage`` or ``Content-Signal`` refuses training; ``None`` if it does not say.
 
+    Of contradictory values, the refusal counts.
+
     >>> refuses_training("search=y, train-ai=n"), refuses_training("ai-train=yes"), refuses_training("search=no")
     (True, False, None)
     """
-    stated = _TRAINING.findall(preferences)
-    return stated[-1].lower().startswith("n") if stated else None
+    stated = [value[0].lower() for value in _TRAINING.findall(preferences)]
+    return "n" in stated if stated else None
 
 
 def training_rules(text: str) -> Protego:
@@ -276,8 +278,10 @@ def training_rules(text: str) -> Protego:
     def rule(match: re.Match[str]) -> str:
         path, _, rest = match[2].partition(" ") if match[2].startswith("/") else ("/", "", match[2])
         refused = refuses_training(rest) if match[1].lower().startswith("content") else None
-        # An empty rule permits everything, but ends the user agents of its group.
-        return "Disallow:" if refused is None else f"{'Disallow' if refused else 'Allow'}: {path}"
+        # An empty rule permits everything, but ends the user agents of its group. Permission for all is no rule, since
+        # it would outweigh a refusal for all in another line.
+        is_empty = refused is None or (not refused and path == "/")
+        return "Disallow:" if is_empty else f"{'Disallow' if refused else 'Allow'}: {path}"
 
     # Preferences before the first user agent apply to all.
     return Protego.parse(f"User-agent: *\nDisallow:\n{_RULE.sub(rule, text)}")

@@ -198,7 +198,7 @@ def test_scrolls_the_box_that_holds_the_results(read):
     assert images(read("boxed")) == media(15)
 
 
-@pytest.mark.parametrize("name", ["turning", "hashed"])
+@pytest.mark.parametrize("name", ["turning", "spanned", "divided", "hashed"])
 def test_presses_a_next_button_without_a_url(read, name):
     assert images(read(name, PAGED)) == media(9)
 

@@ -92,6 +92,7 @@ const isResult = (img) =>
 const visible = (element) =>
   element !== null && !element.disabled && element.getClientRects().length > 0 &&
   getComputedStyle(element).visibility !== "hidden";
+const PRESSABLE = 'button, a, [role="button"], input[type="button"], input[type="submit"]';
 // The first visible button by selector, then by its complete text, as [selector or text, element].
 const named = ({ selectors = [], texts = [] }) => {
   for (const selector of selectors) {
@@ -102,7 +103,7 @@ const named = ({ selectors = [], texts = [] }) => {
   const wanted = texts.map((label) => label.toLowerCase());
   const labels = (element) =>
     [text(element), element.value, element.getAttribute("aria-label")].map((label) => String(label ?? "").trim().toLowerCase());
-  const all = query(document, 'button, a, [role="button"], input[type="button"], input[type="submit"]');
+  const all = query(document, PRESSABLE);
   for (const [place, label] of wanted.entries()) {
     const found = all.find((element) => labels(element).includes(label) && visible(element));
     if (found) return [texts[place], found];
@@ -110,13 +111,15 @@ const named = ({ selectors = [], texts = [] }) => {
   return [];
 };
 const button = (buttons) => named(buttons)[1] ?? null;
+const clickable = (element) => element.matches(PRESSABLE) || getComputedStyle(element).cursor === "pointer";
 // The control that leads to the next page, and its URL; a control without one is to be pressed while it is enabled.
+// Some sites replace the link of the last page by plain text, which is not pressed.
 const onward = () => {
   const found = first(document, site.next.selectors) ?? button(site.next);
-  const control = (found?.matches("a, button") ? null : found?.querySelector("a, button")) ?? found;
+  const control = (found?.matches(PRESSABLE) ? null : found?.querySelector(PRESSABLE)) ?? found;
   const [url, here] = [absolute(control?.getAttribute("href")), location.href.split("#")[0]];
   if (url && !/^javascript:/i.test(url) && !(url.includes("#") && url.split("#")[0] === here)) return [null, url];
-  return [control && visible(control) && !control.closest('[aria-disabled="true"], .disabled') ? control : null, null];
+  return [control && visible(control) && clickable(control) && !control.closest('[aria-disabled="true"], .disabled') ? control : null, null];
 };
 // What scrolls: the window, and the box that holds the results if it has a scroll bar of its own.
 const scrollers = () => {

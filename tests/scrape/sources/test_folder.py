@@ -4,6 +4,8 @@ import shutil
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.images.read_errors import reason_of
+from pixmill.scrape.sources import folder
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.source import SearchError
 from pixmill.web.fetch import Fetched
@@ -162,6 +164,17 @@ def test_refuses_links_out_of_the_folder(read, data, tmp_path):
     (data / "out").symlink_to(tmp_path)
     for address in ("data/hat/out.png", "data/out/secret.png", "data/../secret.png"):
         assert read(address).reason == "symlink"
+
+
+def test_links_out_of_the_folder_are_not_opened(source, data, tmp_path, monkeypatch):
+    (tmp_path / "secret.png").write_bytes(b"%PDF-1.4")
+    (data / "hat" / "out.png").symlink_to(tmp_path / "secret.png")
+    (data / "hat" / "in.png").write_bytes(b"%PDF-1.4")
+    looked = []
+    monkeypatch.setattr(folder, "reason_of", lambda path: looked.append(path.name) or reason_of(path))
+    assert [what for what, _ in source.unread()] == ["data/ has 1 file: a PDF document instead of an image"]
+    assert "in.png" in looked
+    assert "out.png" not in looked
 
 
 def test_follows_links_into_the_dvc_cache(read, data, tmp_path):

@@ -205,9 +205,9 @@ class FolderSource(LocalSource):
 
     def _reason(self, path: Path) -> str | None:
         try:
-            reason = reason_of(path)
-            # A link out of the folder is not followed.
-            return reason if reason == "annex" or target_within(path, self._data) else "not_a_file"
+            # A link out of the folder is not followed; one of git-annex without its content has no target.
+            is_outside = path.is_file() and target_within(path, self._data) is None
+            return "not_a_file" if is_outside else reason_of(path)
         except (OSError, RuntimeError):
             return "not_a_file"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill import __version__
+from pixmill import __version__, cli
 from pixmill.cli import GROUPS, VERBS, make_parser
 from pixmill.core.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
@@ -116,6 +116,25 @@ def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
         errors = process.stderr.read().decode()
     assert "Error" not in errors
     assert process.returncode == (2 if words == "check --nope" else 0)
+
+
+def test_a_large_output_into_a_closed_pipe_ends_quietly() -> None:
+    script = "from pixmill import cli; cli._run = lambda _: print('x' * 10**6); cli.main()"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_another_broken_pipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: object) -> None:
+        raise BrokenPipeError("a worker")
+
+    monkeypatch.setattr(cli, "_run", run)
+    with pytest.raises(BrokenPipeError, match="a worker"):
+        cli.main([])
 
 
 _ENTRANCES = {

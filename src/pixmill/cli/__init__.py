@@ -95,10 +95,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         finally:
             sys.stdout.flush()  # at exit, a closed pipe would be reported
     except BrokenPipeError as error:
-        # The reader closed the pipe (`pixmill … | head`); discard the rest of the output.
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        sys.exit(getattr(error.__context__, "code", int(error.__context__ is not None)))
+        try:
+            print(flush=True)  # A large failed write leaves nothing to flush.
+        except BrokenPipeError:
+            # The reader closed the pipe (`pixmill … | head`); discard the rest of the output.
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            sys.exit(getattr(error.__context__, "code", int(error.__context__ is not None)))
+        raise  # Another pipe, such as that of a worker.
 
 
 def _run(argv: Sequence[str] | None) -> None:

@@ -44,17 +44,19 @@ def run(arguments: argparse.Namespace) -> None:
         usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
         print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}")
         return
+    of_hub = arguments.recipe.startswith("hub:")
+    if of_hub and (arguments.all or arguments.open):
+        raise PixmillError("a preset replaces only the backbone", next=f"pixmill use {arguments.recipe}")
     if arguments.open and not arguments.all:
         raise PixmillError(
             "--open changes the sources, which stay without --all", next=f"pixmill use {arguments.recipe} --all --open"
         )
     root = project_root()
-    of_hub = arguments.recipe.startswith("hub:")
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
-    done = use(root, recipe, whole=arguments.all and not of_hub)
+    done = use(root, recipe, whole=arguments.all)
     what = "values" if arguments.all else "model"
     content = f"'{recipe.name}' as the backbone" if of_hub else f"the {what} of the recipe '{recipe.name}'"
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {content}")

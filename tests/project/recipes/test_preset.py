@@ -65,9 +65,11 @@ def test_repinning_changes_only_the_digest(project: Path) -> None:
     assert after == before.model_copy(update={"train": before.train.model_copy(update={"backbone": backbone})})
 
 
-@pytest.mark.parametrize("name", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:"])
-def test_unavailable_preset_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert run_pixmill("use", name) == 1
+@pytest.mark.parametrize(
+    "words", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:", "hub:weights/ours --all"]
+)
+def test_what_cannot_be_used_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str], words: str) -> None:
+    assert run_pixmill("use", *words.split()) == 1
     message = capsys.readouterr().err
     assert "Next: " in message
     assert "Traceback" not in message

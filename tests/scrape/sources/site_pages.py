@@ -49,13 +49,9 @@ PAGES = {
           if (count === 15) end();
         };""",
     "turning": turning("<button class=next>Next</button>"),
-    "spanned": turning("<button class=next>Next</button>")
-    + """
-        new MutationObserver(() => {
-          if (page === 2 && control.isConnected) control.outerHTML = "<span class=next>Next</span>";
-        }).observe(body, { childList: true });""",
     "divided": turning("<div class=next style='cursor: pointer'>Next</div>"),
     "hashed": turning("<li class=next><a href=#>Next</a></li>"),
+    "single": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<span class=next>Next</span>');",
     "idle": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<button class=next>Next</button>');",
     "ranged": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>1\u20133 of <b>480</b></p>'); end();",
     "pictures": """

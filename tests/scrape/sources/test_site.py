@@ -198,9 +198,13 @@ def test_scrolls_the_box_that_holds_the_results(read):
     assert images(read("boxed")) == media(15)
 
 
-@pytest.mark.parametrize("name", ["turning", "spanned", "divided", "hashed"])
+@pytest.mark.parametrize("name", ["turning", "divided", "hashed"])
 def test_presses_a_next_button_without_a_url(read, name):
     assert images(read(name, PAGED)) == media(9)
+
+
+def test_plain_text_in_place_of_a_next_button_is_the_end(read):
+    assert images(read("single", PAGED)) == media(3)
 
 
 def test_a_next_button_without_effect_is_an_error(stream):

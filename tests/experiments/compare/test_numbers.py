@@ -274,6 +274,15 @@ def test_compares_models_with_other_classes_on_common_ones():
     assert " Removed: hat (recall 0.60, " in verdict_of(back)[1]
 
 
+def test_no_top_k_where_a_model_has_no_more_classes():
+    """It would be right on all images, whatever it predicts."""
+    truth = np.arange(40) % 2
+    base = make_predictions(truth, 1 - truth, labels=LABELS[:2])
+    head = make_predictions(truth, truth)
+    assert "top_2_accuracy" in compared(head, head).metrics
+    assert "top_2_accuracy" not in compared(base, head).metrics
+
+
 def judged(low, high, *, difference=None, metric="macro_f1", n=262):
     """Return verdict and sentence for an interval."""
     table = make_predictions([0, 1, 2], [0, 1, 1])

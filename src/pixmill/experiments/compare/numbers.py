@@ -95,10 +95,11 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     labels, shared, ids = found.labels, found.shared, found.ids
     own, common = found.before.at(ids), found.after.at(ids)
     actual, first, second = common.actual, own.values, common.values
+    top_k = evaluate.top_k if evaluate.top_k < shared else None  # a model of k classes is always right
     clusters = clusters_of((head.manifest, base.manifest), ids)
     level = evaluate.confidence
     overall, of_class = paired_differences(
-        actual, first, second, clusters, draws=evaluate.draws, confidence=level, top_k=evaluate.top_k, averaged=shared
+        actual, first, second, clusters, draws=evaluate.draws, confidence=level, top_k=top_k, averaged=shared
     )
     if settings.metric not in overall:
         raise NotComparableError(

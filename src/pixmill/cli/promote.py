@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     ("pixmill promote", "promote the model of the last commit"),
-    ("pixmill compare models:/garments@champion HEAD --gate", "preview the decision"),
+    ("pixmill compare models:/garments@champion HEAD --gate", "preview the comparison"),
     ('pixmill promote --accept-undecided "new licence"', "take it although its estimate is lower"),
-    ('pixmill promote --force --because "the shop has no coats now"', "override a refusal"),
+    ('pixmill promote --accept-removed-classes "the shop has no coats now"', "take it although it lacks classes"),
+    ('pixmill promote --force --because "the other has no licence"', "override a refusal by the numbers"),
 )
 
 
@@ -41,10 +42,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_registry_options(parser)
     parser.add_argument(
         "--accept-undecided",
+        "--accept-removed-classes",
         "--accept-rolled-back",
         dest="accept",
         metavar="WHY",
-        help="promote although it is undecided and lower, or was rolled back; the reason is stored with the version",
+        help="promote although it is undecided and lower, lacks classes, or was rolled back; the reason is stored with the version",
     )
     parser.add_argument("--force", action="store_true", help="promote despite a refusal; needs --because")
     parser.set_defaults(refuse=parser.error)
@@ -64,8 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.experiments.promotion.promoting import promote
     from pixmill.experiments.promotion.report import promotion_json
 
-    because = arguments.because or arguments.accept
-    if (arguments.force or arguments.accept is not None) and not (because or "").strip():
+    given = [text.strip() for text in (arguments.because, arguments.accept) if text]
+    because = "; ".join(filter(None, dict.fromkeys(given)))
+    if (arguments.force or arguments.accept is not None) and not because:
         arguments.refuse("--force needs --because, and --accept-undecided a reason, which is stored with the version")
     workspace = project_workspace()
     compared: list[Comparison] = []

@@ -103,6 +103,15 @@ def test_lower_models_need_a_word(champion, give, registry, name, verdict, word)
     assert (undecided in done.warnings) == (verdict == "undecided")
 
 
+def test_removed_classes_need_a_word(champion, give, registry):
+    give("wider")
+    error = refusal(give, "better")
+    assert error.message == "not promoted: it does not know hat of version 2"
+    assert error.next == 'if it must be: pixmill promote better --accept-removed-classes "…"'
+    done = give("better", accept=True, because="hats are not sold now")
+    assert registry.get(done.number).tags["pixmill.accepted"] == done.warnings[0] == "it does not know hat of version 2"
+
+
 def test_higher_loss_is_lower_quality(champion, give, registry, project):
     limits(project, "{metric: log_loss}")
     error = refusal(give, "alike")

@@ -81,9 +81,9 @@ def test_command_promotes_and_rolls_back(project, capsys):
     assert run_pixmill("promote", "--accept-undecided", " ") == 2
     assert "--force needs --because" in capsys.readouterr().err
     assert run_pixmill("promote", "alike") == 1
-    assert run_pixmill("promote", "alike", "--accept-undecided", "half the size") == 0
+    assert run_pixmill("promote", "alike", "--accept-undecided", "half the size", "--because", "for phones") == 0
     assert run_pixmill("models") == 0
-    assert "accepted by Ada: half the size" in capsys.readouterr().out
+    assert "accepted by Ada: for phones; half the size" in capsys.readouterr().out
     # The outcome of an earlier command is removed.
     assert run_pixmill("promote", "nowhere") == 1
     assert not list((project / "reports").glob("promote.*"))

@@ -17,10 +17,10 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import significant
 from pixmill.core.params import Params
 from pixmill.core.repository.git import changed_files, git
-from pixmill.core.words import count, first_of, printable
+from pixmill.core.words import count, first_of, join_names, printable
 from pixmill.experiments.compare.comparing import compare_revisions
 from pixmill.experiments.compare.comparison import Comparison, Revision
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, MAX_CLASSES, METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
@@ -179,7 +179,7 @@ def promote(
         name: Name of the registered model; default: that of the project.
         alias: Alias to move.
         because: Reason to record; required by the command line with ``accept`` and ``force``.
-        accept: Whether to promote a model that is undecided and lower, or was rolled back.
+        accept: Whether to promote a model that is undecided and lower, lacks classes of the champion, or was rolled back.
         force: Whether to promote a model despite any refusal by its numbers.
         show: Called with the comparison before the decision.
 
@@ -201,9 +201,11 @@ def promote(
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
-    doubts = [*(lower := [*_why_lower(comparison, seen)]), *_rollbacks(registry, candidate, alias)]
+    lower, removed = [*_why_lower(comparison, seen)], [*_why_removed(comparison, seen)]
+    doubts = [*lower, *removed, *_rollbacks(registry, candidate, alias)]
     if (refused or (doubts and not accept)) and not force:
-        word = "--force --because" if refused else "--accept-undecided" if lower else "--accept-rolled-back"
+        accept_word = "undecided" if lower else "removed-classes" if removed else "rolled-back"
+        word = "--force --because" if refused else f"--accept-{accept_word}"
         raise PixmillError(f"not promoted: {'; '.join(refused + doubts)}", next=f'if it must be: {again} {word} "…"')
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
     overridden = {model_versions.FORCED: refused, model_versions.ACCEPTED: doubts}
@@ -268,6 +270,13 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
             f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that of version {seen} "
             f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, 'test image')} cannot decide"
         )
+
+
+def _why_removed(comparison: Comparison, seen: int | None) -> Iterator[str]:
+    """Yield the reason to doubt a model without some classes of the champion: the comparison does not cover them."""
+    own = comparison.numbers.own_classes if comparison.numbers else ()
+    if removed := [row["name"] for row in own if row["side"] == "base"]:
+        yield f"it does not know {join_names(removed, MAX_CLASSES)} of version {seen}"
 
 
 def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:

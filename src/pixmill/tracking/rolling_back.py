@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.words import printable
+from pixmill.tracking.delivery import WEIGHTS
 from pixmill.tracking.model_versions import (
     ALIAS,
     CAME_BACK,
@@ -104,15 +105,24 @@ def roll_back(
 
 
 def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, RollbackRecord]]:
-    """Return the versions of an alias that were rolled back, and did not come back since, with that rollback.
+    """Return the versions of an alias that were rolled back, with that rollback; not if the model was promoted since.
+
+    A model that is promoted again is a new version with the same weights.
 
     Args:
         registry: Registry of the model.
         alias: The alias.
     """
-    versions = registry.versions(f"tags.`{ALIAS}` = '{alias}'")
-    moved = [(version, version.rollback(TAKEN_BACK), version.rollback(CAME_BACK)) for version in versions]
-    return [(version, taken) for version, taken, came in moved if taken and (came is None or came.at < taken.at)]
+    found = []
+    kept: dict[str | None, str] = {}  # the last promotion that was not rolled back, by weights
+    for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
+        taken, came = version.rollback(TAKEN_BACK), version.rollback(CAME_BACK)
+        weights = version.tags.get(WEIGHTS, version.model_id)
+        if taken and (came is None or came.at < taken.at):
+            found += [(version, taken)] if kept.get(weights, "") < taken.at else []
+        elif version.is_shown:
+            kept.setdefault(weights, version.promoted)
+    return found
 
 
 def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:

@@ -178,8 +178,11 @@ def test_rolled_back_model_needs_a_word(champion, give, registry, workspace):
     (warning,) = give("better", accept=True, because="the boots are gone").warnings
     assert warning.endswith("by Ada <ada@example.org>: it takes boots for bags")
     assert registry.get(3).tags["pixmill.accepted"] == warning
+    assert rolled_back(registry, "champion") == [], "promoted since"
+    give(force=True)
+    assert give("better").warnings == ()
     roll_back(workspace, to=2)
-    assert [version.number for version, _ in rolled_back(registry, "champion")] == [3], "version 2 came back"
+    assert [version.number for version, _ in rolled_back(registry, "champion")] == [5], "version 2 came back"
 
 
 def test_failed_move_keeps_the_version(champion, give, registry, monkeypatch):

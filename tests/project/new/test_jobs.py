@@ -67,11 +67,14 @@ def test_comment_follows_no_symlink(tmp_path: Path) -> None:
     assert (code, printed) == (1, "")
 
 
+@pytest.mark.parametrize("force", ["", "1"])
 @pytest.mark.parametrize("because", ["", "the $(false) old one; it's rude"])
 @pytest.mark.parametrize("commands", [github("promote")[:2], GITLAB["promote"]["script"]])
-def test_promote_job(tmp_path: Path, commands: list[str], because: str) -> None:
-    code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because)
-    assert (code, printed) == (1, "<HEAD>" + (f"<--force><--because={because}>" if because else ""))
+def test_promote_job(tmp_path: Path, commands: list[str], because: str, force: str) -> None:
+    """A reason alone overrides no limit."""
+    code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because, FORCE=force)
+    reason = f"<--accept-undecided={because}>" if because else ""
+    assert (code, printed) == (1, f"<HEAD>{reason}" + ("<--force>" if force else ""))
 
 
 def test_promotion_is_manual() -> None:

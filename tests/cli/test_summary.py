@@ -71,6 +71,11 @@ def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatc
     assert "  MLflow: http://127.0.0.1:5000\n" in summary(project)
 
 
+def test_names_a_folder_that_mlflow_cannot_use(project: Path) -> None:
+    other = project.rename(project.with_name("we%20b"))
+    assert f"  MLflow: the path {other} has a ? or a % before a number" in summary(other)
+
+
 def test_before_the_first_run(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the next command"),)
 
-_SHOWN_FAULTS = ("stages", "model in production")
+_SHOWN_FAULTS = ("stages", "model in production", "MLflow")
 """Faults that the next step or another line shows."""
 
 
@@ -41,9 +41,6 @@ def summary(state: ProjectState) -> str:
 
     Args:
         state: State of the project.
-
-    Raises:
-        ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.project.disk.usage import describe_sizes
     from pixmill.project.next_steps import next_steps
@@ -54,7 +51,7 @@ def summary(state: ProjectState) -> str:
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or ["  no pages yet"]
-    view = view_hint(tracking_uri(Workspace(root, root)))
+    view = state.faults.get("MLflow") or view_hint(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")]
     fault = state.faults.get("model in production")
     champion = state.champion.describe() if state.champion else f"no model yet{state.registry or ' (pixmill promote)'}"
@@ -91,7 +88,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
             f"calibration error {metrics['ece']:.3f}",
         ]
     except KeyError as error:
-        raise ManifestError(f"plots/evaluate/full.json lacks {error}", next="dvc repro -f evaluate") from None
+        raise ManifestError(f"plots/evaluate/full.json lacks {error}", next="dvc repro -f -s evaluate") from None
 
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:

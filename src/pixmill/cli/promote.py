@@ -5,7 +5,7 @@ same within the margin; an undecided one only if its own estimate is not lower.
 Without a model in production, the limits alone decide. Registers it in MLflow and
 moves the alias; a server of `pixmill serve --model models:/NAME@champion` follows.
 Promotes the last commit, so the working tree must be clean. Writes
-reports/promote.html and promote.md.
+reports/promote.html and promote.md; promote-other.* for another commit, alias or name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--accept-rolled-back",
         dest="accept",
         metavar="WHY",
-        help="promote although it is undecided and lower, lacks classes, or was rolled back; the reason is stored with the version",
+        help="promote although it is undecided and lower, lacks classes, or was rolled back; the reason is stored",
     )
     parser.add_argument("--force", action="store_true", help="promote despite a refusal; needs --because")
     parser.set_defaults(refuse=parser.error)
@@ -72,8 +72,11 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.refuse("--force needs --because, and --accept-undecided a reason, which is stored with the version")
     workspace = project_workspace()
     compared: list[Comparison] = []
-    for name in ("promote.md", "promote.html"):
-        (workspace.root / "reports" / name).unlink(missing_ok=True)  # of an earlier call
+    # `pixmill summary` takes promote.html for a decision on the last commit.
+    is_last = arguments.revision in (None, "HEAD") and arguments.alias == "champion" and arguments.name is None
+    stem = workspace.root / "reports" / ("promote" if is_last else "promote-other")
+    for end in (".md", ".html"):
+        stem.with_suffix(end).unlink(missing_ok=True)  # of an earlier call
 
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
@@ -95,24 +98,24 @@ def run(arguments: argparse.Namespace) -> None:
         )
     except PixmillError as error:
         if compared:
-            _write(workspace.root / "reports", compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
+            _write(stem, compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
         raise
     if compared:
         lines = [done.describe(), *(f"Warning: {warning}" for warning in done.warnings)]
-        _write(workspace.root / "reports", compared[0], lines)
+        _write(stem, compared[0], lines)
     print(promotion_json(done) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")
 
 
-def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
-    """Write the reports of the comparison, and ``promote.md`` with the outcome first."""
+def _write(stem: Path, comparison: Comparison, outcome: list[str]) -> None:
+    """Write the reports of the comparison, the text with the outcome first."""
     from pixmill.core.files.writing import storage_errors, write_text
     from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.view import escape
 
     with storage_errors(then="pixmill compare"):
-        folder.mkdir(exist_ok=True)
-        _, text, *_ = write_reports(comparison, folder, "promote")
+        stem.parent.mkdir(exist_ok=True)
+        _, text, *_ = write_reports(comparison, stem.parent, stem.name)
         head = "\n\n".join(f"**{escape(line, 1000)}**" for line in outcome)
         write_text(text, f"{head}\n\n{text.read_text(encoding='utf-8')}")

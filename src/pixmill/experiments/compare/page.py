@@ -152,11 +152,11 @@ def write_reports(comparison: Comparison, folder: Path, name: str = "compare") -
     Args:
         comparison: The comparison.
         folder: Folder ``reports`` of the project, which must exist.
-        name: Command that compares, which names the files.
+        name: Name of the files: the command that compares, and a suffix after a hyphen.
     """
     page, text = folder / f"{name}.html", folder / f"{name}.md"
     write_text(text, comparison_markdown(comparison, name))
-    write_text(page, render_page(comparison, choose_images(comparison), name))
+    write_text(page, render_page(comparison, choose_images(comparison), name.partition("-")[0]))
     return [page, text]
 
 

@@ -179,7 +179,7 @@ def promote(
         name: Name of the registered model; default: that of the project.
         alias: Alias to move.
         because: Reason to record; required by the command line with ``accept`` and ``force``.
-        accept: Whether to promote a model that is undecided and lower, lacks classes of the champion, or was rolled back.
+        accept: Whether to promote a model that is undecided and lower, lacks classes, or was rolled back.
         force: Whether to promote a model despite any refusal by its numbers.
         show: Called with the comparison before the decision.
 

@@ -38,7 +38,7 @@ def main(workspace: Workspace, params: Params) -> None:
     # Written before the gate, because it helps to fix the data.
     write_text(root / report, render_report(result, folder=scraped, params=params.validate))
     unread = explain(result.manifest["reason"].dropna().map(word)[lambda words: words.isin(list(UNREADABLE))])
-    error = gate_error(result.outcomes, report=report, first=[remedy for *_, remedy in unread])
+    error = gate_error(result.outcomes, report=report, first=[f"{remedy} ({what})" for _, what, remedy in unread])
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)

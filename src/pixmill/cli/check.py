@@ -5,6 +5,7 @@ uncommitted or missing images and decisions. Exits 1 if a run would stop.
 """
 
 import argparse
+import os
 
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import DataError
@@ -28,7 +29,7 @@ def run(_: argparse.Namespace) -> None:
     if state.repository.conflicts:
         step = next_steps(state)[0]
         raise DataError(step.sentence, next=step.command)
-    if not has_drivers(root):
+    if "CI" not in os.environ and not has_drivers(root):  # nobody merges there
         announce(f"note: {NO_DRIVERS}\nNext: {FIX}")
     if (lock := read_lock(root)) is not None:
         installed = installed_lock()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
+from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
 
 if TYPE_CHECKING:
@@ -46,9 +47,6 @@ MAX_NAMED = 3
 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
-
-_MERGED = ("data.dvc", "dvc.lock", "metrics/", "plots/")
-"""Images, and results, which the next run writes again: Pixmill merges them."""
 
 OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
 """Path prefixes that belong into a commit of results, tracked or not."""
@@ -97,7 +95,7 @@ def next_steps(state: ProjectState) -> list[NextStep]:
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
-    merged = [path for path in files if path.startswith(_MERGED)]
+    merged = [path for path in files if is_merged(path) and not is_resolved(state.root, path)]
     marked = [path for path in files if path in state.repository.marked]
     if "pixmill.lock" in files:
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
@@ -124,6 +122,8 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
+    if state.repository.uncommitted.unfetched:
+        yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", state.commit)
     for needed in state.deleted:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:
@@ -192,7 +192,8 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     if not (old or is_earlier) or any(stage.status == "failed" for stage in state.stages):
         return
     if is_earlier:
-        sentence = "data/ has the images of an earlier commit, as after `git pull`. If you deleted some: dvc repro."
+        intended = "If you deleted the others: dvc add data && git add data.dvc && git commit."
+        sentence = f"data/ has the images of an earlier commit, as after `git pull`. {intended}"
         # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
         yield NextStep("fetch", sentence, "dvc pull" if state.repository.has_storage else "dvc checkout")
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):

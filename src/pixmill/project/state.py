@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -320,8 +321,10 @@ def _is_large(root: Path, name: str) -> bool:
     """Return whether an untracked file or folder is too large for Git and not one that Pixmill wrote."""
     path = root / name
     files = path.rglob("*") if path.is_dir() else [path]
-    size = sum(file.lstat().st_size for file in files if not file.is_dir())
-    return size > _LARGE_BYTES and not name.startswith((*OWN, "wheels/"))
+    with suppress(FileNotFoundError):  # a program deletes it now
+        size = sum(file.lstat().st_size for file in files if not file.is_dir())
+        return size > _LARGE_BYTES and not name.startswith((*OWN, "wheels/"))
+    return False
 
 
 def _champion(workspace: Workspace) -> Champion | None:

@@ -37,7 +37,8 @@ def has_drivers(root: Path) -> bool:
     if git(root, "rev-parse", "HEAD:./data.dvc") is None:
         return True  # nothing to merge
     words = shlex.split(git(root, "config", _IMAGES) or "")
-    return bool(words) and shutil.which(words[0]) is not None and not _missing_attributes(root)
+    is_set = bool(words) and shutil.which(words[0]) is not None and git(root, "config", _RESULTS) is not None
+    return is_set and not _missing_attributes(root)
 
 
 def add_drivers(root: Path) -> None:
@@ -45,20 +46,29 @@ def add_drivers(root: Path) -> None:
 
     Args:
         root: Project folder.
+
+    Raises:
+        PixmillError: Git cannot write its configuration.
     """
-    # -P: a branch must not bring modules. Without Pixmill, there are conflict marks instead of one side's images.
+    # -P: no modules from the current folder. Without Pixmill, there are conflict marks instead of one side's images.
     merge = f"{shlex.quote(sys.executable)} -P -m {__name__} %O %A %B %P"
-    git(root, "config", _IMAGES, f"{merge} || git merge-file -L ours -L base -L theirs %A %O %B")
-    git(root, "config", _RESULTS, "true")
+    merge += " || git merge-file -L ours -L base -L theirs %A %O %B"
+    done = [git(root, "config", name, command) for name, command in ((_IMAGES, merge), (_RESULTS, "true"))]
+    if None in done and git(root, "rev-parse", "--git-dir") is not None:
+        raise PixmillError("Git cannot write its configuration", next="git config --list --show-origin")
 
 
 def add_attributes(root: Path) -> None:
-    """Add missing lines to ``.gitattributes``, and the file to Git's index.
+    """Add missing lines to ``.gitattributes``, and the file to Git's index, unless it has other changes.
 
     Args:
         root: Project folder.
     """
-    if missing := _missing_attributes(root):
+    missing = _missing_attributes(root)
+    if missing and git(root, "diff", "--quiet", "--", ".gitattributes") is None:
+        announce(f"note: .gitattributes is in conflict or changed\nNext: git add .gitattributes && {FIX}")
+    elif missing:
+        announce(f"note: {', '.join(missing)} added to .gitattributes: commit it")
         with (root / ".gitattributes").open("a", encoding="utf-8") as file:
             file.write("\n".join(["", *missing, ""]))
         git(root, "add", ".gitattributes")  # `git rebase --continue` refuses other changes
@@ -69,12 +79,32 @@ def _missing_attributes(root: Path) -> list[str]:
     return [f"{name} merge={driver}" for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found]
 
 
+def is_merged(path: str) -> bool:
+    """Return whether Pixmill merges a file: images, or results, which the next run writes again."""
+    return path in _DRIVERS or path.startswith(tuple(name.removesuffix("**") for name in _DRIVERS if "*" in name))
+
+
+def is_resolved(root: Path, path: str) -> bool:
+    """Return whether a person has resolved the conflict of ``data.dvc``: it has neither marks nor one side's content.
+
+    Args:
+        root: Project folder.
+        path: File in conflict.
+    """
+    sides = [git(root, "show", f":{stage}:./{path}") for stage in (2, 3)]
+    if path != "data.dvc" or not any(sides) or not (root / path).is_file():
+        return False
+    text = (root / path).read_text("utf-8", "replace")
+    return "<<<<<<<" not in text and text not in sides
+
+
 def merge_again(root: Path, files: Sequence[str]) -> list[str]:
     """Merge files in conflict as the drivers do, and mark them as resolved.
 
     Args:
         root: Project folder.
-        files: Files with conflict marks or in conflict by Git's index; others than images and results are ignored.
+        files: Files with conflict marks or in conflict by Git's index; those that a person resolved, and others than
+            images and results, are ignored.
 
     Returns:
         The files that were merged.
@@ -82,7 +112,7 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
     Raises:
         DataError: Images of one side are missing, or Git does not have both sides of a file.
     """
-    merged = [path for path in files if any(path.startswith(name.rstrip("*")) for name in _DRIVERS)]
+    merged = [path for path in files if is_merged(path) and not is_resolved(root, path)]
     for path in merged:
         # Marks may have been added to the index.
         git(root, "checkout", "--merge", "--", path)
@@ -143,6 +173,8 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
         write_bytes(object_file(cache, md5), listing_text(merged).encode())
     files = [object_file(cache, each) for each in merged.values()]
     size = sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else None
+    if merged != our:
+        announce("note: data/ lacks images of the other side\nNext: dvc pull, or without a DVC remote: dvc checkout")
     text = re.sub(r"md5: \w+\.dir", f"md5: {md5}", ours)
     text = re.sub(r"nfiles: \d+", f"nfiles: {len(merged)}", text)
     # As in DVC, the size is left out if not all images are in the cache.

@@ -21,8 +21,8 @@ _FILES = ("data.dvc", "review.csv")
 _APPLIED = "refs/exps/exec/EXEC_APPLY"
 """The experiment that ``dvc exp apply`` applied last."""
 
-_MAX_COMMITS = 200
-"""Number of commits that are searched for the current images in ``data/``."""
+_MAX_COMMITS, _MAX_RECORDS = 200, 20
+"""Number of commits that are searched for the current images in ``data/``, and of their records that are read."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Uncommitted:
         is_back: Whether the last commit has everything that is here, so that it is safe to check out.
         has_earlier_images: Whether ``data/`` has the images of an earlier commit, as after ``git pull``. They are
             committed already; adding them would undo others' additions.
+        unfetched: Number of images of others that ``data/`` never had, as after a merge, with the command that makes a
+            fetch safe; ``None`` if there are none. Adding ``data/`` would undo these additions.
     """
 
     changed: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ class Uncommitted:
     is_back: bool = False
     has_earlier_images: bool = False
     removed: str = ""
+    unfetched: tuple[str, str] | None = None
 
     @property
     def before(self) -> list[str]:
@@ -75,6 +78,12 @@ class Uncommitted:
     @property
     def sentence(self) -> str:
         """Description of uncommitted or missing files; empty if there are none."""
+        if self.unfetched:
+            own = ", and has others: move it away, fetch, and copy yours back" if "mv " in self.unfetched[1] else ""
+            intended = "dvc add data && git add data.dvc && git commit"
+            return (
+                f"data/ lacks {self.unfetched[0]} of data.dvc, as after a merge{own} (if you deleted them: {intended})"
+            )
         if self.missing:
             intended = f"if intended: git add {' '.join(self.changed)} && git commit"
             return f"Missing here, but in the last commit: {self.missing} ({intended})"
@@ -98,6 +107,8 @@ class Uncommitted:
         If there are new images or decisions, too, a checkout would discard them: then the command commits everything,
         and missing files stay in the last commit.
         """
+        if self.unfetched:
+            return self.unfetched[1]
         if self.missing and self.is_back:
             restore = f"git checkout HEAD -- {' '.join(self.changed)}"
             return f"{restore} && dvc checkout data.dvc" if "data.dvc" in self.changed else restore
@@ -156,16 +167,37 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
     missing, removed, is_back = _missing(root, changed)
     # "M " is staged, as by a merge.
-    is_old = "data.dvc" not in deleted and entries.get("data.dvc", "M ") == "M " and bool(unadded)
-    is_earlier = is_old and _has_earlier_images(root, hashes)
+    is_old = entries.get("data.dvc", "M ") == "M "
     is_back = is_back and (not unadded or data is None or data.record is None)
-    return Uncommitted(changed, deleted, "" if is_earlier else unadded, missing, is_back, is_earlier, removed)
+    is_earlier, unfetched = False, None
+    if data and data.record and "data.dvc" not in deleted and (unadded or not is_old):
+        with nullcontext(hashes) if hashes else FileHashes(root) as known:
+            earlier, files, md5 = _earlier_records(root), set(known.files("data")), known.md5("data")
+        is_earlier = is_old and md5 in earlier
+        if not (is_earlier or (is_back and _is_applied(root))):
+            unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
+    unadded = "" if is_earlier or unfetched else unadded
+    return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched)
 
 
-def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
-    history = git(root, "log", f"-n{_MAX_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
-    with nullcontext(hashes) if hashes else FileHashes(root) as known:
-        return known.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
+def _earlier_records(root: Path) -> list[str]:
+    """Return the MD5s of ``data/`` in recent commits, also in those of other branches, and before a rebase."""
+    words = ("log", f"-n{_MAX_COMMITS}", "--format=", "-p", "-m", "--no-color", "--reflog", "HEAD", "--", "data.dvc")
+    return list(dict.fromkeys(re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", git(root, *words) or "", re.MULTILINE)))
+
+
+def _unfetched(root: Path, files: set[str], earlier: list[str], *, is_committed: bool) -> tuple[str, str] | None:
+    """Return the number of images that ``data/`` never had, and the command that makes a fetch safe.
+
+    Such images are all of those that a record added to an earlier one, or all if even their list was never fetched.
+    """
+    record = read_record(root, git(root, "show", ":./data.dvc"))
+    whole = set((record and _recorded_files(root, record["md5"])) or ())
+    olds = [set(old) for md5 in earlier[:_MAX_RECORDS] if (old := _recorded_files(root, md5))]
+    if whole and not is_committed and not any((new := whole - old) and not new & files for old in olds):
+        return None
+    aside = "" if is_committed else " && mv data ../data-mine"
+    return count(len(whole - files), "image") if whole - files else "images", f"git checkout -- data.dvc{aside}"
 
 
 def _missing(root: Path, changed: Sequence[str]) -> tuple[str, str, bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.merging import (
     FIX,
@@ -19,7 +19,8 @@ from pixmill.core.repository.merging import (
     merge_records,
 )
 from pixmill.project.doctor import run_check
-from pixmill.project.state import read_repository
+from pixmill.project.next_steps import next_steps
+from pixmill.project.state import read_project_state, read_repository
 from tests.command import run_pixmill
 from tests.version_control import commit, dvc, git, start_repository
 
@@ -166,6 +167,7 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
+    monkeypatch.delenv("CI", raising=False)
     for name in ("dvc.yaml", ".gitattributes"):
         (project / name).write_text("stages: {}\n" if name == "dvc.yaml" else "* -text\n")
     commit(project)
@@ -183,6 +185,31 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     capsys.readouterr()
     assert run_pixmill("check") == 1
     assert capsys.readouterr().err.endswith("\nNext: git diff params.yaml\n")
+
+
+def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
+    attempt(project, "merge", "other")
+    assert next_steps(read_project_state(project, stages=False, whole=False))[0].command == "pixmill doctor --fix"
+    git(project, "checkout", "-q", "--ours", "data.dvc")
+    own = record(project, {**BOTH, "a/6.jpg": "6"})
+    assert "data.dvc" not in merge_again(project, ["data.dvc", *RESULTS])
+    assert (project / "data.dvc").read_text() == own
+    (project / "params.yaml").write_text("a: both\n")
+    git(project, "add", "params.yaml")
+    assert next_steps(read_project_state(project, stages=False, whole=False))[0].command == "git add data.dvc"
+
+
+def test_changed_attributes_are_left_to_the_user(project: Path) -> None:
+    (project / ".gitattributes").write_text("<<<<<<< ours\n")
+    add_attributes(project)
+    assert (project / ".gitattributes").read_text() == "<<<<<<< ours\n"
+    assert git(project, "diff", "--cached", "--name-only") == ""
+
+
+def test_locked_configuration_is_an_error(project: Path) -> None:
+    (project / ".git/config.lock").touch()
+    with pytest.raises(PixmillError, match="cannot write"):
+        add_drivers(project)
 
 
 def deleted_here(root: Path) -> None:

@@ -24,9 +24,7 @@ def default_cache(monkeypatch):
 @pytest.fixture
 def project(tmp_path):
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / "data/coat").mkdir(parents=True)
-    (tmp_path / "data/coat/a.jpg").write_bytes(b"x" * 100)
-    (tmp_path / "data.dvc").write_text("outs:\n- md5: x.dir\n  nfiles: 1\n  size: 100\n  path: data\n")
+    record(tmp_path, {"coat/a.jpg": hashlib.md5(b"x" * 100).hexdigest()})
     (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
     (tmp_path / ".gitignore").write_text("/data\n")
     git(start_repository(tmp_path), "add", ".")
@@ -53,7 +51,7 @@ def test_what_differs_is_committed_first(project):
 
 def record(root, listing):
     """Write ``data.dvc``, and the list of its files as DVC's cache has it."""
-    content = json.dumps([{"relpath": name, "md5": digest} for name, digest in listing.items()])
+    content = json.dumps([{"md5": listing[name], "relpath": name} for name in sorted(listing)])
     md5 = f"{hashlib.md5(content.encode()).hexdigest()}.dir"
     path = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +59,7 @@ def record(root, listing):
     for file in (root / "data").rglob("*.jpg"):
         file.unlink()
     for name in listing:
-        (root / "data" / name).parent.mkdir(exist_ok=True)
+        (root / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "data" / name).write_bytes(b"x" * 100)
     (root / "data.dvc").write_text(
         f"outs:\n- md5: {md5}\n  nfiles: {len(listing)}\n  size: {100 * len(listing)}\n  path: data\n"
@@ -83,6 +81,34 @@ def test_deleted_images_are_no_loss(project):
     assert (found.missing, found.removed) == ("", "1 image")
     assert "git checkout HEAD -- data.dvc && dvc checkout data.dvc" in found.sentence
     assert found.command("Fewer") == 'git add data.dvc && git commit -m "Fewer"'
+
+
+@pytest.mark.parametrize(
+    ("files", "is_recorded", "command"),
+    [
+        (("a",), True, "git checkout -- data.dvc"),  # by `dvc repro` after a merge
+        (("a", "own"), True, "git checkout -- data.dvc && mv data ../data-mine"),
+        (("a", "own"), False, "git checkout -- data.dvc && mv data ../data-mine"),
+        (("a", "b", "own"), False, f"dvc add data && git add data.dvc && {COMMIT}"),
+        (("b", "c"), True, f"git add data.dvc && {COMMIT}"),
+    ],
+)
+def test_images_of_others_are_fetched_before_own_are_added(project, files, is_recorded, command):
+    digest = hashlib.md5(b"x" * 100).hexdigest()
+    commit(project)
+    record(project, {f"coat/{name}.jpg": digest for name in ("a", "b", "c")})
+    commit(project)
+    recorded = (project / "data.dvc").read_text()
+    record(project, {f"coat/{name}.jpg": digest for name in files})
+    if not is_recorded:
+        (project / "data.dvc").write_text(recorded)
+    assert describe_uncommitted(project)[1] == command
+
+
+def test_images_whose_list_was_never_fetched(project):
+    (project / "data.dvc").write_text(f"outs:\n- md5: {'0' * 32}.dir\n  nfiles: 2\n  path: data\n")
+    commit(project)
+    assert "mv data ../data-mine" in describe_uncommitted(project)[1]
 
 
 def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):

@@ -315,6 +315,16 @@ def merged_images(root: Path) -> None:
     conflict_in_images(root)
 
 
+def merged_images_and_ran(root: Path) -> None:
+    merged_images(root)
+    assert repro(root) == 0
+
+
+def merged_images_beside_own(root: Path) -> None:
+    merged_images(root)
+    (root / "data/cat/own.jpg").write_bytes(b"own")
+
+
 def deleted_image(root: Path) -> None:
     (root / "data/cat/2.jpg").write_bytes(b"no image")
     (root / "data/cat/3.jpg").write_bytes(b"an image")
@@ -358,6 +368,8 @@ def decision_lost(root: Path) -> None:
         (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
         (conflict_in_images, ["conflict", "fetch", "run", "compare", "commit", "done"]),
         (merged_images, ["fetch", "run", "compare", "commit", "done"]),
+        (merged_images_and_ran, ["vanished", "fetch", "run", "compare", "commit", "done"]),
+        (merged_images_beside_own, ["vanished", "fetch", "run", "compare", "commit", "done"]),
         (decision_lost, ["vanished", "done"]),
         (deleted_image, ["run", "compare", "commit", "done"]),
         (large_export, ["commit", "commit", "done"]),
@@ -372,6 +384,7 @@ def test_following_the_steps_loses_nothing(
     root = situation(project) or project
     images = {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
     decisions = set((root / "review.csv").read_text().splitlines())
+    others = {b"1", b"2"} if "merged" in situation.__name__ or situation is conflict_in_images else set()
     been: list[str] = []
     while been[-1:] != ["done"] and len(been) < len(way) + 1:
         step = next_steps(read_project_state(root))[0]
@@ -383,9 +396,14 @@ def test_following_the_steps_loses_nothing(
             shell = ["bash", "-ec", step.command]
             environment = {**os.environ, **PERSON, "GIT_EDITOR": "sh -c 'echo Change >> $1' -"}
             subprocess.run(shell, cwd=root, check=True, env=environment, stdin=subprocess.DEVNULL)
-        assert images <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+        if step.kind == "fetch" and (aside := root.parent / "data-mine/cat/own.jpg").exists():
+            aside.rename(root / "data/cat/own.jpg")
+        found = {path.read_bytes() for name in ("data", "../data-mine") for path in (root / name).rglob("*.jpg")}
+        assert images <= found
         assert decisions <= set((root / "review.csv").read_text().splitlines())
     assert been == way
+    assert images | others <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+    assert not git(root, "status", "--porcelain", "data.dvc")
 
 
 def test_images_of_each_reason_have_a_step_and_an_extra_is_installed() -> None:

@@ -81,9 +81,8 @@ class Uncommitted:
         if self.unfetched:
             own = ", and has others: move it away, fetch, and copy yours back" if "mv " in self.unfetched[1] else ""
             intended = "dvc add data && git add data.dvc && git commit"
-            return (
-                f"data/ lacks {self.unfetched[0]} of data.dvc, as after a merge{own} (if you deleted them: {intended})"
-            )
+            lacks = f"data/ lacks {self.unfetched[0]} of data.dvc, as after a merge"
+            return f"{lacks}{own} (if you deleted them: {intended})"
         if self.missing:
             intended = f"if intended: git add {' '.join(self.changed)} && git commit"
             return f"Missing here, but in the last commit: {self.missing} ({intended})"

@@ -123,7 +123,8 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
     if state.repository.uncommitted.unfetched:
-        yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", state.commit)
+        fetch = state.commit_first("dvc pull" if state.repository.has_storage else "dvc checkout")
+        yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
     for needed in state.deleted:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:

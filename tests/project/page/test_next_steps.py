@@ -368,8 +368,8 @@ def decision_lost(root: Path) -> None:
         (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
         (conflict_in_images, ["conflict", "fetch", "run", "compare", "commit", "done"]),
         (merged_images, ["fetch", "run", "compare", "commit", "done"]),
-        (merged_images_and_ran, ["vanished", "fetch", "run", "compare", "commit", "done"]),
-        (merged_images_beside_own, ["vanished", "fetch", "run", "compare", "commit", "done"]),
+        (merged_images_and_ran, ["vanished", "run", "compare", "commit", "done"]),
+        (merged_images_beside_own, ["vanished", "run", "compare", "commit", "done"]),
         (decision_lost, ["vanished", "done"]),
         (deleted_image, ["run", "compare", "commit", "done"]),
         (large_export, ["commit", "commit", "done"]),
@@ -396,7 +396,7 @@ def test_following_the_steps_loses_nothing(
             shell = ["bash", "-ec", step.command]
             environment = {**os.environ, **PERSON, "GIT_EDITOR": "sh -c 'echo Change >> $1' -"}
             subprocess.run(shell, cwd=root, check=True, env=environment, stdin=subprocess.DEVNULL)
-        if step.kind == "fetch" and (aside := root.parent / "data-mine/cat/own.jpg").exists():
+        if step.kind == "vanished" and (aside := root.parent / "data-mine/cat/own.jpg").exists():
             aside.rename(root / "data/cat/own.jpg")
         found = {path.read_bytes() for name in ("data", "../data-mine") for path in (root / name).rglob("*.jpg")}
         assert images <= found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -319,12 +318,9 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
 
 def _is_large(root: Path, name: str) -> bool:
     """Return whether an untracked file or folder is too large for Git and not one that Pixmill wrote."""
-    path = root / name
-    files = path.rglob("*") if path.is_dir() else [path]
-    with suppress(FileNotFoundError):  # a program deletes it now
-        size = sum(file.lstat().st_size for file in files if not file.is_dir())
-        return size > _LARGE_BYTES and not name.startswith((*OWN, "wheels/"))
-    return False
+    listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", f":(literal){name}") or ""
+    files = [root / each for each in listed.split("\0") if each and not each.startswith((*OWN, ".dvc/", "wheels/"))]
+    return sum(file.lstat().st_size for file in files if file.exists()) > _LARGE_BYTES
 
 
 def _champion(workspace: Workspace) -> Champion | None:

@@ -138,9 +138,9 @@ def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:
         "  class_balance: class 'shoe' has 3 images, 0.075 of the largest class 'coat' (40); "
         "expected at least 0.1 (validate.class_balance.critical)",
         "Next: copy or download it again, or delete it (1 file: the file is truncated); move it away; if it is an "
-        "image, convert it to PNG or JPEG (1 file: not a known image format); collect more images of the small classes; open "
-        "reports/validate.html; fix the images, or edit validate.min_per_class.count, validate.class_balance.critical "
-        "in params.yaml; then: dvc repro",
+        "image, convert it to PNG or JPEG (1 file: not a known image format); collect more images of the small "
+        "classes; open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
+        "validate.class_balance.critical in params.yaml; then: dvc repro",
     ]
     # The outputs are written nevertheless.
     assert set(workspace.digests()) == set(OUTPUTS)

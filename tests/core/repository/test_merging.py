@@ -97,7 +97,7 @@ def test_lists_are_fetched_from_the_remote(tmp_path: Path) -> None:
     shutil.rmtree(cache)
     with pytest.raises(DataError, match="neither DVC's cache nor its remote") as refused:
         merge_records(root, *sides)
-    assert refused.value.next == "`dvc push` where they were added, then here: pixmill doctor --fix"
+    assert str(refused.value.next).endswith("then here: pixmill doctor --fix")
 
 
 @pytest.fixture(scope="module")

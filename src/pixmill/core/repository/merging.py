@@ -196,7 +196,7 @@ def _listing(repo: Any, text: str) -> Mapping[str, str]:
     if listing is None:
         raise DataError(
             f"data.dvc cannot be merged: neither DVC's cache nor its remote has the list of images {md5}",
-            next=f"`dvc push` where they were added, then here: {FIX}",
+            next=f"where they were added, check out their branch and `dvc push` to a remote of both; then here: {FIX}",
         )
     return listing
 

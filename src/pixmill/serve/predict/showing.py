@@ -59,7 +59,7 @@ class Summary:
         if failed or (self.failed and not self._classes):
             raise DataError(
                 f"no prediction for {first_of(failed, 5) if failed else 'any file'}",
-                next="name images, or their folder: its other files become rows with the reason",
+                next="name an image, or a folder with images: its other files are listed with the reason",
             )
 
     def lines(self, model: Model) -> list[str]:

@@ -9,8 +9,7 @@ from mlflow import MlflowClient
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.tracking import store
-from pixmill.tracking.delivery import sync
+from pixmill.tracking import delivery
 from pixmill.tracking.model_versions import Registry
 from pixmill.tracking.store import connect, local_path, tracking_uri
 
@@ -93,12 +92,14 @@ def test_another_project_in_the_same_database_keeps_its_addresses(original, tmp_
     assert local_path(client.get_experiment_by_name("bags").artifact_location) == other / "mlruns" / "bags"
 
 
-def test_no_run_is_written_before_the_addresses_are_corrected(original, tmp_path, monkeypatch):
+def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path, monkeypatch):
     moved = original.rename(tmp_path / "moved")
     workspace = Workspace(moved, moved)
     (waiting := workspace.scratch("record") / "1-train-second").mkdir(parents=True)
     (waiting / "run.json").touch()
-    monkeypatch.setattr(store, "_TIMEOUT_SECONDS", 0.1)
+    # As if the database had been locked at that moment.
+    monkeypatch.setattr(delivery, "tracking_uri", lambda _: f"sqlite:///{moved}/mlflow.db")
+    assert [*delivery.sync(workspace).waiting] == [waiting.name]
     with contextlib.closing(sqlite3.connect(moved / "mlflow.db")) as database:
-        database.execute("BEGIN IMMEDIATE")
-        assert sync(workspace).waiting == {waiting.name: "OperationalError: database is locked"}
+        row = database.execute("SELECT artifact_location FROM experiments WHERE name = 'shoes'").fetchone()
+    assert row == ((moved / "mlruns/shoes").as_uri(),)

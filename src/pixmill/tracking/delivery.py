@@ -97,11 +97,11 @@ def sync(workspace: Workspace) -> SyncResult:
 
 
 def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
-    if database_file(uri) == home.resolve() / "mlflow.db":
-        correct_addresses(home.resolve())  # else runs would be written to the place that a project was moved from
     for folder in pending_folders(place):
         # Check again, since the store may have become unavailable.
         client = connect(uri)
+        if database_file(uri) == home.resolve() / "mlflow.db":
+            correct_addresses(home.resolve())  # else runs would be written to the place that a project was moved from
         try:
             data = RunData.load(folder)
             if data.stage == "evaluate" and any(name.endswith(f"-train-{data.weights}") for name in result.waiting):

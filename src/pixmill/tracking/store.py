@@ -109,11 +109,10 @@ def local_path(address: str) -> Path | None:
 def correct_addresses(home: Path) -> None:
     """Point the addresses in ``mlflow.db`` to this folder if the project was moved, copied or renamed.
 
+    Errors of SQLite are raised, as of a database that is locked, not writable, or not MLflow's.
+
     Args:
         home: The folder of the database.
-
-    Raises:
-        sqlite3.Error: The database is locked, not writable, or not MLflow's.
     """
     file = home / "mlflow.db"
     if not file.is_file() or file.is_symlink():  # behind a link is the database of another project

@@ -4,7 +4,6 @@ import base64
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from pixmill.web.problems import MEDIA_TYPE
 
@@ -24,7 +23,7 @@ def _decode(given: object) -> bytes:
             return base64.b64decode(digits.encode("ascii").translate(_URL_SAFE, b" \t\r\n"), validate=True)
     except ValueError:
         pass
-    raise PydanticCustomError("base64", "expected the image's bytes in base64, or data:image/png;base64,…")
+    raise ValueError("expected the image's bytes in base64, or data:image/png;base64,…")
 
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -35,7 +34,7 @@ Base64 = Annotated[bytes, BeforeValidator(_decode), WithJsonSchema({"type": "str
 
 def _check_address(given: object) -> object:
     if isinstance(given, str) and given[:5].lower() == "data:":
-        raise PydanticCustomError("address", "expected an address; send a data URL as content instead of url")
+        raise ValueError("expected an address; send a data URL as content instead of url")
     return given
 
 

@@ -116,6 +116,7 @@ def write_surveyed(
             "short_side": pd.array(np.full(count, 480), dtype="Int32"),
             "aspect_ratio": np.full(count, 640 / 480, np.float32),
             "mode": same("RGB", count),
+            "unused": np.zeros(count, dtype="i4"),
             "pixels": text(pixels),
             "phash": text([f"{value:016x}" for value in hashes.tolist()]),
             **measure,

@@ -259,7 +259,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
-        is_judged=_is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
+        is_judged=has_store and _is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,

@@ -112,7 +112,7 @@ class Home:
             faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
             kept = {
                 name: getattr(known, name)
-                for name in ("disk", "champion", "is_promoted", "is_rolled_back", "has_store")
+                for name in ("disk", "champion", "is_promoted", "is_judged", "is_rolled_back", "has_store")
             }
             state = replace(state, **kept, faults={**state.faults, **faults})
         self._state, self._fault = state, None

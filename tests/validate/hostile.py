@@ -111,6 +111,8 @@ def truncations(step: int = 10) -> Iterator[Hostile]:
         for size in range(0, len(content), step):
             # The format need not be recognisable from fewer than 16 bytes.
             outcomes = {"truncated", "broken"} | ({"empty", "unknown"} if size < 16 else set())
+            if "tiff" in name:  # cut within the tags that say its kind
+                outcomes.add("unsupported")
             if size >= enough:
                 outcomes.add(PIXELS)
             yield Hostile(f"{name}-cut-{size}", content[:size], frozenset(outcomes))
@@ -118,7 +120,7 @@ def truncations(step: int = 10) -> Iterator[Hostile]:
 
 def flips(each: int = 24) -> Iterator[Hostile]:
     """Yield ``each`` variants of each valid file with one to four flipped bits."""
-    outcomes = {PIXELS, "broken", "truncated", "unknown", "too_many_pixels", "too_complex"}
+    outcomes = {PIXELS, "broken", "truncated", "unknown", "unsupported", "too_many_pixels", "too_complex"}
     for place, (name, content) in enumerate(wholes().items()):
         chance = np.random.default_rng(place)
         for number in range(each):
@@ -240,7 +242,7 @@ def scraps() -> Iterator[Hostile]:
     heads += [b"RIFF\0\0\0\0WEBP", b"BM" + bytes(12) + b"\x28\0\0\0", b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic"]
     chance = np.random.default_rng(5)
     ends = (b"", b"\0", b"\xff" * 64, bytes(64), chance.bytes(64), chance.bytes(4096))
-    outcomes = ("truncated", "broken", "too_many_pixels", "too_complex", "no_decoder")
+    outcomes = ("truncated", "broken", "too_many_pixels", "too_complex", "no_decoder", "unsupported")
     for head, (number, end) in itertools.product(heads, enumerate(ends)):
         yield hostile(f"{head.hex()}-{number}", head + end, *outcomes)
     for size in (1, 2, 3, 10, 1000):

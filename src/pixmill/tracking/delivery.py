@@ -71,9 +71,8 @@ class SyncResult:
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
             parts += [f"{_RECORD}{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
-            if folder := next(iter(self.waiting), None):
-                parts.append("next: pixmill sync")
-                parts.append(f"to discard a run that MLflow refuses again: rm -r {_RECORD}{folder}")
+            if self.waiting:
+                parts.append("if this repeats: pixmill doctor; next: pixmill sync")
         return "; ".join(parts) or "no pending runs"
 
 

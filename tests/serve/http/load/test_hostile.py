@@ -155,7 +155,6 @@ def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
         f"ftp://127.0.0.1:{trap.port}/",
         "file:///etc/passwd",
         "gopher://x/",
-        "data:image/png;base64,AAAA",
         "//x",
         "",
     ]
@@ -165,7 +164,7 @@ def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
             status, answer = running.ask("POST", "/v1/predict", body, Content_Type="application/json")
             assert status == 200, answer
             assert all(row["label"] is None and row["reason"] for row in answer["predictions"])
-        for url in urls[:: len(urls) // 16]:
+        for url in ("data:image/png;base64,AAAA", *urls[:: len(urls) // 16]):
             body = json.dumps({"url": url}).encode()
             assert running.ask("POST", "/v1/fetch", body, Content_Type="application/json")[0] == 422
     assert not trap.sprung()

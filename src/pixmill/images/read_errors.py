@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pixmill.core.install.origin import install_command
+from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
 from pixmill.images.decode import decodable
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
@@ -31,7 +32,10 @@ _REASONS = {
     "no_decoder": ("HEIC (rarely AVIF), whose decoder is not installed", "install the decoder of HEIC"),
     "unsupported": ("an image of a kind that is not read, such as 64 bits per pixel", _CONVERT),
     "too_many_bytes": ("the file is too large to be read", "save a smaller copy"),
-    "too_many_pixels": ("too many pixels to be decoded", "raise validate.max_pixels in params.yaml"),
+    "too_many_pixels": (
+        f"more pixels than validate.max_pixels allows ({ValidateParams().max_pixels:,} by default)",
+        "raise validate.max_pixels in params.yaml to the width times the height of the largest",
+    ),
     "too_complex": ("too expensive to decode", "save it again as PNG or baseline JPEG"),
     "truncated": ("the file is truncated", _AGAIN),
     "broken": ("the image data is corrupt", "copy or download it again, convert it to PNG, or move it away"),

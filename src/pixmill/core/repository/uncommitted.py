@@ -164,7 +164,8 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
-    missing, removed, is_back = _missing(root, changed)
+    is_applied = "data.dvc" in changed and _is_applied(root)
+    missing, removed, is_back = _missing(root, changed, is_applied=is_applied)
     # "M " is staged, as by a merge.
     is_old = entries.get("data.dvc", "M ") == "M "
     is_back = is_back and (not unadded or data is None or data.record is None)
@@ -173,7 +174,7 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
         with nullcontext(hashes) if hashes else FileHashes(root) as known:
             earlier, files, md5 = _earlier_records(root), set(known.files("data")), known.md5("data")
         is_earlier = is_old and md5 in earlier
-        if not (is_earlier or (is_back and _is_applied(root))):
+        if not (is_earlier or (is_back and is_applied)):
             unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
     unadded = "" if is_earlier or unfetched else unadded
     return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched)
@@ -199,7 +200,7 @@ def _unfetched(root: Path, files: set[str], earlier: list[str], *, is_committed:
     return count(len(whole - files), "image") if whole - files else "images", f"git checkout -- data.dvc{aside}"
 
 
-def _missing(root: Path, changed: Sequence[str]) -> tuple[str, str, bool]:
+def _missing(root: Path, changed: Sequence[str], *, is_applied: bool) -> tuple[str, str, bool]:
     """Describe missing images and decisions of the last commit, then deleted images; and whether there are no new ones.
 
     ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
@@ -210,7 +211,7 @@ def _missing(root: Path, changed: Sequence[str]) -> tuple[str, str, bool]:
             old = read(root, git(root, "show", f"HEAD:./{name}") or "")
             new = read(root, (root / name).read_text("utf-8", "replace"))
             if gone := old.keys() - new.keys():
-                if name == "data.dvc" and not _is_applied(root):
+                if name == "data.dvc" and not is_applied:
                     removed = count(len(gone), noun)
                 else:
                     words.append(count(len(gone), noun))

@@ -248,12 +248,33 @@ def test_interlaced_png_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
-def test_pixels_have_three_channels_and_are_read_only(mode: str) -> None:
+def test_pixels_have_three_channels_and_are_read_only(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     image = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
     found = decode(encoded(image, "TIFF"))
     assert (found.pixels.shape, found.pixels.dtype) == ((32, 48, 3), np.uint8)
-    with pytest.raises(ValueError, match="read-only"):
-        found.pixels[0, 0] = 0
+    monkeypatch.setattr(sys.modules["pixmill.images.decode"], "_LARGE_PIXELS", 0)
+    large = decode(encoded(image, "TIFF")).pixels
+    assert (large == found.pixels).all()
+    for pixels in (found.pixels, large):
+        with pytest.raises(ValueError, match="read-only"):
+            pixels[0, 0] = 0
+
+
+@pytest.mark.linux
+def test_memory_of_a_large_image() -> None:
+    script = """
+import io, resource
+from PIL import Image
+from pixmill.images import decode
+buffer = io.BytesIO()
+Image.new("RGB", (6000, 5000), "teal").save(buffer, "JPEG")
+held = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData"))) * 1024
+# The image has 4 bytes per pixel in Pillow, and 3 in NumPy.
+resource.setrlimit(resource.RLIMIT_DATA, (held + 8 * 30_000_000, resource.RLIM_INFINITY))
+print(decode(buffer.getvalue()).pixels.shape)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("(5000, 6000, 3)\n", "")
 
 
 def test_inconsistent_header_is_broken() -> None:

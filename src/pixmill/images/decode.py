@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, features
 
-from pixmill.images.display import as_displayed
+from pixmill.images.display import as_displayed, strips
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.verified_reading import UndecodableError
 
@@ -61,6 +61,9 @@ _SUBFILE_TYPE = 254
 _MAX_PAGES = 10_000
 """Maximum number of TIFF pages that are counted."""
 
+_LARGE_PIXELS = 20_000_000
+"""Pixels from which an image is copied in strips: Pillow would hold the bytes of the whole image twice."""
+
 _MAX_SCANS = 100
 """Maximum scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
 take hours to decode. Encoders write about ten; libtiff has the same limit."""
@@ -94,7 +97,13 @@ class Decoded:
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
         """The pixels in RGB: ``uint8`` of shape (height, width, 3), read-only."""
-        return np.asarray(self.image if self.image.mode == "RGB" else self.image.convert("RGB"))
+        if self.image.width * self.image.height < _LARGE_PIXELS:
+            return np.asarray(self.image if self.image.mode == "RGB" else self.image.convert("RGB"))
+        pixels = np.empty((self.image.height, self.image.width, 3), np.uint8)
+        for top, strip in strips(self.image):
+            pixels[top : top + len(strip)] = strip if strip.ndim == 3 else strip[..., None]
+        pixels.flags.writeable = False
+        return pixels
 
 
 def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:

@@ -81,7 +81,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     white = None if image.mode.startswith("I;16") else _white(image)
     clear = image.info.get("transparency")
     grey = np.empty((image.height, image.width), np.uint8)
-    for top, deep in _strips(image):
+    for top, deep in strips(image):
         if white is None:
             strip = deep >> 8 if clear is None else np.where(deep == clear, 255, deep >> 8)
         else:
@@ -93,7 +93,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
 
 def _white(image: Image.Image) -> int:
     highest = 0
-    for _, deep in _strips(image):
+    for _, deep in strips(image):
         if not np.isfinite(deep).all():
             raise ValueError("pixels that are not finite")
         highest = max(highest, deep.max())
@@ -101,7 +101,11 @@ def _white(image: Image.Image) -> int:
     return next((white for white in whites if highest <= white), 65_535)
 
 
-def _strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield strips of an image with the index of their first row."""
+def strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield strips of an image with the index of their first row.
+
+    Args:
+        image: In any mode that NumPy has a type for.
+    """
     for top in range(0, image.height, _STRIP_ROWS):
         yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))))

@@ -17,6 +17,7 @@ from pixmill.images.compression import compress
 from pixmill.images.compute import Loss, RowLimits, map_batches
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, write_images
+from pixmill.images.read_errors import remedy
 from pixmill.images.verified_reading import Source, load_source
 
 
@@ -117,6 +118,6 @@ def _refuse(task: _Task, loss: Loss) -> NoReturn:
     }[loss]
     raise SplitError(
         f"{task.path} {why}, although it did not in validate",
-        next="run it again with fewer other programs open, or drop it with a line in review.csv "
+        next=f"{remedy(loss)}, or drop it with a line in review.csv "
         f"({task.id[:12]},drop,,<you>,<why>); then: dvc repro",
     )

@@ -18,12 +18,13 @@ LAX = PARAMS.model_copy(update={"class_shares": PARAMS.class_shares.model_copy(u
 ONE_SIDE = ("ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side")
 PAGES = [f"http://shop.test/{number // 8}" for number in range(80)]
 TWINS = pairs_table([(IDS[8], IDS[10])])
+GROUPS = [IDS[8] if number == 10 else name for number, name in enumerate(IDS)]
 
 
 @pytest.fixture(scope="module")
 def valid():
     """Return a split without leakage whose test split is predefined, and its groups."""
-    found = assign(table(IDS, LABELS, page_url=PAGES), TWINS, PARAMS)
+    found = assign(table(IDS, LABELS, page_url=PAGES, group=GROUPS), TWINS, PARAMS)
     return found.manifest.assign(
         given_split=found.manifest["split"].where(found.manifest["split"] == "test")
     ), found.groups
@@ -31,7 +32,7 @@ def valid():
 
 def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
     """Return the messages of the failed checks among the given names."""
-    of = tables(manifest, pairs, groups, CLASSES, folds=2)
+    of = tables(manifest, pairs, groups, CLASSES)
     found = {}
     for outcome in run_checks([check for check in checks(params, CLASSES) if check.name in names], of):
         if not outcome.success:
@@ -46,7 +47,7 @@ def side(manifest, part, fold=None):
 
 def test_valid_split_passes_all_checks(valid):
     manifest, groups = valid
-    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
+    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES))
     assert [outcome.found for outcome in outcomes if not outcome.success] == []
     assert list(dict.fromkeys(outcome.check.name for outcome in outcomes)) == [
         "not_empty", "ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side", "groups_on_one_side",
@@ -56,9 +57,8 @@ def test_valid_split_passes_all_checks(valid):
     assert gate_error(outcomes, report="page.html") is None
 
 
-def test_no_checks_of_folds_or_groups_by_default():
-    names = {check.name for check in checks(SplitParams(), CLASSES)}
-    assert not {name for name in names if "fold" in name or "group" in name}
+def test_no_checks_of_groups_by_default():
+    assert not {check.name for check in checks(SplitParams(), CLASSES) if "group" in check.name}
 
 
 def test_an_empty_split_fails(valid):
@@ -130,14 +130,6 @@ def test_split_without_a_class_fails(valid):
     )
 
 
-def test_fold_without_a_class_fails(valid):
-    manifest, groups = valid
-    changed = manifest.copy()
-    changed.loc[manifest["fold"] == 1, "label"] = "coat"
-    changed.loc[side(manifest, "val", 0)[0], "label"] = "dress"
-    assert failed(changed, groups, "same_classes", params=LAX) == {"same_classes": ("fold 1 has no image of 'dress'",)}
-
-
 def test_predefined_test_image_outside_test_fails(valid):
     manifest, groups = valid
     changed = manifest.copy()
@@ -168,7 +160,7 @@ def test_different_class_shares_fail_by_class_and_split(valid):
 def test_critical_failure_names_page_parameter_and_command(valid):
     manifest, groups = valid
     shares = [check for check in checks(STRICT, CLASSES) if check.name == "class_shares"]
-    outcomes = run_checks(shares, tables(manifest, TWINS, groups, CLASSES, folds=2))
+    outcomes = run_checks(shares, tables(manifest, TWINS, groups, CLASSES))
     error = gate_error(outcomes, report="reports/split.html", fix="add images")
     assert "class_shares: class 'coat' makes up" in error.message
     assert "expected a difference of at most 0 (split.class_shares.tolerance)" in error.message
@@ -177,7 +169,7 @@ def test_critical_failure_names_page_parameter_and_command(valid):
     )
 
 
-@pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(folds=20, test=0.3, val=0.3)])
+@pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(test=0.3, val=0.3)])
 def test_missing_class_error_has_advice(params):
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
@@ -185,4 +177,3 @@ def test_missing_class_error_has_advice(params):
     assert "same_classes: train has no image of 'hat'; expected exactly coat, dress, hat in each split" in error.message
     assert "split.salt in params.yaml" in error.next
     assert ("split.group_by (page)" in error.next) == (params.group_by is not None)
-    assert ("lower split.folds (20) or change split.salt" in error.next) == (params.folds is not None)

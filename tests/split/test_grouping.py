@@ -126,5 +126,5 @@ def test_clusters_are_connected_components(members):
 
 def test_clusters_without_groups_are_near_duplicates():
     groups = np.array(["a", "a", "b"], object)
-    assert clusters(groups, None).tolist() == ["a", "a", "b"]
+    assert clusters(groups).tolist() == ["a", "a", "b"]
     assert clusters(groups, np.array([None, pd.NA, np.nan], object)).tolist() == ["a", "a", "b"]

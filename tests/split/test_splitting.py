@@ -41,8 +41,17 @@ def places_in(frame):
 
 def placed(pairs, params):
     """Return the manifest for the given near-duplicates, and split and fold of each kept image."""
-    frame = assign(table(IDS), pairs_table(pairs), params).manifest
+    frame = assign(alike(pairs), pairs_table(pairs), params).manifest
     return frame, places_in(frame)
+
+
+def alike(pairs):
+    """Return a manifest in which near-duplicates have a group, as validate gives it."""
+    groups = {name: name for name in IDS}
+    for a, b in pairs:
+        one, other = sorted((groups[a], groups[b]))
+        groups = {name: one if group == other else group for name, group in groups.items()}
+    return table(IDS, group=[groups[name] for name in IDS])
 
 
 def without(rows, **columns):
@@ -74,7 +83,9 @@ def test_drops_straddlers_with_reason(pairs):
     before = whole(PARAMS)
     frame, after = placed(pairs, PARAMS)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
-    assert after.items() <= before.items()
+    assert {name: part for name, (part, _) in after.items()}.items() <= {
+        name: part for name, (part, _) in before.items()
+    }.items()
     dropped = frame[frame["split"].isna()]
     assert set(dropped["verdict"]) <= {"drop"}
     others = dropped["reason"].str.removeprefix("straddles:")
@@ -85,13 +96,10 @@ def test_drops_straddlers_with_reason(pairs):
 
 @settings(max_examples=15)
 @given(PAIRS)
-def test_no_kept_pair_is_in_two_folds(pairs):
-    frame, after = placed(pairs, FOLDED)
+def test_folds_keep_near_duplicates_together_and_drop_no_image(pairs):
+    _, after = placed(pairs, FOLDED)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
-    apart = frame[frame["reason"].fillna("").str.startswith("straddles_folds:")]
-    for name, other in zip(apart["id"], apart["reason"].str.removeprefix("straddles_folds:"), strict=True):
-        assert tuple(sorted((name, other))) in pairs
-        assert other in after
+    assert after.keys() == placed(pairs, PARAMS)[1].keys()
 
 
 def test_manifest_has_its_columns_and_folds_exclude_test():
@@ -100,7 +108,6 @@ def test_manifest_has_its_columns_and_folds_exclude_test():
     assert frame["fold"].isna().eq(frame["split"] == "test").all()
     assert set(frame["fold"].dropna()) == {0, 1, 2}
     assert frame["cluster"].equals(frame["group"])
-    assert assign(table(IDS), pairs_table([]), PARAMS).manifest["fold"].isna().all()
 
 
 def test_folds_do_not_change_splits():
@@ -115,7 +122,7 @@ def test_equal_pixels_are_in_one_split():
     kept = frame[frame["split"].notna()]
     assert kept.groupby("pixels")["split"].nunique().max() == 1
     assert kept.groupby("pixels")["fold"].nunique().max() == 1
-    assert {reason.split(":")[0] for reason in frame["reason"].dropna()} == {"straddles", "straddles_folds"}
+    assert {reason.split(":")[0] for reason in frame["reason"].dropna()} == {"straddles"}
 
 
 def test_group_is_in_one_split():
@@ -207,7 +214,7 @@ def test_checks_pass_after_split():
 
 @pytest.fixture(scope="module")
 def found():
-    manifest = table(IDS)
+    manifest = table(IDS, group=[*IDS[:20], *IDS[:20], *IDS[40:]])
     manifest.loc[79, ["verdict", "reason"]] = ["drop", "duplicate_pixels:" + IDS[0]]
     pairs = pairs_table(list(zip(IDS[:20], IDS[20:40], strict=True)))
     assigned = assign(manifest, pairs, TWO_FOLDS)
@@ -220,7 +227,7 @@ def test_dropped_lists_only_images_dropped_by_split(found):
     kept = set(found.manifest.loc[found.manifest["split"].notna(), "id"])
     assert set(dropped["id"]) == set(IDS) - kept - {IDS[79]}
     assert set(dropped["other"]) <= kept
-    assert set(dropped["word"]) == {"straddles", "straddles_folds"}
+    assert set(dropped["word"]) == {"straddles"}
     assert set(dropped["part"]) <= {"train", "val"}
 
 
@@ -240,11 +247,6 @@ def test_metrics_add_up(found):
     assert sum(sum(fold.values()) for fold in numbers["folds"].values()) == held
     assert list(numbers["folds"]) == [0, 1]
     assert set(numbers["folds"][0]) == set(CLASSES)
-
-
-def test_metrics_without_folds():
-    assigned = assign(table(IDS), pairs_table([]), SplitParams())
-    assert "folds" not in metrics(Split(assigned.manifest, None, assigned.dropped, pairs_table([]), CLASSES, (), None))
 
 
 def test_plot_has_a_row_per_split_and_class(found):

@@ -1,4 +1,4 @@
-"""Images dropped to prevent leakage between splits and folds."""
+"""Images dropped to prevent leakage between splits."""
 
 import itertools
 
@@ -7,14 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.split.grouping import TEST, TRAIN, VAL
-from pixmill.split.straddling import SplitConstraints, fold_straddlers, nearest, straddlers
+from pixmill.split.straddling import SplitConstraints, nearest, straddlers
 
 COUNT = 12
 ROWS = st.integers(0, COUNT - 1)
 SIDES = st.lists(st.sampled_from([-1, TRAIN, VAL, TEST]), min_size=COUNT, max_size=COUNT).map(
     lambda sides: np.array(sides, np.int8)
 )
-FOLDS = st.lists(st.integers(-1, 3), min_size=COUNT, max_size=COUNT).map(lambda folds: np.array(folds, np.int32))
 PAIRS = st.lists(st.tuples(ROWS, ROWS).filter(lambda pair: pair[0] < pair[1]), unique=True)
 SETS = st.lists(
     st.lists(st.integers(-1, 4), min_size=COUNT, max_size=COUNT).map(lambda numbers: np.array(numbers, np.int64)),
@@ -117,29 +116,3 @@ def test_pairs_within_a_split_stay():
 
 def test_train_image_stays_if_its_link_was_dropped():
     assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
-
-
-@settings(max_examples=25)
-@given(FOLDS, LINKS)
-def test_drops_only_images_linked_across_folds(folds, found):
-    against = fold_straddlers(folds, found)
-    left = np.where(against < 0, folds, -1)
-    pairs = linked(found)
-    assert not [(a, b) for a, b in pairs if left[a] >= 0 and left[b] >= 0 and left[a] != left[b]]
-    for row in np.flatnonzero(against >= 0).tolist():
-        other = int(against[row])
-        assert (other, row) in pairs
-        assert left[other] >= 0
-        assert folds[other] != folds[row]
-
-
-@settings(max_examples=25)
-@given(FOLDS, PAIRS, SETS, st.randoms())
-def test_order_of_pairs_does_not_matter_for_folds(folds, pairs, sets, random):
-    shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
-    one, other = fold_straddlers(folds, links(pairs, sets)), fold_straddlers(folds, links(shuffled, sets))
-    np.testing.assert_array_equal(one, other)
-
-
-def test_drops_every_second_image_of_a_chain_across_folds():
-    assert fold_straddlers(np.array([0, 1, 2, 0], np.int32), links([(0, 1), (1, 2), (2, 3)])).tolist() == [-1, 0, -1, 2]

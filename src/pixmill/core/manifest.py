@@ -71,7 +71,7 @@ SPLIT = table_schema(
 )
 """Columns that split adds: the split (``train``, ``val`` or ``test``; null if dropped) and the row in its packed array.
 
-``fold`` is the fold number, from 0, of images in train or val if ``split.folds`` is set. ``cluster`` is the
+``fold`` is the fold number, from 0, of images in train or val. ``cluster`` is the
 representative ``group`` of images that depend on each other: near-duplicates and, if ``split.group_by`` is set, images
 of the same group; null if dropped.
 """

@@ -231,6 +231,16 @@ class Part:
         pixels = Shards([self.pixels], rows=rows)
         return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
 
+    def join(self, other: Part) -> Part:
+        """Return the images of both splits, as a split of this name.
+
+        Args:
+            other: Another split.
+        """
+        rows = pd.concat([self.rows, other.rows], ignore_index=True)
+        pixels = Shards([self.pixels, other.pixels])
+        return Part(self.name, rows, np.concatenate([self.targets, other.targets]), pixels)
+
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None
     ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:

@@ -35,8 +35,6 @@ def tables(
     pairs: pd.DataFrame,
     groups: pd.Series | None,
     classes: Sequence[str],
-    *,
-    folds: int | None,
 ) -> dict[str, Table]:
     """Return the tables that :func:`checks` reads.
 
@@ -45,14 +43,16 @@ def tables(
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         groups: Group name of each row; ``None`` without ``split.group_by``.
         classes: The classes.
-        folds: Number of folds; ``None`` without folds.
     """
     kept = manifest[manifest["split"].notna()]
+    within = kept[kept["fold"].notna()]
     found = {
         "images": Table(kept[["id", "split"]].set_axis(["name", "side"], axis=1)),
         "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
         "pairs": Table(_pairs(kept, pairs, "split")),
         "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
+        "pixels in folds": Table(_sides_of(within["pixels"], within["fold"])),
+        "pairs in folds": Table(_pairs(within, pairs, "fold")),
         "given": Table(_given_rows(manifest)),
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
@@ -60,15 +60,7 @@ def tables(
         found[part] = Table(kept.loc[kept["split"] == part, ["label"]].drop_duplicates())
     if groups is not None:
         found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
-    if folds is not None:
-        within = kept[kept["fold"].notna()]
-        found["pixels in folds"] = Table(_sides_of(within["pixels"], within["fold"]))
-        found["pairs in folds"] = Table(_pairs(within, pairs, "fold"))
-        if groups is not None:
-            found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
-        counts = count_by(manifest, "fold", range(folds), classes)
-        rows = [(fold, label, n) for fold, sizes in counts.items() for label, n in sizes.items()]
-        found["classes in folds"] = Table(pd.DataFrame(rows, columns=["fold", "label", "n"]))
+        found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
     return found
 
 
@@ -79,13 +71,10 @@ def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
         params: The section ``split``.
         classes: The classes.
     """
-    return [
-        *_of_sides(grouped=params.group_by is not None, folded=params.folds is not None),
-        *_of_parts(params, classes),
-    ]
+    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes)]
 
 
-def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
+def _of_sides(*, grouped: bool) -> Iterator[Check]:
     """Yield the checks that no image, pair or group is in two splits or folds."""
     yield _check(
         "not_empty",
@@ -100,10 +89,9 @@ def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
     yield _equal("near_duplicates_on_one_side", "pairs", "splits")
     if grouped:
         yield _unique("groups_on_one_side", "groups", "groups", "splits")
-    if folded:
-        yield _unique("pixels_in_one_fold", "pixels in folds", "distinct images", "folds")
-        yield _equal("near_duplicates_in_one_fold", "pairs in folds", "folds")
-    if grouped and folded:
+    yield _unique("pixels_in_one_fold", "pixels in folds", "distinct images", "folds")
+    yield _equal("near_duplicates_in_one_fold", "pairs in folds", "folds")
+    if grouped:
         yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
 
 
@@ -122,16 +110,6 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             f"exactly {first_of(classes)} in each split",
             _describe_classes(part, classes),
             advice,
-        )
-    if params.folds is not None:
-        yield _check(
-            "same_classes",
-            "classes in folds",
-            "ExpectColumnValuesToBeBetween",
-            {"column": "n", "min_value": 1},
-            f"{first_of(classes)} in each fold",
-            _describe_fold_classes,
-            f"lower split.folds ({params.folds}){grouping} or change split.salt in params.yaml",
         )
     yield _check(
         "given_test_kept",
@@ -219,12 +197,6 @@ def _describe_classes(part: str, classes: Sequence[str]) -> Describe:
         return lines or [f"{part} has all {len(classes):,} classes"]
 
     return describe
-
-
-def _describe_fold_classes(_: Result, rows: pd.DataFrame) -> list[str]:
-    empty = rows.loc[rows["n"] == 0, ["fold", "label"]]
-    lines = [f"fold {fold} has no image of '{label}'" for fold, label in empty.itertuples(index=False)]
-    return lines or [f"each fold has all {rows['label'].nunique():,} classes"]
 
 
 def _describe_shares(result: Result, rows: pd.DataFrame) -> list[str]:

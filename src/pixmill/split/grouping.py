@@ -80,26 +80,27 @@ def _file_product(address: str) -> str:
     return f"product {label}/{_NUMBERED.sub('', stem)}"
 
 
-def clusters(groups: Texts, names: Texts | None) -> Texts:
+def clusters(groups: Texts, *names: Texts) -> Texts:
     """Return the cluster of each image, named by its first group of near-duplicates.
 
-    Clusters are the connected components of images that share a group of near-duplicates or a group name.
+    Clusters are the connected components of images that share a group of near-duplicates or a name.
 
     Args:
         groups: Group of near-duplicates of each image.
-        names: Group name of each image, null if it has none; ``None`` without ``split.group_by``.
+        names: Arrays of further names, such as group names, null if an image has none.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    if names is None:
-        return groups
     group_of, known = pd.factorize(groups, sort=True)
-    name_of, given = pd.factorize(names)
-    named = name_of >= 0
-    # Nodes are groups of both kinds; an image in two groups is an edge.
-    count = len(known) + len(given)
-    links = (np.ones(named.sum()), (group_of[named], len(known) + name_of[named]))
+    # Nodes are groups and names; an image with a group and a name is an edge.
+    count, ends = len(known), []
+    for each in names:
+        name_of, _ = pd.factorize(each)
+        ends.append((group_of[name_of >= 0], count + name_of[name_of >= 0]))
+        count += int(name_of.max(initial=-1)) + 1
+    edges = np.concatenate([np.empty((2, 0), np.int64), *map(np.array, ends)], axis=1)
+    links = (np.ones(edges.shape[1]), (edges[0], edges[1]))
     _, component_of = connected_components(coo_array(links, shape=(count, count)), directed=False)
     _, first, component = np.unique(component_of[: len(known)], return_index=True, return_inverse=True)
     found: Texts = np.asarray(known, object)[first[component]][group_of]
@@ -156,7 +157,7 @@ def folds_of(names: Iterable[str], salt: str, count: int) -> npt.NDArray[np.int3
     """Return the fold of each image, from 0.
 
     Args:
-        names: Image ids or group names.
+        names: Cluster of each image.
         salt: ``split.salt``.
         count: Number of folds.
     """

@@ -25,7 +25,7 @@ from pixmill.split.grouping import (
     places,
     sides_of,
 )
-from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
+from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
 
 Texts = npt.NDArray[np.object_]
 
@@ -54,13 +54,13 @@ class Split(Assignment):
         pairs: Verified near-duplicates from validate.
         classes: The classes in the order of ``params.yaml``.
         outcomes: Outcomes of the checks.
-        folds: Number of folds; ``None`` without folds.
+        folds: Number of folds.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
-    folds: int | None
+    folds: int
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
@@ -82,9 +82,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
             next="dvc repro -f validate",
         )
     assigned = assign(manifest, pairs, params)
-    outcomes = run_checks(
-        checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
-    )
+    outcomes = run_checks(checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes))
     return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
 
 
@@ -110,13 +108,6 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams) -> 
     sides = keep_given(hashed, given_sides(table), at, val=params.val)
     against, words = straddlers(sides, alike, grouped)
     staying = np.where(against < 0, sides, -1)
-    folds = np.full(len(ids), -1, np.int32)
-    if params.folds is not None:
-        folded = (staying >= 0) & (staying != TEST)
-        folds[folded] = folds_of(names[folded], params.salt, params.folds)
-        apart = fold_straddlers(folds, alike)
-        against, words = np.maximum(against, apart), np.where(apart < 0, words, _FOLDS)
-        folds[apart >= 0] = staying[apart >= 0] = -1
 
     gone = against >= 0
     dropped = pd.DataFrame(
@@ -128,11 +119,10 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams) -> 
             "other": ids[against[gone]],
         }
     )
-    return Assignment(_complete(manifest, kept, dropped, staying, folds, named), groups, dropped)
+    return Assignment(_complete(manifest, kept, dropped, staying, named, params), groups, dropped)
 
 
 _WORDS = np.array(list(REASONS), object)
-_FOLDS = 2
 _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
@@ -155,13 +145,19 @@ def _complete(
     kept: npt.NDArray[np.int64],
     dropped: pd.DataFrame,
     sides: npt.NDArray[np.int8],
-    folds: npt.NDArray[np.int32],
     names: Texts | None,
+    params: SplitParams,
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""
     there = sides >= 0
     near, members = manifest["group"].to_numpy(object)[kept[there]], np.full(len(kept), None, object)
-    members[there] = clusters(near, None if names is None else names[there])
+    pixels = manifest["pixels"].iloc[kept[there]]
+    alike = pixels.where(pixels.duplicated(keep=False)).to_numpy(object)
+    members[there] = clusters(near, alike, *([] if names is None else [names[there]]))
+    # By cluster, so that images which depend on each other share a fold; of the cluster's name alone, so that an image
+    # keeps its fold as data grow.
+    folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
+    folds[folded] = folds_of(members[folded], params.salt, params.folds)
     images = pd.DataFrame({"split": np.array([*PARTS, None], object)[sides], "cluster": members}, manifest.index[kept])
     # Negative folds mean none.
     images = images.assign(row=images.groupby("split").cumcount(), fold=pd.arrays.IntegerArray(folds, folds < 0))
@@ -179,8 +175,8 @@ def metrics(split: Split) -> dict[str, Any]:
 
     Returns:
         ``<split>.<label>``, images per split and class; ``dropped``, images dropped by split, and ``reasons.<reason>``;
-        ``gate.<check>``, True if passed; with folds, ``folds.<number>.<label>``; with predefined test images,
-        ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
+        ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with predefined test images, ``given_test`` (see
+        :func:`pixmill.core.manifest.given_test`).
     """
     words = split.dropped["word"]
     found: dict[str, Any] = {
@@ -188,9 +184,8 @@ def metrics(split: Split) -> dict[str, Any]:
         "dropped": len(words),
         "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
         "gate": verdicts_by_name(split.outcomes),
+        "folds": count_by(split.manifest, "fold", range(split.folds), split.classes),
     }
-    if split.folds is not None:
-        found["folds"] = count_by(split.manifest, "fold", range(split.folds), split.classes)
     if given := given_test(split.manifest):
         found["given_test"] = given
     return found

@@ -11,7 +11,6 @@ from pixmill.split.grouping import TRAIN, VAL, Sides
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
     "straddles_group": "another image of its group is in a higher-ranking predefined split (test over val over train)",
-    "straddles_folds": "a near-duplicate of it, or the same image, is in another fold",
 }
 """Reasons of split and their meaning; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
 
@@ -79,41 +78,3 @@ def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
             losing = (sides == side) & (found < len(sides)) & (against < 0)
             against[losing], kind[losing] = found[losing], number
     return against, kind
-
-
-def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Rows:
-    """Find the images to drop so that no link crosses folds.
-
-    Folds have no rank: in the order of rows (by id), an image is dropped if an earlier linked image stays in another
-    fold.
-
-    Args:
-        folds: Fold of each image; negative if it has none.
-        links: The links.
-
-    Returns:
-        For each image the row of the linked image that stays, -1 if the image itself stays.
-    """
-    count = len(folds)
-    against = np.full(count, -1, np.int64)
-    lower, upper = np.minimum(links.a, links.b), np.maximum(links.a, links.b)
-    one, other = folds[links.a], folds[links.b]
-    apart = (one >= 0) & (other >= 0) & (one != other)
-    lower, upper = lower[apart], upper[apart]
-    order = np.lexsort((lower, upper))
-    before: dict[int, list[int]] = {}
-    for one, other in zip(lower[order].tolist(), upper[order].tolist(), strict=True):
-        before.setdefault(other, []).append(one)
-    members = [np.flatnonzero((numbers >= 0) & (folds >= 0)) for numbers in links.sets]
-    stays: dict[tuple[int, int], int] = {}
-    # All earlier images are decided, and the remaining images of a set are in one fold.
-    for row in np.unique(np.concatenate([upper, *members])).tolist():
-        sets = [(place, int(numbers[row])) for place, numbers in enumerate(links.sets) if numbers[row] >= 0]
-        rivals = [stays[key] for key in sets if key in stays and folds[stays[key]] != folds[row]]
-        rivals += [one for one in before.get(row, ()) if against[one] < 0]
-        if rivals:
-            against[row] = min(rivals)
-        else:
-            for key in sets:
-                stays.setdefault(key, row)
-    return against

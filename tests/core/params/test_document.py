@@ -131,11 +131,6 @@ def edited(before: str, after: str) -> str:
             "weights: ''",
             "train.backbone.weights: expected a non-empty string of at most 1,000 characters, received ''",
         ),
-        (
-            "cross_validation: false",
-            "cross_validation: true",
-            "train.cross_validation: expected split.folds to be set, received null",
-        ),
         *(
             (
                 "unlabelled: null",

@@ -79,12 +79,6 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _folds_to_validate_across(self) -> Self:
-        if self.train.cross_validation and self.split.folds is None:
-            raise ValueError("train.cross_validation: expected split.folds to be set, received null")
-        return self
-
-    @model_validator(mode="after")
     def _unlabelled_is_no_class(self) -> Self:
         folder = self.evaluate.unlabelled
         if folder is not None and fold(Path(folder).parts[1]) in {"train", "val", "test", *map(fold, self.classes)}:

@@ -83,6 +83,14 @@ class ClassSharesParams(WarningParams):
     )
 
 
+_FOLDS = 5
+
+
+def _default_folds(value: Any) -> Any:
+    """Return the default for null, which earlier versions wrote if there were no folds."""
+    return _FOLDS if value is None else value
+
+
 class SplitParams(Section):
     """Sizes of the splits, and resizing of images."""
 
@@ -105,8 +113,8 @@ class SplitParams(Section):
         default=None,
         description="Keep all images of a `product`, or of a `page`, in the same split; null: no grouping.",
     )
-    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
-        default=None, description="Number of cross-validation folds over training and validation images; null: none."
+    folds: Annotated[int, Field(ge=2, le=20), BeforeValidator(_default_folds)] = Field(
+        default=_FOLDS, description="Number of cross-validation folds over training and validation images."
     )
     class_shares: ClassSharesParams = Field(
         default=ClassSharesParams(), description="Each split has about the same class shares as all images."

@@ -84,7 +84,6 @@ RESULTS: Mapping[str, Result] = {
             "pixmill.models.litert",
             "pixmill.train.checkpoints",
             "pixmill.train.learning_curve",
-            "pixmill.train.regularization",
         ),
     ),
 }

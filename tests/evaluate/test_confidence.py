@@ -22,7 +22,13 @@ def predictions(images, *, sharpness):
         table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
         names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
         tables.append(
-            table.assign(id=[f"{part}{number:05}" for number in range(images)], split=part, unlike=pd.NA, **names)
+            table.assign(
+                id=[f"{part}{number:05}" for number in range(images)],
+                split=part,
+                unlike=pd.NA,
+                held_out=part != "train",
+                **names,
+            )
         )
     return pd.concat(tables, ignore_index=True).sort_values("id", ignore_index=True)
 

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from pixmill.core.files.writing import write_json
-from pixmill.evaluate.measure import headline, measure
+from pixmill.evaluate.measure import headline, measure, measure_training
+from pixmill.metrics.limits import accuracy_interval
 
 LABELS = ("a", "b", "c")
 FIGURES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_2_accuracy"}
@@ -35,21 +36,29 @@ def predictions():
     ).sort_values("id", ignore_index=True)
 
 
+def held(predictions, *splits):
+    return predictions.assign(held_out=predictions["split"].isin(splits))
+
+
 @pytest.fixture
 def metrics(predictions):
+    return measured(held(predictions, "val", "test"))
+
+
+def measured(predictions):
     return measure(predictions, predictions.set_index("id").index.to_series(), LABELS, draws=2000, confidence=0.95)
 
 
 def test_metric_names(metrics):
     scalars = {"n", *FIGURES, *with_limits(FIGURES)}
-    assert set(metrics) == scalars | {"per_class", "baseline", "val", "train"}
+    assert set(metrics) == scalars | {"per_class", "baseline", "val", "cross_validation"}
     assert set(metrics["val"]) == scalars
     assert set(metrics["per_class"]) == set(LABELS)
     of_a_class = {"precision", "recall", "f1"}
     assert set(metrics["per_class"]["a"]) == {"support", *of_a_class, *with_limits(of_a_class)}
-    of_parts = {"test": metrics, "val": metrics["val"], "train": metrics["train"]}
-    figures = {name: (part["n"], part["accuracy"]) for name, part in of_parts.items()}
-    assert figures == {"test": (10, pytest.approx(0.7)), "val": (4, pytest.approx(0.75)), "train": (10, 1)}
+    figures = {name: (part["n"], part["accuracy"]) for name, part in {"test": metrics, "val": metrics["val"]}.items()}
+    assert figures == {"test": (10, pytest.approx(0.7)), "val": (4, pytest.approx(0.75))}
+    assert metrics["cross_validation"] is None
     for row in (metrics, metrics["val"], metrics["per_class"]["a"]):
         for name in {name.removesuffix("_low") for name in row if name.endswith("_low")}:
             assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
@@ -57,8 +66,33 @@ def test_metric_names(metrics):
 
 def test_baseline_is_the_most_common_class_of_the_test_split(predictions):
     other = pd.concat([predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])])
-    found = measure(other, other.set_index("id").index.to_series(), LABELS, draws=100, confidence=0.95)
+    found = measured(held(other, "val", "test"))
     assert found["baseline"]["majority_accuracy"] == pytest.approx(0.6)
+
+
+def test_cross_validation_covers_all_held_out_images(predictions):
+    crossed = held(predictions, "train", "val", "test")
+    crossed.loc[crossed["id"] == "train000", "held_out"] = False
+    found = measured(crossed)
+    assert (found["n"], found["val"]["n"]) == (10, 13)
+    assert found["val"]["accuracy"] == pytest.approx(12 / 13)
+    whole = found["cross_validation"]
+    assert (whole["n"], whole["accuracy"]) == (23, pytest.approx(19 / 23))
+    # The interval is wider than that of as many independent images.
+    rows = crossed[crossed["held_out"]]
+    right = (rows["label"] == rows["predicted"]).to_numpy(bool)
+    low, high = accuracy_interval(right, rows["id"], draws=2000, confidence=0.95)
+    assert whole["accuracy"] - whole["accuracy_low"] == pytest.approx(1.25 * (whole["accuracy"] - low))
+    assert whole["accuracy_high"] == pytest.approx(min(1, whole["accuracy"] + 1.25 * (high - whole["accuracy"])))
+    names = {f"cross_validation_{name}" for name in ("accuracy", "accuracy_low", "accuracy_high")}
+    assert names == headline(found).keys() - headline(measured(held(predictions, "val", "test"))).keys()
+
+
+def test_training_accuracy_is_that_of_the_delivered_model_on_what_it_was_fitted_to(predictions):
+    apart = measure_training(predictions, held(predictions, "val", "test"), LABELS)
+    assert (apart["n"], apart["accuracy"]) == (10, 1)
+    whole = measure_training(predictions, held(predictions, "train", "val", "test"), LABELS)
+    assert (whole["n"], whole["accuracy"]) == (14, pytest.approx(13 / 14))
 
 
 def test_class_without_test_images_is_null(metrics, tmp_path):

@@ -15,12 +15,14 @@ from PIL import Image
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.predictions import (
+    hold_out,
     predict_parts,
     predict_unlabelled,
     predictions_schema,
     unlabelled_folder,
 )
 from pixmill.images.parts import load_parts
+from pixmill.metrics.calibration import Calibration
 from tests.evaluate.conftest import CLASSIFIER, IMAGES, LABELS, SIDE
 from tests.images.samples import encoded, shapes
 
@@ -45,15 +47,34 @@ def as_features(features):
 
 
 def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
+    table = held_out_table([next(iter(parts)).rows["id"][0]])
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
-        write_table(path, predict_parts(CLASSIFIER, parts), predictions_schema(LABELS))
+        predictions = hold_out(predict_parts(CLASSIFIER, parts), table, LABELS, Calibration())
+        write_table(path, predictions, predictions_schema(LABELS))
     predictions = pq.read_table(paths[0]).to_pandas()
     assert predictions["id"].is_monotonic_increasing
     assert predictions["split"].value_counts().to_dict() == IMAGES
-    names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss", "unlike"]
+    names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss", "unlike", "held_out"]
     assert pq.read_schema(paths[0]).names == names
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def held_out_table(ids):
+    columns = {"id": ids, "p_dark": np.float32(0.25), "p_light": np.float32(0.75), "novelty": np.float32(0.5)}
+    return pd.DataFrame(columns).astype({"id": str})
+
+
+def test_held_out_predictions_replace_those_of_the_delivered_model(parts):
+    whole = predict_parts(CLASSIFIER, parts)
+    ids = whole.loc[whole["split"] == "train", "id"].tolist()[:3]
+    found = hold_out(whole, held_out_table(ids), LABELS, Calibration(novelty_limit=0.4))
+    replaced = found["id"].isin(ids)
+    assert (found["held_out"] == (replaced | (found["split"] == "test"))).all()
+    assert (found.loc[replaced, ["predicted", "unlike", "p_light"]] == ["light", True, 0.75]).all(axis=None)
+    expected = np.where(found.loc[replaced, "label"] == "light", -np.log(0.75), -np.log(0.25))
+    assert found.loc[replaced, "loss"].to_numpy() == pytest.approx(expected)
+    pd.testing.assert_frame_equal(found.drop(columns="held_out")[~replaced], whole[~replaced])
 
 
 def image(shade, size=(20, 12), kind="PNG"):

@@ -18,8 +18,9 @@ from pixmill.evaluate.stage import main
 from pixmill.images.parts import load_parts
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
-from pixmill.models.classifier import Classifier, save_calibration
+from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
+from pixmill.models.held_out import predict_held_out, save_calibration, save_held_out
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.model_folder import save_classifier
 from pixmill.models.networks import build_classifier
@@ -68,7 +69,9 @@ def inputs(tmp_path_factory):
     save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
     export_classifier(model, tiny, root / "artifacts" / "train", scratch=root / "scratch")
     parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
-    save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
+    held_out = predict_held_out(root / "artifacts" / "train", parts["val"])
+    save_held_out(root / "artifacts" / "train", held_out, LABELS)
+    save_calibration(root / "artifacts" / "train", held_out, target=0.95)
     # There are too few images to fit a temperature.
     calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
     (root / "artifacts/train/calibration.json").write_text(json.dumps(calibration | {"temperature": 0.4}))

@@ -12,7 +12,8 @@ from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import apply_temperature
-from pixmill.models.classifier import Classifier, save_calibration
+from pixmill.models.classifier import Classifier
+from pixmill.models.held_out import predict_held_out, save_calibration
 from tests.images.samples import encoded, shapes
 
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(4)]
@@ -52,7 +53,7 @@ def test_save_calibration_uses_the_validation_split(folder, classifier):
     own = classifier.predict_uncalibrated(pixels)
     targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
     validation = Part("val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels]))
-    save_calibration(folder, validation, target=0.75)
+    save_calibration(folder, predict_held_out(folder, validation), target=0.75)
     expected = calibrate(own, targets, validation.rows["cluster"], 0.75)
     assert Classifier.load(folder).calibration == expected
     assert expected != Calibration(target_accuracy=0.75)

@@ -22,7 +22,7 @@ def fitted(parts):
     def run(on_epoch=lambda *_: None, *, checkpoints=None, last_epoch=None, **changes):
         fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
         data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), EpochCallback(on_epoch), last_epoch)
-        classifier, finished, _ = fitter.fit(data)
+        classifier, finished, *_ = fitter.fit(data)
         return classifier, finished.history
 
     return run

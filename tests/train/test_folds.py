@@ -9,7 +9,7 @@ from tests.train.conftest import FOLDS, SIZES
 
 
 def test_each_image_is_held_out_once(parts):
-    folds = list(folds_of(parts["train"], parts["val"]))
+    folds = list(folds_of(parts["train"].join(parts["val"])))
     assert [fold.number for fold in folds] == list(range(FOLDS))
     everything = set(parts["train"].rows["id"]) | set(parts["val"].rows["id"])
     held = [identity for fold in folds for identity in fold.validation.rows["id"]]
@@ -26,7 +26,7 @@ def test_pixels_and_targets_stay_with_their_ids(parts):
         for part in (parts["train"], parts["val"])
         for row, identity in enumerate(part.rows["id"])
     }
-    for fold in folds_of(parts["train"], parts["val"]):
+    for fold in folds_of(parts["train"].join(parts["val"])):
         for part in (fold.training, fold.validation):
             for row, identity in enumerate(part.rows["id"]):
                 assert (part.pixels[row].tobytes(), part.targets[row]) == known[identity]
@@ -35,8 +35,8 @@ def test_pixels_and_targets_stay_with_their_ids(parts):
 def test_error_without_folds(parts):
     for part in parts.values():
         part.rows["fold"] = None
-    with pytest.raises(ManifestError, match=r"set split\.folds in params\.yaml"):
-        next(folds_of(parts["train"], parts["val"]))
+    with pytest.raises(ManifestError, match=r"artifacts/split has no folds"):
+        next(folds_of(parts["train"].join(parts["val"])))
 
 
 def test_fold_metrics():

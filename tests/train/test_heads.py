@@ -75,7 +75,7 @@ def test_probabilities_equal_those_of_scikit_learn(parts, fitter_of, features_of
     )
     reported = []
     data = FitData(training, parts["val"], callback=EpochCallback(lambda epoch, _: reported.append(epoch)))
-    model, finished, _ = fitter_of(HeadFitter, params).fit(data)
+    model, finished, *_ = fitter_of(HeadFitter, params).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
     expected = sklearn_probabilities(
@@ -98,7 +98,7 @@ def test_probabilities_equal_those_of_scikit_learn(parts, fitter_of, features_of
 
 def test_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
     fitter, data = fitter_of(HeadFitter, MLP), FitData(parts["train"], parts["val"])
-    whole, finished, _ = fitter.fit(data)
+    whole, finished, *_ = fitter.fit(data)
     history = finished.history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     found = probabilities(whole, parts["val"])

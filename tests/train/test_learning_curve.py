@@ -30,7 +30,6 @@ def test_shares_are_nested_and_consist_of_whole_clusters(images, seed):
     labels, clusters = zip(*images, strict=True)
     shares = [set(rows.tolist()) for rows in nested_rows(split_of(labels, clusters), 3, seed=seed)]
     assert len(shares) == len(SHARES)
-    assert shares[-1] == set(range(len(images)))
     for smaller, larger in itertools.pairwise(shares):
         assert smaller <= larger
     for rows in shares:
@@ -39,46 +38,59 @@ def test_shares_are_nested_and_consist_of_whole_clusters(images, seed):
         assert {labels[row] for row in rows} == set(labels)
 
 
-def curve_of(hits_of):
-    """Return the curve of a model that is correct on the first ``hits_of(images)`` validation images."""
-    training, validation = split_of(np.arange(1000) % 2, range(1000)), split_of(np.zeros(400), range(400))
+def curve_of(accuracy_of):
+    """Return the curve of models whose accuracy on the other images is a function of their number of images."""
+    images = split_of(np.zeros(1000), range(1000))
     sizes = []
 
-    def predict(rows):
-        sizes.append(len(rows))
-        return (np.arange(400) >= hits_of(len(rows))).astype(np.int64)
+    def hits(count, others):
+        return (np.arange(others) >= accuracy_of(count) * others).astype(np.int64)
 
-    curve = learning_curve(training, validation, 2, seed=7, predict=predict)
-    assert sizes == [100, 200, 400, 700, 1000]
+    def predict(rows, others):
+        sizes.append(len(rows))
+        assert not np.isin(others, rows).any()
+        return hits(len(rows), len(others))
+
+    predicted = np.zeros(1000, np.int64)
+    predicted[np.setdiff1d(np.arange(1000), [*nested_rows(images, 2, seed=7)][-1])] = hits(800, 600)
+    curve = learning_curve(images, predicted, 2, shared=1000, fitted=800, seed=7, predict=predict)
+    assert sizes == [100, 200, 400]
     return curve
 
 
 def test_gain_with_each_doubling():
-    curve = curve_of(lambda count: int(80 + 100 * np.log2(count / 100)))
-    assert [round(point.accuracy, 2) for point in curve.points] == [0.2, 0.45, 0.7, 0.9, 1.0]
-    assert curve.growth.gain == pytest.approx(0.23, abs=0.02)
+    curve = curve_of(lambda count: 0.2 + 0.25 * np.log2(count / 100))
+    assert [round(point.accuracy, 2) for point in curve.points] == [0.2, 0.45, 0.7, 0.95]
+    assert [point.images for point in curve.points] == [100, 200, 400, 800]
+    assert curve.growth.gain == pytest.approx(0.25, abs=0.01)
     assert curve.growth.sentence().startswith("Twice as many images would add about 2")
 
 
 def test_no_gain():
-    curve = curve_of(lambda _: 300)
-    # None of 400 images differs, so at most 1 - 0.025 ** (1 / 400) of all images do.
-    assert curve.growth == Growth(0, -0.00918, 0.00918)
+    curve = curve_of(lambda _: 0.75)
+    # None of 600 images differs, so at most 1 - 0.025 ** (1 / 600) of all images do.
+    assert curve.growth == Growth(0, -0.006129, 0.006129)
     assert "would not help" in curve.growth.sentence()
 
 
-def test_equal_shares_are_one_point():
-    validation = split_of(np.zeros(9), range(9))
+def test_validation_split_measures_shares_of_the_training_split():
+    images = split_of(np.arange(120) % 2, range(120))
+    predicted = np.r_[np.full(100, -1), np.arange(20) % 2]
+    curve = learning_curve(
+        images, predicted, 2, shared=100, fitted=100, seed=7, predict=lambda _, others: np.zeros(len(others))
+    )
+    assert [(point.images, point.share, point.accuracy) for point in curve.points] == [
+        (10, 0.1, 0.5), (20, 0.2, 0.5), (40, 0.4, 0.5), (100, 1.0, 1.0),
+    ]  # fmt: skip
 
-    def fitted_to(clusters):
-        sizes = []
-        training = split_of(np.arange(8) % 2, clusters)
-        curve = learning_curve(training, validation, 2, seed=7, predict=lambda rows: (sizes.append(len(rows)), 0)[1])
-        return sizes, curve and [point.images for point in curve.points]
 
-    assert fitted_to([0, 1] * 4) == ([8], None)
-    sizes, images = fitted_to([0, 1, 2, 3] * 2)
-    assert sizes == images == [4, 8]
+@pytest.mark.parametrize(("clusters", "sizes"), [(1, None), (2, [4, 6]), (4, [2, 4, 6])])
+def test_equal_shares_are_one_point(clusters, sizes):
+    images = split_of(np.zeros(8), np.arange(8) % clusters)
+    curve = learning_curve(
+        images, np.zeros(8, np.int64), 1, shared=8, fitted=6, seed=7, predict=lambda _, others: np.zeros(len(others))
+    )
+    assert sizes == (curve and [point.images for point in curve.points])
 
 
 def test_table_has_one_line_per_point():

@@ -10,6 +10,7 @@ import pytest
 from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
+from pixmill.metrics.probabilities import losses
 from pixmill.train import Callback, train
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, EpochCallback
 
@@ -24,7 +25,7 @@ def test_error_without_artifacts_of_split(tmp_path):
 def lines_of(capfd):
     """Return the lines that a training printed, except for its description."""
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("train: ")]
-    return [line for line in lines if not re.search(r", fitted to \d+ images$", line)]
+    return [line for line in lines if not re.search(r" validation images$", line)]
 
 
 REUSED = "train: reused the weights of an earlier training: nothing they depend on has changed"
@@ -51,7 +52,6 @@ def test_metrics_of_the_best_epoch_and_reuse_after_another_training(run, capfd):
     first, reported = run()
     best = min(first.history, key=lambda epoch: epoch.val_loss)
     assert first.metrics() == {
-        "inverse_regularization": None,
         "learning_curve": None,
         "best_epoch": best.epoch,
         "epochs": 2,
@@ -107,7 +107,7 @@ def test_cross_validation_and_reuse_of_folds(packed, tmp_path, capfd):
         assert np.array_equal(one.probabilities, other.probabilities)
 
 
-def test_reuse_of_logistic_regression_with_learning_curve_and_path(packed, tmp_path, tiny_backbone, capfd):
+def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd):
     layers = ("first_relu", "top")
     params = TrainParams(
         model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
@@ -122,19 +122,36 @@ def test_reuse_of_logistic_regression_with_learning_curve_and_path(packed, tmp_p
     assert REUSED in capfd.readouterr().err
     assert weights(again) == weights(first)
     assert (again.history, again.solved) == (first.history, True)
-    assert again.regularization == first.regularization
-    path = first.regularization
-    assert path.points[2].c == path.used == first.metrics()["inverse_regularization"]["used"] == 0.005
-    assert path.points[2].accuracy == first.best.val_accuracy
+    images = SIZES["train"] + SIZES["val"]
+    assert len(first.fitted_to) == images
+    for name, array in vars(first.cross_fitted).items():
+        assert np.array_equal(array, vars(again.cross_fitted)[name]), name
+    # The validation metrics are those of the cross-fitted predictions.
+    targets, probabilities = first.fitted_to.targets, first.cross_fitted.probabilities
+    assert first.best.val_accuracy == pytest.approx(np.mean(probabilities.argmax(axis=1) == targets))
+    assert first.best.val_loss == pytest.approx(losses(targets, probabilities).mean(), rel=1e-5)
+    assert [fold.number for fold in first.folds] == list(range(FOLDS))
+    assert first.metrics()["folds"]["accuracy_mean"] == pytest.approx(first.best.val_accuracy, abs=0.02)
     curve = first.learning_curve
     assert again.learning_curve == curve
-    assert (curve.points[-1].images, curve.points[-1].accuracy) == (SIZES["train"], first.best.val_accuracy)
+    assert curve.points[-1].images == round(images * (1 - 1 / FOLDS))
     assert run(learning_curve="never").learning_curve is None
     clustered = shutil.copytree(packed, tmp_path / "clustered")
     manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
     manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
     assert run(clustered).learning_curve.points != curve.points
+
+
+def test_large_data_sets_are_not_cross_fitted(packed, tiny_backbone, monkeypatch):
+    monkeypatch.setattr("pixmill.train.cross_fitting._MAX_COST", 1000)
+    params = TrainParams(model="features", backbone=BackboneParams(name="plugin:tiny"))
+    found = train(packed, params, classes=CLASSES, root=tiny_backbone)
+    assert found.cross_fitted is None
+    assert len(found.fitted_to) == SIZES["train"]
+    assert found.folds == ()
+    point = found.learning_curve.points[-1]
+    assert (point.images, point.accuracy) == (SIZES["train"], pytest.approx(found.best.val_accuracy))
 
 
 @pytest.mark.slow

@@ -15,7 +15,15 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import announce, track
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import find_label_issues, first_issues, search_backbone, search_part
-from pixmill.evaluate.measure import COLUMNS, histogram_figures, measure, measure_confidence, slice_figures, slices
+from pixmill.evaluate.measure import (
+    COLUMNS,
+    histogram_figures,
+    measure,
+    measure_confidence,
+    measure_training,
+    slice_figures,
+    slices,
+)
 from pixmill.evaluate.mistakes import (
     Confusion,
     PredictedImage,
@@ -27,6 +35,7 @@ from pixmill.evaluate.mistakes import (
 )
 from pixmill.evaluate.predictions import (
     apply_calibration,
+    hold_out,
     predict_parts,
     predict_unlabelled,
     unlabelled_folder,
@@ -35,6 +44,7 @@ from pixmill.images.parts import load_parts
 from pixmill.models.classifier import Classifier
 from pixmill.models.determinism import fix_threads
 from pixmill.models.features import part_features
+from pixmill.models.held_out import load_held_out
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
 
@@ -97,8 +107,15 @@ class Evaluation:
         found = self.metrics
         baselines = found["baseline"]
         low, high = 100 * found["accuracy_low"], 100 * found["accuracy_high"]
+        over_all = ""
+        if crossed := found["cross_validation"]:
+            over_all = (
+                f"; {100 * crossed['accuracy']:.1f} % ({100 * crossed['accuracy_low']:.1f} % to "
+                f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by cross-validation"
+            )
         return (
-            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %), macro-F1 "
+            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on {found['n']:,} images"
+            f"{over_all}; macro-F1 "
             f"{found['macro_f1']:.3f}, colour baseline {100 * baselines['histogram_accuracy']:.1f} %, one class "
             f"{100 * baselines['majority_accuracy']:.1f} %"
         )
@@ -149,7 +166,8 @@ def evaluate(
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
     features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
-    uncalibrated = predict_parts(classifier, every, features)
+    in_sample = predict_parts(classifier, every, features)
+    uncalibrated = hold_out(in_sample, load_held_out(trained, labels), labels, classifier.calibration)
     predictions = apply_calibration(uncalibrated, labels, classifier.calibration)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
@@ -162,6 +180,7 @@ def evaluate(
     show, unlike = partial(predicted_images, part=parts["test"]), tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
+        "train": measure_training(apply_calibration(in_sample, labels, classifier.calibration), predictions, labels),
         **confidence,
         "slices": slice_figures(cut),
         "unlike": None if unlike.isna().all() else float(unlike.mean()),

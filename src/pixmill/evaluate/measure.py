@@ -19,6 +19,7 @@ from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import normalise
+from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, macro_f1, majority_accuracy, scores
 from pixmill.metrics.significance import holm, worse_than_rest
 
@@ -64,21 +65,22 @@ def measure(
     confidence: float,
     top_k: int = 2,
 ) -> dict[str, Any]:
-    """Return the metrics: test split at the top level, validation split under ``val``, training split under ``train``.
+    """Return the metrics: test split at the top level, held-out images of the other splits under ``val``.
 
-    Confidence limits are named ``<name>_low`` and ``<name>_high``. The gap between ``train`` and the test split
-    measures overfitting.
+    Confidence limits are named ``<name>_low`` and ``<name>_high``. With cross-fitting, ``cross_validation`` has
+    ``accuracy``, its limits and ``n`` over all held-out images; otherwise it is ``None``. Predictions of different
+    folds depend on each other, so the limits are wider by :data:`CROSS_FITTING_WIDTH`.
 
     Args:
-        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`. Log-loss and ECE of the
-            validation split are slightly optimistic, because the temperature was fitted on it.
+        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`. Log-loss and ECE under ``val``
+            are slightly optimistic, because the temperature was fitted on these images.
         groups: Cluster by image id; near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         draws: Number of bootstrap samples.
         confidence: Confidence level of the limits, such as 0.95.
         top_k: The k of ``top_<k>_accuracy``.
     """
-    parts = {str(name): table for name, table in predictions.groupby("split")}
+    parts = _held_out(predictions)
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
     measured: dict[str, dict[str, Any]] = {}
     for name in track(("test", "val"), "Confidence intervals", 2, unit="split"):
@@ -97,13 +99,58 @@ def measure(
             "per_class": {label: row | _with_sides(of_classes[label]) for label, row in per_class.items()},
         }
     del measured["val"]["per_class"]
-    trained = scores(actual["train"], probabilities_of(parts["train"], labels))
     return {
         **measured["test"],
         "baseline": {"majority_accuracy": majority_accuracy(actual["test"])},
         "val": measured["val"],
-        "train": {name: trained[name] for name in ("accuracy", "log_loss", "n")},
+        "cross_validation": _cross_validation(predictions, groups, draws=draws, confidence=confidence),
     }
+
+
+def _held_out(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of the test split, and under ``val`` those of other held-out images."""
+    tested = predictions["split"] == "test"
+    return {"test": predictions[tested], "val": predictions[~tested & predictions["held_out"]]}
+
+
+def is_cross_fitted(predictions: pd.DataFrame) -> bool:
+    """Return whether training images have held-out predictions.
+
+    Args:
+        predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
+    """
+    return bool((predictions["held_out"] & (predictions["split"] == "train")).any())
+
+
+def _cross_validation(
+    predictions: pd.DataFrame, groups: pd.Series, *, draws: int, confidence: float
+) -> dict[str, float] | None:
+    if not is_cross_fitted(predictions):
+        return None
+    table = predictions[predictions["held_out"]]
+    right = (table["label"] == table["predicted"]).to_numpy(bool)
+    members, accuracy = pd.factorize(table["id"].map(groups))[0], float(right.mean())
+    low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
+    low, high = accuracy - CROSS_FITTING_WIDTH * (accuracy - low), accuracy + CROSS_FITTING_WIDTH * (high - accuracy)
+    return {"accuracy": accuracy, "accuracy_low": max(0.0, low), "accuracy_high": min(1.0, high), "n": len(table)}
+
+
+def measure_training(
+    in_sample: pd.DataFrame, predictions: pd.DataFrame, labels: Sequence[str]
+) -> dict[str, float | None]:
+    """Return ``accuracy``, ``log_loss`` and ``n`` on the images that the model was fitted to.
+
+    The gap to the test split measures overfitting.
+
+    Args:
+        in_sample: Predictions of all images by the delivered model.
+        predictions: The same images with held-out predictions where there are any.
+        labels: The classes in the order of the model's outputs.
+    """
+    splits = ["train", "val"] if is_cross_fitted(predictions) else ["train"]
+    table = in_sample[in_sample["split"].isin(splits)]
+    found = scores(class_indices(table["label"], labels), probabilities_of(table, labels))
+    return {name: found[name] for name in ("accuracy", "log_loss", "n")}
 
 
 def measure_confidence(
@@ -129,17 +176,18 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: ``temperature`` and ``threshold`` of the model, fitted on the
-        validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the ``log_loss``, ``ece`` and
-        mean ``confidence`` of the test split without the temperature; ``coverage``, the share of answered test images;
-        ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four are ``None`` without a
-        threshold.
+        held-out images of the other splits; ``confidence``, the mean on the test split; ``uncalibrated``, the
+        ``log_loss``, ``ece`` and mean ``confidence`` of the test split without the temperature; ``coverage``, the share
+        of answered test images; ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four
+        are ``None`` without a threshold.
 
         Curves by plot name. ``calibrated`` and ``uncalibrated``: results of
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
-        ``coverage`` and ``coverage_val``: results of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
-        validation splits. They are separate tables because DVC plots missing values of a joint table as zero.
+        ``coverage`` and ``coverage_val``: results of :func:`~pixmill.metrics.confidence.coverage_curve` on the test
+        split and on the held-out images of the other splits. They are separate tables because DVC plots missing values
+        of a joint table as zero.
     """
-    tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
+    tables = _held_out(predictions)
     before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
     actual, given = class_indices(before["label"], labels), probabilities_of(before, labels)
     certainty = {name: normalise(probabilities_of(table, labels)).max(axis=1) for name, table in tables.items()}
@@ -186,12 +234,16 @@ def _with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, f
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
-    ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test split.
+    ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test split;
+    ``cross_validation_accuracy`` and its limits are missing without cross-fitting.
 
     Args:
         metrics: Result of :func:`measure`.
     """
-    return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
+    found = {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
+    crossed = metrics["cross_validation"] or {}
+    names = ("accuracy", "accuracy_low", "accuracy_high")
+    return found | {f"cross_validation_{name}": crossed[name] for name in names if crossed}
 
 
 def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Predictions for all images of the splits and for unlabelled images."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
 
     ``predicted`` is the class with the highest probability, ``p_<class>`` the calibrated probability of a class as
     returned by :meth:`pixmill.models.Classifier.predict`, ``loss`` the cross-entropy in nats, and ``unlike`` marks
-    images unlike the training images (null if unknown).
+    images unlike the training images (null if unknown). ``held_out`` marks images whose prediction is by a model that
+    was not fitted to them: those of test; with cross-fitting, those of train and val; otherwise those of val. Files of
+    earlier versions have no such column: those of test and val are held out.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -46,6 +49,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
             *(pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels),
             pa.field("loss", pa.float64(), nullable=False),
             pa.field("unlike", pa.bool_()),
+            pa.field("held_out", pa.bool_(), nullable=False),
         ],
         metadata=CALIBRATED,
     )
@@ -54,7 +58,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
 def predict_parts(
     classifier: Classifier, parts: Iterable[Part], features: npt.NDArray[np.float32] | None = None
 ) -> pd.DataFrame:
-    """Return one row per image of all splits, sorted by id, with the columns of :func:`predictions_schema`.
+    """Return one row per image of all splits, sorted by id: the columns of :func:`predictions_schema`, no ``held_out``.
 
     The probabilities are uncalibrated; see :func:`apply_calibration`.
 
@@ -92,6 +96,29 @@ def predict_parts(
             }
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables).sort_values("id", ignore_index=True)
+
+
+def hold_out(
+    predictions: pd.DataFrame, held_out: pd.DataFrame, labels: Sequence[str], calibration: Calibration
+) -> pd.DataFrame:
+    """Return predictions in which images have their held-out prediction, with the column ``held_out``.
+
+    Args:
+        predictions: Result of :func:`predict_parts`.
+        held_out: Result of :func:`pixmill.models.held_out.load_held_out`.
+        labels: The classes in the order of the model's outputs.
+        calibration: The model's calibration.
+    """
+    places = pd.Index(held_out["id"]).get_indexer(pd.Index(predictions["id"]))
+    known, rows = places >= 0, places[places >= 0]
+    given, novelty = probabilities_of(held_out, labels)[rows], held_out["novelty"].to_numpy(np.float64)[rows]
+    unlike = [calibration.is_unlike(None if math.isnan(value) else value) for value in novelty.tolist()]
+    found = predictions.assign(held_out=known | (predictions["split"] == "test").to_numpy())
+    found.loc[known, [f"p_{label}" for label in labels]] = given
+    found.loc[known, "predicted"] = np.asarray(labels, object)[given.argmax(axis=1)]
+    found.loc[known, "loss"] = losses(class_indices(found.loc[known, "label"], labels), given)
+    found.loc[known, "unlike"] = pd.array(unlike, "boolean")
+    return found
 
 
 def apply_calibration(predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration) -> pd.DataFrame:

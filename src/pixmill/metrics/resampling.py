@@ -24,6 +24,13 @@ _MIN_DRAWS = 1000
 SEED = 20170401
 """An arbitrary fixed number."""
 
+CROSS_FITTING_WIDTH = 1.25
+"""Factor by which an interval over cross-fitted predictions is wider than one over independent ones: the models of the
+folds share most of their images. Measured by benchmarks/cross_validation.py.
+
+Source: Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003.
+"""
+
 _AREAS = ("roc_auc", "pr_auc")
 """Metrics that are areas under curves, in the order of :func:`weighted_areas`."""
 

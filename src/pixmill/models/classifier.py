@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.files.writing import read_json, write_json
+from pixmill.core.files.writing import read_json
 from pixmill.images import UndecodableError, decode, fit
-from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
+from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported
 from pixmill.models.litert import Floats, Items, Network, Scorer, converted_files, load_litert, load_scorer
@@ -21,10 +21,6 @@ from pixmill.models.model_folder import CALIBRATION_FILE, read_description
 
 if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
-    from pixmill.images.parts import Part
-
-
-_BATCH_SIZE = 64
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -156,7 +152,7 @@ class Classifier:
                 f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
                 next="dvc repro -f train",
             ) from error
-        classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
+        classifier = cls(labels, preprocessing, calibration, *load_networks(folder, threads))
         side = preprocessing.image_size
         try:
             outputs = classifier.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
@@ -202,7 +198,7 @@ class Classifier:
             features: ``float32`` of shape (n, width), as the backbone returns them.
         """
         logits, novelty = (self.network(features), None) if self.scorer is None else self.scorer(features)
-        return _to_probabilities(logits), novelty
+        return to_probabilities(logits), novelty
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
         try:
@@ -220,35 +216,12 @@ class Classifier:
         return Prediction(self.labels[best], confidence, sure, probabilities, unlike=unlike)
 
 
-def save_calibration(folder: Path, validation: Part, *, target: float, features: Floats | None = None) -> None:
-    """Calibrate a saved network on the validation split, and write the calibration next to its weights.
-
-    Args:
-        folder: ``artifacts/train``, with the network.
-        validation: The validation split.
-        target: Accuracy that confident predictions should reach, > 0 and < 1.
-        features: Features of the validation split. Default: computed from its pixels, if needed.
-    """
-    network, backbone, scorer = _networks(folder)
-    source, extract = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
-    batches = (source[start : start + _BATCH_SIZE] for start in range(0, len(source), _BATCH_SIZE))
-    inputs = (batch if extract is None else extract(batch) for batch in batches)
-    clusters, limit = validation.rows["cluster"].astype(str), None
-    if scorer:
-        logits, novelty = map(np.concatenate, zip(*map(scorer, inputs), strict=True))
-        limit = novelty_limit(novelty, clusters)
-    else:
-        logits = np.concatenate(list(map(network, inputs)))
-    calibration = calibrate(_to_probabilities(logits), validation.targets, clusters, target)
-    write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
-
-
-def _to_probabilities(logits: Floats) -> Floats:
+def to_probabilities(logits: Floats) -> Floats:
     """Return probabilities, computed in float64 and rounded to float32, as in the table of predictions."""
     return softmax(logits).astype(np.float32)
 
 
-def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Scorer | None]:
+def load_networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Scorer | None]:
     """Return the network, its backbone if that is a separate file, and the novelty scorer, if any."""
     names = converted_files(folder)
     if not names:

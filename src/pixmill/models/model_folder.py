@@ -68,6 +68,9 @@ _HDF5_OVERHEAD_BYTES = 2**20
 CALIBRATION_FILE, NOVELTY_FILE = "calibration.json", "novelty.npz"
 """File names of temperature, threshold and novelty limit, and of the novelty parameters."""
 
+HELD_OUT_FILE = "held_out.parquet"
+"""File name of the predictions of images that the classifier was not fitted to."""
+
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
 

@@ -30,6 +30,9 @@ MAX_SAMPLE = 4096
 _MAX_DIRECTIONS = 64
 """Fewer held-out classes were found with 16 or 32 directions, no more with 128."""
 
+MIN_LENGTH = 1e-6
+"""Minimum squared length of an image's standardised features, which divides."""
+
 _MAX_VALUES = 2**17
 """Maximum size of the directions: half a megabyte."""
 
@@ -47,6 +50,17 @@ class Novelty(NamedTuple):
     mean: npt.NDArray[np.float32]
     scale: npt.NDArray[np.float32]
     directions: npt.NDArray[np.float32]
+
+    def of(self, features: Features) -> Features:
+        """Return the novelty of images, as the network computes it, ``float32`` of shape (n,).
+
+        Args:
+            features: Shape (n, at least width); the last ones count.
+        """
+        standard = (features[:, -len(self.mean) :].astype(np.float64) - self.mean) * self.scale
+        explained = ((standard @ self.directions) ** 2).sum(axis=1)
+        found: Features = (1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)).astype(np.float32)
+        return found
 
 
 def fit_novelty(features: Features) -> Novelty | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pixmill.models.novelty import MIN_LENGTH
 from pixmill.models.tensorflow import keras
 
 
@@ -33,7 +34,7 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
         # Matrix products sum in the same order on every processor.
         whole = keras.ops.matmul(standard * standard, keras.ops.ones((self.width, 1)))
         part = keras.ops.matmul(explained * explained, keras.ops.ones((self.directions, 1)))
-        return 1 - part / keras.ops.maximum(whole, 1e-6)
+        return 1 - part / keras.ops.maximum(whole, MIN_LENGTH)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Callback, Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
+
+if TYPE_CHECKING:
+    from pixmill.train.cross_fitting import CrossFitted
 
 _BATCH_SIZE = 32
 """Images per batch of predictions."""
@@ -43,6 +46,8 @@ class FitData:
         last_epoch: The epoch that ends the training, regardless of patience and time limit, and whose weights are kept;
             a logistic regression always runs to convergence. Default: determined by the params.
         title: Label of the progress bar.
+        folds: Fold of each training image, then of each validation image, for cross-fitting a logistic regression; its
+            head is then fitted to training and validation images. Default: fitted to the training split only.
         test: The test split, whose features are computed in the same pass for evaluation; its labels are not read.
             Default: none.
     """
@@ -53,6 +58,7 @@ class FitData:
     callback: Callback = field(default_factory=Callback)
     last_epoch: int | None = None
     title: str = "Train"
+    folds: npt.NDArray[np.int64] | None = None
     test: Part | None = None
 
 
@@ -62,12 +68,15 @@ class Fitted(NamedTuple):
     Args:
         classifier: The classifier, with the weights of the best epoch.
         checkpoint: Its finished training.
-        features: Features of the validation split, if fitting needed them.
+        features: Features of the validation split, if fitting needed them and it was not cross-fitted.
+        cross_fitted: Held-out predictions of training and validation images; ``None`` if the classifier was fitted to
+            the training split only.
     """
 
     classifier: keras.Model
     checkpoint: Checkpoint
     features: Features | None = None
+    cross_fitted: CrossFitted | None = None
 
 
 @dataclass(frozen=True)

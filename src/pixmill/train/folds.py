@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.images.parts import Part, Shards
+from pixmill.images.parts import Part
 from pixmill.train.fitting import FitData, Fitter
 
 
@@ -47,35 +46,23 @@ class FoldResult:
     probabilities: npt.NDArray[np.float32]
 
 
-def folds_of(training: Part, validation: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Fold]:
+def folds_of(images: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Fold]:
     """Yield folds in the order of their numbers.
 
     Args:
-        training: The training split.
-        validation: The validation split.
-        numbers: Fold of each training image, then of each validation image. Default: the folds of the split stage.
+        images: The training and validation images.
+        numbers: Fold of each image. Default: the folds of the split stage.
 
     Raises:
         ManifestError: The split stage assigned no folds.
     """
-    both = (training, validation)
-    rows = pd.concat([part.rows for part in both], ignore_index=True)
     if numbers is None:
-        if "fold" not in rows or rows["fold"].isna().any():
-            raise ManifestError(
-                "train.cross_validation needs folds, but the split stage made none",
-                next="set split.folds in params.yaml, for example to 5, then: dvc repro",
-            )
-        numbers = rows["fold"].to_numpy(np.int64)
-    targets = np.concatenate([part.targets for part in both])
-
-    def select(name: Any, mask: npt.NDArray[np.bool_]) -> Part:
-        indices = np.flatnonzero(mask)
-        pixels = Shards([part.pixels for part in both], rows=indices)
-        return Part(name, rows.iloc[indices].reset_index(drop=True), targets[indices], pixels)
-
+        if images.rows["fold"].isna().any():
+            raise ManifestError("artifacts/split has no folds", next="dvc repro -f split")
+        numbers = images.rows["fold"].to_numpy(np.int64)
     for number in np.unique(numbers).tolist():
-        yield Fold(number, select("train", numbers != number), select("val", numbers == number))
+        outside, inside = (images.take(np.flatnonzero(mask)) for mask in (numbers != number, numbers == number))
+        yield Fold(number, replace(outside, name="train"), replace(inside, name="val"))
 
 
 def cross_validate(fitter: Fitter, fold: Fold, data: FitData, epochs: int, folds: int) -> FoldResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -16,11 +16,15 @@ from pixmill.models.networks import build_head, set_head_weights
 from pixmill.models.scaling import Features, Scaled, Scaling
 from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint
+from pixmill.train.cross_fitting import CrossFitted, cross_fit, is_affordable, validated
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
-from pixmill.train.logistic import fit_logistic, fit_path
+from pixmill.train.history import Epoch
+from pixmill.train.logistic import fit_logistic
 
 _BATCH_SIZE = 1024
 """Images whose features are in memory at a time."""
+
+Rows = npt.NDArray[np.int64]
 
 
 class _FeatureFitter(Fitter):
@@ -46,21 +50,29 @@ class HeadFitter(_FeatureFitter):
         classifier, training, validation = self.build(), data.training, data.validation
         features = self.features_of(training, validation, *([data.test] if data.test else []))
         # Views, not copies: the features may be in a file.
-        train_features, val_features = np.split(features[: len(training) + len(validation)], [len(training)])
+        features = features[: len(training) + len(validation)]
+        train_features, val_features = np.split(features, [len(training)])
         if self.params.features.head == "logistic":
+            cross_fitted: CrossFitted | None = None
+            histories: list[list[Epoch]] = []
+            held_out: tuple[Features, npt.NDArray[np.int32]] | None = (val_features, validation.targets)
+            targets, fitted_features = training.targets, train_features
+            if data.folds is not None and is_affordable(len(features), features.shape[1], self.labels):
+                targets, fitted_features, held_out = np.concatenate([targets, validation.targets]), features, None
+                top = last_features(head_features(classifier)).shape[-1]
+                cross_fitted, histories = cross_fit(
+                    features, targets, data.folds, self.params, labels=self.labels, top=top
+                )
             kernel, bias, history, timings = fit_logistic(
-                train_features,
-                training.targets,
-                self.params,
-                labels=self.labels,
-                validation=(val_features, validation.targets),
-                title=data.title,
+                fitted_features, targets, self.params, labels=self.labels, validation=held_out, title=data.title
             )
+            if cross_fitted:
+                history = validated(history, histories, cross_fitted.sizes())
             set_head_weights(classifier, [kernel, bias])
             for epoch, timing in zip(history, timings, strict=True):
                 data.callback.on_epoch_end(epoch, timing)
             fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
-            return Fitted(classifier, fitted, val_features)
+            return Fitted(classifier, fitted, None if cross_fitted else val_features, cross_fitted)
         scaling = Scaling.of(train_features, several=several_layers(self.params))
         head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
 
@@ -74,19 +86,6 @@ class HeadFitter(_FeatureFitter):
         set_head_weights(classifier, [*layer, *others])
         return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
 
-    def fit_each_c(self, data: FitData, values: Sequence[float]) -> npt.NDArray[np.float64]:
-        """Fit a logistic regression for each value of C, and predict the validation split.
-
-        Args:
-            data: The images.
-            values: Values of C, ascending.
-
-        Returns:
-            Logarithms of the probabilities, of shape (values, images, labels).
-        """
-        training, validation = (self.features_of(part) for part in (data.training, data.validation))
-        return fit_path(training, data.training.targets, self.params, values, labels=self.labels, validation=validation)
-
     def predict(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
         """Return uncalibrated probabilities, computed from features."""
         head = keras.Model(features_of(classifier), classifier.output)
@@ -99,22 +98,19 @@ class HeadFitter(_FeatureFitter):
         width = last_features(head_features(classifier)).shape[-1]
         return self.features_of(training)[:, -width:]
 
-    def subset_predictor(self, data: FitData) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]:
-        """Return a function that fits a logistic regression to rows of the training split.
-
-        The function returns the predicted classes of the validation split.
+    def predict_from(self, images: Part) -> Callable[[Rows, Rows], npt.NDArray[np.integer]]:
+        """Return a function that fits a logistic regression to some rows and predicts the classes of others.
 
         Args:
-            data: The images.
+            images: The images that both kinds of rows belong to.
         """
-        training, validation = (self.features_of(part) for part in (data.training, data.validation))
+        features = self.features_of(images)
 
-        def predict(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
-            # Not `training[rows]`, which may copy all features.
-            subset = cast("Any", Shards([training], rows=rows))
-            targets, title = data.training.targets[rows], f"Train on {len(rows):,} images"
-            fitted = fit_logistic(subset, targets, self.params, labels=self.labels, title=title)
-            classes: npt.NDArray[np.integer] = (validation @ fitted.kernel + fitted.bias).argmax(axis=1)
+        def predict(rows: Rows, others: Rows) -> npt.NDArray[np.integer]:
+            # Not `features[rows]`, which may copy all features.
+            subset, title = cast("Any", Shards([features], rows=rows)), f"Train on {len(rows):,} images"
+            fitted = fit_logistic(subset, images.targets[rows], self.params, labels=self.labels, title=title)
+            classes: npt.NDArray[np.integer] = (features[others] @ fitted.kernel + fitted.bias).argmax(axis=1)
             return classes
 
         return predict

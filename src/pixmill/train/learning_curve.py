@@ -1,4 +1,4 @@
-"""The learning curve: validation accuracy of models fitted to growing shares of the training split."""
+"""The learning curve: accuracy of models fitted to growing shares of the images, on images they have not seen."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,25 @@ from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval, unanimous_limit
 from pixmill.metrics.resampling import group_numbers, mean_limits
 
-SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+SHARES = (0.1, 0.2, 0.4)
 
-Predict = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]
-"""Fits a model to rows of the training split; returns the predicted classes of the validation split."""
+Rows = npt.NDArray[np.int64]
+Predict = Callable[[Rows, Rows], npt.NDArray[np.integer]]
+"""Fits a model to some rows of the images; returns the predicted classes of others."""
 
 _DRAWS, _CONFIDENCE = 2000, 0.95
-_GROWTH_POINTS = 3
+_GROWTH_POINTS = 2
 """Number of last points that determine the growth: those from 40 % on, since a learning curve flattens."""
 
 
 @dataclass(frozen=True)
 class LearningPoint:
-    """The validation accuracy of a model fitted to a share of the training split.
+    """The accuracy of a model fitted to a share of the images.
 
     Args:
         share: The share, > 0 to 1.
         images: Number of images.
-        accuracy: Accuracy on the validation split.
+        accuracy: Accuracy on the images that no share contains.
         low: Lower limit of the 95 % CI, by bootstrap over clusters of near-duplicates.
         high: Upper limit of the 95 % CI.
     """
@@ -57,7 +58,7 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[n
     """Yield the rows of growing, nested shares of a split, which consist of whole clusters of near-duplicates.
 
     Args:
-        part: The training split.
+        part: The images.
         labels: Number of classes.
         seed: Seed of the order of clusters within each class.
     """
@@ -78,32 +79,37 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[n
 
 
 def learning_curve(
-    training: Part, validation: Part, labels: int, *, seed: int, predict: Predict
+    images: Part, predicted: Rows, labels: int, *, shared: int, fitted: int, seed: int, predict: Predict
 ) -> LearningCurve | None:
-    """Fit models to growing shares of the training split, and measure them on the validation split.
+    """Fit models to growing shares of the images, and measure them on images that none of them has seen.
 
     Args:
-        training: The training split.
-        validation: The validation split.
+        images: The training and validation images.
+        predicted: Class of each image as predicted by a model that has not seen it, which is the last point; -1 without
+            such a prediction.
         labels: Number of classes.
+        shared: Number of first images that the shares are drawn from: all with cross-fitting, else the training split.
+        fitted: Number of images that each model of the last point was fitted to.
         seed: The seed of :func:`nested_rows`.
-        predict: Fits a model to rows of the training split, and predicts the validation split.
+        predict: Fits a model to rows of the images, and predicts other rows.
 
     Returns:
         The curve; ``None`` if all shares consist of the same images, since there are few clusters.
     """
-    groups = validation.rows["cluster"].astype(str)
-    points: list[LearningPoint] = []
-    right = []
-    for rows in nested_rows(training, labels, seed=seed):
-        if points and points[-1].images == len(rows):  # The same images, since shares are nested.
-            continue
-        hits = predict(rows) == validation.targets
-        low, high = accuracy_interval(hits, groups, draws=_DRAWS, confidence=_CONFIDENCE)
-        points.append(LearningPoint(len(rows) / len(training), len(rows), float(hits.mean()), low, high))
-        right.append(hits)
-    if len(points) == 1:
+    shares = list(nested_rows(images.take(np.arange(shared)), labels, seed=seed))
+    held_out = predicted >= 0
+    held_out[shares[-1]] = False
+    others = np.flatnonzero(held_out)
+    if not others.size or len(shares[-1]) >= fitted:
         return None
+    actual, groups = images.targets[others], images.rows["cluster"].astype(str).to_numpy()[others]
+    # The same images, if few clusters make shares equal, are fitted once.
+    sizes = {len(rows): rows for rows in shares}
+    right = [predict(rows, others) == actual for rows in sizes.values()] + [predicted[others] == actual]
+    points = []
+    for count, hits in zip([*sizes, fitted], right, strict=True):
+        low, high = accuracy_interval(hits, groups, draws=_DRAWS, confidence=_CONFIDENCE)
+        points.append(LearningPoint(count / shared, count, float(hits.mean()), low, high))
     last = slice(-_GROWTH_POINTS, None)
     return LearningCurve(tuple(points), _growth(points[last], np.array(right[last]), group_numbers(groups)))
 

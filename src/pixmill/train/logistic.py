@@ -1,8 +1,9 @@
 """Logistic regression on features that are read block by block and never copied."""
 
 import contextlib
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,9 +19,6 @@ from pixmill.train.history import Epoch, Timing
 
 _MAX_ITERATIONS = 1000
 """Maximum iterations of the solver."""
-
-_MAX_PATH_ITERATIONS = 200
-"""Maximum iterations of each fit of :func:`fit_path`, which starts near its solution."""
 
 _TOLERANCES = {"maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """Limits and tolerances of scikit-learn 1.7."""
@@ -69,7 +67,8 @@ def fit_logistic(
         targets: Class of each image.
         params: The section ``train``.
         labels: Number of classes.
-        validation: Features and classes that validate each iteration. Default: none; the history is then empty.
+        validation: Features and classes that validate each iteration. Default: none; the history then has NaN as
+            validation metrics.
         title: Label of the progress bar.
 
     Raises:
@@ -84,12 +83,13 @@ def fit_logistic(
         nonlocal start
         train_loss, train_accuracy = objective.figures(solution)
         note = f"loss {train_loss:.3f}"
+        val_loss = val_accuracy = math.nan
         if validation is not None:
             val_loss, val_accuracy = objective.validate(solution, *validation)
             note += f", validation accuracy {100 * val_accuracy:.1f} %"
-            history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
-            seconds, start = time.monotonic() - start, time.monotonic()
-            timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
+        history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
+        seconds, start = time.monotonic() - start, time.monotonic()
+        timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
         progress.advance(1, note)
 
     with _pool(params) as pool, Progress(title, unit="iteration") as progress:
@@ -100,47 +100,10 @@ def fit_logistic(
     if not result.success:
         announce(
             f"train: the logistic regression did not converge ({result.message}); its last solution is used. "
-            "reports/train.html shows whether another train.features.inverse_regularization is better"
+            "If the accuracy is low, try a smaller train.features.inverse_regularization"
         )
     kernel, bias = objective.layer(result.x)
     return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
-
-
-def fit_path(
-    features: Features,
-    targets: Targets,
-    params: TrainParams,
-    values: Sequence[float],
-    *,
-    labels: int,
-    validation: Features,
-) -> Array:
-    """Fit a logistic regression for each value of C, and return logarithms of its probabilities.
-
-    Each fit starts with the solution of the previous one.
-
-    Args:
-        features: Shape (n, width), in memory or in a mapped file.
-        targets: Class of each image.
-        params: The section ``train``.
-        values: Values of C, ascending.
-        labels: Number of classes.
-        validation: Features of the images to predict, of shape (m, width).
-
-    Returns:
-        Shape (len(values), m, labels).
-    """
-    scaling = Scaling.of(features, several=several_layers(params))
-    logarithms = np.empty((len(values), len(validation), labels))
-    solution: Array | None = None
-    with _pool(params) as pool, Progress("Other regularization", len(values), unit="fit") as progress:
-        for place, c in enumerate(values):
-            objective = _Objective(features, targets, scaling, params, c, labels, pool)
-            start = objective.zeros() if solution is None else solution
-            solution = objective.minimise(start, _MAX_PATH_ITERATIONS).x
-            logarithms[place] = _logarithms(validation, *objective.layer(solution))
-            progress.advance()
-    return logarithms
 
 
 @contextlib.contextmanager

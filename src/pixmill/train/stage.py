@@ -5,7 +5,7 @@ from functools import partial
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params
-from pixmill.models.classifier import save_calibration
+from pixmill.models.held_out import save_calibration, save_held_out
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
 from pixmill.models.model_folder import save_classifier
@@ -63,7 +63,9 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
         save_novelty(folder, trained.novelty)
     scratch = workspace.scratch("train") / "features"
     export_classifier(trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root)
-    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
+    held_out = trained.held_out(folder)
+    save_held_out(folder, held_out, trained.labels)
+    save_calibration(folder, held_out, target=settings.target_accuracy)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
     # All results are on disk now; runs that MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))

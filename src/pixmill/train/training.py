@@ -6,7 +6,6 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,18 @@ from pixmill.core.params import TrainParams
 from pixmill.core.process.progress import announce
 from pixmill.images.parts import Part, load_parts
 from pixmill.models.determinism import fix_threads
-from pixmill.models.layers import head_features
+from pixmill.models.held_out import HeldOut, predict_held_out
 from pixmill.models.networks import describe_model
 from pixmill.models.novelty import MAX_SAMPLE, Novelty, fit_novelty
 from pixmill.models.scaling import Features
 from pixmill.models.tensorflow import keras, tf
 from pixmill.train.checkpoints import Checkpoints
+from pixmill.train.cross_fitting import CrossFitted, evenly, folds_to_fit
 from pixmill.train.fitting import FitData, Fitted, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import Callback, Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
-from pixmill.train.logistic import inverse_regularization
-from pixmill.train.regularization import RegularizationPath, is_affordable, regularization_path
 from pixmill.train.training_key import training_key
 
 
@@ -57,18 +55,19 @@ class OpenTraining:
             TrainError: The model does not fit the images, or the loss is not finite.
         """
         fitter, data = self.fitter, self.data
-        features = None
         if checkpoint := data.checkpoints.load_finished(data.callback):
             classifier = fitter.build()
             classifier.set_weights(list(checkpoint.best.values()))
             announce("train: reused the weights of an earlier training: nothing they depend on has changed")
-        else:
-            classifier, checkpoint, features = fitter.fit(data)
-            rows = np.unique(np.linspace(0, len(data.training) - 1, MAX_SAMPLE).astype(np.int64))
-            novelty = fit_novelty(fitter.novelty_features(data.training.take(rows), classifier))
-            checkpoint = replace(checkpoint, state={} if novelty is None else novelty._asdict())
-            data.checkpoints.save(checkpoint)
-        return Fitted(classifier, checkpoint, features)
+            return Fitted(classifier, checkpoint, None, CrossFitted.from_arrays(checkpoint.state))
+        classifier, checkpoint, features, cross_fitted = fitter.fit(data)
+        fitted = data.training.join(data.validation) if cross_fitted else data.training
+        sample = fitted.take(evenly(np.arange(len(fitted)), MAX_SAMPLE))
+        novelty = fit_novelty(fitter.novelty_features(sample, classifier))
+        state = {**({} if novelty is None else novelty._asdict()), **(cross_fitted.arrays() if cross_fitted else {})}
+        checkpoint = replace(checkpoint, state=state)
+        data.checkpoints.save(checkpoint)
+        return Fitted(classifier, checkpoint, features, cross_fitted)
 
 
 @contextlib.contextmanager
@@ -89,7 +88,8 @@ def open_training(
     parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
     test = parts.pop("test")
     # Announced before the import of TensorFlow, which takes seconds.
-    announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
+    sizes = f"{len(parts['train']):,} training and {len(parts['val']):,} validation images"
+    announce(f"train: {describe_model(params)}, on {sizes}")
     fix_threads(params.threads)
     with contextlib.ExitStack() as stack:
         checkpoints, key = Checkpoints(), ""
@@ -98,7 +98,8 @@ def open_training(
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
-        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), test=test)
+        folds = folds_to_fit(parts["train"], parts["val"])
+        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), folds=folds, test=test)
         try:
             yield OpenTraining(fitter, data, key, preprocessing)
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
@@ -128,10 +129,11 @@ class Trained:
         validation: The validation split.
         preprocessing: ``image_size``, ``aspect`` and ``resize``, as for :func:`pixmill.images.fit`.
         monitor: Metric that selects the best epoch.
-        folds: Result of each fold; empty without cross-validation.
-        learning_curve: Validation accuracy by number of training images; ``None`` if it is off.
-        regularization: Validation loss by C; ``None`` for other models and for large training splits.
-        features: Features of the validation split, if fitting needed them.
+        folds: Result of each fold; empty without cross-fitting or cross-validation.
+        learning_curve: Accuracy on held-out images by number of training images; ``None`` if it is off.
+        features: Features of the validation split, if fitting needed them and it was not cross-fitted.
+        cross_fitted: Held-out predictions of training and validation images, to both of which the classifier was then
+            fitted; ``None`` if it was fitted to the training split only.
         novelty: Parameters of the novelty; ``None`` if there are too few training images.
     """
 
@@ -144,8 +146,8 @@ class Trained:
     monitor: Monitor
     folds: tuple[FoldResult, ...]
     learning_curve: LearningCurve | None = None
-    regularization: RegularizationPath | None = None
     features: Features | None = None
+    cross_fitted: CrossFitted | None = None
     novelty: Novelty | None = None
 
     @property
@@ -157,6 +159,25 @@ class Trained:
     def solved(self) -> bool:
         """Whether a convex solver fitted the model; the history then contains its iterations."""
         return self.history[0].learning_rate is None
+
+    @property
+    def fitted_to(self) -> Part:
+        """The images that the classifier was fitted to."""
+        return self.training.join(self.validation) if self.cross_fitted else self.training
+
+    def held_out(self, folder: Path) -> HeldOut:
+        """Return the predictions of images that the classifier was not fitted to, or only after these predictions.
+
+        Args:
+            folder: Folder of the saved classifier, which predicts the validation split if there was no cross-fitting.
+        """
+        if self.cross_fitted is None:
+            return predict_held_out(folder, self.validation, features=self.features)
+        known = np.flatnonzero(self.cross_fitted.known)
+        part = self.fitted_to.take(known)
+        return HeldOut(
+            part.rows, part.targets, self.cross_fitted.probabilities[known], self.cross_fitted.novelty[known]
+        )
 
     @property
     def parameters(self) -> int:
@@ -176,7 +197,7 @@ class Trained:
         return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
 
     def metrics(self) -> dict[str, Any]:
-        """Return the content of ``plots/train/full.json``: metrics, size, folds, learning curve and values of C."""
+        """Return the content of ``plots/train/full.json``: metrics, size, folds and learning curve."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -185,7 +206,6 @@ class Trained:
             "trainable": self.trainable,
             **fold_metrics(self.folds),
             "learning_curve": None if self.learning_curve is None else self.learning_curve.figures(),
-            "inverse_regularization": None if self.regularization is None else self.regularization.figures(),
         }
 
     def record(self) -> dict[str, float]:
@@ -196,7 +216,8 @@ class Trained:
 
     def summary(self) -> str:
         """Return the result in one line."""
-        figures = f"validation accuracy {100 * self.best.val_accuracy:.1f} %, loss {self.best.val_loss:.3f}"
+        measured = "cross-validated" if self.cross_fitted else "validation"
+        figures = f"{measured} accuracy {100 * self.best.val_accuracy:.1f} %, loss {self.best.val_loss:.3f}"
         if self.solved:
             return f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} iterations"
         epoch = f"best epoch {self.best.epoch} of {len(self.history)}"
@@ -229,19 +250,31 @@ def train(
         TrainError: The model does not fit the images or the memory, or the loss is not finite.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
-        folds = list(folds_of(opened.data.training, opened.data.validation)) if params.cross_validation else []
-        classifier, checkpoint, features = opened.fit()
-        data, fitter, best = opened.data, opened.fitter, best_of(checkpoint.history, params.monitor).epoch
-        results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
-        curve = path = None
-        if isinstance(fitter, HeadFitter) and params.features.head == "logistic":
-            if params.learning_curve == "auto":
-                predict = fitter.subset_predictor(data)
-                curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, predict=predict)
-            width = head_features(classifier).shape[-1]
-            if is_affordable(len(data.training), width, len(classes)):
-                fit_each = partial(fitter.fit_each_c, data)
-                path = regularization_path(data.validation, inverse_regularization(params), fit_each)
+        data, fitter = opened.data, opened.fitter
+        images = data.training.join(data.validation)
+        classifier, checkpoint, features, cross_fitted = opened.fit()
+        results, curve = [], None
+        if cross_fitted:
+            results = cross_fitted.results(images.targets)
+        elif params.cross_validation:
+            best, folds = best_of(checkpoint.history, params.monitor).epoch, list(folds_of(images))
+            results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
+        if isinstance(fitter, HeadFitter) and params.features.head == "logistic" and params.learning_curve == "auto":
+            shared = len(images) if cross_fitted else len(data.training)
+            predicted = np.full(len(images), -1)
+            if cross_fitted:
+                predicted[cross_fitted.known] = cross_fitted.probabilities[cross_fitted.known].argmax(axis=1)
+            else:
+                predicted[shared:] = fitter.predict(classifier, data.validation).argmax(axis=1)
+            curve = learning_curve(
+                images,
+                predicted,
+                len(classes),
+                shared=shared,
+                fitted=round(shared * (1 - 1 / len(results))) if cross_fitted else shared,
+                seed=params.seed,
+                predict=fitter.predict_from(images),
+            )
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
@@ -252,7 +285,9 @@ def train(
         monitor=params.monitor,
         folds=tuple(results),
         learning_curve=curve,
-        regularization=path,
         features=features,
-        novelty=Novelty(**checkpoint.state) if checkpoint.state else None,  # type: ignore[arg-type]
+        cross_fitted=cross_fitted,
+        novelty=Novelty(*(checkpoint.state[name] for name in Novelty._fields))  # type: ignore[arg-type]
+        if "mean" in checkpoint.state
+        else None,
     )

@@ -50,8 +50,9 @@ def run_trial(
 ) -> Trial:
     """Fit a classifier, or reuse an earlier training, and predict the validation split; the test split is not read.
 
-    With folds, another model is fitted without each fold, for the best number of epochs on the validation split, and
-    all training and validation images are predicted.
+    A head that is cross-fitted predicts training and validation images. With folds, another model is fitted without
+    each fold, for the best number of epochs on the validation split, and all training and validation images are
+    predicted.
 
     Args:
         folder: ``artifacts/split``.
@@ -69,24 +70,25 @@ def run_trial(
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         data = replace(opened.data, test=None)
-        parts = [data.training, data.validation] if folds else [data.validation]
-        numbers = np.empty(0, np.int64)
-        if folds:
-            numbers = draw_folds(pd.concat([part.rows for part in parts], ignore_index=True), folds, seed)
-        classifier, checkpoint, _ = replace(opened, data=data).fit()
+        images = data.training.join(data.validation)
+        numbers = draw_folds(images.rows, folds, seed) if folds else np.empty(0, np.int64)
+        classifier, checkpoint, _, cross_fitted = replace(opened, data=data).fit()
         best = best_of(checkpoint.history, params.monitor).epoch
-        if not folds:
-            probabilities = opened.fitter.predict(classifier, data.validation)
+        if not folds and cross_fitted:
+            images = images.take(np.flatnonzero(cross_fitted.known))
+            probabilities = cross_fitted.probabilities[cross_fitted.known]
+        elif not folds:
+            images = data.validation
+            probabilities = opened.fitter.predict(classifier, images)
         else:
             probabilities = np.empty((len(numbers), len(classes)), np.float32)
             division = hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()[:16]
             within = replace(data, checkpoints=data.checkpoints.within(f"folds-{division}"))
-            for fold in folds_of(data.training, data.validation, numbers):
+            for fold in folds_of(images, numbers):
                 result = cross_validate(opened.fitter, fold, within, best, folds)
                 probabilities[numbers == fold.number] = result.probabilities
-    rows = pd.concat([part.rows[["id", "label", "cluster"]] for part in parts], ignore_index=True)
-    targets = np.concatenate([part.targets for part in parts])
-    return Trial(opened.key, tuple(checkpoint.history), best, rows, targets, probabilities)
+    rows = images.rows[["id", "label", "cluster"]]
+    return Trial(opened.key, tuple(checkpoint.history), best, rows, images.targets, probabilities)
 
 
 def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int64]:

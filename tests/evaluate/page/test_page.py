@@ -32,6 +32,7 @@ METRICS = {
     "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.62, "histogram_macro_f1": 0.6},
     "val": {"accuracy": 0.9, "n": 160},
     "train": {"accuracy": 0.95},
+    "cross_validation": None,
     "temperature": 1.2,
     "confidence": 0.93,
     "uncalibrated": {"log_loss": 0.45, "ece": 0.16, "confidence": 0.8},

@@ -27,6 +27,11 @@ METRICS = {
     "val": {"n": 170},
     "per_class": {"coat": GOOD, "dress": GOOD},
     "train": {"accuracy": 0.95},
+    "cross_validation": None,
+}
+CROSSED = {
+    "cross_validation": {"accuracy": 0.91, "accuracy_low": 0.89, "accuracy_high": 0.93, "n": 1200},
+    "val": {"n": 1000},
 }
 OVERFITTED = METRICS | {"train": {"accuracy": 1.0}, "accuracy": 0.8}
 ROW = {"dimension": "size", "right": 20, "n": 40, "accuracy": 0.5, "rest": 0.9, "worse": True}
@@ -70,6 +75,7 @@ def steps(metrics: dict, confirmed: int, suggested: int, slices: pd.DataFrame, g
 def test_sentences_match_the_approved_text() -> None:
     texts = {
         "headline": say("headline", METRICS, 0.95),
+        "headline, cross-validated": say("headline", METRICS | CROSSED, 0.95),
         "meaning": say("meaning", METRICS),
         "baselines": say("baselines", METRICS),
         "verdict": say("verdict", METRICS),
@@ -78,6 +84,7 @@ def test_sentences_match_the_approved_text() -> None:
         "no shortcut": say("shortcut", METRICS),
         "calibration": say("calibration", METRICS | {"temperature": 0.8, "ece": 0.08, "confidence": 0.97}),
         "threshold": threshold_sentence(METRICS, 0.95),
+        "threshold, cross-validated": threshold_sentence(METRICS | CROSSED, 0.95),
         "threshold, contradicted": threshold_sentence(METRICS, 0.995),
         "threshold, never reached": threshold_sentence(METRICS | {"covered_accuracy": None}, 0.95),
         "no threshold": threshold_sentence(METRICS | {"threshold": None, "val": {"n": 27}}, 0.95),

@@ -47,4 +47,8 @@ def test_learning_curve_has_a_band():
     points = [LearningPoint(share, int(20_000 * share), 0.9, 0.8, 0.95) for share in (0.1, 1.0)]
     root = ElementTree.fromstring(learning_curve_svg(LearningCurve(tuple(points), Growth(0.1, 0.05, 0.15))))
     assert len(root.findall("path[@class='band']")) == 1
-    assert [text.text for text in root.findall("text")][-3:] == ["2,000", "20,000", "Training images"]
+    assert [text.text for text in root.findall("text")][-3:] == [
+        "2,000",
+        "20,000",
+        "Images that the model was fitted to",
+    ]

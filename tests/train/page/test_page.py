@@ -6,7 +6,6 @@ import re
 from pixmill.train.history import Epoch
 from pixmill.train.page.report import render_report
 from pixmill.train.page.samples import draw_samples
-from pixmill.train.regularization import RegularizationPath, Strength
 from tests.train.conftest import CLASSES, PARAMS
 
 
@@ -44,20 +43,3 @@ def test_solver_has_iterations_instead_of_epochs(trained):
     assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
     assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
-
-
-def test_another_c_is_recommended_only_if_significant(trained):
-    history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
-    params = PARAMS.model_copy(update={"model": "features"})
-    points = tuple(Strength(c, 0.3 + c, 0.9) for c in (0.001, 0.004, 0.016))
-    path = RegularizationPath(points, used=0.004, best=0.001, gain=0.003, low=0.001, high=0.005)
-    solved = dataclasses.replace(trained, history=history)
-    assert "inverse_regularization" not in page_of(solved, params).partition("<h2>Input images")[0]
-    better = page_of(dataclasses.replace(solved, regularization=path), params)
-    assert (
-        better.count("With train.features.inverse_regularization: 0.001, the validation log-loss is 0.003 lower") == 1
-    )
-    assert re.findall(r">(in use|better)<", better) == ["better", "in use"]
-    fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
-    assert "is significantly better on validation than 0.004." in fine
-    assert "Try a lower" not in better + fine

@@ -59,8 +59,9 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
     def points(name: str) -> list[Point]:
         return [(epoch.epoch, getattr(epoch, name)) for epoch in trained.history]
 
+    held_out = "cross-validated" if trained.cross_fitted else "validation"
     curves = {
-        title: {"training": points(f"train_{name}"), "validation": points(f"val_{name}")}
+        title: {"training": points(f"train_{name}"), held_out: points(f"val_{name}")}
         for title, name in (("Loss (cross-entropy)", "loss"), ("Accuracy", "accuracy"))
     }
     if not trained.solved:
@@ -73,11 +74,11 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
 
 
 def learning_curve_svg(curve: LearningCurve) -> str:
-    """Return validation accuracy and its CI by number of training images, as an ``<svg>`` element."""
+    """Return accuracy and its CI by number of images, as an ``<svg>`` element."""
     return lines_svg(
         {"accuracy": [(point.images, point.accuracy) for point in curve.points]},
-        name="Validation accuracy by training images",
-        x_label="Training images",
+        name="Accuracy by number of images",
+        x_label="Images that the model was fitted to",
         x_ticks=[point.images for point in curve.points],
         y_end=1,
         band=[(point.images, point.low, point.high) for point in curve.points],
@@ -86,7 +87,7 @@ def learning_curve_svg(curve: LearningCurve) -> str:
 
 
 def _regularizing_param(params: TrainParams) -> tuple[str, str] | None:
-    """Return a change against overfitting and its param; ``None`` if the regularization path shows the best C."""
+    """Return a change against overfitting and its param; ``None`` for a logistic regression."""
     return {
         "cnn": ("dropout in", "train.cnn.dense"),
         "backbone": ("a higher", "train.backbone.dropout"),

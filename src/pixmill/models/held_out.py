@@ -1,0 +1,106 @@
+"""Predictions of images that a classifier has not been fitted to, which calibrate it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pixmill.core.files.writing import write_json
+from pixmill.core.manifest import read_table, write_table
+from pixmill.images.parts import Part
+from pixmill.metrics.calibration import calibrate, novelty_limit
+from pixmill.models.classifier import load_networks, to_probabilities
+from pixmill.models.model_folder import CALIBRATION_FILE, HELD_OUT_FILE
+
+_BATCH_SIZE = 64
+
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of images by a classifier that was not fitted to them.
+
+    Args:
+        rows: Columns ``id``, ``label`` and ``cluster`` of each image.
+        targets: Class of each image.
+        probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels).
+        novelty: Novelty of each image, ``float32`` of shape (images,); NaN if unknown.
+    """
+
+    rows: pd.DataFrame
+    targets: npt.NDArray[np.int32]
+    probabilities: Features
+    novelty: Features
+
+
+def predict_held_out(folder: Path, part: Part, *, features: Features | None = None) -> HeldOut:
+    """Return the predictions of a saved classifier for a split that it was not fitted to.
+
+    Args:
+        folder: ``artifacts/train``, with the network.
+        part: The split.
+        features: Features of the split. Default: computed from its pixels, if needed.
+    """
+    network, backbone, scorer = load_networks(folder)
+    source, extract = (part.pixels, backbone) if features is None or backbone is None else (features, None)
+    batches = (source[start : start + _BATCH_SIZE] for start in range(0, len(source), _BATCH_SIZE))
+    inputs = (batch if extract is None else extract(batch) for batch in batches)
+    if scorer:
+        logits, novelty = map(np.concatenate, zip(*map(scorer, inputs), strict=True))
+    else:
+        logits, novelty = np.concatenate(list(map(network, inputs))), np.full(len(part), np.nan, np.float32)
+    return HeldOut(part.rows, part.targets, to_probabilities(logits), novelty)
+
+
+def save_calibration(folder: Path, held_out: HeldOut, *, target: float) -> None:
+    """Calibrate a classifier, and write its calibration next to its weights.
+
+    Args:
+        folder: ``artifacts/train``.
+        held_out: The predictions to calibrate on.
+        target: Accuracy that confident predictions should reach, > 0 and < 1.
+    """
+    clusters, known = held_out.rows["cluster"].astype(str), ~np.isnan(held_out.novelty)
+    limit = novelty_limit(held_out.novelty[known], clusters[known]) if known.any() else None
+    calibration = calibrate(held_out.probabilities, held_out.targets, clusters, target)
+    write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
+
+
+def save_held_out(folder: Path, held_out: HeldOut, labels: Sequence[str]) -> None:
+    """Write the predictions, from which evaluate takes those of these images.
+
+    Args:
+        folder: ``artifacts/train``.
+        held_out: The predictions.
+        labels: The classes, in the order of the model's outputs.
+    """
+    columns = {f"p_{label}": held_out.probabilities[:, place] for place, label in enumerate(labels)}
+    table = pd.DataFrame({"id": held_out.rows["id"], **columns, "novelty": held_out.novelty})
+    write_table(folder / HELD_OUT_FILE, table.sort_values("id", ignore_index=True), _schema(labels))
+
+
+def load_held_out(folder: Path, labels: Sequence[str]) -> pd.DataFrame:
+    """Return the columns ``id``, ``p_<class>`` of each class, and ``novelty``, NaN if unknown.
+
+    Args:
+        folder: ``artifacts/train``.
+        labels: The classes, in the order of the model's outputs.
+
+    Raises:
+        ManifestError: The file is missing or malformed.
+    """
+    return read_table(folder / HELD_OUT_FILE, _schema(labels), stage="train")
+
+
+def _schema(labels: Sequence[str]) -> pa.Schema:
+    probabilities = [pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels]
+    return pa.schema(
+        [pa.field("id", pa.string(), nullable=False), *probabilities, pa.field("novelty", pa.float32(), nullable=False)]
+    )

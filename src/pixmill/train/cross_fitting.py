@@ -1,0 +1,178 @@
+"""Cross-fitting: each training and validation image is predicted by a head that has not seen it.
+
+The images are divided into the folds of the split stage, which keep near-duplicates and given groups together. A head
+is fitted without each fold and predicts it. These predictions calibrate the head that is delivered, which is then
+fitted to all training and validation images.
+
+Source: Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", Journal of the Royal Statistical
+Society B 36, 1974.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.params import TrainParams
+from pixmill.images.parts import Part
+from pixmill.metrics.probabilities import losses, softmax
+from pixmill.models.novelty import MAX_SAMPLE, fit_novelty
+from pixmill.models.scaling import Features
+from pixmill.train.checkpoints import Arrays
+from pixmill.train.folds import FoldResult
+from pixmill.train.history import Epoch
+from pixmill.train.logistic import Targets, fit_logistic
+
+_MAX_COST = 20_000 * 3344
+"""Maximum cost of cross-fitting; a larger data set has enough validation images, and five more fits take minutes."""
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Predictions of the training images, then of the validation images, by heads that were fitted without their fold.
+
+    Args:
+        folds: Fold of each image; -1 if it has no prediction, because all images of its class are in one fold.
+        probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels); 0 without a prediction.
+        novelty: Novelty according to the images of the other folds, ``float32`` of shape (images,); NaN if unknown.
+    """
+
+    folds: Rows
+    probabilities: npt.NDArray[np.float32]
+    novelty: npt.NDArray[np.float32]
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether each image has a prediction."""
+        return self.folds >= 0
+
+    def sizes(self) -> list[int]:
+        """Return the number of predicted images of each fold with any."""
+        sizes: list[int] = np.unique(self.folds[self.known], return_counts=True)[1].tolist()
+        return sizes
+
+    def results(self, targets: Targets) -> list[FoldResult]:
+        """Return the result of each fold.
+
+        Args:
+            targets: Class of each image.
+        """
+        found = []
+        for number in np.unique(self.folds[self.known]).tolist():
+            inside = self.folds == number
+            probabilities, actual = self.probabilities[inside], targets[inside]
+            accuracy, loss = (probabilities.argmax(axis=1) == actual).mean(), losses(actual, probabilities).mean()
+            found.append(FoldResult(number, float(accuracy), float(loss), probabilities))
+        return found
+
+    def arrays(self) -> Arrays:
+        """Return the arrays by name, for a checkpoint."""
+        return {f"cross_fitted_{name}": array for name, array in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> CrossFitted | None:
+        """Return what :meth:`arrays` has stored; ``None`` if nothing is stored.
+
+        Args:
+            arrays: Arrays of a checkpoint.
+        """
+        prefix = "cross_fitted_"
+        found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        return cls(**found) if found else None  # type: ignore[arg-type]
+
+
+def is_affordable(images: int, width: int, labels: int) -> bool:
+    """Return whether cross-fitting takes a few minutes at most.
+
+    Args:
+        images: Number of training and validation images.
+        width: Number of features.
+        labels: Number of classes.
+    """
+    # Measured: reading the features takes as long as computing the products for 50 classes.
+    return images * width * (1 + labels / 50) <= _MAX_COST
+
+
+def folds_to_fit(*parts: Part) -> Rows | None:
+    """Return the fold of each image, from 0; ``None`` if there are fewer than two folds.
+
+    Args:
+        parts: The training and the validation split.
+    """
+    folds = pd.concat([part.rows["fold"] for part in parts])
+    return None if folds.isna().any() or folds.nunique() < 2 else folds.to_numpy(np.int64)
+
+
+def cross_fit(
+    features: Features, targets: Targets, folds: Rows, params: TrainParams, *, labels: int, top: int
+) -> tuple[CrossFitted, list[list[Epoch]]]:
+    """Fit a logistic regression without each fold, and predict the fold.
+
+    Args:
+        features: Shape (n, width), in memory.
+        targets: Class of each image.
+        folds: Fold of each image, from 0.
+        params: The section ``train``.
+        labels: Number of classes.
+        top: Number of last features, which determine the novelty.
+
+    Returns:
+        The predictions, and the history of each fold.
+    """
+    found = CrossFitted(
+        folds.copy(), np.zeros((len(targets), labels), np.float32), np.full(len(targets), np.nan, np.float32)
+    )
+    histories, numbers = [], np.unique(folds)
+    for place, number in enumerate(numbers.tolist(), 1):
+        rest = np.flatnonzero(folds != number)
+        inside = np.flatnonzero((folds == number) & np.isin(targets, targets[rest]))
+        found.folds[(folds == number) & ~np.isin(targets, targets[rest])] = -1
+        if not inside.size:
+            continue
+        fitted = fit_logistic(
+            features[rest],
+            targets[rest],
+            params,
+            labels=labels,
+            validation=(features[inside], targets[inside]),
+            title=f"Train fold {place} of {len(numbers)}",
+        )
+        histories.append(fitted.history)
+        found.probabilities[inside] = softmax(features[inside].astype(np.float64) @ fitted.kernel + fitted.bias)
+        novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)][:, -top:])
+        if novelty is not None:
+            found.novelty[inside] = novelty.of(features[inside])
+    return found, histories
+
+
+def evenly(rows: Rows, limit: int) -> Rows:
+    """Return at most this many rows, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, limit).astype(np.int64))]
+
+
+def validated(history: Sequence[Epoch], histories: Sequence[Sequence[Epoch]], sizes: Sequence[int]) -> list[Epoch]:
+    """Return the iterations of the delivered head with the mean validation metrics of the folds.
+
+    A fold that has converged keeps its last metrics; the last iteration has the last metrics of all folds.
+
+    Args:
+        history: Iterations of the head that was fitted to all images.
+        histories: Iterations of each fold, validated on the fold.
+        sizes: Number of images of each fold.
+    """
+    epochs = []
+    for place, epoch in enumerate(history):
+        last = place == len(history) - 1
+        rows = [each[-1] if last else each[min(place, len(each) - 1)] for each in histories]
+        loss, accuracy = (np.average([getattr(row, name) for row in rows], weights=sizes) for name in _VALIDATED)
+        epochs.append(replace(epoch, val_loss=float(loss), val_accuracy=float(accuracy)))
+    return epochs
+
+
+_VALIDATED = ("val_loss", "val_accuracy")

@@ -1,0 +1,67 @@
+"""Cross-fitting: predictions without the fold, and what needs them."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.params import FeaturesParams, TrainParams
+from pixmill.models.novelty import fit_novelty
+from pixmill.train.cross_fitting import CrossFitted, cross_fit, evenly, validated
+from pixmill.train.history import Epoch
+from pixmill.train.logistic import fit_logistic
+from tests.train.test_logistic import draw, softmax
+
+PARAMS = TrainParams(model="features", features=FeaturesParams(inverse_regularization=0.01))
+
+
+def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
+    features, targets = draw(120, 20, 3)
+    folds = np.arange(120) // 40
+    found, histories = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
+    for number in range(3):
+        rest, inside = folds != number, folds == number
+        fitted = fit_logistic(features[rest], targets[rest], PARAMS, labels=3)
+        np.testing.assert_allclose(found.probabilities[inside], softmax(fitted, features[inside]), atol=1e-5)
+        novelty = fit_novelty(features[rest][:, -10:])
+        np.testing.assert_array_equal(found.novelty[inside], novelty.of(features[inside]))
+        hits = found.probabilities[inside].argmax(axis=1) == targets[inside]
+        assert histories[number][-1].val_accuracy == pytest.approx(hits.mean())
+
+
+def test_labels_of_a_fold_do_not_affect_its_predictions():
+    features, targets = draw(120, 20, 3)
+    folds = np.arange(120) % 4
+    one, _ = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
+    changed = np.where(folds == 2, (targets + 1) % 3, targets).astype(np.int32)
+    other, _ = cross_fit(features, changed, folds, PARAMS, labels=3, top=10)
+    assert np.array_equal(one.probabilities[folds == 2], other.probabilities[folds == 2])
+    assert not np.array_equal(one.probabilities[folds == 1], other.probabilities[folds == 1])
+
+
+def test_images_of_a_class_in_a_single_fold_have_no_prediction():
+    features, targets = draw(90, 20, 3)
+    folds = np.where(targets == 2, 0, np.arange(90) % 5)
+    found, _ = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
+    assert np.array_equal(found.known, targets != 2)
+    assert found.probabilities[found.known].sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert sum(found.sizes()) == found.known.sum()
+    results = found.results(targets)
+    assert [len(result.probabilities) for result in results] == found.sizes()
+    restored = CrossFitted.from_arrays(found.arrays())
+    assert np.array_equal(restored.folds, found.folds)
+    assert CrossFitted.from_arrays({}) is None
+
+
+def test_validation_metrics_are_means_of_the_folds():
+    def history(*accuracies):
+        return [Epoch(place, 1.0, 1.0, 1 - each, each) for place, each in enumerate(accuracies, 1)]
+
+    delivered = [Epoch(place, 0.5, 0.9, float("nan"), float("nan")) for place in (1, 2, 3)]
+    found = validated(delivered, [history(0.2, 0.4), history(0.5, 0.6, 0.7, 0.8)], [10, 30])
+    assert [epoch.val_accuracy for epoch in found] == pytest.approx([0.425, 0.55, 0.7])
+    assert found[-1].val_loss == pytest.approx(0.3)
+    assert [epoch.train_accuracy for epoch in found] == [0.9] * 3
+
+
+def test_evenly_spaced_rows():
+    assert evenly(np.arange(5, 15), 4).tolist() == [5, 8, 11, 14]
+    assert evenly(np.arange(3), 4).tolist() == [0, 1, 2]

@@ -49,9 +49,9 @@ def two(images, *, step, seed=1):
     return actual, *models
 
 
-def compared(actual, first, second, *, groups=None, draws=2000):
+def compared(actual, first, second, *, groups=None, draws=2000, width=1.0):
     groups = np.arange(len(actual)) if groups is None else groups
-    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2)[0]
+    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2, width=width)[0]
 
 
 def test_difference_is_that_of_the_metrics():
@@ -77,6 +77,17 @@ def test_near_duplicates_widen_the_limits_of_a_difference():
     repeated = [np.repeat(array, 5, axis=0) for array in (actual, first, second)]
     row = compared(*repeated, groups=np.repeat(np.arange(80), 5))["accuracy"]
     assert (row.low, row.high, row.p) == (pytest.approx(alone.low), pytest.approx(alone.high), alone.p)
+
+
+def test_width_widens_all_limits_and_raises_p():
+    actual, first, second = two(200, step=0.1)
+    plain, wide = compared(actual, first, second), compared(actual, first, second, width=1.25)
+    for name, row in plain.items():
+        assert wide[name].difference == row.difference
+        limits = [row.difference + 1.25 * (limit - row.difference) for limit in (row.low, row.high)]
+        assert (wide[name].low, wide[name].high) == pytest.approx(limits, abs=1e-9)
+        assert wide[name].p >= row.p
+    assert wide["log_loss"].p > plain["log_loss"].p
 
 
 def answers(images, *, seed=1, share=0.5, right=0.9):

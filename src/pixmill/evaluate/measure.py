@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.process.progress import track
-from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.evaluate.predictions import class_indices, is_cross_fitted, probabilities_of
 from pixmill.images.parts import Part
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, reliability
@@ -111,15 +111,6 @@ def _held_out(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of the test split, and under ``val`` those of other held-out images."""
     tested = predictions["split"] == "test"
     return {"test": predictions[tested], "val": predictions[~tested & predictions["held_out"]]}
-
-
-def is_cross_fitted(predictions: pd.DataFrame) -> bool:
-    """Return whether training images have held-out predictions.
-
-    Args:
-        predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
-    """
-    return bool((predictions["held_out"] & (predictions["split"] == "train")).any())
 
 
 def _cross_validation(

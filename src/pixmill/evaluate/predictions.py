@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -146,6 +147,27 @@ def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.ND
 def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the index of each name in the labels."""
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
+
+
+def held_out(predictions: pd.DataFrame) -> "pd.Series[Any]":
+    """Return which images have a prediction by a model that was not fitted to them.
+
+    Args:
+        predictions: Columns ``split`` and ``held_out``; in files of earlier versions, which lack it, the images of
+            validation and test are held out.
+    """
+    if "held_out" in predictions:
+        return predictions["held_out"].eq(True)
+    return predictions["split"].isin(["val", "test"])
+
+
+def is_cross_fitted(predictions: pd.DataFrame) -> bool:
+    """Return whether training images have held-out predictions.
+
+    Args:
+        predictions: As for :func:`held_out`.
+    """
+    return bool((held_out(predictions) & (predictions["split"] == "train")).any())
 
 
 def unlabelled_folder(root: Path, name: str) -> Path | None:

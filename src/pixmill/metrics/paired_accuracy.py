@@ -37,7 +37,7 @@ def sign_flip_test(nets: ArrayLike) -> float:
 
 
 def accuracy_differences(
-    first: Bools, second: Bools, groups: Ints, slice_of: Ints, *, confidence: float
+    first: Bools, second: Bools, groups: Ints, slice_of: Ints, *, confidence: float, width: float = 1.0
 ) -> tuple[NDArray[np.int64], list[Difference]]:
     """Return the difference between the accuracies of two models on each slice, with :func:`sign_flip_test`.
 
@@ -56,6 +56,8 @@ def accuracy_differences(
         groups: Group of each image as a number from 0; near-duplicates share a group.
         slice_of: Slice of each image as a number from 0, or -1; there is at least one slice, and none is empty.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
+        width: Factor of the half-widths of the intervals:
+            :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH` for cross-fitted predictions.
 
     Returns:
         The number of groups in each slice, and the differences in accuracy.
@@ -84,10 +86,10 @@ def accuracy_differences(
     added = images / count
     centre = net / (images + 2 * added)
     variance = spread - 2 * centre * cross + centre**2 * squares + added**2 * (1 + 2 * centre**2)
-    width = stdtrit(np.maximum(count - 1, 1), (1 + confidence) / 2) * np.sqrt(variance) / (images + 2 * added)
+    half = width * stdtrit(np.maximum(count - 1, 1), (1 + confidence) / 2) * np.sqrt(variance) / (images + 2 * added)
     found = []
     for place, part in enumerate(np.split(nets, np.cumsum(count)[:-1])):
-        low, high = float(centre[place] - width[place]), float(centre[place] + width[place])
+        low, high = float(centre[place] - half[place]), float(centre[place] + half[place])
         if 2.0 ** (1 - np.count_nonzero(part)) > 1 - confidence:
             unobserved = 1 - unanimous_limit(len(part), confidence)
             low, high = min(low, -unobserved), max(high, unobserved)

@@ -111,6 +111,7 @@ def paired_differences(
     confidence: float,
     top_k: int | None = None,
     averaged: int | None = None,
+    width: float = 1.0,
 ) -> tuple[dict[str, Difference], list[Difference | None]]:
     """Return the differences between the metrics of two models, and between their F1 of each class.
 
@@ -140,6 +141,8 @@ def paired_differences(
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
         averaged: As for :func:`pixmill.metrics.scores.scores`.
+        width: Factor of the distance between each draw and the measured difference, which widens the intervals and
+            raises the p-values: :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH` for cross-fitted predictions.
 
     Returns:
         The defined metrics of :func:`pixmill.metrics.scores.scores` by name; and the F1 of each class, ``None`` if
@@ -158,7 +161,7 @@ def paired_differences(
     both = [normalise(first), normalise(second)]
     if both[0].shape != both[1].shape:
         raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
-    comparison = _Comparison(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
+    comparison = _Comparison(group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width)
     options = {"top_k": top_k, "averaged": averaged}
     figures = [scores(actual, values, **options) for values in both]
     drawn = [resampled_scores(actual, values, comparison.group_of, draws=draws, **options) for values in both]
@@ -193,6 +196,7 @@ def paired_coverage(
     draws: int,
     confidence: float,
     identical: bool,
+    width: float = 1.0,
 ) -> dict[str, Difference]:
     """Return the differences between coverage and covered accuracy of two models.
 
@@ -207,6 +211,7 @@ def paired_coverage(
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         identical: Whether the models are identical, and cannot differ on other images.
+        width: As for :func:`paired_differences`.
 
     Returns:
         The differences by name; without the covered accuracy if a model answers no image.
@@ -217,7 +222,7 @@ def paired_coverage(
     >>> {name: (item.first, item.second) for name, item in found.items()}
     {'coverage': (0.25, 1.0), 'covered_accuracy': (1.0, 0.95)}
     """
-    comparison = _Comparison(group_numbers(groups), confidence, identical)
+    comparison = _Comparison(group_numbers(groups), confidence, identical, width)
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
     columns = [np.ones(len(comparison.group_of)), *answered, *hits]
     sums = np.stack([np.bincount(comparison.group_of, weights=column) for column in columns])
@@ -246,11 +251,13 @@ class _Comparison:
         group_of: Group number of each image, shape (images,).
         confidence: Confidence level of the limits.
         identical: Whether both models give the same probabilities.
+        width: Factor of the distance between a draw and the measured difference.
     """
 
     group_of: Groups
     confidence: float
     identical: bool
+    width: float
 
     def unobserved_share(self, among: Bools) -> float:
         """Return the share of these images' groups that may differ although no observed group does."""
@@ -269,11 +276,13 @@ class _Comparison:
             differ: Whether the models differ on each image.
             share: Minimum of the upper limit, and of minus the lower limit, if too few groups differ.
         """
-        gaps = gaps.round(_DIGITS)
-        limits = percentiles(gaps, self.confidence)
-        if first is None or second is None or limits is None:
+        if first is None or second is None:
             return None
         gap, differing = round(second - first, _DIGITS), len(np.unique(self.group_of[differ]))
+        gaps = (gap + self.width * (gaps - gap)).round(_DIGITS)
+        limits = percentiles(gaps, self.confidence)
+        if limits is None:
+            return None
         (low, high), min_p = limits, 2.0 ** (1 - differing)
         if min_p > 1 - self.confidence:
             low, high = min(low, -share), max(high, share)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.words import join_names
-from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.evaluate.predictions import class_indices, held_out, probabilities_of
 from pixmill.review.outliers import ClassProfile, class_profiles
 from pixmill.review.review_tables import ReviewTables
 from pixmill.validate.decisions import Decision
@@ -214,7 +214,7 @@ def _label_questions(tables: ReviewTables, flips: pd.DataFrame | None) -> Iterat
         found = _with_second(tables.still_labelled(tables.predictions))
         is_wrong = found["other"] == found["predicted"]
         why = "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). Split: {split}."
-        wrong = found[is_wrong & (found["split"] != "train")].sort_values(["p", "id"], ascending=[False, True])
+        wrong = found[is_wrong & held_out(found)].sort_values(["p", "id"], ascending=[False, True])
         yield "errors", "Wrong prediction", why, wrong
         why = "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as '{second}' ({second_p:.0%})."
         near = found[found["margin"] < _MIN_MARGIN].sort_values(["margin", "id"])

@@ -167,6 +167,42 @@ def test_common_images_and_steps():
     assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx((f1[1], f1[2]), abs=1e-9)
 
 
+def in_splits(table, **columns):
+    """Return a table of which 60 images are test, 60 validation and the others training."""
+    return table.assign(split=np.repeat(["test", "val", "train"], [60, 60, len(table) - 120]), **columns)
+
+
+def test_cross_fitted_predictions_decide_with_test(tables, numbers):
+    found = compared(*(in_splits(table, held_out=True) for table in tables))
+    assert (found.n, found.cross_validated, found.image) == (300, 240, "held-out image")
+    for name, row in numbers.metrics.items():
+        wide = found.metrics[name]
+        assert (wide.first, wide.second) == (row.first, row.second)
+        limits = [row.difference + 1.25 * (limit - row.difference) for limit in (row.low, row.high)]
+        assert (wide.low, wide.high) == pytest.approx(limits, abs=1e-9)
+    assert found.on_test == compared(*(table.iloc[:60] for table in tables)).decisive
+    assert found.steps == ()
+    assert "on 300 held-out images" in give_verdict(found)[1]
+
+
+def test_only_images_that_both_held_out_count(tables):
+    held = np.arange(300) % 3 > 0
+    base, head = in_splits(tables[0], held_out=True), in_splits(tables[1], held_out=held)
+    found = compared(base, head)
+    assert (found.n, found.cross_validated) == (200, 160)
+    assert [step.n for step in found.steps] == [300, 200, 200]
+    assert compared(base, in_splits(tables[1], held_out=True).iloc[60:]).on_test is None
+
+
+@pytest.mark.parametrize("held_out", [None, [True] * 120 + [False] * 180])
+def test_test_decides_if_one_side_is_not_cross_fitted(tables, held_out):
+    other = in_splits(tables[1])
+    other = other if held_out is None else other.assign(held_out=held_out)
+    found = compared(in_splits(tables[0], held_out=True), other)
+    assert (found.n, found.cross_validated, found.on_test) == (60, 0, None)
+    assert found.decisive == compared(*(table.iloc[:60] for table in tables)).decisive
+
+
 def test_scores_with_the_heads_labels():
     actual, values = noisy(200)
     head = from_probabilities(actual, values)

@@ -4,15 +4,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, parse_params
-from pixmill.experiments.compare.ranking import Ranking, compare_runs
+from pixmill.experiments.compare.numbers import SplitAnswers
+from pixmill.experiments.compare.ranking import Ranking, compare_runs, rank_models
 from pixmill.tracking.store import connect
 from tests.experiments.compare.projects import record
-from tests.experiments.compare.recorded import HEAD, PIPELINE, add_experiment, add_run, answers, fill
+from tests.experiments.compare.ranked import model
+from tests.experiments.compare.recorded import HEAD, PIPELINE, TRUTH, add_experiment, add_run, answers, fill
 from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
@@ -186,6 +189,48 @@ def test_model_in_use_precedes_equal_ones(made, params: Params) -> None:
     assert (used.model.kind, used.model.run.name, used.used) == ("run", "used", used.model)
     assert (used.gap.low, earlier.gap.difference) == (None, 0)
     assert earlier.gap.low < 0 < earlier.gap.high
+
+
+def cross_fitted(wrong, *, test=10, train=0):
+    """Return predictions like ``answers``, with cross-fitted training images."""
+    table = answers(wrong, test=test)
+    rows = answers(train)[:240].assign(split="train")
+    return pd.concat([table, rows.assign(id="train" + rows["id"])], ignore_index=True).assign(held_out=True)
+
+
+def test_cross_fitted_predictions_rank_if_all_have_them(made, params: Params) -> None:
+    made("val", "{model: features}", cross_fitted(20, train=90))
+    made("both", "{model: features, features: {inverse_regularization: 0.1}}", cross_fitted(30, train=30, test=60))
+    root = made.root
+    use(root, "{model: features, features: {layers: top}}", cross_fitted(60, train=60, test=30))
+    found = compare_runs(Workspace(root, root), params)
+    assert names(found.rows) == ["both", "val", "main"]
+    assert {row.n for row in found.rows} == {480}
+    assert not any("cross-validated" in note for note in found.notes)
+    # The images that chose the model do not judge it.
+    assert "macro-F1 falls from 0.875 to 0.750" in found.planned.sentence
+    assert "on 240 test images" in found.planned.sentence
+    made("network", "{model: cnn}", answers(40))
+    found = compare_runs(Workspace(root, root), params)
+    assert names(found.rows) == ["val", "both", "network", "main"]
+    assert {row.n for row in found.rows} == {240}
+    assert any("network" in note and "240 validation images count, and not up to 480" in note for note in found.notes)
+
+
+def test_intervals_over_cross_fitted_images_are_wider() -> None:
+    models = [model("one"), model("two")]
+    tables = [answers(wrong)[:240].filter(like="p_").to_numpy(float) for wrong in (30, 50)]
+    given = {
+        each.revision: SplitAnswers(pd.RangeIndex(240), TRUTH, values)
+        for each, values in zip(models, tables, strict=True)
+    }
+    truth, options = given[models[0].revision], {"metric": "accuracy", "confidence": 0.95}
+    (first, plain), (_, wide) = (
+        rank_models(models, given, truth, np.arange(240), **options, width=width)[0] for width in (1.0, 1.25)
+    )
+    assert wide.value == plain.value < first.value
+    assert wide.high - wide.low == pytest.approx(1.25 * (plain.high - plain.low))
+    assert wide.gap.high - wide.gap.low > plain.gap.high - plain.gap.low
 
 
 def test_median_seed_is_compared_on_test(made, params: Params) -> None:

@@ -60,6 +60,15 @@ def test_text_and_markdown_match_approved(render, suffix: str) -> None:
     assert render(made) == (APPROVED / f"comparison.{suffix}").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("render", [comparison_text, comparison_markdown])
+def test_states_which_images_decided(render) -> None:
+    crossed = {"n": 1210, "cross_validated": 910, "image": "held-out image", "on_test": difference(0.9, 0.917)}
+    text = render(comparison(numbers=replace(numbers(), **crossed)))
+    assert "1,210 images held out on both sides: 300 test, 910 by cross-validation" in text
+    assert "on the test images alone, macro-F1 0.900 → 0.917 (+0.017," in " ".join(text.split())
+    assert "by cross-validation" not in render(comparison(numbers=numbers()))
+
+
 def test_equal_revisions_are_short() -> None:
     both, unchanged = revision("main", run=None), data(1)
     nothing = numbers(

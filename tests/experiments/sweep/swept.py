@@ -116,16 +116,17 @@ class FakeTrial:
     """Replace ``run_trial``: predictions are better the closer the learning rate is to 0.01.
 
     ``calls`` has the params of all trainings. The result of ``fail`` is raised unless it is ``None``. ``val_loss``
-    computes the validation loss from the training loss.
+    computes the validation loss from the training loss. ``splits`` returns the splits that a trial predicts.
     """
 
     def __init__(self):
         self.calls = []
         self.fail = lambda _: None
         self.val_loss = lambda loss: loss
-        self._read = functools.cache(_validation)
+        self.splits = lambda _: ("val",)
+        self._read = functools.cache(_rows)
 
-    def __call__(self, folder, params, *, callback, **_):
+    def __call__(self, folder, params, *, callback, folds, **_):
         self.calls.append(params)
         if error := self.fail(params):
             raise error
@@ -135,7 +136,8 @@ class FakeTrial:
             record = Epoch(epoch, loss, 0.5, self.val_loss(loss), 1 / (1 + loss), 0.1)
             callback.on_epoch_end(record, Timing(1000 * epoch, 0.1, 9.0))
         manifest = folder / "manifest.parquet"
-        rows, targets = self._read(manifest, manifest.stat().st_mtime_ns)
+        splits = ("train", "val") if folds else self.splits(params)
+        rows, targets = self._read(manifest, splits, manifest.stat().st_mtime_ns)
         noise = np.random.default_rng(params.batch_size).standard_normal((len(rows), 3))
         logits = 2 * np.eye(3)[targets] + (1.2 + off) * noise
         answers = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -143,8 +145,8 @@ class FakeTrial:
         return Trial(key, (), params.epochs, rows, targets, answers.astype(np.float32))
 
 
-def _validation(manifest: Path, _: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the rows of validation and their targets; the time invalidates the cache."""
+def _rows(manifest: Path, splits: tuple[str, ...], _: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the rows of splits and their targets; the time invalidates the cache."""
     table = read_table(manifest, SPLIT, stage="split")
-    rows = table[table["split"] == "val"].sort_values("row", ignore_index=True)
+    rows = pd.concat([table[table["split"] == split].sort_values("row") for split in splits], ignore_index=True)
     return rows[["id", "label", "cluster"]], rows["label"].map(CLASSES.index).to_numpy(np.int32)

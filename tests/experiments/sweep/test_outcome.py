@@ -24,6 +24,17 @@ def test_rows_are_complete_trials_best_first(found) -> None:
     assert 0 <= result.undecided < len(result.rows)
 
 
+@pytest.mark.parametrize(("heads", "images"), [(["logistic"], 150), (["logistic", "mlp"], 60)])
+def test_cross_fitted_trials_are_measured_on_training_images(found, workspace, fake_trial, heads, images) -> None:
+    fake_trial.splits = lambda params: ("train", "val") if params.features.head == "logistic" else ("val",)
+    space = {"train.features.head": heads, "train.features.inverse_regularization": [0.01, 0.1, 1]}
+    write_params(workspace.root, space=space, train={"model": "features", "features": {"head": "logistic"}})
+    result = found(4 if "mlp" in heads else 3)
+    assert (result.images, result.crossed) == (images, images == 150)
+    assert {len(trial.answers) for trial in result.trials} == {images}
+    assert result.rows[0].value == pytest.approx(result.best.value)
+
+
 def test_expected_value_uses_complete_trials(found, workspace) -> None:
     extra = [
         SweepTrial(90, found(3).trials[0].values, "pruned", None, 0, 1.0),

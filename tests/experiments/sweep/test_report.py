@@ -117,7 +117,7 @@ def test_sentences_of_special_cases(found, workspace) -> None:
     four = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
     assert " has the best macro-F1 in 3-fold cross-validation, " in headline(four)
     page = render_sweep(four)
-    assert "Measured on 60 training and validation images, by cross-validation" in page
+    assert "Measured on 150 training and validation images, by cross-validation" in page
     assert f"pixmill sweep --folds 3 --apply {four.best.number} &amp;&amp; dvc repro" in page
 
 

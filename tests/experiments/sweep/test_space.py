@@ -84,11 +84,14 @@ def test_rejects_grids_with_ranges_or_too_many_combinations() -> None:
     ]
 
 
-@pytest.mark.parametrize("model", ["features", "backbone", "cnn"])
-def test_default_space_is_valid(model: str) -> None:
-    params = parsed(f"{{model: {model}}}")
+@pytest.mark.parametrize(
+    "train", ["{model: features}", "{model: features, features: {head: mlp}}", "{model: backbone}", "{model: cnn}"]
+)
+def test_default_space_is_valid(train: str) -> None:
+    params = parsed(train)
     space = default_space(params)
-    assert len(space) >= 3
+    assert check_searched(params).keys() == space.keys()
+    assert len(space) >= 2
     assert current_values(params, space).keys() == space.keys()
     for name, allowed in space.items():
         for value in (allowed.low, allowed.high) if isinstance(allowed, RangeParams) else allowed:

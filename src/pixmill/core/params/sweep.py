@@ -45,7 +45,7 @@ class SweepParams(Section):
         "of the current model, which `pixmill sweep --show` prints.",
         examples=[
             {
-                "train.features.head": ["logistic", "mlp"],
+                "train.features.layers": ["auto", "top"],
                 "train.features.inverse_regularization": {"low": 0.0001, "high": 1, "log": True},
             }
         ],
@@ -62,6 +62,6 @@ class SweepParams(Section):
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
         default=None,
         description="Number of cross-validation folds over training and validation images; null: evaluate each model "
-        "on validation.",
+        "on validation images, to which cross-fitting adds those of training.",
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.")

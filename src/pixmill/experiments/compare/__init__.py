@@ -6,7 +6,7 @@ Two revisions:
 - ``comparing``: entry point, and a search for only the flipped images, without metrics
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
   ``trees`` reads its files, ``untrusted`` parses files from untrusted authors
-- ``numbers``: metrics of both models on the common test images, with their significance; ``coverage`` and ``slices``
+- ``numbers``: metrics of both models on the common images, with their significance; ``coverage`` and ``slices``
   are parts of it
 - ``image_changes``: added, removed, relabelled and moved images, and drift
 - ``changes``: changed params, stages, packages and commits

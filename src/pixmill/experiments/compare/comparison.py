@@ -68,10 +68,10 @@ class Revision:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """Scores of one class on the common test images.
+    """Scores of one class on the common images.
 
     Args:
-        support: Test images of the class.
+        support: Images of the class.
         precision: Precision of base and head; ``None`` if the class was never predicted.
         recall: Recall of base and head; ``None`` without images.
         f1: F1 with the interval of the difference; ``None`` if undefined.
@@ -87,7 +87,7 @@ class ClassNumbers:
 
 @dataclass(frozen=True)
 class SliceNumbers:
-    """Accuracy of both models on a slice of the common test images.
+    """Accuracy of both models on a slice of the common images.
 
     Args:
         dimension: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as ``brightness``.
@@ -113,7 +113,7 @@ class Step:
 
     Args:
         what: Change from the step before, such as ``corrected labels``.
-        n: Number of test images.
+        n: Number of images.
         value: Value of the metric.
     """
 
@@ -124,14 +124,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Metrics of both models on the common test images, scored with the head's labels.
+    """Metrics of both models on the common images, scored with the head's labels.
 
-    If the classes differ, the common test images are those of classes that both models know, and macro-F1 is the mean
+    The common images are the test images of both. If both have cross-fitted predictions, they are all images that both
+    held out, and intervals are widened by :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH`.
+
+    If the classes differ, the common images are those of classes that both models know, and macro-F1 is the mean
     over these classes. An answer that is a class of one model only is an error.
 
     Args:
         labels: Classes in the order of the confusion matrices; those that only one model knows are last.
-        n: Number of common test images.
+        n: Number of common images.
         clusters: Number of groups of near-duplicates, the units of resampling.
         metric: ``compare.metric``, which decides the verdict.
         margin: ``compare.margin``.
@@ -150,9 +153,12 @@ class Numbers:
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
         remark: Sentence with the reason why only one model has a confidence threshold; empty if both or neither do.
         slices: Result of :func:`pixmill.experiments.compare.slices.compare_slices`.
-        own_classes: Scores of each class that only one model knows, on the test split of that revision: ``side``
+        own_classes: Scores of each class that only one model knows, on the images of that revision: ``side``
             (``head`` for a new class, ``base`` for a removed one), ``name``, ``support``, ``precision``, ``recall``
             and ``f1``.
+        image: Name of a common image: ``test image``, or ``held-out image`` with cross-fitted predictions.
+        cross_validated: Number of common images that are not test images of both.
+        on_test: Difference in the deciding metric on the others; ``None`` if it is undefined, or all are test images.
     """
 
     labels: tuple[str, ...]
@@ -172,6 +178,9 @@ class Numbers:
     remark: str = ""
     slices: tuple[SliceNumbers, ...] = ()
     own_classes: tuple[Mapping[str, Any], ...] = ()
+    image: str = "test image"
+    cross_validated: int = 0
+    on_test: Difference | None = None
 
     @property
     def decisive(self) -> Difference:

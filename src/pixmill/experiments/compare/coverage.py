@@ -39,6 +39,7 @@ def compare_coverage(
     right: Sequence[npt.NDArray[np.bool_]],
     clusters: npt.ArrayLike,
     evaluate: EvaluateParams,
+    width: float = 1.0,
 ) -> tuple[dict[str, Difference], str]:
     """Compare two models, each at its own threshold.
 
@@ -49,6 +50,7 @@ def compare_coverage(
         right: Mask of correct predictions of base and head, shape (images,).
         clusters: Cluster of each image.
         evaluate: Confidence level and number of draws.
+        width: As for :func:`pixmill.metrics.significance.paired_differences`.
 
     Returns:
         Coverage and covered accuracy by name, as :func:`pixmill.metrics.significance.paired_coverage` returns them, and
@@ -62,7 +64,8 @@ def compare_coverage(
         return {}, "" if first is second else remark
     thresholds = [(revision.metrics or {}).get("threshold") for revision in revisions]
     same = thresholds[0] == thresholds[1] and np.array_equal(values[0], values[1]) and np.array_equal(first, second)
+    draws, level = evaluate.draws, evaluate.confidence
     found = paired_coverage(
-        right, (first, second), clusters, draws=evaluate.draws, confidence=evaluate.confidence, identical=same
+        right, (first, second), clusters, draws=draws, confidence=level, identical=same, width=width
     )
     return found, ""

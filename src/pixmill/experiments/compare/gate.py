@@ -1,7 +1,7 @@
 """The gate: check the head against the limits of ``compare`` in ``params.yaml``.
 
 A limit within the confidence interval of its metric is neither kept nor broken but undecided; the rule then states how
-many test images would probably decide it.
+many images would probably decide it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -82,8 +82,10 @@ def _worst(results: list[Result]) -> Result:
     return next((result for result in ("fail", "undecided") if result in results), "pass")
 
 
-def _rule(name: str, text: str, bound: str, result: Result, needed: int | None = None) -> Rule:
-    more = f"; about {needed:,} test images would probably decide it" if needed else ""
+def _rule(
+    name: str, text: str, bound: str, result: Result, needed: int | None = None, image: str = "test image"
+) -> Rule:
+    more = f"; about {needed:,} {image}s would probably decide it" if needed else ""
     return Rule(f"compare.{name}", result, f"{text}, {bound}: {result}{more}", needed)
 
 
@@ -179,7 +181,7 @@ def _drop_rule(numbers: Numbers | None, settings: CompareParams, obstacle: str |
     needed = None
     if result == "undecided":
         needed = images_needed(numbers.n, (high - low) / 2, distance, numbers.confidence, margin)
-    yield _rule("max_drop", text, bound, result, needed)
+    yield _rule("max_drop", text, bound, result, needed, numbers.image)
 
 
 def _run_rules(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]:

@@ -12,6 +12,7 @@ import pandas as pd
 from pixmill.core.manifest import TEXT
 from pixmill.core.params import CompareParams
 from pixmill.core.params.reference import plain
+from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.changes import find_changed_params
 from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.metrics.significance import holm
@@ -59,7 +60,7 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
     head's predictions of added images and of all others: the largest statistic over the classes, with Bonferroni's
     correction (Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018;
     Rabanser, Günnemann and Lipton, "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS
-    2019). Training images are excluded, since the model was fitted to them. Distributions of fewer than ten images are
+    2019). Images that the model was fitted to are excluded. Distributions of fewer than ten images are
     not compared.
 
     Args:
@@ -175,7 +176,7 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
 
 
 def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, float] | None:
-    unseen = predictions[predictions["split"] != "train"]
+    unseen = predictions[held_out(predictions)]
     new = unseen["id"].isin(added).to_numpy(bool)
     given = unseen.filter(regex="^p_").select_dtypes("number").dropna(axis=1).to_numpy(np.float32).T
     if min(new.sum(), (~new).sum()) < _MIN_IMAGES or not len(given):

@@ -1,12 +1,13 @@
-"""Metrics of both models on the common test images, their significance, and the verdict."""
+"""Metrics of both models on the common images, their significance, and the verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,13 @@ import pandas as pd
 
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.core.words import count, join_names
-from pixmill.evaluate.predictions import class_indices
+from pixmill.evaluate.predictions import class_indices, held_out, is_cross_fitted
 from pixmill.experiments.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
 from pixmill.experiments.compare.coverage import compare_coverage
 from pixmill.experiments.compare.slices import changed_slices, compare_slices
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses, normalise
+from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
 from pixmill.pages.page import render_sentence
@@ -42,7 +44,7 @@ METRIC_NAMES = {
 """Display names of the metrics, within a sentence."""
 
 _MAX_IMAGES = 1_000_000
-"""Test images above which none are suggested."""
+"""Images above which none are suggested."""
 
 MAX_CLASSES, _MAX_SLICES = 5, 3
 """Classes and slices that a sentence names."""
@@ -50,10 +52,13 @@ MAX_CLASSES, _MAX_SLICES = 5, 3
 _POWER = 0.8
 """Probability that the suggested number of images decides."""
 
+Images = Literal["test", "validation", "held out"]
+"""Images of a comparison: the test split, held-out images of the other splits, or both."""
+
 
 @dataclass(frozen=True)
 class SplitAnswers:
-    """Predictions of a model on one split, sorted by id: ids, class indices of its labels, and probabilities."""
+    """Predictions of a model, sorted by id: ids, class indices of its labels, and probabilities."""
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
@@ -69,17 +74,29 @@ class SplitAnswers:
 
 @dataclass(frozen=True)
 class _Common:
-    """The classes of either, those that both know first; both test splits; and the images in both of such classes."""
+    """The classes of either, those that both know first; predictions of both; and the common images.
+
+    ``crossed`` states whether both have cross-fitted predictions; ``tested`` are the test images among the common ones.
+    """
 
     labels: tuple[str, ...]
     shared: int
     before: SplitAnswers
     after: SplitAnswers
     ids: pd.Index
+    tested: pd.Index
+    crossed: bool
+
+    @property
+    def image(self) -> str:
+        """The name of a common image, within a sentence."""
+        return "held-out image" if self.crossed else "test image"
 
 
 def compare_numbers(base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams) -> Numbers:
-    """Compare both models on the images in the test splits of both whose class both know, by the head's labels.
+    """Compare both models on the images that both held out and whose class both know, by the head's labels.
+
+    These are the test images of both, unless both have cross-fitted predictions of training images.
 
     Args:
         base: Revision to compare with.
@@ -88,8 +105,8 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         evaluate: Confidence level, number of draws, and k of the top-k accuracy.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, the
-            test splits share no image, or the deciding metric is undefined on the shared images.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, no
+            image is held out by both, or the deciding metric is undefined on these images.
     """
     found = _common_images(base, head)
     labels, shared, ids = found.labels, found.shared, found.ids
@@ -98,17 +115,21 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     top_k = evaluate.top_k if evaluate.top_k < shared else None  # a model of k classes is always right
     clusters = clusters_of((head.manifest, base.manifest), ids)
     level = evaluate.confidence
-    overall, of_class = paired_differences(
-        actual, first, second, clusters, draws=evaluate.draws, confidence=level, top_k=top_k, averaged=shared
-    )
+    difference = partial(paired_differences, draws=evaluate.draws, confidence=level, averaged=shared)
+    width = CROSS_FITTING_WIDTH if found.crossed else 1.0
+    overall, of_class = difference(actual, first, second, clusters, top_k=top_k, width=width)
     if settings.metric not in overall:
         raise NotComparableError(
-            f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the {count(len(ids), 'test image')} of "
+            f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the {count(len(ids), found.image)} of "
             f"both {_name(base)} and {_name(head)}."
         )
+    on_test = None
+    if 0 < len(found.tested) < len(ids):
+        rows = ids.get_indexer(found.tested)
+        on_test = difference(actual[rows], first[rows], second[rows], clusters[rows])[0].get(settings.metric)
     predicted = first.argmax(axis=1), second.argmax(axis=1)
     right = predicted[0] == actual, predicted[1] == actual
-    answered, remark = compare_coverage((base, head), ids, (first, second), right, clusters, evaluate)
+    answered, remark = compare_coverage((base, head), ids, (first, second), right, clusters, evaluate, width)
     return Numbers(
         labels=labels,
         n=len(ids),
@@ -127,8 +148,11 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         remark=remark,
         slices=()
         if np.array_equal(first, second)
-        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=level),
+        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=level, width=width),
         own_classes=(*_own_classes("head", head, found), *_own_classes("base", base, found)),
+        image=found.image,
+        cross_validated=len(ids) - len(found.tested),
+        on_test=on_test,
     )
 
 
@@ -140,8 +164,8 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
         head: Revision under review; only predictions are used.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, or the
-            test splits share no image.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, or no
+            image is held out by both.
     """
     found = _common_images(base, head)
     return _flips(found.after.at(found.ids), found.before.at(found.ids).values, found.labels)
@@ -180,9 +204,10 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         metric=METRIC_NAMES[numbers.metric],
         margin=margin,
         confidence=numbers.confidence,
-        images=count(numbers.n, "test image")
+        images=count(numbers.n, numbers.image)
         + (f" of the {len(numbers.per_class)} classes that both know" if numbers.own_classes else ""),
         own_classes=numbers.own_classes,
+        image=numbers.image,
         slices=falls,
         classes=[item for item in _worse_classes(numbers) if item[0] not in named],
         change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
@@ -222,26 +247,30 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
 
 
 def _common_images(base: Revision, head: Revision) -> _Common:
-    """Return the classes, both test splits, and the ids of the images in both whose class both know."""
+    """Return the classes, predictions of both, and the ids of the common images whose class both know."""
     theirs, ours = classes_of(base), classes_of(head)
     both = [label for label in ours if label in theirs]
     alone = describe_classes((f"{_name(base)} has", theirs), (f"{_name(head)} has", ours))
     if len(both) < 2:
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
     labels = tuple(dict.fromkeys([*both, *ours, *theirs]))
-    before, after = split_answers(base, labels), split_answers(head, labels)
+    tables = [each.predictions for each in (base, head) if each.predictions is not None]
+    crossed = all(map(is_cross_fitted, tables))
+    before, after = (split_answers(each, labels, "held out" if crossed else "test") for each in (base, head))
     ids = after.ids.intersection(before.ids).sort_values()
     ids = ids[after.at(ids).actual < len(both)]
     if ids.empty:
         image = "image of the classes that both know" if alone else "image"
-        raise NotComparableError(
-            f"Not comparable: no {image} is in the test split of both {_name(base)} and {_name(head)}."
-        )
-    return _Common(labels, len(both), before, after, ids)
+        where = "held out by" if crossed else "in the test split of"
+        raise NotComparableError(f"Not comparable: no {image} is {where} both {_name(base)} and {_name(head)}.")
+    tested = ids
+    for table in tables:
+        tested = tested[tested.isin(table.loc[table["split"] == "test", "id"])]
+    return _Common(labels, len(both), before, after, ids, tested, crossed)
 
 
 def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str, Any]]:
-    """Return the scores of the classes that only this revision knows, on its own test split."""
+    """Return the scores of the classes that only this revision knows, on its own images."""
     own, answers = classes_of(revision), found.after if side == "head" else found.before
     scored = class_scores(answers.actual, answers.values.argmax(axis=1), found.labels)
     return [{"side": side, "name": name, **scored[name]} for name in found.labels[found.shared :] if name in own]
@@ -278,19 +307,23 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
     return labels
 
 
-def split_answers(revision: Revision, labels: Sequence[str], split: str = "test") -> SplitAnswers:
-    """Return the predictions of a revision on a split.
+def split_answers(revision: Revision, labels: Sequence[str], images: Images = "test") -> SplitAnswers:
+    """Return the predictions of a revision.
 
     Args:
         revision: Revision with predictions.
         labels: Its classes, in the order of the result; others have the probability 0.
-        split: ``val`` or ``test``.
+        images: The images.
 
     Raises:
         NotComparableError: An image occurs twice, a label is not a class, or probabilities do not add up to one.
     """
-    assert revision.predictions is not None
-    rows = revision.predictions[revision.predictions["split"] == split].sort_values("id")
+    predictions = revision.predictions
+    assert predictions is not None
+    chosen, tested = held_out(predictions), predictions["split"] == "test"
+    if images != "held out":
+        chosen &= tested if images == "test" else ~tested
+    rows = predictions[chosen].sort_values("id")
     ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
@@ -350,14 +383,15 @@ def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple
     alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
     if not (alone or new or changed):
         return ()
-    path = [(f"{_name(base)} on its own test split", before)]
+    own_images = "held-out images" if found.crossed else "test split"
+    path = [(f"{_name(base)} on its own {own_images}", before)]
     if alone:
-        path.append((f"on the {count(len(ids), 'test image')} of both", own))
+        path.append((f"on the {count(len(ids), found.image)} of both", own))
     if changed:
         path.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
     path.append((f"{_name(head)} on the same images", common))
     if new:
-        path.append((f"{_name(head)} on its own test split", after))
+        path.append((f"{_name(head)} on its own {own_images}", after))
     common_classes = (found.shared if len(part.ids) == len(ids) else None for _, part in path)
     measured = zip(path, common_classes, strict=True)
     values = [scores(part.actual, part.values, averaged=classes)[metric] for (_, part), classes in measured]

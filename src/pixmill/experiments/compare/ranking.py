@@ -30,7 +30,7 @@ from pixmill.experiments.compare.trained_models import TrainedModel, read_models
 from pixmill.experiments.compare.training_files import NOT_OF_MODEL, SEED
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
-from pixmill.metrics.resampling import group_numbers, group_weights, weighted_scores
+from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers, group_weights, weighted_scores
 
 _DRAWS = 1000
 """Bootstrap draws; a table of hundreds of models takes seconds."""
@@ -53,7 +53,7 @@ class RankedModel:
         trainings: All trainings with their values on validation, best first.
         seeds: ``many`` trainings, or ``one``; ``same`` if the seed has no effect.
         params: Params that the model uses and in which the rows differ, by dotted name.
-        n: Number of validation images.
+        n: Number of validation images, as :mod:`pixmill.experiments.compare.shared_validation` defines them.
         value: Mean of ``compare.metric`` on validation over the trainings; ``None`` for models listed below the table.
         low: Lower limit of the interval; with five or more seeds it includes the variance of new seeds.
         high: Upper limit of the interval.
@@ -140,7 +140,7 @@ def compare_runs(
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
 
-    They are measured on the validation images that most of them share, with the labels of the newest. Trainings that
+    They are measured on the validation images that they share, with the labels of the newest. Trainings that
     differ only in ``train.seed`` are one model.
 
     Args:
@@ -156,9 +156,9 @@ def compare_runs(
     base = read_base(workspace)
     found = read_models(workspace, limit=limit, all_projects=all_projects, base=base)
     models = found.models
-    answers, reasons = share_validation(models, params.classes)
+    answers, reasons, note = share_validation(models, params.classes)
     others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]
-    notes = list(found.notes)
+    notes = [*found.notes, *filter(None, [note])]
     rows: list[RankedModel] = []
     planned = None
     if answers:
@@ -175,7 +175,11 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = rank_models(compared, answers, truth, groups, metric=metric, confidence=confidence)
+        crossed = truth.ids.isin(newest.predictions.loc[newest.predictions["split"] == "train", "id"]).any()
+        width = CROSS_FITTING_WIDTH if crossed else 1.0
+        rows, undefined = rank_models(
+            compared, answers, truth, groups, metric=metric, confidence=confidence, width=width
+        )
         others += undefined
     if rows and base is not None and not rows[0].used:
         planned = _compare_on_test(base, rows[0], manifest, params)
@@ -203,6 +207,7 @@ def rank_models(
     *,
     metric: str,
     confidence: float,
+    width: float = 1.0,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
     """Return the rows, best first, and the models for which the metric is undefined.
 
@@ -215,6 +220,7 @@ def rank_models(
         groups: Group of each image; groups are resampled whole.
         metric: Metric to rank by.
         confidence: Level of the intervals.
+        width: As for :func:`pixmill.metrics.significance.paired_differences`.
     """
     number = int(groups.max()) + 1
     weights = [*group_weights(number, _DRAWS)]
@@ -222,12 +228,14 @@ def rank_models(
     draws, others = {}, []
     for model in track(models, "Resample", len(models), unit="model"):
         values = answers[model.revision].values
-        value, draws[model.revision] = measure(metric, truth.actual, values, groups, weights)
+        value, measured = measure(metric, truth.actual, values, groups, weights)
         if value is None:
             images = count(len(truth.ids), "validation image")
             others.append(_unranked(model, f"{METRIC_NAMES[metric]} is undefined on its {images}"))
         else:
             recipes[model.recipe or model.revision].append((value, model))
+            top = np.inf if metric == "log_loss" else 1
+            draws[model.revision] = np.clip(value + width * (measured - value), 0, top)
     sign = -1 if metric in LOWER_IS_BETTER else 1
     rows: list[RankedModel] = []
     drawn, hashes = [], []
@@ -331,14 +339,17 @@ def _unranked(model: TrainedModel, why: str) -> RankedModel:
 
 
 def _compare_on_test(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:
+    # Without cross-fitted predictions: they chose the model.
+    tested = row.model.predictions[row.model.predictions["split"] == "test"]
+    head = as_revision(replace(row.model, predictions=tested), manifest)
     try:
-        numbers = compare_numbers(base, as_revision(row.model, manifest), params.compare, params.evaluate)
+        numbers = compare_numbers(base, head, params.compare, params.evaluate)
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)
-    head = row.model.name if len(row.trainings) == 1 else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
+    name = row.model.name if len(row.trainings) == 1 else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
     title = f"the champion ({base.title})" if base.name.startswith("models:/") else base.title
-    return Planned(title, head, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision]))
+    return Planned(title, name, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision]))
 
 
 def with_params(rows: Sequence[RankedModel], others: Sequence[RankedModel] = ()) -> list[RankedModel]:

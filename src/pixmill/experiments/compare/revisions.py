@@ -42,6 +42,7 @@ _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
             "loss": "number",
             "p_*": "number",
             "unlike": "flag?",
+            "held_out": "flag?",
         },
     ),
     "manifest": (

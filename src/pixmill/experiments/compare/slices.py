@@ -1,4 +1,4 @@
-"""Compare accuracy on slices of the common test images: by class, source, given split, colour mode and measurement."""
+"""Compare accuracy on slices of the common images: by class, source, given split, colour mode and measurement."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -37,8 +37,9 @@ def compare_slices(
     labels: Sequence[str],
     *,
     confidence: float,
+    width: float = 1.0,
 ) -> tuple[SliceNumbers, ...]:
-    """Compare both models on each slice of the common test images.
+    """Compare both models on each slice of the common images.
 
     Slices are classes, sources, given splits, colour modes, and the quarters of each measurement, bounded by values of
     these images. A dimension with a single slice is left out.
@@ -54,6 +55,7 @@ def compare_slices(
         ids: Ids of the images.
         labels: Classes.
         confidence: Level of the intervals.
+        width: As for :func:`pixmill.metrics.paired_accuracy.accuracy_differences`.
 
     Returns:
         Slices by dimension; those of a measurement from low to high, others by name.
@@ -66,7 +68,7 @@ def compare_slices(
             continue
         chosen = np.full(len(places), -1)
         chosen[places >= 0] = slice_of
-        groups, differences = accuracy_differences(*right, group_of, chosen, confidence=confidence)
+        groups, differences = accuracy_differences(*right, group_of, chosen, confidence=confidence, width=width)
         for place, images, count, row in zip(there, np.bincount(slice_of), groups, differences, strict=True):
             found.append((dimension, str(names[place]), int(images), int(count), row))
     adjusted = iter(holm([row.p for *_, count, row in found if count >= MIN_CLUSTERS]).tolist())

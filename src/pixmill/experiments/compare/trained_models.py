@@ -44,8 +44,8 @@ class TrainedModel:
         weights: md5 of the weights; empty if unknown.
         params: All params by dotted name, with the defaults of the version that recorded the run, or of the installed
             version for an experiment.
-        predictions: Rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
-            they cannot be read.
+        predictions: Rows of held-out images in ``predictions.parquet``: ``id split label p_<class>…`` and, if known,
+            ``held_out``; empty if they cannot be read.
         commit: Commit of the training; the experiment's own commit.
         recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None`` if any is unknown.
         seconds: Duration of the training; ``None`` if unknown.

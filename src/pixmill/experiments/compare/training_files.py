@@ -16,6 +16,7 @@ from pixmill import __version__
 from pixmill.core.files.cache import Cache
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
+from pixmill.evaluate.predictions import held_out
 from pixmill.experiments.compare.changes import resolve_params
 from pixmill.experiments.compare.revisions import read_predictions
 
@@ -55,8 +56,9 @@ def read_training(
     try:
         if (given := predictions()) is not None:
             frame = read_predictions(given)
-            kept = frame[frame["split"].isin(["val", "test"])] if "split" in frame else frame[:0]
-            shown = [name for name in kept if name in ("id", "split", "label") or str(name).startswith("p_")]
+            kept = frame[held_out(frame)]
+            known = ("id", "split", "label", "held_out")
+            shown = [name for name in kept if name in known or str(name).startswith("p_")]
             table = pa.Table.from_pandas(kept[shown], preserve_index=False)
     except MalformedError as error:
         fault = f"its predictions cannot be used: the file {error}"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RECORDED = ("accuracy", "macro_f1", "log_loss", "ece", "n")
 """Metrics of each revision's own test split, shown if the two cannot be compared by image."""
 
-_FACTS = ("n", "clusters", "metric", "margin", "confidence", "remark")
+_FACTS = ("n", "clusters", "metric", "margin", "confidence", "remark", "cross_validated")
 """Fields of :class:`pixmill.experiments.compare.comparison.Numbers` that are plain values."""
 
 ImageRow = dict[Any, Any]
@@ -116,13 +116,14 @@ def _revision(revision: Revision) -> dict[str, Any]:
 
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
     if numbers is None:
-        unknown = dict.fromkeys((*_FACTS, "mcnemar", "flips"))
+        unknown = dict.fromkeys((*_FACTS, "on_test", "mcnemar", "flips"))
         return {**unknown, "metrics": {}, "per_class": {}, "own_classes": [], "slices": [], "steps": []}
     test, level = numbers.mcnemar, 1 - numbers.confidence
     changed = {id(row) for row in changed_slices(numbers)}
     classes = sorted(numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0))
     return {
         **{name: getattr(numbers, name) for name in _FACTS},
+        "on_test": None if numbers.on_test is None else _difference(numbers.on_test),
         # The deciding metric is first.
         "metrics": {name: _difference(numbers.metrics[name]) for name in {numbers.metric: 0, **numbers.metrics}},
         "per_class": {
@@ -209,7 +210,9 @@ def content(comparison: Comparison) -> dict[str, Any]:
     made = view(comparison)
     sides = [side["recorded"] for side in (made["base"], made["head"]) if side and side["recorded"]]
     recorded = [name for name in RECORDED if any(side[name] is not None for side in sides)]
-    return {**made, "recorded": recorded, "better_or_worse": better_or_worse, "metric_name": metric_name}
+    image = "test image" if comparison.numbers is None else comparison.numbers.image
+    functions = {"better_or_worse": better_or_worse, "metric_name": metric_name}
+    return {**made, **functions, "recorded": recorded, "image": image}
 
 
 def metric_name(name: str) -> str:

@@ -268,7 +268,7 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
     if (found.difference > 0) if is_loss else (found.difference < 0):
         yield (
             f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that of version {seen} "
-            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, 'test image')} cannot decide"
+            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, numbers.image)} cannot decide"
         )
 
 
@@ -281,8 +281,8 @@ def _why_removed(comparison: Comparison, seen: int | None) -> Iterator[str]:
 
 def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
     """Yield warnings about undecided results of a promoted model."""
-    if comparison.verdict == "undecided":
-        yield f"the test images do not decide whether it is better than version {seen}"
+    if comparison.verdict == "undecided" and comparison.numbers:
+        yield f"the {comparison.numbers.image}s do not decide whether it is better than version {seen}"
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
         yield f"not decided: {', '.join(undecided)}"

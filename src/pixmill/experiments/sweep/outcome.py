@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from pixmill.metrics.many_models import SelectedValue, selected_value
-from pixmill.metrics.resampling import group_numbers
+from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers
 from pixmill.train.training_key import deciding_params
 
 _DRAWS = 1000
@@ -32,6 +33,7 @@ class Outcome:
         current: The row with the values of ``params.yaml``; ``None`` if they were not tried.
         expected: Expected value of the best trial on new images; ``None`` with one trial, or if it cannot be estimated.
         images: Number of images that each trial predicted.
+        crossed: Whether these are not only the validation split, so that the predictions are cross-fitted.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class Outcome:
     current: RankedModel | None
     expected: SelectedValue | None
     images: int
+    crossed: bool
 
     @property
     def best(self) -> SweepTrial:
@@ -68,7 +71,10 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     values = {trial.name: np.asarray(trial.answers, np.float64) for trial in done}
     answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
     models = [_as_model(params, trial) for trial in done]
-    ranked, _ = rank_models(models, answers, next(iter(answers.values())), groups, metric=metric, confidence=confidence)
+    crossed = not ids.isin(plan.validation).all()
+    options: dict[str, Any] = {"metric": metric, "confidence": confidence}
+    options["width"] = CROSS_FITTING_WIDTH if crossed else 1.0
+    ranked, _ = rank_models(models, answers, next(iter(answers.values())), groups, **options)
     rows = with_params(ranked)
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None
@@ -90,6 +96,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
         next((row for row in rows if row.model.name in current), None),
         expected,
         len(ids),
+        crossed,
     )
 
 

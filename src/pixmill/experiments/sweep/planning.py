@@ -38,6 +38,9 @@ class Plan:
         space: Params to search, and their values.
         metric: Metric that ranks the trials.
         key: Hash of the images, the other params and the code. A sweep with the same key continues an earlier one.
+        validation: Ids of the validation split.
+        cross_fitted: Whether each trial is a logistic regression, which is measured on its cross-fitted predictions of
+            training and validation images. If some are not, all are measured on the validation split.
     """
 
     params: Params
@@ -45,6 +48,8 @@ class Plan:
     space: Space
     metric: str
     key: str
+    validation: frozenset[str] = frozenset()
+    cross_fitted: bool = False
 
     @property
     def command(self) -> str:
@@ -107,7 +112,10 @@ def plan_sweep(workspace: Workspace, params: Params, *, trials: int | None = Non
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    plan = Plan(params, settings, space, metric, key)
+    heads = ("train.model", "features"), ("train.features.head", "logistic")
+    tried = {**current_values(params, [name for name, _ in heads]), **space}
+    cross_fitted = all(tried[name] in (only, (only,)) for name, only in heads)
+    plan = Plan(params, settings, space, metric, key, frozenset(parts["val"].rows["id"]), cross_fitted)
     if settings.sampler == "grid" and trials is None:
         plan = replace(plan, settings=settings.model_copy(update={"trials": len(plan.grid())}))
     return plan

@@ -184,12 +184,15 @@ class _Search:
             trial.set_user_attr(CURVES, follower.curves)
             trial.set_user_attr(REASON, error.message)
             raise _FailedError from None
-        clusters = found.rows["cluster"].astype(str)
-        calibration = calibrate(found.probabilities, found.targets, clusters, plan.params.train.target_accuracy)
-        answers = calibration.apply(found.probabilities).astype(np.float32)
-        self._check_images(found.rows.assign(target=found.targets))
+        measured = np.full(len(found.rows), True)
+        if not folds and not plan.cross_fitted:
+            measured = found.rows["id"].isin(plan.validation).to_numpy(bool)
+        rows, targets = found.rows[measured].reset_index(drop=True), found.targets[measured]
+        clusters, given = rows["cluster"].astype(str), found.probabilities[measured]
+        answers = calibrate(given, targets, clusters, plan.params.train.target_accuracy).apply(given).astype(np.float32)
+        self._check_images(rows.assign(target=targets))
         groups = group_numbers(clusters)
-        value, _ = measure(plan.metric, found.targets.astype(np.int64), answers.astype(np.float64), groups)
+        value, _ = measure(plan.metric, targets.astype(np.int64), answers.astype(np.float64), groups)
         if value is None:
             raise PixmillError(
                 f"{plan.metric} is undefined on the {'cross-validated' if folds else 'validation'} images",
@@ -207,7 +210,9 @@ class _Search:
             self._store.set_images(rows)
         elif not known["id"].equals(rows["id"]):
             raise ManifestError(
-                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
+                "artifacts/split changed while the sweep ran, or cross-fitting takes too long for some of the values",
+                next=f"dvc repro, then: {self._plan.command}"
+                + ("" if self._plan.settings.folds else "; or: pixmill sweep --folds 5"),
             )
 
 

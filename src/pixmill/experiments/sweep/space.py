@@ -34,7 +34,7 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     >>> from pixmill.core.params import parse_params
     >>> params = parse_params("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}")
     >>> [*default_space(params)]
-    ['train.features.head', 'train.features.inverse_regularization', 'train.features.layers']
+    ['train.features.inverse_regularization', 'train.features.layers']
 
     Args:
         params: All params of ``params.yaml``.
@@ -42,10 +42,12 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     space: dict[str, RangeParams | tuple[Any, ...]]
     if params.train.model == "features":
         space = {
-            "train.features.head": ("logistic", "mlp"),
             "train.features.inverse_regularization": RangeParams(low=1e-4, high=1.0, log=True),
             "train.features.layers": ("auto", "top"),
         }
+        # `mlp` is not cross-fitted: with it, all trials are measured on the validation split only.
+        if params.train.features.head == "mlp":
+            space["train.features.head"] = ("logistic", "mlp")
     elif params.train.model == "backbone":
         space = {
             "train.learning_rate": RangeParams(low=1e-5, high=1e-2, log=True),

@@ -79,9 +79,10 @@ def test_sixteen_bits_are_scaled_and_not_clipped(kind: str) -> None:
     assert found.pixels[0, :, 0].tolist() == [0, 0, 1, 128, 255]
 
 
-def test_floating_point_greys_are_clipped_to_sixteen_bits() -> None:
-    deep = np.tile(np.array([-5.0, 256.0, 1e9], np.float32), (3, 1))
-    assert decode(encoded(Image.fromarray(deep), "TIFF")).pixels[0, :, 0].tolist() == [0, 1, 255]
+def test_floating_point_greys_use_the_given_window() -> None:
+    deep = np.tile(np.array([-5.0, 20.0, 1e9], np.float32), (3, 1))
+    found = decode(encoded(Image.fromarray(deep), "TIFF"), window=(0, 40))
+    assert (found.pixels[0, :, 0].tolist(), found.window) == ([0, 128, 255], (0, 40))
 
 
 def test_nan_pixels_are_refused() -> None:
@@ -147,7 +148,7 @@ def test_transparent_palette_entry_becomes_white() -> None:
         (0, 2, b"\x6c", (1,), [255, 170, 255, 0]),
         (0, 4, b"\x1f\x20", (2,), [17, 255, 255, 0]),
         (0, 8, b"\0\1\2\3", (2,), [0, 1, 255, 3]),
-        (0, 16, b"\0\0\1\0\1\1\3\0", (257,), [0, 1, 255, 3]),
+        (0, 16, b"\0\0\1\0\1\1\3\0", (257,), [0, 64, 255, 192]),
         (2, 8, bytes(range(12)), (3, 4, 5), [0, 255, 6, 9]),
         (2, 16, bytes(range(24)), (0x0607, 0x0809, 0x0A0B), [0, 255, 12, 18]),
     ],
@@ -187,7 +188,7 @@ def test_metadata_is_removed() -> None:
         assert b"a secret" in content
         found = decode(content)
         assert (found.image.info, dict(found.image.getexif())) == ({}, {})
-        assert vars(found).keys() == {"image", "format", "mode"}
+        assert vars(found).keys() == {"image", "format", "mode", "values", "window"}
         small = thumbnail(found.pixels)
         assert b"Exif" not in small
         assert b"secret" not in small + fit(found.pixels, 16).tobytes() + found.image.tobytes()

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pixmill.core.errors import ManifestError
 from pixmill.images import decode, fit
@@ -39,6 +40,16 @@ def test_predictions_are_calibrated(classifier):
         assert answer.confidence == probabilities.max()
         assert answer.sure == (answer.confidence >= 0.45)
         assert answer.reason is None
+
+
+def test_window_of_the_model_is_used(folder, classifier):
+    description = json.loads((folder / "labels.json").read_text()) | {"window": [100, 300]}
+    (folder / "labels.json").write_text(json.dumps(description))
+    deep = Image.fromarray(np.linspace(0, 400, 24 * 24).astype(np.uint16).reshape(24, 24))
+    grey = Image.fromarray(((np.asarray(deep) - 100.0) * 256 / 200).clip(0, 255).astype(np.uint8))
+    (found,) = Classifier.load(folder).predict([encoded(deep, "PNG")])
+    (expected,) = classifier.predict([encoded(grey, "PNG")])
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
 
 
 def test_invalid_images_get_a_reason_and_others_a_prediction(classifier):

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,12 @@ def test_rejects_malformed_description(tmp_path, network, key, value):
     path = with_details(tmp_path / "bad.tflite", network, json.loads(DESCRIPTION.as_json()) | {key: value})
     with pytest.raises(ManifestError, match="not as Pixmill writes it"):
         Classifier.load(path)
+
+
+def test_window_is_kept(tmp_path, network):
+    path = tmp_path / "model.tflite"
+    write_exported(path, network, replace(DESCRIPTION, window=(0, 4_095)))
+    assert Classifier.load(path).preprocessing.window == [0, 4_095]
 
 
 def test_rejects_format_of_another_version(tmp_path, network):

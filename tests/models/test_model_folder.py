@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.errors import ManifestError
-from pixmill.models.model_folder import load_classifier, save_classifier
+from pixmill.models.model_folder import load_classifier, read_description, save_classifier
 
 LABELS = ("coat", "dress", "shirt")
 
@@ -37,6 +37,11 @@ def test_files_are_reproducible(build, folder, pixels, tmp_path_factory):
         "aspect": "pad",
         "resize": "bicubic",
     }
+
+
+def test_window_is_kept(build, tmp_path):
+    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic", window=(0, 4_095))
+    assert read_description(tmp_path)["window"] == [0, 4_095]
 
 
 def disallowed_layer(architecture):

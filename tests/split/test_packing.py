@@ -16,6 +16,7 @@ from pixmill.images.compute import RowLimits
 from pixmill.images.parts import open_images
 from pixmill.images.png import png_bytes
 from pixmill.split.packing import pack
+from tests.images.samples import encoded
 from tests.split.conftest import HEIGHT, WIDTH
 
 LIMITS = RowLimits(60, 512 << 20)
@@ -56,6 +57,15 @@ def test_fits_images_according_to_params(project, manifest):
     np.testing.assert_array_equal(open_images(project.out, "val")[0], expected)
     how = {"image_size": 8, "aspect": "crop", "resize": "box"}
     assert read_json(project.out / "preprocessing.json", stage="split") == how
+
+
+def test_images_of_more_than_8_bits_use_the_window(project, manifest):
+    content = encoded(Image.fromarray(np.full((16, 24), 300, np.uint16)), "PNG")
+    row = manifest[:1].assign(id=hashlib.sha256(content).hexdigest(), width=24, height=16)
+    (project.images / row["path"][0]).write_bytes(content)
+    pack(row, project.images, project.out, PARAMS, LIMITS, window=(200, 400), workers=1)
+    np.testing.assert_array_equal(open_images(project.out, "val")[0], 128)
+    assert read_json(project.out / "preprocessing.json", stage="split")["window"] == [200, 400]
 
 
 @pytest.mark.slow

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 
 from pixmill.core.errors import GateError
 from pixmill.core.files.workspace import Workspace as Place
@@ -117,6 +119,27 @@ def test_valid_data_passes_and_output_is_deterministic(workspace: Workspace) -> 
     assert workspace.failed() == {"near_duplicates", "placeholders"}
     assert (workspace.root / "plots/validate/classes.csv").read_text() == "label,n\ncoat,41\nshoe,41\n"
     assert workspace.digests() == before
+
+
+def test_window_of_images_of_more_than_8_bits(workspace: Workspace) -> None:
+    window = workspace.root / "artifacts/validate/window.json"
+    for place, label in enumerate(("coat", "shoe")):
+        grey = np.asarray(blocks(place).convert("L"), np.uint16)
+        workspace.scrape.add(label, encoded(Image.fromarray(grey * 16), "PNG"))
+    workspace.params(min_per_class={"count": 1})
+    workspace.run_here()
+    assert json.loads(window.read_text()) == {"window": [0, 4_095]}
+    assert workspace.metrics()["window"] == {"images": 2, "black": 0, "white": 4_095}
+    workspace.params(min_per_class={"count": 1}, window=[100, 2_000.5])
+    workspace.run_here()
+    assert json.loads(window.read_text()) == {"window": [100, 2_000.5]}
+    assert "Values 100 to 2,000.5 of 2 images" in (workspace.root / "reports/validate.html").read_text()
+
+    workspace.scrape = Scrape(workspace.scrape.folder)
+    for place, label in enumerate(("coat", "shoe")):
+        workspace.scrape.add(label, encoded(blocks(place), "PNG"))
+    workspace.run_here()
+    assert not window.exists()
 
 
 def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pixmill.images import UndecodableError
 from pixmill.images import measures as measuring
@@ -97,6 +98,26 @@ def test_decodes_each_image_once(scrape: Scrape, scratch: Path, decoded: list[in
     scrape.fill("shoe", 2, start=50)
     look(scrape, scratch)
     assert len(decoded) == 12
+
+
+def test_images_of_more_than_8_bits_share_a_window(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+    scrape.fill("coat", 1)
+    grey = np.asarray(shapes(1).convert("L"), np.uint16)
+    for scale in (1, 4, 16):
+        scrape.add("coat", encoded(Image.fromarray(grey * scale), "PNG"))
+    found = look(scrape, scratch)
+    assert (found.window, len(found.values)) == ((0, 4_095), 3)
+    bright = found.table.loc[found.table["mode"] == "I;16", "brightness"].sort_values()
+    np.testing.assert_allclose(bright, grey.mean() / (16, 4, 1), atol=0.5)
+    # Only images whose own window differs are decoded twice.
+    assert len(decoded) == 4 + 2
+    assert_same(look(scrape, scratch), found)
+    assert len(decoded) == 6
+    assert_same(look(scrape), found)
+    manifest, _ = scrape.tables()
+    given = survey(manifest, scrape.folder, max_pixels=1_000_000, window=(0, 255), scratch=scratch, workers=0)
+    assert given.window == (0, 255)
+    assert given.table["brightness"].max() > found.table["brightness"].max()
 
 
 def test_cache_depends_on_max_pixels(scrape: Scrape, scratch: Path) -> None:

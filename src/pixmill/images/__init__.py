@@ -4,7 +4,8 @@
 - ``formats``: detects the format of bytes
 - ``read_errors``: reasons, each with its meaning and the next step
 - ``decode``: bytes to RGB pixels, or a reason
-- ``display``: orientation, transparency and bit depth
+- ``display``: orientation and transparency
+- ``depth``: images of more than 8 bits
 - ``measures``: measurements of one decoded image
 - ``likeness``: near-duplicate search
 - ``fit``: pixels to the model's square input, and to thumbnails

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, features
 
-from pixmill.images.display import as_displayed, strips
+from pixmill.images.depth import Window, find_window, measure_values, strips, to_8_bits
+from pixmill.images.display import as_displayed
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.verified_reading import UndecodableError
 
@@ -88,11 +89,15 @@ class Decoded:
         image: In mode ``RGB``, or ``L`` if it is greyscale.
         format: A key of :data:`pixmill.images.EXTENSIONS`.
         mode: The file's mode in Pillow's terms (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, …).
+        values: See :func:`pixmill.images.depth.measure_values`; empty for an image of 8 bits.
+        window: Values that became black and white; ``None`` for an image of 8 bits.
     """
 
     image: Image.Image
     format: str
     mode: str
+    values: tuple[float, ...] = ()
+    window: Window | None = None
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
@@ -106,7 +111,7 @@ class Decoded:
         return pixels
 
 
-def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
+def decode(content: bytes, *, max_pixels: int = 50_000_000, window: Window | None = None) -> Decoded:
     """Decode a whole image, after checking its dimensions.
 
     >>> from pixmill.images.png import png_bytes
@@ -117,6 +122,8 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
     Args:
         content: The file's bytes.
         max_pixels: Maximum pixels (width times height) to decode.
+        window: Values that become black and white in a grey image of more than 8 bits. Default: found from the values
+            of this image, see :func:`pixmill.images.depth.find_window`.
 
     Raises:
         UndecodableError: The bytes are not an image, or the image is too large or not intact.
@@ -129,14 +136,16 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
         if _is_closed_early(kind, content, image):
             raise UndecodableError("truncated", "the data end before the last pixel")
     try:
-        displayed = as_displayed(image, orientation=orientation)
+        values = measure_values(image)
+        window = None if values is None else window or find_window([values])
+        displayed = as_displayed(to_8_bits(image, window) if window else image, orientation=orientation)
     except ValueError as error:
         raise UndecodableError("unsupported", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(displayed.crop(box), box[:2])
         displayed = canvas
-    return Decoded(displayed, kind, image.mode)
+    return Decoded(displayed, kind, image.mode, values or (), window)
 
 
 def header_size(content: bytes) -> tuple[int, int]:

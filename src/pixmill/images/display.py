@@ -1,10 +1,8 @@
-"""An opened image as it is displayed: upright, opaque, in 8 bits."""
+"""An opened image as it is displayed: upright and opaque."""
 
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 _TURNS = {
@@ -22,23 +20,21 @@ _NEARLY_WHITE = 240
 """Grey level from which on an image on white counts as hidden."""
 
 _STRIP_ROWS = 256
-"""Rows processed at a time in deep or transparent images, to avoid large copies."""
+"""Rows processed at a time in transparent images, to avoid large copies."""
 
 
 def as_displayed(image: Image.Image, *, orientation: int = 1) -> Image.Image:
     """Return the image without metadata, in mode ``RGB``, or ``L`` if it is greyscale.
 
     Args:
-        image: A loaded image.
+        image: A loaded image of 8 bits per channel, see :func:`pixmill.images.depth.to_8_bits`.
         orientation: Its EXIF orientation, 1 to 8.
 
     Raises:
-        ValueError: Its mode cannot be converted, or some of its pixels are not finite.
+        ValueError: Its mode cannot be converted.
     """
     if image.mode in ("RGB", "L") and "transparency" not in image.info:
         seen = image
-    elif image.mode.startswith("I") or image.mode == "F":
-        seen = _from_deep(image)
     elif image.has_transparency_data:
         seen = _on_white(image)
     else:
@@ -70,42 +66,3 @@ def _over(background: str, layered: Image.Image) -> Image.Image:
         strip = layered.crop((0, top, width, min(top + _STRIP_ROWS, height)))
         seen.paste(Image.alpha_composite(Image.new("RGBA", strip.size, background), strip).convert("RGB"), (0, top))
     return seen
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """Scale greys of more than 8 bits.
-
-    For 16 bits the high byte is used. For 32 bits white is not defined; it is taken as the smallest of 1 (for floats),
-    255 and 65,535 that no pixel exceeds. Values above 65,535 are white.
-    """
-    white = None if image.mode.startswith("I;16") else _white(image)
-    clear = image.info.get("transparency")
-    grey = np.empty((image.height, image.width), np.uint8)
-    for top, deep in strips(image):
-        if white is None:
-            strip = deep >> 8 if clear is None else np.where(deep == clear, 255, deep >> 8)
-        else:
-            deep = np.clip(deep, 0, white).astype(np.float64)
-            strip = deep * 255 + 0.5 if white == 1 else deep * 256 / (white + 1)
-        grey[top : top + len(strip)] = strip.astype(np.uint8)
-    return Image.fromarray(grey)
-
-
-def _white(image: Image.Image) -> int:
-    highest = 0
-    for _, deep in strips(image):
-        if not np.isfinite(deep).all():
-            raise ValueError("pixels that are not finite")
-        highest = max(highest, deep.max())
-    whites = (1, 255) if image.mode == "F" else (255,)
-    return next((white for white in whites if highest <= white), 65_535)
-
-
-def strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield strips of an image with the index of their first row.
-
-    Args:
-        image: In any mode that NumPy has a type for.
-    """
-    for top in range(0, image.height, _STRIP_ROWS):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pixmill.images import decode, read_verified
 from pixmill.images.decode import unused_pages
+from pixmill.images.depth import Window
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.verified_reading import Source
 
@@ -45,6 +46,8 @@ class Measures(NamedTuple):
         border: See :func:`pixmill.images.measures.border`.
         grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`: 1,024 bytes, row by row.
         unused: Result of :func:`pixmill.images.decode.unused_pages`.
+        values: See :func:`pixmill.images.depth.measure_values`; empty for an image of 8 bits.
+        window: Values that became black and white; ``None`` for an image of 8 bits.
     """
 
     width: int
@@ -60,21 +63,24 @@ class Measures(NamedTuple):
     border: float
     grey: bytes
     unused: int = 0
+    values: tuple[float, ...] = ()
+    window: Window | None = None
 
 
-def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
+def measure(source: Source, name: str, *, max_pixels: int, window: Window | None = None) -> Measures:
     """Measure an image.
 
     Args:
         source: Image file.
         name: Id of the image: the expected SHA-256.
         max_pixels: Maximum pixels to decode.
+        window: See :func:`pixmill.images.decode`.
 
     Raises:
         UndecodableError: The image cannot be decoded.
     """
     content = read_verified(source, name)
-    decoded = decode(content, max_pixels=max_pixels)
+    decoded = decode(content, max_pixels=max_pixels, window=window)
     image = decoded.image
     # First, while the pixels are still in the CPU's cache.
     pixels = pixel_digest(image)
@@ -97,6 +103,8 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
         border=border(values),
         grey=grey.tobytes(),
         unused=unused_pages(content),
+        values=decoded.values,
+        window=decoded.window,
     )
 
 

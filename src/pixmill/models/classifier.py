@@ -20,6 +20,7 @@ from pixmill.models.litert import Floats, Items, Network, Scorer, converted_file
 from pixmill.models.model_folder import CALIBRATION_FILE, read_description
 
 if TYPE_CHECKING:
+    from pixmill.images.depth import Window
     from pixmill.images.fit import Aspect, Resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -34,12 +35,15 @@ class Preprocessing:
         aspect: Method that makes an image square.
         resize: The resampling filter.
         max_pixels: Maximum width times height of an image to decode.
+        window: Values that become black and white in images of more than 8 bits. Default: found from each image, since
+            the model was trained on images of 8 bits.
     """
 
     image_size: int
     aspect: Aspect
     resize: Resize
     max_pixels: int = 50_000_000
+    window: Window | None = None
 
     def __call__(self, content: bytes) -> Pixels:
         """Return the pixels, ``uint8`` of shape (image_size, image_size, 3).
@@ -48,7 +52,7 @@ class Preprocessing:
             UndecodableError: The bytes are not an intact image, or the image is too large.
             MemoryError: Memory is exhausted.
         """
-        pixels = decode(content, max_pixels=self.max_pixels).pixels
+        pixels = decode(content, max_pixels=self.max_pixels, window=self.window).pixels
         return fit(pixels, self.image_size, self.aspect, self.resize)
 
 
@@ -136,14 +140,15 @@ class Classifier:
         """
         if folder.suffix == ".tflite" and not folder.is_dir():
             exported, network, scorer = load_exported(folder, threads=threads)
-            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
+            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize, window=exported.window)
             calibration = Calibration(
                 None, exported.threshold, exported.target_accuracy, exported.novelty_limit if scorer else None
             )
             return cls(exported.labels, preprocessing, calibration, network, scorer=scorer)
         description = read_description(folder)
         labels = tuple(description["labels"])
-        preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
+        names = ("image_size", "aspect", "resize", "window")
+        preprocessing = Preprocessing(**{name: description[name] for name in names})
         content = read_json(folder / CALIBRATION_FILE, stage="train")
         try:
             calibration = Calibration(**content)

@@ -24,6 +24,7 @@ from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
 from pixmill.models.model_folder import are_valid_labels
 
 if TYPE_CHECKING:
+    from pixmill.images.depth import Window
     from pixmill.images.fit import Aspect, Resize
 
 LABELS, DETAILS = "labels.txt", "pixmill.json"
@@ -58,6 +59,7 @@ class Exported:
         commit: Git commit of the exported files; ``None`` if unknown.
         metrics: Headline metrics on the test split.
         novelty_limit: Novelty above which an image is unlike the training images; ``None`` if unknown.
+        window: See :func:`pixmill.images.decode`; ``None`` if the training images have 8 bits.
     """
 
     labels: tuple[str, ...]
@@ -72,10 +74,13 @@ class Exported:
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     novelty_limit: float | None = None
+    window: Window | None = None
 
     def as_json(self) -> str:
         """Return the text of ``pixmill.json``."""
         content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
+        if self.window is None:
+            del content["window"]
         return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

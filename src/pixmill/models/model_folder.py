@@ -12,6 +12,7 @@ from typing import Any
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, reserve, write_text
 from pixmill.images import ASPECTS, RESIZES
+from pixmill.images.depth import Window
 from pixmill.models.determinism import first_line
 from pixmill.models.litert import NETWORK, converted_files
 from pixmill.models.tensorflow import keras
@@ -75,7 +76,14 @@ _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.jso
 
 
 def save_classifier(
-    model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str, resize: str
+    model: keras.Model,
+    labels: Sequence[str],
+    folder: Path,
+    *,
+    image_size: int,
+    aspect: str,
+    resize: str,
+    window: Window | None = None,
 ) -> Path:
     """Write a classifier as three files; equal weights, architecture and labels give equal bytes.
 
@@ -88,6 +96,7 @@ def save_classifier(
         image_size: Side of the square input, in pixels.
         aspect: Method that makes an image square: ``pad``, ``crop`` or ``stretch``.
         resize: Resampling filter, as in :func:`pixmill.images.fit`.
+        window: See :func:`pixmill.images.decode`; default: the training images have 8 bits.
 
     Returns:
         The weights file, which is written last.
@@ -96,6 +105,7 @@ def save_classifier(
         raise ValueError("a compiled model would carry its optimizer into the weights file")
     architecture = json.dumps(json.loads(model.to_json()), indent=1, sort_keys=True)
     preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect, "resize": resize}
+    preprocessing |= {"window": window} if window else {}
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
@@ -105,7 +115,7 @@ def save_classifier(
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return ``labels``, ``image_size``, ``aspect`` and ``resize`` of a saved classifier.
+    """Return ``labels``, ``image_size``, ``aspect``, ``resize`` and ``window`` (or ``None``) of a saved classifier.
 
     Args:
         folder: Folder written by :func:`save_classifier`.
@@ -114,9 +124,10 @@ def read_description(folder: Path) -> dict[str, Any]:
         ManifestError: The file is missing, or was not written by Pixmill.
     """
     match read_json(folder / _LABELS, stage="train"):
-        case {"labels": [_, *_] as labels, "image_size": int(image_size), "aspect": aspect, "resize": resize}:
+        case {"labels": [_, *_] as labels, "image_size": int(image_size), "aspect": aspect, "resize": resize, **rest}:
             if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                return {"labels": labels, "image_size": image_size, "aspect": aspect, "resize": resize}
+                found = {"labels": labels, "image_size": image_size, "aspect": aspect, "resize": resize}
+                return found | {"window": rest.get("window")}
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
         next="dvc repro -f train",

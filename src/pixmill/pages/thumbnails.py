@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compute import RowLimits, map_batches
+from pixmill.images.depth import Window
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
 _LIMITS = RowLimits(seconds=20, memory=1 << 30)
@@ -30,6 +31,7 @@ class Thumbnail:
         id: Image id, the expected SHA-256 of the bytes.
         path: Path of the file, or its bytes.
         max_pixels: Maximum pixels; larger images are not decoded. Default: 50 million.
+        window: See :func:`pixmill.images.decode`.
         side: Image size in pixels to which the image is fitted first; ``None``: the raw image.
         aspect: Method of making the image square.
         resize: Resampling filter.
@@ -39,6 +41,7 @@ class Thumbnail:
     id: str
     path: Path | bytes
     max_pixels: int = _MAX_PIXELS
+    window: Window | None = None
     side: int | None = None
     aspect: Aspect = "pad"
     resize: Resize = "bicubic"
@@ -95,7 +98,7 @@ def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
 
 def _uri(image: Thumbnail) -> str | None:
     try:
-        pixels = decode(_content(image), max_pixels=image.max_pixels).pixels
+        pixels = decode(_content(image), max_pixels=image.max_pixels, window=image.window).pixels
     except UndecodableError:
         return None
     if image.side is not None:

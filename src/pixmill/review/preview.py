@@ -10,6 +10,7 @@ from typing import Self
 
 from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.compute import RowLimits, Service, ServiceFullError, default_workers
+from pixmill.images.depth import Window
 from pixmill.images.fit import thumbnail
 
 _MAX_SIDE, _JPEG_QUALITY = 1024, 88
@@ -25,11 +26,13 @@ class ImageFile:
         id: Its id.
         source: Its file or bytes.
         max_pixels: Maximum number of pixels to decode.
+        window: See :func:`pixmill.images.decode`.
     """
 
     id: str
     source: Path | bytes
     max_pixels: int
+    window: Window | None = None
 
 
 def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
@@ -40,7 +43,8 @@ def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
 def _preview(source: ImageFile) -> bytes | str:
     try:
         content = read_verified(source.source, source.id)
-        return thumbnail(decode(content, max_pixels=source.max_pixels).pixels, _MAX_SIDE, quality=_JPEG_QUALITY)
+        pixels = decode(content, max_pixels=source.max_pixels, window=source.window).pixels
+        return thumbnail(pixels, _MAX_SIDE, quality=_JPEG_QUALITY)
     except UndecodableError as error:
         return error.reason
 

@@ -18,6 +18,7 @@ from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count
 from pixmill.experiments.compare.comparison import NotComparableError
 from pixmill.images.compute import RowLimits
+from pixmill.images.depth import read_window
 from pixmill.review.cases import MAX_SHOWN, Case, Kind, find_cases
 from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
@@ -138,11 +139,12 @@ class ReviewProject:
         by = default_name(self._root) if by is None else by
         self.session = Session(images, self.cases, self._store, classes=params.classes, by=by, first=first)
         paths = dict(zip(tables.ids, tables.manifest["path"], strict=True))
+        window = read_window(self._root / "artifacts/validate")
 
         def locate(name: str) -> ImageFile:
             new = images.new.get(name)
             source = inbox.read_image(new) if new else self._root / "artifacts/scrape" / paths[name]
-            return ImageFile(name, source, params.validate.max_pixels)
+            return ImageFile(name, source, params.validate.max_pixels, window)
 
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
         self.previews = Previews(locate, limits=limits)

@@ -15,6 +15,7 @@ from pixmill.core.process.progress import track
 from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compression import compress
 from pixmill.images.compute import Loss, RowLimits, map_batches
+from pixmill.images.depth import Window
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, write_images
 from pixmill.images.read_errors import remedy
@@ -28,6 +29,7 @@ def pack(
     params: SplitParams,
     limits: RowLimits,
     *,
+    window: Window | None = None,
     workers: int | None = None,
 ) -> None:
     """Write the images of each split, ``uint8`` of shape (n, image_size, image_size, 3), and ``preprocessing.json``.
@@ -40,6 +42,7 @@ def pack(
         folder: Target folder.
         params: The section ``split``.
         limits: Limits per image.
+        window: See :func:`pixmill.images.decode`.
         workers: Number of processes; default: one per CPU.
 
     Raises:
@@ -49,14 +52,14 @@ def pack(
     """
     kept = manifest[manifest["split"].notna()].sort_values("row")
     ordered = pd.concat([kept[kept["split"] == part] for part in PARTS])
-    tasks = _tasks(ordered, images, params)
+    tasks = _tasks(ordered, images, params, window)
     packed = map_batches(_pack, tasks, workers=workers, limits=limits, lost=_refuse, carry=_carry)
     results = track(packed, "Pack", len(ordered))
     for part in PARTS:
         if count := int((kept["split"] == part).sum()):
             write_images(folder, part, islice(results, count), image_size=params.image_size)
     how = {"image_size": params.image_size, "aspect": params.aspect, "resize": params.resize}
-    write_json(folder / "preprocessing.json", how)
+    write_json(folder / "preprocessing.json", how | ({"window": window} if window else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class _Task:
         image_size: See :func:`.fit`.
         aspect: See :func:`.fit`.
         resize: See :func:`.fit`.
+        window: See :func:`pixmill.images.decode`.
     """
 
     id: str
@@ -80,10 +84,11 @@ class _Task:
     image_size: int
     aspect: Aspect
     resize: Resize
+    window: Window | None
 
 
-def _tasks(kept: pd.DataFrame, images: Path, params: SplitParams) -> Iterator[_Task]:
-    how = (params.image_size, params.aspect, params.resize)
+def _tasks(kept: pd.DataFrame, images: Path, params: SplitParams, window: Window | None) -> Iterator[_Task]:
+    how = (params.image_size, params.aspect, params.resize, window)
     pixels = kept["width"].astype("int64") * kept["height"]
     for name, path, count in zip(kept["id"], kept["path"], pixels, strict=True):
         yield _Task(name, f"{images}/{path}", images / path, int(count), *how)
@@ -102,7 +107,8 @@ _CHANGES = {"missing_file": "is missing", "changed_bytes": "has changed since va
 
 def _compressed(task: _Task) -> bytes:
     try:
-        pixels = decode(read_verified(task.file, task.id), max_pixels=task.max_pixels).pixels
+        content = read_verified(task.file, task.id)
+        pixels = decode(content, max_pixels=task.max_pixels, window=task.window).pixels
     except UndecodableError as error:
         if error.reason in _CHANGES:
             raise ManifestError(f"{task.path} {_CHANGES[error.reason]}", next="dvc repro -f scrape") from None

@@ -8,6 +8,7 @@ from pixmill.core.files.writing import fresh_folder, write_figures, write_json, 
 from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits
+from pixmill.images.depth import read_window
 from pixmill.images.parts import PARTS
 from pixmill.split.packing import pack
 from pixmill.split.page.report import render_report
@@ -26,8 +27,9 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
+    window = read_window(validated)
     # Written before the gate, because it helps to fix the data.
-    write_text(root / report, render_report(result, params.split, limits, folder=images))
+    write_text(root / report, render_report(result, params.split, limits, folder=images, window=window))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
@@ -36,6 +38,6 @@ def main(workspace: Workspace, params: Params) -> None:
         print(f"split: {line}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
-    pack(result.manifest, images, out, params.split, limits)
+    pack(result.manifest, images, out, params.split, limits, window=window)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
     print(f"split: {summary(result)}\nsplit: {report}")

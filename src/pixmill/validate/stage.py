@@ -8,6 +8,7 @@ from pixmill.core.files.writing import write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
 from pixmill.core.params import Params
 from pixmill.core.words import count
+from pixmill.images.depth import WINDOW_FILE, describe_window
 from pixmill.images.read_errors import explain
 from pixmill.validate.decisions import read_decisions
 from pixmill.validate.page.report import render_report
@@ -49,6 +50,9 @@ def main(workspace: Workspace, params: Params) -> None:
         root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
+    (root / "artifacts/validate" / WINDOW_FILE).unlink(missing_ok=True)
+    if result.window:
+        write_json(root / "artifacts/validate" / WINDOW_FILE, {"window": result.window})
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
     counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
     print(f"validate: {'; '.join(filter(None, counts))}")
@@ -59,6 +63,8 @@ def main(workspace: Workspace, params: Params) -> None:
             f"validate: warning: {count(pages, 'page')} of TIFF files were not used: only the first of each file is an "
             "image; save the others as files of one page to use them"
         )
+    if result.window:
+        print(f"validate: {describe_window(len(result.values), result.window)} (validate.window)")
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")
     powerless = result.review.powerless

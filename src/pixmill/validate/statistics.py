@@ -27,7 +27,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
         passed), ``near_duplicates.{pairs,groups,largest_group}`` among kept images, ``conflicts`` and ``placeholders``
         (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
         with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), and with TIFF files of
-        several pages ``unused_pages``.
+        several pages ``unused_pages``, and with images of more than 8 bits ``window.{images,black,white}``.
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -58,6 +58,9 @@ def metrics(validation: Validation) -> dict[str, Any]:
         found["given_test"] = given
     if validation.unused_pages:
         found["unused_pages"] = validation.unused_pages
+    if validation.window:
+        black, white = validation.window
+        found["window"] = {"images": len(validation.values), "black": black, "white": white}
     return found
 
 

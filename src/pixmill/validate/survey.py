@@ -3,7 +3,7 @@
 import contextlib
 import importlib.metadata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from pixmill.core.process.progress import Progress
 from pixmill.core.provenance.results import digest_code
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.compute import RowLimits, map_batches
+from pixmill.images.depth import PROBABILITIES, Window, find_window
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.images.verified_reading import Source, load_source
@@ -40,9 +41,13 @@ RECORD = np.dtype(
         ("border", "<f4"),
         ("grey", "u1", (SIDE, SIDE)),
         ("unused", "<i4"),
+        ("values", "<f4", len(PROBABILITIES)),
+        ("window", "<f8", 2),
     ]
 )
-"""Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero."""
+"""Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero.
+
+For images of 8 bits, ``values`` and ``window`` are zero."""
 
 _CHUNK = 512
 """Images per read and write of the cache; a killed run loses at most so many measurements."""
@@ -55,7 +60,7 @@ _LOCK_TIMEOUT_SECONDS = 10.0
 
 _DECODERS = ("jpg", "libjpeg_turbo", "jpg_2000", "zlib", "zlib_ng", "libtiff", "webp", "avif", "littlecms2")
 
-_PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey"))
+_PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey", "values", "window"))
 _REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
 
@@ -70,6 +75,8 @@ def pack(measures: Measures | str) -> bytes:
             record[name] = getattr(measures, name)
         record["pixels"] = np.frombuffer(bytes.fromhex(measures.pixels), np.uint8)
         record["grey"] = np.frombuffer(measures.grey, np.uint8).reshape(SIDE, SIDE)
+        if measures.window:
+            record["values"], record["window"] = measures.values, measures.window
     return record.tobytes()
 
 
@@ -82,11 +89,15 @@ class Survey:
             content, and ``failure``: null, or the reason why the other columns are null.
         hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 for failures.
         greys: Small greyscale versions, read-only ``uint8`` of shape (n, 32, 32); black for failures.
+        values: For each image of more than 8 bits, see :func:`pixmill.images.depth.measure_values`; ``float32``.
+        window: The window of these images; ``None`` without such images.
     """
 
     table: pd.DataFrame
     hashes: npt.NDArray[np.uint64]
     greys: npt.NDArray[np.uint8]
+    values: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32))
+    window: Window | None = None
 
 
 def tabulate(records: npt.NDArray[np.void]) -> Survey:
@@ -102,7 +113,9 @@ def tabulate(records: npt.NDArray[np.void]) -> Survey:
     columns |= {name: _text(values, absent) for name, values in texts.items()}
     columns["failure"] = _text(records["failure"], ~absent)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
-    return Survey(frame, records["phash"].copy(), records["grey"])
+    deep = records[records["window"].any(axis=1)]
+    window = tuple(int(value) if value.is_integer() else value for value in deep["window"][:1].ravel().tolist())
+    return Survey(frame, records["phash"].copy(), records["grey"], deep["values"], window or None)
 
 
 def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.Array:
@@ -122,12 +135,14 @@ class _Row:
         id: Expected SHA-256 of the bytes.
         file: The file.
         max_pixels: Maximum pixels; larger images are not decoded.
+        window: See :func:`pixmill.images.decode`.
         known: Record in the cache, if any.
     """
 
     id: str
     file: Source
     max_pixels: int
+    window: Window | None
     known: bytes | None
 
 
@@ -136,6 +151,7 @@ def survey(
     folder: Path,
     *,
     max_pixels: int,
+    window: Window | None = None,
     limits: RowLimits | None = None,
     scratch: Path | None = None,
     workers: int | None = None,
@@ -146,24 +162,41 @@ def survey(
     only images that are not in the cache are decoded. The cache is written during the pass, so a killed run continues
     where it stopped. Results are the same without a cache. Memory grows by 1.5 KB per image.
 
+    If images of more than 8 bits need another window than each alone, they are decoded a second time.
+
     Args:
         rows: ``id`` (SHA-256 of the bytes) and ``path`` of each image.
         folder: Base folder of the paths.
         max_pixels: Maximum pixels; larger images are not decoded.
+        window: Values that become black and white in images of more than 8 bits; default: found from all of them.
         limits: Limits per image; default: none.
         scratch: Folder of the cache; default: no cache.
         workers: Number of processes; default: one per CPU. ``0``: this process, which requires ``limits=None``.
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
-        lost = None if limits is None else lambda _, loss: (pack(loss), False)
-        tasks = _rows(rows, folder, max_pixels, cache)
-        results = map_batches(_measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry)
-        progress = opened.enter_context(Progress("Validate", len(rows)))
-        records = np.empty(len(rows), RECORD)
-        fresh: dict[bytes, bytes] = {}
+
+        def run(rows: pd.DataFrame, window: Window | None) -> npt.NDArray[np.void]:
+            tasks = _rows(rows, folder, max_pixels, window, cache)
+            lost = None if limits is None else lambda _, loss: (pack(loss), False)
+            results = map_batches(_measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry)
+            return _collect(rows["id"], results, cache)
+
+        records = run(rows, window)
+        deep = records["window"].any(axis=1)
+        window = window or (find_window(records["values"][deep]) if deep.any() else None)
+        if len(others := np.flatnonzero(deep & (records["window"] != window).any(axis=1))):
+            records[others] = run(rows.iloc[others], window)
+    return tabulate(records)
+
+
+def _collect(names: pd.Series, results: Iterator[tuple[bytes, bool]], cache: Cache | None) -> npt.NDArray[np.void]:
+    """Return the records of images, and write those to cache."""
+    records = np.empty(len(names), RECORD)
+    fresh: dict[bytes, bytes] = {}
+    with Progress("Validate", len(names)) as progress:
         try:
-            for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
+            for place, (name, (record, lasting)) in enumerate(zip(names, results, strict=True)):
                 records[place] = np.frombuffer(record, RECORD)[0]
                 if lasting and cache is not None:
                     fresh[bytes.fromhex(name)] = record
@@ -174,17 +207,27 @@ def survey(
         finally:
             if cache is not None:
                 cache.write(fresh)
-    return tabulate(records)
+    return records
 
 
-def _rows(rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
+def _rows(
+    rows: pd.DataFrame, folder: Path, max_pixels: int, window: Window | None, cache: Cache | None
+) -> Iterator[_Row]:
     """Yield the tasks of the workers."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
         cached = {} if cache is None else cache.read([bytes.fromhex(name) for name in some["id"]])
-        known = {name.hex(): record for name, record in cached.items() if len(record) == RECORD.itemsize}
+        known = {name.hex(): record for name, record in cached.items() if _suits(record, window)}
         for name, path in zip(some["id"], some["path"], strict=True):
-            yield _Row(name, folder / path, max_pixels, known.get(name))
+            yield _Row(name, folder / path, max_pixels, window, known.get(name))
+
+
+def _suits(record: bytes, window: Window | None) -> bool:
+    """Return whether a record is intact and, for an image of more than 8 bits, of the given window, if any."""
+    if len(record) != RECORD.itemsize:
+        return False
+    used = tuple(np.frombuffer(record, RECORD)["window"][0].tolist())
+    return window is None or used in (window, (0, 0))
 
 
 def _carry(row: _Row) -> _Row:
@@ -199,7 +242,7 @@ def _record(row: _Row) -> tuple[bytes, bool]:
     """Return the record of an image, and True if it should be cached."""
     try:
         if row.known is None:
-            return pack(measure(row.file, row.id, max_pixels=row.max_pixels)), True
+            return pack(measure(row.file, row.id, max_pixels=row.max_pixels, window=row.window)), True
         read_verified(row.file, row.id)
     except UndecodableError as error:
         return pack(error.reason), error.reason not in _TRANSIENT

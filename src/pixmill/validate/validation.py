@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
@@ -14,6 +15,7 @@ from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
 from pixmill.images.compute import RowLimits
+from pixmill.images.depth import PROBABILITIES, Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
@@ -64,6 +66,8 @@ class Validation:
         lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
         unused_pages: Number of pages of kept TIFF files after the first.
+        window: Values that became black and white in images of more than 8 bits; ``None`` without such images.
+        values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
     """
 
     manifest: pd.DataFrame
@@ -77,6 +81,8 @@ class Validation:
     lookalikes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOOKALIKES)))
     shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
     unused_pages: int = 0
+    window: Window | None = None
+    values: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32))
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs with different labels, which are kept but need review.
@@ -127,7 +133,16 @@ def validate(
     rows = manifest.reset_index(drop=True)
     if surveyed is None:
         limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
-        surveyed = survey(rows, folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers)
+        window = None if params.window == "auto" else params.window
+        surveyed = survey(
+            rows,
+            folder,
+            max_pixels=params.max_pixels,
+            window=window,
+            limits=limits,
+            scratch=scratch,
+            workers=workers,
+        )
     where = collect_seen(rows["id"], sightings)
     decisions = list(decisions)
     matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))
@@ -213,6 +228,8 @@ def validate(
         leaks=leaks,
         lookalikes=lookalikes,
         shortcuts=shortcuts,
+        window=surveyed.window,
+        values=surveyed.values,
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
 

@@ -94,6 +94,11 @@ def edited(before: str, after: str) -> str:
             "validate.class_balance: expected critical <= warning (0.2), received 0.3",
         ),
         (
+            "window: auto",
+            "window: [9, 9]",
+            "validate: expected window: [black, white] with black < white, received [9.0, 9.0]",
+        ),
+        (
             "- dress",
             "- Coat",
             "classes: expected distinct names, received 'Coat' and 'coat', which are equal on some systems",

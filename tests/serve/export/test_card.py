@@ -4,12 +4,15 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, write_table
+from pixmill.models.classifier import Preprocessing
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.card import ModelCard, escape, gather, render_card
 from tests.evaluate.conftest import completed
@@ -39,6 +42,17 @@ def facts(metrics):
         counts={"train": 816, "val": 169, "test": 262},
         origins=[("shop", None, 800), ("wikimedia", "CC BY-SA 4.0", 16)],
     )
+
+
+def test_code_of_the_card_uses_the_window(facts, tmp_path):
+    path, how = tmp_path / "deep.png", Preprocessing(24, "pad", "bicubic", window=(200, 1_000))
+    Image.fromarray(np.arange(0, 1_200, dtype=np.uint16).reshape(30, 40)).save(path)
+    description = replace(facts.description, labels=("a", "b"), window=how.window)
+    card = render_card(replace(facts, description=description), CHECKED)
+    code = re.search(r"```python\n(.*?)\n\n\nlabels = ", card, re.DOTALL)
+    names: dict = {}
+    exec(code[1], names)
+    np.testing.assert_array_equal(names["prepare"](path)[0], how(path.read_bytes()))
 
 
 def front_matter(card):

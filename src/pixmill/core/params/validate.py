@@ -10,6 +10,7 @@ Side = Annotated[int, Field(ge=1, le=65_535)]
 """Side in pixels; the maximum of JPEG."""
 
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
+Window = Annotated[tuple[float, ...], Field(min_length=2, max_length=2, strict=False)]
 Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.")]
 
 
@@ -163,6 +164,12 @@ class ValidateParams(Section):
         le=1_048_576,
         description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is dropped.",
     )
+    window: Literal["auto"] | Window = Field(
+        default="auto",
+        description="Values that become black and white in grey images of more than 8 bits; `auto`: the bits that they "
+        "use, or the range of all values but 0.5 % at both ends if they fill less than half of these.",
+        examples=[[0, 4095], [29_000, 31_000]],
+    )
     duplicate_distance: int = Field(
         default=16,
         ge=0,
@@ -208,3 +215,9 @@ class ValidateParams(Section):
     plugins: tuple[PluginName, ...] = Field(
         default=(), strict=False, description="Check plugins in src/, by name.", examples=[["licences"]]
     )
+
+    @model_validator(mode="after")
+    def _window_ascends(self) -> Self:
+        if self.window != "auto" and self.window[0] >= self.window[1]:
+            raise ValueError(f"expected window: [black, white] with black < white, received {list(self.window)}")
+        return self

@@ -122,6 +122,7 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
         image_size=preprocessing.image_size,
         aspect=preprocessing.aspect,
         resize=preprocessing.resize,
+        window=preprocessing.window,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
         target_accuracy=calibration.target_accuracy,

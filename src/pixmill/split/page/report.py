@@ -11,6 +11,7 @@ from pixmill.core.expectations import failures
 from pixmill.core.manifest import given_test_rows, sample_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.compute import RowLimits
+from pixmill.images.depth import Window
 from pixmill.images.parts import PARTS
 from pixmill.pages import Excerpt, render_page, shorten
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
@@ -32,7 +33,13 @@ MAX_MISSING = 25
 
 
 def render_report(
-    split: Split, params: SplitParams, limits: RowLimits, *, folder: Path, workers: int | None = None
+    split: Split,
+    params: SplitParams,
+    limits: RowLimits,
+    *,
+    folder: Path,
+    window: Window | None = None,
+    workers: int | None = None,
 ) -> str:
     """Return the page as self-contained HTML under 5 MB.
 
@@ -41,9 +48,10 @@ def render_report(
         params: The section ``split``.
         limits: Limits per image.
         folder: Base folder of the paths in the manifest.
+        window: See :func:`pixmill.images.decode`.
         workers: Number of processes; default: one per CPU.
     """
-    split_cards = SplitCards(split, folder, params)
+    split_cards = SplitCards(split, folder, params, window)
     drops, samples = list(split_cards.drops()), split_cards.samples()
     paired = [card for item in drops for gone, stays, _ in item["pairs"] for card in (gone, stays)]
     cards = [*paired, *(card for sample in samples.values() for card in sample)]
@@ -95,12 +103,14 @@ class SplitCards:
         split: Results of the stage.
         folder: Base folder of the paths in the manifest.
         params: The section ``split``.
+        window: See :func:`pixmill.images.decode`.
     """
 
-    def __init__(self, split: Split, folder: Path, params: SplitParams) -> None:
+    def __init__(self, split: Split, folder: Path, params: SplitParams, window: Window | None = None) -> None:
         self._split = split
         self._folder = folder
         self._params = params
+        self._window = window
         self._manifest = split.manifest.set_index("id", drop=False).rename_axis(None)
 
     def drops(self) -> Iterator[dict[str, Any]]:
@@ -167,4 +177,5 @@ class SplitCards:
         return SplitCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
     def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:
-        return Thumbnail(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
+        pixels = int(row["width"] * row["height"])
+        return Thumbnail(row["id"], self._folder / row["path"], pixels, self._window, *shape)

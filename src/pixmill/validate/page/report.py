@@ -4,10 +4,13 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.images import OTHER_FORMATS
 from pixmill.images.compute import RowLimits
+from pixmill.images.depth import WEIGHTS, describe_window
 from pixmill.images.read_errors import remedy
 from pixmill.pages import Excerpt, histogram_svg, render_page, shorten
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails
@@ -29,6 +32,8 @@ from pixmill.validate.validation import Validation
 
 MAX_ROWS, MAX_DECISIONS = 400, 200
 """Maximum number of rows (classes) and of decisions in a table."""
+
+_WINDOW_BINS = 32
 
 MAX_BARS = 60
 """Maximum number of classes in a bar chart."""
@@ -63,7 +68,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     offending = list(offenders(images))
     suspects = list(beyond_threshold(images, params, decided=decided))
     sampled = sheets(images, labels)
-    shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in images.cards if card.readable)
+    how = (params.max_pixels, validation.window)
+    shown = (Thumbnail(card.id, folder / card.path, *how) for card in images.cards if card.readable)
     # Limits apply to worker processes only.
     limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
     uris = thumbnails(shown, limits=limits, workers=workers)
@@ -94,6 +100,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         measures=_TYPICAL,
         shortcuts=validation.shortcuts.to_dict("records"),
         charts=[_chart(item.trim()) for item in distributions(validation.manifest, params)],
+        window=_describe_window(validation),
         unreadable=[item for item in offending if item["reason"] in UNREADABLE],
         offenders=[item for item in offending if item["reason"] not in UNREADABLE],
         dropped=count_dropped_by_class(images).head(MAX_ROWS),
@@ -129,6 +136,18 @@ def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[
 def _chart(found: Distribution) -> tuple[str, str]:
     counts = {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
     return found.title, histogram_svg(found.edges, counts, ticks=found.ticks, marks=found.limits, name=found.title)
+
+
+def _describe_window(validation: Validation) -> tuple[str, str] | None:
+    """Return a sentence about the window, and a histogram of the values of these images in per mille of pixels."""
+    values, window = validation.values, validation.window
+    if window is None:
+        return None
+    low, high = min(float(values.min()), window[0]), max(float(values.max()), window[1])
+    shares, edges = np.histogram(values, _WINDOW_BINS, (low, high), weights=np.broadcast_to(WEIGHTS, values.shape))
+    counts = {"‰ of pixels": np.rint(shares * 1000 / len(values)).astype(int).tolist()}
+    chart = histogram_svg(edges.tolist(), counts, ticks=(low, high), marks=window, name="Values")
+    return describe_window(len(values), window), chart
 
 
 def _describe_decision(decision: Decision) -> tuple[int, str, str]:

@@ -47,11 +47,11 @@ def data(project):
 def start(project, inbox, data):
     """Returns a session on the current inbox, and its store."""
 
-    def start():
+    def start(**options):
         tables = project.tables()
         log = DecisionLog(inbox, project.root)
         images = ReviewImages(tables, inbox.entries()[0], CLASSES, log.read()[0])
-        store = DecisionStore(project.review_file(tables), images, data, log)
+        store = DecisionStore(project.review_file(tables), images, data, log, **options)
         cases = find_cases(tables, images.cases(), only="feedback")
         return Session(images, cases, store, classes=CLASSES, by="mk"), store
 
@@ -70,6 +70,13 @@ def stored(inbox, name):
 
 def name_of(name, label):
     return f"{label}/feedback-{time.strftime('%Y-%m-%d', time.gmtime())}-{name[:16]}.jpg"
+
+
+def test_images_of_a_random_sample_have_another_name(project, send, start, data):
+    name = send(jpeg(900), "dress")
+    session, _ = start(is_sample=True)
+    session.decide(0, [Choice(name, "keep")], "")
+    assert in_data(data) == [name_of(name, "dress").replace("feedback-", "sample-")]
 
 
 def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, start):

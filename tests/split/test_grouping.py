@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixmill.core.errors import DataError
 from pixmill.split.grouping import clusters, group_names, page_of, product_of
 from tests.split.conftest import ids, table
 
@@ -23,6 +24,51 @@ def test_page_ignores_fragment():
     one, same, other, none = groups("page", page_url=pages)
     assert one == same != other
     assert none is None
+
+
+CLIPS = [f"data/{name}" for name in ("cat/clip07_a1.jp2", "cat/clip07_a2.jp2", "dog/clip07_a1.jp2", "cat/clip8_1.png")]
+
+
+@pytest.mark.parametrize(
+    ("by", "numbers"),
+    [
+        (r"(clip\d+)_", [0, 0, 0, 1]),
+        (r"(\w+/clip\d+)_", [0, 0, 1, 2]),
+        (r"clip(07)_|(\d)$", [0, 0, 0, 1]),
+        (r"([^/]*?)\d+[^\d/]*$", [0, 0, 0, 1]),
+        ("folder", [0, 0, 1, 0]),
+    ],
+)
+def test_pattern_on_the_path(by, numbers):
+    assert pd.factorize(np.array(groups(by, image_url=CLIPS), object))[0].tolist() == numbers
+
+
+def test_table_of_groups(tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = [
+        "file_name,patient",
+        "cat/clip07_a1.jp2,A",
+        "clip07_a2,A",
+        "dog/clip07_a1.jp2,B",
+        "clip8_1.png,B",
+    ]
+    (tmp_path / "data/groups.csv").write_text("\n".join(rows), encoding="utf-8-sig")
+    manifest = table(sorted(ids(4)), image_url=CLIPS)
+    found = group_names(manifest, "data/groups.csv:patient", tmp_path)
+    assert pd.factorize(found)[0].tolist() == [0, 0, 1, 1]
+    with pytest.raises(DataError, match="doctor"):
+        group_names(manifest, "data/groups.csv:doctor", tmp_path)
+    with pytest.raises(DataError, match=r"other\.csv"):
+        group_names(manifest, "data/other.csv:patient", tmp_path)
+
+
+def test_each_kept_image_needs_a_group_except_corrections():
+    names = [*CLIPS, "data/cat/photo.jpg", "data/cat/feedback-2026-11-20-0123456789abcdef.jpg"]
+    manifest = table(sorted(ids(6)), image_url=names)
+    with pytest.raises(DataError, match=r"1 of 6 images, such as data/cat/photo\.jpg"):
+        group_names(manifest, r"(clip\d+)_")
+    manifest.loc[4, "verdict"] = "drop"
+    assert group_names(manifest, r"(clip\d+)_").isna().tolist() == [False] * 4 + [True] * 2
 
 
 @pytest.mark.parametrize(

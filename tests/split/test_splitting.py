@@ -202,6 +202,37 @@ def test_predefined_split_overrides_groups_and_validation_follows_groups():
     assert set(frame["split"][20:]) == {"train", "val"}
 
 
+@pytest.mark.parametrize("val", [[], ["val"]])
+def test_group_of_files_in_two_predefined_splits(val):
+    """Whole clips are in one split, whether validation images are given or drawn from train."""
+    parts = ["test", *val, "train", "train"]
+    manifest = table(
+        IDS,
+        given_split=[parts[number % len(parts)] for number in range(80)],
+        image_url=[f"data/coat/clip{number // 8}_{number}.jpg" for number in range(80)],
+    )
+    params = PARAMS.model_copy(update={"group_by": r"(clip\d+)_"})
+    frame = assign(manifest, pairs_table([]), params).manifest
+    assert set(frame["split"].dropna()) == {"test"}
+    manifest["given_split"] = [parts[number // 8 % len(parts)] for number in range(80)]
+    frame = assign(manifest, pairs_table([]), params).manifest
+    assert frame["split"].notna().all()
+    assert frame.groupby(np.arange(80) // 8)["split"].nunique().max() == 1
+    assert set(frame["split"]) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("given", [None, "train"])
+def test_corrections_of_users_are_in_train(given):
+    files = [f"data/coat/{'feedback-2026-11-20-' * (number < 40)}{number}.jpg" for number in range(80)]
+    manifest = table(IDS, image_url=files, given_split=given)
+    manifest.loc[0, "given_split"] = "test"  # by hand
+    frame = assign(manifest, pairs_table([(IDS[0], IDS[1])]), PARAMS).manifest
+    assert frame["split"][0] == "test"
+    assert frame["reason"][1] == f"straddles:{IDS[0]}"
+    assert set(frame["split"][2:40]) == {"train"}
+    assert {"train", "val"} <= set(frame["split"][40:])
+
+
 def test_checks_pass_after_split():
     pairs = pairs_table([(a, b) for a, b in zip(IDS[:6], IDS[6:12], strict=True)])
     manifest = table(IDS, page_url=PAGES, given_split=[*GIVEN[:20], *[None] * 60])

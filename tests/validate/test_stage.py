@@ -1,6 +1,7 @@
 """The stage validate."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -173,3 +174,17 @@ def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:
     html = (workspace.root / "reports/validate.html").read_text(encoding="utf-8").replace("<wbr>", "")
     for name in ("cut.jpg", "text.jpg", "tiny.png", "twin.bmp"):
         assert f"data/coat/{name}" in html
+
+
+def test_series(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace.params(min_per_class={"count": 30})
+    for label, clip, frame in itertools.product(("coat", "shoe"), range(5), range(8)):
+        pixels = np.asarray(blocks(100 * len(label) + clip + 50 * (label == "shoe")))
+        noise = np.random.default_rng(frame).integers(-50, 50, pixels.shape)
+        picture = Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
+        workspace.scrape.add(label, encoded(picture, "PNG"), f"clip{clip}_{frame:04}.png")
+    workspace.run_here()
+    series = workspace.metrics()["series"]
+    assert (series["series"], series["images"], series["group_by"]) == (10, 80, r"(clip\d+)_")
+    assert r"group_by: '(clip\d+)_'" in capsys.readouterr().out
+    assert 'id="series"' in (workspace.root / "reports/validate.html").read_text(encoding="utf-8")

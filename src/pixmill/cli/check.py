@@ -57,6 +57,8 @@ def run(_: argparse.Namespace) -> None:
         announce("\n".join([*(f"warning: {line}" for line in state.missing[0]), f"Next: {state.missing[1]}"]))
     if state.commit is not None:
         announce(f"note: {state.repository.uncommitted.sentence}\nNext: {state.commit}")
+    if state.series is not None:
+        announce(f"warning: {state.series}")
     found = list(find_issues(root, params))
     for issue in found:
         if not issue.stops:

@@ -34,6 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="folder with corrections of `pixmill serve`, which are first moved to inbox/ (default: inbox/)",
     )
     parser.add_argument(
+        "--random-sample",
+        action="store_true",
+        help="the corrections are those of a random sample, so accepted images may be in any split (default: in train)",
+    )
+    parser.add_argument(
         "--restore",
         action="store_true",
         help="restore accepted images and decisions missing from data/ and review.csv, without a page",
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         by=arguments.by,
         only=arguments.only,
         inbox=arguments.inbox,
+        random_sample=arguments.random_sample,
         port=arguments.port,
         open_browser=arguments.open,
     )

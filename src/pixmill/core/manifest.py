@@ -206,6 +206,22 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
     return {"given": len(rows), "kept": len(rows) - len(reasons), "dropped": dropped} if len(rows) else {}
 
 
+CORRECTION = "feedback-"
+"""Prefix of the names of files in ``data/`` that users of the served page corrected, before the date and the id."""
+
+
+def corrections(manifest: pd.DataFrame) -> pd.Series:
+    """Return whether each image is a correction by a user of the served page.
+
+    Such images are the model's errors, not a random sample, so they train but measure nothing.
+
+    Args:
+        manifest: A table with ``source`` and ``image_url``.
+    """
+    named = manifest["image_url"].str.contains(rf"(?:^|/){CORRECTION}\d{{4}}-\d\d-\d\d-[^/]*$", na=False)
+    return (manifest["source"].isin(["folder", "shop"]) & named).astype(bool)
+
+
 def shrinkage(found: dict[str, Any]) -> str:
     """Describe how many images of a given test set were dropped; empty if none were.
 

@@ -81,6 +81,24 @@ def read_growth(root: Path) -> Growth | None:
     return curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
 
 
+def find_series(root: Path) -> str | None:
+    """Return a sentence on series of images that may leak between splits; ``None`` without any, or if they are grouped.
+
+    Args:
+        root: Project folder.
+
+    Raises:
+        ManifestError: The metrics are malformed.
+        ParamsError: The params are malformed.
+    """
+    from pixmill.core.params import load_params
+    from pixmill.validate.series import Series
+
+    path = root / "plots/validate/full.json"
+    series = read_json(path, stage="validate").get("series") if path.exists() else None
+    return Series(**series).sentence() if series and load_params(root).split.group_by is None else None
+
+
 def read_accuracy(root: Path) -> tuple[float, float, float] | None:
     """Return the test accuracy and its confidence limits; ``None`` without readable results.
 

@@ -31,6 +31,7 @@ Kind = Literal[
     "run",
     "corrections",
     "labels",
+    "series",
     "more images",
     "compare",
     "commit",
@@ -84,7 +85,7 @@ def next_steps(state: ProjectState) -> list[NextStep]:
             return steps[:1]
     found = [step for part in _PARTS for step in part(state)]
     # Optional, so it comes after all that leads to a finished state.
-    more = [*_growth(state)]
+    more = [*_series(state), *_growth(state)]
     where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
     if not state.is_promoted and (state.is_rolled_back or state.is_judged):
         why = "was rolled back" if state.is_rolled_back else "is not in production: see reports/promote.html"
@@ -247,6 +248,11 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
     if state.is_fresh and state.doubtful_labels:
         issues = count(state.doubtful_labels, "label issue")
         yield NextStep("labels", f"{issues} to review: the model prefers another class.", "pixmill review")
+
+
+def _series(state: ProjectState) -> Iterator[NextStep]:
+    if state.series is not None:
+        yield NextStep("series", f"{state.series}. Then run.", _RUN)
 
 
 def _growth(state: ProjectState) -> Iterator[NextStep]:

@@ -22,7 +22,14 @@ from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommit
 from pixmill.core.words import count
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
-from pixmill.project.findings import count_corrections, count_label_issues, find_undecodable, read_accuracy, read_growth
+from pixmill.project.findings import (
+    count_corrections,
+    count_label_issues,
+    find_series,
+    find_undecodable,
+    read_accuracy,
+    read_growth,
+)
 from pixmill.project.next_steps import OWN, next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
@@ -148,6 +155,7 @@ class ProjectState:
         doubtful_labels: Number of label issues without a decision.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
+        series: Sentence on images that should stay in one split, with the line to set; ``None`` if there are none.
         disk: Size of each part in bytes; empty if not requested.
         faults: Error message of each unreadable part.
         fixes: Command that fixes a fault, by part.
@@ -175,6 +183,7 @@ class ProjectState:
     doubtful_labels: int = 0
     undecodable: dict[str, str] = field(default_factory=dict)
     growth: Growth | None = None
+    series: str | None = None
     disk: dict[str, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     fixes: dict[str, str] = field(default_factory=dict)
@@ -270,6 +279,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
         undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
         growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
+        series=part("series", lambda: find_series(root), None),
         disk=part("disk", lambda: measure(root), {}) if whole else {},
         faults=faults,
         fixes=fixes,

@@ -1,7 +1,8 @@
 """Corrections in the inbox: cases for their images, and the decisions on them.
 
 Decisions on images of the manifest are lines of ``review.csv``. A new image that is accepted is copied to
-``data/<class>/feedback-<date>-<id>``; the name records its origin in the manifest. The inbox keeps it until the
+``data/<class>/feedback-<date>-<id>``; the name records its origin in the manifest, and split puts it into train. Those
+of a random sample begin with ``sample-`` and are split by hash, like all others. The inbox keeps an image until the
 ``data.dvc`` of a commit holds it.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import storage_errors, write_durably
+from pixmill.core.manifest import CORRECTION
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.cases import Case
 from pixmill.review.decision_log import DecisionLog, Line, make_line
@@ -124,14 +126,18 @@ class DecisionStore:
         images: Images under review.
         folder: Folder of the class folders.
         log: Log of decisions that no commit holds yet.
+        is_sample: Whether the corrections are those of a random sample of all served images.
     """
 
-    def __init__(self, review_file: ReviewFile, images: ReviewImages, folder: Path, log: DecisionLog) -> None:
+    def __init__(
+        self, review_file: ReviewFile, images: ReviewImages, folder: Path, log: DecisionLog, *, is_sample: bool = False
+    ) -> None:
         self._review_file = review_file
         self._inbox = log.inbox
         self._log = log
         self._images = images
         self._folder = folder
+        self._prefix = "sample-" if is_sample else CORRECTION
         self._decided: dict[str, Decision] = {}
 
     def read(self) -> Mapping[str, Decision]:
@@ -236,7 +242,7 @@ class DecisionStore:
         if label is None:
             raise ValueError(f"expected a label, received {decision}")
         newest = entry.corrections[0]
-        return self._folder / label / f"feedback-{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
+        return self._folder / label / f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
 
 
 def _describe(corrections: Sequence[Correction]) -> str:

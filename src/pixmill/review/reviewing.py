@@ -90,6 +90,7 @@ class ReviewProject:
         image: Id or file of the image to begin with, in any state; default: the first open case.
         by: Name of the reviewer; default: :func:`default_name`.
         only: Kind of cases to show; default: all.
+        random_sample: Whether the corrections are those of a random sample of all served images.
 
     Attributes:
         cases: Cases to review. If there are none, :meth:`end` need not be called.
@@ -113,6 +114,7 @@ class ReviewProject:
         image: str | None = None,
         by: str | None = None,
         only: Kind | None = None,
+        random_sample: bool = False,
     ) -> None:
         self._root, self._params = workspace.root, params
         tables = load_tables(self._root)
@@ -124,7 +126,7 @@ class ReviewProject:
         log = DecisionLog(inbox, self._root)
         self._images = images = ReviewImages(tables, entries, params.classes, accepted=log.read()[0])
         folder = self._root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
-        self._store = DecisionStore(review_file, images, folder, log)
+        self._store = DecisionStore(review_file, images, folder, log, is_sample=random_sample)
         flips = _flips(self._root, only)
         self.cases: Sequence[Case] = find_cases(tables, images.cases(), flips=flips, decided=decided, only=only)
         first = None if image is None else find_image(images, image)

@@ -1,18 +1,20 @@
-"""Groups (same page or product), clusters (groups joined with near-duplicates), and the hash that assigns a split."""
+"""Groups (such as images of one clip), clusters (groups joined with near-duplicates), and the hash behind a split."""
 
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Literal
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.errors import DataError
+from pixmill.core.manifest import corrections
+from pixmill.core.params.sections import TABLE_COLUMN
+from pixmill.core.words import count, first_of
 from pixmill.images.parts import PARTS
-
-GroupBy = Literal["product", "page"]
 
 Texts = npt.NDArray[np.object_]
 
@@ -21,6 +23,12 @@ _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
 
 _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
 """Path of a script, for which the query identifies the product."""
+
+_FOLDER = "(.+)/"
+"""Pattern of the folder of a file."""
+
+_MAX_NAMED = 3
+"""Files without a group that a message names."""
 
 _REFERRAL = re.compile(r"/ref=.*$")
 """Referral part of URLs of Amazon."""
@@ -31,16 +39,25 @@ Sides = npt.NDArray[np.int8]
 TRAIN, VAL, TEST = (PARTS.index(part) for part in PARTS)
 
 
-def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
+def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Series:
     """Return the group name of each image, null if it has no group.
 
     The name depends only on the row of the image, so other images cannot change it.
 
     Args:
-        table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of each image.
+        table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of each image, and
+            ``verdict``.
         by: ``page``: images of one page. ``product``: images of one product page, or files in a folder whose names
-            differ only in a number at the end.
+            differ only in a number at the end. Otherwise each kept image must have a group, unless it is a correction
+            by users: ``folder``: files in one folder. ``<table>.csv:<column>``: files with equal text in the column.
+            A regular expression: files with equal text in its groups, searched in ``image_url`` without extension.
+        root: Project folder, with the table; default: the current folder.
+
+    Raises:
+        DataError: Kept images have no group, or the table or its column is missing.
     """
+    if by not in ("page", "product"):
+        return _file_groups(table, by, root or Path())
     urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
     if by == "page":
         names = {url: page_of(url) for url in urls.dropna().unique()}
@@ -49,6 +66,57 @@ def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
     products = {url: product_of(url) for url in urls.dropna().unique()}
     found = urls.map(products).where(urls.notna(), files.map(_file_product, na_action="ignore")).astype(object)
     return found.where(found.notna(), None)
+
+
+def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
+    """Return the group name of each image by its file's address, or by a table.
+
+    Raises:
+        DataError: Kept images have no group, or the table or its column is missing.
+    """
+    files = table["image_url"].fillna(table["path"]).astype(object)
+    if TABLE_COLUMN in by:
+        groups, advice = _read_groups(root, by), "add them to the table, with one group each"
+        names = files.map(lambda file: next((groups[tail] for tail in _tails(file) if tail in groups), ""))
+    else:
+        found = files.map(lambda file: re.search(_FOLDER if by == "folder" else by, _stem(file)))
+        names = found.map(lambda match: "/".join(filter(None, match.groups())) if match else "")
+        advice = f"let split.group_by match them, too, such as with {by}|([^/]+)$ if each of them is a group"
+    lost = files[(names == "") & (table["verdict"] == "keep") & ~corrections(table)].sort_values()
+    if len(lost):
+        problem = f"split.group_by ({by}) finds no group for {len(lost):,} of {count(len(files), 'image')}"
+        raise DataError(f"{problem}, such as {first_of([*lost], _MAX_NAMED)}", next=advice)
+    return ("group " + names).where(names != "", None)
+
+
+def _read_groups(root: Path, by: str) -> dict[str, str]:
+    """Return the group of each file of a table, by its path and all ends of it that have a single group.
+
+    The column ``file_name``, or else the first one, has the files.
+    """
+    name, _, column = by.rpartition(":")
+    try:
+        table = pd.read_csv(root / name, dtype=str, encoding="utf-8-sig").dropna(how="all")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} cannot be read: {error}", next="correct split.group_by in params.yaml") from None
+    if column not in table:
+        has = first_of([*table.columns])
+        raise DataError(f"{name} has no column {column!r}, but {has}", next="correct split.group_by in params.yaml")
+    groups: dict[str, set[str]] = {}
+    for file, group in table[["file_name" if "file_name" in table else table.columns[0], column]].dropna().to_numpy():
+        for tail in _tails(file):
+            groups.setdefault(tail, set()).add(group)
+    return {tail: found.pop() for tail, found in groups.items() if len(found) == 1}
+
+
+def _tails(file: str) -> list[str]:
+    """Return a path and its ends, also without extension: ``cat/1.jpg``, ``1.jpg``, ``cat/1`` and ``1``."""
+    parts = [path.split("/") for path in (file, _stem(file))]
+    return ["/".join(names[first:]) for names in parts for first in range(len(names))]
+
+
+def _stem(file: str) -> str:
+    return re.sub(r"(?<=[^/])\.\w+$", "", file)
 
 
 def page_of(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
-from pixmill.core.manifest import SPLIT, given_test
+from pixmill.core.manifest import SPLIT, corrections, given_test
 from pixmill.core.params import SplitParams
 from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import (
     TEST,
+    TRAIN,
+    VAL,
     clusters,
     folds_of,
     given_sides,
@@ -63,7 +66,14 @@ class Split(Assignment):
     folds: int
 
 
-def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
+def split(
+    manifest: pd.DataFrame,
+    pairs: pd.DataFrame,
+    params: SplitParams,
+    *,
+    classes: Sequence[str],
+    root: Path | None = None,
+) -> Split:
     """Assign each kept image to a split and a fold, and check for leakage.
 
     Args:
@@ -71,8 +81,10 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
         pairs: Verified near-duplicates, the columns of :data:`pixmill.core.manifest.PAIRS`.
         params: The section ``split``.
         classes: The classes in the order of ``params.yaml``.
+        root: Project folder, with the table of ``split.group_by``; default: the current folder.
 
     Raises:
+        DataError: ``split.group_by`` gives images no group.
         ManifestError: A kept image has another label, because ``classes`` changed after validate.
     """
     kept = manifest.loc[manifest["verdict"] == "keep", "label"]
@@ -81,23 +93,29 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
             f"validate kept images labelled {first_of(unknown)}, not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
-    assigned = assign(manifest, pairs, params)
+    assigned = assign(manifest, pairs, params, root)
     outcomes = run_checks(checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes))
     return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
 
 
-def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams) -> Assignment:
+def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None) -> Assignment:
     """Assign each kept image to a split and a fold, and drop images that would leak.
+
+    Corrections from the served page are in train only, unless someone put them into another predefined split.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         pairs: Verified near-duplicates; pairs with a dropped image are ignored.
         params: The section ``split``.
+        root: See :func:`split`.
+
+    Raises:
+        DataError: ``split.group_by`` gives images no group.
     """
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
     ids = table["id"].to_numpy(object)
-    groups = None if params.group_by is None else group_names(manifest, params.group_by)
+    groups = None if params.group_by is None else group_names(manifest, params.group_by, root)
     named = None if groups is None else groups.iloc[kept].to_numpy(object)
     names = ids if named is None else np.where(pd.isna(named), ids, named)
     alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
@@ -105,7 +123,9 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams) -> 
 
     at = places(names, params.salt)
     hashed = sides_of(at, val=params.val, test=params.test)
-    sides = keep_given(hashed, given_sides(table), at, val=params.val)
+    given = given_sides(table)
+    sides = keep_given(hashed, given, at, val=params.val)
+    sides[corrections(table).to_numpy() & (given < VAL)] = TRAIN
     against, words = straddlers(sides, alike, grouped)
     staying = np.where(against < 0, sides, -1)
 

@@ -24,6 +24,7 @@ def main(workspace: Workspace, params: Params) -> None:
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         params.split,
         classes=params.classes,
+        root=root,
     )
     limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")

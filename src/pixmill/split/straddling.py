@@ -10,7 +10,7 @@ from pixmill.split.grouping import TRAIN, VAL, Sides
 
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
-    "straddles_group": "another image of its group is in a higher-ranking predefined split (test over val over train)",
+    "straddles_group": "another image of its group is in a higher-ranking split (test over val over train)",
 }
 """Reasons of split and their meaning; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
 

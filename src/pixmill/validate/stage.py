@@ -65,6 +65,8 @@ def main(workspace: Workspace, params: Params) -> None:
         )
     if result.window:
         print(f"validate: {describe_window(len(result.values), result.window)} (validate.window)")
+    if result.series:
+        print(f"validate: warning: {result.series.sentence()}")
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")
     powerless = result.review.powerless

@@ -26,8 +26,9 @@ def metrics(validation: Validation) -> dict[str, Any]:
         ``n`` images, ``kept`` images, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<check>`` (True if
         passed), ``near_duplicates.{pairs,groups,largest_group}`` among kept images, ``conflicts`` and ``placeholders``
         (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
-        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), and with TIFF files of
-        several pages ``unused_pages``, and with images of more than 8 bits ``window.{images,black,white}``.
+        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), with TIFF files of
+        several pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and with series
+        of images ``series`` (:class:`pixmill.validate.series.Series`).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -61,6 +62,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
     if validation.window:
         black, white = validation.window
         found["window"] = {"images": len(validation.values), "black": black, "white": white}
+    if validation.series:
+        found["series"] = vars(validation.series)
     return found
 
 

@@ -20,6 +20,7 @@ from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
+from pixmill.validate.series import Series, find_series
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.survey import Survey, survey
@@ -65,6 +66,7 @@ class Validation:
         leaks: See :func:`pixmill.validate.tables.find_leaks`; default: none.
         lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
+        series: Images whose names count on and that look alike; default: none.
         unused_pages: Number of pages of kept TIFF files after the first.
         window: Values that became black and white in images of more than 8 bits; ``None`` without such images.
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
@@ -80,6 +82,7 @@ class Validation:
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
     lookalikes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOOKALIKES)))
     shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
+    series: Series | None = None
     unused_pages: int = 0
     window: Window | None = None
     values: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32))
@@ -212,6 +215,7 @@ def validate(
         tables["manifest"] = Table(table[VALIDATED.names])
         every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
     outcomes = run_checks(every, tables)
+    named = np.flatnonzero((table["verdict"] == "keep") & table["image_url"].notna())
     powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(
@@ -230,6 +234,7 @@ def validate(
         shortcuts=shortcuts,
         window=surveyed.window,
         values=surveyed.values,
+        series=find_series(table["label"][named].tolist(), table["image_url"][named].tolist(), surveyed.hashes[named]),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
 

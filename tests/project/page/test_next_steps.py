@@ -208,16 +208,17 @@ def test_steps_are_ordered_by_urgency() -> None:
         undecodable={"data/cat/1.jpg": "broken"},
         doubtful_labels=1,
         growth=Growth(0.03, 0.015, 0.06),
+        series="12 images form 2 series; set group_by",
         changed=RESULTS,
         is_compared=True,
         unpushed=1,
         waiting_runs=1,
     )
-    kinds = ["images", "labels", "commit", "push", "sync", "more images"]
+    kinds = ["images", "labels", "commit", "push", "sync", "series", "more images"]
     assert [step.kind for step in next_steps(state)] == kinds
     state = replace(state, stages=fresh_until("validate", EPOCHS))
     state = replace(state, repository=replace(state.repository, uncommitted=DECISIONS))
-    assert [step.kind for step in next_steps(state)] == ["images", "run", "commit", "push", "sync"]
+    assert [step.kind for step in next_steps(state)] == ["images", "run", "commit", "push", "sync", "series"]
 
 
 def test_deleted_image() -> None:

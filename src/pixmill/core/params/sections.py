@@ -22,6 +22,26 @@ from pydantic import (
 
 from pixmill.core.names import FOLDER, to_nfc
 
+
+def _check_group_by(value: str) -> str:
+    try:
+        is_known = value in GROUPINGS or re.fullmatch(rf"data/.+{TABLE_COLUMN}.+", value) or re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"expected a regular expression, received {value!r}: {error}") from None
+    if not is_known:
+        raise ValueError(
+            f"expected {', '.join(GROUPINGS)}, a column such as data/groups.csv:patient, or a pattern with the group "
+            rf"in parentheses, such as (clip\d+)_frame, received {value!r}"
+        )
+    return value
+
+
+GROUPINGS = ("product", "page", "folder")
+"""Values of ``split.group_by`` that are neither a table's column nor a pattern."""
+
+TABLE_COLUMN = ".csv:"
+"""Separates the name of a table from that of its column."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """Up to a billion, which fits every counter."""
@@ -109,9 +129,13 @@ class SplitParams(Section):
         max_length=1000,
         description="Salt of the hash that assigns images to splits; another salt draws another split.",
     )
-    group_by: Literal["product", "page"] | None = Field(
+    group_by: Annotated[str, AfterValidator(_check_group_by)] | None = Field(
         default=None,
-        description="Keep all images of a `product`, or of a `page`, in the same split; null: no grouping.",
+        max_length=1000,
+        description="Keep all images of a group in the same split: of one `product`, `page` or `folder`; of equal text "
+        "in a column, `data/<table>.csv:<column>`; or of equal text in the file's path, where the parentheses of a "
+        "regular expression match. null: no grouping.",
+        examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
     folds: Annotated[int, Field(ge=2, le=20), BeforeValidator(_default_folds)] = Field(
         default=_FOLDS, description="Number of cross-validation folds over training and validation images."

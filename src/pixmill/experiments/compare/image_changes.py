@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.manifest import TEXT
+from pixmill.core.manifest import TEXT, corrections
 from pixmill.core.params import CompareParams
 from pixmill.core.params.reference import plain
 from pixmill.evaluate.predictions import held_out
@@ -26,11 +26,6 @@ _FACTS = ("label", "split", "reason")
 _ORIGIN = ("source", "image_url", "path")
 _SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
 """Params that assign images to splits."""
-
-_LOCAL = ("folder", "shop")
-"""Sources that read ``data/``, into which ``pixmill review`` moves images from the inbox."""
-
-_FEEDBACK = r"(?:^|/)feedback-\d{4}-\d\d-\d\d-[^/]*$"
 
 _MIN_IMAGES = 10
 """Images that a test of a distribution needs."""
@@ -138,8 +133,7 @@ def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return the origin of images by id: the head's if its manifest has sources, otherwise the base's."""
     revisions = (after, before) if after["source"].notna().any() else (before, after)
     known = pd.concat(revisions).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
-    feedback = known["source"].isin(_LOCAL) & known["image_url"].str.contains(_FEEDBACK, na=False)
-    return known.assign(source=known["source"].mask(feedback, "feedback"))
+    return known.assign(source=known["source"].mask(corrections(known), "feedback"))
 
 
 def _drift(

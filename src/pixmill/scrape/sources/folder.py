@@ -117,7 +117,7 @@ class FolderSource(LocalSource):
         """
         remarks = []
         for folder in self._parts.values():
-            if loose := [name for name in _visible(folder) if not (folder / name).is_dir()]:
+            if loose := [n for n in _visible(folder) if not (folder / n).is_dir() and not n.endswith(".csv")]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
         names = set(_visible(self._data))
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):

@@ -121,6 +121,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
             len(validation.review.powerless),
         ),
         sheets=sampled,
+        series=validation.series and validation.series.sentence(),
         shop=bool((images.manifest["source"] == "shop").any()),
         uris=take_until_full(((image.id, uri) for image, uri in uris.items()), MAX_BYTES),
     )

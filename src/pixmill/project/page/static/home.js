@@ -96,7 +96,7 @@ const ACTIONS = {
 function drawNext(steps) {
   const [first, ...others] = steps;
   // These steps need an action of the user before the run.
-  const action = ["images", "more images"].includes(first.kind) ? undefined : ACTIONS[first.command];
+  const action = ["images", "series", "more images"].includes(first.kind) ? undefined : ACTIONS[first.command];
   setText("next", first.sentence);
   $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
   if (action) $("next-command").firstChild.prepend(action());

@@ -1,0 +1,117 @@
+"""Series: images whose names count on and that look alike, such as frames of clips, which leak between splits."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.words import count
+
+_LEVELS = 3
+"""Numbers at the end of a name that may count within a series, as in ``slide07_x03_y12``."""
+
+_SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
+"""Distances in the order of names, in images, of the pairs that neighbours are compared with."""
+
+_CLOSE, _MIN_SHARE = 0.05, 0.25
+"""Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of their class. In drawn
+clips with turned, shifted and noisy frames, a half is."""
+
+_MIN_PAIRS, _MIN_SERIES, _MIN_OTHERS = 30, 5, 50
+"""Minimum numbers of neighbours, of series, and of other pairs of a class. Of 30 neighbours, a quarter is close by
+chance once in 5,000 times."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Series among the kept images.
+
+    Args:
+        series: Their number.
+        images: Number of their images.
+        example: Two consecutive files.
+        group_by: The value of ``split.group_by`` that keeps each series in one split.
+    """
+
+    series: int
+    images: int
+    example: tuple[str, str]
+    group_by: str
+
+    def sentence(self) -> str:
+        """Return the finding and the line to set."""
+        return (
+            f"{count(self.images, 'image')} form {self.series:,} series that count on and look alike, such as "
+            f"{' and '.join(self.example)}; to keep each series in one split, params.yaml needs in the section split: "
+            f"group_by: '{self.group_by}'"
+        )
+
+
+def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray[np.uint64]) -> Series | None:
+    """Return the series; ``None`` if there are none.
+
+    Names alone are no evidence, because cameras count, too: neighbours by number must be far more alike than other
+    images of their class. The name of a series is the text before the last number, or before the last but one, or two.
+
+    Args:
+        labels: Labels of the images.
+        files: Their paths or URLs.
+        hashes: Their perceptual hashes.
+    """
+    stems = [re.sub(r"\.\w+$", "", file).rpartition("/")[2] for file in files]
+    padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
+    table = pd.DataFrame({"label": labels, "padded": padded, "stem": stems, "file": files, "hash": hashes})
+    table = table.sort_values(["label", "padded"], ignore_index=True)
+    near, others = _pairs(table, [1]), _pairs(table, _SHIFTS)
+    names = [
+        table["stem"],
+        *(table["stem"].map(lambda stem, level=n: _name(stem, level)) for n in range(1, 1 + _LEVELS)),
+    ]
+    for level in range(_LEVELS, 0, -1):
+        apart = others[~_is_same(names[level], others)].groupby("label")["distance"]
+        limits = apart.quantile(_CLOSE)[apart.size() >= _MIN_OTHERS]
+        # Coarser names need evidence of their own, from images of different finer series.
+        found = near[
+            _is_same(names[level], near) & ~_is_same(names[level - 1], near) & near["label"].isin(limits.index)
+        ]
+        close = found[found["distance"] < found["label"].map(limits.to_dict()).astype(float)]
+        sizes = names[level][names[level] != ""].groupby([table["label"], names[level]]).size().loc[lambda n: n > 1]
+        if len(found) >= _MIN_PAIRS and len(sizes) >= _MIN_SERIES and len(close) >= _MIN_SHARE * len(found):
+            one, other = table["file"][close["a"].iloc[0]], table["file"][close["b"].iloc[0]]
+            return Series(len(sizes), int(sizes.sum()), (one, other), _pattern(names[level], level))
+    return None
+
+
+def _name(stem: str, level: int) -> str:
+    """Return the text before the last numbers of a name; empty if it has fewer, or starts with them."""
+    found = re.match(rf"(.*?)(?<!\d)(?:\d++\D*+){{{level}}}$", stem)
+    return found[1] if found else ""
+
+
+def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
+    """Return the rows ``a`` and ``b`` of images of one class at some distances by name, and that of their hashes."""
+    a = np.concatenate([np.arange(max(0, len(table) - shift)) for shift in shifts])
+    b = np.concatenate([np.arange(shift, max(shift, len(table))) for shift in shifts])
+    label, hashes = table["label"].to_numpy(object), table["hash"].to_numpy()
+    distance = np.bitwise_count(hashes[a] ^ hashes[b])
+    found: pd.DataFrame = pd.DataFrame({"a": a, "b": b, "label": label[a], "distance": distance})[label[a] == label[b]]
+    return found
+
+
+def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    one, other = (names.to_numpy(object)[pairs[name]] for name in "ab")
+    return np.asarray((one == other) & (one != ""), bool)
+
+
+def _pattern(names: pd.Series, level: int) -> str:
+    r"""Return a pattern whose group is the name of a series, such as ``(clip\d+)_frame``."""
+    forms = {re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names[names != ""]}
+    if len(forms) == 1 and r"\d+" in (form := forms.pop()):
+        head, _, tail = form.rpartition(r"\d+")
+        pattern = rf"({head}\d+){tail}"
+    else:
+        pattern = r"([^/]+?)(?<!\d)" + r"\d+[^\d/]*" * level + "$"
+    return pattern + ("|([^/]+)$" if (names == "").any() else "")

@@ -1,0 +1,80 @@
+"""Series: names that count on, with images that look alike."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.split.grouping import group_names
+from pixmill.validate.series import find_series
+
+CLASSES, CLIPS, FRAMES = ("cat", "dog"), 14, 12
+COUNT = CLIPS * FRAMES
+
+
+def hashes(*, alike: bool) -> np.ndarray:
+    """Return the hashes of all classes: those of one clip differ in 27 of 64 bits on average, others in 32."""
+    rng = np.random.default_rng(7)
+    scenes = rng.integers(0, 2, (len(CLASSES) * CLIPS, 1, 64), np.uint8)
+    bits = (scenes if alike else 0) ^ (rng.random((len(scenes), FRAMES, 64)) < (0.3 if alike else 0.5))
+    return np.packbits(bits.reshape(-1, 64).astype(bool), axis=1).view(">u8")[:, 0].astype(np.uint64)
+
+
+def series(form: str, *, alike: bool = True, others: int = 0):
+    """Return the series and all paths, which are named by a format of ``clip``, ``frame`` and the number ``n``."""
+    who = ["john", "mary", "ann", "bob", "eve", "dan", "joe", "kim", "lee", "max", "ned", "pat", "ron", "sue"]
+    names = [form.format(clip=n // FRAMES, frame=n % FRAMES, n=n, who=who[n // FRAMES]) for n in range(COUNT)]
+    paths = [f"data/{label}/{name}" for label in CLASSES for name in names]
+    labels, found = [label for label in CLASSES for _ in names], hashes(alike=alike)
+    more = [f"data/dog/photo {chr(97 + n)}.jpg" for n in range(others)]
+    rest = np.random.default_rng(8).integers(0, 2**63, others, np.uint64)
+    paths, labels = [*paths, *more], [*labels, *["dog"] * others]
+    return find_series(labels, paths, np.concatenate([found, rest])), paths
+
+
+@pytest.mark.parametrize(
+    ("form", "others", "pattern"),
+    [
+        ("clip{clip:02}_frame{frame:05}.jpg", 0, r"(clip\d+)_frame"),
+        ("clip{clip:02}_frame{frame:05}.jpg", 5, r"(clip\d+)_frame|([^/]+)$"),
+        ("slide {clip}.x{frame}-y{n}.jp2", 0, r"(slide\ \d+)\.x"),
+        ("{who}_{n}.png", 0, r"([^/]+?)(?<!\d)\d+[^\d/]*$"),
+    ],
+)
+def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
+    found, paths = series(form, others=others)
+    assert found is not None
+    assert found.group_by == pattern
+    assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
+    assert set(found.example) <= set(paths)
+    manifest = pd.DataFrame({"image_url": paths, "source": "folder", "verdict": "keep"})
+    groups = group_names(manifest, found.group_by)
+    # A clip of the same name in two classes may be of one patient, and is one group.
+    assert groups.nunique() == CLIPS + others
+    assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * len(CLASSES)).all()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "IMG_{n:04}.jpg",
+        "cat.{n}.jpg",
+        "{n}.png",
+        "{n:05}_a.png",
+        "photo ({n}).jpg",
+        "IMG_2020-01-05_{n}.jpg",
+        "{who}.jpg",
+    ],
+)
+def test_counting_alone_makes_no_series(form):
+    assert series(form) == (None, series(form)[1])
+
+
+@pytest.mark.parametrize(
+    "form", ["clip{clip:02}_frame{frame:05}.jpg", "{who}_{n}.png", "slide{clip}_x{frame}_y{n}.jpg"]
+)
+def test_unlike_neighbours_are_no_series(form):
+    assert series(form, alike=False)[0] is None
+
+
+def test_no_images():
+    assert find_series([], [], np.empty(0, np.uint64)) is None

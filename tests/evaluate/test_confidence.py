@@ -74,8 +74,12 @@ def test_unreachable_target_gives_null():
     table = predictions(50, sharpness=1)
     wrong = table.assign(label=table["predicted"].map({"a": "b", "b": "c", "c": "a"}))
     result = measured(wrong)[0]
-    assert (result["temperature"], result["threshold"], result["coverage"]) == (None, None, None)
+    assert (result["threshold"], result["coverage"]) == (None, None)
+    assert result["temperature"] > 2
     assert {result[name] for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")} == {None}
+    assert (result["threshold_images"], result["threshold_target"]) == (None, None)
+    few = measured(table.assign(label=table["predicted"]), target=0.95)[0]
+    assert (few["threshold"], few["threshold_images"], few["threshold_target"]) == (None, 100, 0.9)
 
 
 def test_returns_curves_before_and_after_calibration():

@@ -103,5 +103,6 @@ def test_class_without_test_images_is_null(metrics, tmp_path):
 
 
 def test_headline_metrics(metrics):
-    names = ["accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n"]
+    names = ["accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "confidence", "n"]
+    metrics = metrics | {"confidence": 0.7}
     assert headline(metrics) == {name: metrics[name] for name in names} | {"baseline_accuracy": pytest.approx(0.6)}

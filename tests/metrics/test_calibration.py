@@ -10,7 +10,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import beta
 
-from pixmill.metrics.calibration import Calibration, best_temperature, best_threshold, calibrate, min_answers
+from pixmill.metrics.calibration import (
+    Calibration,
+    best_temperature,
+    best_threshold,
+    calibrate,
+    min_answers,
+    threshold_hints,
+)
 from pixmill.metrics.probabilities import apply_temperature, losses
 from tests.metrics.parts import parts
 
@@ -56,6 +63,15 @@ def test_no_temperature_without_errors():
 def test_no_temperature_at_chance():
     assert best_temperature(np.array([0, 1]), [[0.4, 0.6], [0.9, 0.1]]) is None
     assert best_temperature(np.array([0, 1]), [[0.5, 0.5], [0.5, 0.5]]) is None
+
+
+def test_temperature_without_errors_is_finite_and_drawn_towards_1():
+    def found(images):
+        actual = np.zeros(images, int)
+        return calibrate(np.tile([0.7, 0.2, 0.1], (images, 1)), actual, np.arange(images), 0.95).temperature
+
+    assert found(5) is None
+    assert 1 > found(27) > found(60) > found(1000) > 1 / 20
 
 
 @pytest.mark.parametrize(("temperature", "images"), [(1.0, 4000), (1.5, 20)])
@@ -120,6 +136,21 @@ def test_least_confident_twentieth_is_never_sure():
 @pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.9), (123, 2, None), (124, 2, 0.9)])
 def test_errors_require_more_predictions(images, wrong, threshold):
     assert best_threshold(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
+
+
+@given(ANSWERS, st.sampled_from([0.75, 0.9, 0.95]))
+def test_hints_lead_to_a_threshold(answers, target):
+    confidence, right = arrays(answers)
+    groups = np.arange(len(right))
+    assume(best_threshold(confidence, right, groups, target) is None)
+    images, lower = threshold_hints(confidence, right, groups, target)
+    if images is not None:
+        times = images // len(right)
+        more = np.tile(confidence, times), np.tile(right, times)
+        assert best_threshold(*more, np.arange(images), target) is not None
+    if lower is not None:
+        assert best_threshold(confidence, right, groups, lower) is not None
+    assert lower is None or 0.5 <= lower < target
 
 
 @given(st.floats(0.001, 0.999))

@@ -134,7 +134,7 @@ HEADLINE = {
     "validate": "dropped gate kept n",
     "split": "dropped test train val",
     "train": "train_accuracy train_loss val_accuracy val_loss",
-    "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy ece log_loss macro_f1 n",
+    "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy confidence ece log_loss macro_f1 n",
 }
 COMPLETE = {
     "scrape": "duplicates per_class",

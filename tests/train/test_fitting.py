@@ -66,6 +66,14 @@ def test_infinite_loss_is_an_error_with_a_next_step(fitted):
     )
 
 
+def test_absurd_loss_ends_the_training(fitted):
+    ended = []
+    with pytest.raises(TrainError, match="training diverged") as caught:
+        fitted(lambda epoch, _: ended.append(epoch), learning_rate=100.0)
+    assert "learning_rate" in caught.value.next
+    assert not ended
+
+
 class Killed(BaseException):
     """Ends a training like a kill."""
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pixmill.core.process.progress import track
 from pixmill.evaluate.predictions import class_indices, is_cross_fitted, probabilities_of
 from pixmill.images.parts import Part
-from pixmill.metrics.calibration import Calibration
+from pixmill.metrics.calibration import Calibration, threshold_hints
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import normalise
@@ -23,7 +23,7 @@ from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, macro_f1, majority_accuracy, scores
 from pixmill.metrics.significance import holm, worse_than_rest
 
-HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n")
+HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "confidence", "n")
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
 """Required columns of the manifest; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
@@ -170,7 +170,8 @@ def measure_confidence(
         held-out images of the other splits; ``confidence``, the mean on the test split; ``uncalibrated``, the
         ``log_loss``, ``ece`` and mean ``confidence`` of the test split without the temperature; ``coverage``, the share
         of answered test images; ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four
-        are ``None`` without a threshold.
+        are ``None`` without a threshold; ``threshold_images`` and ``threshold_target`` then are the results of
+        :func:`pixmill.metrics.calibration.threshold_hints` on the held-out images of the other splits.
 
         Curves by plot name. ``calibrated`` and ``uncalibrated``: results of
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
@@ -192,6 +193,10 @@ def measure_confidence(
         members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
         accuracy = float(np.mean(right["test"][sure]))
         low, high = accuracy_interval(right["test"][sure], members, draws=draws, confidence=confidence)
+    images, aim = None, None
+    if calibration.threshold is None:
+        members, _ = pd.factorize(tables["val"]["id"].map(groups))
+        images, aim = threshold_hints(certainty["val"], right["val"], members, calibration.target_accuracy)
     metrics = {
         "temperature": calibration.temperature,
         "confidence": float(np.mean(certainty["test"])),
@@ -200,6 +205,8 @@ def measure_confidence(
             "confidence": float(np.mean(normalise(given).max(axis=1))),
         },
         "threshold": calibration.threshold,
+        "threshold_images": images,
+        "threshold_target": aim,
         "coverage": None if calibration.threshold is None else float(np.mean(sure)),
         "covered_accuracy": accuracy,
         "covered_accuracy_low": low,
@@ -229,7 +236,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     ``cross_validation_accuracy`` and its limits are missing without cross-fitting.
 
     Args:
-        metrics: Result of :func:`measure`.
+        metrics: Results of :func:`measure` and :func:`measure_confidence`.
     """
     found = {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
     crossed = metrics["cross_validation"] or {}

@@ -25,11 +25,17 @@ _MAX_SHARE = 0.95
 """Maximum share of sure predictions: most images of no class are among the least confident rest (Hendrycks and Gimpel,
 "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
 
+_MULTIPLES, _TARGETS = (2, 3, 4, 6, 10, 20), tuple(aim / 20 for aim in range(19, 9, -1))
+"""Multiples of the number of images, and targets, that :func:`threshold_hints` tries."""
+
 _FALSE_ALARM_RATE = 0.01
 """Share of images like the training images that may be marked as unlike them."""
 
 _MIN_GROUPS = 100
 """Minimum number of groups for a 99 % quantile."""
+
+_SPREAD = 0.3
+"""Standard deviation of the prior of the logarithm of a temperature."""
 
 _CHI_SQUARE = 3.841459
 """The 95 % quantile of the chi-square distribution with one degree of freedom."""
@@ -91,20 +97,15 @@ class Calibration:
 def calibrate(probabilities: ArrayLike, actual: Ints, groups: ArrayLike, target: float) -> Calibration:
     """Fit temperature and threshold on images that the model was not trained on.
 
-    There is no temperature unless it fits significantly better than none (likelihood-ratio test, 5 %), since a
-    temperature that is fitted to few images is mostly noise. Both are rounded to six digits, as they are written.
+    The temperature is that of :func:`cautious_temperature`. Both are rounded to six digits, as they are written.
 
     Args:
         probabilities: Uncalibrated probabilities, shape (images, classes).
         actual: Class indices, shape (images,), at least one.
-        groups: Group of each image, shape (images,); near-duplicates share a group and count once in both tests.
+        groups: Group of each image, shape (images,); near-duplicates share a group and count once for both.
         target: Accuracy that sure predictions should reach, > 0 and < 1.
     """
-    best = best_temperature(actual, probabilities)
-    if best is not None:
-        gain = losses(actual, probabilities) - losses(actual, apply_temperature(probabilities, best))
-        if 2 * len(np.unique(np.asarray(groups))) * gain.mean() <= _CHI_SQUARE:
-            best = None
+    best = cautious_temperature(actual, probabilities, len(np.unique(np.asarray(groups))))
     temperature = None if best is None else float(f"{best:.6g}")
     calibrated = apply_temperature(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
@@ -134,6 +135,37 @@ def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | N
     place = math.ceil((count + 1) * (1 - _FALSE_ALARM_RATE))
     # Rounded up to the digits that are written.
     return math.ceil(sorted(highest.values())[min(place, count) - 1] * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
+
+
+def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> float | None:
+    """Return the temperature nearest to 1 that these images do not contradict; ``None`` if they do not contradict 1.
+
+    They contradict a temperature outside of the 95 % interval of the penalised likelihood: the log-loss of ``count``
+    images plus that of a log-normal prior with median 1. Few images therefore give no temperature or one near 1, and
+    many the one of :func:`best_temperature`. A temperature fitted to few images is mostly noise: one of 0.14, from 27
+    images, ruined a model. It is finite even if every prediction is correct.
+
+    The prior was chosen by simulation (``benchmarks/temperature.py``).
+
+    Args:
+        actual: Class indices, shape (images,), at least one.
+        probabilities: Shape (images, classes).
+        count: Number of independent images, at most that of all.
+    """
+    from scipy.optimize import brentq, minimize_scalar
+
+    values = normalise(probabilities)
+
+    def loss(logarithm: float) -> float:
+        of_images = losses(actual, apply_temperature(values, math.exp(logarithm)))
+        return float(count * of_images.mean() + (logarithm / _SPREAD) ** 2 / 2)
+
+    limit = math.log(_MAX_TEMPERATURE)
+    found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-9})
+    highest = float(found.fun) + _CHI_SQUARE / 2
+    if loss(0.0) <= highest:
+        return None
+    return math.exp(brentq(lambda logarithm: loss(logarithm) - highest, *sorted((0.0, float(found.x)))))
 
 
 def best_temperature(actual: Ints, probabilities: ArrayLike) -> float | None:
@@ -213,6 +245,30 @@ def best_threshold(confidence: Floats, right: Bools, groups: ArrayLike, target: 
     place = int(tested[passed - 1])
     place += int(np.argmin(np.append(enough[place:], False))) - 1
     return math.floor(float(levels[place]) * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
+
+
+def threshold_hints(
+    confidence: Floats, right: Bools, groups: ArrayLike, target: float
+) -> tuple[int | None, float | None]:
+    """Return how many such images would have a threshold, and the highest lower target that these images reach.
+
+    The number is that of images predicted exactly as well as these, so about right; ``None`` above twenty times as many
+    images. The target is a multiple of 0.05; ``None`` if there is none of at least one half.
+
+    Args:
+        confidence: Probability of each image's predicted class, shape (images,).
+        right: Whether the prediction is correct, shape (images,).
+        groups: Group of each image, shape (images,); predictions of a group count once.
+        target: Accuracy without a threshold, > 0 and < 1.
+    """
+    _, members = np.unique(np.asarray(groups), return_inverse=True)
+
+    def reached(times: int, aim: float) -> bool:
+        copies = (members + (members.max() + 1) * np.arange(times)[:, None]).ravel()
+        return best_threshold(np.tile(confidence, times), np.tile(right, times), copies, aim) is not None
+
+    images = next((times * len(right) for times in _MULTIPLES if reached(times, target)), None)
+    return images, next((aim for aim in _TARGETS if aim < target and reached(1, aim)), None)
 
 
 def min_answers(target: float) -> int:

@@ -33,6 +33,10 @@ _BATCH_SIZE = 32
 _REPORT_SECONDS = 1.0
 """Time between two progress updates of the loss, each of which waits for a step."""
 
+_DIVERGED = 1000.0
+"""A training loss above this multiple of that of guessing, in every epoch so far, ends the training. Learning rates of
+1 and more gave 10⁴ to 10²⁵ nats in the first epoch, and networks that predict one class from then on."""
+
 
 @dataclass(frozen=True)
 class FitData:
@@ -112,7 +116,7 @@ class Fitter(ABC):
             data: The images.
 
         Raises:
-            TrainError: The weights of the backbone are missing, or the loss is not finite.
+            TrainError: The weights of the backbone are missing, or the training diverged.
         """
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
@@ -163,6 +167,8 @@ class Fitter(ABC):
                 epoch, timing = self._run_epoch(trainer, data, history, progress, epochs)
                 history.append(epoch)
                 timings.append(timing)
+                if min(past.train_loss for past in history) > _DIVERGED * math.log(max(2, self.labels)):
+                    raise _diverged(f"{epoch.train_loss:.2g}", epoch.epoch, params, epoch.learning_rate or 0.0)
                 if best_of(history, params.monitor) is epoch:
                     best = weights_of(network)
                 data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best))
@@ -225,8 +231,12 @@ def _finite(loss: float, epoch: int, params: TrainParams, rate: float) -> float:
     """Return a loss; raise TrainError if it is not finite."""
     if math.isfinite(loss):
         return loss
-    raise TrainError(
-        f"training diverged: the loss is not finite in epoch {epoch} (optimizer {params.optimizer}, "
+    raise _diverged("not finite", epoch, params, rate)
+
+
+def _diverged(loss: str, epoch: int, params: TrainParams, rate: float) -> TrainError:
+    return TrainError(
+        f"training diverged: the loss is {loss} in epoch {epoch} (optimizer {params.optimizer}, "
         f"learning rate {rate:g})",
         next="lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: "
         "dvc repro",

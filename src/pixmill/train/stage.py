@@ -5,6 +5,7 @@ from functools import partial
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params
+from pixmill.core.process.progress import announce
 from pixmill.models.held_out import save_calibration, save_held_out
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
@@ -67,6 +68,8 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     save_held_out(folder, held_out, trained.labels)
     save_calibration(folder, held_out, target=settings.target_accuracy)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
+    if caution := trained.caution():
+        announce(f"warning: {caution}")
     # All results are on disk now; runs that MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())

@@ -31,6 +31,9 @@ from pixmill.train.history import Callback, Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.training_key import training_key
 
+_LEARNED = 0.99
+"""A network has learned something if its validation loss is below this share of that of guessing."""
+
 
 @dataclass(frozen=True)
 class OpenTraining:
@@ -52,7 +55,7 @@ class OpenTraining:
         """Fit the classifier, or reuse an earlier training.
 
         Raises:
-            TrainError: The model does not fit the images, or the loss is not finite.
+            TrainError: The model does not fit the images, or the training diverged.
         """
         fitter, data = self.fitter, self.data
         if checkpoint := data.checkpoints.load_finished(data.callback):
@@ -189,6 +192,18 @@ class Trained:
         """Number of trainable parameters."""
         return sum(int(weight.numpy().size) for weight in self.classifier.trainable_weights)
 
+    def caution(self) -> str:
+        """Return a warning if a network is no better than guessing by the class frequencies; else an empty string."""
+        counts = np.maximum(1, np.bincount(self.training.targets, minlength=len(self.labels)))
+        guessing = float(-np.log(counts / counts.sum())[self.validation.targets].mean())
+        if self.solved or self.best.val_loss <= _LEARNED * guessing:
+            return ""
+        return (
+            f"The network learned nothing of use: its validation loss of {self.best.val_loss:.3g} is not below the "
+            f"{guessing:.3g} of guessing by class frequencies. Lower train.learning_rate in params.yaml, for example "
+            "to a tenth, or allow more epochs, then: dvc repro"
+        )
+
     def headline(self) -> dict[str, Any]:
         """Return the content of ``metrics/train.json``: the metrics of the best epoch."""
         best = self.best
@@ -247,7 +262,7 @@ def train(
 
     Raises:
         ManifestError: The folder is incomplete, or was written for other classes.
-        TrainError: The model does not fit the images or the memory, or the loss is not finite.
+        TrainError: The model does not fit the images or the memory, or the training diverged.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         data, fitter = opened.data, opened.fitter

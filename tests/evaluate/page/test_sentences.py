@@ -24,6 +24,8 @@ METRICS = {
     "covered_accuracy": 0.975,
     "covered_accuracy_low": 0.94,
     "covered_accuracy_high": 0.99,
+    "threshold_images": None,
+    "threshold_target": None,
     "val": {"n": 170},
     "per_class": {"coat": GOOD, "dress": GOOD},
     "train": {"accuracy": 0.95},
@@ -88,6 +90,9 @@ def test_sentences_match_the_approved_text() -> None:
         "threshold, contradicted": threshold_sentence(METRICS, 0.995),
         "threshold, never reached": threshold_sentence(METRICS | {"covered_accuracy": None}, 0.95),
         "no threshold": threshold_sentence(METRICS | {"threshold": None, "val": {"n": 27}}, 0.95),
+        "no threshold, but within reach": threshold_sentence(
+            METRICS | {"threshold": None, "threshold_images": 81, "threshold_target": 0.85, "val": {"n": 27}}, 0.95
+        ),
         # Written by an earlier version of train.
         "threshold of 0": threshold_sentence(METRICS | {"threshold": 0.0, "val": {"n": 27}}, 0.95),
         "worse": say("worse", worse(SLICES)[0]),

@@ -37,5 +37,5 @@ def unread(path: str, reason: str):
 
 def model(labels, *, threshold=THRESHOLD, **more):
     """Return the metadata of a model."""
-    facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "metrics": {}}
+    facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "metrics": {}, "cautions": []}
     return SimpleNamespace(**{**facts, "labels": tuple(labels), "threshold": threshold, **more})

@@ -1,7 +1,9 @@
 """Finding models: the project's, folders and files."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +107,17 @@ def test_messages_about_missing_models(project, tmp_path, monkeypatch):
 
 def test_folder_of_an_exported_file(exported):
     assert find_model(str(exported.parent), None) == find_model(str(exported), None)
+
+
+def test_cautions(exported):
+    model = find_model(str(exported), None)
+    measured = {"accuracy": 0.8, "accuracy_low": 0.7, "accuracy_high": 0.88, "ece": 0.18}
+    assert replace(model, metrics=measured).cautions == []
+    assert replace(model, metrics=measured | {"confidence": 0.85}).cautions == []
+    (far,) = replace(model, metrics=measured | {"confidence": 0.98}).cautions
+    assert re.findall(r"\d+\.\d %", far) == ["98.0 %", "80.0 %"]
+    (none,) = replace(model, threshold=None, target_accuracy=0.99).cautions
+    assert "299" in none
 
 
 @pytest.mark.parametrize("threshold", [None, 0, 0.0])

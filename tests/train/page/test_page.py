@@ -33,6 +33,15 @@ def test_page_is_complete_and_self_contained(trained):
     assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
 
 
+def test_caution_if_no_better_than_guessing(trained):
+    assert not trained.caution()
+    guessing = Epoch(1, 1.1, 0.33, 1.0986, 0.36, 0.03)  # ln 3 is 1.0986.
+    useless = dataclasses.replace(trained, history=(guessing,))
+    assert useless.caution()
+    assert useless.caution() in page_of(useless)
+    assert not dataclasses.replace(useless, history=(dataclasses.replace(guessing, val_loss=1.08),)).caution()
+
+
 def test_solver_has_iterations_instead_of_epochs(trained):
     history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
     solved = dataclasses.replace(trained, history=history)

@@ -11,6 +11,7 @@ from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.evaluate.page import sentences
 from pixmill.evaluate.page.sentences import say
 from pixmill.images.fit import thumbnail_uri
+from pixmill.metrics.confidence import calibration_verdict
 from pixmill.metrics.growth import Growth
 from pixmill.pages import Excerpt, coverage_svg, reliability_svg, render_page
 from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
@@ -49,7 +50,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         shortcut=say("shortcut", metrics),
         meaning=say("meaning", metrics),
         verdict=say("verdict", metrics),
-        calibrated=say("calibrated", metrics),
+        calibrated=calibration_verdict(metrics),
         cautions=sentences.cautions(metrics),
         steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
         calibration=say("calibration", metrics),

@@ -10,6 +10,7 @@ import pandas as pd
 from pixmill.evaluate.labels import MIN_CONFIRMED
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import min_answers
+from pixmill.metrics.confidence import calibration_verdict
 from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.page import make_environment
 
@@ -90,5 +91,6 @@ def _in_a_line(text: str) -> str:
 @functools.cache
 def _macros() -> Any:
     environment = make_environment("pixmill.evaluate.page", autoescape=False)
+    environment.filters["calibrated"] = calibration_verdict
     environment.filters["share"] = lambda value: f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     return environment.get_template("sentences.txt").module

@@ -218,6 +218,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "commit": facts.commit,
             "classes": facts.labels,
             "threshold": facts.threshold,
+            "cautions": facts.cautions,
             "image_size": facts.image_size,
             "metrics": facts.metrics,
             "explains": loaded.explains,

@@ -113,6 +113,7 @@ class ModelInfo(Served):
     commit: str | None
     classes: list[str]
     threshold: float | None = Field(description="Confidence from which a prediction is sure.")
+    cautions: list[str] = Field(description="What its confidence does not mean, and what to do.")
     image_size: int
     metrics: dict[str, float] = Field(description="On the test split.")
     explains: bool

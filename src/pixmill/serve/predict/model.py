@@ -18,6 +18,8 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import hashes_of, is_committed, is_restorable, workspace_stages
 from pixmill.core.repository.uncommitted import commit_first
+from pixmill.metrics.calibration import min_answers
+from pixmill.metrics.confidence import calibration_verdict
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description
 
@@ -44,6 +46,7 @@ class Model:
         threshold: Confidence from which predictions are sure; ``None`` if there is none.
         commit: Git commit that recorded the model; ``None`` if unknown.
         metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
+        target_accuracy: Accuracy that the threshold was to show.
     """
 
     path: Path
@@ -55,6 +58,26 @@ class Model:
     threshold: float | None
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    target_accuracy: float = 0.95
+
+    @property
+    def cautions(self) -> list[str]:
+        """Sentences on what its confidence does not mean: without a threshold, or measured not to be calibrated."""
+        found, measured = [], self.metrics
+        if self.threshold is None:
+            found.append(
+                f"The model has no confidence threshold, so it calls no prediction sure or not sure. To show an "
+                f"accuracy of {100 * self.target_accuracy:g} %, at least {min_answers(self.target_accuracy)} confident "
+                "predictions of labelled images that it was not trained on must be correct: add images, or lower "
+                "train.target_accuracy, then: dvc repro"
+            )
+        if "confidence" in measured and calibration_verdict(measured) in ("overconfident", "underconfident"):
+            mean, accuracy = (f"{100 * measured[name]:.1f} %" for name in ("confidence", "accuracy"))
+            found.append(
+                f"Its mean confidence of {mean} on the test images does not fit its accuracy of {accuracy}: do not "
+                "read its confidence as the probability of being correct."
+            )
+        return found
 
     @property
     def identity(self) -> dict[str, str | None]:
@@ -154,8 +177,9 @@ def _workspace(root: Path | None) -> Workspace:
 
 def _from_folder(folder: Path, name: str, *, version: str | None = None, **more: Any) -> Model:
     description = read_description(folder)
-    calibration = read_json(folder / "calibration.json", stage="train")
-    threshold = calibration.get("threshold") if isinstance(calibration, dict) else None
+    content = read_json(folder / "calibration.json", stage="train")
+    calibration = content if isinstance(content, dict) else {}
+    threshold = calibration.get("threshold")
     return Model(
         path=folder,
         name=name,
@@ -165,6 +189,7 @@ def _from_folder(folder: Path, name: str, *, version: str | None = None, **more:
         image_size=description["image_size"],
         # Earlier versions wrote 0 for "no threshold"; the classifier also reads it so.
         threshold=threshold if isinstance(threshold, int | float) and threshold > 0 else None,
+        target_accuracy=calibration.get("target_accuracy", 0.95),
         **more,
     )
 
@@ -181,6 +206,7 @@ def _from_file(path: Path) -> Model:
         threshold=known.threshold,
         commit=known.commit,
         metrics=dict(known.metrics),
+        target_accuracy=known.target_accuracy,
     )
 
 

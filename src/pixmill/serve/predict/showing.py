@@ -71,6 +71,7 @@ class Summary:
         lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
         if more := len(self._classes) - len(listed):
             lines.append(f"  and {more:,} more classes")
+        lines += model.cautions
         if self._unsure:
             lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below_threshold(model)}")
         if self._unlike:
@@ -96,7 +97,7 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
             lines.append(f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip())
         else:
             lines.append(f"{head}{rest}")
-    notes = []
+    notes = [*model.cautions]
     if any(row["sure"] is False and row["unlike"] is not True for row in rows):
         notes.append(f"Not sure: {_below_threshold(model)}")
     if any(row["unlike"] is True for row in rows):

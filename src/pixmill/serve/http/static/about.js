@@ -4,7 +4,7 @@ import { make, part } from './elements.js';
 import { count, tenth } from './words.js';
 
 export function about(model) {
-  const { metrics = {}, classes, threshold } = model;
+  const { metrics = {}, classes, threshold, cautions = [] } = model;
   const { accuracy, accuracy_low: low, accuracy_high: high, n } = metrics;
   part('accuracy').replaceChildren();
   if (accuracy !== undefined) {
@@ -15,6 +15,7 @@ export function about(model) {
       make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model was not trained on these images.`),
     );
   }
+  part('accuracy').append(...cautions.map((caution) => make('p', {}, caution)));
   const facts = [
     ['Name', model.name],
     ['Version', model.version],

@@ -32,7 +32,7 @@ METRICS = {
     "cross_validation": None,
 }
 CROSSED = {
-    "cross_validation": {"accuracy": 0.91, "accuracy_low": 0.89, "accuracy_high": 0.93, "n": 1200},
+    "cross_validation": {"accuracy": 0.91, "accuracy_low": 0.895, "accuracy_high": 0.93, "n": 1200},
     "val": {"n": 1000},
 }
 OVERFITTED = METRICS | {"train": {"accuracy": 1.0}, "accuracy": 0.8}
@@ -103,11 +103,13 @@ def test_sentences_match_the_approved_text() -> None:
         "no labels": labels_sentence(ranked(90, 0)) + labels_sentence(None),
         "steps": steps(OVERFITTED, 60, 7, SLICES, Growth(-0.006, -0.03, 0.018)),
         "steps, more images": steps(METRICS, 90, 0, SLICES.tail(1), Growth(0.03, 0.01, 0.05)),
+        "steps, cross-validated": steps(METRICS | CROSSED, 90, 0, SLICES.tail(1), None),
         "steps, no learning curve": steps(OVERFITTED, 90, 0, SLICES.tail(1), None),
     }
     for name, values in CONFIDENCES.items():
         changes = dict(zip(("confidence", "ece", "accuracy_low", "accuracy_high"), values, strict=True))
         texts[name] = say("calibration", METRICS | changes)
     texts |= {f"with {name}": "\n".join(cautions(METRICS | change)) for name, change in WEAKNESSES.items()}
+    texts["with cross-validation"] = "\n".join(cautions(METRICS | CROSSED))
     text = "\n".join(f"[{name}]\n{one}\n" for name, one in texts.items()).replace("\N{NO-BREAK SPACE}", " ")
     assert text == Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8")

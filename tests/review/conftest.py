@@ -138,12 +138,12 @@ class Project:
             given = shares.get(name, [float(label == kind) for kind in CLASSES])
             best = CLASSES[int(np.argmax(given))]
             values = {f"p_{kind}": share for kind, share in zip(CLASSES, given, strict=True)}
-            rows.append(
-                {"id": name, "split": split, "label": label, "predicted": best, **values, "loss": 0.0, "unlike": None}
-            )
+            rest = {"loss": 0.0, "unlike": None, "held_out": split != "train"}
+            rows.append({"id": name, "split": split, "label": label, "predicted": best, **values, **rest})
         path = self.root / "artifacts/evaluate/predictions.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_table(path, pd.DataFrame(rows), predictions_schema(CLASSES))
+        schema = predictions_schema(CLASSES)
+        write_table(path, pd.DataFrame(rows, columns=schema.names), schema)
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)

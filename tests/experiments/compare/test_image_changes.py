@@ -135,9 +135,9 @@ def test_feedback_folder_is_not_feedback() -> None:
     [
         ("", "salt: second", ("split.salt changed from pixmill to second",)),
         (
-            "folds: 5",
-            "group_by: page",
-            ("split.folds changed from 5 to null", "split.group_by changed from null to page"),
+            "folds: 4",
+            "folds: 3, group_by: page",
+            ("split.folds changed from 4 to 3", "split.group_by changed from null to page"),
         ),
         ("val: 0.1", "val: 0.1, image_size: 32", ()),
     ],

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, parse_params
-from pixmill.experiments.compare.numbers import SplitAnswers
+from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.ranking import Ranking, compare_runs, rank_models
 from pixmill.tracking.store import connect
 from tests.experiments.compare.projects import record

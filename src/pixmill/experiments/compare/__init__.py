@@ -6,8 +6,8 @@ Two revisions:
 - ``comparing``: entry point, and a search for only the flipped images, without metrics
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
   ``trees`` reads its files, ``untrusted`` parses files from untrusted authors
-- ``numbers``: metrics of both models on the common images, with their significance; ``coverage`` and ``slices``
-  are parts of it
+- ``numbers``: metrics of both models on the common images, with their significance; ``answers`` has their
+  predictions, ``coverage`` and ``slices`` are parts of it
 - ``image_changes``: added, removed, relabelled and moved images, and drift
 - ``changes``: changed params, stages, packages and commits
 - ``gate``: checks the limits of ``compare`` in ``params.yaml``
@@ -17,6 +17,6 @@ All runs and experiments:
 
 - ``ranking``: entry point; best on validation first, with significance
 - ``trained_models``: reads runs and experiments; ``training_files`` parses and caches their files
-- ``shared_validation``: finds the validation images that most models share
+- ``shared_validation``: finds the validation images that models share
 - ``ranking_report``: text, JSON and page
 """

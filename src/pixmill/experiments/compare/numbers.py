@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.params import CompareParams, EvaluateParams
-from pixmill.core.words import count, join_names
-from pixmill.evaluate.predictions import class_indices, held_out, is_cross_fitted
+from pixmill.core.words import count
+from pixmill.evaluate.predictions import is_cross_fitted
+from pixmill.experiments.compare.answers import (
+    MAX_CLASSES,
+    SplitAnswers,
+    classes_of,
+    clusters_of,
+    describe_classes,
+    name_of,
+    split_answers,
+)
 from pixmill.experiments.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
 from pixmill.experiments.compare.coverage import compare_coverage
 from pixmill.experiments.compare.slices import changed_slices, compare_slices
 from pixmill.metrics.confidence import coverage_curve, reliability
-from pixmill.metrics.probabilities import losses, normalise
+from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
@@ -46,30 +55,11 @@ METRIC_NAMES = {
 _MAX_IMAGES = 1_000_000
 """Images above which none are suggested."""
 
-MAX_CLASSES, _MAX_SLICES = 5, 3
-"""Classes and slices that a sentence names."""
+_MAX_SLICES = 3
+"""Slices that a sentence names."""
 
 _POWER = 0.8
 """Probability that the suggested number of images decides."""
-
-Images = Literal["test", "validation", "held out"]
-"""Images of a comparison: the test split, held-out images of the other splits, or both."""
-
-
-@dataclass(frozen=True)
-class SplitAnswers:
-    """Predictions of a model, sorted by id: ids, class indices of its labels, and probabilities."""
-
-    ids: pd.Index
-    actual: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-
-    def at(self, ids: pd.Index) -> SplitAnswers:
-        """Return the predictions of some of the images."""
-        if len(ids) == len(self.ids):
-            return self
-        rows = self.ids.get_indexer(ids)
-        return SplitAnswers(ids, self.actual[rows], self.values[rows])
 
 
 @dataclass(frozen=True)
@@ -121,7 +111,7 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     if settings.metric not in overall:
         raise NotComparableError(
             f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the {count(len(ids), found.image)} of "
-            f"both {_name(base)} and {_name(head)}."
+            f"both {name_of(base)} and {name_of(head)}."
         )
     on_test = None
     if 0 < len(found.tested) < len(ids):
@@ -250,7 +240,7 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     """Return the classes, predictions of both, and the ids of the common images whose class both know."""
     theirs, ours = classes_of(base), classes_of(head)
     both = [label for label in ours if label in theirs]
-    alone = describe_classes((f"{_name(base)} has", theirs), (f"{_name(head)} has", ours))
+    alone = describe_classes((f"{name_of(base)} has", theirs), (f"{name_of(head)} has", ours))
     if len(both) < 2:
         raise NotComparableError(f"Not comparable: fewer than two classes are in both; {alone}.")
     labels = tuple(dict.fromkeys([*both, *ours, *theirs]))
@@ -262,7 +252,7 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     if ids.empty:
         image = "image of the classes that both know" if alone else "image"
         where = "held out by" if crossed else "in the test split of"
-        raise NotComparableError(f"Not comparable: no {image} is {where} both {_name(base)} and {_name(head)}.")
+        raise NotComparableError(f"Not comparable: no {image} is {where} both {name_of(base)} and {name_of(head)}.")
     tested = ids
     for table in tables:
         tested = tested[tested.isin(table.loc[table["split"] == "test", "id"])]
@@ -274,85 +264,6 @@ def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str
     own, answers = classes_of(revision), found.after if side == "head" else found.before
     scored = class_scores(answers.actual, answers.values.argmax(axis=1), found.labels)
     return [{"side": side, "name": name, **scored[name]} for name in found.labels[found.shared :] if name in own]
-
-
-def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
-    """Return the classes that only one of two sides has as text; empty if both have the same.
-
-    Args:
-        sides: Subject and verb, such as ``main has``, and classes of each side.
-    """
-    alone = [
-        f"only {who} {join_names(mine, MAX_CLASSES)}"
-        for (who, labels), (_, others) in (sides, sides[::-1])
-        if (mine := [label for label in labels if label not in others])
-    ]
-    return " and ".join(alone)
-
-
-def classes_of(revision: Revision) -> tuple[str, ...]:
-    """Return the classes in the order of a revision's predictions.
-
-    Raises:
-        NotComparableError: There are no predictions, or they lack columns.
-    """
-    if revision.predictions is None:
-        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} are missing.")
-    columns = [str(column) for column in revision.predictions.columns]
-    labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
-    absent = [name for name in ("id", "split", "label") if name not in columns]
-    if absent or len(set(labels)) < max(2, len(labels)):
-        why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
-        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} {why}.")
-    return labels
-
-
-def split_answers(revision: Revision, labels: Sequence[str], images: Images = "test") -> SplitAnswers:
-    """Return the predictions of a revision.
-
-    Args:
-        revision: Revision with predictions.
-        labels: Its classes, in the order of the result; others have the probability 0.
-        images: The images.
-
-    Raises:
-        NotComparableError: An image occurs twice, a label is not a class, or probabilities do not add up to one.
-    """
-    predictions = revision.predictions
-    assert predictions is not None
-    chosen, tested = held_out(predictions), predictions["split"] == "test"
-    if images != "held out":
-        chosen &= tested if images == "test" else ~tested
-    rows = predictions[chosen].sort_values("id")
-    ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
-    if ids.has_duplicates:
-        twice = str(ids[ids.duplicated()][0])
-        raise NotComparableError(f"Not comparable: image {twice} is twice in the predictions of {_name(revision)}.")
-    if (actual < 0).any():
-        label = rows["label"].iloc[int(np.argmax(actual < 0))]
-        raise NotComparableError(
-            f"Not comparable: the label {label} in the predictions of {_name(revision)} is not a class."
-        )
-    if rows.empty:
-        return SplitAnswers(ids, actual, np.empty((0, len(labels))))
-    try:
-        columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
-        values = normalise(columns.to_numpy(np.float64))
-    except (TypeError, ValueError):
-        raise NotComparableError(
-            f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."
-        ) from None
-    return SplitAnswers(ids, actual, values)
-
-
-def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
-    """Return each image's cluster from the first manifest with clusters; an unlisted image is a cluster by itself."""
-    own = ids.to_numpy(object)
-    for manifest in manifests:
-        if manifest is not None and "cluster" in manifest:
-            known = manifest.drop_duplicates("id").set_index("id")["cluster"].reindex(ids)
-            return np.where(known.isna(), own, known.astype(str).to_numpy(object))
-    return own
 
 
 def _per_class(
@@ -384,14 +295,14 @@ def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple
     if not (alone or new or changed):
         return ()
     own_images = "held-out images" if found.crossed else "test split"
-    path = [(f"{_name(base)} on its own {own_images}", before)]
+    path = [(f"{name_of(base)} on its own {own_images}", before)]
     if alone:
         path.append((f"on the {count(len(ids), found.image)} of both", own))
     if changed:
         path.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
-    path.append((f"{_name(head)} on the same images", common))
+    path.append((f"{name_of(head)} on the same images", common))
     if new:
-        path.append((f"{_name(head)} on its own {own_images}", after))
+        path.append((f"{name_of(head)} on its own {own_images}", after))
     common_classes = (found.shared if len(part.ids) == len(ids) else None for _, part in path)
     measured = zip(path, common_classes, strict=True)
     values = [scores(part.actual, part.values, averaged=classes)[metric] for (_, part), classes in measured]
@@ -428,7 +339,3 @@ def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
         if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
     ]
     return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]
-
-
-def _name(revision: Revision) -> str:
-    return "the workspace" if revision.is_workspace else revision.name

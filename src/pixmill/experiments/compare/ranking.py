@@ -14,16 +14,10 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.core.words import count
+from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.git_revisions import commit_page
-from pixmill.experiments.compare.numbers import (
-    LOWER_IS_BETTER,
-    METRIC_NAMES,
-    SplitAnswers,
-    clusters_of,
-    compare_numbers,
-    give_verdict,
-)
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers, give_verdict
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import TrainedModel, read_models

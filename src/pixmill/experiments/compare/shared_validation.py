@@ -12,8 +12,8 @@ import pandas as pd
 
 from pixmill.core.words import count, first_of
 from pixmill.evaluate.predictions import is_cross_fitted
+from pixmill.experiments.compare.answers import SplitAnswers, classes_of, describe_classes, split_answers
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.numbers import SplitAnswers, classes_of, describe_classes, split_answers
 from pixmill.experiments.compare.trained_models import TrainedModel
 
 

@@ -18,9 +18,10 @@ from pixmill.core.files.writing import significant
 from pixmill.core.params import Params
 from pixmill.core.repository.git import changed_files, git
 from pixmill.core.words import count, first_of, join_names, printable
+from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparing import compare_revisions
 from pixmill.experiments.compare.comparison import Comparison, Revision
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, MAX_CLASSES, METRIC_NAMES
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.params import Params, flat
-from pixmill.experiments.compare.numbers import SplitAnswers
+from pixmill.experiments.compare.answers import SplitAnswers
 from pixmill.experiments.compare.ranking import RankedModel, rank_models, with_params
 from pixmill.experiments.compare.trained_models import TrainedModel
 from pixmill.experiments.sweep.planning import Plan

@@ -1,0 +1,122 @@
+"""Predictions of a revision as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.words import join_names
+from pixmill.evaluate.predictions import class_indices, held_out
+from pixmill.experiments.compare.comparison import NotComparableError, Revision
+from pixmill.metrics.probabilities import normalise
+
+MAX_CLASSES = 5
+"""Classes that a sentence names."""
+
+Images = Literal["test", "validation", "held out"]
+"""Images of a comparison: the test split, held-out images of the other splits, or both."""
+
+
+@dataclass(frozen=True)
+class SplitAnswers:
+    """Predictions of a model, sorted by id: ids, class indices of its labels, and probabilities."""
+
+    ids: pd.Index
+    actual: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def at(self, ids: pd.Index) -> SplitAnswers:
+        """Return the predictions of some of the images."""
+        if len(ids) == len(self.ids):
+            return self
+        rows = self.ids.get_indexer(ids)
+        return SplitAnswers(ids, self.actual[rows], self.values[rows])
+
+
+def describe_classes(*sides: tuple[str, Sequence[str]]) -> str:
+    """Return the classes that only one of two sides has as text; empty if both have the same.
+
+    Args:
+        sides: Subject and verb, such as ``main has``, and classes of each side.
+    """
+    alone = [
+        f"only {who} {join_names(mine, MAX_CLASSES)}"
+        for (who, labels), (_, others) in (sides, sides[::-1])
+        if (mine := [label for label in labels if label not in others])
+    ]
+    return " and ".join(alone)
+
+
+def classes_of(revision: Revision) -> tuple[str, ...]:
+    """Return the classes in the order of a revision's predictions.
+
+    Raises:
+        NotComparableError: There are no predictions, or they lack columns.
+    """
+    if revision.predictions is None:
+        raise NotComparableError(f"Not comparable: the predictions of {name_of(revision)} are missing.")
+    columns = [str(column) for column in revision.predictions.columns]
+    labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
+    absent = [name for name in ("id", "split", "label") if name not in columns]
+    if absent or len(set(labels)) < max(2, len(labels)):
+        why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
+        raise NotComparableError(f"Not comparable: the predictions of {name_of(revision)} {why}.")
+    return labels
+
+
+def split_answers(revision: Revision, labels: Sequence[str], images: Images = "test") -> SplitAnswers:
+    """Return the predictions of a revision.
+
+    Args:
+        revision: Revision with predictions.
+        labels: Its classes, in the order of the result; others have the probability 0.
+        images: The images.
+
+    Raises:
+        NotComparableError: An image occurs twice, a label is not a class, or probabilities do not add up to one.
+    """
+    predictions = revision.predictions
+    assert predictions is not None
+    chosen, tested = held_out(predictions), predictions["split"] == "test"
+    if images != "held out":
+        chosen &= tested if images == "test" else ~tested
+    rows = predictions[chosen].sort_values("id")
+    ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
+    if ids.has_duplicates:
+        twice = str(ids[ids.duplicated()][0])
+        raise NotComparableError(f"Not comparable: image {twice} is twice in the predictions of {name_of(revision)}.")
+    if (actual < 0).any():
+        label = rows["label"].iloc[int(np.argmax(actual < 0))]
+        raise NotComparableError(
+            f"Not comparable: the label {label} in the predictions of {name_of(revision)} is not a class."
+        )
+    if rows.empty:
+        return SplitAnswers(ids, actual, np.empty((0, len(labels))))
+    try:
+        columns = rows.reindex(columns=[f"p_{label}" for label in labels], fill_value=0.0)
+        values = normalise(columns.to_numpy(np.float64))
+    except (TypeError, ValueError):
+        raise NotComparableError(
+            f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not add up to one."
+        ) from None
+    return SplitAnswers(ids, actual, values)
+
+
+def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
+    """Return each image's cluster from the first manifest with clusters; an unlisted image is a cluster by itself."""
+    own = ids.to_numpy(object)
+    for manifest in manifests:
+        if manifest is not None and "cluster" in manifest:
+            known = manifest.drop_duplicates("id").set_index("id")["cluster"].reindex(ids)
+            return np.where(known.isna(), own, known.astype(str).to_numpy(object))
+    return own
+
+
+def name_of(revision: Revision) -> str:
+    """Return the name of a revision, within a sentence."""
+    return "the workspace" if revision.is_workspace else revision.name

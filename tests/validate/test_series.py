@@ -46,7 +46,7 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
     assert found.group_by == pattern
     assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
     assert set(found.example) <= set(paths)
-    manifest = pd.DataFrame({"image_url": paths, "source": "folder", "verdict": "keep"})
+    manifest = pd.DataFrame({"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"})
     groups = group_names(manifest, found.group_by)
     # A clip of the same name in two classes may be of one patient, and is one group.
     assert groups.nunique() == CLIPS + others

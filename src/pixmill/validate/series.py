@@ -63,7 +63,15 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
     """
     stems = [re.sub(r"\.\w+$", "", file).rpartition("/")[2] for file in files]
     padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
-    table = pd.DataFrame({"label": labels, "padded": padded, "stem": stems, "file": files, "hash": hashes})
+    table = pd.DataFrame(
+        {
+            "label": pd.factorize(np.array(labels, object))[0].astype(np.int32),
+            "padded": padded,
+            "stem": stems,
+            "file": files,
+            "hash": hashes,
+        }
+    )
     table = table.sort_values(["label", "padded"], ignore_index=True)
     near, others = _pairs(table, [1]), _pairs(table, _SHIFTS)
     names = [
@@ -93,12 +101,11 @@ def _name(stem: str, level: int) -> str:
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     """Return the rows ``a`` and ``b`` of images of one class at some distances by name, and that of their hashes."""
-    a = np.concatenate([np.arange(max(0, len(table) - shift)) for shift in shifts])
-    b = np.concatenate([np.arange(shift, max(shift, len(table))) for shift in shifts])
-    label, hashes = table["label"].to_numpy(object), table["hash"].to_numpy()
-    distance = np.bitwise_count(hashes[a] ^ hashes[b])
-    found: pd.DataFrame = pd.DataFrame({"a": a, "b": b, "label": label[a], "distance": distance})[label[a] == label[b]]
-    return found
+    rows, label, hashes = np.arange(len(table), dtype=np.int32), table["label"].to_numpy(), table["hash"].to_numpy()
+    found = [(rows[:-shift], rows[shift:]) for shift in shifts if shift < len(rows)]
+    alike = [(a[label[a] == label[b]], b[label[a] == label[b]]) for a, b in found]
+    a, b = (np.concatenate(parts) for parts in zip((rows[:0], rows[:0]), *alike, strict=True))
+    return pd.DataFrame({"a": a, "b": b, "label": label[a], "distance": np.bitwise_count(hashes[a] ^ hashes[b])})
 
 
 def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:

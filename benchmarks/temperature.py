@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -30,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pixmill.metrics import calibration
 from pixmill.metrics.calibration import best_temperature, cautious_temperature
 from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.models.tensorflow import keras
@@ -66,7 +68,23 @@ def pixmill(probabilities: Floats, actual: Targets) -> float:
     return cautious_temperature(actual, probabilities, len(actual)) or 1.0
 
 
-RULES: dict[str, Rule] = {"lowest log-loss": plain, "lowest log-loss, if significant": significant, "pixmill": pixmill}
+def changed(**constants: float) -> Rule:
+    """Return pixmill's rule with other constants."""
+
+    def rule(probabilities: Floats, actual: Targets) -> float:
+        with mock.patch.multiple(calibration, **constants):
+            return pixmill(probabilities, actual)
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "lowest log-loss": plain,
+    "lowest log-loss, if significant": significant,
+    "prior alone": changed(_CHI_SQUARE=0.0),
+    "interval alone": changed(_SPREAD=1e9),
+    "pixmill": pixmill,
+}
 
 
 def read_mnist(folder: Path) -> tuple[list[Image.Image], Targets]:
@@ -80,6 +98,12 @@ def read_mnist(folder: Path) -> tuple[list[Image.Image], Targets]:
         for name, start in (("images-idx3", 16), ("labels-idx1", 8))
     )
     return [Image.fromarray(image).convert("RGB") for image in images.reshape(-1, 28, 28)], targets.astype(np.int64)
+
+
+def shuffled(images: list[Image.Image], targets: Targets) -> tuple[list[Image.Image], Targets]:
+    """Return images that are in the order of their classes in random order."""
+    order = np.random.default_rng(0).permutation(len(targets))
+    return [images[place] for place in order], targets[order]
 
 
 def network(kind: str, epochs: int, smoothing: float, pixels: npt.NDArray[np.float32], targets: Targets) -> Rule:
@@ -101,7 +125,8 @@ def models(
     name: str, images: list[Image.Image], targets: Targets, folder: Path
 ) -> Iterator[tuple[str, Floats, Targets]]:
     """Yield name, probabilities and classes of the images that the model was not fitted to."""
-    pixels = np.stack([np.asarray(image, np.float32) / 255 for image in images])
+    side = min(32, images[0].width)
+    pixels = np.stack([np.asarray(image.resize((side, side)), np.float32) / 255 for image in images])
     many = len(images) // 4
     features = features_of(images, folder)
     tasks = {"ten": targets, "two": np.isin(targets, (0, 1, 8, 9)).astype(np.int64)}
@@ -154,7 +179,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
         readers = sized({"cifar10": read_cifar, "mnist": read_mnist}, {"mnist": read_mnist}, {})
-        sets = {name: read(folder) for name, read in readers.items()} or {"bundled": read_bundled()}
+        sets = {name: read(folder) for name, read in readers.items()} or {"bundled": shuffled(*read_bundled())}
         for name, (images, targets) in sets.items():
             rows = slice(LOADED)
             for model, probabilities, actual in models(name, images[rows], targets[rows], folder):

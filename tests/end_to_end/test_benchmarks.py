@@ -24,7 +24,7 @@ KEYS = {
         "head_mb",
     },
     "serve": {"vs_mlflow_serve", "vs_flask_keras", "vs_bare_runtime", "vs_mlflow_serve_classifier"},
-    "temperature": {"lowest log-loss", "lowest log-loss, if significant", "pixmill"},
+    "temperature": {"lowest log-loss", "lowest log-loss, if significant", "prior alone", "interval alone", "pixmill"},
     "thresholds": {
         "every confidence, 0 if all pass",
         "every confidence",

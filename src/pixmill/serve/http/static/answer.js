@@ -26,6 +26,7 @@ function headline(state, unsure) {
   const { chosen, model } = visit;
   const answer = chosen?.answer;
   const from = model.threshold === null || model.threshold === undefined ? '' : percent(model.threshold);
+  const misread = (model.cautions ?? []).length > (from ? 0 : 1) ? ' Do not read its confidence as the probability of being correct.' : '';
   const names = either(model.classes);
   const [title, note] = {
     empty: [names.length <= 64 ? `${names}?` : 'Which class is it?', `The model predicts one of ${model.classes.length} classes with its confidence${model.explains ? ', and shows where it looked' : ''}.`],
@@ -37,7 +38,7 @@ function headline(state, unsure) {
   const heading = part('title');
   if (heading.textContent !== title || state === 'answered') heading.replaceChildren(make('span', {}, title)); // a new element restarts the animation
   heading.classList.toggle('long', title.length > 16);
-  part('note').textContent = note;
+  part('note').textContent = state === 'answered' ? note + misread : note;
   part('figure').hidden = state !== 'answered';
   document.title = state === 'answered' ? `${answer.label} ${percent(answer.confidence)} · Pixmill` : 'Pixmill';
   if (state !== 'answered') return;

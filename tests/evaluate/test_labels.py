@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.evaluate.labels import (
     find_label_issues,
     first_issues,
     fold_numbers,
     held_out_probabilities,
     rank_labels,
+    search_part,
     suggested_classes,
 )
 from pixmill.images.parts import Part, Shards
@@ -20,6 +22,21 @@ def test_suggests_class_that_reaches_its_mean_probability():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
     # The mean over the images with the label is 0.683 for class 0 and 0.65 for class 1.
     assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "found"),
+    [
+        ({}, True),
+        ({"name": ("efficientnet_lite2", "efficientnet_lite0"), "image_size": (260, 224)}, True),
+        ({"name": ("efficientnet_lite0", "efficientnet_lite2"), "image_size": (224, 260)}, False),
+        ({"image_size": 160}, False),
+    ],
+)
+def test_searches_the_top_of_the_bundled_network_if_it_is_the_last(backbone, found):
+    features = np.arange(2 * 6880, dtype=np.float32).reshape(2, -1)
+    part = search_part(features, TrainParams(backbone=BackboneParams(**backbone)), 224)
+    assert part is None if not found else (part == features[:, -1280:]).all()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pixmill.models.backbones import backbone_digest, build_backbone
 from tests.models.conftest import some_pixels
 
 SIDE = 64
+LITES = ("efficientnet_lite2", "efficientnet_lite0")
 
 
 @pytest.mark.slow
@@ -74,6 +75,9 @@ def test_digest_depends_on_network_weights_and_size(tmp_path) -> None:
         backbone_digest(params, seed=7),
         backbone_digest(params.model_copy(update={"image_size": 112}), seed=7),
         backbone_digest(params.model_copy(update={"name": "mobilenet_v2"}), seed=7),
+        backbone_digest(BackboneParams(name=LITES), seed=7),
+        backbone_digest(BackboneParams(name=LITES[::-1]), seed=7),
+        backbone_digest(BackboneParams(name=LITES, image_size=(260, 224)), seed=7),
         backbone_digest(fresh, seed=7),
         backbone_digest(fresh, seed=8),
         backbone_digest(BackboneParams(weights="a.h5"), seed=7, root=tmp_path),

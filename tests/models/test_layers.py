@@ -6,13 +6,15 @@ import pytest
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.models.backbones import backbone_digest, build_backbone
-from pixmill.models.layers import STAGE_ENDS, TOP, feature_layers, feature_maps
+from pixmill.models.layers import STAGE_ENDS, TOP, feature_layers, feature_maps, last_features, several_layers
 from tests.models.conftest import some_pixels
 
 SIDE = 64
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "efficientnet_lite2", pytest.param("mobilenet_v2", marks=pytest.mark.slow)]
+)
 def test_auto_features_are_averages_of_stage_ends(name, threads) -> None:
     import keras
 
@@ -42,6 +44,26 @@ def test_features_have_the_order_of_the_layers(threads, lite0) -> None:
     np.testing.assert_array_equal(backbone(pixels)[:, :1280], lite0(pixels))
     digests = {backbone_digest(BackboneParams(), seed=7, layers=layers[:count]) for count in (1, 2, 3)}
     assert len(digests) == 3
+
+
+def test_several_networks_are_joined_at_their_sizes(threads) -> None:
+    names, sizes = ("efficientnet_lite2", "efficientnet_lite0"), (96, 64)
+    params = TrainParams(backbone=BackboneParams(name=names, image_size=sizes))
+    assert several_layers(params)
+    joined = build_backbone(params.backbone, image_size=96, layers=feature_layers(params))
+    pixels = some_pixels(2, 96).astype(np.float32)
+    singles = []
+    for name, size in zip(names, sizes, strict=True):
+        single = BackboneParams(name=name, image_size=size)
+        singles.append(build_backbone(single, image_size=96, layers=(*STAGE_ENDS[name], TOP)))
+    features = [np.asarray(single(pixels, training=False)) for single in singles]
+    # Resizing, which is also an augmentation, would switch batch norm to training mode.
+    found = joined(pixels, training=False)
+    np.testing.assert_allclose(found, np.concatenate(features, axis=1), rtol=0, atol=1e-4)
+    starts = [list(feature_maps(single.output)) for single in singles]
+    assert list(feature_maps(joined.output)) == [*starts[0], *(features[0].shape[1] + start for start in starts[1])]
+    assert last_features(joined.output).shape[1] == 1280
+    assert joined.count_params() == sum(single.count_params() for single in singles)
 
 
 def test_rejects_missing_layer_with_a_suggestion(threads) -> None:

@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("folder", metavar="NAME", type=Path, help="project folder; `.` for the current one")
     parser.add_argument(
-        "--recipe", default="best", help="recipe to start from (default: best); `pixmill use` lists them"
+        "--recipe", help="recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
     )
     parser.add_argument("--classes", metavar="A,B,C", help="names of the classes; with --from: take only these")
     parser.add_argument(

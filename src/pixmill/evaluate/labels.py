@@ -21,7 +21,7 @@ from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
 from pixmill.models.layers import TOP, feature_layers
-from pixmill.models.lite0 import TOP_WIDTH
+from pixmill.models.lite import TOP_WIDTH
 from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
 
 LABELS = table_schema("id! label! suggested score!:float32 rank!:int32 split!")
@@ -113,7 +113,7 @@ def search_part(
         train: The section ``train``.
         image_size: Image size in pixels.
     """
-    both = (train.backbone, search_backbone(image_size))
+    both = (train.backbone.networks[-1], search_backbone(image_size))
     same = len({(backbone.name, backbone.weights, backbone.image_size or image_size) for backbone in both}) == 1
     return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] == TOP else None
 

@@ -4,7 +4,7 @@
   worker processes
 - ``networks``: the network that params describe, and its loss
 - ``augmentation``: data augmentation
-- ``backbones``: pretrained networks; the weights of ``lite0`` are installed with Pixmill
+- ``backbones``: pretrained networks; those of ``lite`` are installed with Pixmill
 - ``features``: cached features of a frozen backbone; ``layers``: its layers, and the head on top
 - ``model_folder``: a network as files; ``litert_export``: conversion to LiteRT; ``litert``: inference without
   TensorFlow

@@ -23,8 +23,8 @@ from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_erro
 from pixmill.core.params import BackboneParams
 from pixmill.core.provenance.results import digest_code
 from pixmill.models.determinism import first_line
-from pixmill.models.layers import TOP, average_layers
-from pixmill.models.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
+from pixmill.models.layers import AUTO, TOP, auto_layers, average_layers, join_features
+from pixmill.models.lite import VARIANTS, lite_features, set_lite_weights
 from pixmill.models.model_folder import find_disallowed_class
 from pixmill.models.preset_files import pinned_folder, preset_of
 from pixmill.models.presets import preset_features
@@ -34,7 +34,7 @@ from pixmill.models.tensorflow import keras
 def build_backbone(
     params: BackboneParams, *, image_size: int, seed: int = 0, layers: Sequence[str] = (TOP,), root: Path = Path()
 ) -> keras.Model:
-    """Return a network from pixels to features.
+    """Return a network from pixels to features; several networks are joined in one graph.
 
     The network is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
     (n, image_size, image_size, 3) and returns float32 features of shape (n, width): the averages of some layers over
@@ -58,28 +58,37 @@ def build_backbone(
             exist.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    models = [_build_network(pixels, network, seed=seed, layers=layers, root=root) for network in params.networks]
+    return models[0] if len(models) == 1 else join_features(pixels, models)
+
+
+def _build_network(
+    pixels: keras.KerasTensor, params: BackboneParams, *, seed: int, layers: Sequence[str], root: Path
+) -> keras.Model:
+    """Return one network; the arguments are those of :func:`build_backbone`."""
+    assert not isinstance(params.image_size, tuple)
     if preset_of(params) is not None:
         folder = pinned_folder(params, root)
         return _renumber_layers(preset_features(pixels, folder, layers, image_size=params.image_size))
-    x = pixels
-    if params.image_size not in (None, image_size):
+    x, name = pixels, params.title
+    if params.image_size not in (None, pixels.shape[1]):
         x = keras.layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
     weights = _weights_source(params, root)
-    if params.name in APPLICATIONS:
-        model = _build_application(pixels, x, params.name, weights=weights)
+    if name in APPLICATIONS:
+        model = _build_application(pixels, x, name, weights=weights)
     else:
-        if params.name.startswith("plugin:"):
-            model = _build_plugin(pixels, x, params.name.removeprefix("plugin:"), root, seed=seed)
+        if name.startswith("plugin:"):
+            model = _build_plugin(pixels, x, name.removeprefix("plugin:"), root, seed=seed)
         else:
-            x = keras.layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
-            model = keras.Model(pixels, x, name=params.name)
+            x = keras.layers.GlobalAveragePooling2D(name="features")(lite_features(x, name))
+            model = keras.Model(pixels, x, name=name)
             if weights == "imagenet":
-                set_lite0_weights(model, bundled_file())
+                set_lite_weights(model, name)
         if isinstance(weights, Path):
-            _load_weights(model, weights, params.name)
+            _load_weights(model, weights, name)
     if weights is None:
         _initialize_weights(model, seed)
-    return average_layers(model, layers)
+    return average_layers(model, auto_layers(name) if tuple(layers) == (AUTO,) else layers)
 
 
 def _initialize_weights(model: keras.Model, seed: int) -> None:
@@ -102,6 +111,7 @@ def backbone_digest(
 ) -> str:
     """Return a digest of everything that features depend on, except for the pixels and the machine.
 
+    Of several networks, it is the digest of each, separated by spaces.
     The digest covers the network, its weights, its input size, the code that builds it, and library versions.
 
     Args:
@@ -113,7 +123,9 @@ def backbone_digest(
     Raises:
         TrainError: The weights file is missing.
     """
-    weights, libraries = _weights_source(params, root), ["keras", "numpy", "tensorflow"]
+    if len(params.networks) > 1:
+        return " ".join(backbone_digest(network, seed=seed, layers=layers, root=root) for network in params.networks)
+    weights, libraries, name = _weights_source(params, root), ["keras", "numpy", "tensorflow"], params.title
     if preset_of(params) is not None:
         origin = f"preset {params.revision} {params.sha256}"
         libraries.insert(1, "keras-hub")
@@ -123,10 +135,10 @@ def backbone_digest(
         origin = f"seed {seed}"
     else:
         # Keras verifies its downloads against digests in its code. A plugin may draw its weights.
-        origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
-    parts = [f"network {params.name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
-    if params.name.startswith("plugin:"):
-        parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root)} seed {seed}")
+        origin = f"published {VARIANTS[name].sha256}" if name in VARIANTS else "keras"
+    parts = [f"network {name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
+    if name.startswith("plugin:"):
+        parts.append(f"{plugin_digest('backbones', name.removeprefix('plugin:'), root)} seed {seed}")
     parts += [f"{name} {importlib.metadata.version(name)}" for name in libraries]
     parts.append(f"litert {runtime_version()}")
     parts.append(digest_code("backbone"))

@@ -19,6 +19,7 @@ TOP = "top"
 
 STAGE_ENDS = {
     "efficientnet_lite0": ("block4_depthwise_relu", "block10_depthwise_relu", "block14_expand_relu"),
+    "efficientnet_lite2": ("block6_depthwise_relu", "block14_depthwise_relu", "block19_expand_relu"),
     # Normalised, unlike the outputs of the stages. The third stage ends with the top.
     "convnext_tiny": ("convnext_tiny_downsampling_layernorm_1", "convnext_tiny_downsampling_layernorm_2"),
     "efficientnet_v2_b0": ("block3b_expand_activation", "block5e_activation", "block6h_activation"),
@@ -53,16 +54,26 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
     >>> feature_layers(TrainParams(model="features", backbone=BackboneParams(name="resnet50")))
     ('conv3_block4_out', 'conv4_block6_out', 'top')
 
+    Returns:
+        Names of layers. For a preset and for several networks, their kinds determine the layers, so that this is the
+        setting itself: ``auto`` or ``top``.
+
     Args:
         params: The section ``train``. ``auto`` selects only the top of a plugin, whose stages are unknown, and for the
             model ``backbone``: on CIFAR-10, fine-tuning with four layers was 2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
     if layers == AUTO and params.model == "features":
-        if params.backbone.name.startswith("hub:"):
+        name = params.backbone.name
+        if not isinstance(name, str) or name.startswith("hub:"):
             return (AUTO,)
-        return (*STAGE_ENDS.get(params.backbone.name, ()), TOP)
+        return auto_layers(name)
     return (TOP,) if layers in (AUTO, TOP) else tuple(dict.fromkeys(layers))
+
+
+def auto_layers(name: str) -> tuple[str, ...]:
+    """Return the layers that ``auto`` selects for a network that is no preset."""
+    return (*STAGE_ENDS.get(name, ()), TOP)
 
 
 class Origin(TypedDict, total=False):
@@ -97,7 +108,7 @@ def several_layers(params: TrainParams) -> bool:
         params: The section ``train``.
     """
     layers = feature_layers(params)
-    return len(layers) > 1 or layers == (AUTO,)
+    return len(layers) > 1 or layers == (AUTO,) or len(params.backbone.networks) > 1
 
 
 def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
@@ -133,14 +144,30 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     return keras.Model(model.input, whole, name=model.name)
 
 
+def join_features(pixels: keras.KerasTensor, models: Sequence[keras.Model]) -> keras.Model:
+    """Return one graph of several networks, which returns the features of the first, then those of the next, ….
+
+    The names of a network's layers get its name as their prefix.
+
+    Args:
+        pixels: The input that the networks share.
+        models: Graphs from the pixels to the averages of layers.
+    """
+    for model in models:
+        for operation in model.operations:
+            if not isinstance(operation, keras.layers.InputLayer):
+                operation.name = f"{model.name}_{operation.name}"
+    parts = [part for model in models for part in _parts_of(model.output)]
+    return keras.Model(pixels, keras.layers.Concatenate(name="layers")(parts), name="joined")
+
+
 def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the features of the last of :func:`feature_layers`, usually the top.
+    """Return the features of the last of :func:`feature_layers`, usually the top; of several networks, of the last.
 
     Args:
         features: Output of the graph of :func:`pixmill.models.backbones.build_backbone`, or of a graph that extends it.
     """
-    node = _node_of(features)
-    return node.input_tensors[-1] if isinstance(node.operation, keras.layers.Concatenate) else features
+    return _parts_of(features)[-1]
 
 
 def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
@@ -153,15 +180,19 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         The maps by the index of their first feature; features that are not averages have no map. Empty if the last
         features are not averages, as in ConvNeXt, which normalises the averages.
     """
-    node = _node_of(features)
-    parts = node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]
     maps, start = {}, 0
-    for part in parts:
+    for part in _parts_of(features):
         node = _node_of(part)
         if isinstance(node.operation, keras.layers.GlobalAveragePooling2D):
             maps[start] = node.input_tensors[0]
         start += part.shape[-1]
     return maps if isinstance(node.operation, keras.layers.GlobalAveragePooling2D) else {}
+
+
+def _parts_of(features: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
+    """Return the features of each layer."""
+    node = _node_of(features)
+    return node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]
 
 
 def _node_of(tensor: keras.KerasTensor) -> Any:

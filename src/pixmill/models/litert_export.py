@@ -88,7 +88,7 @@ def convert_backbone(
     path = _cache_folder(params, scratch) / name
     if path.exists():
         return path
-    announce(f"features: converting {params.name} to LiteRT, once for these layers")
+    announce(f"features: converting {params.title} to LiteRT, once for these layers")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}
@@ -98,7 +98,7 @@ def convert_backbone(
 
 def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
     """Return the folder for converted backbones: the user's cache, or the project if the cache is not writable."""
-    if not params.name.startswith("plugin:"):
+    if not params.title.startswith("plugin:"):
         with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the user has no home folder.
             shared = user_cache_path("pixmill", appauthor=False) / "backbones"
             shared.mkdir(parents=True, exist_ok=True)

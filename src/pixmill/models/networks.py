@@ -248,9 +248,12 @@ def describe_model(params: TrainParams) -> str:
     if params.model == "cnn":
         count = sum(block.convolutions for block in params.cnn.blocks)
         return f"A convolutional network with {count} convolutions, trained from scratch"
-    name = params.backbone.name
-    own = f"'{name.partition(':')[2]}'" if name.startswith(("plugin:", "hub:")) else None
-    backbone = APPLICATIONS[name].builder if name in APPLICATIONS else own or "EfficientNet-Lite0"
+    names = [network.title for network in params.backbone.networks]
+    own = f"'{names[0].partition(':')[2]}'" if names[0].startswith(("plugin:", "hub:")) else None
+    backbone = own or " and ".join(
+        APPLICATIONS[name].builder if name in APPLICATIONS else name.replace("efficientnet_lite", "EfficientNet-Lite")
+        for name in names
+    )
     origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":
         head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[params.features.head]

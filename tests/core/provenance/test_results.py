@@ -25,7 +25,7 @@ MODULES = Modules(Path(pixmill.__file__).parent)
         (("train/checkpoints.py", *LINE), ""),
         (("train/page/report.py", *LINE), ""),
         (("models/networks.py", *LINE), "weights"),
-        (("models/lite0.py", *LINE), "backbone weights"),
+        (("models/lite.py", *LINE), "backbone weights"),
         (("models/features.py", *LINE), "backbone features weights"),
         (("images/parts.py", *LINE), "weights"),
         (("images/measures.py", "_STRIP_LENGTH = 4096", "_STRIP_LENGTH = 4097"), "measures"),

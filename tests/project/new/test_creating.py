@@ -14,6 +14,7 @@ from pixmill.core.params import load_params
 from pixmill.core.provenance.lock import installed_lock, read_lock
 from pixmill.core.repository.merging import has_drivers
 from pixmill.images.png import write_png
+from pixmill.project.recipes.recipe import find_recipe
 from tests.command import run_pixmill
 from tests.disk import limit_file_size
 from tests.version_control import dvc, git, start_repository
@@ -76,6 +77,7 @@ def test_project_with_own_images(
     params = load_params(root)
     assert params.classes == ("cat", "chien méchant")
     assert params.scrape.source == ("folder",)
+    assert params.train == find_recipe(root, "best").params().train
     text = (root / "params.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=params.schema.json\n")
     assert "  per_class: null           # maximum images per class; null: all\n" in text

@@ -10,7 +10,7 @@ from pixmill.project.recipes.recipe import find_recipe, find_recipes
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = [
-    *("best", "best-large", "finetune", "strong"),
+    *("best", "best-large", "fast", "finetune", "strong"),
     *("digits", "fashion", "food", "garments", "scenes", "sports", "sports-transfer"),
 ]
 

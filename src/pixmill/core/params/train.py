@@ -78,29 +78,37 @@ class CnnParams(Section):
     )
 
 
+NetworkName = Literal[
+    "efficientnet_lite0",
+    "efficientnet_lite2",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "efficientnet_v2_b0",
+    "efficientnet_v2_b1",
+    "efficientnet_v2_b2",
+    "efficientnet_v2_b3",
+    "efficientnet_v2_s",
+    "resnet50",
+    "convnext_tiny",
+]
+InputSize = Annotated[int, Field(ge=32, le=1024)]
+
+
 class BackboneParams(Section):
-    """A pretrained network and its fine-tuning."""
+    """A pretrained network and its fine-tuning, or several frozen networks whose features are joined."""
 
     name: (
-        Literal[
-            "efficientnet_lite0",
-            "mobilenet_v2",
-            "mobilenet_v3_small",
-            "mobilenet_v3_large",
-            "efficientnet_v2_b0",
-            "efficientnet_v2_b1",
-            "efficientnet_v2_b2",
-            "efficientnet_v2_b3",
-            "efficientnet_v2_s",
-            "resnet50",
-            "convnext_tiny",
-        ]
+        NetworkName
         | Annotated[str, StringConstraints(pattern=rf"^plugin:{PLUGIN}$", max_length=71)]
         | Annotated[str, StringConstraints(pattern=PRESET, max_length=500)]
+        | Annotated[tuple[NetworkName, ...], Field(min_length=2, max_length=4, strict=False)]
     ) = Field(
         default="efficientnet_lite0",
-        description="The network; `efficientnet_lite0` is bundled and works offline; `plugin:<name>` is one of src/, "
-        "`hub:<preset>` one of KerasHub, which `pixmill use hub:<preset>` sets.",
+        description="The network; `efficientnet_lite0` and `efficientnet_lite2` are bundled and work offline; "
+        "`plugin:<name>` is one of src/, `hub:<preset>` one of KerasHub, which `pixmill use hub:<preset>` sets. A list "
+        "of networks, for the model `features`, joins their features.",
+        examples=[["efficientnet_lite0", "efficientnet_lite2"]],
     )
     weights: str = Field(
         default="imagenet",
@@ -116,8 +124,10 @@ class BackboneParams(Section):
         default=None,
         description="SHA-256 of the preset's files, required for presets; null for other networks.",
     )
-    image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
-        default=None, description="Input size of the network, in pixels; null: split.image_size."
+    image_size: InputSize | Annotated[tuple[InputSize, ...], Field(min_length=2, strict=False)] | None = Field(
+        default=None,
+        description="Input size of the network, in pixels; null: split.image_size; a list: one size per network.",
+        examples=[[224, 260]],
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         default=0,
@@ -135,12 +145,33 @@ class BackboneParams(Section):
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before the output.")
 
+    @property
+    def networks(self) -> "tuple[BackboneParams, ...]":
+        """The section of each network; itself if there is one."""
+        if isinstance(self.name, str):
+            return (self,)
+        sizes = self.image_size if isinstance(self.image_size, tuple) else [self.image_size] * len(self.name)
+        pairs = zip(self.name, sizes, strict=True)
+        return tuple(self.model_copy(update={"name": name, "image_size": size}) for name, size in pairs)
+
+    @property
+    def title(self) -> str:
+        """The name of the network, or the names of several."""
+        return self.name if isinstance(self.name, str) else " + ".join(self.name)
+
     @model_validator(mode="after")
     def _of_a_preset(self) -> Self:
+        several = not isinstance(self.name, str)
         for name in ("weights", "unfreeze"):
             value, default = getattr(self, name), type(self).model_fields[name].default
-            if self.name.startswith("hub:") and value != default:
+            if self.title.startswith("hub:") and value != default:
                 raise ValueError(f"{name}: expected {default} for a preset of KerasHub, received {value!r}")
+        if isinstance(self.image_size, tuple) and (not several or len(self.image_size) != len(self.name)):
+            raise ValueError(f"image_size: expected one size per network ({self.title}), received {self.image_size}")
+        if several and len(set(self.name)) < len(self.name):
+            raise ValueError(f"name: expected different networks, received {self.title}")
+        if several and self.weights not in ("imagenet", "none"):
+            raise ValueError(f"weights: expected imagenet or none for several networks, received {self.weights!r}")
         return self
 
 
@@ -272,3 +303,12 @@ class TrainParams(Section):
         description="Target accuracy of sure predictions; predictions below the confidence that reaches it on "
         "validation are 'not sure'.",
     )
+
+    @model_validator(mode="after")
+    def _several_networks(self) -> Self:
+        if isinstance(self.backbone.name, tuple):
+            if self.model == "backbone":
+                raise ValueError("backbone.name: expected one network for the model backbone, received several")
+            if self.features.layers not in ("auto", "top"):
+                raise ValueError("features.layers: expected auto or top for several networks")
+        return self

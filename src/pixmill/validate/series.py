@@ -79,7 +79,7 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
         sizes = names[level][names[level] != ""].groupby([table["label"], names[level]]).size().loc[lambda n: n > 1]
         if len(found) >= _MIN_PAIRS and len(sizes) >= _MIN_SERIES and len(close) >= _MIN_SHARE * len(found):
             one, other = table["file"][close["a"].iloc[0]], table["file"][close["b"].iloc[0]]
-            return Series(len(sizes), int(sizes.sum()), (one, other), _pattern(names[level], level))
+            return Series(len(sizes), int(sizes.sum()), (one, other), _pattern(table["label"], names[level], level))
     return None
 
 
@@ -103,12 +103,17 @@ def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray((one == other) & (one != ""), bool)
 
 
-def _pattern(names: pd.Series, level: int) -> str:
-    r"""Return a pattern whose group is the name of a series, such as ``(clip\d+)_frame``."""
+def _pattern(labels: pd.Series, names: pd.Series, level: int) -> str:
+    r"""Return a pattern whose group is the name of a series, such as ``(clip\d+)_frame``.
+
+    If each class has the same numbers, they count anew in each, and the folder of the class is a part of the name. If
+    only some are the same, they may be of one patient.
+    """
     forms = {re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names[names != ""]}
     if len(forms) == 1 and r"\d+" in (form := forms.pop()):
         head, _, tail = form.rpartition(r"\d+")
-        pattern = rf"({head}\d+){tail}"
+        counts_anew = names[names != ""].groupby(labels).agg(frozenset).nunique() == 1 < labels.nunique()
+        pattern = rf"({r'[^/]+/' if counts_anew else ''}{head}\d+){tail}"
     else:
         pattern = r"([^/]+?)(?<!\d)" + r"\d+[^\d/]*" * level + "$"
     return pattern + ("|([^/]+)$" if (names == "").any() else "")

@@ -226,11 +226,15 @@ def test_corrections_of_users_are_in_train(given):
     files = [f"data/coat/{'feedback-2026-11-20-' * (number < 40)}{number}.jpg" for number in range(80)]
     manifest = table(IDS, image_url=files, given_split=given)
     manifest.loc[0, "given_split"] = "test"  # by hand
+    manifest.loc[50, "group"] = manifest["group"][5]
     frame = assign(manifest, pairs_table([(IDS[0], IDS[1])]), PARAMS).manifest
     assert frame["split"][0] == "test"
     assert frame["reason"][1] == f"straddles:{IDS[0]}"
     assert set(frame["split"][2:40]) == {"train"}
     assert {"train", "val"} <= set(frame["split"][40:])
+    # Neither they nor images like them are predicted by cross-fitting.
+    outside = set(range(2, 40)) | {50} | set(np.flatnonzero(~frame["split"].isin(["train", "val"])))
+    assert set(np.flatnonzero(frame["fold"].isna())) == outside
 
 
 def test_checks_pass_after_split():

@@ -32,6 +32,13 @@ def test_pixels_and_targets_stay_with_their_ids(parts):
                 assert (part.pixels[row].tobytes(), part.targets[row]) == known[identity]
 
 
+def test_images_without_a_fold_are_only_fitted_to(parts):
+    images = parts["train"].join(parts["val"])
+    images.rows.loc[:4, "fold"] = None
+    for fold in folds_of(images):
+        assert set(images.rows["id"][:5]) <= set(fold.training.rows["id"])
+
+
 def test_error_without_folds(parts):
     for part in parts.values():
         part.rows["fold"] = None

@@ -101,7 +101,8 @@ def split(
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None) -> Assignment:
     """Assign each kept image to a split and a fold, and drop images that would leak.
 
-    Corrections from the served page are in train only, unless someone put them into another predefined split.
+    Corrections from the served page are in train only and in no fold, unless someone put them into another predefined
+    split.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
@@ -125,7 +126,8 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, roo
     hashed = sides_of(at, val=params.val, test=params.test)
     given = given_sides(table)
     sides = keep_given(hashed, given, at, val=params.val)
-    sides[corrections(table).to_numpy() & (given < VAL)] = TRAIN
+    corrected = corrections(table).to_numpy() & (given < VAL)
+    sides[corrected] = TRAIN
     against, words = straddlers(sides, alike, grouped)
     staying = np.where(against < 0, sides, -1)
 
@@ -139,7 +141,7 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, roo
             "other": ids[against[gone]],
         }
     )
-    return Assignment(_complete(manifest, kept, dropped, staying, named, params), groups, dropped)
+    return Assignment(_complete(manifest, kept, dropped, staying, named, corrected, params), groups, dropped)
 
 
 _WORDS = np.array(list(REASONS), object)
@@ -166,6 +168,7 @@ def _complete(
     dropped: pd.DataFrame,
     sides: npt.NDArray[np.int8],
     names: Texts | None,
+    corrected: npt.NDArray[np.bool_],
     params: SplitParams,
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""
@@ -175,8 +178,10 @@ def _complete(
     alike = pixels.where(pixels.duplicated(keep=False)).to_numpy(object)
     members[there] = clusters(near, alike, *([] if names is None else [names[there]]))
     # By cluster, so that images which depend on each other share a fold; of the cluster's name alone, so that an image
-    # keeps its fold as data grow.
+    # keeps its fold as data grow. Corrections have none: they are errors by selection, so predictions of them would
+    # bias what is measured.
     folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
+    folded &= ~pd.Index(members).isin(members[there & corrected])
     folds[folded] = folds_of(members[folded], params.salt, params.folds)
     images = pd.DataFrame({"split": np.array([*PARTS, None], object)[sides], "cluster": members}, manifest.index[kept])
     # Negative folds mean none.

@@ -38,7 +38,8 @@ class CrossFitted:
     """Predictions of the training images, then of the validation images, by heads that were fitted without their fold.
 
     Args:
-        folds: Fold of each image; -1 if it has no prediction, because all images of its class are in one fold.
+        folds: Fold of each image; -1 if it has no prediction, because it has no fold, or all images of its class are
+            in one fold.
         probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels); 0 without a prediction.
         novelty: Novelty according to the images of the other folds, ``float32`` of shape (images,); NaN if unknown.
     """
@@ -100,13 +101,13 @@ def is_affordable(images: int, width: int, labels: int) -> bool:
 
 
 def folds_to_fit(*parts: Part) -> Rows | None:
-    """Return the fold of each image, from 0; ``None`` if there are fewer than two folds.
+    """Return the fold of each image, from 0, or -1 without one; ``None`` if there are fewer than two folds.
 
     Args:
         parts: The training and the validation split.
     """
     folds = pd.concat([part.rows["fold"] for part in parts])
-    return None if folds.isna().any() or folds.nunique() < 2 else folds.to_numpy(np.int64)
+    return None if folds.nunique() < 2 else folds.fillna(-1).to_numpy(np.int64)
 
 
 def cross_fit(
@@ -117,7 +118,7 @@ def cross_fit(
     Args:
         features: Shape (n, width), in memory.
         targets: Class of each image.
-        folds: Fold of each image, from 0.
+        folds: Fold of each image, from 0; -1: it is only fitted to.
         params: The section ``train``.
         labels: Number of classes.
         top: Number of last features, which determine the novelty.
@@ -128,7 +129,7 @@ def cross_fit(
     found = CrossFitted(
         folds.copy(), np.zeros((len(targets), labels), np.float32), np.full(len(targets), np.nan, np.float32)
     )
-    histories, numbers = [], np.unique(folds)
+    histories, numbers = [], np.unique(folds[folds >= 0])
     for place, number in enumerate(numbers.tolist(), 1):
         rest = np.flatnonzero(folds != number)
         inside = np.flatnonzero((folds == number) & np.isin(targets, targets[rest]))

@@ -57,10 +57,10 @@ def folds_of(images: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iter
         ManifestError: The split stage assigned no folds.
     """
     if numbers is None:
-        if images.rows["fold"].isna().any():
+        if images.rows["fold"].isna().all():
             raise ManifestError("artifacts/split has no folds", next="dvc repro -f split")
-        numbers = images.rows["fold"].to_numpy(np.int64)
-    for number in np.unique(numbers).tolist():
+        numbers = images.rows["fold"].fillna(-1).to_numpy(np.int64)
+    for number in np.unique(numbers[numbers >= 0]).tolist():
         outside, inside = (images.take(np.flatnonzero(mask)) for mask in (numbers != number, numbers == number))
         yield Fold(number, replace(outside, name="train"), replace(inside, name="val"))
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pixmill.split.grouping import group_names
-from pixmill.validate.series import find_series
+from pixmill.validate.series import Series, find_series
 
 CLASSES, CLIPS, FRAMES = ("cat", "dog"), 14, 12
 COUNT = CLIPS * FRAMES
@@ -90,3 +91,9 @@ def test_unlike_neighbours_are_no_series(form):
 
 def test_no_images():
     assert find_series([], [], np.empty(0, np.uint64)) is None
+
+
+def test_sentence_has_a_valid_line_of_yaml():
+    pattern = r"(Ann's clip\d+)_"
+    sentence = Series(2, 12, ("clip1_1.jpg", "clip1_2.jpg"), pattern).sentence()
+    assert yaml.safe_load(sentence[sentence.index("group_by:") :]) == {"group_by": pattern}

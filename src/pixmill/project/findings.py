@@ -92,11 +92,10 @@ def find_series(root: Path) -> str | None:
         ParamsError: The params are malformed.
     """
     from pixmill.core.params import load_params
-    from pixmill.validate.series import Series
 
     path = root / "plots/validate/full.json"
     series = read_json(path, stage="validate").get("series") if path.exists() else None
-    return Series(**series).sentence() if series and load_params(root).split.group_by is None else None
+    return series["sentence"] if series and load_params(root).split.group_by is None else None
 
 
 def read_accuracy(root: Path) -> tuple[float, float, float] | None:

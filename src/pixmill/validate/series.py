@@ -44,10 +44,11 @@ class Series:
 
     def sentence(self) -> str:
         """Return the finding and the line to set."""
+        group_by = self.group_by.replace("'", "''")
         return (
             f"{count(self.images, 'image')} form {self.series:,} series that count on and look alike, such as "
             f"{' and '.join(self.example)}; to keep each series in one split, params.yaml needs in the section split: "
-            f"group_by: '{self.group_by}'"
+            f"group_by: '{group_by}'"
         )
 
 

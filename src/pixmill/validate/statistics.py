@@ -28,7 +28,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
         (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
         with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), with TIFF files of
         several pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and with series
-        of images ``series`` (:class:`pixmill.validate.series.Series`).
+        of images ``series`` (:class:`pixmill.validate.series.Series`, with its ``sentence``).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -63,7 +63,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
         black, white = validation.window
         found["window"] = {"images": len(validation.values), "black": black, "white": white}
     if validation.series:
-        found["series"] = vars(validation.series)
+        found["series"] = vars(validation.series) | {"sentence": validation.series.sentence()}
     return found
 
 

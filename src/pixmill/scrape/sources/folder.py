@@ -29,6 +29,9 @@ _ADVICE = {
 _UNLABELLED = "unlabelled"
 """Folder in ``data/`` for images without a label; never a class."""
 
+_TABLE = ".csv"
+"""Extension of tables of groups, see ``split.group_by``."""
+
 _MAX_LOOKED_AT = 10_000
 """Files whose first bytes are read before a run."""
 
@@ -117,9 +120,9 @@ class FolderSource(LocalSource):
         """
         remarks = []
         for folder in self._parts.values():
-            if loose := [n for n in _visible(folder) if not (folder / n).is_dir() and not n.endswith(".csv")]:
+            if loose := [n for n in _visible(folder) if not (folder / n).is_dir() and not n.endswith(_TABLE)]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
-        names = set(_visible(self._data))
+        names = {name for name in _visible(self._data) if not name.endswith(_TABLE)}
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
             remark = (
                 f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"

@@ -81,7 +81,7 @@ def test_every_reason_is_explained(repository: Path, word: str) -> None:
 
 def test_every_expectation_is_explained(repository: Path) -> None:
     params = parse_params((repository / "params.yaml").read_text(encoding="utf-8"))
-    everything = params.split.model_copy(update={"group_by": "page", "folds": 2})
+    everything = params.split.model_copy(update={"group_by": "page"})
     for name, checks in (
         ("validation", validate_checks(params.validate, params.classes)),
         ("split", split_checks(everything, params.classes)),

@@ -22,6 +22,12 @@ from pydantic import (
 
 from pixmill.core.names import FOLDER, to_nfc
 
+GROUPINGS = ("product", "page", "folder")
+"""Values of ``split.group_by`` that are neither a table's column nor a pattern."""
+
+TABLE_COLUMN = ".csv:"
+"""Separates the name of a table from that of its column."""
+
 
 def _check_group_by(value: str) -> str:
     try:
@@ -35,12 +41,6 @@ def _check_group_by(value: str) -> str:
         )
     return value
 
-
-GROUPINGS = ("product", "page", "folder")
-"""Values of ``split.group_by`` that are neither a table's column nor a pattern."""
-
-TABLE_COLUMN = ".csv:"
-"""Separates the name of a table from that of its column."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -103,12 +103,8 @@ class ClassSharesParams(WarningParams):
     )
 
 
-_FOLDS = 5
-
-
-def _default_folds(value: Any) -> Any:
-    """Return the default for null, which earlier versions wrote if there were no folds."""
-    return _FOLDS if value is None else value
+Folds = Annotated[int, Field(ge=2, le=20), BeforeValidator(lambda value: 5 if value is None else value)]
+"""Null is the default: projects of earlier versions may have it, for no folds."""
 
 
 class SplitParams(Section):
@@ -137,9 +133,7 @@ class SplitParams(Section):
         "regular expression match. null: no grouping.",
         examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
-    folds: Annotated[int, Field(ge=2, le=20), BeforeValidator(_default_folds)] = Field(
-        default=_FOLDS, description="Number of cross-validation folds over training and validation images."
-    )
+    folds: Folds = Field(default=5, description="Number of cross-validation folds over training and validation images.")
     class_shares: ClassSharesParams = Field(
         default=ClassSharesParams(), description="Each split has about the same class shares as all images."
     )

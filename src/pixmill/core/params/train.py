@@ -160,7 +160,7 @@ class BackboneParams(Section):
         return self.name if isinstance(self.name, str) else " + ".join(self.name)
 
     @model_validator(mode="after")
-    def _of_a_preset(self) -> Self:
+    def _suits_networks(self) -> Self:
         several = not isinstance(self.name, str)
         for name in ("weights", "unfreeze"):
             value, default = getattr(self, name), type(self).model_fields[name].default
@@ -310,5 +310,7 @@ class TrainParams(Section):
             if self.model == "backbone":
                 raise ValueError("backbone.name: expected one network for the model backbone, received several")
             if self.features.layers not in ("auto", "top"):
-                raise ValueError("features.layers: expected auto or top for several networks")
+                raise ValueError(
+                    f"features.layers: expected auto or top for several networks, received {self.features.layers!r}"
+                )
         return self

@@ -11,6 +11,7 @@ validation images are drawn from the other half. A rule is judged by the change 
 import functools
 import itertools
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pixmill.metrics import calibration
-from pixmill.metrics.calibration import best_temperature, cautious_temperature
+from pixmill.metrics.calibration import cautious_temperature
 from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.models.tensorflow import keras
 
@@ -50,8 +51,9 @@ Rule = Callable[[Floats, Targets], float]
 
 
 def plain(probabilities: Floats, actual: Targets) -> float:
-    """Return the temperature of the lowest log-loss."""
-    return best_temperature(actual, probabilities) or 1.0
+    """Return the temperature of the lowest log-loss; 1 if that is at a bound, so that there is no minimum."""
+    found = changed(_SPREAD=math.inf, _CHI_SQUARE=0.0)(probabilities, actual)
+    return found if abs(math.log(found)) < math.log(19.9) else 1.0
 
 
 def significant(probabilities: Floats, actual: Targets) -> float:
@@ -80,7 +82,7 @@ RULES: dict[str, Rule] = {
     "lowest log-loss": plain,
     "lowest log-loss, if significant": significant,
     "prior alone": changed(_CHI_SQUARE=0.0),
-    "interval alone": changed(_SPREAD=1e9),
+    "interval alone": changed(_SPREAD=math.inf),
     "pixmill": pixmill,
 }
 

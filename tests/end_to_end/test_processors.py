@@ -25,7 +25,7 @@ from pixmill.models.networks import build_classifier, set_head_weights
 from pixmill.models.litert_export import convert_backbone
 from pixmill.models.layers import feature_layers
 from pixmill.models.litert import HEAD, LOGITS, NOVELTY, load_outputs
-from pixmill.metrics.calibration import best_temperature
+from pixmill.metrics.calibration import cautious_temperature
 from pixmill.metrics.probabilities import losses, softmax, apply_temperature
 from pixmill.train.logistic import fit_logistic
 from pixmill.models.novelty import fit_novelty
@@ -71,7 +71,7 @@ results |= {
     "logits": digest(logits.tobytes()), "novelty": digest(b"".join(part.tobytes() for part in novelty)),
     "unlike": digest(unlike.tobytes()), "width": features.shape[1], "probabilities": digest(probabilities.tobytes()),
     "calibrated": digest(apply_temperature(probabilities, 0.37).astype(np.float32).tobytes()),
-    "temperature": best_temperature(targets, probabilities), "metrics": metrics,
+    "temperature": cautious_temperature(targets, probabilities, len(targets)), "metrics": metrics,
     "wide": digest(wide.kernel.tobytes() + wide.bias.tobytes()),
 }
 print(json.dumps(results))

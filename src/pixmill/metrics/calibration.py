@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Ints, NDArray
-from pixmill.metrics.probabilities import apply_temperature, logits, losses, normalise
+from pixmill.metrics.probabilities import apply_temperature, losses, normalise
 
 _MAX_TEMPERATURE = 20.0
 """Temperatures above this value, or below its inverse, count as infinite."""
@@ -142,10 +142,12 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
 
     They contradict a temperature outside of the 95 % interval of the penalised likelihood: the log-loss of ``count``
     images plus that of a log-normal prior with median 1. Few images therefore give no temperature or one near 1, and
-    many the one of :func:`best_temperature`. A temperature fitted to few images is mostly noise: one of 0.14, from 27
+    many the one of the lowest log-loss. A temperature fitted to few images is mostly noise: one of 0.14, from 27
     images, ruined a model. It is finite even if every prediction is correct.
 
     The prior was chosen by simulation (``benchmarks/temperature.py``).
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
     Args:
         actual: Class indices, shape (images,), at least one.
@@ -166,40 +168,6 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
     if loss(0.0) <= highest:
         return None
     return math.exp(brentq(lambda logarithm: loss(logarithm) - highest, *sorted((0.0, float(found.x)))))
-
-
-def best_temperature(actual: Ints, probabilities: ArrayLike) -> float | None:
-    """Return the temperature that minimises the log-loss of these images; measure the result on another split.
-
-    It is ``None`` if the loss has no minimum: the model is correct on every image, or no better than chance.
-
-    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
-
-    Args:
-        actual: Class indices, shape (images,), at least one.
-        probabilities: Shape (images, classes).
-
-    >>> import numpy as np
-    >>> actual = np.array([0, 0, 0, 1])
-    >>> too_sure = np.array([[0.99, 0.01]] * 4)  # three in four are correct
-    >>> round(best_temperature(actual, too_sure), 2)
-    4.18
-    """
-    from scipy.optimize import brentq
-
-    scores = logits(normalise(probabilities))
-    scores -= scores.max(axis=1, keepdims=True)
-    truth = scores[np.arange(len(actual)), actual]
-
-    def slope(inverse: float) -> float:
-        # Derivative of the mean loss with respect to the inverse temperature, in which the loss is convex.
-        raised = np.exp(inverse * scores)
-        expected = (raised * scores).sum(axis=1) / raised.sum(axis=1)
-        return float(np.mean(expected - truth))
-
-    if slope(1 / _MAX_TEMPERATURE) >= 0 or slope(_MAX_TEMPERATURE) <= 0:
-        return None
-    return 1 / float(brentq(slope, 1 / _MAX_TEMPERATURE, _MAX_TEMPERATURE, xtol=1e-12, rtol=1e-12))
 
 
 def best_threshold(confidence: Floats, right: Bools, groups: ArrayLike, target: float) -> float | None:

@@ -1,11 +1,14 @@
 """Cross-fitting: predictions without the fold, and what needs them."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
 from pixmill.models.novelty import fit_novelty
-from pixmill.train.cross_fitting import CrossFitted, cross_fit, evenly, validated
+from pixmill.train.cross_fitting import CrossFitted, cross_fit, evenly, folds_to_fit, validated
 from pixmill.train.history import Epoch
 from pixmill.train.logistic import fit_logistic
 from tests.train.test_logistic import draw, softmax
@@ -59,6 +62,21 @@ def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     restored = CrossFitted.from_arrays(found.arrays())
     assert np.array_equal(restored.folds, found.folds)
     assert CrossFitted.from_arrays({}) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "folds", "possible"),
+    [
+        ("aabb", [0, 1, 0, 0], True),
+        ("aabb", [0, 0, 1, 1], False),
+        ("aabb", [2, 2, 2, 2], False),
+        ("aa", [0, None], False),
+    ],
+)
+def test_cross_fitting_needs_a_class_in_two_folds(labels, folds, possible):
+    rows = pd.DataFrame({"label": [*labels], "fold": pd.array(folds, "Int32")})
+    found = folds_to_fit(SimpleNamespace(rows=rows[:1]), SimpleNamespace(rows=rows[1:]))
+    assert found.tolist() == folds if possible else found is None
 
 
 def test_validation_metrics_are_means_of_the_folds():

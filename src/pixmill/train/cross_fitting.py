@@ -101,13 +101,15 @@ def is_affordable(images: int, width: int, labels: int) -> bool:
 
 
 def folds_to_fit(*parts: Part) -> Rows | None:
-    """Return the fold of each image, from 0, or -1 without one; ``None`` if there are fewer than two folds.
+    """Return the fold of each image, from 0, or -1 without one; ``None`` if no image could be predicted.
 
     Args:
         parts: The training and the validation split.
     """
-    folds = pd.concat([part.rows["fold"] for part in parts])
-    return None if folds.nunique() < 2 else folds.fillna(-1).to_numpy(np.int64)
+    rows = pd.concat([part.rows for part in parts])
+    folds = rows["fold"].fillna(-1)
+    # A class in a single fold cannot be predicted without it.
+    return None if folds.groupby(rows["label"]).nunique().max() < 2 else folds.to_numpy(np.int64)
 
 
 def cross_fit(
@@ -171,9 +173,6 @@ def validated(history: Sequence[Epoch], histories: Sequence[Sequence[Epoch]], si
     for place, epoch in enumerate(history):
         last = place == len(history) - 1
         rows = [each[-1] if last else each[min(place, len(each) - 1)] for each in histories]
-        loss, accuracy = (np.average([getattr(row, name) for row in rows], weights=sizes) for name in _VALIDATED)
-        epochs.append(replace(epoch, val_loss=float(loss), val_accuracy=float(accuracy)))
+        loss, accuracy = np.average([(row.val_loss, row.val_accuracy) for row in rows], axis=0, weights=sizes).tolist()
+        epochs.append(replace(epoch, val_loss=loss, val_accuracy=accuracy))
     return epochs
-
-
-_VALIDATED = ("val_loss", "val_accuracy")

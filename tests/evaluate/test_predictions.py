@@ -15,6 +15,7 @@ from PIL import Image
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.predictions import (
+    apply_calibration,
     hold_out,
     predict_parts,
     predict_unlabelled,
@@ -51,7 +52,7 @@ def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
         predictions = hold_out(predict_parts(CLASSIFIER, parts), table, LABELS, Calibration())
-        write_table(path, predictions, predictions_schema(LABELS))
+        write_table(path, apply_calibration(predictions, LABELS, Calibration()), predictions_schema(LABELS))
     predictions = pq.read_table(paths[0]).to_pandas()
     assert predictions["id"].is_monotonic_increasing
     assert predictions["split"].value_counts().to_dict() == IMAGES
@@ -73,7 +74,8 @@ def test_held_out_predictions_replace_those_of_the_delivered_model(parts):
     assert (found["held_out"] == (replaced | (found["split"] == "test"))).all()
     assert (found.loc[replaced, ["predicted", "unlike", "p_light"]] == ["light", True, 0.75]).all(axis=None)
     expected = np.where(found.loc[replaced, "label"] == "light", -np.log(0.75), -np.log(0.25))
-    assert found.loc[replaced, "loss"].to_numpy() == pytest.approx(expected)
+    calibrated = apply_calibration(found, LABELS, Calibration())
+    assert calibrated.loc[replaced, "loss"].to_numpy() == pytest.approx(expected)
     pd.testing.assert_frame_equal(found.drop(columns="held_out")[~replaced], whole[~replaced])
 
 

@@ -59,9 +59,10 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
 def predict_parts(
     classifier: Classifier, parts: Iterable[Part], features: npt.NDArray[np.float32] | None = None
 ) -> pd.DataFrame:
-    """Return one row per image of all splits, sorted by id: the columns of :func:`predictions_schema`, no ``held_out``.
+    """Return one row per image of all splits, sorted by id, with uncalibrated probabilities.
 
-    The probabilities are uncalibrated; see :func:`apply_calibration`.
+    The columns are those of :func:`predictions_schema` without ``held_out``, which :func:`hold_out` adds, and ``loss``,
+    which :func:`apply_calibration` adds.
 
     Args:
         classifier: The model.
@@ -92,7 +93,6 @@ def predict_parts(
                 "label": part.rows["label"],
                 "predicted": names[given.argmax(axis=1)],
                 **{f"p_{label}": given[:, place] for place, label in enumerate(names)},
-                "loss": losses(part.targets, given),
                 "unlike": pd.array(unlike, "boolean"),
             }
             tables.append(pd.DataFrame(columns))
@@ -117,7 +117,6 @@ def hold_out(
     found = predictions.assign(held_out=known | (predictions["split"] == "test").to_numpy())
     found.loc[known, [f"p_{label}" for label in labels]] = given
     found.loc[known, "predicted"] = np.asarray(labels, object)[given.argmax(axis=1)]
-    found.loc[known, "loss"] = losses(class_indices(found.loc[known, "label"], labels), given)
     found.loc[known, "unlike"] = pd.array(unlike, "boolean")
     return found
 

@@ -1,9 +1,8 @@
 """Logistic regression on features that are read block by block and never copied."""
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -74,6 +73,8 @@ def fit_logistic(
     Raises:
         TrainError: A feature is not finite.
     """
+    from threadpoolctl import threadpool_limits
+
     scaling = Scaling.of(features, several=several_layers(params))
     history: list[Epoch] = []
     timings: list[Timing] = []
@@ -92,9 +93,14 @@ def fit_logistic(
         timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
         progress.advance(1, note)
 
-    with _pool(params) as pool, Progress(title, unit="iteration") as progress:
-        objective = _Objective(features, targets, scaling, params, inverse_regularization(params), labels, pool)
-        result = objective.minimise(objective.zeros(), _MAX_ITERATIONS, report)
+    # Matrix products use one thread each.
+    with (
+        threadpool_limits(1),
+        ThreadPoolExecutor(params.threads) as pool,
+        Progress(title, unit="iteration") as progress,
+    ):
+        objective = _Objective(features, targets, scaling, params, labels, pool)
+        result = objective.minimise(report)
         if progress.done == 0:  # No iteration: there is only one class, or all features are constant.
             report(result.x)
     if not result.success:
@@ -104,25 +110,6 @@ def fit_logistic(
         )
     kernel, bias = objective.layer(result.x)
     return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
-
-
-@contextlib.contextmanager
-def _pool(params: TrainParams) -> Iterator[Executor]:
-    """Yield a pool of threads, while matrix products use one thread each."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool:
-        yield pool
-
-
-def inverse_regularization(params: TrainParams) -> float:
-    """Return C of the logistic regression; the default is smaller for several layers, which have more features.
-
-    Args:
-        params: The section ``train``.
-    """
-    c = params.features.inverse_regularization
-    return c if c is not None else 0.005 if several_layers(params) else 0.01
 
 
 class _Objective:
@@ -135,8 +122,7 @@ class _Objective:
         features: Shape (n, width).
         targets: Class of each image.
         scaling: Scaling of the features.
-        params: The section ``train``, for the class weights.
-        c: Inverse of the regularization strength.
+        params: The section ``train``.
         labels: Number of classes.
         pool: Threads that compute the blocks.
     """
@@ -147,7 +133,6 @@ class _Objective:
         targets: Targets,
         scaling: Scaling,
         params: TrainParams,
-        c: float,
         labels: int,
         pool: Executor,
     ) -> None:
@@ -160,19 +145,19 @@ class _Objective:
         self._weights = (
             1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
         )
+        c = params.features.inverse_regularization
+        # Several layers have more features.
+        c = c if c is not None else 0.005 if several_layers(params) else 0.01
         # For two classes, scikit-learn penalises only the difference, which equals twice the penalty of both halves.
         self._penalty = (2 if count == 2 else 1) / (c * len(targets))
         self._last: tuple[Array, tuple[float, float]] | None = None
 
-    def zeros(self) -> Array:
-        """Return the initial solution."""
-        return np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
-
-    def minimise(self, start: Array, iterations: int, callback: Callable[[Array], None] | None = None) -> Any:
-        """Return SciPy's result after at most ``iterations``; the callback receives the solution of each."""
+    def minimise(self, callback: Callable[[Array], None]) -> Any:
+        """Return SciPy's result; the callback receives the solution of each iteration."""
         from scipy.optimize import minimize
 
-        options = {"maxiter": iterations, **_TOLERANCES}
+        start = np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
+        options = {"maxiter": _MAX_ITERATIONS, **_TOLERANCES}
         return minimize(self, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
 
     def layer(self, solution: Array) -> tuple[Array, Array]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,9 +71,9 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
     models = [_as_model(params, trial) for trial in done]
     crossed = not ids.isin(plan.validation).all()
-    options: dict[str, Any] = {"metric": metric, "confidence": confidence}
-    options["width"] = CROSS_FITTING_WIDTH if crossed else 1.0
-    ranked, _ = rank_models(models, answers, next(iter(answers.values())), groups, **options)
+    width = CROSS_FITTING_WIDTH if crossed else 1.0
+    truth = next(iter(answers.values()))
+    ranked, _ = rank_models(models, answers, truth, groups, metric=metric, confidence=confidence, width=width)
     rows = with_params(ranked)
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None

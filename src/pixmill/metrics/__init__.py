@@ -2,7 +2,7 @@
 
 - ``probabilities``: validated probabilities, temperature scaling, and the loss of each image
 - ``scores``: metrics of a split and of each class, as in scikit-learn, and the majority-class baseline
-- ``calibration``: temperature and confidence threshold, fitted on the validation split
+- ``calibration``: temperature and confidence threshold, fitted on held-out images
 - ``confidence``: calibration error, reliability diagram, and accuracy by coverage
 - ``growth``: conclusion from a learning curve
 - ``resampling``: bootstrap over groups

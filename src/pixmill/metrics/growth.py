@@ -21,7 +21,7 @@ class Growth:
 
     Args:
         gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of the images on.
-        low: Lower limit of the CI, by bootstrap over clusters of the validation split.
+        low: Lower limit of the CI, by bootstrap over clusters of the measured images.
         high: Upper limit of the CI.
     """
 

@@ -16,14 +16,14 @@ _COLUMNS = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy",
 
 @dataclass(frozen=True)
 class Epoch:
-    """The metrics of one pass over the training split.
+    """The metrics of one pass over the training split, or of one iteration of a solver.
 
     Args:
         epoch: Number of the epoch, from 1.
         train_loss: Mean loss of the augmented training images during the epoch.
         train_accuracy: Accuracy on the augmented training images during the epoch.
-        val_loss: Mean loss on the validation split after the epoch.
-        val_accuracy: Accuracy on the validation split after the epoch.
+        val_loss: Mean loss on the validation split after the epoch; with cross-fitting, on the folds.
+        val_accuracy: Accuracy on the same images.
         learning_rate: Learning rate of the last step; ``None`` for an iteration of a solver.
     """
 

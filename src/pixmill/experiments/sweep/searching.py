@@ -195,7 +195,7 @@ class _Search:
         value, _ = measure(plan.metric, targets.astype(np.int64), answers.astype(np.float64), groups)
         if value is None:
             raise PixmillError(
-                f"{plan.metric} is undefined on the {'cross-validated' if folds else 'validation'} images",
+                f"{plan.metric} is undefined on the {len(rows):,} images that rank the trials",
                 next="set sweep.metric in params.yaml to another metric",
             )
         trial.set_user_attr(CURVES, follower.curves)

@@ -1,7 +1,9 @@
 """Calibration: temperature scaling, and the confidence threshold of sure predictions."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,9 @@ confident predictions often ends the search; from a larger one, it finds no thre
 _MAX_SHARE = 0.95
 """Maximum share of sure predictions: most images of no class are among the least confident rest (Hendrycks and Gimpel,
 "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
+
+_CLOSE = 0.05
+"""Calibration error above which confidence should not be read as a probability."""
 
 _MULTIPLES, _TARGETS = (2, 3, 4, 6, 10, 20), tuple(aim / 20 for aim in range(19, 9, -1))
 """Multiples of the number of images, and targets, that :func:`threshold_hints` tries."""
@@ -262,3 +267,21 @@ def by_confidence(confidence: Floats, right: Bools) -> tuple[Floats, NDArray[np.
     answers = np.cumsum(np.bincount(level_of))
     hits = np.cumsum(np.bincount(level_of, weights=right)).astype(np.int64)
     return -levels, answers, hits
+
+
+def calibration_verdict(metrics: Mapping[str, Any]) -> str:
+    """Return whether the confidence of a split fits its accuracy, in words.
+
+    ``well calibrated`` if the calibration error and the distance of the mean confidence to both ends of the confidence
+    interval of the accuracy are at most 0.05; ``overconfident`` or ``underconfident`` if the mean is outside of the
+    interval; otherwise ``no miscalibration shown``. Values are rounded as displayed.
+
+    Args:
+        metrics: ``accuracy_low``, ``accuracy_high``, ``confidence`` and ``ece``.
+    """
+    low, high, mean, error = (
+        round(float(metrics[name]), 3) for name in ("accuracy_low", "accuracy_high", "confidence", "ece")
+    )
+    if max(error, high - mean, mean - low) <= _CLOSE:
+        return "well calibrated"
+    return "overconfident" if mean > high else "underconfident" if mean < low else "no miscalibration shown"

@@ -1,7 +1,4 @@
-"""Calibration error and its verdict, reliability diagram, and accuracy by coverage."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Calibration error, reliability diagram, and accuracy by coverage."""
 
 import numpy as np
 import pandas as pd
@@ -12,9 +9,6 @@ from pixmill.metrics.probabilities import normalise
 
 _MAX_ROWS = 100
 """Maximum rows of a curve: one per percent of the images."""
-
-_CLOSE = 0.05
-"""Calibration error above which confidence should not be read as a probability."""
 
 BINS = 15
 """Number of bins of equal width, as in Guo et al. (2017)."""
@@ -84,21 +78,3 @@ def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:
             "n": answers[rows],
         }
     )
-
-
-def calibration_verdict(metrics: Mapping[str, Any]) -> str:
-    """Return whether the confidence of a split fits its accuracy, in words.
-
-    ``well calibrated`` if the calibration error and the distance of the mean confidence to both ends of the confidence
-    interval of the accuracy are at most 0.05; ``overconfident`` or ``underconfident`` if the mean is outside of the
-    interval; otherwise ``no miscalibration shown``. Values are rounded as displayed.
-
-    Args:
-        metrics: ``accuracy_low``, ``accuracy_high``, ``confidence`` and ``ece``.
-    """
-    low, high, mean, error = (
-        round(float(metrics[name]), 3) for name in ("accuracy_low", "accuracy_high", "confidence", "ece")
-    )
-    if max(error, high - mean, mean - low) <= _CLOSE:
-        return "well calibrated"
-    return "overconfident" if mean > high else "underconfident" if mean < low else "no miscalibration shown"

@@ -11,7 +11,7 @@ from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.evaluate.page import sentences
 from pixmill.evaluate.page.sentences import say
 from pixmill.images.fit import thumbnail_uri
-from pixmill.metrics.confidence import calibration_verdict
+from pixmill.metrics.calibration import calibration_verdict
 from pixmill.metrics.growth import Growth
 from pixmill.pages import Excerpt, coverage_svg, reliability_svg, render_page
 from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade

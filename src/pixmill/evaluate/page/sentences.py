@@ -9,8 +9,7 @@ import pandas as pd
 
 from pixmill.evaluate.labels import MIN_CONFIRMED
 from pixmill.evaluate.mistakes import Confusion
-from pixmill.metrics.calibration import min_answers
-from pixmill.metrics.confidence import calibration_verdict
+from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.page import make_environment
 

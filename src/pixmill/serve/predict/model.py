@@ -18,8 +18,7 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import hashes_of, is_committed, is_restorable, workspace_stages
 from pixmill.core.repository.uncommitted import commit_first
-from pixmill.metrics.calibration import min_answers
-from pixmill.metrics.confidence import calibration_verdict
+from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description
 

@@ -253,7 +253,7 @@ def found():
     manifest.loc[79, ["verdict", "reason"]] = ["drop", "duplicate_pixels:" + IDS[0]]
     pairs = pairs_table(list(zip(IDS[:20], IDS[20:40], strict=True)))
     assigned = assign(manifest, pairs, TWO_FOLDS)
-    return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, (), 2)
+    return Split(assigned.manifest, None, assigned.dropped, pairs, CLASSES, ())
 
 
 def test_dropped_lists_only_images_dropped_by_split(found):

@@ -57,13 +57,11 @@ class Split(Assignment):
         pairs: Verified near-duplicates from validate.
         classes: The classes in the order of ``params.yaml``.
         outcomes: Outcomes of the checks.
-        folds: Number of folds.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
-    folds: int
 
 
 def split(
@@ -95,7 +93,7 @@ def split(
         )
     assigned = assign(manifest, pairs, params, root)
     outcomes = run_checks(checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes))
-    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
+    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes)
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None) -> Assignment:
@@ -203,13 +201,13 @@ def metrics(split: Split) -> dict[str, Any]:
         ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with predefined test images, ``given_test`` (see
         :func:`pixmill.core.manifest.given_test`).
     """
-    words = split.dropped["word"]
+    words, numbers = split.dropped["word"], sorted(split.manifest["fold"].dropna().unique().tolist())
     found: dict[str, Any] = {
         **count_by(split.manifest, "split", PARTS, split.classes),
         "dropped": len(words),
         "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
         "gate": verdicts_by_name(split.outcomes),
-        "folds": count_by(split.manifest, "fold", range(split.folds), split.classes),
+        "folds": count_by(split.manifest, "fold", numbers, split.classes),
     }
     if given := given_test(split.manifest):
         found["given_test"] = given

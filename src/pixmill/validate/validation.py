@@ -138,13 +138,7 @@ def validate(
         limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
         window = None if params.window == "auto" else params.window
         surveyed = survey(
-            rows,
-            folder,
-            max_pixels=params.max_pixels,
-            window=window,
-            limits=limits,
-            scratch=scratch,
-            workers=workers,
+            rows, folder, max_pixels=params.max_pixels, window=window, limits=limits, scratch=scratch, workers=workers
         )
     where = collect_seen(rows["id"], sightings)
     decisions = list(decisions)

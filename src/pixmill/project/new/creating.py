@@ -239,7 +239,7 @@ def _choose_recipe(
 
 
 def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
-    # The template's params are the recipe `fast` plus commonly changed keys.
+    # The template's params have commonly changed keys, too; the caller checks the classes.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:

@@ -52,6 +52,7 @@ def write_packed(folder):
             frame[name] = None
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
     frame["snapshot"], frame["verdict"], frame["group"] = "2026-11-20", "keep", frame["id"]
+    frame["cluster"] = frame["id"]
     write_table(folder / "manifest.parquet", frame, SPLIT)
     write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"})
     return folder

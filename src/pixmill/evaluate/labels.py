@@ -20,7 +20,7 @@ from pixmill.core.manifest import table_schema
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
-from pixmill.models.layers import TOP, feature_layers
+from pixmill.models.layers import AUTO, TOP, feature_layers
 from pixmill.models.lite import TOP_WIDTH
 from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
 
@@ -115,7 +115,7 @@ def search_part(
     """
     both = (train.backbone.networks[-1], search_backbone(image_size))
     same = len({(backbone.name, backbone.weights, backbone.image_size or image_size) for backbone in both}) == 1
-    return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] == TOP else None
+    return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] in (AUTO, TOP) else None
 
 
 def suggested_classes(

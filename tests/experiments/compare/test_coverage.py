@@ -58,7 +58,7 @@ def test_each_model_has_its_own_threshold():
 def test_coverage_matches_evaluate():
     unlike = pd.array([True, None, False] * 100, "boolean")
     revision = model(0.7, unlike=unlike)
-    table = pd.concat([revision.predictions, revision.predictions.assign(split="val")])
+    table = pd.concat([revision.predictions, revision.predictions.assign(split="val")]).assign(held_out=True)
     groups = pd.Series("x", index=revision.predictions["id"])
     measured, _ = measure_confidence(
         table, table, groups, LABELS, Calibration(threshold=0.7), draws=100, confidence=0.95

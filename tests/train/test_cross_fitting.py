@@ -70,11 +70,11 @@ def test_images_of_a_class_in_a_single_fold_have_no_prediction():
         ("aabb", [0, 1, 0, 0], True),
         ("aabb", [0, 0, 1, 1], False),
         ("aabb", [2, 2, 2, 2], False),
-        ("aa", [0, None], False),
+        ("aa", [0, -1], True),
     ],
 )
 def test_cross_fitting_needs_a_class_in_two_folds(labels, folds, possible):
-    rows = pd.DataFrame({"label": [*labels], "fold": pd.array(folds, "Int32")})
+    rows = pd.DataFrame({"label": [*labels], "fold": pd.array([None if fold < 0 else fold for fold in folds], "Int32")})
     found = folds_to_fit(SimpleNamespace(rows=rows[:1]), SimpleNamespace(rows=rows[1:]))
     assert found.tolist() == folds if possible else found is None
 

@@ -138,7 +138,7 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
     assert run(learning_curve="never").learning_curve is None
     clustered = shutil.copytree(packed, tmp_path / "clustered")
     manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
-    manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
+    manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:2])
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
     assert run(clustered).learning_curve.points != curve.points
 

@@ -169,6 +169,19 @@ def test_critical_failure_names_page_parameter_and_command(valid):
     )
 
 
+def test_a_salt_is_named_with_which_each_split_has_every_class():
+    manifest = table(ids(8), page_url=[f"http://shop.test/{number // 2}" for number in range(8)])
+    params = SplitParams(group_by="page", val=0.3, test=0.3)
+    others = (params.model_copy(update={"salt": f"another {number}"}) for number in range(50))
+    errors = (
+        gate_error(split(manifest, pairs_table([]), other, classes=CLASSES).outcomes, report="") for other in others
+    )
+    advice = next(error.next for error in errors if error)
+    salt = re.search(r"salt: '(\d+)'", advice)[1]
+    again = split(manifest, pairs_table([]), params.model_copy(update={"salt": salt}), classes=CLASSES)
+    assert not [outcome for outcome in again.outcomes if outcome.check.name == "same_classes" and not outcome.success]
+
+
 @pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(test=0.3, val=0.3)])
 def test_missing_class_error_has_advice(params):
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]

@@ -106,7 +106,7 @@ def _compare(
     from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.view import comparison_json, comparison_text
 
-    announce("Comparing: reading both sides, resampling the test images …")
+    announce("Comparing: reading both sides, resampling images …")
     comparison = compare(workspace, params, arguments.base, arguments.head)
     page, *others = write_reports(comparison, workspace.root / "reports")
     if arguments.json:

@@ -64,14 +64,15 @@ def tables(
     return found
 
 
-def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
+def checks(params: SplitParams, classes: Sequence[str], salt: str | None = None) -> list[Check]:
     """Return all checks in the order of the report.
 
     Args:
         params: The section ``split``.
         classes: The classes.
+        salt: A salt with which each split has every class, to advise if one has not. Default: unknown.
     """
-    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes)]
+    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes, salt)]
 
 
 def _of_sides(*, grouped: bool) -> Iterator[Check]:
@@ -95,12 +96,14 @@ def _of_sides(*, grouped: bool) -> Iterator[Check]:
         yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
 
 
-def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
+def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
         f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; images "
         "that you put into data/train, data/val and data/test stay there (scrape.folder.layout)"
     )
+    if salt:
+        advice = f"add to the section split of params.yaml: salt: '{salt}' (with it, each split has every class)"
     for part in PARTS:
         yield _check(
             "same_classes",

@@ -32,6 +32,9 @@ from pixmill.split.straddling import REASONS, SplitConstraints, straddlers
 
 Texts = npt.NDArray[np.object_]
 
+_MAX_SALTS = 20
+"""Salts that are tried if a split lacks a class."""
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -92,8 +95,25 @@ def split(
             next="dvc repro -f validate",
         )
     assigned = assign(manifest, pairs, params, root)
-    outcomes = run_checks(checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes))
+    salt = None if _has_all(assigned.manifest, classes) else _find_salt(manifest, pairs, params, classes, root)
+    outcomes = run_checks(checks(params, classes, salt), tables(assigned.manifest, pairs, assigned.groups, classes))
     return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes)
+
+
+def _has_all(manifest: pd.DataFrame, classes: Sequence[str]) -> bool:
+    """Return whether each split has images of every class."""
+    found = manifest.groupby("split")["label"].nunique()
+    return len(found) == len(PARTS) and bool((found == len(classes)).all())
+
+
+def _find_salt(
+    manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, classes: Sequence[str], root: Path | None
+) -> str | None:
+    """Return a salt with which each split has images of every class; ``None`` if few salts have none."""
+    for salt in map(str, range(1, 1 + _MAX_SALTS)):
+        if _has_all(assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest, classes):
+            return salt
+    return None
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None) -> Assignment:

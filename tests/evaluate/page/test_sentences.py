@@ -103,6 +103,9 @@ def test_sentences_match_the_approved_text() -> None:
         "no labels": labels_sentence(ranked(90, 0)) + labels_sentence(None),
         "steps": steps(OVERFITTED, 60, 7, SLICES, Growth(-0.006, -0.03, 0.018)),
         "steps, more images": steps(METRICS, 90, 0, SLICES.tail(1), Growth(0.03, 0.01, 0.05)),
+        "steps, no threshold": steps(
+            METRICS | {"threshold": None, "threshold_target": 0.9}, 90, 0, SLICES.tail(1), None
+        ),
         "steps, cross-validated": steps(METRICS | CROSSED, 90, 0, SLICES.tail(1), None),
         "steps, no learning curve": steps(OVERFITTED, 90, 0, SLICES.tail(1), None),
     }

@@ -75,7 +75,8 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(
-            f"{folder} {problem}", next="name an existing folder, relative to the current one; unpack an archive first"
+            f"{folder} {problem}",
+            next="unpack an archive first; --from takes an existing folder, relative to the current one",
         )
     top = _innermost(folder)
     splits, remarks = _splits(top)

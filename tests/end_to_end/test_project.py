@@ -130,7 +130,7 @@ def pets(
             place = folder / "images" / ("test" if number % 4 == 0 else "train") / given
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy2(image, place / f"{label}-{image.name}")
-    project, _ = new(replace(installed, path=folder), "pets", "--from", str(folder / "images"))
+    project, _ = new(replace(installed, path=folder), "pets", "--recipe", "fast", "--from", str(folder / "images"))
     (project.path / "src/pets/validate/named.py").write_text(CHECK)
     with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write('\n[project.entry-points."pixmill.checks"]\nnamed = "pets.validate.named:checks"\n')

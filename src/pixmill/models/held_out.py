@@ -101,6 +101,4 @@ def load_held_out(folder: Path, labels: Sequence[str]) -> pd.DataFrame:
 
 def _schema(labels: Sequence[str]) -> pa.Schema:
     probabilities = [pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels]
-    return pa.schema(
-        [pa.field("id", pa.string(), nullable=False), *probabilities, pa.field("novelty", pa.float32(), nullable=False)]
-    )
+    return pa.schema([pa.field("id", pa.string(), nullable=False), *probabilities, pa.field("novelty", pa.float32())])

@@ -25,7 +25,7 @@ QUOTED = {
     "docs/evaluation.md": ["with the bundled images it is {unlike} % (4 of {n})"],
     "docs/exporting.md": [
         "The bundled model on {n} images",
-        "| `model.tflite` | 100 % | 0.00000004 | {accuracy} % |",
+        "| `model.tflite` | 100 % | 0.000004 | {accuracy} % |",
         "using all {train} was no better",
     ],
     "docs/predicting.md": ["below the model's threshold of {threshold} %"],

@@ -39,7 +39,7 @@ from pixmill.core.params import TrainParams
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.paired_accuracy import accuracy_differences
 from pixmill.models.scaling import Scaling
-from pixmill.train.logistic import fit_logistic, inverse_regularization
+from pixmill.train.logistic import fit_logistic
 
 SIZES = sized(
     {(3, 100): (400, 400), (3, 300): (400, 400), (10, 300): (400, 60)},
@@ -54,6 +54,8 @@ FOLDS, TEST_SHARE = 5, 0.15
 DRAWS, CONFIDENCE = 10_000, 0.95
 """The defaults of evaluate."""
 PARAMS = TrainParams(model="features", threads=1)
+C = 0.005
+"""C of a logistic regression on several layers."""
 
 Rows = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -90,7 +92,7 @@ def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[F
     products.flat[:: images + 1] *= 1 + 3e-3  # Rounding must not make it indefinite. The penalty is far stronger.
     triangle = np.asfortranarray(cholesky(products, lower=True))
     weights = (used / used.sum(axis=0)).astype(np.float32)
-    penalty = 1 / (inverse_regularization(PARAMS) * used.sum(axis=0))[:, None]
+    penalty = 1 / (C * used.sum(axis=0))[:, None]
     rows = np.arange(images)
 
     def objective(solution: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:

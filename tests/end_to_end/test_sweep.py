@@ -7,13 +7,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from pixmill.images.parts import load_parts
 from pixmill.metrics.scores import macro_f1
-from pixmill.models.classifier import Classifier
+from pixmill.models.held_out import load_held_out
 from tests.command import run_pixmill
 from tests.end_to_end.conftest import CLASSES, Project
 from tests.tracking.conftest import all_runs
@@ -95,10 +94,9 @@ def test_applied_trial_needs_no_training(swept, monkeypatch) -> None:
     done = project.dvc("repro", "--no-run-cache", "train")
     assert done.returncode == 0, done.stdout + done.stderr
     assert REUSED in done.stdout + done.stderr
-    # Validation gives the value of the trial.
-    part = load_parts(project.path / "artifacts/split", sorted(CLASSES), image_size=56, names=("val",))["val"]
-    probabilities = Classifier.load(project.path / "artifacts/train").predict_uncalibrated(
-        part.pixels[np.arange(len(part))]
-    )
-    value = document["trials"][number]["value"]
-    assert macro_f1(part.targets, probabilities.argmax(axis=1)) == pytest.approx(value, abs=1e-6)
+    # The cross-fitted predictions give the value of the trial.
+    labels, manifest = sorted(CLASSES), pd.read_parquet(project.path / "artifacts/split/manifest.parquet")
+    held_out = load_held_out(project.path / "artifacts/train", labels)
+    actual = held_out["id"].map(manifest.set_index("id")["label"]).map(labels.index).to_numpy()
+    predicted = held_out[[f"p_{label}" for label in labels]].to_numpy().argmax(axis=1)
+    assert macro_f1(actual, predicted) == pytest.approx(document["trials"][number]["value"], abs=1e-6)

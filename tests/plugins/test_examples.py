@@ -17,7 +17,7 @@ from pixmill.evaluate.evaluation import evaluate
 from pixmill.images.parts import load_parts
 from pixmill.models.augmentation import preview_augmentation
 from pixmill.models.determinism import fix_threads
-from pixmill.models.held_out import save_calibration
+from pixmill.models.held_out import save_calibration, save_held_out
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.model_folder import save_classifier
 from pixmill.project.recipes.preflight import find_issues
@@ -197,7 +197,9 @@ def test_backbone(project):
     trained.mkdir()
     save_classifier(found.classifier, CLASSES, trained, **found.preprocessing)
     export_classifier(found.classifier, params, trained, scratch=where["scratch"] / "features", root=project)
-    save_calibration(trained, found.held_out(trained), target=0.9)
+    held_out = found.held_out(trained)
+    save_held_out(trained, held_out, CLASSES)
+    save_calibration(trained, held_out, target=0.9)
     assert list(trained.glob("*.tflite"))
     # From here on, the files are enough, without the plugin.
     code = project / "src/pets/train/kennel.py"

@@ -135,7 +135,7 @@ HEADLINE = {
     "split": "dropped test train val",
     "train": "train_accuracy train_loss val_accuracy val_loss",
     "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy confidence cross_validation_accuracy "
-    "cross_validation_accuracy_high cross_validation_accuracy_low ece log_loss macro_f1 n",
+    "ece log_loss macro_f1 n",
 }
 COMPLETE = {
     "scrape": "duplicates per_class",

@@ -233,15 +233,14 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
     ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test split;
-    ``cross_validation_accuracy`` and its limits are missing without cross-fitting.
+    ``cross_validation_accuracy`` is missing without cross-fitting.
 
     Args:
         metrics: Results of :func:`measure` and :func:`measure_confidence`.
     """
     found = {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
-    crossed = metrics["cross_validation"] or {}
-    names = ("accuracy", "accuracy_low", "accuracy_high")
-    return found | {f"cross_validation_{name}": crossed[name] for name in names if crossed}
+    crossed = metrics["cross_validation"]
+    return found | ({"cross_validation_accuracy": crossed["accuracy"]} if crossed else {})
 
 
 def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pixmill.core.repository.documents import MalformedError
@@ -167,9 +168,14 @@ def test_killed_run_is_not_running(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 4")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True) as running:
-        while states(project)["train"].status != "running" or (project / "metrics/train.json").exists():
+        # DVC writes its lock file in place: a kill before the stage's own process runs would leave half of it.
+        while not any(
+            each.info["cwd"] == str(project) and "stages/train.py" in (each.info["cmdline"] or [])
+            for each in psutil.process_iter(["cmdline", "cwd"])
+        ):
             assert running.poll() is None
             time.sleep(0.05)
+        assert states(project)["train"].status == "running"
         os.killpg(running.pid, 9)
         running.wait()
     found = states(project)["train"]

@@ -1,10 +1,34 @@
 """Names of classes, which are also names of folders: normalization and portability."""
 
+import hashlib
+import re
 import unicodedata
 
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
 """Pattern of portable folder names: Windows reserves device names, with any extension, and drops trailing dots and
 spaces. It is valid in Python and in JSON Schema, whose patterns have no flags."""
+
+
+_UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]|^[ .]+|[ .]+$""")
+"""Characters that file systems refuse, and dots and spaces at the ends."""
+
+_MAX_BYTES = 120
+"""Length of a folder name, so that names joined from a few stay below the 255 bytes of file systems."""
+
+
+def to_slug(label: str) -> str:
+    """Return the portable folder name of a class: its label where file systems allow it.
+
+    Otherwise other characters become ``-``, long names are cut, and a hash of the label keeps names distinct.
+
+    >>> to_slug("Pepper,_bell___healthy"), to_slug("cat / dog")
+    ('Pepper,_bell___healthy', 'cat - dog-424d1a14')
+    """
+    name = _UNPORTABLE.sub("-", label)
+    if name == label and len(label.encode()) <= _MAX_BYTES and re.match(FOLDER, label):
+        return label
+    digest = hashlib.sha256(label.encode()).hexdigest()[:8]
+    return f"{name.encode()[:_MAX_BYTES].decode(errors='ignore').rstrip(' .')}-{digest}"
 
 
 def to_nfc(name: str) -> str:

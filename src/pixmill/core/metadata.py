@@ -1,0 +1,78 @@
+"""``data/metadata.csv``: labels, splits, groups and origins of the images in ``data/``."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import replacing
+from pixmill.core.words import first_of
+
+FILE = "metadata.csv"
+"""Name of the table in ``data/``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a row says about an image; ``None`` where its cell is empty.
+
+    Args:
+        label: Label; ``None``: the folder of the image is its class.
+        split: ``train``, ``val`` or ``test`` if people assigned it.
+        group: Images of one group (a patient, a clip, a product) stay in one split.
+        licence: URL or name of the licence.
+        author: Author.
+        page_url: Page that shows the image.
+    """
+
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    licence: str | None = None
+    author: str | None = None
+    page_url: str | None = None
+
+
+COLUMNS = ("file_name", *(field.name for field in fields(Facts)))
+"""Columns of the table; others are ignored. ``file_name`` is relative to ``data/``, with slashes."""
+
+
+def read_metadata(data: Path) -> dict[str, Facts]:
+    """Return the facts about images by their path relative to ``data/``; empty without a table.
+
+    Args:
+        data: The folder ``data/``.
+
+    Raises:
+        DataError: The table cannot be read, or has no column ``file_name``.
+    """
+    path = data / FILE
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream, strict=True)
+            if "file_name" not in (names := rows.fieldnames or []):
+                has = f"only {first_of(names)}" if names else "no columns"
+                raise DataError(f"data/{FILE} has no column file_name, {has}", next="name one so")
+            return {
+                row["file_name"].strip(): Facts(*((row.get(name) or "").strip() or None for name in COLUMNS[1:]))
+                for row in rows
+                if (row["file_name"] or "").strip()
+            }
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8") from None
+
+
+def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:
+    """Write the table atomically, sorted by file.
+
+    Args:
+        data: The folder ``data/``.
+        rows: Facts by path relative to ``data/``.
+    """
+    with replacing(data / FILE) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((name, *astuple(rows[name])) for name in sorted(rows))

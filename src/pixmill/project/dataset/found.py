@@ -1,0 +1,42 @@
+"""Images that an import has found, before they are copied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixmill.core.metadata import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image to take in.
+
+    Args:
+        path: The file.
+        name: Its name for people, relative to the imported folder or archive, with slashes; the name of the copy is
+            derived from it.
+        facts: Label, split, group and origin; an image without a label goes to ``data/unlabelled/``.
+    """
+
+    path: Path
+    name: str
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Found:
+    """The result of looking at a folder, archive or table.
+
+    Args:
+        items: Images to take in.
+        recognised: What was recognised, as a clause without counts, such as ``a table, labels.csv: image = id``.
+        urls: Facts by URL, of images that the source ``urls`` is to fetch.
+        remarks: Sentences on assumptions and on what was left out, with counts.
+        options: Options of the command line that would overrule what was guessed, such as ``--columns``.
+    """
+
+    items: list[Item]
+    recognised: str
+    urls: Mapping[str, Facts] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
 """Pattern of portable folder names: Windows reserves device names, with any extension, and drops trailing dots and
@@ -52,3 +53,22 @@ def fold(name: str) -> str:
     'strasse'
     """
     return to_nfc(name.casefold())
+
+
+def class_by_name(classes: Iterable[str], others: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the class of each name that a folder in ``data/``, or a label in its table, may have.
+
+    >>> class_by_name(["corn", "a/b"], {"corn": ["Corn_(maize)"]})
+    {'Corn_(maize)': 'corn', 'corn': 'corn', 'a/b': 'a/b', 'a-b-c14cddc0': 'a/b'}
+
+    Args:
+        classes: Labels.
+        others: Other names of classes, ``scrape.folder.classes``; they take precedence over labels.
+    """
+    names: dict[str, str] = {}
+    labels = [*classes]
+    others_first = [(each, name) for each in labels for name in others.get(each, ())]
+    for label, name in [*others_first, *((each, each) for each in labels)]:
+        names.setdefault(to_nfc(name), label)
+        names.setdefault(to_nfc(to_slug(name)), label)
+    return names

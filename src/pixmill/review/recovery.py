@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import storage_errors, write_durably, write_text
+from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.dvc import cache_folder, is_cached, read_listing, read_record
@@ -130,9 +131,9 @@ def restore(workspace: Workspace, params: Params) -> None:
         announce("Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit.")
         return
     announce("\n".join(described[0]))
-    labels = {"", *params.classes}
-    images = [item for item in status.missing if item.label in labels]
-    lines = [item for item in status.lost if item.label in labels]
+    folders = class_by_name(params.classes, params.scrape.folder.classes)
+    images = [item for item in status.missing if item.label in folders]
+    lines = [item for item in status.lost if item.label in ("", *params.classes)]
     broken = _restore_images(log, images)
     _restore_lines(workspace, params, lines)
     announce(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")

@@ -1,6 +1,7 @@
 import pytest
 
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
+from pixmill.core.metadata import Facts, write_metadata
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.collector import Judge, address_of
@@ -91,6 +92,12 @@ def test_refuses_local_files_if_licences_are_required(harvest, data, images):
     found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
     assert {sighting.refused for sighting in found} == {Refused("licence", "unknown")}
     assert not images.folder.exists()
+
+
+def test_takes_local_files_whose_row_has_the_licence(harvest, data, images):
+    write_metadata(data, {"hat/000.png": Facts(licence="CC0 1.0"), "hat/001.png": Facts(licence="CC BY 4.0")})
+    found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",)) if sighting.image]
+    assert [sighting.candidate.image_url for sighting in found] == ["data/hat/000.png"]
 
 
 def test_reads_lists_again(harvest, answered, invented, journal):

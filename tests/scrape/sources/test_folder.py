@@ -4,6 +4,8 @@ import shutil
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts, write_metadata
+from pixmill.core.names import class_by_name
 from pixmill.images.read_errors import reason_of
 from pixmill.scrape.sources import folder
 from pixmill.scrape.sources.folder import FolderSource
@@ -199,3 +201,75 @@ def test_undecodable_names(source, read, data):
     name = "data/hat/\\udcff.png"
     assert name in addresses(source, "hat")
     assert read(name).reason == "unreadable"
+
+
+@pytest.fixture
+def tabled(data):
+    """Folders with a table: files that it labels in folders that are no classes, and one that it moves to hat."""
+    (data / "images" / "deep").mkdir(parents=True)
+    for name in ("1.png", "deep/2.png", "deep/3.png"):
+        shutil.copy(data / "hat" / "000.png", data / "images" / name)
+    facts = Facts(page_url="https://a.test/7", licence="CC0", author="Ada")
+    rows = {
+        "images/1.png": Facts(label="hat", split="train"),
+        "images/deep/2.png": Facts(label="scarf", split="val"),
+        "boot/001.png": Facts(label="hat", split="test"),
+        "hat/002.png": facts,
+        "hat/gone.png": Facts(),
+    }
+    write_metadata(data, rows)
+    return FolderSource(data)
+
+
+def test_rows_label_images_anywhere(tabled, data):
+    assert tabled.labels() == ["boot", "hat", "scarf"]
+    hats = found(tabled, "hat")
+    assert [hat.image_url for hat in hats if hat.given_split] == ["data/boot/001.png", "data/images/1.png"]
+    assert len(hats) == 32
+    (known,) = [hat for hat in hats if hat.page_url]
+    assert (known.image_url, known.page_url, known.licence, known.author, known.given_split) == (
+        "data/hat/002.png",
+        "https://a.test/7",
+        "CC0",
+        "Ada",
+        None,
+    )
+    (scarf,) = found(tabled, "scarf")
+    assert (scarf.image_url, scarf.given_split) == ("data/images/deep/2.png", "val")
+    assert tabled.read(scarf.image_url, max_bytes=10_000).content == (data / "hat/000.png").read_bytes()
+    assert "data/boot/001.png" not in addresses(tabled, "boot")
+    assert tabled.absence("scarf") is None
+    assert tabled.unread() == []
+
+
+def test_remarks_on_a_table(tabled):
+    assert tabled.remarks() == [
+        "data/metadata.csv has 1 row without a file, ignored: hat/gone.png",
+        "data has 1 file in subfolders without a label in metadata.csv, ignored: images/deep/3.png",
+    ]
+
+
+def test_rows_beside_a_fixed_split(divided):
+    (divided / "more").mkdir()
+    shutil.copy(divided / "train" / "hat" / "000.png", divided / "more" / "1.png")
+    write_metadata(divided, {"more/1.png": Facts(label="hat"), "train/hat/001.png": Facts(split="val")})
+    source = FolderSource(divided, layout="fixed")
+    assert source.remarks() == []
+    hats = {hat.image_url: hat.given_split for hat in found(source, "hat")}
+    assert len(hats) == 16
+    assert (hats["data/more/1.png"], hats["data/train/hat/001.png"], hats["data/test/hat/010.png"]) == (
+        None,
+        "val",
+        "test",
+    )
+
+
+def test_classes_of_other_names(data):
+    (data / "hat").rename(data / "Hat_(straw)___new")
+    (data / "boot").rename(data / "a-b-c14cddc0")
+    write_metadata(data, {"a-b-c14cddc0/001.png": Facts(label="Hat_(straw)___new")})
+    names = class_by_name(["hat", "a/b", "con"], {"hat": ["Hat_(straw)___new"]})
+    source = FolderSource(data, classes=names)
+    assert source.labels() == ["a/b", "hat"]
+    assert [len(found(source, label)) for label in ("a/b", "hat")] == [29, 31]
+    assert source.absence("con") == "data/con-1143da2b is missing"

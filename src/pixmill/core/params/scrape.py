@@ -74,6 +74,11 @@ class FolderParams(Section):
         default="classes",
         description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a predefined split.",
     )
+    classes: dict[ClassName, Texts] = Field(
+        default={},
+        description="Folders in data/, or labels in data/metadata.csv, by class; default: the class's name.",
+        examples=[{"healthy corn": ["Corn_(maize)___healthy"]}],
+    )
 
 
 class UrlsParams(Section):
@@ -187,7 +192,12 @@ class ScrapeParams(Section):
 
     def by_class(self) -> dict[str, Mapping[str, object]]:
         """Return the values that are mappings by class, by key within the section."""
-        return {"queries": self.queries, "source_by_class": self.source_by_class, "urls.classes": self.urls.classes}
+        return {
+            "queries": self.queries,
+            "source_by_class": self.source_by_class,
+            "folder.classes": self.folder.classes,
+            "urls.classes": self.urls.classes,
+        }
 
     def sources_of(self, label: str) -> tuple[str, ...]:
         """Return the names of the sources of a class."""

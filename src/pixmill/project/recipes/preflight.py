@@ -15,6 +15,7 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.install.origin import install_command
 from pixmill.core.install.plugins import load_plugin
 from pixmill.core.install.pyproject import GROUPS
+from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
@@ -131,7 +132,8 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     """Yield the problems with ``data/`` as the source ``folder``."""
     scrape = params.scrape
     try:
-        source = FolderSource(data, layout=scrape.folder.layout)
+        names = class_by_name(params.classes, scrape.folder.classes)
+        source = FolderSource(data, layout=scrape.folder.layout, classes=names)
     except DataError as error:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return
@@ -148,9 +150,11 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     labels = source.labels()
     if unknown := [label for label in labels if label not in params.classes]:
         yield Issue(
-            f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, MAX_NAMED)}",
-            "add them to classes, or move them out of data/: validate stops at unknown labels. Images without a label "
-            "belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            "data/ has folders, or labels in metadata.csv, that are not among the classes of params.yaml: "
+            + first_of(unknown, MAX_NAMED),
+            "add them to classes or scrape.folder.classes, or move them out of data/: validate stops at unknown "
+            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in "
+            "params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]

@@ -1,14 +1,16 @@
-"""The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``."""
+"""The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``, or as their table says."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
-from pixmill.core.names import fold, to_nfc, to_text
+from pixmill.core.metadata import FILE, Facts, match_rows, read_metadata
+from pixmill.core.names import fold, to_nfc, to_slug, to_text
 from pixmill.core.words import count, first_of
+from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, SearchError
@@ -30,7 +32,9 @@ _UNLABELLED = "unlabelled"
 """Folder in ``data/`` for images without a label; never a class."""
 
 _TABLE = ".csv"
-"""Extension of tables of groups, see ``split.group_by``."""
+"""Extension of tables: ``metadata.csv``, and those of groups, see ``split.group_by``."""
+
+_NO_FACTS = Facts()
 
 _MAX_LOOKED_AT = 10_000
 """Files whose first bytes are read before a run."""
@@ -42,24 +46,32 @@ _MAX_NAMED = 20
 class FolderSource(LocalSource):
     """Read the images of a folder.
 
-    Folders that are not declared as classes are read too; the gate of validate reports them, since a name may be
-    misspelt. Hidden files are ignored.
+    A row of ``metadata.csv`` labels an image anywhere in the folder, and has its origin; without a row or label, the
+    image belongs to the class of its folder. Folders that are not declared as classes are read too; the gate of
+    validate reports them, since a name may be misspelt. Hidden files are ignored.
 
     Args:
         data: The folder.
         layout: Layout of the folder.
+        classes: Classes by the names of folders and labels, see :func:`pixmill.core.names.class_by_name`; default:
+            each name is a class.
 
     Raises:
-        DataError: The folder, or a required split of the fixed layout, is missing.
+        DataError: The folder, or a required split of the fixed layout, is missing, or ``metadata.csv`` is invalid.
     """
 
     name = "folder"
     kind: Kind = "local"
 
-    def __init__(self, data: Path, *, layout: Layout = "classes") -> None:
+    def __init__(self, data: Path, *, layout: Layout = "classes", classes: Mapping[str, str] | None = None) -> None:
         if not data.is_dir():
             raise DataError(f"{data} is missing; the source 'folder' reads its images from there", next=_ADVICE[layout])
         self._data = data
+        self._classes = classes or {}
+        self._facts: dict[str, Facts] = {}
+        self._stale: list[str] = []
+        if rows := read_metadata(data):
+            self._facts, self._stale = match_rows(rows, (name for name, _ in files_below(data)))
         self._parts: dict[str | None, Path] = {None: data}
         if layout == "fixed":
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
@@ -72,11 +84,13 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return the names of non-empty folders, sorted."""
-        return sorted({to_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
+        labels = {label for _, label in self._entries_by_label} | self._labelled.keys()
+        return sorted({to_text(label) for label in labels if self._files(label)})
 
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
-        folders = [folder / label for folder in self._parts.values()]
+        own = next((name for name, each in self._classes.items() if each == label), label)
+        folders = [folder / to_slug(own) for folder in self._parts.values()]
         named = (
             folder / name for folder in self._parts.values() for name in self._entries_by_label.get((folder, label), [])
         )
@@ -84,9 +98,9 @@ class FolderSource(LocalSource):
         where = " and ".join(self._address(folder) for folder in existing or folders)
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        files = [folder / name for folder in existing for name in _visible(folder)]
-        if any(self._reason(path) in (None, "no_decoder") for path in files):
+        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self._files(label)):
             return None
+        files = [folder / name for folder in existing for name in _visible(folder)]
         verb = "are" if len(existing or folders) > 1 else "is"
         if not existing:
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
@@ -104,7 +118,7 @@ class FolderSource(LocalSource):
             f"{self._address(folder)}/{label}"
             for part, folder in self._parts.items()
             for label in labels
-            if part is not None and not self._files(folder, label)
+            if part is not None and all(each != part for each, _ in self._files(label))
         ]
 
     def advice(self) -> str:
@@ -120,9 +134,22 @@ class FolderSource(LocalSource):
         """
         remarks = []
         for folder in self._parts.values():
-            if loose := [n for n in _visible(folder) if not (folder / n).is_dir() and not n.endswith(_TABLE)]:
+            others = [
+                name
+                for name in _visible(folder)
+                if not self._has_row((folder / name).relative_to(self._data).as_posix())
+            ]
+            if loose := [n for n in others if not (folder / n).is_dir() and not n.endswith(_TABLE)]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
-        names = {name for name in _visible(self._data) if not name.endswith(_TABLE)}
+        if self._stale:
+            number, some = count(len(self._stale), "row"), first_of(sorted(self._stale), _MAX_NAMED)
+            remarks.append(f"{self._data.name}/{FILE} has {number} without a file, ignored: {some}")
+        if deeper := self._deeper(used):
+            remarks.append(
+                f"{self._data.name} has {count(len(deeper), 'file')} in subfolders without a label in {FILE}, ignored: "
+                + _some(deeper)
+            )
+        names = {name for name in _visible(self._data) if not name.endswith(_TABLE) and not self._has_row(name)}
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
             remark = (
                 f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
@@ -146,8 +173,42 @@ class FolderSource(LocalSource):
         found: dict[tuple[Path, str], list[str]] = {}
         for folder in self._parts.values():
             for name in _visible(folder):
-                found.setdefault((folder, to_nfc(name)), []).append(name)
+                found.setdefault((folder, self._class_of(name)), []).append(name)
         return found
+
+    @cached_property
+    def _labelled(self) -> dict[str, list[str]]:
+        """Paths of files, relative to the folder, by the class that their row names."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self._facts):
+            if label := self._facts[name].label:
+                found.setdefault(self._class_of(label), []).append(name)
+        return found
+
+    @cached_property
+    def _folders_of_rows(self) -> set[str]:
+        """Paths of all folders, relative to the folder, that have files whose row has a label."""
+        folders = {name.rpartition("/")[0] for names in self._labelled.values() for name in names}
+        return {str(parent) for folder in folders for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)}
+
+    def _class_of(self, name: str) -> str:
+        return self._classes.get(to_nfc(name), to_nfc(name))
+
+    def _has_row(self, name: str) -> bool:
+        """Return whether a row labels a file, or a file in a folder; the path is relative to the folder."""
+        text = to_text(name)
+        return text in self._folders_of_rows or self._facts.get(text, _NO_FACTS).label is not None
+
+    def _deeper(self, used: Collection[str]) -> list[str]:
+        """Return files below the class folders that no row labels, in folders where rows label others."""
+        depth = 2 if None in self._parts else 3
+        return [
+            name
+            for folder in sorted(self._folders_of_rows)
+            if len(parts := PurePosixPath(folder).parts) >= depth and parts[0] not in {_UNLABELLED, *used}
+            for path in _visible(self._data / folder)
+            if not self._has_row(name := f"{folder}/{path}")
+        ]
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
         """Return one query for the class."""
@@ -159,11 +220,22 @@ class FolderSource(LocalSource):
         Raises:
             SearchError: The class has no folder or no files.
         """
-        rank = 0
-        for part, folder in self._parts.items():
-            for name in map(to_text, self._files(folder, query.label)):
-                path, title = f"{self._address(folder)}/{name}", name.rpartition("/")[2]
-                yield Candidate(query.label, None, rank, path, title=title, given_split=part)
+        rank, files = 0, self._files(query.label)
+        # An image in several splits has that of its first sighting.
+        for wanted in (*_PARTS, None):
+            for name in (to_text(name) for part, name in files if part == wanted):
+                facts, path = self._facts.get(name, _NO_FACTS), f"{self._data.name}/{name}"
+                yield Candidate(
+                    query.label,
+                    None,
+                    rank,
+                    path,
+                    title=name.rpartition("/")[2],
+                    given_split=wanted,
+                    licence=facts.licence,
+                    author=facts.author,
+                    page_url=facts.page_url,
+                )
                 rank += 1
         if rank == 0:
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
@@ -194,11 +266,8 @@ class FolderSource(LocalSource):
 
         With very many files, evenly spaced ones are looked at.
         """
-        files = [
-            self._data.parent / self._address(folder) / name
-            for folder, label in self._entries_by_label
-            for name in self._files(folder, label)
-        ]
+        labels = dict.fromkeys([*(label for _, label in self._entries_by_label), *self._labelled])
+        files = [self._data / name for label in labels for _, name in self._files(label)]
         looked = files[:: len(files) // _MAX_LOOKED_AT + 1]
         among = "" if looked == files else f" (of {len(looked):,} looked at)"
         # Scrape names other files in its report.
@@ -214,10 +283,23 @@ class FolderSource(LocalSource):
         except (OSError, RuntimeError):
             return "not_a_file"
 
-    def _files(self, folder: Path, label: str) -> list[str]:
-        """Return the relative paths of a class's files in a split."""
-        names = [] if label == _UNLABELLED else self._entries_by_label.get((folder, label), [])
-        return [f"{name}/{entry}" for name in names if (folder / name).is_dir() for entry in _visible(folder / name)]
+    def _files(self, label: str) -> list[tuple[str | None, str]]:
+        """Return the split of each file of a class, if one is given, and its path relative to the folder."""
+        if label == _UNLABELLED:
+            return []
+        files: list[tuple[str | None, str]] = []
+        for part, folder in self._parts.items():
+            prefix = "" if part is None else f"{part}/"
+            for name in self._entries_by_label.get((folder, label), []):
+                entries = _visible(folder / name) if (folder / name).is_dir() else []
+                files += [(part, f"{prefix}{name}/{entry}") for entry in entries]
+        if not self._facts:
+            return files
+        files = [(part, name) for part, name in files if not self._has_row(name)]
+        for name in self._labelled.get(label, []):
+            first = name.partition("/")[0]
+            files.append((first if first in self._parts else None, name))
+        return [(self._facts.get(to_text(name), _NO_FACTS).split or part, name) for part, name in files]
 
     def _address(self, folder: Path) -> str:
         return folder.relative_to(self._data.parent).as_posix()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
+from pixmill.core.names import class_by_name
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import limit_candidates
 from pixmill.scrape.sources.definition import load_site
@@ -21,7 +22,8 @@ from pixmill.scrape.sources.source import Kind, LocalSource, Source
 def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -> Source:
     match name:
         case "folder":
-            return FolderSource(root / "data", layout=params.folder.layout)
+            names = class_by_name(classes, params.folder.classes)
+            return FolderSource(root / "data", layout=params.folder.layout, classes=names)
         case "urls":
             # Imported late: pandas and Arrow need as much memory as the rest.
             from pixmill.scrape.sources.urls import UrlsSource

@@ -1,0 +1,197 @@
+"""Class folders, splits, masks and labels in file names are recognized."""
+
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.found import Found
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(PNG + name.encode())
+
+
+def labels(found: Found) -> Counter[tuple[str | None, str | None]]:
+    return Counter((item.facts.label, item.facts.split) for item in found.items)
+
+
+def test_class_folders_with_other_files(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    decomposed = unicodedata.normalize("NFD", "café noir")
+    put(there, "coat/a.png", "coat/old/a.png", "coat/.hidden.png", f"{decomposed}/1", ".git/x/y.png", "loose.png")
+    put(there, "__MACOSX/coat/a.png", "coat/.ipynb_checkpoints/a.png", "coat/Thumbs.db")
+    put(tmp_path, "elsewhere.jpeg", "linked/1.png")
+    for number in range(40):
+        (there / "coat" / f"{number:02}.txt").write_text("no image")
+    (there / "coat" / "gone.png").symlink_to(there / "gone")
+    (there / "coat" / "link.png").symlink_to(tmp_path / "elsewhere.jpeg")
+    (there / "hat").symlink_to(tmp_path / "linked")
+    (there / "coat" / "loop").symlink_to(there)
+    found = find_in_folder(there)
+    assert labels(found) == {("café noir", None): 1, ("coat", None): 3, ("hat", None): 1}
+    assert sorted(item.name for item in found.items) == ["1", "1.png", "a.png", "link.png", "old/a.png"]
+    assert all(item.path.is_file() for item in found.items)
+    assert [re.findall(r"^\d+", remark) for remark in found.remarks] == [["1"], ["41"]]  # loose.png, no images
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "val"),
+    [
+        ("train", "test", "val"),
+        ("Training", "Testing", "Validation"),
+        ("seg_train/seg_train", "seg_test/seg_test", None),
+        ("archive/train", "archive/test", "archive/valid"),
+        ("pets_TRAIN", "pets_TEST", "pets dev"),
+        ("images/train", "images/test", None),
+        ("train/images", "test/images", None),
+    ],
+)
+@pytest.mark.parametrize("no_splits", [False, True])
+def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits: bool, tmp_path: Path) -> None:
+    splits = {"train": train, "test": test, **({"val": val} if val else {})}
+    for folder in splits.values():
+        put(tmp_path, f"{folder}/cat/1.png", f"{folder}/dog/more/2.png")
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "classes.txt").write_text("no image")
+    found = find_in_folder(tmp_path, no_splits=no_splits)
+    expected = Counter((label, None if no_splits else split) for label in ("cat", "dog") for split in splits)
+    assert labels(found) == expected
+    assert {item.name for item in found.items} == {"1.png", "more/2.png"}
+    assert "--ignore-splits" in found.options
+
+
+@pytest.mark.parametrize(
+    ("files", "expected", "remarks"),
+    [
+        # a flat test has no labels, nor does a folder of predictions
+        (["train/a/1", "train/b/1", "test/1", "pred/1"], {"a": 1, "b": 1, None: 2}, 1),
+        (["train/a/1", "train/b/1", "val/a/1", "val/b/1", "test/test/1"],
+         {"a train": 1, "b train": 1, "a test": 1, "b test": 1, None: 1}, 2),
+        (["train/a/1", "train/b/1", "val/a/1", "val/b/1", "extra/1"],
+         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
+        (["train/a/1", "train/b/1", "test/a/1"], {"a train": 1, "b train": 1, "a test": 1}, 1),
+        (["a/train/1", "a/test/1", "b/train/1"], {"a train": 1, "a test": 1, "b train": 1}, 1),
+        (["a/1", "b/1", "unlabelled/1"], {"a": 1, "b": 1, None: 1}, 1),
+        (["bus/1", "train/1"], {"bus": 1, "train": 1}, 0),
+        (["images/a/1", "images/b/1", "loose"], {"a": 1, "b": 1}, 1),
+        # masks
+        (["a/images/1", "a/masks/1", "b/images/1", "b/masks/1"], {"a": 1, "b": 1}, 1),
+        (["a/1.png", "a/1_mask.png", "a/1_mask_1.png", "b/2.png"], {"a": 1, "b": 1}, 1),
+        (["a/1", "b/1", "ground_truth/b/1"], {"a": 1, "b": 1}, 1),
+        (["mask/1-with-mask.png", "no_mask/1"], {"mask": 1, "no_mask": 1}, 0),
+        # subfolders that could be the classes
+        (["x/a/1", "x/b/1", "y/c/1"], {"x": 2, "y": 1}, 1),
+    ],
+)  # fmt: skip
+def test_layouts(files: list[str], expected: dict[str | None, int], remarks: int, tmp_path: Path) -> None:
+    put(tmp_path, *files)
+    found = find_in_folder(tmp_path)
+    counts = Counter(
+        item.facts.label and " ".join(filter(None, [item.facts.label, item.facts.split])) for item in found.items
+    )
+    assert (counts, len(found.remarks)) == (expected, remarks), found
+
+
+def test_classes_at_any_depth(tmp_path: Path) -> None:
+    put(tmp_path, "animals/cat/1", "animals/dog/1/2", "plants/rose/1", "plants/ivy/1", "note.png")
+    found = find_in_folder(tmp_path, ["rose", "dog"])
+    assert sorted((item.facts.label, item.name) for item in found.items) == [("dog", "1/2"), ("rose", "1")]
+    assert labels(find_in_folder(tmp_path, pattern="([^/]+)/[^/]+$"))[("cat", None)] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["{label}.{n}.jpg", "{label}_{n:03}.png", "{label} ({n}).jpg", "{label}{n}.jpg", "{n:04}_{label}.jpg"]
+)
+@pytest.mark.parametrize("folder", ["", "train/", "train/train/"])
+def test_labels_in_file_names(name: str, folder: str, tmp_path: Path) -> None:
+    for label in ("cat", "great dane"):
+        put(tmp_path, *(folder + name.format(label=label, n=n) for n in range(5)))
+    found = find_in_folder(tmp_path)
+    assert labels(found) == {("cat", None): 5, ("great dane", None): 5}
+    pattern = found.recognised.rpartition("pattern ")[2]
+    assert find_in_folder(tmp_path, pattern=pattern).items == found.items
+
+
+def test_patterns_with_splits(tmp_path: Path) -> None:
+    put(tmp_path, *(f"train/{label}.{n}.jpg" for label in ("cat", "dog") for n in range(5)))
+    put(tmp_path, "test1/1.jpg", "test1/2.jpg")
+    assert labels(find_in_folder(tmp_path)) == {("cat", None): 5, ("dog", None): 5, (None, None): 2}
+    put(tmp_path, "test1/cat.1.jpg", "test1/dog.2.jpg")
+    assert labels(find_in_folder(tmp_path))[("cat", "test")] == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
+        (["1.png", "2.png"], {}, "no class folders"),
+        (["cat_x1y.png", "cat_x2y.png", "dog_x.png"], {}, r"\nNext: .*--pattern '.*' \(gives 2 of cat, 1 of dog"),
+        ([f"{word}_{n}.png" for word in ("IMG", "DSC") for n in range(5)], {}, "--pattern"),
+        (["coat/1.png", "coat/2.png"], {}, "only the class coat"),
+        (["coat/1.png", "hat/1.png"], {"classes": ["hat"]}, "only the class hat"),
+        (["coat/1.png", "hat/1.png"], {"classes": ["coat", "shoe"]}, "the classes shoe; it has coat, hat"),
+        (["coat/1.png", "hat/1.png"], {"pattern": "("}, "--pattern"),
+        (["coat/1.png", "hat/1.png"], {"pattern": "coat"}, "no group"),
+        (["train/a/1", "train/b/1", "test/a/1", "test/b/1", "testing/a/1", "testing/b/1"], {},
+         "several folders for the split test: test, testing"),
+        (["train/good/1", "test/good/1", "test/broken/1"], {}, "no images of broken, .*\nNext: .*--ignore-splits$"),
+        (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], {}, "images of c, .*--ignore-splits, .*--classes 'a,b'"),
+        (["train/Cat/1", "train/dog/1", "test/cat/1"], {"no_splits": True}, "only in case: Cat, cat"),
+    ],
+)  # fmt: skip
+def test_refusals_name_the_way_out(files: list[str], options: dict[str, object], message: str, tmp_path: Path) -> None:
+    put(tmp_path, *files)
+    with pytest.raises(DataError) as refused:
+        find_in_folder(tmp_path, **options)  # type: ignore[arg-type]
+    assert re.search(message, str(refused.value), re.DOTALL), refused.value
+
+
+def test_unreadable_files_are_explained_by_their_first_bytes(tmp_path: Path) -> None:
+    contents = {
+        "1.jpg": b"version https://git-lfs.github.com/spec/v1\noid",
+        "2.pgm": b"P5 2 2 255\n",
+        "3.svg": b"<svg>",
+        "4.jp2": b"\x00\x00\x00\x0cjP  \r\n\x87\n",
+        "5.dcm": bytes(128) + b"DICM",
+        "6.jpg": b"",
+    }
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for name, content in contents.items():
+            (tmp_path / label / name).write_bytes(content)
+        (tmp_path / label / "7.jpg").symlink_to("../.git/annex/objects/x/y/SHA256E-s1--a.jpg")
+    with pytest.raises(DataError) as caught:
+        find_in_folder(tmp_path)
+    assert all(word in caught.value.message for word in ("Git LFS", "PGM", "SVG", "JPEG 2000", "DICOM", "git-annex"))
+    assert all(word in str(caught.value.next) for word in ("git lfs pull", "git annex get", "convert"))
+    put(tmp_path, "cat/8.png", "owl/8.png")  # The class dog is lost, unless it is given up.
+    with pytest.raises(DataError, match="folders of dog\n") as caught:
+        find_in_folder(tmp_path)
+    assert "--classes 'cat,owl'" in str(caught.value.next)
+    put(tmp_path, "dog/8.png")
+    assert len(find_in_folder(tmp_path).remarks) == len(contents) + 1
+
+
+def test_names_of_arbitrary_bytes(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.png")
+    folder = Path(f"{tmp_path}/\udcff")
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("the file system requires Unicode names")
+    (folder / "\udcfe.png").write_bytes(PNG)
+    found = find_in_folder(tmp_path)
+    assert sorted((item.facts.label, item.name) for item in found.items) == [(r"\udcff", r"\udcfe.png"), ("a", "1.png")]
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        find_in_folder(tmp_path / "pets")

@@ -1,0 +1,193 @@
+"""Images are found by tables as people and tools write them."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import Facts, write_metadata
+from pixmill.project.dataset.found import Found
+from pixmill.project.dataset.tables import find_table
+
+PNG = b"\x89PNG\r\n\x1a\n"
+BREEDS = ("pug", "corgi", "boxer")
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(PNG + name.encode())
+
+
+def as_csv(rows: list[dict[str, str]], delimiter: str = ",") -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def labels(found: Found | None) -> dict[str, str | None]:
+    assert found is not None
+    return {item.name.rpartition("/")[2]: item.facts.label for item in found.items}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    put(tmp_path / "top", *(f"images/{number}.png" for number in range(12)))
+    return tmp_path / "top"
+
+
+ROWS = [{"id": str(number), "breed": BREEDS[number % 3]} for number in range(12)]
+ONE_HOT = [{"image": row["id"], **{name: str(float(name == row["breed"])) for name in BREEDS}} for row in ROWS]
+WANTED: Mapping[str, str | None] = {f"{number}.png": BREEDS[number % 3] for number in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", as_csv(ROWS).encode()),
+        ("labels.tsv", as_csv(ROWS, "\t").encode()),
+        ("labels.csv", as_csv(ROWS, ";").encode("utf-16")),
+        ("labels.csv", as_csv(ROWS, ";").encode("utf-8-sig")),
+        ("labels.jsonl", "\n".join(map(json.dumps, ROWS)).encode()),
+        ("labels.json", json.dumps(ROWS).encode()),
+        ("labels.csv", as_csv([{"file": rf"D:\dogs\{row['id']}.png", "label": row["breed"]} for row in ROWS]).encode()),
+        ("sub/labels.csv", as_csv([{"x": f"../images/{row['id']}.png", "z": row["breed"]} for row in ROWS]).encode()),
+        ("labels.csv", as_csv([row | {"n": str("pcb".index(row["breed"][0]))} for row in ROWS]).encode()),
+        ("labels.csv", as_csv(ONE_HOT).encode()),
+    ],
+)
+def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
+    (top / name).parent.mkdir(exist_ok=True)
+    (top / name).write_bytes(content)
+    for source in (top, top / name) if "/" not in name else (top,):
+        assert labels(found := find_table(source, scratch=scratch)) == WANTED
+        assert found is not None
+        assert (found.remarks, len(found.options)) == ((), 1)
+
+
+def test_kaggle_with_test_images(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{split}/{number}.png" for split in ("train", "test") for number in range(6)))
+    rows = [{"id": str(n), "label": "ab"[n % 2]} for n in range(6)]
+    (tmp_path / "top/train.csv").write_text(as_csv(rows))
+    (tmp_path / "top/sample_submission.csv").write_text(as_csv([row | {"label": "0"} for row in rows]))
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts.label for item in found.items} == {
+        **{f"train/{n}.png": "ab"[n % 2] for n in range(6)},
+        **{f"test/{n}.png": None for n in range(6)},
+    }
+    assert {item.facts.split for item in found.items} == {None}
+
+
+def test_own_table_is_restored(tmp_path: Path, scratch: Path) -> None:
+    facts = {
+        f"{split}/{label}/{n}.png": Facts(label, split, f"g{n}", "CC0", f"Ann {n}", f"https://a.test/{n}")
+        for split in ("train", "val", "test")
+        for label in ("cat / dog", "bird")
+        for n in range(2)
+    }
+    put(tmp_path / "top", *facts)
+    write_metadata(tmp_path / "top", facts)
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts for item in found.items} == facts
+
+
+def test_left_out(top: Path, scratch: Path) -> None:
+    rows = [*ROWS, {"id": "gone", "breed": "pug"}, ROWS[0], {"id": "1", "breed": "pug"}]
+    (top / "images/2.png").write_bytes(b"")
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, scratch=scratch)
+    assert labels(found) == {name: label for name, label in WANTED.items() if name not in ("1.png", "2.png")}
+    assert found is not None
+    broken, left_out = found.remarks
+    assert broken.startswith("1 file: the file is empty")
+    for part in ("1 row without an existing image (gone)", "1 repeated row", "1 image with several labels"):
+        assert part in left_out
+
+
+def test_ambiguous(top: Path, scratch: Path) -> None:
+    (top / "labels.csv").write_text(as_csv([row | {"colour": "xy"[int(row["id"]) % 2]} for row in ROWS]))
+    rows = [{"id": row["id"], "kind": row["breed"], "colour": "xy"[int(row["id"]) % 2]} for row in ROWS]
+    assert labels(find_table(top, scratch=scratch)) == WANTED
+    (top / "labels.csv").write_text(as_csv(rows))
+    with pytest.raises(DataError, match="--columns image=id,label=kind"):
+        find_table(top, scratch=scratch)
+    assert labels(find_table(top, columns={"label": "kind"}, scratch=scratch)) == WANTED
+    with pytest.raises(DataError, match="no table has the column race"):
+        find_table(top, columns={"label": "race"}, scratch=scratch)
+
+
+def test_urls(tmp_path: Path, scratch: Path) -> None:
+    rows = [{"image_url": f"https://a.test/{n}.jpg", "name": "ab"[n % 2], "License": "CC0"} for n in range(6)]
+    (tmp_path / "list.csv").write_text(as_csv(rows))
+    found = find_table(tmp_path / "list.csv", scratch=scratch)
+    assert found is not None
+    assert found.items == []
+    assert found.urls == {row["image_url"]: Facts(row["name"], licence="CC0") for row in rows}
+
+
+def test_class_folders_without_a_table(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", "cat/1.png", "dog/2.png")
+    (tmp_path / "top/classes.csv").write_text("number,name\n0,cat\n1,dog\n")
+    (tmp_path / "top/coco.json").write_text('{"images": []}')
+    assert find_table(tmp_path / "top", scratch=scratch) is None
+
+
+@pytest.mark.parametrize("is_struct", [True, False])
+def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None:
+    contents = [PNG + bytes([n]) for n in range(6)]
+    images: Any = [{"bytes": content, "path": f"a/{n}.png"} for n, content in enumerate(contents)]
+    table = pa.table({"image": images if is_struct else contents, "label": [0, 1, 0, 1, -1, 1]})
+    feature = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps(feature)})
+    for split in ("train", "test"):
+        for part in (0, 1):
+            path = tmp_path / f"top/data/{split}-0000{part}-of-00002.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, path)
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert [item.path.read_bytes() for item in found.items] == contents * 4
+    assert [item.facts.label for item in found.items] == ["cat", "dog", "cat", "dog", None, "dog"] * 4
+    assert {item.facts.split for item in found.items if item.facts.label} == {"train", "test"}
+    if is_struct:
+        assert found.items[1].name == "1.png"
+
+
+def test_label_studio(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
+
+    def answer(choice: str, **more: Any) -> dict[str, Any]:
+        return {"result": [{"type": "choices", "from_name": "kind", "value": {"choices": [choice]}}], **more}
+
+    tasks = [
+        {"data": {"image": f"/data/upload/1/0123abcd-{n}.png"}, "annotations": [answer("ab"[n % 2])]} for n in range(5)
+    ]
+    tasks[0]["annotations"] = [answer("b", was_cancelled=True)]
+    tasks[1]["annotations"] = [answer("a"), answer("b")]
+    tasks.append({"data": {"image": "/data/local-files/?d=root%2Ftop/5.png"}, "annotations": [answer("a")]})
+    (tmp_path / "top/export.json").write_text(json.dumps(tasks))
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert labels(found) == {"0.png": None, "2.png": "a", "3.png": "b", "4.png": "a", "5.png": "a"}
+
+
+@pytest.mark.parametrize(("tool", "classes"), [("datasets-5.2.0", ["cat", "dog"]), ("pandas-3.1.1", ["pug", "corgi"])])
+def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
+    found = find_table(Path(__file__).parent / "fixtures" / tool, scratch=scratch)
+    assert found is not None
+    assert [item.facts.label for item in found.items] == classes * 3

@@ -1,9 +1,11 @@
-"""Export the model for other runtimes: LiteRT, ONNX, Keras.
+"""Export the model for other runtimes (LiteRT, ONNX, Keras), or the images as a data set (--data).
 
 Each file returns calibrated probabilities and is compared with the model on the
 test split; a file that differs too much is deleted, and the command exits 1. The
 folder also gets labels.txt and a model card, README.md, for model hubs. A previous
 export in the folder is replaced.
+
+With --data DIR the images are exported by split and class, with metadata, a card, attributions and croissant.json.
 """
 
 import argparse
@@ -21,6 +23,7 @@ _FORMATS = ("litert", "int8", "onnx", "keras")
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
     ("pixmill export litert int8", "for phones"),
+    ("pixmill export --data to-share --licence cc-by,cc0", "the images of these licences, as a data set"),
 )
 
 
@@ -37,11 +40,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="largest drop of test accuracy allowed for int8 (default: 0.03, three points)",
     )
-    parser.add_argument("--license", metavar="ID", help="licence of the model for the card, such as cc-by-4.0")
+    parser.add_argument(
+        "--licence",
+        "--license",
+        dest="licence",
+        metavar="ID",
+        help="licence of the model for the card, such as cc-by-4.0; with --data: licences of the images to export, "
+        "such as cc-by,cc0 (default: all known ones)",
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="export the images to this folder, not the model")
+    parser.add_argument(
+        "--format", choices=("imagefolder", "csv", "label-studio"), help="format of --data (default: imagefolder)"
+    )
+    parser.add_argument("--include-unknown", action="store_true", help="with --data: also images of unknown licences")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Export, print a table, and exit 1 if a format failed the comparison."""
+    if arguments.data is not None:
+        _export_data(arguments)
+        return
     from pixmill.serve.export.card import agreement_rows
     from pixmill.serve.export.conversion import FORMATS
     from pixmill.serve.export.exporting import export
@@ -52,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.output or (Path() if root == Path.cwd() else root) / "exported",
         arguments.formats,
         max_drop=arguments.max_drop,
-        licence=arguments.license,
+        licence=arguments.licence,
     )
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
@@ -66,6 +84,27 @@ def run(arguments: argparse.Namespace) -> None:
         announce(f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg")
     if done.refused:
         sys.exit(1)
+
+
+def _export_data(arguments: argparse.Namespace) -> None:
+    from pixmill.core.errors import PixmillError
+    from pixmill.core.params import load_params
+    from pixmill.core.words import count
+    from pixmill.project.dataset.handing_on.choosing import choose, describe, parse_families
+    from pixmill.project.dataset.handing_on.writing import check_output, export_data
+
+    root = project_root()
+    params = load_params(root)
+    check_output(arguments.data, root)
+    try:
+        families = parse_families(arguments.licence or "")
+    except ValueError as error:
+        raise PixmillError(f"--licence: {error}", next="pixmill export --help") from None
+    choice = choose(root, params, licences=families, include_unknown=arguments.include_unknown)
+    export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params)
+    print(f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card")
+    if choice.withheld:
+        announce(f"Left out because of their licences: {describe(choice.withheld)}")
 
 
 def _format(text: str) -> str:

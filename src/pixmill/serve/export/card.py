@@ -1,5 +1,7 @@
 """The model card of an export: ``README.md`` in the format of model hubs."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections import Counter
@@ -7,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixmill import __version__
 from pixmill.core.files.writing import read_json
@@ -22,6 +24,9 @@ from pixmill.scrape.licences import parse_licence
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.conversion import FORMATS
 from pixmill.tracking.lineage import data_hashes
+
+if TYPE_CHECKING:
+    import jinja2
 
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export recognizes the file."""
@@ -128,6 +133,22 @@ def escape(text: object) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
+def markdown_environment() -> jinja2.Environment:
+    """Return Jinja's environment for cards: it escapes every text for Markdown, and has the filter ``number``."""
+    import jinja2
+
+    environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
+        finalize=lambda value: escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    safe = environment.filters["safe"]
+    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
+    return environment
+
+
 def render_card(
     facts: ModelCard,
     checked: Mapping[str, tuple[Agreement, int]],
@@ -143,17 +164,7 @@ def render_card(
         licence: Licence of the model; ``None`` if unknown.
         refused: Refused formats.
     """
-    import jinja2
-
-    environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
-        finalize=lambda value: escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    safe = environment.filters["safe"]
-    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
+    environment = markdown_environment()
     description, metrics = facts.description, facts.metrics
     known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
     template = files("pixmill.serve.export").joinpath("card.md").read_text(encoding="utf-8")

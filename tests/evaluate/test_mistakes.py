@@ -7,6 +7,7 @@ from sklearn.metrics import confusion_matrix
 from pixmill.evaluate.mistakes import (
     examples_by_cell,
     least_sure,
+    nearest_images,
     predicted_images,
     typical_images,
     with_confidence,
@@ -76,3 +77,18 @@ def test_cells_have_most_confident_images_first(predictions, part):
         assert {(item.label, item.predicted) for item in examples} == {(cell.actual, cell.predicted)}
         confidences = [item.confidence for item in examples]
         assert confidences == sorted(confidences, reverse=True)
+
+
+def test_nearest_training_images_of_an_error(packed, predictions):
+    parts = load_parts(packed, LABELS, image_size=SIDE)
+    # Unit vectors by brightness: the nearest image is as bright.
+    shades = np.concatenate([part.pixels[:].mean(axis=(1, 2, 3)) for part in parts.values()]) / 255
+    vectors = np.stack([shades, np.sqrt(1 - shades**2)], axis=1).astype(np.float16)
+    errors = predicted_images(predictions[predictions["label"] != predictions["predicted"]], parts["test"])
+    training, nearest = nearest_images(errors, parts, vectors)
+    assert training.ids == list(parts["train"].rows["id"])
+    for error in errors:
+        assert {similar.label for similar in nearest[error.id]} == {"light"}
+        for similar in nearest[error.id]:
+            assert np.array_equal(similar.pixels, parts["train"].pixels[training.ids.index(similar.id)])
+    assert nearest_images(errors, parts, None) == (None, {})

@@ -1,7 +1,7 @@
 """Evaluation of a trained classifier on packed images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ from pixmill.evaluate.measure import (
 from pixmill.evaluate.mistakes import (
     Confusion,
     PredictedImage,
+    SimilarImage,
     examples_by_cell,
     least_sure,
+    nearest_images,
     predicted_images,
     typical_images,
     with_confidence,
@@ -47,6 +49,8 @@ from pixmill.models.features import part_features
 from pixmill.models.held_out import load_held_out
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
+from pixmill.models.nearest import TrainingImages, to_vectors
+from pixmill.models.novelty import load_novelty
 
 _MAX_SAMPLE, _MAX_UNSURE, _MAX_TYPICAL = 24, 12, 100
 """Number of images shown at random, by low confidence, and as typical (one per class)."""
@@ -81,6 +85,8 @@ class Evaluation:
         unlike: Images that the model marks as unlike the training images, least confident first.
         sample: Random images.
         issues: The most likely label issues.
+        training: The training images by their features; ``None`` if the model has no separate backbone.
+        nearest: The most similar training images of each of ``mistakes``, by id; empty without ``training``.
     """
 
     labels: tuple[str, ...]
@@ -101,6 +107,8 @@ class Evaluation:
     unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
     issues: Sequence[Mapping[str, Any]]
+    training: TrainingImages | None = None
+    nearest: Mapping[str, Sequence[SimilarImage]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Return the test metrics in one line."""
@@ -196,6 +204,9 @@ def evaluate(
 
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
+    novelty = load_novelty(trained)
+    vectors = None if features is None or novelty is None else to_vectors(features, novelty)
+    training, nearest = nearest_images(mistakes, parts, vectors)
     typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
     least = least_sure(tested)
     evaluation = Evaluation(
@@ -222,6 +233,8 @@ def evaluate(
         unlike=show(least[least["unlike"].fillna(False).astype(bool)].head(_MAX_UNSURE)),
         sample=show(sample_rows(tested, _MAX_SAMPLE)),
         issues=[] if ranking is None else first_issues(ranking, parts, limit=params.label_errors),
+        training=training,
+        nearest=nearest,
     )
     if remark := evaluation.unlabelled_remark():
         announce(f"warning: {remark}")

@@ -1,6 +1,6 @@
 """Images to inspect: confident errors, unsure predictions, typical images and a random sample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
-from pixmill.images.parts import Part
+from pixmill.images.parts import Part, PartName
+from pixmill.models.nearest import TrainingImages
 
 _MAX_CONFUSIONS, _MAX_CLASSES, _MAX_PER_CELL = 40, 30, 4
 """Maximum number of confusions with images, of classes for showing correct predictions, and of images per cell."""
@@ -61,6 +62,23 @@ class PredictedImage:
         return self.label == self.predicted
 
 
+@dataclass(frozen=True)
+class SimilarImage:
+    """A training image that resembles another image.
+
+    Args:
+        id: The image's id.
+        label: Its label.
+        similarity: Cosine similarity of the features, -1 to 1.
+        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
+    """
+
+    id: str
+    label: str
+    similarity: float
+    pixels: npt.NDArray[np.uint8]
+
+
 def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
     """Return the confusions, most frequent first; ties in the order of the classes.
 
@@ -107,6 +125,30 @@ def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
     names = [field.name for field in fields(PredictedImage) if field.name != "pixels"]
     pixels = (np.asarray(part.pixels[place]) for place in places)
     return [PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)]
+
+
+def nearest_images(
+    images: Sequence[PredictedImage], parts: Mapping[PartName, Part], vectors: npt.NDArray[np.float16] | None
+) -> tuple[TrainingImages | None, dict[str, list[SimilarImage]]]:
+    """Return the training images by their features, and the nearest of each image by its id.
+
+    Args:
+        images: Images of the test split.
+        parts: The packed splits.
+        vectors: Results of :func:`pixmill.models.nearest.to_vectors`, in the order of splits and rows; ``None``: no
+            features, and no results.
+    """
+    if vectors is None:
+        return None, {}
+    every = pd.concat([part.rows.assign(part=name) for name, part in parts.items()], ignore_index=True)
+    own = np.flatnonzero(every["part"] == "train")
+    training = TrainingImages(every["id"][own].tolist(), every["label"][own].tolist(), vectors[own])
+    found = training.nearest(vectors[pd.Index(every["id"]).get_indexer(pd.Index([item.id for item in images]))])
+    pixels, ids, labels = parts["train"].pixels, training.ids, training.labels
+    return training, {
+        item.id: [SimilarImage(ids[row], labels[row], near, np.asarray(pixels[row])) for row, near in similar]
+        for item, similar in zip(images, found, strict=True)
+    }
 
 
 def least_sure(tested: pd.DataFrame) -> pd.DataFrame:

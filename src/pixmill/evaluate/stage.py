@@ -35,6 +35,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
     if result.ranking is not None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
+    if result.training is not None:
+        result.training.save(tables / "nearest.parquet")
     if result.unlabelled is not None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}

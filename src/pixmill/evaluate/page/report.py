@@ -75,6 +75,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
             int(np.count_nonzero(np.diag(matrix))),
         ),
         heatmaps=heatmaps,
+        nearest=evaluation.nearest,
         thumbnail=thumbnail_uri,
         cells=evaluation.cells,
         unsure=evaluation.unsure,

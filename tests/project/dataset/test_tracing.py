@@ -1,0 +1,129 @@
+"""The trace of an image: origin, decisions, commits and runs."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.workspace import Workspace
+from pixmill.project.dataset.tracing import trace
+from pixmill.serve.inbox import Inbox
+from pixmill.tracking.store import connect
+from tests.command import run_pixmill
+from tests.experiments.compare.projects import IDS, table, write
+from tests.version_control import commit, git
+
+URL = "https://shop.test/coat.png"
+
+
+@pytest.fixture
+def workspace(project):
+    sightings = {"id": [IDS[0], None], "source": "urls", "rank": [0, 1], "image_url": [URL, "https://shop.test/gone"]}
+    table(project, "scrape/sightings", sightings)
+    return Workspace(root=project, home=project)
+
+
+def subjects(found):
+    return [each["subject"] for each in found["commits"]]
+
+
+def test_training_image(workspace):
+    write(
+        workspace.root / "review.csv", f"image,decision,label,by,why\n{IDS[0][:60]},keep,,Ada,checked\n{URL},keep,,,\n"
+    )
+    found = trace(workspace, IDS[0])
+    assert found["image"]["label"] == "coat"
+    assert [each["rank"] for each in found["sightings"]] == [0]
+    assert found["near_duplicates"] == [{"id": IDS[1], "similarity": 0.99}]
+    assert (found["prediction"]["predicted"], found["prediction"]["confidence"]) == ("coat", 0.5)
+    assert subjects(found)[-2:] == ["Train longer", "Reproduce the results"]
+    assert {each["split"] for each in found["commits"]} == {"test"}
+    assert found["unavailable"] == []
+    assert found["forgotten"] is None
+    # The beginning of the first decision is that of other ids, too; decisions need not be unique here.
+    assert [each["why"] for each in found["decisions"]] == ["checked", ""]
+
+
+@pytest.mark.parametrize("name", [URL, f"{IDS[0]}.png", f"artifacts/scrape/{IDS[0]}.png"])
+def test_names_of_an_image(workspace, name):
+    # Its bytes would name another image.
+    (workspace.root / "artifacts" / "scrape" / f"{IDS[0]}.png").unlink()
+    assert trace(workspace, name)["id"] == IDS[0]
+
+
+def test_ambiguous_and_unknown_names(workspace):
+    with pytest.raises(DataError, match="matches"):
+        trace(workspace, IDS[0][:8])
+    with pytest.raises(DataError, match="there is no image"):
+        trace(workspace, "f" * 64)
+
+
+def test_forgotten_image(workspace):
+    root, gone = workspace.root, IDS[3]
+    for name in ("split/manifest", "evaluate/predictions"):
+        rows = pd.read_parquet(root / "artifacts" / f"{name}.parquet")
+        table(root, name, rows[rows["id"] != gone].to_dict("list"))
+    write(root / "review.csv", f"image,decision,label,by,why\n{gone},drop,,Ada,asked by the author\n")
+    assert trace(workspace, gone)["forgotten"]["commit"] is None
+    commit(root, "Forget an image")
+    found = trace(workspace, gone)
+    assert found["forgotten"]["why"] == "asked by the author"
+    assert found["forgotten"]["commit"] == git(root, "rev-parse", "HEAD").strip()
+    assert found["image"]["label"] == "dress"
+    assert "Train longer" in subjects(found)
+
+
+def test_splits_that_the_cache_lacks(workspace):
+    split = next(each["split_md5"] for each in trace(workspace, IDS[0])["commits"])
+    (workspace.root / ".dvc" / "cache" / "files" / "md5" / split[:2] / split[2:]).unlink()
+    found = trace(workspace, IDS[0])
+    assert found["commits"] == []
+    assert {each["split_md5"] for each in found["unavailable"]} == {split}
+    assert found["image"] is not None
+
+
+def test_runs_that_read_a_split_with_the_image(workspace):
+    split = next(each["split_md5"] for each in trace(workspace, IDS[0])["commits"])
+    client = connect(f"sqlite:///{workspace.home}/mlflow.db")
+    runs = [
+        client.create_run("0", tags={"pixmill.dvc.artifacts/split": md5}, run_name=name).info.run_id
+        for name, md5 in (("first", split), ("other", f"{'0' * 32}.dir"), ("second", split))
+    ]
+    found = trace(workspace, IDS[0])
+    assert [(each["run"], each["name"], each["split"]) for each in found["runs"]] == [
+        (runs[2], "second", "test"),
+        (runs[0], "first", "test"),
+    ]
+    assert [each["run"] for each in found["unavailable"]] == [runs[1]]
+
+
+def test_unreadable_database_leaves_runs_unknown(workspace):
+    write(workspace.root / "mlflow.db", "no database at all, but long enough to have a header" * 10)
+    found = trace(workspace, IDS[0])
+    assert found["runs"] == []
+    assert found["runs_fault"]
+    assert found["commits"]
+
+
+def test_correction_in_the_inbox(workspace):
+    answer, model = {"label": "coat"}, {"name": "m"}
+    inbox = Inbox(workspace.root / "inbox")
+    image = inbox.add(b"bytes", extension=".png", prediction=answer, label="dress", model=model)
+    (file,) = (workspace.root / "inbox" / "corrections").glob("2*")
+    for name in (image[:12], str(file)):
+        (found,) = trace(workspace, name)["corrections"]
+        assert (found["id"], found["label"], found["prediction"]["label"]) == (image, "dress", "coat")
+
+
+def test_unknown_file_and_command(workspace, monkeypatch, capsys):
+    monkeypatch.chdir(workspace.root)
+    write(workspace.root / "new.png", "new")
+    assert run_pixmill("trace", "new.png", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["id"], found["image"], found["nearest"]) == (hashlib.sha256(b"new").hexdigest(), None, [])
+    assert run_pixmill("trace", IDS[0]) == 0
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert ["label", "coat"] in lines
+    assert ["commits", "test,"] in lines

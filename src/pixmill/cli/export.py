@@ -1,11 +1,12 @@
-"""Export the model for other runtimes (LiteRT, ONNX, Keras), or the images as a data set (--data).
+"""Export the model for other runtimes, or the images as a data set.
 
-Each file returns calibrated probabilities and is compared with the model on the
-test split; a file that differs too much is deleted, and the command exits 1. The
-folder also gets labels.txt and a model card, README.md, for model hubs. A previous
-export in the folder is replaced.
+The files of the model (LiteRT, ONNX, Keras) return calibrated probabilities. Each is
+compared with the model on the test split; a file that differs too much is deleted,
+and the command exits 1. The folder also gets labels.txt and a model card, README.md,
+for model hubs. A previous export in the folder is replaced.
 
-With --data DIR the images are exported by split and class, with metadata, a card, attributions and croissant.json.
+With --data DIR the images are exported by split and class, with metadata, a card,
+attributions and croissant.json.
 """
 
 import argparse

@@ -12,6 +12,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.project.dataset.handing_on.choosing import choose, parse_families
 from pixmill.project.dataset.handing_on.writing import DATA_FORMATS, export_data
+from pixmill.project.dataset.tables import find_table
 from tests.evaluate.conftest import completed
 from tests.images.samples import encoded, shapes
 
@@ -66,6 +67,15 @@ def read(folder, form):
             for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
         ]
     return {row["id"]: row for row in rows}
+
+
+@pytest.mark.parametrize("form", DATA_FORMATS)
+def test_what_was_exported_is_found_by_an_import(project, tmp_path, params, form):
+    choice = choose(project, params, include_unknown=True)
+    export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    again = {hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items}
+    assert again == {image.id: image.facts for image in choice.images}
 
 
 @pytest.mark.parametrize("form", DATA_FORMATS)

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +45,9 @@ class Handed:
 
     def record(self) -> dict[str, str]:
         """Return everything about the image as text, empty where it is unknown."""
-        facts = self.facts
-        return {
-            "file_name": self.file,
-            "label": facts.label or "",
-            "split": facts.split or "",
-            "group": facts.group or "",
-            "licence": facts.licence or "",
-            "author": facts.author or "",
-            "page_url": facts.page_url or "",
-            "id": self.id,
-            "source": self.source,
-            "image_url": self.image_url or "",
-            "snapshot": self.snapshot,
-        }
+        origin = {name: getattr(self, name) for name in ("id", "source", "image_url", "snapshot")}
+        known = {"file_name": self.file} | asdict(self.facts) | origin
+        return {name: value or "" for name, value in known.items()}
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from pixmill.core.files.writing import file_digest, fresh_folder, write_text
 from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.core.words import count
-from pixmill.project.dataset.handing_on.card import MARK, name_licence, render_attribution, render_data_card
-from pixmill.project.dataset.handing_on.choosing import Choice, Handed
+from pixmill.project.dataset.handing_on.card import MARK, render_attribution, render_data_card
+from pixmill.project.dataset.handing_on.choosing import UNKNOWN, Choice, Handed
 from pixmill.project.dataset.handing_on.croissant import croissant
 
 DATA_FORMATS = ("imagefolder", "csv", "label-studio")
 
-_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".json": "application/json"}
+_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines"}
 
 CARD = "README.md"
 
@@ -49,28 +49,21 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
             shutil.copyfile(image.original, copy)
         except FileNotFoundError:
             raise DataError(f"{image.original} is missing", next="dvc checkout, or dvc repro") from None
-    if form == "imagefolder":
-        tables = _write_lines(choice.images, new)
-    elif form == "csv":
-        tables = _write_csv(choice.images, new)
-    else:
-        tables = _write_tasks(choice.images, new, output.name)
-    name = root.resolve().name
-    columns = {column: {"column": column} for column in choice.images[0].record()}
+    tables = _write_lines(choice.images, new) if form == "imagefolder" else _write_csv(choice.images, new)
     if form == "label-studio":
-        columns = {column: {"jsonPath": f"$[*].data.{column}"} for column in columns}
+        _write_tasks(choice.images, new, output.name)
+    name = root.resolve().name
     types = {Path(path).suffix: _TYPES[Path(path).suffix] for path in tables}
     for ending in sorted({image.original.suffix for image in choice.images}):
         types[ending] = f"image/{ending[1:].replace('jpg', 'jpeg')}"
-    described = croissant(
-        name=name,
-        description=f"{count(len(choice.images), 'labelled image')}, exported from the project {name}",
-        licences=sorted({image.facts.licence or name_licence(None) for image in choice.images}),
-        date=max(image.snapshot for image in choice.images),
-        table={path: file_digest(new / path) for path in tables},
-        columns=columns,
-        types=types,
-    )
+    head = {
+        "name": name,
+        "description": f"{count(len(choice.images), 'labelled image')}, exported from the project {name}",
+        "license": sorted({image.facts.licence or UNKNOWN for image in choice.images}),
+        "datePublished": max(image.snapshot for image in choice.images),
+    }
+    digests = {path: file_digest(new / path) for path in tables}
+    described = croissant(head, tables=digests, columns=choice.images[0].record(), types=types)
     write_text(new / "croissant.json", json.dumps(described, indent=2, ensure_ascii=False) + "\n")
     write_text(new / "ATTRIBUTION.md", render_attribution(choice))
     write_text(new / CARD, render_data_card(choice, name=name, root=root, params=params))
@@ -109,29 +102,21 @@ def _write_csv(images: list[Handed], folder: Path) -> list[str]:
     return ["metadata.csv"]
 
 
-def _write_tasks(images: list[Handed], folder: Path, name: str) -> list[str]:
+def _write_tasks(images: list[Handed], folder: Path, name: str) -> None:
     """Write annotated tasks of Label Studio with its labelling configuration.
 
     Images are addressed below the parent of the export, which is ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``.
     """
-    tasks = [
-        {
-            "data": {"image": f"/data/local-files/?d={quote(f'{name}/{image.file}')}"} | image.record(),
-            "annotations": [
-                {
-                    "result": [
-                        {
-                            "from_name": "label",
-                            "to_name": "image",
-                            "type": "choices",
-                            "value": {"choices": [image.facts.label]},
-                        }
-                    ]
-                }
-            ],
+    tasks = []
+    for image in images:
+        address = f"/data/local-files/?d={quote(f'{name}/{image.file}')}"
+        chosen = {
+            "from_name": "label",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": [image.facts.label]},
         }
-        for image in images
-    ]
+        tasks.append({"data": {"image": address} | image.record(), "annotations": [{"result": [chosen]}]})
     write_text(folder / "tasks.json", json.dumps(tasks, indent=1, ensure_ascii=False) + "\n")
     choices = "".join(
         f"    <Choice value={quoteattr(label)}/>\n" for label in sorted({str(image.facts.label) for image in images})
@@ -141,4 +126,3 @@ def _write_tasks(images: list[Handed], folder: Path, name: str) -> list[str]:
         '<View>\n  <Image name="image" value="$image"/>\n  <Choices name="label" toName="image" choice="single">\n'
         f"{choices}  </Choices>\n</View>\n",
     )
-    return ["tasks.json"]

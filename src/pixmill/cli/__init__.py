@@ -26,7 +26,7 @@ __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "start": ("new", "use", "check", "open", "scrape"),
-    "work": ("summary", "compare", "sweep", "review", "trace"),
+    "work": ("summary", "compare", "sweep", "review", "trace", "forget"),
     "deliver": ("promote", "rollback", "models", "predict", "serve", "export"),
     "rarely": ("params", "doctor", "upgrade", "clean", "data", "browser", "shop", "sync"),
 }

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS records (key BLOB, snapshot TEXT, record TEXT, PRIMAR
 """
 
 _LOCK_TIMEOUT_SECONDS = 10.0
+
+_URLS = ("image_url", "thumbnail_url")
 
 
 class ImageStore:
@@ -225,6 +227,26 @@ class Journal:
         elif validators is not None:
             record["validators"] = asdict(validators)
         self._write("outcome", address, record)
+
+    def forget(self, is_forgotten: Callable[[Candidate], bool]) -> None:
+        """Delete images that results pages contain as ``data:`` URIs; the candidates stay.
+
+        Args:
+            is_forgotten: Returns whether the images of a candidate are to be deleted.
+        """
+        self._execute("PRAGMA secure_delete = ON")
+        for key, snapshot, text in self._execute(
+            "SELECT key, snapshot, record FROM records WHERE record LIKE ?", "%data:%"
+        ):
+            record = json.loads(text)
+            found = [item for item in record.get("candidates", ()) if is_forgotten(Candidate(**item))]
+            inline = [(item, name) for item in found for name in _URLS if str(item[name]).startswith("data:")]
+            for item, name in inline:
+                item[name] = None
+            if inline:
+                changed = json.dumps(record, separators=(",", ":"))
+                self._execute("UPDATE records SET record = ? WHERE key = ? AND snapshot = ?", changed, key, snapshot)
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def product_page(self, name: str) -> tuple[str | None, str] | None:
         """Return the stored ``(image URL, reason)`` of a product page, or ``None`` if the page was not read."""

@@ -18,6 +18,9 @@ HEADER = ("image", "decision", "label", "by", "why")
 
 Verb = Literal["keep", "drop", "relabel"]
 
+FORGOTTEN = "forgotten"
+"""Beginning of the reason of images that `pixmill forget` took out; no warning says that they are gone."""
+
 _MIN_ID_LENGTH = 8
 """Minimum length of an abbreviated id."""
 

@@ -37,6 +37,7 @@ _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 HOST = rf"^{_NAME}$"
 ORIGIN = rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
 CONTACT = r"^(?:[!-?A-~]+@[!-?A-~]+|https?://[!-~]+)$"
+EXCLUDED = r"^[0-9a-f]{16}$"
 Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], Field(strict=False)]
 Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
 
@@ -166,7 +167,23 @@ class ScrapeParams(Section):
         examples=[["example.org"]],
     )
     opt_out: Hosts = Field(
-        default=(), description="Hosts never to visit, with their subdomains.", examples=[["example.org"]]
+        default=(),
+        description="Hosts never to visit, with their subdomains; images on their pages are not taken either.",
+        examples=[["example.org"]],
+    )
+    exclude_authors: Annotated[tuple[Annotated[str, StringConstraints(max_length=500)], ...], Field(strict=False)] = (
+        Field(
+            default=(),
+            description="Authors whose images are never taken; `pixmill forget --author` adds to it.",
+            examples=[["Jane Doe"]],
+        )
+    )
+    exclude_ids: Annotated[tuple[Annotated[str, StringConstraints(pattern=EXCLUDED)], ...], Field(strict=False)] = (
+        Field(
+            default=(),
+            description="Images never to take, by the first 16 digits of their ids; `pixmill forget` adds to it.",
+            examples=[["9f86d081884c7d65"]],
+        )
     )
     allow_hosts: Origins = Field(
         default=(),

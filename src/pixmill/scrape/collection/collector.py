@@ -11,10 +11,13 @@ from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
-from pixmill.web.fetch.location import InvalidURLError, host_of, parse_url
+from pixmill.web.fetch.location import InvalidURLError, host_of, is_on, parse_url
 
 LEFT_ALONE = frozenset({"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
 """Reasons by which a site excludes an image. Its thumbnail is not used either."""
+
+_EXCLUDED = frozenset({"licence", "author", "forgotten"})
+"""Reasons by which the params exclude an image with its thumbnail."""
 
 _PARAMS_REASONS = frozenset({"opted_out", "private_address"})
 """Reasons that depend on the params, so each run checks them again."""
@@ -62,6 +65,8 @@ class Judge:
         self._journal = journal
         self._params = params
         self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
+        self._opt_out = {host_of(name) for name in params.opt_out}
+        self._authors, self._ids = frozenset(params.exclude_authors), frozenset(params.exclude_ids)
 
     def sighting(self, search: Search, candidate: Candidate) -> Sighting:
         """Return a collected candidate and its outcome, which does not depend on the order of fetching."""
@@ -80,11 +85,20 @@ class Judge:
         original = self._original(search, candidate)
         return isinstance(original, Refused) and self._may_be_replaced(original)
 
-    def refused_licence(self, candidate: Candidate) -> Refused | None:
-        """Return the refusal of a candidate's licence, or ``None`` if it is accepted."""
-        if permits(candidate.licence, self._params.licences):
-            return None
-        return Refused("licence", candidate.licence or "unknown")
+    def refused(self, candidate: Candidate) -> Refused | None:
+        """Return the refusal of a candidate's licence, author or host, or ``None`` if all are accepted."""
+        if not permits(candidate.licence, self._params.licences):
+            return Refused("licence", candidate.licence or "unknown")
+        if candidate.author in self._authors:
+            return Refused("author", "in scrape.exclude_authors")
+        if self._opt_out and any(is_on(url, self._opt_out) for url in (candidate.page_url, candidate.image_url)):
+            return Refused("opted_out", "in scrape.opt_out")
+        return None
+
+    def forgotten(self, outcome: Outcome | None) -> Refused | None:
+        """Return the refusal of an image that ``scrape.exclude_ids`` has, or ``None``."""
+        is_excluded = isinstance(outcome, StoredImage) and outcome.id[:16] in self._ids
+        return Refused("forgotten", "in scrape.exclude_ids") if is_excluded else None
 
     def is_settled(self, address: str) -> bool:
         """Return whether an address need not be fetched.
@@ -93,7 +107,8 @@ class Judge:
         """
         outcome = self._journal.outcome(address)
         if outcome is None or isinstance(outcome, StoredImage):
-            return outcome is not None and self._journal.images.holds(outcome)
+            is_here = outcome is not None and self._journal.images.holds(outcome)
+            return is_here or self.forgotten(outcome) is not None
         if self._journal.was_refused_in_this_run(address):
             return True
         is_lifted = outcome.reason in _ROBOTS_REASONS and self._is_exception(address)
@@ -109,7 +124,7 @@ class Judge:
 
     def _original(self, search: Search, candidate: Candidate) -> Outcome:
         """Return the outcome of a candidate's original, including its licence and expected size."""
-        if refused := self.refused_licence(candidate):
+        if refused := self.refused(candidate):
             return refused
         if candidate.image_url is None:
             return Refused("no_address", "the page never showed its URL")
@@ -118,6 +133,8 @@ class Judge:
             raise ValueError(f"not collected: {candidate}")
         if isinstance(outcome, Refused):
             return outcome
+        if forgotten := self.forgotten(outcome):
+            return forgotten
         if candidate.bytes is not None and outcome.size != candidate.bytes:
             return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
         return outcome
@@ -126,11 +143,11 @@ class Judge:
         if candidate.thumbnail_url is None:
             return None
         outcome = self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url))
-        return outcome if isinstance(outcome, StoredImage) else None
+        return outcome if isinstance(outcome, StoredImage) and not self.forgotten(outcome) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:
         """Return whether a thumbnail may replace a refused original."""
-        return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
+        return self._params.thumbnails and refused.reason not in LEFT_ALONE | _EXCLUDED
 
     def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
         """Return whether an image from a results page is only a thumbnail."""
@@ -180,7 +197,7 @@ class Collector:
 
     async def _work(self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]) -> None:
         for candidate in remaining:
-            if self._judge.refused_licence(candidate) is None:
+            if self._judge.refused(candidate) is None:
                 if candidate.image_url is not None:
                     await self._obtain(search.fingerprint, candidate.image_url, candidate.md5)
                 if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(search, candidate):
@@ -206,7 +223,7 @@ class Collector:
         match await self._fetcher.fetch(url, known):
             case Fetched() as fetched:
                 outcome = accept(fetched.content, md5)
-                if isinstance(outcome, StoredImage):
+                if isinstance(outcome, StoredImage) and not self._judge.forgotten(outcome):
                     self._journal.images.add(outcome, fetched.content)
                 moved = fetched.url if fetched.url != url else None
                 self._journal.save_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))

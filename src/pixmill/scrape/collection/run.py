@@ -90,12 +90,14 @@ class Harvest:
         return sighting
 
     def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
-        refused = self.judge.refused_licence(candidate)
+        refused = self.judge.refused(candidate)
         received = refused or source.read(candidate.image_url or "", max_bytes=self.params.max_bytes)
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Files that are not images are stored too; validate reports them.
         image = StoredImage.of(received.content)
+        if forgotten := self.judge.forgotten(image):
+            return Sighting(source.name, candidate, None, forgotten)
         self.output.add(image, received.content)
         return Sighting(source.name, candidate, image)
 

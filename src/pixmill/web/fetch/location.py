@@ -77,6 +77,18 @@ def is_within(host: str, domains: Collection[str]) -> bool:
     return any(".".join(labels[start:]) in domains for start in range(len(labels)))
 
 
+def is_on(url: str | None, domains: Collection[str]) -> bool:
+    """Return whether a URL is http(s) and its host is within one of these domains, see :func:`is_within`.
+
+    >>> is_on("https://img.shop.test/1.jpg", {"shop.test"}), is_on("data/coat/1.jpg", {"shop.test"})
+    (True, False)
+    """
+    try:
+        return bool(url) and is_within(host_of(parse_url(url or "").raw_host or ""), domains)
+    except InvalidURLError:
+        return False
+
+
 def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:
     """Return the bytes of a ``data:`` URI.
 

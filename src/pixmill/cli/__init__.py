@@ -25,7 +25,7 @@ from pixmill.core.process.progress import encode_any_text
 __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
 GROUPS: Mapping[str, Sequence[str]] = {
-    "start": ("new", "use", "check", "open", "scrape"),
+    "start": ("new", "import", "use", "check", "open", "scrape"),
     "work": ("summary", "compare", "sweep", "review", "trace", "forget"),
     "deliver": ("promote", "rollback", "models", "predict", "serve", "export"),
     "rarely": ("params", "doctor", "upgrade", "clean", "data", "browser", "shop", "sync"),

@@ -7,11 +7,12 @@ adds missing files and changes nothing else.
 import argparse
 from pathlib import Path
 
+from pixmill.cli.parser import add_reading_options, reading_options
 from pixmill.core.process.progress import announce
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
-    ("pixmill new pets --from ~/photos", "with a copy of your folders of images, one for each class"),
+    ("pixmill new pets --from ~/photos", "with a copy of your images: a folder, an archive, or a table"),
     ("pixmill new pets --classes cat,dog", "with an empty folder for each class"),
 )
 
@@ -26,10 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="source",
-        metavar="FOLDER",
+        metavar="X",
         type=Path,
-        help="copy the images in FOLDER/<class>/, or in FOLDER/train/<class>/ and FOLDER/test/<class>/",
+        help="copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON Lines, Parquet)",
     )
+    add_reading_options(parser)
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument("--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…")
     parser.add_argument("--mlflow", metavar="URL", help="MLflow server of the team")
@@ -46,11 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pixmill.project.new.creating import ProjectSpec, create
 
-    classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
-    names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")
+    reading = reading_options(arguments)
+    names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")
     options = {name: getattr(arguments, name) for name in names}
     try:
-        print("\n".join(create(ProjectSpec(**options, classes=classes), report=announce)))
+        print("\n".join(create(ProjectSpec(**options, classes=reading.classes, reading=reading), report=announce)))
     except KeyboardInterrupt:
         announce("interrupted; the same command completes the project")
         raise

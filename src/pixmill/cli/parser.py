@@ -4,11 +4,14 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.words import did_you_mean
+
+if TYPE_CHECKING:
+    from pixmill.project.dataset.taking_in import Options
 
 N = TypeVar("N", int, float)
 
@@ -94,3 +97,30 @@ def inbox(text: str) -> Path:
     if ".pixmill" in Path(text).resolve().parts:
         raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: choose another folder")
     return Path(text)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options on how to read a data set of other tools."""
+    parser.add_argument(
+        "--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help="columns of a table: image=file,label=breed"
+    )
+    parser.add_argument(
+        "--pattern", metavar="REGEX", help=r"the label is what its parentheses match in a path: '([a-z]+)\.\d+'"
+    )
+    parser.add_argument("--ignore-splits", action="store_true", help="draw train, val and test from all images")
+    parser.add_argument("--dry-run", action="store_true", help="only show what is recognised")
+
+
+def reading_options(arguments: argparse.Namespace) -> "Options":
+    """Return the options declared by :func:`add_reading_options`, and ``--classes``."""
+    from pixmill.project.dataset.taking_in import Options
+
+    classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
+    return Options(classes, arguments.columns, arguments.pattern, arguments.ignore_splits)
+
+
+def _columns(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(role.strip() and name.strip() for role, _, name in pairs):
+        raise argparse.ArgumentTypeError(f"expected pairs such as image=file,label=breed, received '{text}'")
+    return {role.strip(): name.strip() for role, _, name in pairs}

@@ -82,7 +82,7 @@ def test_project_with_own_images(
     assert text.startswith("# yaml-language-server: $schema=params.schema.json\n")
     assert "  per_class: null           # maximum images per class; null: all\n" in text
     assert len(list((root / "data" / "chien méchant").iterdir())) == 40
-    assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 80
+    assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 81
     assert read_project(root).mlflow == "https://mlflow.example.org/a"
     assert f"url = {tmp_path}/storage" in (root / ".dvc" / "config").read_text()
     lock = read_lock(root)

@@ -73,7 +73,7 @@ _Files = dict[_Place, list[tuple[str, Path]]]
 
 
 def find_in_folder(
-    top: Path, classes: Sequence[str] = (), *, pattern: str | None = None, no_splits: bool = False
+    top: Path, classes: Sequence[str] = (), *, pattern: str | None = None, no_splits: bool = False, least: int = 2
 ) -> Found:
     """Find labelled images in class folders, in the class folders of splits, or by their file names.
 
@@ -87,6 +87,7 @@ def find_in_folder(
             its first group, is the label, and images that it does not match have none. Default: the folder is the
             label; without class folders, a pattern that fits all file names is guessed.
         no_splits: Whether to ignore that folders are named after splits.
+        least: Minimum number of classes.
 
     Raises:
         DataError: There are no images, fewer than two classes, no readable image of a class, or none in ``train``.
@@ -110,7 +111,7 @@ def find_in_folder(
     problems = {place: each for place, each in problems.items() if not classes or layout.locate(place).label}
     if pattern is None:
         _check_folders(top, layout, {facts.label for *_, facts in rows}, problems, promised & problems.keys())
-    final, remarks = _assign(top, Counter(facts for *_, facts in rows), no_splits=no_splits)
+    final, remarks = _assign(top, Counter(facts for *_, facts in rows), no_splits=no_splits, least=least)
     if pattern is None and not classes:
         remarks += layout.remarks(images)
     remarks += [f"{what}; {fix}" for _, what, fix in explain(name for each in problems.values() for name in each)]
@@ -435,20 +436,23 @@ def _check_folders(
         )
 
 
-def _assign(top: Path, counts: Mapping[Facts, int], *, no_splits: bool) -> tuple[dict[Facts, Facts], list[str]]:
+def _assign(
+    top: Path, counts: Mapping[Facts, int], *, no_splits: bool, least: int
+) -> tuple[dict[Facts, Facts], list[str]]:
     """Return the facts to record by those of the folders, and remarks.
 
     Args:
         top: Folder for messages.
         counts: Number of images by label and split of the folder.
         no_splits: Whether to ignore splits.
+        least: Minimum number of classes.
     """
     labels: dict[str, set[str]] = {}
     for facts in counts:
         if facts.label:
             labels.setdefault(facts.split or "", set()).add(facts.label)
     every = sorted(set().union(*labels.values()))
-    if len(every) < 2:
+    if len(every) < least:
         has = f"only the class {every[0]}" if every else "no class folders"
         raise DataError(
             f"{top} has {has}; a classifier needs at least two classes",

@@ -1,7 +1,6 @@
 """Creation and upgrade of projects.
 
 - ``template``: files of a project
-- ``importing``: labelled images in folders
 - ``supply``: reference or wheel from which a project installs Pixmill
 - ``creating``: ``pixmill new``
 - ``upgrading``: ``pixmill upgrade``

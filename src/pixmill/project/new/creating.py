@@ -4,7 +4,7 @@ import configparser
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.origin import WHEELS, Origin
+from pixmill.core.metadata import FILE as METADATA
+from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc
@@ -20,7 +22,20 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
-from pixmill.project.new.importing import LabelledFolder, copy_images, find_images
+from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.found import Found
+from pixmill.project.dataset.tables import find_table
+from pixmill.project.dataset.taking_in import (
+    Options,
+    describe,
+    introduce,
+    labels_of,
+    recognise,
+    refuse_overlap,
+    scratch_of,
+    set_params,
+    take_in,
+)
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
@@ -36,7 +51,7 @@ _COMMIT = 'git add -A && git commit -m "First results"'
 _IMAGE_OPTIONS = """\
 which images? Choose one option:
   --demo               the bundled images, to look around
-  --from FOLDER        a copy of your images, in FOLDER/<class>/
+  --from X             a copy of your images: a folder, an archive, or a table
   --classes a,b,c      empty folders for your images
 or a recipe with another source, such as --recipe digits (pixmill use lists them)"""
 
@@ -49,7 +64,9 @@ class ProjectSpec:
         folder: Project folder.
         recipe: Name of the recipe to start from; default: ``best``, and ``fast`` for the bundled images.
         classes: Class names; with ``source``, the classes to take.
-        source: Folder of labelled images to copy.
+        source: Folder, archive or table of labelled images to copy.
+        reading: How to read it.
+        dry_run: Whether to describe the images of ``source`` only.
         demo: Whether to use the bundled images.
         remote: DVC remote, a URL or a folder.
         mlflow: URL of the MLflow server.
@@ -60,6 +77,8 @@ class ProjectSpec:
     recipe: str | None = None
     classes: tuple[str, ...] = ()
     source: Path | None = None
+    reading: Options = field(default_factory=Options)
+    dry_run: bool = False
     demo: bool = False
     remote: str | None = None
     mlflow: str | None = None
@@ -86,41 +105,47 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     root = spec.folder.resolve()
     _check_folder(root, spec)
     _check_options(spec)
+    with storage_errors(then="repeat the command"), scratch_of(root) as scratch:
+        return _create(spec, root, scratch, report)
+
+
+def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str], None]) -> list[str]:
     name, package = project_names(root)
-    found = _find_images(spec, root)
+    found = _find_images(spec, root, scratch)
+    if spec.dry_run and found is not None:
+        return [*introduce(found), f"Would take {describe(found)}", "Next: the same command without --dry-run"]
     recipe = _choose_recipe(spec, root, found, report)
     lock = read_lock(root)
     own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
-    remarks = [] if found is None or _has_images(root) else list(found.remarks)
+    remarks = [] if found is None or _has_images(root) else [*found.remarks]
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
         remarks.append(f"Ignored, because the project has its own: {', '.join(unused)}")
 
     extras = "pipeline" if lock is None else lock.extras
     copied: list[str] = []
-    with storage_errors(then="repeat the command"):
-        _init_repository(root)
-        files = render(name, package, supply.origin, extras)
-        template = {path: text_digest(text) for path, text in managed_files(files).items()}
-        if spec.mlflow is not None:
-            files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
-        if recipe is not None:
-            files[_PARAMS] = recipe.file(root)
-        kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
-        if supply.wheel is not None:
-            write_bytes(root / supply.origin.text, supply.wheel)
-        for path in files:
-            if path not in kept:
-                write_text(root / path, files[path])
-        if not (root / "data.dvc").exists():
-            copied = _fill_data(root, spec, found, report)
-            dvc(root, "add", "data")
-        if spec.remote is not None and not _has_remote(root):
-            # An absolute path works from any folder.
-            url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
-            dvc(root, "remote", "add", "-d", "storage", url)
-        if not (root / FILE).exists():
-            write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
+    _init_repository(root)
+    files = render(name, package, supply.origin, extras)
+    template = {path: text_digest(text) for path, text in managed_files(files).items()}
+    if spec.mlflow is not None:
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
+    if recipe is not None:
+        files[_PARAMS] = recipe.file(root)
+    kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
+    if supply.wheel is not None:
+        write_bytes(root / supply.origin.text, supply.wheel)
+    for path in files:
+        if path not in kept:
+            write_text(root / path, files[path])
+    if not (root / "data.dvc").exists():
+        copied = _fill_data(root, spec, found, scratch, report)
+        dvc(root, "add", "data")
+    if spec.remote is not None and not _has_remote(root):
+        # An absolute path works from any folder.
+        url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
+        dvc(root, "remote", "add", "-d", "storage", url)
+    if not (root / FILE).exists():
+        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
         remarks.append(INDEX_NOTE)
     lines, issues = _describe_files(root, files, kept, supply.origin, extras), _list_issues(root)
@@ -158,7 +183,8 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     if not nearest.is_dir():
         raise PixmillError(f"{nearest} is a file", next="choose another name")
     pipeline = root / "dvc.yaml"
-    begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= {".git", WHEELS})
+    own = {".git", ".pixmill", WHEELS}
+    begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= own)
     unfinished = begun and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
         add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds missing files)"
@@ -178,12 +204,7 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
             "then repeat the command",
         )
     if spec.source is not None:
-        source = spec.source.resolve()
-        if source.is_relative_to(root) or root.is_relative_to(source):
-            raise DataError(
-                f"{source} and the project {root} overlap",
-                next="choose a folder outside; images already in data/<class>/ need no --from",
-            )
+        refuse_overlap(spec.source, root)
 
 
 def _check_options(spec: ProjectSpec) -> None:
@@ -206,16 +227,18 @@ def _check_params(text: str, problem: str, fix: str) -> None:
         raise ParamsError(f"{problem}:\n{error.message}", next=f"{fix}, and repeat the command") from None
 
 
-def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
+def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
     """Return the images to use: those of ``--from``, or those already in ``data/``."""
+    data = root / "data"
     if spec.source is not None:
-        if not (root / _PARAMS).exists() and holds_files(root / "data"):
+        if not (root / _PARAMS).exists() and holds_files(data):
             raise DataError("data/ has files already", next="omit --from to use these, or move data/ elsewhere")
-        return find_images(spec.source, spec.classes)
-    if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(root / "data"):
+        return recognise(spec.source, scratch, replace(spec.reading, classes=spec.classes))
+    if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    found = find_images(root / "data")
-    if not found.lies_in(root / "data"):
+    own = find_table(data / METADATA, scratch=scratch) if (data / METADATA).is_file() else None
+    found = own or find_in_folder(data)
+    if _layout(found, data) is None:
         raise DataError(
             "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
             next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
@@ -223,27 +246,50 @@ def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
     return found
 
 
-def _choose_recipe(
-    spec: ProjectSpec, root: Path, found: LabelledFolder | None, report: Callable[[str], None]
-) -> Recipe | None:
+def _layout(found: Found, data: Path) -> str | None:
+    """Return the layout of ``data/``, a value of ``scrape.folder.layout``; ``None`` if images are elsewhere."""
+    if (data / METADATA).is_file() or not all(item.path.is_relative_to(data) for item in found.items):
+        return "classes"
+    layouts = set()
+    for item in found.items:
+        label, place = item.facts.label, [*map(to_nfc, item.path.relative_to(data).parts[:-1])]
+        if label is not None:
+            known = {(label,): "classes", (item.facts.split, label): "fixed"}
+            layouts.add(known.get(tuple(place)))
+        elif place[:1] != ["unlabelled"]:
+            return None
+    return layouts.pop() if len(layouts) == 1 else None
+
+
+def _choose_recipe(spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]) -> Recipe | None:
     """Return the recipe with the project's classes and source; ``None`` if the project has valid params."""
     if (root / _PARAMS).exists():
         _check_params(read_text(root / _PARAMS), "params.yaml is not valid", "correct it, or move it elsewhere")
         return None
-    recipe = _fill_recipe(find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found)
-    fix = "correct --classes" if spec.classes else "rename the folder"
-    _check_params(recipe.file(root), "these classes are not valid", fix)
+    recipe = _fill_recipe(find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found, root)
+    _check_params(recipe.file(root), "these classes are not valid", "correct --classes")
     if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
         return recipe.with_images([*CLASSES], source="folder")
     return recipe
 
 
-def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
+def _list_name(spec: ProjectSpec) -> str:
+    """Return the name of the list of URLs."""
+    return "urls" if spec.source is None else to_slug(spec.source.stem)
+
+
+def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: Path) -> Recipe:
     # The template's params have commonly changed keys, too; the caller checks the classes.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
-        whole = whole.with_images(found.classes, source="folder", layout=found.layout)
+        labels = [*(spec.classes or labels_of(found))]
+        layout = _layout(found, root / "data") or "classes"
+        whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
+        if found.urls:
+            whole = whole.with_snapshot(date.today().isoformat())
+        _check_params(whole.file(root), "these classes are not valid", "rename them, or leave them out with --classes")
+        whole = Recipe(whole.name, set_params(whole.text, found, _list_name(spec)))
     elif spec.classes:
         whole = whole.with_images(spec.classes, source="folder")
     elif not spec.demo:
@@ -268,21 +314,25 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
     return True
 
 
-def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, report: Callable[[str], None]) -> list[str]:
-    """Fill ``data/`` unless it has files; return a line that counts the copied images, if any."""
+def _fill_data(
+    root: Path, spec: ProjectSpec, found: Found | None, scratch: Path, report: Callable[[str], None]
+) -> list[str]:
+    """Fill ``data/`` unless it has files; return lines that count the copied images, if any."""
     data = root / "data"
     if spec.demo:
         make_data(root, report=report)
     elif found is not None and not holds_files(data):
-        copy_images(found, data, scratch=root / ".pixmill" / "new" / "data")
-        return [f"Copied {found.summary()}"]
+        report(introduce(found)[0])
+        copied = take_in(root, found, scratch, load_params(root), _list_name(spec))
+        data.mkdir(exist_ok=True)
+        return copied
     else:
         data.mkdir(exist_ok=True)
         params = load_params(root)
         splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
         for label in params.classes:
             for split in splits if params.scrape.sources_of(label) == ("folder",) else ():
-                (data / split / label).mkdir(parents=True, exist_ok=True)
+                (data / split / to_slug(label)).mkdir(parents=True, exist_ok=True)
     return []
 
 

@@ -1,0 +1,54 @@
+"""Take more images into the project, as other tools left them.
+
+Reads folders, archives (.zip, .tar.gz), and tables of files or URLs (CSV, JSON Lines,
+Parquet, Label Studio). Images are copied into data/, their labels, splits, groups and
+origins into data/metadata.csv. An image that data/ has already is skipped.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from pixmill.cli.parser import add_reading_options, project_root, reading_options
+from pixmill.core.process.progress import announce
+
+EXAMPLES = (
+    ("pixmill import ~/photos.zip --dry-run", "show what is recognised in an archive"),
+    ("pixmill import ~/photos.zip", "copy its images into data/"),
+    ("pixmill import labels.csv --columns image=id,label=breed", "images that a table lists"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("source", metavar="X", type=Path, help="folder, archive or table")
+    parser.add_argument("--classes", metavar="A,B,C", help="take only images with these labels")
+    add_reading_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Import, and print what was recognised and copied."""
+    root = project_root()
+    import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
+
+    from pixmill.core.names import to_slug
+    from pixmill.project.dataset.taking_in import (
+        describe,
+        import_into,
+        introduce,
+        recognise,
+        refuse_overlap,
+        scratch_of,
+    )
+
+    refuse_overlap(arguments.source, root / "data")
+    with scratch_of(root) as scratch:
+        found = recognise(arguments.source, scratch, replace(reading_options(arguments), least=1))
+        introduction = introduce(found)
+        if arguments.dry_run:
+            lines = [f"Would take {describe(found)}", "Next: the same command without --dry-run"]
+        else:
+            announce(introduction.pop(0))
+            lines = import_into(root, found, scratch, to_slug(arguments.source.stem))
+            lines += ["Next:", "  pixmill check && dvc repro"]
+    print("\n".join([*introduction, *lines]))

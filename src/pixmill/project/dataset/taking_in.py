@@ -1,0 +1,405 @@
+"""Take images into a project: recognise a folder, archive or table, copy its images, and set the params.
+
+``data/`` gets ``<class>/<name>`` for each image, ``unlabelled/<name>`` for those without a label, and rows of
+``metadata.csv``; a table of URLs is written to ``lists/``.
+"""
+
+import contextlib
+import csv
+import io
+import os
+import re
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pixmill.core.errors import DataError, LockedError, ParamsError
+from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, write_text
+from pixmill.core.metadata import FILE, Facts, read_metadata, write_metadata
+from pixmill.core.names import class_by_name, fold, to_slug, to_text
+from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.params.document import edit_params
+from pixmill.core.process.progress import track
+from pixmill.core.repository.dvc import dvc, running_dvc
+from pixmill.core.words import count, first_of
+from pixmill.images.listing import files_below
+from pixmill.project.bundled import holds_files, missing_data
+from pixmill.project.dataset.archives import is_archive, shorten, unpack
+from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.tables import find_table
+
+_UNLABELLED = "data/unlabelled"
+_GROUPS = f"data/{FILE}:group"
+
+_LISTED = ("label", "split", "licence", "author", "page_url")
+"""Columns of a list of URLs."""
+
+_UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]""")
+"""Characters that file systems refuse in names."""
+
+_MAX_CLASSES = 20
+"""Classes listed in a message, for each split."""
+
+_MAX_NAMED = 5
+
+_MAX_NAME = 240
+"""Bytes of a file name: file systems allow 255, and temporary copies have longer names."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What people say about a data set instead of letting it be guessed.
+
+    Args:
+        classes: Labels to take; default: all.
+        columns: Columns of a table by role, such as ``{"image": "id"}``.
+        pattern: Regular expression whose group is the label, for names of files.
+        no_splits: Whether to ignore given splits.
+        least: Minimum number of classes in folders.
+    """
+
+    classes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pattern: str | None = None
+    no_splits: bool = False
+    least: int = 2
+
+
+@contextlib.contextmanager
+def scratch_of(root: Path) -> Iterator[Path]:
+    """Yield ``.pixmill/import``, empty, and remove it afterwards, with the parents that were missing before.
+
+    Raises:
+        LockedError: Another import into the project runs.
+    """
+    scratch = root / ".pixmill" / "import"
+    missing = [folder for folder in scratch.parents if not folder.exists()]
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    lock = scratch.with_name("import.lock")
+    try:
+        with hold_lock(lock, LockedError(f"another import into {root} is running", next="wait for it, or stop it")):
+            try:
+                yield fresh_folder(scratch)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+                if missing:
+                    lock.unlink(missing_ok=True)
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # It has files now.
+                folder.rmdir()
+
+
+def refuse_overlap(source: Path, folder: Path) -> None:
+    """Refuse to copy a folder into itself.
+
+    Raises:
+        DataError: One contains the other.
+    """
+    if source.resolve().is_relative_to(folder) or folder.is_relative_to(source.resolve()):
+        raise DataError(
+            f"{source} and {folder} overlap",
+            next="choose a folder outside; images already in data/<class>/ need no import",
+        )
+
+
+def recognise(source: Path, scratch: Path, options: Options) -> Found:
+    """Find the images of a folder, an archive, or a table.
+
+    Args:
+        source: The folder or file.
+        scratch: Folder on the disk of the project, for unpacked files.
+        options: What people say.
+
+    Raises:
+        DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
+    """
+    if not source.exists():
+        raise DataError(f"{source} does not exist", next="give a folder, archive or table, relative to the current one")
+    if source.is_file() and is_archive(source):
+        remarks = unpack(source, scratch / "unpacked")
+        found = recognise(scratch / "unpacked", scratch, options)
+        return replace(found, remarks=(*remarks, *found.remarks))
+    # A pattern says that names label the images, not a table.
+    table = (
+        find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
+        if not options.pattern
+        else None
+    )
+    if table is not None:
+        return _choose(table, options)
+    if options.columns:
+        raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
+    return find_in_folder(
+        source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
+    )
+
+
+def _choose(found: Found, options: Options) -> Found:
+    """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
+    every = labels_of(found)
+    if missing := [label for label in options.classes if label not in every]:
+        raise DataError(
+            f"there are no images of {first_of(missing, _MAX_NAMED)}; there are {first_of(every, _MAX_CLASSES)}",
+            next="correct --classes",
+        )
+
+    def chosen(facts: Facts) -> Facts | None:
+        if facts.label is not None and options.classes and facts.label not in options.classes:
+            return None
+        return replace(facts, split=None) if options.no_splits else facts
+
+    return replace(
+        found,
+        items=[replace(item, facts=facts) for item in found.items if (facts := chosen(item.facts))],
+        urls={url: own for url, facts in found.urls.items() if (own := chosen(facts))},
+    )
+
+
+def describe(found: Found) -> str:
+    """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
+    counts = Counter((facts.split or "", facts.label or "") for facts in _facts(found))
+    parts: dict[str, list[str]] = {}
+    for (split, label), number in sorted(counts.items()):
+        parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
+    texts = [f"{split}: " * bool(split) + first_of(each, _MAX_CLASSES) for split, each in parts.items()]
+    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}"
+
+
+def introduce(found: Found) -> list[str]:
+    """Return lines on what was recognised, how to overrule it, and remarks."""
+    overrule = f" (to overrule: {', '.join(found.options)})" if found.options else ""
+    return [f"Recognised {found.recognised}{overrule}", *found.remarks]
+
+
+def labels_of(found: Found) -> list[str]:
+    """Return the labels, sorted."""
+    return _labels(_facts(found))
+
+
+def set_params(text: str, found: Found, name: str) -> str:
+    """Return a params file that uses the images: their classes, sources, and given groups.
+
+    New labels become classes, whose source is ``folder`` or ``urls``; existing classes get it in addition.
+
+    Args:
+        text: The params.
+        found: The images.
+        name: Name of the list in ``lists/``, for URLs.
+
+    Raises:
+        ParamsError: A label cannot be a class, or the file cannot be changed in its form.
+    """
+    params = parse_params(text)
+    scrape, split, evaluate = params.scrape, params.split, params.evaluate
+    sources: dict[str, tuple[str, ...]] = dict(scrape.source_by_class)
+    classes = [*params.classes]
+    for source, every, known in (
+        ("folder", [item.facts for item in found.items], scrape.folder.classes),
+        ("urls", [*found.urls.values()], scrape.urls.classes),
+    ):
+        names = class_by_name(params.classes, known)
+        for label in dict.fromkeys(names.get(label, label) for label in _labels(every)):
+            before = sources.get(label, scrape.source) if label in classes else ()
+            if label not in classes:
+                classes.append(label)
+                before = (source,) if scrape.source == (source,) else ()
+            if source not in before:
+                sources[label] = (*before, source)
+    try:
+        params.changed({"classes": classes})
+    except ParamsError as error:
+        raise ParamsError(
+            error.message,
+            next="name the class otherwise in params.yaml, such as scrape.folder.classes: {cat: [Cat]}, or leave it "
+            "out with --classes, and repeat the command",
+        ) from None
+    if found.urls:
+        files = tuple(dict.fromkeys((*scrape.urls.files, f"lists/{name}.csv")))
+        scrape = scrape.model_copy(update={"urls": scrape.urls.model_copy(update={"files": files})})
+    if split.group_by is None and any(item.facts.group for item in found.items):
+        split = split.model_copy(update={"group_by": _GROUPS})
+    if evaluate.unlabelled is None and any(item.facts.label is None for item in found.items):
+        evaluate = evaluate.model_copy(update={"unlabelled": _UNLABELLED})
+    scrape = scrape.model_copy(update={"source_by_class": sources})
+    wanted = {"classes": tuple(classes), "scrape": scrape, "split": split, "evaluate": evaluate}
+    return edit_params(text, params.model_copy(update=wanted), otherwise="set classes and scrape there yourself")
+
+
+def import_into(root: Path, found: Found, scratch: Path, name: str) -> list[str]:
+    """Take images into an existing project, and record ``data/`` in DVC.
+
+    Repeating the call completes an interrupted one.
+
+    Args:
+        root: Project folder.
+        found: The images.
+        scratch: Folder of the project for partial copies.
+        name: Name of the list in ``lists/``, for URLs.
+
+    Returns:
+        Lines on what was done.
+
+    Raises:
+        PixmillError: The params cannot be changed, ``data/`` is missing or in use, or DVC failed.
+    """
+    text = set_params(read_text(root / "params.yaml"), found, name)
+    if command := missing_data(root) if (root / "data.dvc").exists() else None:
+        raise DataError("data/ is missing", next=f"{command}, then repeat the command")
+    if users := [each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)]:
+        raise LockedError(f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command")
+    lines = take_in(root, found, scratch, parse_params(text), name)
+    write_text(root / "params.yaml", text)
+    if found.items:
+        dvc(root, "add", "data")
+    return lines
+
+
+def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) -> list[str]:
+    """Copy images into ``data/`` beside those that are there, with their rows in ``metadata.csv``; list URLs.
+
+    Files are complete before they appear in ``data/``, and their rows are written first, so an interrupted call leaves
+    no partial image and none without its facts; a repeated one skips what is there.
+
+    Args:
+        root: Project folder.
+        found: The images; those in ``scratch`` are moved.
+        scratch: Folder on the same disk.
+        params: Params of the project.
+        name: Name of the list in ``lists/``, for URLs.
+
+    Returns:
+        Lines on what was done.
+    """
+    lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
+    if not found.items:
+        return lines
+    data, new = root / "data", fresh_folder(scratch / "new")
+    rows = read_metadata(data) if data.is_dir() else {}
+    chosen, notes = _plan(found, data, rows, params)
+    rows = {**rows, **{target: item.facts for target, item in chosen.items()}}
+    try:
+        for target, item in track(chosen.items(), "Copy", len(chosen)):
+            (new / target).parent.mkdir(parents=True, exist_ok=True)
+            if item.path.is_relative_to(scratch):
+                item.path.rename(new / target)
+            else:
+                shutil.copyfile(item.path, new / target)
+    except OSError:
+        shutil.rmtree(new)  # to free a full disk
+        raise
+    if not holds_files(data):
+        write_metadata(new, rows)
+        if data.exists():
+            shutil.rmtree(data)
+        new.rename(data)
+    else:
+        write_metadata(data, rows)
+        for target in chosen:
+            (data / target).parent.mkdir(parents=True, exist_ok=True)
+            (new / target).rename(data / target)
+    copied = replace(found, items=[*chosen.values()], urls={})
+    return [f"Copied {describe(copied)}" if chosen else "Copied no images", *notes, *lines]
+
+
+def _plan(found: Found, data: Path, rows: Mapping[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
+    """Return items by path below ``data/``, and remarks on images that are there already."""
+    is_fixed = params.scrape.folder.layout == "fixed"
+    if is_fixed and (bare := sum(1 for each in found.items if each.facts.label and not each.facts.split)):
+        raise DataError(
+            f"data/ has a fixed split (scrape.folder.layout), and {count(bare, 'image')} of the import have none",
+            next="put them into folders train and test, or into a project of their own: pixmill new NAME --from …",
+        )
+    unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
+    classes = class_by_name(params.classes, params.scrape.folder.classes)
+    present = _Present(data)
+    chosen: dict[str, Item] = {}
+    others = []
+    for item in track(found.items, "Compare", len(found.items)):
+        label = item.facts.label
+        folder = unlabelled if label is None else to_slug(label)
+        had = {}
+        for name in present.copies(item.path):
+            own = (rows[name].label if name in rows else None) or name.split("/")[-2 if is_fixed else 0]
+            had[classes.get(own, own)] = name
+        if not had:
+            place = f"{item.facts.split}/{folder}" if is_fixed and label is not None else folder
+            chosen[_free_path(place, item.name, present.names)] = item
+        elif classes.get(label or unlabelled, label or unlabelled) not in had:
+            others.append(f"{item.name} ({label or 'no label'}) is {first_of([*had.values()], 1)}")
+    notes = []
+    if same := len(found.items) - len(chosen) - len(others):
+        notes.append(f"Skipped {count(same, 'image')} that data/ has already")
+    if others:
+        notes.append(
+            f"Left out {count(len(others), 'image')} that data/ has with another label: "
+            f"{first_of(others, _MAX_NAMED)}; to change a label: pixmill review"
+        )
+    return chosen, notes
+
+
+class _Present:
+    """The files in ``data/``.
+
+    Attributes:
+        names: Case-folded paths below ``data/``.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.names: set[str] = set()
+        self._by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
+        self._by_digest: dict[int, dict[str, list[str]]] = {}
+        for name, path in files_below(data) if data.is_dir() else ():
+            self.names.add(fold(name))
+            if path.is_file():
+                self._by_size[path.stat().st_size].append((name, path))
+
+    def copies(self, path: Path) -> list[str]:
+        """Return the files with the content of another file."""
+        if (size := path.stat().st_size) not in self._by_size:
+            return []
+        if size not in self._by_digest:
+            digests: dict[str, list[str]] = defaultdict(list)
+            for name, each in self._by_size[size]:
+                digests[file_digest(each)].append(name)
+            self._by_digest[size] = digests
+        return self._by_digest[size].get(file_digest(path), [])
+
+
+def _free_path(folder: str, name: str, taken: set[str]) -> str:
+    """Return a path for an image, unique ignoring case, and add it to the taken ones.
+
+    Folders become a part of the name, as do characters that file systems refuse; long names end in a hash.
+    """
+    flat = shorten(_UNPORTABLE.sub("-", to_text(name)).strip(" .") or "image", _MAX_NAME)
+    stem, suffix = os.path.splitext(flat)  # noqa: PTH122 (a name, not a path)
+    path, number = f"{folder}/{flat}", 1
+    while fold(path) in taken:
+        number += 1
+        path = f"{folder}/{stem}-{number}{suffix}"
+    taken.add(fold(path))
+    return path
+
+
+def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
+    """Write a list for the source ``urls``."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("url", *_LISTED))
+    writer.writerows((url, *(getattr(facts, name) for name in _LISTED)) for url, facts in urls.items())
+    where = f"{path.parent.name}/{path.name}"
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text.getvalue():
+        raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")
+    write_text(path, text.getvalue())
+    return [f"Listed {count(len(urls), 'URL')} in {where}"]
+
+
+def _facts(found: Found) -> list[Facts]:
+    return [*(item.facts for item in found.items), *found.urls.values()]
+
+
+def _labels(facts: Iterable[Facts]) -> list[str]:
+    return sorted({each.label for each in facts if each.label is not None})

@@ -1,0 +1,121 @@
+"""Archives are unpacked within their folder and within limits, or refused."""
+
+import io
+import random
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.project.dataset import archives
+from pixmill.project.dataset.archives import is_archive, unpack
+
+FILES = {"pets/cat/1.png": b"one", "pets/Katze süß/2.png": random.Random(0).randbytes(9_000), "pets/dog/empty": b""}
+
+
+def write_archive(path: Path, files: Mapping[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.mkdir("pets")
+            for name, content in files.items():
+                packed.writestr(name, content, zipfile.ZIP_DEFLATED)
+        return path
+    with tarfile.open(path, f"w:{path.suffix[1:].replace('tgz', 'gz').replace('tar', '')}") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+def test_regular_files_are_unpacked(name: str, tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / name, FILES)
+    assert is_archive(archive)
+    assert unpack(archive, tmp_path / "out") == []
+    assert contents(tmp_path / "out") == FILES
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.bz2", "a.tar.xz"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_archive_leaves_nothing(name: str, share: float, tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / name, {f"{n}.png": random.Random(n).randbytes(9_000) for n in range(9)})
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError, match="broken or truncated"):
+        unpack(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
+@pytest.mark.parametrize("member", ["../out.png", "a/../../b", "/etc/x.png", "C:\\x.png", "..\\x.png", "\\\\host\\x"])
+def test_names_that_lead_outside_refuse_the_archive(name: str, member: str, tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / name, {"good.png": b"good", member: b"bad"})
+    with pytest.raises(DataError, match="leads out of its folder"):
+        unpack(archive, tmp_path / "deep" / "out")
+    assert {path.name for path in tmp_path.rglob("*")} == {name, "deep"}
+
+
+def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for kind, name in ((tarfile.SYMTYPE, "link"), (tarfile.LNKTYPE, "hard"), (tarfile.CHRTYPE, "device")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            tar.addfile(info)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        linked = zipfile.ZipInfo("link")
+        linked.external_attr = (stat.S_IFLNK | 0o777) << 16
+        packed.writestr(linked, "/etc/passwd")
+    for name, number in (("a.tar", 3), ("a.zip", 1)):
+        (remark,) = unpack(tmp_path / name, tmp_path / "out")
+        assert remark.startswith(f"{number} ")
+        assert contents(tmp_path / "out") == {}
+
+
+def test_bombs_are_refused_before_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
+    for name in ("a.zip", "a.tgz"):
+        with pytest.raises(DataError, match="bomb"):
+            unpack(write_archive(tmp_path / name, {"1.png": bytes(2**23)}), tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=10**9 + 5_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(DataError, match="lacks space"):
+        unpack(write_archive(tmp_path / "a.zip", FILES), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_encrypted_and_other_archives_are_named(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "a.zip", {"1.png": b"one"})
+    content = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content[content.rindex(signature) + offset] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="encrypted"):
+        unpack(archive, tmp_path / "out")
+    (tmp_path / "a.7z").touch()
+    with pytest.raises(DataError, match="of a kind that is not read"):
+        is_archive(tmp_path / "a.7z")
+    assert not is_archive(tmp_path)
+
+
+def test_names_of_zip_without_the_flag_are_read_as_utf8_or_cp437(tmp_path: Path) -> None:
+    for stored, shown in (("süß.png".encode(), "süß.png"), (b"s\x81\xe1.png", "süß.png")):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+            packed.writestr("x" * len(stored), b"one")
+        path = tmp_path / "a.zip"
+        path.write_bytes(path.read_bytes().replace(b"x" * len(stored), stored))
+        unpack(path, tmp_path / "out")
+        assert contents(tmp_path / "out") == {shown: b"one"}

@@ -1,0 +1,251 @@
+"""Data sets of other tools are taken into a project: images, facts, lists and params."""
+
+import os
+import unicodedata
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.core.errors import DataError, LockedError, ParamsError
+from pixmill.core.metadata import Facts, read_metadata
+from pixmill.core.names import fold
+from pixmill.core.params import load_params
+from pixmill.core.repository.dvc import RunningDvc
+from pixmill.project.dataset import taking_in
+from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.taking_in import Options, import_into, recognise, scratch_of
+from tests.command import run_pixmill
+from tests.version_control import dvc, start_repository
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PARAMS = "classes: [cat, dog]  # ours\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one image of a cat and one of a dog."""
+    monkeypatch.setattr(taking_in, "dvc", lambda *words: None)
+    root = tmp_path / "project"
+    put(root, {"data/cat/1.png": "cat 1", "data/dog/1.png": "dog 1"})
+    (root / "params.yaml").write_text(PARAMS)
+    return root
+
+
+def put(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(PNG + content.encode())
+    return folder
+
+
+def take(root: Path, source: Path, options: Options | None = None) -> list[str]:
+    with scratch_of(root) as scratch:
+        found = recognise(source, scratch, options or Options(least=1))
+        return import_into(root, found, scratch, "list")
+
+
+def images(root: Path) -> dict[str, str]:
+    files = {path.relative_to(root / "data").as_posix(): path for path in (root / "data").rglob("*") if path.is_file()}
+    return {name: path.read_bytes().removeprefix(PNG).decode() for name, path in files.items() if path.suffix != ".csv"}
+
+
+def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None:
+    there = put(
+        tmp_path / "there",
+        {
+            "train/cat/1.png": "new 1",
+            "train/cat/again.png": "cat 1",
+            "train/a|b/x/1.PNG": "new 2",
+            "test/cat/9.png": "new 3",
+            "test/a|b/9.png": "dog 1",
+        },
+    )
+    before = images(root)
+    copied, skipped, left_out = take(root, there)
+    assert copied.startswith("Copied 3 images: test: 1 of cat; train: ")
+    assert skipped.startswith("Skipped 1 image ")
+    assert "dog/1.png (dog)" in left_out
+    slug = next(name.split("/")[0] for name in images(root) if name.startswith("a-b"))
+    new = {"cat/1-2.png": "new 1", f"{slug}/x-1.PNG": "new 2", "cat/9.png": "new 3"}
+    assert images(root) == before | new
+    assert read_metadata(root / "data") == {
+        "cat/1-2.png": Facts("cat", "train"),
+        f"{slug}/x-1.PNG": Facts("a|b", "train"),
+        "cat/9.png": Facts("cat", "test"),
+    }
+    assert load_params(root).classes == ("cat", "dog", "a|b")
+    assert "# ours" in (root / "params.yaml").read_text()
+    assert not (root / ".pixmill" / "import").exists()
+    assert take(root, there)[0] == "Copied no images"
+    assert images(root) == before | new
+
+
+@pytest.mark.parametrize("copied", [0, 1, 2])
+def test_an_interrupted_import_is_completed(copied: int, root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {f"test/{label}/{n}.png": f"{label} new {n}" for label in ("cat", "dog") for n in (1, 2)}
+                | {f"train/{label}/3.png": f"{label} 3" for label in ("cat", "dog")})  # fmt: skip
+    rename, left = Path.rename, [copied]
+
+    def interrupt(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "rename", interrupt)
+        take(root, there)
+    there_now = images(root)
+    assert len(there_now) == 2 + copied
+    facts = read_metadata(root / "data")
+    assert all(name in facts for name in there_now.keys() - {"cat/1.png", "dog/1.png"})
+    take(root, there)
+    assert sorted(images(root).values()) == sorted(
+        ["cat 1", "dog 1", "cat 3", "dog 3", *(f"{label} new {n}" for label in ("cat", "dog") for n in (1, 2))]
+    )
+    assert read_metadata(root / "data").keys() == images(root).keys() - {"cat/1.png", "dog/1.png"}
+
+
+def test_a_full_disk_leaves_data_alone(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = put(tmp_path / "there", {"cat/2.png": "two", "dog/2.png": "two dogs"})
+    before = images(root)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", fail)
+    with pytest.raises(OSError, match="No space"):
+        take(root, there)
+    assert (images(root), (root / "data" / "metadata.csv").exists()) == (before, False)
+    assert not (root / ".pixmill" / "import").exists()
+
+
+def test_a_table_in_an_archive_gives_groups_and_unlabelled_images(root: Path, tmp_path: Path) -> None:
+    rows = [f"{n}.png,{'bird' if n % 2 else 'cat'},p{n // 4},cc0" for n in range(12)]
+    with zipfile.ZipFile(tmp_path / "birds.zip", "w") as packed:
+        packed.writestr("labels.csv", "\n".join(["file,label,group,licence", *rows, "12.png,,,"]))
+        for n in range(13):
+            packed.writestr(f"images/{n}.png", PNG + f"bird {n}".encode())
+    lines = take(root, tmp_path / "birds.zip", Options(columns={"image": "file", "group": "group"}))
+    assert lines[0].startswith("Copied 13 images: ")
+    facts = read_metadata(root / "data")
+    assert Facts("bird", None, "p1", "cc0") in facts.values()
+    assert [name.split("/")[0] for name, each in facts.items() if each.label is None] == ["unlabelled"]
+    params = load_params(root)
+    assert params.classes == ("cat", "dog", "bird")
+    assert (params.split.group_by, params.evaluate.unlabelled) == ("data/metadata.csv:group", "data/unlabelled")
+
+
+def test_urls_become_a_list_and_a_source_of_their_classes(root: Path) -> None:
+    urls = {
+        "https://example.org/1.jpg": Facts("cat", licence="by", author="Ann"),
+        "https://example.org/2.jpg": Facts("owl", "test"),
+    }
+    with scratch_of(root) as scratch:
+        import_into(root, Found([], "a table", urls), scratch, "birds")
+    assert (root / "lists" / "birds.csv").read_text().splitlines() == [
+        "url,label,split,licence,author,page_url",
+        "https://example.org/1.jpg,cat,,by,Ann,",
+        "https://example.org/2.jpg,owl,test,,,",
+    ]
+    scrape = load_params(root).scrape
+    assert scrape.urls.files == ("lists/birds.csv",)
+    assert {label: scrape.sources_of(label) for label in ("cat", "dog", "owl")} == {
+        "cat": ("folder", "urls"), "dog": ("folder",), "owl": ("urls",),
+    }  # fmt: skip
+    with scratch_of(root) as scratch, pytest.raises(DataError, match="exists and differs"):
+        import_into(root, Found([], "a table", {"https://example.org/3.jpg": Facts("cat")}), scratch, "birds")
+
+
+def test_labels_of_renamed_classes_are_no_new_classes(root: Path, tmp_path: Path) -> None:
+    text = PARAMS.replace("folder,", "folder, folder: {classes: {cat: [Felis_catus]}},")
+    (root / "params.yaml").write_text(text)
+    take(root, put(tmp_path / "there", {"Felis_catus/2.png": "cat 2"}))
+    assert load_params(root).classes == ("cat", "dog")
+    assert images(root)["Felis_catus/2.png"] == "cat 2"
+
+
+@pytest.mark.parametrize("label", ["Cat", "train", "x" * 201])
+def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tmp_path: Path) -> None:
+    item = Item(put(tmp_path, {"1.png": "one"}) / "1.png", "1.png", Facts(label))
+    before = images(root)
+    with scratch_of(root) as scratch, pytest.raises(ParamsError) as refused:
+        import_into(root, Found([item], "files"), scratch, "list")
+    assert "--classes" in str(refused.value)
+    assert (images(root), (root / "params.yaml").read_text()) == (before, PARAMS)
+
+
+def test_a_fixed_split_needs_splits(root: Path, tmp_path: Path) -> None:
+    (root / "params.yaml").write_text(PARAMS.replace("folder,", "folder, folder: {layout: fixed},"))
+    with pytest.raises(DataError, match="1 image of the import have none"):
+        take(root, put(tmp_path / "a", {"cat/2.png": "cat 2"}))
+    both = {f"{split}/{label}/2.png": f"{split} {label}" for split in ("train", "test") for label in ("cat", "dog")}
+    take(root, put(tmp_path / "b", both))
+    assert both.items() <= images(root).items()
+
+
+def test_data_in_use_and_missing_data_are_refused(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = put(tmp_path / "there", {"cat/2.png": "cat 2"})
+    monkeypatch.setattr(taking_in, "running_dvc", lambda _: [RunningDvc(1, "dvc repro", (), ("data",))])
+    with pytest.raises(LockedError, match="dvc repro"):
+        take(root, there)
+    (root / "data").rename(tmp_path / "elsewhere")
+    (root / "data.dvc").write_text("outs: [{md5: 0.dir, path: data}]\n")
+    with pytest.raises(DataError, match="data/ is missing") as refused:
+        take(root, there)
+    assert "dvc pull" in str(refused.value)
+
+
+def test_commands_import_into_new_and_existing_projects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(taking_in, "dvc", dvc)
+    monkeypatch.setattr("pixmill.project.new.creating.dvc", dvc)
+    monkeypatch.chdir(tmp_path)
+    labels = ("Corn_(maize)___healthy", "a/b", "x" * 79)
+    rows = [f"{n}.png,{labels[n % 3]},{'test' if n > 5 else 'train'}" for n in range(9)]
+    put(tmp_path / "there", {f"{n}.png": str(n) for n in range(9)})
+    (tmp_path / "there" / "labels.csv").write_text("\n".join(["image,label,split", *rows]))
+    assert run_pixmill("new", "plants", "--from", "there", "--dry-run") == 0
+    assert "Would take 9 images: test: 1 of" in capsys.readouterr().out
+    assert not (tmp_path / "plants").exists()
+    assert run_pixmill("new", "plants", "--from", "there") == 0
+    root = tmp_path / "plants"
+    assert load_params(root).classes == tuple(sorted(labels))
+    assert sorted(read_metadata(root / "data")) == sorted(images(root))
+    assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 10
+    monkeypatch.chdir(root)
+    source = str(put(tmp_path / "more", {"weed/1.png": "weed", "a/1.png": "1"}))
+    assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
+    assert "weed" not in load_params(root).classes
+    assert run_pixmill("import", source, "--classes", "weed") == 0
+    assert "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n" in capsys.readouterr().out
+    assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11
+    assert run_pixmill("import", "data") == 1
+    assert run_pixmill("import", source, "--columns", "image") == 2
+
+
+def test_scratch_disappears_with_the_folders_made_for_it(tmp_path: Path) -> None:
+    start_repository(tmp_path / "old")
+    with scratch_of(tmp_path / "new"), pytest.raises(LockedError), scratch_of(tmp_path / "new"):
+        pass
+    with scratch_of(tmp_path / "old"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert [path.name for path in (tmp_path / "old").iterdir()] == [".git"]
+
+
+@given(st.lists(st.text(min_size=1, max_size=300).filter(lambda name: name.strip("/")), max_size=20))
+def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
+    taken: set[str] = set()
+    paths = [taking_in._free_path("cat", name, taken) for name in [*names, *names]]
+    flat = [path.removeprefix("cat/") for path in paths]
+    assert len({fold(name) for name in flat}) == len(flat)
+    assert all(0 < len(os.fsencode(name)) <= 255 and not set(name) & set('/\\:*?"<>|\n\0') for name in flat)
+    assert all(not name.startswith(".") and name == name.strip() for name in flat)
+    assert all(fold(unicodedata.normalize("NFD", path)) in taken for path in paths)

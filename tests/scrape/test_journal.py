@@ -189,3 +189,16 @@ def test_read_journal_creates_nothing(tmp_path, folder):
     write(folder)
     with hold_journal(TODAY, tmp_path), read_journal(TODAY, tmp_path) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
+
+
+def test_forgets_inline_images_and_keeps_the_candidates(folder):
+    inline = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+    found = [Candidate("coat", "warm coat", rank, f"http://x.test/{rank}", thumbnail_url=inline) for rank in range(2)]
+    with Journal(folder, TODAY) as journal:
+        journal.save_results(COAT, SearchResults(found, None, complete=True))
+        journal.forget(lambda candidate: candidate.rank == 0)
+        kept = journal.results(COAT).candidates
+        assert [item.thumbnail_url for item in kept] == [None, inline]
+        assert [item.image_url for item in kept] == [item.image_url for item in found]
+        journal.forget(bool)
+    assert not any(inline.encode() in path.read_bytes() for path in folder.iterdir() if path.is_file())

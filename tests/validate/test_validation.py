@@ -106,6 +106,12 @@ def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: 
     assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
 
 
+def test_a_forgotten_image_needs_no_warning(scrape: Scrape) -> None:
+    scrape.fill("coat", 3)
+    gone = Decision(2, "f" * 64, "drop", why="forgotten: asked by mail")
+    assert scrape.validate(decisions=[gone]).review.powerless == []
+
+
 def test_decisions_are_applied_or_reported(scrape: Scrape) -> None:
     hat, coat, text = scrape.add("coat", image(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
     decisions = [

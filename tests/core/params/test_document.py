@@ -124,7 +124,8 @@ def edited(before: str, after: str) -> str:
             "3: x",
             "scrape.3: unknown key, expected one of source, source_by_class, queries, snapshot, per_class, per_query, "
             "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, "
-            "robots_exceptions, opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes",
+            "robots_exceptions, opt_out, exclude_authors, exclude_ids, allow_hosts, browsers, connections, per_host, "
+            "timeout, max_bytes",
         ),
         (
             "unfreeze: 0",

@@ -162,3 +162,12 @@ def test_raises_disk_errors(hats, collect, monkeypatch):
     monkeypatch.setattr(ImageStore, "add", full)
     with pytest.raises(OSError, match="No space left"):
         collect([candidate(url) for url in hats])
+
+
+def test_neither_stores_nor_fetches_excluded_images_again(web, collect, image, tmp_path):
+    (url,) = web.show(image(1))
+    name = StoredImage.of(image(1)).id[:16]
+    for _ in range(2):
+        assert reasons(collect([candidate(url)], exclude_ids=(name,))) == ["forgotten"]
+    assert web.fetched() == [url]
+    assert not list((tmp_path / "journal").glob("pictures/*/*"))

@@ -186,3 +186,32 @@ def test_a_refusal_by_params_is_tried_again_once_they_change(judge, keep, later,
 
 def test_address_of_includes_fingerprint_and_md5():
     assert len({address_of("", "u"), address_of("w", "u"), address_of("", "u", "m"), address_of("", "mu")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("params", "facts", "reason"),
+    [
+        ({"exclude_authors": ("Jane Doe",)}, {"author": "Jane Doe"}, "author"),
+        ({"exclude_authors": ("Jane Doe",)}, {"author": "Jane"}, None),
+        ({"opt_out": ("museum.test",)}, {"page_url": "https://www.museum.test/1"}, "opted_out"),
+        ({"opt_out": ("x.test",)}, {}, "opted_out"),
+        ({"opt_out": ("museum.test",)}, {"page_url": "https://mymuseum.test/1"}, None),
+    ],
+)
+def test_excludes_authors_and_hosts_of_collected_images(judge, keep, image, params, facts, reason):
+    keep(URL, image(1))
+    keep(SMALL, image(2))
+    sighting = judge(**params).sighting(found_by("openverse"), candidate(thumbnail_url=SMALL, **facts))
+    assert (sighting.refused and sighting.refused.reason, sighting.image is None) == (reason, reason is not None)
+
+
+def test_excludes_ids(judge, keep, image):
+    kept = keep(URL, image(1))
+    small = keep(SMALL, image(2))
+    shown = candidate(thumbnail_url=SMALL)
+    excluding = judge(exclude_ids=(kept.id[:16],))
+    sighting = excluding.sighting(found_by("bing"), shown)
+    assert (sighting.image, sighting.refused.reason) == (None, "forgotten")
+    assert not excluding.needs_thumbnail(found_by(), shown)
+    keep(URL, Refused("http_404"))
+    assert judge(exclude_ids=(small.id[:16],)).sighting(found_by("bing"), shown).image is None

@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from pixmill.review.review_file import ReviewFile
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.journal import hold_journal
 from pixmill.serve.inbox import Entry, Inbox
-from pixmill.validate.decisions import FORGOTTEN, Decision, Names, names_of
+from pixmill.validate.decisions import FORGOTTEN, Decision, Names
 from pixmill.web.fetch import Fetched
 from pixmill.web.fetch.location import decode_data_uri, is_on
 
@@ -46,7 +46,7 @@ class Images:
         hosts: Hosts to exclude from later scrapes.
         authors: Authors to exclude from later scrapes.
         alike: Ids of their near-duplicates, which stay.
-        urls: URLs of the images in results of searches.
+        places: Other names that ``review.csv`` may have for an image: its path, and URLs and files of its sightings.
     """
 
     ids: tuple[str, ...]
@@ -54,7 +54,7 @@ class Images:
     hosts: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
-    urls: frozenset[str] = frozenset()
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_images(root: Path, names: Sequence[str], *, hosts: Sequence[str] = (), authors: Sequence[str] = ()) -> Images:
@@ -81,6 +81,8 @@ def find_images(root: Path, names: Sequence[str], *, hosts: Sequence[str] = (), 
         if (facts.author in authors or is_on(facts.page_url, hosts)) and (root / "data" / name).is_file():
             ids.add(file_digest(root / "data" / name))
     sizes = dict(zip(manifest["id"], manifest["bytes"].astype(int), strict=True))
+    every = pd.concat([manifest.set_index("id")["path"], seen.set_index("id")["image_url"]]).dropna()
+    places = {str(name): tuple(rows) for name, rows in every[every.index.isin(ids)].groupby(level=0)}
     validated = _read(root / "artifacts/validate/manifest.parquet", VALIDATED)
     groups = validated.loc[validated["id"].isin(ids), "group"].dropna()
     alike = {*validated.loc[validated["group"].isin(groups), "id"]} - ids
@@ -90,7 +92,7 @@ def find_images(root: Path, names: Sequence[str], *, hosts: Sequence[str] = (), 
         tuple(hosts),
         tuple(authors),
         tuple(sorted(alike)),
-        frozenset(seen.loc[seen["id"].isin(ids), "image_url"].dropna()),
+        places,
     )
 
 
@@ -130,7 +132,11 @@ def forget(
     if not dry_run:
         # Exclusions come first, so that nothing returns if this process is killed.
         _exclude(root, params, images)
-        _drop(workspace, params, ids, by=by, why=f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN)
+        names = [Names(name, images.places.get(name, ())) for name in images.ids]
+        lock = workspace.scratch("review") / "review.lock"
+        why = f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN
+        review_file = ReviewFile(root / "review.csv", params.classes, lambda _: names, lock=lock)
+        review_file.change({name: Decision(0, name, "drop", by=by, why=why) for name in ids})
         _clear_inbox(root, inbox, ids, corrections)
         if named:
             write_metadata(root / "data", {name: facts for name, facts in rows.items() if name not in named})
@@ -189,20 +195,6 @@ def _exclude(root: Path, params: Params, images: Images) -> None:
     )
 
 
-def _drop(workspace: Workspace, params: Params, ids: Iterable[str], *, by: str, why: str) -> None:
-    root = workspace.root
-    manifest = _read(root / "artifacts/scrape/manifest.parquet", SCRAPED)
-    seen = _read(root / "artifacts/scrape/sightings.parquet", SIGHTINGS)
-
-    def names(decisions: Iterable[Decision]) -> list[Names]:
-        found = names_of(decisions, manifest, seen)
-        return [*found, *(Names(name, ()) for name in {*ids} - {item.id for item in found})]
-
-    lock = workspace.scratch("review") / "review.lock"
-    review_file = ReviewFile(root / "review.csv", params.classes, names, lock=lock)
-    review_file.change({name: Decision(0, name, "drop", by=by, why=why) for name in ids})
-
-
 def _clear_inbox(root: Path, inbox: Inbox, ids: Collection[str], corrections: Sequence[Entry]) -> None:
     """Delete corrections and logged decisions; marks of dropped images keep later corrections out."""
     if corrections:
@@ -214,12 +206,12 @@ def _clear_inbox(root: Path, inbox: Inbox, ids: Collection[str], corrections: Se
 
 def _clear_caches(workspace: Workspace, params: Params, images: Images) -> None:
     """Delete small copies of images: in the results of searches, and in the measurements of validate."""
-    ids = {*images.ids}
+    ids, urls = {*images.ids}, {url for urls in images.places.values() for url in urls}
 
     def is_forgotten(candidate: Candidate) -> bool:
         url = candidate.image_url or ""
         on_host = any(is_on(one, images.hosts) for one in (url, candidate.page_url))
-        if url in images.urls or candidate.author in images.authors or on_host:
+        if url in urls or candidate.author in images.authors or on_host:
             return True
         content = decode_data_uri(url, max_bytes=params.scrape.max_bytes)
         return isinstance(content, Fetched) and hashlib.sha256(content.content).hexdigest() in ids

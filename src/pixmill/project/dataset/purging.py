@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,24 +21,29 @@ from pixmill.validate.decisions import FORGOTTEN, read_decisions
 _HEAD_BYTES = 4096
 """Bytes that suffice to detect the format of a file."""
 
+_HISTORY = (
+    "log",
+    "--all",
+    "--reflog",
+    "HEAD",
+    "--full-history",
+    "--date-order",
+    "--format=%H",
+    "--",
+    "*.dvc",
+    "*dvc.lock",
+)
+"""Commits of all branches, tags and experiments, and those that were rebased, newest first."""
+
 _RUN = "dvc repro && git commit -a"
+_CODE = ("src/", "stages/")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Outputs = frozenset[tuple[str, str]]
-"""Path and MD5 of outputs."""
+State = frozenset[tuple[str, str]]
+"""Path and MD5 of all outputs of a commit, or of the inputs and outputs of a run."""
 
-
-@dataclass(frozen=True)
-class _Run:
-    """A run of a stage, or a ``.dvc`` file.
-
-    Args:
-        deps: MD5s of its dependencies.
-        outs: Its outputs.
-    """
-
-    deps: frozenset[str]
-    outs: Outputs
+Listings = Mapping[str, Mapping[str, str]]
+"""MD5 of each file of a folder by relative path, by the MD5 of the folder."""
 
 
 @dataclass(frozen=True)
@@ -98,76 +103,56 @@ class Purging:
 
     def plan(self) -> Purge:
         """Find the objects."""
-        words = ("log", "--all", "--reflog", "HEAD", "--full-history", "--format=%H", "--", "*.dvc", "*dvc.lock")
-        commits = [line for line in (git(self._root, *words) or "").splitlines() if line]
-        outputs = {commit: self._outputs(commit) for commit in track(commits, "Read commits", len(commits))}
-        head = self._outputs("HEAD")
-        runs = [run for file in self._run_files() for run in _parse(file.read_text("utf-8"))]
-        known = {md5 for outs in (head, *outputs.values(), *(run.outs for run in runs)) for _, md5 in outs}
-        cached = set(self._stores["cache"].all()) if self._is_own() else set()
-        listed = {md5: listing for md5 in known | cached if md5.endswith(".dir") and (listing := self._listing(md5))}
-        images = {
-            md5 for files in listed.values() for name, md5 in files.items() if PurePosixPath(name).stem in self._ids
-        }
-        images |= self._find_by_content(head, listed, images)
-        holding = {
-            md5
-            for md5, files in listed.items()
-            if not (images.isdisjoint(files.values()) and self._ids.isdisjoint(PurePosixPath(n).stem for n in files))
-        }
+        names = (git(self._root, *_HISTORY) or "").split()
+        commits = {name: self._state(name) for name in track(names, "Read commits", len(names))}
+        head, cache = self._state("HEAD"), Path(self._stores["cache"].path)
+        runs = [_parse(file.read_text("utf-8")) for file in cache.parents[1].glob("runs/*/*/*") if file.is_file()]
+        states = [head, *commits.values(), *runs]
+        # Other projects may use a cache elsewhere.
+        is_own = cache.resolve().is_relative_to(self._root.resolve())
+        cached = set(self._stores["cache"].all()) if is_own else set()
+        folders = {md5 for md5 in cached.union(md5 for state in states for _, md5 in state) if md5.endswith(".dir")}
+        listed = {md5: files for md5 in folders if (files := self._listing(md5))}
+        images = {md5 for files in listed.values() for name, md5 in files.items() if self._is_named(name)}
+        images |= self._find_by_content(head, listed)
+        holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
+        holding |= {md5 for md5, files in listed.items() if any(map(self._is_named, files))}
         if any(md5 in holding for _, md5 in head) or not _has_listings(head, listed):
             raise PixmillError(
                 "the results in HEAD still have a forgotten image, or are not in DVC's cache",
                 next=f'dvc pull; {_RUN} -m "Forget images"; then: the same command',
             )
-        tainted = [commit for commit in commits if any(md5 in holding for _, md5 in outputs[commit])]
-        unknown = [commit for commit in commits if commit not in tainted and not _has_listings(outputs[commit], listed)]
-        clean = {*commits} - {*tainted, *unknown}
-        keep = {md5 for outs in (head, *(outputs[commit] for commit in clean)) for md5 in _objects(outs, listed)}
-        outs = {item for commit in tainted for item in outputs[commit]}
-        doomed = {*images, *holding, *_objects(outs, listed, images)} - keep
-        while (
-            more := {
-                md5 for run in runs if not doomed.isdisjoint(run.deps) for md5 in _objects(run.outs, listed, images)
-            }
-            - keep
-            - doomed
-        ):
+        tainted = [name for name, state in commits.items() if any(md5 in holding for _, md5 in state)]
+        known = [name for name, state in commits.items() if name in tainted or _has_listings(state, listed)]
+        keep = _objects([head, *(commits[name] for name in known if name not in tainted)], listed)
+        doomed, more = set(), (images | holding) - keep
+        while more:
             doomed |= more
-        used = {md5 for outs in (*outputs.values(), *(run.outs for run in runs)) for md5 in _objects(outs, listed)}
-        doomed |= {md5 for md5 in cached - used - keep - doomed if not self._is_image(md5)}
+            found = [state for state in states if any(md5 in doomed for _, md5 in state)]
+            more = _objects(found, listed, images) - keep - doomed
+        doomed |= {md5 for md5 in cached - _objects(states, listed) - doomed if not self._is_image(md5)}
         ordered = tuple(sorted(doomed, key=lambda md5: (md5.endswith(".dir"), md5)))
         sizes = {
             name: {md5: store.fs.size(store.oid_to_path(md5)) for md5 in store.oids_exist(ordered)}
             for name, store in self._stores.items()
         }
-        return Purge(ordered, sizes, tuple(self._describe(tainted)), len(unknown))
+        words = ("log", "--no-walk=unsorted", "--date=short", "--format=%h %ad %s%d", *tainted)
+        lines = (git(self._root, *words) or "").splitlines() if tainted else ()
+        return Purge(ordered, sizes, tuple(lines), len(commits) - len(known))
 
     def delete(self, purge: Purge) -> None:
         """Delete the objects; after an interruption, another purge deletes the rest."""
-        for name, store in self._stores.items():
+        # The cache comes last, since objects that no commit uses are only found there.
+        for name, store in reversed(self._stores.items()):
             found = [md5 for md5 in purge.objects if md5 in purge.sizes[name]]
             for md5 in track(found, f"Purge {name}", len(found), unit="object"):
                 store.delete(md5)
 
-    def _outputs(self, commit: str) -> Outputs:
+    def _state(self, commit: str) -> State:
         """Return the outputs in all ``.dvc`` and lock files of a commit."""
         lines = (git(self._root, "ls-tree", "-r", "-z", commit) or "").split("\0")
-        found = [line.partition("\t") for line in lines if line.endswith((".dvc", "dvc.lock"))]
-        return frozenset(item for head, _, _ in found for run in self._blob(head.split()[2]) for item in run.outs)
-
-    @functools.cache  # noqa: B019 (the object lives as long as the command)
-    def _blob(self, name: str) -> tuple[_Run, ...]:
-        return _parse(git(self._root, "cat-file", "blob", name) or "")
-
-    def _run_files(self) -> Iterator[Path]:
-        """Yield the files of DVC's run cache, which records runs that no commit has."""
-        folder = Path(self._stores["cache"].path).parent.parent / "runs"
-        return (path for path in folder.glob("*/*/*") if path.is_file())
-
-    def _is_own(self) -> bool:
-        """Return whether the cache is within the project, so that no other project uses it."""
-        return Path(self._stores["cache"].path).resolve().is_relative_to(self._root.resolve())
+        heads = [line.partition("\t")[0] for line in lines if line.endswith((".dvc", "dvc.lock"))]
+        return frozenset(item for head in heads for item in _parse_blob(self._root, head.split()[2]))
 
     def _read(self, md5: str, size: int = -1) -> bytes | None:
         for store in self._stores.values():
@@ -180,59 +165,59 @@ class Purging:
         content = self._read(md5)
         return {item["relpath"]: item["md5"] for item in json.loads(content)} if content else {}
 
+    def _is_named(self, name: str) -> bool:
+        """Return whether a file is named by the id of a forgotten image."""
+        return PurePosixPath(name).stem in self._ids
+
     def _is_image(self, md5: str) -> bool:
         return not md5.endswith(".dir") and sniff(self._read(md5, _HEAD_BYTES) or b"") in EXTENSIONS
 
-    def _find_by_content(
-        self, head: Outputs, listed: Mapping[str, Mapping[str, str]], images: Collection[str]
-    ) -> set[str]:
-        """Return the MD5s of forgotten images that scrape never had, by the bytes of images that HEAD lacks."""
-        named = {PurePosixPath(name).stem for files in listed.values() for name in files}
-        if self._ids <= named:
+    def _find_by_content(self, head: State, listed: Listings) -> set[str]:
+        """Return the MD5s of forgotten images that scrape never had, by the bytes of files that HEAD lacks."""
+        if self._ids <= {PurePosixPath(name).stem for files in listed.values() for name in files}:
             return set()
-        members = {md5 for files in listed.values() for md5 in files.values()}
-        others = members - _objects(head, listed) - {*images}
+        others = {md5 for files in listed.values() for md5 in files.values()} - _objects([head], listed)
         found = track(sorted(others), "Search images", len(others), unit="object")
         return {md5 for md5 in found if hashlib.sha256(self._read(md5) or b"").hexdigest() in self._ids}
 
-    def _describe(self, commits: Sequence[str]) -> list[str]:
-        words = ("log", "--no-walk=sorted", "--date=short", "--format=%h %ad %s%d", *commits)
-        return (git(self._root, *words) or "").splitlines() if commits else []
+
+@functools.cache
+def _parse_blob(root: Path, name: str) -> State:
+    return _parse(git(root, "cat-file", "blob", name) or "")
 
 
-def _parse(text: str) -> tuple[_Run, ...]:
-    """Return the runs in a lock file, a ``.dvc`` file or a file of the run cache; empty if it is malformed."""
+def _parse(text: str) -> State:
+    """Return the files in a lock file, a ``.dvc`` file or a file of the run cache; empty if it is malformed."""
     try:
         content = yaml.load(text, _LOADER) or {}  # noqa: S506 (a safe loader)
         records = content["stages"].values() if "stages" in content else [content]
-        return tuple(
-            _Run(
-                frozenset(str(dep.get("md5")) for dep in record.get("deps", ())),
-                frozenset((str(out["path"]), str(out["md5"])) for out in record.get("outs", ()) if "md5" in out),
-            )
-            for record in records
+        files = [item for record in records for key in ("deps", "outs") for item in record.get(key, ())]
+        # Other inputs, such as code, are not in the cache.
+        return frozenset(
+            (str(item["path"]), str(item["md5"]))
+            for item in files
+            if "md5" in item and not str(item["path"]).startswith(_CODE)
         )
     except (yaml.YAMLError, AttributeError, LookupError, TypeError):
-        return ()
+        return frozenset()
 
 
-def _has_listings(outs: Outputs, listed: Mapping[str, Mapping[str, str]]) -> bool:
+def _has_listings(state: State, listed: Listings) -> bool:
     """Return whether the files in ``data/`` and ``artifacts/scrape`` are known."""
-    return all(md5 in listed for path, md5 in outs if path in ("data", "artifacts/scrape"))
+    return all(md5 in listed for path, md5 in state if path in ("data", "artifacts/scrape"))
 
 
-def _objects(
-    outs: Iterable[tuple[str, str]], listed: Mapping[str, Mapping[str, str]], images: Collection[str] | None = None
-) -> set[str]:
-    """Return the MD5s of outputs and of the files in folders.
+def _objects(states: Iterable[State], listed: Listings, images: Collection[str] | None = None) -> set[str]:
+    """Return the MD5s of files, of folders and of the files in folders.
 
     Args:
-        outs: The outputs.
+        states: The files and folders.
         listed: Files of folders by MD5.
         images: Of the single images in ``data/`` and ``artifacts/scrape/images/``, return only these; default: all.
     """
-    found = {md5 for _, md5 in outs}
-    for path, folder in outs:
+    found = set()
+    for path, folder in {item for state in states for item in state}:
+        found.add(folder)
         for name, md5 in listed.get(folder, {}).items():
             is_single = path == "data" or (path == "artifacts/scrape" and name.startswith("images/"))
             if images is None or md5 in images or not is_single:

@@ -1,0 +1,29 @@
+"""The verb forget."""
+
+from pathlib import Path
+
+import pytest
+
+from pixmill.cli import main
+from pixmill.core.files.writing import file_digest
+
+
+def test_forgets_a_file_and_names_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    Path("data").mkdir()
+    Path("data/1.png").write_bytes(b"1")
+    name = file_digest(Path("data/1.png"))
+    main(["forget", "data/1.png", "--host", "Photos.example.org"])
+    assert not Path("data/1.png").exists()
+    assert name in Path("review.csv").read_text()
+    assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
+    assert "Next: dvc repro && git commit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["--purge", "data/1.png"], ["--host", "https://example.org/"]])
+def test_refuses_other_arguments(words: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["forget", *words])

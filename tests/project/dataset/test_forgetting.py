@@ -1,0 +1,138 @@
+"""Taking images out of a project."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.cache import Cache
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest
+from pixmill.core.manifest import SCRAPED, read_table, write_table
+from pixmill.core.metadata import Facts, read_metadata, write_metadata
+from pixmill.core.params import load_params
+from pixmill.project.dataset.forgetting import find_images, forget
+from pixmill.scrape.collection.run import scrape
+from pixmill.serve.inbox import Inbox
+from pixmill.validate.decisions import read_decisions
+
+PARAMS = """
+classes: [boot, hat]  # of leather and of straw
+scrape:
+  source: folder
+  snapshot: '2026-11-20'
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A scraped project with three images of each class; the first hat is there twice."""
+    for seed in range(6):
+        path = tmp_path / "data" / ("boot", "hat")[seed // 3] / f"{seed}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)).save(path)
+    (tmp_path / "data/unlabelled").mkdir()
+    (tmp_path / "data/unlabelled/twin.png").write_bytes((tmp_path / "data/hat/3.png").read_bytes())
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    workspace = Workspace(tmp_path, tmp_path)
+    collect(workspace)
+    return workspace
+
+
+def collect(workspace: Workspace) -> list[str]:
+    """Scrape, and return the ids."""
+    params, output = load_params(workspace.root), workspace.root / "artifacts/scrape"
+    found = scrape(
+        params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
+    )
+    write_table(output / "manifest.parquet", found.manifest, SCRAPED)
+    return [str(name) for name in found.manifest["id"]]
+
+
+def holders(root: Path, name: str) -> list[str]:
+    """Return the files with the bytes of an image."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    return [path.relative_to(root).as_posix() for path in files if file_digest(path) == name]
+
+
+@pytest.mark.parametrize("named", ["data/hat/3.png", lambda name: name[:8], lambda name: name])
+def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, named: str | Callable[[str], str]) -> None:
+    root = workspace.root
+    content = (root / "data/hat/3.png").read_bytes()
+    name = file_digest(root / "data/hat/3.png")
+    inbox = Inbox(root / "inbox")
+    inbox.add(content, extension=".png", prediction={}, label="boot", model={})
+    write_metadata(root / "data", {"hat/3.png": Facts(author="Jane"), "hat/4.png": Facts(author="Joe")})
+    with Cache(workspace.scratch("validate") / "measures-1.sqlite") as cache:
+        cache.write({bytes.fromhex(name): b"grey", b"other": b"1"})
+    (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")
+    images = find_images(root, [named if isinstance(named, str) else named(name)])
+    dry = forget(workspace, images, dry_run=True)
+    assert len(holders(root, name)) == 3
+    assert (root / "params.yaml").read_text() == PARAMS
+    assert forget(workspace, images, reason="asked", by="ada") == dry
+    assert dry == {"artifacts/": 1, "data/": 2, "data/metadata.csv": 1, "inbox/": 1, "review.csv": 1}
+    assert holders(root, name) == []
+    assert not any(content in path.read_bytes() for path in root.rglob("*") if path.is_file())
+    assert list(read_metadata(root / "data")) == ["hat/4.png"]
+    assert (inbox.entries(), inbox.dropped_ids()) == (([], 0), {name})
+    with sqlite3.connect(workspace.scratch("validate") / "measures-1.sqlite") as database:
+        assert database.execute("SELECT name FROM cache").fetchall() == [(b"other",)]
+    (decision,) = read_decisions(root / "review.csv", ["boot", "hat"])
+    assert (decision.image, decision.verb, decision.by, decision.why) == (name, "drop", "ada", "forgotten: asked")
+    assert "# of leather" in (root / "params.yaml").read_text()
+    (root / "data/boot/copy.png").write_bytes(content)
+    assert name not in collect(workspace)
+    assert holders(root, name) == ["data/boot/copy.png"]
+
+
+def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
+    root = workspace.root
+    facts = {
+        "hat/3.png": Facts(author="Jane Doe"),
+        "hat/4.png": Facts(page_url="https://www.museum.test/4"),
+        "hat/5.png": Facts(author="Jane", page_url="https://mymuseum.test/5"),
+    }
+    write_metadata(root / "data", facts)
+    images = find_images(root, [], hosts=["museum.test"], authors=["Jane Doe"])
+    assert set(images.ids) == {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
+    forget(workspace, images)
+    params = load_params(root).scrape
+    assert (params.opt_out, params.exclude_authors) == (("museum.test",), ("Jane Doe",))
+    assert [path.name for path in (root / "data/hat").iterdir()] == ["5.png"]
+
+
+@pytest.mark.parametrize("failing", range(3))
+def test_repeating_completes_an_interrupted_call(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    root = workspace.root
+    name = file_digest(root / "data/hat/3.png")
+    calls = []
+
+    def unlink(path: Path, **options: bool) -> None:
+        if path.suffix == ".png":
+            calls.append(path)
+            if len(calls) > failing:
+                raise KeyboardInterrupt
+        original(path, **options)
+
+    original = Path.unlink
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", unlink)
+        forget(workspace, find_images(root, ["data/hat/3.png"]))
+    forget(workspace, find_images(root, ["data/hat/3.png"]))
+    assert holders(root, name) == []
+    assert len(read_decisions(root / "review.csv", ["boot", "hat"])) == 1
+    assert load_params(root).scrape.exclude_ids == (name[:16],)
+
+
+def test_unknown_names(workspace: Workspace) -> None:
+    with pytest.raises(PixmillError, match="names 0 images"):
+        find_images(workspace.root, ["12345678"])
+    manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
+    assert find_images(workspace.root, [manifest["path"][0]]).ids == (manifest["id"][0],)

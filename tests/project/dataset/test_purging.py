@@ -1,0 +1,195 @@
+"""Deleting forgotten images from DVC's cache and remote, with real Git and DVC and handmade results."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.repository.dvc import listing_md5, listing_text
+from pixmill.project.dataset.purging import Purging
+from tests.version_control import commit, dvc, git, start_repository
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SECRET = PNG + b"secret"
+SECRET_ID = hashlib.sha256(SECRET).hexdigest()
+PARAMS = "{classes: [boot, hat], scrape: {snapshot: '2026-11-20'}}\n"
+
+
+class Versions:
+    """A project whose results are written by hand into DVC's cache, and pushed to a remote.
+
+    Args:
+        root: Folder of the project; the remote is ``remote`` beside it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.remote = start_repository(root, with_dvc=True), root.parent / "remote"
+        self.cache = root / ".dvc/cache/files/md5"
+        dvc(root, "remote", "add", "-d", "storage", str(self.remote))
+        (root / ".gitignore").write_text("/data\n/artifacts\n/reports\n")
+        (root / "params.yaml").write_text(PARAMS)
+        (root / "review.csv").write_text("image,decision,label,by,why\n")
+        (root / "dvc.yaml").write_text(
+            "stages:\n"
+            "  scrape: {cmd: x, deps: [data], outs: [artifacts/scrape, reports/scrape.html]}\n"
+            "  split: {cmd: x, deps: [artifacts/scrape], outs: [artifacts/split]}\n"
+        )
+
+    def put(self, content: bytes | str) -> str:
+        """Add a file to the cache, and return its MD5."""
+        content = content.encode() if isinstance(content, str) else content
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        self.write(self.cache / md5[:2] / md5[2:], content)
+        return md5
+
+    def put_folder(self, files: Mapping[str, bytes | str]) -> dict[str, object]:
+        """Add a folder to the cache, and return its record."""
+        md5s = {name: self.put(content) for name, content in files.items()}
+        md5 = listing_md5(md5s)
+        self.write(self.cache / md5[:2] / md5[2:], listing_text(md5s).encode())
+        return {"md5": md5, "hash": "md5", "nfiles": len(files), "size": sum(map(len, files.values()))}
+
+    def write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def run(self, version: str, images: Mapping[str, bytes]) -> None:
+        """Write the results of a version."""
+        data = self.put_folder(images)
+        by_id = {hashlib.sha256(content).hexdigest(): content for content in images.values()}
+        text = f"{version} {b' '.join(images.values())!r}"
+        scraped = self.put_folder(
+            {f"images/{name[:2]}/{name}.png": content for name, content in by_id.items()}
+            | {"manifest.parquet": f"rows {text}"}
+        )
+        split = self.put_folder({"train.bin": f"pixels {text}", "preprocessing.json": "the same in each version"})
+        page = {"md5": self.put(f"<html> {text}"), "hash": "md5", "size": 1}
+        stages = {
+            "scrape": {
+                "cmd": "x",
+                "deps": [{"path": "data", **data}],
+                "outs": [{"path": "artifacts/scrape", **scraped}, {"path": "reports/scrape.html", **page}],
+            },
+            "split": {
+                "cmd": "x",
+                "deps": [{"path": "artifacts/scrape", **scraped}],
+                "outs": [{"path": "artifacts/split", **split}],
+            },
+        }
+        (self.root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+        (self.root / "data.dvc").write_text(yaml.safe_dump({"outs": [{"path": "data", **data}]}))
+        record = self.root / ".dvc/cache/runs/ab" / ("ab" * 32) / hashlib.sha256(text.encode()).hexdigest()
+        self.write(record, yaml.safe_dump(stages["split"]).encode())
+
+    def commit(self, message: str) -> None:
+        commit(self.root, message)
+        shutil.copytree(self.cache, self.remote / "files/md5", dirs_exist_ok=True)
+
+    def forget(self) -> None:
+        with (self.root / "review.csv").open("a") as file:
+            file.write(f"{SECRET_ID},drop,,ada,forgotten: asked\n")
+
+    def holding(self, folder: Path) -> set[str]:
+        """Return the contents of a cache or remote that have the secret, or its id or MD5."""
+        marks = (b"secret", SECRET_ID.encode(), hashlib.md5(SECRET, usedforsecurity=False).hexdigest().encode())
+        files = [path.read_bytes() for path in folder.rglob("*") if path.is_file() and "runs" not in path.parts]
+        return {content.decode("latin-1")[:12] for content in files if any(mark in content for mark in marks)}
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Versions:
+    """Four commits: without the image, with it twice, and without it; and two runs that no commit has."""
+    versions = Versions(tmp_path / "pets")
+    images = {"hat/1.png": PNG + b"one", "hat/2.png": PNG + b"two"}
+    versions.run("first", images)
+    versions.commit("Before")
+    versions.run("second", {**images, "hat/3.png": SECRET, "hat/4.png": PNG + b"four"})
+    versions.commit("With it")
+    versions.run("uncommitted", {**images, "hat/3.png": SECRET})
+    versions.put("<html> a page with a secret, of a stage that ran twice")
+    versions.run("third", {**images, "hat/3.png": SECRET})
+    versions.commit("With it, too")
+    versions.forget()
+    versions.run("fourth", {"hat/1.png": PNG + b"one"})
+    versions.commit("Forget images")
+    return versions
+
+
+def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_path: Path) -> None:
+    stores = (versions.cache, versions.remote)
+    assert [len(versions.holding(store)) >= 9 for store in stores] == [True, True]
+    purging = Purging(versions.root, remote=True)
+    purge = purging.plan()
+    assert [line.split(" ", 2)[2] for line in purge.commits] == ["With it, too", "With it"]
+    assert set(purge.sizes["cache"]) == set(purge.sizes["remote"]) == set(purge.objects)
+    purging.delete(purge)
+    assert [versions.holding(store) for store in stores] == [set(), set()]
+    # An image that only older versions have does not hold the forgotten one.
+    others = {path.read_bytes() for path in versions.cache.rglob("*") if path.is_file()}
+    assert {PNG + b"one", PNG + b"two", PNG + b"four"} <= others
+    for revision in ("HEAD", "HEAD~3"):
+        clone = tmp_path / revision
+        git(tmp_path, "clone", "-q", str(versions.root), str(clone))
+        git(clone, "checkout", "-q", revision)
+        dvc(clone, "pull", "-q")
+        assert (clone / "artifacts/split/train.bin").is_file()
+    again = Purging(versions.root, remote=True).plan()
+    assert (again.objects, again.commits, again.unknown) == ((), (), 2)
+
+
+@pytest.mark.parametrize("after", [0, 4, 8, 10])
+def test_repeating_completes_an_interrupted_purge(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    purging = Purging(versions.root, remote=True)
+    left = iter(range(after))
+    with monkeypatch.context() as patch, pytest.raises(StopIteration):
+        store = purging._stores["cache"]
+        original = store.delete
+        patch.setattr(store, "delete", lambda md5: (next(left), original(md5)))
+        purging.delete(purging.plan())
+    again = Purging(versions.root, remote=True)
+    again.delete(again.plan())
+    assert [versions.holding(store) for store in (versions.cache, versions.remote)] == [set(), set()]
+
+
+def test_a_shared_cache_keeps_what_no_commit_uses(versions: Versions, tmp_path: Path) -> None:
+    shutil.move(versions.root / ".dvc/cache", tmp_path / "shared")
+    dvc(versions.root, "config", "cache.dir", str(tmp_path / "shared"))
+    versions.cache = tmp_path / "shared/files/md5"
+    commit(versions.root, "Share the cache")
+    purging = Purging(versions.root)
+    purging.delete(purging.plan())
+    assert versions.holding(versions.cache) == {"<html> a pag", "<html> uncom"}
+
+
+def test_finds_an_image_that_scrape_never_had(tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "pets")
+    versions.run("first", {"hat/1.png": PNG + b"one"})
+    data = versions.put_folder({"hat/1.png": PNG + b"one", "unlabelled/3.png": SECRET})
+    (versions.root / "data.dvc").write_text(yaml.safe_dump({"outs": [{"path": "data", **data}]}))
+    versions.commit("Unlabelled")
+    versions.forget()
+    versions.run("second", {"hat/1.png": PNG + b"one"})
+    versions.commit("Forget images")
+    purging = Purging(versions.root)
+    purging.delete(purging.plan())
+    assert versions.holding(versions.cache) == set()
+
+
+def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "pets")
+    versions.run("first", {"hat/3.png": SECRET})
+    versions.commit("With it")
+    with pytest.raises(PixmillError, match="no forgotten image"):
+        Purging(versions.root)
+    versions.forget()
+    with pytest.raises(PixmillError, match="uncommitted"):
+        Purging(versions.root)
+    versions.commit("Forget images, without a run")
+    with pytest.raises(PixmillError, match="still have"):
+        Purging(versions.root).plan()

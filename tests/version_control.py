@@ -84,10 +84,16 @@ def _empty_repository(branch: str) -> Path:
 def _add_dvc(root: Path) -> None:
     from dvc.repo import Repo
 
+    with _no_messages():
+        Repo.init(str(root)).close()
+
+
+@contextlib.contextmanager
+def _no_messages() -> Iterator[None]:
     # DVC logs to the stream of the test that used it first in this process, which may be closed.
     logging.disable(logging.INFO)
     try:
-        Repo.init(str(root)).close()
+        yield
     finally:
         logging.disable(logging.NOTSET)
 
@@ -130,5 +136,5 @@ def dvc_repo(root: Path) -> Iterator[Any]:
     """Open a project as DVC's ``Repo``, in its folder as the current one."""
     from dvc.repo import Repo
 
-    with contextlib.chdir(root), Repo() as repo:
+    with contextlib.chdir(root), _no_messages(), Repo() as repo:
         yield repo

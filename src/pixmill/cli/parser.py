@@ -11,7 +11,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.words import did_you_mean
 
 if TYPE_CHECKING:
-    from pixmill.project.dataset.taking_in import Options
+    from pixmill.project.dataset.recognising import Options
 
 N = TypeVar("N", int, float)
 
@@ -113,7 +113,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def reading_options(arguments: argparse.Namespace) -> "Options":
     """Return the options declared by :func:`add_reading_options`, and ``--classes``."""
-    from pixmill.project.dataset.taking_in import Options
+    from pixmill.project.dataset.recognising import Options
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
     return Options(classes, arguments.columns, arguments.pattern, arguments.ignore_splits)

@@ -38,7 +38,7 @@ def test_editors_accept_the_files(path: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"classes": ["coat", "Con.x"]},
+        {"classes": ["coat", "a\tb"]},
         {"classes": ["coat", "dress "]},
         {"train": {"epoch": 3}},
         {"train": {"epochs": "many"}},

@@ -10,19 +10,22 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import fold
+from pixmill.core.names import fold, to_slug
 from pixmill.core.params.compare import CompareParams
-from pixmill.core.params.refusal import refusals
+from pixmill.core.params.refusal import quote_value, refusals
 from pixmill.core.params.scrape import ScrapeParams
-from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
+from pixmill.core.params.sections import MAX_LABEL, ClassName, EvaluateParams, Section, SplitParams, is_label
 from pixmill.core.params.sweep import RangeParams, SweepParams
 from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text, set_values
-from pixmill.core.words import did_you_mean
+from pixmill.core.words import did_you_mean, first_of
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names in ``data/`` that cannot be class names."""
+
+_MAX_NAMED = 5
+"""Names shown in a message."""
 
 _NOT_SEARCHED = (
     "train.seed",
@@ -40,8 +43,9 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/. They must differ in more "
-        "than case; composed and decomposed letters such as é are equal.",
+        description="Labels of the classifier: names of searches and of folders in data/. Any printable text; if file "
+        "systems refuse it, `pixmill check` shows the folder's name. They must differ in more than case; "
+        "composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
     )
     scrape: ScrapeParams = Field(description="Sources of images, and limits of fetching.")
@@ -57,15 +61,26 @@ class Params(Section):
 
     sweep: SweepParams = Field(default=SweepParams(), description="What `pixmill sweep` searches.")
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _named(cls, names: Any) -> Any:
+        if isinstance(names, list | tuple) and (wrong := [name for name in names if not is_label(name)]):
+            raise ValueError(
+                f"expected names of at most {MAX_LABEL} printable characters without spaces at their ends, in quotes "
+                f"if YAML reads them as something else, received {first_of([*map(quote_value, wrong)], _MAX_NAMED)}"
+            )
+        return names
+
     @field_validator("classes")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         seen: dict[str, str] = {}
         for name in names:
-            if (other := seen.get(fold(name))) is not None:
+            keys = {fold(name), fold(to_slug(name))}
+            if (other := next((seen[key] for key in keys if key in seen), None)) is not None:
                 same = "more than once" if other == name else f"and {other!r}, which are equal on some systems"
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
-            seen[fold(name)] = name
+            seen |= dict.fromkeys(keys, name)
             if fold(name) in _RESERVED:
                 raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
         return names

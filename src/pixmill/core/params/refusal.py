@@ -9,15 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pixmill.core.names import FOLDER
 from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
-from pixmill.core.params.sections import PLUGIN
+from pixmill.core.params.sections import LABEL, MAX_LABEL, PLUGIN
 from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
-    FOLDER: "a name of at most 64 letters, digits, spaces and . & ' + - _",
+    LABEL: f"a name of at most {MAX_LABEL} printable characters",
     CONTACT: "an e-mail address or a URL",
     HOST: "a host name in lower case, such as 'example.org'",
     rf"^{PLUGIN}$": "the name of a plugin: lower-case letters, digits, - and _",
@@ -76,7 +75,7 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
     value = detail["input"] if isinstance(detail["input"], str) else ""
     if (removed := name if unknown else f"{name}={value}") in REMOVED:
         return f"{name}: {REMOVED[removed]}"
-    received = "nothing" if detail["type"] == "missing" else _quote(detail["input"])
+    received = "nothing" if detail["type"] == "missing" else quote_value(detail["input"])
     if unknown:
         known = [key for option in _options(here, schema) for key in option.get("properties", ())]
         if hint := did_you_mean(str(location[-1]), known):
@@ -125,7 +124,8 @@ def _key(part: int | str) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
-def _quote(value: object) -> str:
+def quote_value(value: object) -> str:
+    """Return a value as messages show it, shortened."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     try:

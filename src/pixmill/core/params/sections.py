@@ -5,6 +5,7 @@ Each field has its description (with the unit), bounds, default and examples in 
 """
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -20,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from pixmill.core.names import FOLDER, to_nfc
+from pixmill.core.names import to_nfc
 
 GROUPINGS = ("product", "page", "folder")
 """Values of ``split.group_by`` that are neither a table's column nor a pattern."""
@@ -51,22 +52,32 @@ def _compose(name: Any) -> Any:
     return to_nfc(name) if isinstance(name, str) else name
 
 
-def _folder(name: str) -> str:
-    if name.endswith((".", " ")):
-        raise ValueError(f"expected a name without a dot or space at its end, received {name!r}")
-    if not re.match(FOLDER, name):
-        raise ValueError(f"expected a name that Windows does not reserve (con, prn, nul, …), received {name!r}")
-    return name
+MAX_LABEL = 200
+"""Maximum length of a label, in characters."""
+
+LABEL = rf"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{{0,{MAX_LABEL - 2}}}[^\s\x00-\x1f\x7f])?$"
+"""Pattern of labels in the JSON Schema, whose patterns have no Unicode categories; see :func:`is_label`."""
 
 
-# JSON Schema uses JavaScript's regular expressions, where \w is ASCII only.
-ClassName = Annotated[
-    str,
-    BeforeValidator(_compose),
-    StringConstraints(pattern=r"^[^\W_][\w .&'+-]*$", max_length=64),
-    AfterValidator(_folder),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": FOLDER}),
-]
+def is_label(value: Any) -> bool:
+    """Return whether a value can be a label: text of at most 200 printable characters without white space at its ends.
+
+    Refused are control characters, line and paragraph separators, surrogates and unassigned characters. Format
+    characters are allowed: emoji and Persian need joiners.
+
+    >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3)
+    (True, True, False, False)
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(to_nfc(value)) <= MAX_LABEL
+        and value == value.strip()
+        and not any(unicodedata.category(sign) in {"Cc", "Cn", "Cs", "Zl", "Zp"} for sign in value)
+    )
+
+
+# Sections that map classes to values need not check their names: they must be among the classes.
+ClassName = Annotated[str, BeforeValidator(_compose), WithJsonSchema({"type": "string", "pattern": LABEL})]
 PLUGIN = r"[a-z0-9][a-z0-9_-]*"
 PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length=64)]
 """Name of an entry point in ``pyproject.toml``."""

@@ -5,37 +5,20 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
-from pixmill.core.words import count, first_of, join_names
+from pixmill.core.words import count, first_of
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.found import Found, Item
-
-MAX_NAMED = 5
-"""Files or folders listed in a message."""
+from pixmill.project.dataset.layouts import MAX_NAMED, SPLITS, WRAPPERS, Layout, Place, role_of
 
 MAX_CLASSES = 20
 """Classes listed in a message."""
-
-SPLITS = ("train", "val", "test")
-
-_ROLE = re.compile(
-    r"(?<![^\W\d_])(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?)"
-    r"|(?P<unlabelled>unlabell?ed|pred(?:iction)?s?))(?:set|data|images?|imgs?)?(?![^\W\d_])"
-)
-"""Words in case-folded folder names that name a split, such as in ``seg_train``."""
-
-_UNLABELLED = {"unlabelled", "unlabeled"}
-"""Names, beside class folders, of folders of images without a label."""
-
-_WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
-"""Names of folders that hold images and name no class, if no other folder beside them has images."""
 
 _MASKS = {"groundtruth", "annotations", "segmentations", "trimaps"}
 """Names, without punctuation, of folders of masks."""
@@ -65,10 +48,7 @@ _NO_LABELS = {"img", "image", "dsc", "dscn", "pic", "picture", "photo", "frame",
 _MIN_IMAGES, _LABELS = 5, range(2, 101)
 """Images of each label, and number of labels, for a guessed pattern to be used without asking."""
 
-_Place = tuple[str, ...]
-"""Folders from the top down."""
-
-_Files = dict[_Place, list[tuple[str, Path]]]
+_Files = dict[Place, list[tuple[str, Path]]]
 """File names and paths by folder."""
 
 
@@ -104,7 +84,7 @@ def find_in_folder(
         )
     masks = _remove_masks(images)
     promised = {place for place, reasons in problems.items() if _PROMISED & {*reasons}}
-    layout = _Layout(top, {*images, *promised}, [to_nfc(name) for name in classes])
+    layout = Layout(top, {*images, *promised}, [to_nfc(name) for name in classes])
     if pattern is None and not layout.names:
         pattern = _guess(top, [name for place, files in images.items() if layout.learnt(place) for name, _ in files])
     rows, outside = _label(images, layout, None if pattern is None else _compile(pattern))
@@ -132,10 +112,10 @@ def find_in_folder(
     )
 
 
-def _look(top: Path) -> tuple[_Files, dict[_Place, list[str]], list[str]]:
+def _look(top: Path) -> tuple[_Files, dict[Place, list[str]], list[str]]:
     """Return images by folder, reasons of unreadable files by folder, and other files."""
-    images: dict[_Place, list[tuple[str, Path]]] = {}
-    problems: dict[_Place, list[str]] = {}
+    images: dict[Place, list[tuple[str, Path]]] = {}
+    problems: dict[Place, list[str]] = {}
     others: list[str] = []
     files = [*_files(top, "", {top.resolve()})]
     for name, path in track(files, "Look at files", len(files), unit="file"):
@@ -167,7 +147,7 @@ def _files(folder: Path, prefix: str, seen: set[Path]) -> Iterator[tuple[str, Pa
 
 def _remove_masks(images: _Files) -> list[str]:
     """Remove masks, and return their names."""
-    beside: dict[_Place, set[str]] = {}
+    beside: dict[Place, set[str]] = {}
     for place in images:
         for depth, name in enumerate(place):
             beside.setdefault(place[:depth], set()).add(fold(name))
@@ -185,163 +165,14 @@ def _remove_masks(images: _Files) -> list[str]:
     return removed
 
 
-def _holds_masks(place: _Place, images: _Files, beside: Mapping[_Place, Collection[str]]) -> bool:
+def _holds_masks(place: Place, images: _Files, beside: Mapping[Place, Collection[str]]) -> bool:
     parent, name = place[:-1], re.sub(r"[\W_]+", "", fold(place[-1]))
     if name not in _PERHAPS_MASKS:
         return name in _MASKS
     siblings = beside[parent]
-    return any(other in _WRAPPERS or _role(other) in SPLITS for other in siblings) or bool(
+    return any(other in WRAPPERS or role_of(other) in SPLITS for other in siblings) or bool(
         parent and len(images.get(parent, ())) >= len(images.get(place, ())) > 0
     )
-
-
-def _role(name: str) -> str:
-    """Return the split that a folder is named after, ``unlabelled``, or an empty string."""
-    found = _ROLE.search(fold(name))
-    return found.lastgroup or "" if found else ""
-
-
-def _innermost(places: Collection[_Place], base: _Place, known: Collection[str] = ()) -> _Place:
-    """Return the innermost folder of a chain of folders that only wrap another one.
-
-    Args:
-        places: Folders that hold images.
-        base: Folder at which to begin.
-        known: Names of folders that are classes, thus not entered.
-    """
-    while True:
-        below = [place for place in places if place[: len(base)] == base]
-        names = {place[len(base)] for place in below if len(place) > len(base)}
-        deeper = any(len(place) > len(base) + 1 for place in below)
-        if len(names) != 1 or names & {*known}:
-            return base
-        (name,) = names
-        if not (deeper or fold(name) in _WRAPPERS or _role(name)):
-            return base
-        base = (*base, name)
-
-
-class _Spot(NamedTuple):
-    """Label and split of a folder, and the number of leading folders that are not part of its images' names."""
-
-    label: str | None
-    split: str
-    depth: int
-
-
-class _Layout:
-    """Classes and splits of folders.
-
-    Args:
-        top: Folder for messages.
-        places: Folders that hold images.
-        wanted: Folders to take as classes; empty: the outermost ones.
-    """
-
-    def __init__(self, top: Path, places: Collection[_Place], wanted: Sequence[str]) -> None:
-        self.wanted, self._base, self._places = wanted, _innermost(places, ()), places
-        size = len(self._base)
-        self._parts = self._find_parts(top) or {self._base: ""}
-        names: dict[str, set[str]] = {split: set() for split in self._parts.values()}
-        for place in places:
-            if (part := self._part(place)) is not None:
-                names[self._parts[part]].update(to_nfc(name) for name in place[len(part) :][:1])
-        self.names = (names.get("train") or names.get("") or set()) - _UNLABELLED
-        """Outermost folders below ``train``, or below all without splits."""
-        known = {*map(fold, self.names)}
-        self._blind = {
-            split for split, found in names.items() if split and len(found) < 2 and known.isdisjoint(map(fold, found))
-        } | {"unlabelled"}
-        deep = [place for place in places if len(place) > size + 1]
-        inner = {_role(place[size + 1]) for place in deep}
-        self._nested = len(deep) == len(places) and {"train"} < inner <= {*SPLITS} and "" in names
-        self.has_splits = self._nested or len(names.keys() & {*SPLITS} - self._blind) > 1
-
-    def _find_parts(self, top: Path) -> dict[_Place, str]:
-        """Return the folders of splits by their innermost path; empty without splits."""
-        size = len(self._base)
-        named: dict[str, set[str]] = {}
-        for place in self._places:
-            if len(place) > size and place[:size] == self._base and (role := _role(place[size])):
-                named.setdefault(role, set()).add(place[size])
-        if "train" not in named or len(named) == 1:
-            return {}
-        parts: dict[_Place, str] = {}
-        known: set[str] = set()
-        for role in (*SPLITS, "unlabelled"):
-            inner = [_innermost(self._places, (*self._base, name), known) for name in sorted(named.get(role, ()))]
-            classes = {part: {p[len(part)] for p in self._places if part == p[: len(part)] != p} for part in inner}
-            rich = [part for part in inner if classes[part]]
-            if len(rich) > 1 and role in SPLITS:
-                has = first_of([part[size] for part in rich], MAX_NAMED)
-                raise DataError(
-                    f"{top} has several folders for the split {role}: {has}",
-                    next=f"keep only one of them, named {role}, or give the classes and --ignore-splits",
-                )
-            known |= {name for found in classes.values() for name in found}
-            parts |= {part: role if part in rich or not rich else "unlabelled" for part in inner}
-        return parts
-
-    def _part(self, place: _Place) -> _Place | None:
-        return next((part for part in self._parts if place[: len(part)] == part), None)
-
-    def split_of(self, place: _Place) -> tuple[str | None, int]:
-        """Return the split by the folder's name (empty without splits), and the number of folders above it."""
-        part = self._part(place)
-        return (None, 0) if part is None else (self._parts[part], len(part))
-
-    def learnt(self, place: _Place) -> bool:
-        """Return whether images of a folder are to learn from: those of ``train``, or all without splits."""
-        return self.split_of(place)[0] in ("train", "")
-
-    def locate(self, place: _Place) -> _Spot:
-        """Return the label of a folder; without one, it is left out unless its split is ``unlabelled``."""
-        split, size = self.split_of(place)
-        own = tuple(map(to_nfc, place[size:]))
-        if split is None:
-            return _Spot(None, "", 0)
-        if split in self._blind or (not split and own and fold(own[0]) in _UNLABELLED):
-            return _Spot(None, "unlabelled", size)
-        if self._nested:
-            split = _role(own[1])
-        depth = next((n for n, name in enumerate(own) if name in self.wanted or not self.wanted), None)
-        if depth is None:
-            return _Spot(None, split, size)
-        return _Spot(own[depth], split, size + depth + 1 + (self._nested and depth == 0))
-
-    def describe(self, *, by_folder: bool) -> str:
-        """Return a clause on the folders of splits, such as `` in train and test``.
-
-        Args:
-            by_folder: Whether folders give the labels, so images outside class folders have none.
-        """
-        if self._nested:
-            return " with folders of splits in each"
-        blind = self._blind if by_folder else {"unlabelled"}
-        names: dict[bool, list[str]] = {False: [], True: []}
-        for part, split in self._parts.items():
-            if split:
-                names[split in blind].append(part[len(self._base)])
-        return "".join(
-            f"{clause} {join_names(names[is_blind])}"
-            for is_blind, clause in ((False, " in"), (True, ", images without a label in"))
-            if names[is_blind]
-        )
-
-    def remarks(self, images: _Files) -> list[str]:
-        """Return sentences on folders that are neither classes nor splits, and on subfolders of classes."""
-        size = len(self._base)
-        remarks = []
-        if others := sorted({place[size] for place in images if self._part(place) is None and len(place) > size}):
-            remarks.append(f"these folders are not splits and were left out: {first_of(others, MAX_NAMED)}")
-        labelled = [(place, spot) for place in images if (spot := self.locate(place)).label]
-        inner = {place[spot.depth] for place, spot in labelled if len(place) > spot.depth}
-        if len(inner) > len(self.names) and all(len(place) > spot.depth for place, spot in labelled):
-            remarks.append(
-                f"subfolders belong to their class: {first_of(sorted(inner), MAX_NAMED)}; "
-                "to take the innermost folders as classes: --pattern '([^/]+)/[^/]+$'"
-            )
-        return remarks
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -382,7 +213,7 @@ def _guess(top: Path, names: Sequence[str]) -> str:
 
 
 def _label(
-    images: _Files, layout: _Layout, pattern: re.Pattern[str] | None
+    images: _Files, layout: Layout, pattern: re.Pattern[str] | None
 ) -> tuple[list[tuple[Path, str, Facts]], list[str]]:
     """Return path, name and facts of images, with the split of their folder, and the names of images left out."""
     rows: list[tuple[Path, str, Facts]] = []
@@ -410,10 +241,10 @@ def _label(
 
 def _check_folders(
     top: Path,
-    layout: _Layout,
+    layout: Layout,
     labels: Collection[str | None],
-    problems: Mapping[_Place, Sequence[str]],
-    promised: Collection[_Place],
+    problems: Mapping[Place, Sequence[str]],
+    promised: Collection[Place],
 ) -> None:
     """Refuse missing classes, and classes whose files are all unreadable."""
     lacking = {label for place in promised if (label := layout.locate(place).label)} - {*labels}
@@ -477,7 +308,10 @@ def _assign(
             )
         for split in labels:
             if absent := [label for label in every if label not in labels[split]]:
-                remarks.append(f"the given {split} has no images of {first_of(absent, MAX_NAMED)}")
+                remarks.append(
+                    f"the given {split} has no images of {first_of(absent, MAX_NAMED)}, which stops split: add some, "
+                    "or draw train, val and test from all images (--ignore-splits)"
+                )
     moved = {"val": "test"} if is_split and "test" not in labels else {}
     if moved:
         remarks.append("there is no test split: val is used as test; val is taken from train")

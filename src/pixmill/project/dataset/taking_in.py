@@ -1,4 +1,4 @@
-"""Take images into a project: recognise a folder, archive or table, copy its images, and set the params.
+"""Take images into a project: copy them, and set the params.
 
 ``data/`` gets ``<class>/<name>`` for each image, ``unlabelled/<name>`` for those without a label, and rows of
 ``metadata.csv``; a table of URLs is written to ``lists/``.
@@ -10,9 +10,9 @@ import io
 import os
 import re
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
@@ -26,10 +26,9 @@ from pixmill.core.repository.dvc import dvc, running_dvc
 from pixmill.core.words import count, first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import holds_files, missing_data
-from pixmill.project.dataset.archives import is_archive, shorten, unpack
-from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.archives import shorten
 from pixmill.project.dataset.found import Found, Item
-from pixmill.project.dataset.tables import find_table
+from pixmill.project.dataset.recognising import describe
 
 _UNLABELLED = "data/unlabelled"
 _GROUPS = f"data/{FILE}:group"
@@ -40,32 +39,13 @@ _LISTED = ("label", "split", "licence", "author", "page_url")
 _UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]""")
 """Characters that file systems refuse in names."""
 
-_MAX_CLASSES = 20
-"""Classes listed in a message, for each split."""
+_ENDS = re.compile(r"^[\s.]+|[\s.]+$")
+"""Dots and spaces around a name: hidden files, and what Windows and tables drop."""
 
 _MAX_NAMED = 5
 
 _MAX_NAME = 240
 """Bytes of a file name: file systems allow 255, and temporary copies have longer names."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What people say about a data set instead of letting it be guessed.
-
-    Args:
-        classes: Labels to take; default: all.
-        columns: Columns of a table by role, such as ``{"image": "id"}``.
-        pattern: Regular expression whose group is the label, for names of files.
-        no_splits: Whether to ignore given splits.
-        least: Minimum number of classes in folders.
-    """
-
-    classes: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
-    pattern: str | None = None
-    no_splits: bool = False
-    least: int = 2
 
 
 @contextlib.contextmanager
@@ -91,93 +71,6 @@ def scratch_of(root: Path) -> Iterator[Path]:
         for folder in missing:
             with contextlib.suppress(OSError):  # It has files now.
                 folder.rmdir()
-
-
-def refuse_overlap(source: Path, folder: Path) -> None:
-    """Refuse to copy a folder into itself.
-
-    Raises:
-        DataError: One contains the other.
-    """
-    if source.resolve().is_relative_to(folder) or folder.is_relative_to(source.resolve()):
-        raise DataError(
-            f"{source} and {folder} overlap",
-            next="choose a folder outside; images already in data/<class>/ need no import",
-        )
-
-
-def recognise(source: Path, scratch: Path, options: Options) -> Found:
-    """Find the images of a folder, an archive, or a table.
-
-    Args:
-        source: The folder or file.
-        scratch: Folder on the disk of the project, for unpacked files.
-        options: What people say.
-
-    Raises:
-        DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
-    """
-    if not source.exists():
-        raise DataError(f"{source} does not exist", next="give a folder, archive or table, relative to the current one")
-    if source.is_file() and is_archive(source):
-        remarks = unpack(source, scratch / "unpacked")
-        found = recognise(scratch / "unpacked", scratch, options)
-        return replace(found, remarks=(*remarks, *found.remarks))
-    # A pattern says that names label the images, not a table.
-    table = (
-        find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
-        if not options.pattern
-        else None
-    )
-    if table is not None:
-        return _choose(table, options)
-    if options.columns:
-        raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
-    return find_in_folder(
-        source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
-    )
-
-
-def _choose(found: Found, options: Options) -> Found:
-    """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
-    every = labels_of(found)
-    if missing := [label for label in options.classes if label not in every]:
-        raise DataError(
-            f"there are no images of {first_of(missing, _MAX_NAMED)}; there are {first_of(every, _MAX_CLASSES)}",
-            next="correct --classes",
-        )
-
-    def chosen(facts: Facts) -> Facts | None:
-        if facts.label is not None and options.classes and facts.label not in options.classes:
-            return None
-        return replace(facts, split=None) if options.no_splits else facts
-
-    return replace(
-        found,
-        items=[replace(item, facts=facts) for item in found.items if (facts := chosen(item.facts))],
-        urls={url: own for url, facts in found.urls.items() if (own := chosen(facts))},
-    )
-
-
-def describe(found: Found) -> str:
-    """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
-    counts = Counter((facts.split or "", facts.label or "") for facts in _facts(found))
-    parts: dict[str, list[str]] = {}
-    for (split, label), number in sorted(counts.items()):
-        parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
-    texts = [f"{split}: " * bool(split) + first_of(each, _MAX_CLASSES) for split, each in parts.items()]
-    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}"
-
-
-def introduce(found: Found) -> list[str]:
-    """Return lines on what was recognised, how to overrule it, and remarks."""
-    overrule = f" (to overrule: {', '.join(found.options)})" if found.options else ""
-    return [f"Recognised {found.recognised}{overrule}", *found.remarks]
-
-
-def labels_of(found: Found) -> list[str]:
-    """Return the labels, sorted."""
-    return _labels(_facts(found))
 
 
 def set_params(text: str, found: Found, name: str) -> str:
@@ -281,16 +174,12 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     rows = read_metadata(data) if data.is_dir() else {}
     chosen, notes = _plan(found, data, rows, params)
     rows = {**rows, **{target: item.facts for target, item in chosen.items()}}
-    try:
-        for target, item in track(chosen.items(), "Copy", len(chosen)):
-            (new / target).parent.mkdir(parents=True, exist_ok=True)
-            if item.path.is_relative_to(scratch):
-                item.path.rename(new / target)
-            else:
-                shutil.copyfile(item.path, new / target)
-    except OSError:
-        shutil.rmtree(new)  # to free a full disk
-        raise
+    for target, item in track(chosen.items(), "Copy", len(chosen)):
+        (new / target).parent.mkdir(parents=True, exist_ok=True)
+        if item.path.is_relative_to(scratch):
+            item.path.rename(new / target)
+        else:
+            shutil.copyfile(item.path, new / target)
     if not holds_files(data):
         write_metadata(new, rows)
         if data.exists():
@@ -374,7 +263,7 @@ def _free_path(folder: str, name: str, taken: set[str]) -> str:
 
     Folders become a part of the name, as do characters that file systems refuse; long names end in a hash.
     """
-    flat = shorten(_UNPORTABLE.sub("-", to_text(name)).strip(" .") or "image", _MAX_NAME)
+    flat = shorten(_ENDS.sub("", _UNPORTABLE.sub("-", to_text(name))) or "image", _MAX_NAME)
     stem, suffix = os.path.splitext(flat)  # noqa: PTH122 (a name, not a path)
     path, number = f"{folder}/{flat}", 1
     while fold(path) in taken:
@@ -395,10 +284,6 @@ def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
         raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")
     write_text(path, text.getvalue())
     return [f"Listed {count(len(urls), 'URL')} in {where}"]
-
-
-def _facts(found: Found) -> list[Facts]:
-    return [*(item.facts for item in found.items), *found.urls.values()]
 
 
 def _labels(facts: Iterable[Facts]) -> list[str]:

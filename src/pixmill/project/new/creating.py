@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.origin import WHEELS, Origin
-from pixmill.core.metadata import FILE as METADATA
-from pixmill.core.names import to_nfc, to_slug
+from pixmill.core.names import to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc
@@ -22,20 +21,18 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
-from pixmill.project.dataset.folders import find_in_folder
 from pixmill.project.dataset.found import Found
-from pixmill.project.dataset.tables import find_table
-from pixmill.project.dataset.taking_in import (
+from pixmill.project.dataset.recognising import (
     Options,
     describe,
     introduce,
     labels_of,
+    layout_of,
     recognise,
+    recognise_own,
     refuse_overlap,
-    scratch_of,
-    set_params,
-    take_in,
 )
+from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
@@ -236,29 +233,7 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
         return recognise(spec.source, scratch, replace(spec.reading, classes=spec.classes))
     if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    own = find_table(data / METADATA, scratch=scratch) if (data / METADATA).is_file() else None
-    found = own or find_in_folder(data)
-    if _layout(found, data) is None:
-        raise DataError(
-            "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
-            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
-        )
-    return found
-
-
-def _layout(found: Found, data: Path) -> str | None:
-    """Return the layout of ``data/``, a value of ``scrape.folder.layout``; ``None`` if images are elsewhere."""
-    if (data / METADATA).is_file() or not all(item.path.is_relative_to(data) for item in found.items):
-        return "classes"
-    layouts = set()
-    for item in found.items:
-        label, place = item.facts.label, [*map(to_nfc, item.path.relative_to(data).parts[:-1])]
-        if label is not None:
-            known = {(label,): "classes", (item.facts.split, label): "fixed"}
-            layouts.add(known.get(tuple(place)))
-        elif place[:1] != ["unlabelled"]:
-            return None
-    return layouts.pop() if len(layouts) == 1 else None
+    return recognise_own(data, scratch)
 
 
 def _choose_recipe(spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]) -> Recipe | None:
@@ -284,7 +259,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
         labels = [*(spec.classes or labels_of(found))]
-        layout = _layout(found, root / "data") or "classes"
+        layout = layout_of(found, root / "data") or "classes"
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
             whole = whole.with_snapshot(date.today().isoformat())

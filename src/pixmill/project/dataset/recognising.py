@@ -1,0 +1,167 @@
+"""Recognise the images of a folder, archive or table, and describe them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.metadata import FILE, Facts
+from pixmill.core.names import to_nfc
+from pixmill.core.words import count, first_of
+from pixmill.project.dataset.archives import is_archive, unpack
+from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.found import Found
+from pixmill.project.dataset.tables import find_table
+
+_MAX_CLASSES = 20
+"""Classes listed in a message, for each split."""
+
+_MAX_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What people say about a data set instead of letting it be guessed.
+
+    Args:
+        classes: Labels to take; default: all.
+        columns: Columns of a table by role, such as ``{"image": "id"}``.
+        pattern: Regular expression whose group is the label, for names of files.
+        no_splits: Whether to ignore given splits.
+        least: Minimum number of classes in folders.
+    """
+
+    classes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pattern: str | None = None
+    no_splits: bool = False
+    least: int = 2
+
+
+def refuse_overlap(source: Path, folder: Path) -> None:
+    """Refuse to copy a folder into itself.
+
+    Raises:
+        DataError: One contains the other.
+    """
+    if source.resolve().is_relative_to(folder) or folder.is_relative_to(source.resolve()):
+        raise DataError(
+            f"{source} and {folder} overlap",
+            next="choose a folder outside; images already in data/<class>/ need no import",
+        )
+
+
+def recognise(source: Path, scratch: Path, options: Options) -> Found:
+    """Find the images of a folder, an archive, or a table.
+
+    Args:
+        source: The folder or file.
+        scratch: Folder on the disk of the project, for unpacked files.
+        options: What people say.
+
+    Raises:
+        DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
+    """
+    if not source.exists():
+        raise DataError(f"{source} does not exist", next="give a folder, archive or table, relative to the current one")
+    if source.is_file() and is_archive(source):
+        remarks = unpack(source, scratch / "unpacked")
+        found = recognise(scratch / "unpacked", scratch, options)
+        return replace(found, remarks=(*remarks, *found.remarks))
+    # A pattern says that names label the images, not a table.
+    table = (
+        find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
+        if not options.pattern
+        else None
+    )
+    if table is not None:
+        return _choose(table, options)
+    if options.columns:
+        raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
+    return find_in_folder(
+        source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
+    )
+
+
+def _choose(found: Found, options: Options) -> Found:
+    """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
+    every = labels_of(found)
+    if missing := [label for label in options.classes if label not in every]:
+        raise DataError(
+            f"there are no images of {first_of(missing, _MAX_NAMED)}; there are {first_of(every, _MAX_CLASSES)}",
+            next="correct --classes",
+        )
+
+    def chosen(facts: Facts) -> Facts | None:
+        if facts.label is not None and options.classes and facts.label not in options.classes:
+            return None
+        return replace(facts, split=None) if options.no_splits else facts
+
+    return replace(
+        found,
+        items=[replace(item, facts=facts) for item in found.items if (facts := chosen(item.facts))],
+        urls={url: own for url, facts in found.urls.items() if (own := chosen(facts))},
+    )
+
+
+def describe(found: Found) -> str:
+    """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
+    counts = Counter((facts.split or "", facts.label or "") for facts in facts_of(found))
+    parts: dict[str, list[str]] = {}
+    for (split, label), number in sorted(counts.items()):
+        parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
+    texts = [f"{split}: " * bool(split) + first_of(each, _MAX_CLASSES) for split, each in parts.items()]
+    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}"
+
+
+def introduce(found: Found) -> list[str]:
+    """Return lines on what was recognised, how to overrule it, and remarks."""
+    overrule = f" (to overrule: {', '.join(found.options)})" if found.options else ""
+    return [f"Recognised {found.recognised}{overrule}", *found.remarks]
+
+
+def labels_of(found: Found) -> list[str]:
+    """Return the labels, sorted."""
+    return sorted({facts.label for facts in facts_of(found) if facts.label is not None})
+
+
+def facts_of(found: Found) -> list[Facts]:
+    """Return the facts of all images and URLs."""
+    return [*(item.facts for item in found.items), *found.urls.values()]
+
+
+def recognise_own(data: Path, scratch: Path) -> Found:
+    """Find the images that are in ``data/`` already, by their table or folders.
+
+    Raises:
+        DataError: They have no labels, or some are where the source ``folder`` does not look.
+    """
+    table = find_table(data / FILE, scratch=scratch) if (data / FILE).is_file() else None
+    found = table or find_in_folder(data)
+    if layout_of(found, data) is None:
+        raise DataError(
+            "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
+            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
+        )
+    return found
+
+
+def layout_of(found: Found, data: Path) -> str | None:
+    """Return the layout of ``data/``, a value of ``scrape.folder.layout``; ``None`` if images are elsewhere.
+
+    Args:
+        found: Images, of ``data/`` or to be copied there.
+        data: The folder ``data/``.
+    """
+    if (data / FILE).is_file() or not all(item.path.is_relative_to(data) for item in found.items):
+        return "classes"
+    layouts = set()
+    for item in found.items:
+        label, place = item.facts.label, [*map(to_nfc, item.path.relative_to(data).parts[:-1])]
+        if label is not None:
+            known = {(label,): "classes", (item.facts.split, label): "fixed"}
+            layouts.add(known.get(tuple(place)))
+        elif place[:1] != ["unlabelled"]:
+            return None
+    return layouts.pop() if len(layouts) == 1 else None

@@ -10,6 +10,7 @@ last commit does not use; with --yes, it deletes them.
 """
 
 import argparse
+import re
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
@@ -24,7 +25,9 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("images", nargs="*", metavar="ID|FILE|URL", help="id (at least 8 digits), file or URL")
-    parser.add_argument("--host", action="append", default=[], help="host of pages or images, with its subdomains")
+    parser.add_argument(
+        "--host", type=_host, action="append", default=[], help="host of pages or images, with its subdomains"
+    )
     parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
     parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
@@ -47,15 +50,21 @@ def run(arguments: argparse.Namespace) -> None:
             _forget(arguments)
 
 
+def _host(text: str) -> str:
+    from pixmill.core.params.scrape import HOST
+
+    if not re.fullmatch(HOST, text.lower()):
+        raise argparse.ArgumentTypeError(f"expected a host such as photos.example.org, received '{text}'")
+    return text.lower()
+
+
 def _forget(arguments: argparse.Namespace) -> None:
     from pixmill.core.words import count, first_of
     from pixmill.project.dataset.forgetting import find_images, forget
     from pixmill.review.reviewing import default_name
-    from pixmill.web.fetch.location import host_of
 
     workspace = project_workspace()
-    hosts = [host_of(host) for host in arguments.host]
-    images = find_images(workspace.root, arguments.images, hosts=hosts, authors=arguments.author)
+    images = find_images(workspace.root, arguments.images, hosts=arguments.host, authors=arguments.author)
     by, dry = default_name(workspace.root), arguments.dry_run
     for place, number in forget(workspace, images, reason=arguments.reason, by=by, dry_run=dry).items():
         print(f"{place:20}{number:>8,}")

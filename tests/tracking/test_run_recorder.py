@@ -29,7 +29,7 @@ def test_class_names_of_any_kind_are_recorded(training, store, capsys):
     (recorded,) = store.runs()
     of_queries = {name: value for name, value in recorded.data.params.items() if name.startswith("scrape.q")}
     assert list(of_queries.values()) == [str([name]) for name in classes]
-    names = ["f1.C__", "f1.M_M_s", "f1.___2", "f1.caf_", "f1.__", "f1/_/all", "f1" * 120, "recall"]
+    names = ["f1.C__", "f1.M_M_s", "f1.café", "f1.東京", "f1.大阪", "f1/_/all", "f1" * 120, "recall"]
     assert set(recorded.data.metrics) == set(names)
     assert capsys.readouterr().err == ""
 

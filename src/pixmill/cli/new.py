@@ -23,7 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", help="recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
     )
-    parser.add_argument("--classes", metavar="A,B,C", help="names of the classes; with --from: take only these")
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,C",
+        help="names of the classes, in double quotes if they contain commas; with --from: take only these",
+    )
     parser.add_argument(
         "--from",
         dest="source",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.names import split_option
 from pixmill.core.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ def reading_options(arguments: argparse.Namespace) -> "Options":
     """Return the options declared by :func:`add_reading_options`, and ``--classes``."""
     from pixmill.project.dataset.recognising import Options
 
-    classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
-    return Options(classes, arguments.columns, arguments.pattern, arguments.ignore_splits)
+    return Options(split_option(arguments.classes or ""), arguments.columns, arguments.pattern, arguments.ignore_splits)
 
 
 def _columns(text: str) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """Names of classes, which are also names of folders: normalization and portability."""
 
+import csv
 import hashlib
+import io
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -72,3 +75,24 @@ def class_by_name(classes: Iterable[str], others: Mapping[str, Sequence[str]]) -
         names.setdefault(to_nfc(name), label)
         names.setdefault(to_nfc(to_slug(name)), label)
     return names
+
+
+def split_option(text: str) -> tuple[str, ...]:
+    """Return the names in an option such as ``--classes``, separated by commas; those with commas are in double quotes.
+
+    >>> split_option('cat, "Pepper,_bell"')
+    ('cat', 'Pepper,_bell')
+    """
+    rows = csv.reader([text], skipinitialspace=True)
+    return tuple(name.strip() for row in rows for name in row if name.strip())
+
+
+def join_option(names: Iterable[str]) -> str:
+    """Return the value of an option such as ``--classes``, quoted for the shell.
+
+    >>> print(join_option(["cat", "Pepper,_bell"]))
+    'cat,"Pepper,_bell"'
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(names)
+    return shlex.quote(stream.getvalue())

@@ -15,7 +15,7 @@ from pixmill.core.process.progress import announce
 from pixmill.tracking.delivery import WEIGHTS, RunData, now, sync
 from pixmill.tracking.store import line_of
 
-_FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
+_FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)")
 """Characters and parts of names that MLflow rejects on at least one platform."""
 
 _MAX_NAME_CHARACTERS = 240

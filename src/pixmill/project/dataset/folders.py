@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
-from pixmill.core.names import fold, to_nfc
+from pixmill.core.names import fold, join_option, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.images.formats import OTHER_FORMATS
@@ -263,7 +263,7 @@ def _check_folders(
                 [f"no images in the folders of {first_of(sorted(lacking), MAX_CLASSES)}", *(w for _, w, _ in explained)]
             ),
             next="; ".join(dict.fromkeys(fix for *_, fix in explained))
-            + (f", or leave them out: --classes '{','.join(rest)}'" if 1 < len(rest) <= MAX_CLASSES else ""),
+            + (f", or leave them out: --classes {join_option(rest)}" if 1 < len(rest) <= MAX_CLASSES else ""),
         )
 
 
@@ -304,7 +304,7 @@ def _assign(
                 f"the given train has no images of {first_of(unlearnt, MAX_NAMED)}, only of "
                 f"{first_of(rest, MAX_NAMED)}; a class is learned from its images in train",
                 next="draw train, val and test from all images: --ignore-splits"
-                + (f", or leave the others out: --classes '{','.join(rest)}'" if 1 < len(rest) <= MAX_CLASSES else ""),
+                + (f", or leave the others out: --classes {join_option(rest)}" if 1 < len(rest) <= MAX_CLASSES else ""),
             )
         for split in labels:
             if absent := [label for label in every if label not in labels[split]]:

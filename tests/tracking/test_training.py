@@ -36,7 +36,7 @@ def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(trainin
         "classes": "['AT&T', 'café']",
         "scrape.snapshot": "2026-11-20",
         "scrape.queries.AT_T": "['phone']",
-        "scrape.queries.caf_": "['crème']",
+        "scrape.queries.café": "['crème']",
         "train.cnn.blocks.0.filters": "16",
         "train.cnn.blocks.1.filters": "9",
         "train.seed": "7",

@@ -14,12 +14,17 @@ import re
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
+from pixmill.core.words import count
 
 EXAMPLES = (
     ("pixmill forget 9f86d081 --reason 'asked by mail'", "forget an image"),
-    ("pixmill forget --host photos.example.org --dry-run", "count the images of a host"),
     ("pixmill forget --purge --remote", "list the objects of forgotten images"),
 )
+
+_NOT_TOUCHED = """\
+Not touched: runs and models in MLflow that learned from the images (delete those of these commits, then: mlflow gc);
+results that were never committed (dvc gc --workspace --all-commits --all-experiments --force);
+Git's history of review.csv and params.yaml, which name the images; clones, caches, exports and backups of others."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +35,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
-    parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
     parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
     parser.add_argument("--remote", action="store_true", help="with --purge: also those in the default remote")
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
@@ -38,16 +42,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Forget images, or purge forgotten ones."""
+    from pixmill.project.dataset.forgetting import forget
     from pixmill.project.disk.cleaning import find_scratch
+    from pixmill.review.reviewing import default_name
 
-    workspace = project_workspace()
-    if arguments.purge == bool(arguments.images or arguments.host or arguments.author):
+    workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
+    if arguments.purge == any((arguments.images, *exclusions.values())):
         raise PixmillError("expected images, --host or --author; or --purge alone", next="pixmill forget --help")
     with find_scratch(workspace):  # No stage and no DVC may run.
         if arguments.purge:
             _purge(arguments)
-        else:
-            _forget(arguments)
+            return
+        by, reason = default_name(workspace.root), arguments.reason
+        images, copies = forget(workspace, arguments.images, **exclusions, reason=reason, by=by)
+    print(f"{count(images, 'image')} forgotten, {count(copies, 'copy', 'copies')} deleted")
+    print('Next: dvc repro && git commit -am "Forget images", then: pixmill forget --purge')
 
 
 def _host(text: str) -> str:
@@ -58,45 +67,21 @@ def _host(text: str) -> str:
     return text.lower()
 
 
-def _forget(arguments: argparse.Namespace) -> None:
-    from pixmill.core.words import count, first_of
-    from pixmill.project.dataset.forgetting import find_images, forget
-    from pixmill.review.reviewing import default_name
-
-    workspace = project_workspace()
-    images = find_images(workspace.root, arguments.images, hosts=arguments.host, authors=arguments.author)
-    by, dry = default_name(workspace.root), arguments.dry_run
-    for place, number in forget(workspace, images, reason=arguments.reason, by=by, dry_run=dry).items():
-        print(f"{place:20}{number:>8,}")
-    print(f"{count(len(images.ids), 'image')} {'would be ' if dry else ''}forgotten")
-    if images.alike:
-        few = [name[:12] for name in images.alike]
-        print(f"Near-duplicates of them stay: {first_of(few)}; to forget them, too: pixmill forget {few[0]} …")
-    if not dry:
-        print('Next: dvc repro && git commit -am "Forget images", then: pixmill forget --purge')
-
-
 def _purge(arguments: argparse.Namespace) -> None:
-    from pixmill.core.words import count
-    from pixmill.project.dataset.purging import Purging
-    from pixmill.project.disk.usage import show
+    from pixmill.project.dataset.purging import plan_purge
 
-    purging = Purging(project_workspace().root, remote=arguments.remote)
-    purge = purging.plan()
+    purge = plan_purge(project_workspace().root, remote=arguments.remote)
     if arguments.yes:
-        purging.delete(purge)
-    for name, sizes in purge.sizes.items():
-        print(f"{name:8}{count(len(sizes), 'object'):>16}  {show(sum(sizes.values()))}")
+        purge.delete()
+    for (store, path), number in sorted(purge.counts().items()):
+        print(f"{store:8}{path:28}{count(number, 'object'):>16}")
+    print(f"{count(purge.counts().total(), 'object')} {'deleted' if arguments.yes else 'to delete'}")
     if purge.commits:
-        print("Commits that cannot be checked out without these objects:", *purge.commits, sep="\n  ")
-    if purge.unknown:
         print(
-            f"{count(purge.unknown, 'commit')} without a list of images here: purged before, or never fetched "
-            "(then: dvc fetch --all-commits, and repeat)"
+            "Cannot be checked out without them, like later commits with the same dvc.lock:", *purge.commits, sep="\n"
         )
-    print(
-        "Not touched: runs and models in MLflow that learned from the images (delete those of these commits there, "
-        "then: mlflow gc), Git's history of review.csv, clones and caches of others, exports and backups."
-    )
+    if purge.unknown:
+        print(f"{count(purge.unknown, 'commit')} not examined: purged before, or run: dvc fetch --all-commits")
+    print(_NOT_TOUCHED)
     if not arguments.yes:
         print(f"Next: pixmill forget --purge{' --remote' * arguments.remote} --yes")

@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -36,8 +36,6 @@ CREATE TABLE IF NOT EXISTS records (key BLOB, snapshot TEXT, record TEXT, PRIMAR
 """
 
 _LOCK_TIMEOUT_SECONDS = 10.0
-
-_URLS = ("image_url", "thumbnail_url")
 
 
 class ImageStore:
@@ -228,23 +226,18 @@ class Journal:
             record["validators"] = asdict(validators)
         self._write("outcome", address, record)
 
-    def forget(self, is_forgotten: Callable[[Candidate], bool]) -> None:
-        """Delete images that results pages contain as ``data:`` URIs; the candidates stay.
+    def forget(self, urls: frozenset[str]) -> None:
+        """Delete search results, which may contain thumbnails as ``data:`` URIs.
 
         Args:
-            is_forgotten: Returns whether the images of a candidate are to be deleted.
+            urls: URLs of the images, or of their pages.
         """
         self._execute("PRAGMA secure_delete = ON")
-        for key, snapshot, text in self._execute(
-            "SELECT key, snapshot, record FROM records WHERE record LIKE ?", "%data:%"
-        ):
+        for key, snapshot, text in self._execute("SELECT * FROM records WHERE record LIKE '{\"candidates\"%'"):
             record = json.loads(text)
-            found = [item for item in record.get("candidates", ()) if is_forgotten(Candidate(**item))]
-            inline = [(item, name) for item in found for name in _URLS if str(item[name]).startswith("data:")]
-            for item, name in inline:
-                item[name] = None
-            if inline:
-                changed = json.dumps(record, separators=(",", ":"))
+            kept = [item for item in record["candidates"] if urls.isdisjoint((item["image_url"], item["page_url"]))]
+            if len(kept) < len(record["candidates"]):
+                changed = json.dumps(record | {"candidates": kept}, separators=(",", ":"))
                 self._execute("UPDATE records SET record = ? WHERE key = ? AND snapshot = ?", changed, key, snapshot)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -37,9 +37,10 @@ _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 HOST = rf"^{_NAME}$"
 ORIGIN = rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
 CONTACT = r"^(?:[!-?A-~]+@[!-?A-~]+|https?://[!-~]+)$"
-EXCLUDED = r"^[0-9a-f]{16}$"
 Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], Field(strict=False)]
 Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
+Authors = Annotated[tuple[Annotated[str, StringConstraints(max_length=1000)], ...], Field(strict=False)]
+ShortIds = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")], ...], Field(strict=False)]
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -167,23 +168,13 @@ class ScrapeParams(Section):
         examples=[["example.org"]],
     )
     opt_out: Hosts = Field(
-        default=(),
-        description="Hosts never to visit, with their subdomains; images on their pages are not taken either.",
-        examples=[["example.org"]],
+        default=(), description="Hosts never to visit or take images of, with subdomains.", examples=[["example.org"]]
     )
-    exclude_authors: Annotated[tuple[Annotated[str, StringConstraints(max_length=500)], ...], Field(strict=False)] = (
-        Field(
-            default=(),
-            description="Authors whose images are never taken; `pixmill forget --author` adds to it.",
-            examples=[["Jane Doe"]],
-        )
+    exclude_authors: Authors = Field(
+        default=(), description="Authors whose images are not taken; see `pixmill forget`.", examples=[["Jane Doe"]]
     )
-    exclude_ids: Annotated[tuple[Annotated[str, StringConstraints(pattern=EXCLUDED)], ...], Field(strict=False)] = (
-        Field(
-            default=(),
-            description="Images never to take, by the first 16 digits of their ids; `pixmill forget` adds to it.",
-            examples=[["9f86d081884c7d65"]],
-        )
+    exclude_ids: ShortIds = Field(
+        default=(), description="First 16 digits of ids of images that are not taken.", examples=[["9f86d081884c7d65"]]
     )
     allow_hosts: Origins = Field(
         default=(),

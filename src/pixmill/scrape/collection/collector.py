@@ -66,7 +66,7 @@ class Judge:
         self._params = params
         self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
         self._opt_out = {host_of(name) for name in params.opt_out}
-        self._authors, self._ids = frozenset(params.exclude_authors), frozenset(params.exclude_ids)
+        self._authors, self._ids = {*params.exclude_authors}, {*params.exclude_ids}
 
     def sighting(self, search: Search, candidate: Candidate) -> Sighting:
         """Return a collected candidate and its outcome, which does not depend on the order of fetching."""
@@ -91,24 +91,23 @@ class Judge:
             return Refused("licence", candidate.licence or "unknown")
         if candidate.author in self._authors:
             return Refused("author", "in scrape.exclude_authors")
-        if self._opt_out and any(is_on(url, self._opt_out) for url in (candidate.page_url, candidate.image_url)):
+        if is_on(candidate.page_url, self._opt_out) or is_on(candidate.image_url, self._opt_out):
             return Refused("opted_out", "in scrape.opt_out")
         return None
 
-    def forgotten(self, outcome: Outcome | None) -> Refused | None:
-        """Return the refusal of an image that ``scrape.exclude_ids`` has, or ``None``."""
+    def exclude(self, outcome: Outcome | None) -> Outcome | None:
+        """Return an outcome, or the refusal of an image that ``scrape.exclude_ids`` has."""
         is_excluded = isinstance(outcome, StoredImage) and outcome.id[:16] in self._ids
-        return Refused("forgotten", "in scrape.exclude_ids") if is_excluded else None
+        return Refused("forgotten", "in scrape.exclude_ids") if is_excluded else outcome
 
     def is_settled(self, address: str) -> bool:
         """Return whether an address need not be fetched.
 
         Transient failures, and refusals that the params may have lifted, are retried once per run.
         """
-        outcome = self._journal.outcome(address)
+        outcome = self.exclude(self._journal.outcome(address))
         if outcome is None or isinstance(outcome, StoredImage):
-            is_here = outcome is not None and self._journal.images.holds(outcome)
-            return is_here or self.forgotten(outcome) is not None
+            return outcome is not None and self._journal.images.holds(outcome)
         if self._journal.was_refused_in_this_run(address):
             return True
         is_lifted = outcome.reason in _ROBOTS_REASONS and self._is_exception(address)
@@ -128,13 +127,12 @@ class Judge:
             return refused
         if candidate.image_url is None:
             return Refused("no_address", "the page never showed its URL")
-        outcome = self._journal.outcome(address_of(search.fingerprint, candidate.image_url, candidate.md5))
+        address = address_of(search.fingerprint, candidate.image_url, candidate.md5)
+        outcome = self.exclude(self._journal.outcome(address))
         if outcome is None:
             raise ValueError(f"not collected: {candidate}")
         if isinstance(outcome, Refused):
             return outcome
-        if forgotten := self.forgotten(outcome):
-            return forgotten
         if candidate.bytes is not None and outcome.size != candidate.bytes:
             return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
         return outcome
@@ -142,8 +140,8 @@ class Judge:
     def _thumbnail(self, search: Search, candidate: Candidate) -> StoredImage | None:
         if candidate.thumbnail_url is None:
             return None
-        outcome = self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url))
-        return outcome if isinstance(outcome, StoredImage) and not self.forgotten(outcome) else None
+        outcome = self.exclude(self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url)))
+        return outcome if isinstance(outcome, StoredImage) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:
         """Return whether a thumbnail may replace a refused original."""
@@ -223,8 +221,8 @@ class Collector:
         match await self._fetcher.fetch(url, known):
             case Fetched() as fetched:
                 outcome = accept(fetched.content, md5)
-                if isinstance(outcome, StoredImage) and not self._judge.forgotten(outcome):
-                    self._journal.images.add(outcome, fetched.content)
+                if isinstance(image := self._judge.exclude(outcome), StoredImage):
+                    self._journal.images.add(image, fetched.content)
                 moved = fetched.url if fetched.url != url else None
                 self._journal.save_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))
             case Unchanged() if earlier is not None:

@@ -95,9 +95,9 @@ class Harvest:
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Files that are not images are stored too; validate reports them.
-        image = StoredImage.of(received.content)
-        if forgotten := self.judge.forgotten(image):
-            return Sighting(source.name, candidate, None, forgotten)
+        image = self.judge.exclude(StoredImage.of(received.content))
+        if not isinstance(image, StoredImage):
+            return Sighting(source.name, candidate, None, image)
         self.output.add(image, received.content)
         return Sighting(source.name, candidate, image)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.core.metadata import FILE, Facts, match_rows, read_metadata, write_metadata
+from pixmill.core.metadata import FILE, Facts, read_metadata, write_metadata
 
 
 def read(folder, *lines):
@@ -31,8 +31,8 @@ def test_tables_of_people(tmp_path):
     [
         (["file;label"], "no column file_name"),
         (["file_name,split", "1.png,", "2.png,dev"], "line 3: split: .*'dev'"),
-        (["file_name", "1.png", "2.png", "./1.png"], "two rows for 1.png: lines 2 and 4"),
-        (["file_name", "../1.png"], "line 2: '../1.png' is not below data/"),
+        (["file_name", "1.png", "2.png", "./1.png"], "line 4: a second row for 1.png"),
+        (["file_name", "../1.png"], "line 2: ../1.png is not below data/"),
         (["file_name", "/etc/1.png"], "line 2"),
         (["file_name,label", '1.png,"cat" or dog'], "cannot be read"),
     ],
@@ -40,14 +40,3 @@ def test_tables_of_people(tmp_path):
 def test_names_the_wrong_line(tmp_path, lines, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, *lines)
-
-
-def test_rows_match_files_of_another_system():
-    rows = {name: Facts(group=name) for name in ("caf\u00e9/1.png", "Cat/1.JPG", "dog/1.png", "gone.png")}
-    found, stale = match_rows(rows, ["cafe\u0301/1.png", "cat/1.jpg", "dog/1.png", "Dog/1.png", "hat/1.png"])
-    assert {path: facts.group for path, facts in found.items()} == {
-        "cafe\u0301/1.png": "caf\u00e9/1.png",
-        "cat/1.jpg": "Cat/1.JPG",
-        "dog/1.png": "dog/1.png",
-    }
-    assert stale == ["gone.png"]

@@ -79,14 +79,6 @@ def test_images_of_a_random_sample_have_another_name(project, send, start, data)
     assert in_data(data) == [name_of(name, "dress").replace("feedback-", "sample-")]
 
 
-def test_an_accepted_image_goes_to_the_folder_of_its_class(project, send, start, data):
-    name = send(jpeg(900), "dress")
-    session, _ = start(names={"Dress_(long)": "dress", "dress": "dress"})
-    (data / "Dress_(long)").mkdir()
-    session.decide(0, [Choice(name, "keep")], "")
-    assert in_data(data) == [name_of(name, "Dress_(long)")]
-
-
 def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, start):
     project.fill("coat", 2)
     send(jpeg(901), None)

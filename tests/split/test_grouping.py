@@ -64,13 +64,14 @@ def test_table_of_groups(tmp_path):
 
 def test_groups_of_metadata(tmp_path):
     (tmp_path / "data").mkdir()
-    rows = ["file_name,label,group", "cat/clip07_a1.jp2,,A", r"Cat\clip07_a2.jp2,,A", "dog/clip07_a1.jp2,,"]
+    rows = ["file_name,label,group", "cat/clip07_a1.jp2,,A", r"cat\clip07_a2.jp2,,A", "dog/clip07_a1.jp2,,"]
     (tmp_path / "data/metadata.csv").write_text("\n".join(rows), encoding="utf-8")
     manifest = table(sorted(ids(4)), image_url=CLIPS, source=["folder"] * 4)
     found = group_names(manifest, "data/metadata.csv:group", tmp_path)
     assert found.where(found.notna(), None).tolist() == ["group A", "group A", None, None]
-    with pytest.raises(DataError, match="no group for any image"):
-        group_names(manifest, "data/metadata.csv:author", tmp_path)
+    (tmp_path / "data/metadata.csv").write_text("\n".join(row.rstrip("A") for row in rows), encoding="utf-8")
+    with pytest.raises(DataError, match="no groups"):
+        group_names(manifest, "data/metadata.csv:group", tmp_path)
 
 
 def test_each_kept_image_needs_a_group_except_corrections():

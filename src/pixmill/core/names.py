@@ -2,9 +2,7 @@
 
 import csv
 import hashlib
-import io
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -85,14 +83,3 @@ def split_option(text: str) -> tuple[str, ...]:
     """
     rows = csv.reader([text], skipinitialspace=True)
     return tuple(name.strip() for row in rows for name in row if name.strip())
-
-
-def join_option(names: Iterable[str]) -> str:
-    """Return the value of an option such as ``--classes``, quoted for the shell.
-
-    >>> print(join_option(["cat", "Pepper,_bell"]))
-    'cat,"Pepper,_bell"'
-    """
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(names)
-    return shlex.quote(stream.getvalue())

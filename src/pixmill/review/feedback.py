@@ -127,26 +127,17 @@ class DecisionStore:
         images: Images under review.
         folder: Folder of the class folders.
         log: Log of decisions that no commit holds yet.
-        names: Classes by the names of their folders; default: each folder has the label of its class.
         is_sample: Whether the corrections are those of a random sample of all served images.
     """
 
     def __init__(
-        self,
-        review_file: ReviewFile,
-        images: ReviewImages,
-        folder: Path,
-        log: DecisionLog,
-        *,
-        names: Mapping[str, str] | None = None,
-        is_sample: bool = False,
+        self, review_file: ReviewFile, images: ReviewImages, folder: Path, log: DecisionLog, *, is_sample: bool = False
     ) -> None:
         self._review_file = review_file
         self._inbox = log.inbox
         self._log = log
         self._images = images
         self._folder = folder
-        self._names = names or {}
         self._prefix = "sample-" if is_sample else CORRECTION
         self._decided: dict[str, Decision] = {}
 
@@ -252,9 +243,8 @@ class DecisionStore:
         if label is None:
             raise ValueError(f"expected a label, received {decision}")
         newest = entry.corrections[0]
-        names = (name for name, each in self._names.items() if each == label and name == to_slug(name))
-        place = next((name for name in names if (self._folder / name).is_dir()), to_slug(label))
-        return self._folder / place / f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
+        name = f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
+        return self._folder / to_slug(label) / name
 
 
 def _describe(corrections: Sequence[Correction]) -> str:

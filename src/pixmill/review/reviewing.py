@@ -11,7 +11,6 @@ import pandas as pd
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
-from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import git
@@ -127,8 +126,7 @@ class ReviewProject:
         log = DecisionLog(inbox, self._root)
         self._images = images = ReviewImages(tables, entries, params.classes, accepted=log.read()[0])
         folder = self._root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
-        names = class_by_name(params.classes, params.scrape.folder.classes)
-        self._store = DecisionStore(review_file, images, folder, log, names=names, is_sample=random_sample)
+        self._store = DecisionStore(review_file, images, folder, log, is_sample=random_sample)
         flips = _flips(self._root, only)
         self.cases: Sequence[Case] = find_cases(tables, images.cases(), flips=flips, decided=decided, only=only)
         first = None if image is None else find_image(images, image)

@@ -12,7 +12,8 @@ import pandas as pd
 
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import corrections
-from pixmill.core.metadata import COLUMNS, FILE, match_rows, read_metadata
+from pixmill.core.metadata import FILE, read_metadata
+from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import TABLE_COLUMN
 from pixmill.core.words import count, first_of
 from pixmill.images.parts import PARTS
@@ -28,8 +29,8 @@ _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
 _FOLDER = "(.+)/"
 """Pattern of the folder of a file."""
 
-_OF_METADATA = {f"data/{FILE}:{column}" for column in COLUMNS[1:]}
-"""Columns of ``data/metadata.csv``; an image whose cell is empty is its own group."""
+_GIVEN = f"data/{FILE}:group"
+"""The groups of ``data/metadata.csv``; an image whose cell is empty is its own group."""
 
 _MAX_NAMED = 3
 """Files without a group that a message names."""
@@ -52,7 +53,7 @@ def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Se
         table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of each image, and
             ``verdict``.
         by: ``page``: images of one page. ``product``: images of one product page, or files in a folder whose names
-            differ only in a number at the end. ``data/metadata.csv:<column>``: files with equal text in its
+            differ only in a number at the end. ``data/metadata.csv:group``: files with equal text in that
             column. Otherwise each kept image must have a group, unless it is a correction by users: ``folder``: files
             in one folder. ``<table>.csv:<column>``: files with equal text in the column.
             A regular expression: files with equal text in its groups, searched in ``image_url`` without extension.
@@ -80,17 +81,12 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
         DataError: Kept images have no group, or the table or its column is missing.
     """
     files = table["image_url"].fillna(table["path"]).astype(object)
-    if by in _OF_METADATA:
-        paths = files.where(table["source"] == "folder", "").str.removeprefix("data/")
-        rows, _ = match_rows(read_metadata(root / "data"), paths.unique())
-        column = by.rpartition(":")[2]
-        cells = paths.map({path: getattr(facts, column) for path, facts in rows.items()}).astype(object)
-        if cells.notna().any():
-            return ("group " + cells).where(cells.notna(), None)
-        raise DataError(
-            f"split.group_by ({by}) finds no group for any image",
-            next="fill that column in data/metadata.csv, or set split.group_by to null in params.yaml",
-        )
+    if by == _GIVEN:
+        given = {f"data/{to_nfc(name)}": facts.group for name, facts in read_metadata(root / "data").items()}
+        if not any(given.values()):
+            raise DataError(f"{by} has no groups", next="fill the column, or set split.group_by to null in params.yaml")
+        cells = files.map(lambda file: given.get(to_nfc(file))).astype(object)
+        return ("group " + cells).where(cells.notna(), None)
     if TABLE_COLUMN in by:
         groups, advice = _read_groups(root, by), "add them to the table, with one group each"
         names = files.map(lambda file: next((groups[tail] for tail in _tails(file) if tail in groups), ""))

@@ -1,46 +1,52 @@
-"""Recognize folders of images: classes, splits, masks, and labels in file names."""
+"""Recognise folders of images: classes, splits, masks, and labels in file names."""
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
-from pixmill.core.names import fold, join_option, to_nfc
+from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of
 from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.found import Found, Item
-from pixmill.project.dataset.layouts import MAX_NAMED, SPLITS, WRAPPERS, Layout, Place, role_of
 
-MAX_CLASSES = 20
-"""Classes listed in a message."""
+_MAX_NAMED = 5
+"""Files or classes listed in a message."""
+
+_SPLIT = re.compile(
+    r"(?<![^\W\d_])(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?)"
+    r"|(?P<unlabelled>unlabell?ed|pred(?:iction)?s?))(?:set|data|images?|imgs?)?(?![^\W\d_])"
+)
+"""Words in case-folded folder names that name a split, such as in ``seg_train``."""
+
+_WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
+"""Names of folders that hold images and name no class, if no other folder beside them has images."""
 
 _MASKS = {"groundtruth", "annotations", "segmentations", "trimaps"}
 """Names, without punctuation, of folders of masks."""
 
 _PERHAPS_MASKS = {"mask", "masks", "gt", "annotation", "segmentation", "trimap"}
-"""Names of folders of masks, if folders of images or splits, or as many images, are beside them; classes otherwise."""
+"""Names of folders of masks if folders of images or splits are beside them, and of classes otherwise."""
 
 _MASK_FILE = re.compile(r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE)
 """End of the stem of a mask, if the image has the rest as its stem."""
 
-_JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "__pycache__"}
-"""Files and folders that systems leave behind."""
+_JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
+"""Folders of copies and thumbnails that systems leave behind."""
 
 _PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
 """Reasons of files that are images elsewhere or otherwise; a class of such files is refused, not left out."""
 
-_PATTERNS = (
-    r"(?P<label>[^/]+?)[ ._-]*\(?\d+\)?\.\w+$",
-    r"(?:^|/)\d+[ ._-]+(?P<label>[^/]+)\.\w+$",
-    r"(?:^|/)(?P<label>[^\W\d_]+)[^/]*$",
-)
-"""Guesses: a number after the label, a number before it, the first word. The last is proposed only."""
+_PATTERNS = (r"(?P<label>[^/]+?)[ ._-]*\(?\d+\)?\.\w+$", r"(?:^|/)\d+[ ._-]+(?P<label>[^/]+)\.\w+$")
+"""Guesses: a number after the label, or before it."""
 
 _NO_LABELS = {"img", "image", "dsc", "dscn", "pic", "picture", "photo", "frame", "screenshot", "scan", "pxl", "clip"}
 """First words of file names that cameras and programs give."""
@@ -48,8 +54,8 @@ _NO_LABELS = {"img", "image", "dsc", "dscn", "pic", "picture", "photo", "frame",
 _MIN_IMAGES, _LABELS = 5, range(2, 101)
 """Images of each label, and number of labels, for a guessed pattern to be used without asking."""
 
-_Files = dict[Place, list[tuple[str, Path]]]
-"""File names and paths by folder."""
+_Place = tuple[str, ...]
+"""Folders from the top down, in Unicode's composed form."""
 
 
 def find_in_folder(
@@ -64,260 +70,275 @@ def find_in_folder(
         top: Folder to search.
         classes: Folders to take as classes, at any depth; default: the outermost ones.
         pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its group ``label``, or
-            its first group, is the label, and images that it does not match have none. Default: the folder is the
-            label; without class folders, a pattern that fits all file names is guessed.
+            its first group, or all of it without groups, is the label; images that it does not match have none.
+            Default: the folder is the label; without class folders, a pattern that fits all file names is guessed.
         no_splits: Whether to ignore that folders are named after splits.
         least: Minimum number of classes.
 
     Raises:
-        DataError: There are no images, fewer than two classes, no readable image of a class, or none in ``train``.
+        DataError: There are no images, fewer classes than ``least``, no readable image of a class, or none in
+            ``train``.
     """
     if not top.is_dir():
-        problem = "is not a folder" if top.exists() else "does not exist"
-        raise DataError(f"{top} {problem}", next="give an existing folder, relative to the current one")
-    images, problems, others = _look(top)
-    if not images:
-        explained = explain(reason for reasons in problems.values() for reason in reasons)
-        raise DataError(
-            "\n".join([f"{top} has no images", *(what for _, what, _ in explained)]),
-            next="; ".join(dict.fromkeys(fix for *_, fix in explained)) or "give a folder that has images",
-        )
-    masks = _remove_masks(images)
-    promised = {place for place, reasons in problems.items() if _PROMISED & {*reasons}}
-    layout = Layout(top, {*images, *promised}, [to_nfc(name) for name in classes])
-    if pattern is None and not layout.names:
-        pattern = _guess(top, [name for place, files in images.items() if layout.learnt(place) for name, _ in files])
-    rows, outside = _label(images, layout, None if pattern is None else _compile(pattern))
-    problems = {place: each for place, each in problems.items() if not classes or layout.locate(place).label}
-    if pattern is None:
-        _check_folders(top, layout, {facts.label for *_, facts in rows}, problems, promised & problems.keys())
-    final, remarks = _assign(top, Counter(facts for *_, facts in rows), no_splits=no_splits, least=least)
-    if pattern is None and not classes:
-        remarks += layout.remarks(images)
-    remarks += [f"{what}; {fix}" for _, what, fix in explain(name for each in problems.values() for name in each)]
-    for names, noun, nouns in (
-        (masks, "mask was", "masks were"),
-        (outside, "image outside the class folders was", "images outside the class folders were"),
-        (others, "file is not an image and was", "files are not images and were"),
-    ):
+        raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
+    files, problems, others = _look(top)
+    masks = _find_masks(files)
+    files = [file for file in files if file.name not in masks]
+    if all(file.is_lost for file in files):
+        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
+    wanted = [*map(to_nfc, classes)]
+    spots = _arrange({file.place for file in files}, wanted)
+    folders = {name for spot in spots.values() if spot.split in ("", "train") for name in spot.own[:1]}
+    if pattern is None and not folders:
+        pattern = _guess(top, [file.path.name for file in files if spots[file.place].split in ("", "train")])
+    items, unreadable, outside = _label(files, spots, pattern)
+    labels = {item.facts.label for item in items if item.facts.label}
+    if missing := [name for name in wanted if name not in labels | unreadable]:
+        has = first_of(sorted(labels if pattern else folders))
+        raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
+    if lacking := sorted(unreadable - labels):
+        raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
+    items = [item for item in items if not wanted or item.facts.label in (None, *wanted)]
+    items, remarks, has_splits = _settle(top, items, no_splits=no_splits, least=least)
+    inner = {spot.inner[:1] for spot in spots.values() if spot.label}
+    if not pattern and not wanted and () not in inner and len(inner) > len(labels):
+        remarks.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
+    remarks += [f"{what}; {fix}" for _, what, fix in explain(problems)]
+    for what, names in (("masks", [*masks]), ("images in no class folder", outside), ("other files", others)):
         if names:
-            remarks.append(f"{count(len(names), noun, nouns)} left out: {first_of(names, MAX_NAMED)}")
+            remarks.append(f"left out: {what} ({len(names):,}): {first_of(sorted(names), _MAX_NAMED)}")
     return Found(
-        [Item(path, name, final[facts]) for path, name, facts in rows],
-        ("class folders" if pattern is None else "labels in file names")
-        + layout.describe(by_folder=pattern is None)
-        + (f", pattern {pattern}" if pattern else ""),
+        items,
+        (f"labels in file names, pattern {pattern}" if pattern else "class folders") + ", by split" * has_splits,
         remarks=tuple(remarks),
-        options=("--classes", "--pattern", *["--ignore-splits"] * layout.has_splits),
+        options=("--classes", "--pattern", *["--ignore-splits"] * has_splits),
     )
 
 
-def _look(top: Path) -> tuple[_Files, dict[Place, list[str]], list[str]]:
-    """Return images by folder, reasons of unreadable files by folder, and other files."""
-    images: dict[Place, list[tuple[str, Path]]] = {}
-    problems: dict[Place, list[str]] = {}
-    others: list[str] = []
-    files = [*_files(top, "", {top.resolve()})]
-    for name, path in track(files, "Look at files", len(files), unit="file"):
-        *folders, file = name.split("/")
-        place = tuple(map(sys.intern, folders))
+def _unreadable(text: str, problems: Iterable[str], otherwise: str) -> DataError:
+    explained = explain(problems)
+    fixes = filter(None, ("; ".join(dict.fromkeys(fix for *_, fix in explained)), otherwise))
+    return DataError("\n".join([text, *(what for _, what, _ in explained)]), next="; or ".join(fixes))
+
+
+class _File(NamedTuple):
+    """An image, or a file that stands for one.
+
+    Args:
+        place: Its folders.
+        name: Its folders and name, with slashes.
+        path: Its path.
+        is_lost: Whether it cannot be read.
+    """
+
+    place: _Place
+    name: str
+    path: Path
+    is_lost: bool
+
+
+def _look(top: Path) -> tuple[list[_File], list[str], list[str]]:
+    """Return images, the reasons of unreadable files, and the names of other files."""
+    files, problems, others = [], [], []
+    every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
+    for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
-        if reason is None or reason == "no_decoder":
-            images.setdefault(place, []).append((file, path))
-        elif reason in ("unknown", "not_a_file"):
+        if reason in ("unknown", "not_a_file"):
             others.append(name)
-        else:
-            problems.setdefault(place, []).append(reason)
-    return images, problems, others
+        elif reason and reason != "no_decoder":
+            problems.append(reason)
+        if reason in (None, "no_decoder", *_PROMISED):
+            place = tuple(sys.intern(to_nfc(folder)) for folder in name.split("/")[:-1])
+            files.append(_File(place, name, path, reason in _PROMISED))
+    return files, problems, others
 
 
-def _files(folder: Path, prefix: str, seen: set[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield relative names and paths of files, also of linked folders outside, each of which is entered once."""
-    for name, path in files_below(folder, prefix):
-        if not _JUNK.isdisjoint(name.split("/")):
-            continue
-        if path.is_symlink() and path.is_dir():
-            target = path.resolve()
-            if not any(target.is_relative_to(other) or other.is_relative_to(target) for other in seen):
-                seen.add(target)
-                yield from _files(path, f"{name}/", seen)
-        else:
-            yield name, path
+def _find_masks(files: Iterable[_File]) -> set[str]:
+    """Return the names of files in folders of masks, and those named after another file in their folder."""
+    stems = {(file.place, Path(file.name).stem) for file in files}
+    sizes = Counter(place for place, _ in stems)
+    folders = {place[:size] for place in sizes for size in range(1, len(place) + 1)}
+
+    def holds_masks(folder: _Place) -> bool:
+        parent, name = folder[:-1], re.sub(r"[\W_]+", "", fold(folder[-1]))
+        if name not in _PERHAPS_MASKS:
+            return name in _MASKS
+        beside = {fold(other[-1]) for other in folders if other[:-1] == parent}
+        among_images = len(parent) > 0 and 0 < sizes[folder] <= sizes[parent]
+        return among_images or any(name in _WRAPPERS or _role_of(name) for name in beside)
+
+    holders = {folder for folder in folders if holds_masks(folder)}
+    masked = {place for place in sizes if any(place[:size] in holders for size in range(1, len(place) + 1))}
+
+    def is_mask(file: _File) -> bool:
+        end = _MASK_FILE.search(Path(file.name).stem)
+        return file.place in masked or (end is not None and (file.place, end.string[: end.start()]) in stems)
+
+    return {file.name for file in files if is_mask(file)}
 
 
-def _remove_masks(images: _Files) -> list[str]:
-    """Remove masks, and return their names."""
-    beside: dict[Place, set[str]] = {}
-    for place in images:
-        for depth, name in enumerate(place):
-            beside.setdefault(place[:depth], set()).add(fold(name))
-    removed = []
-    for place in [*images]:
-        if any(_holds_masks(place[: depth + 1], images, beside) for depth in range(len(place))):
-            removed += ["/".join((*place, name)) for name, _ in images.pop(place)]
-            continue
-        ends = {name: found for name, _ in images[place] if (found := _MASK_FILE.search(Path(name).stem))}
-        if ends:
-            stems = {Path(name).stem for name, _ in images[place]}
-            masks = {name for name, found in ends.items() if found.string[: found.start()] in stems}
-            images[place] = [(name, path) for name, path in images[place] if name not in masks]
-            removed += ["/".join((*place, name)) for name in sorted(masks)]
-    return removed
+def _role_of(name: str) -> str:
+    """Return the split that a folder is named after, ``unlabelled``, or an empty string."""
+    found = _SPLIT.search(fold(name))
+    return found.lastgroup or "" if found else ""
 
 
-def _holds_masks(place: Place, images: _Files, beside: Mapping[Place, Collection[str]]) -> bool:
-    parent, name = place[:-1], re.sub(r"[\W_]+", "", fold(place[-1]))
-    if name not in _PERHAPS_MASKS:
-        return name in _MASKS
-    siblings = beside[parent]
-    return any(other in WRAPPERS or role_of(other) in SPLITS for other in siblings) or bool(
-        parent and len(images.get(parent, ())) >= len(images.get(place, ())) > 0
-    )
+class _Spot(NamedTuple):
+    """What the folders of images say.
+
+    Args:
+        split: Split, ``unlabelled``, empty without splits; ``None`` for images beside the splits.
+        own: Folders below those that only wrap others, without that of the split.
+        label: Label, if they are in a class folder.
+        inner: Folders below the class folder.
+        is_unlabelled: Whether images without a label are for prediction.
+    """
+
+    split: str | None
+    own: _Place
+    label: str | None
+    inner: _Place
+    is_unlabelled: bool
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place, _Spot]:
+    """Return labels and splits by folder.
+
+    The folders of splits are the outermost ones, or those in each class folder.
+
+    Args:
+        places: Folders that have images.
+        wanted: Folders to take as classes; empty: the outermost ones.
+    """
+    base = cut = _count_wrappers(places, wanted, any_name=True)
+    for depth in (base, base + 1):
+        roles = {_role_of("".join(place[depth : depth + 1])) for place in places}
+        if {"train"} < roles - {""} and (depth == base or "" not in roles):
+            cut = depth + 1
+            break
+    parts: dict[_Place, list[_Place]] = defaultdict(list)
+    for place in places:
+        parts[place[:cut]].append(place[cut:])
+    found: dict[_Place, tuple[str | None, _Place]] = {}
+    names: dict[str | None, set[str]] = defaultdict(set)
+    for part, below in parts.items():
+        split = "" if cut == base else _role_of("".join(part[cut - 1 :])) or None
+        size = _count_wrappers(below, wanted)
+        for rest in below:
+            own = (*part[base : cut - 1], *rest[size:])
+            found[(*part, *rest)] = (split, own)
+            names[split].update(own[:1])
+    known = names["" if cut == base else "train"]
+    blind = {split for split, each in names.items() if split and len(each) < 2 and known.isdisjoint(each)}
+    spots = {}
+    for place, (split, own) in found.items():
+        is_unlabelled = split in blind or "unlabelled" in (split, _role_of("".join(own[:1])))
+        labels = [] if split is None or is_unlabelled else [name for name in own if not wanted or name in wanted]
+        inner = own[own.index(labels[0]) + 1 :] if labels else own
+        spots[place] = _Spot(split, own, labels[0] if labels else None, inner, is_unlabelled)
+    return spots
+
+
+def _count_wrappers(places: Collection[_Place], wanted: Collection[str], *, any_name: bool = False) -> int:
+    """Return the number of leading folders that only wrap others, and are not wanted as classes.
+
+    Args:
+        places: Folders that have images.
+        wanted: Folders to take as classes.
+        any_name: Whether a folder wraps others whatever its name is.
+    """
+    depth = 0
+    while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
+        (name,) = names
+        wraps = any_name and any(len(place) > depth + 1 for place in places)
+        if name in wanted or not (wraps or fold(name) in _WRAPPERS or _role_of(name)):
+            break
+        depth += 1
+    return depth
+
+
+def _label(
+    files: Iterable[_File], spots: Mapping[_Place, _Spot], pattern: str | None
+) -> tuple[list[Item], set[str], list[str]]:
+    """Return images with label and split, labels of unreadable files, and names of images that are left out."""
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(pattern or "")
     except re.error as error:
         raise DataError(f"--pattern {pattern}: {error}", next="give a regular expression") from None
-    if not compiled.groups:
-        raise DataError(
-            f"--pattern {pattern} has no group",
-            next="put parentheses around the part that is the label, as in '([a-z]+)_'",
-        )
-    return compiled
+    group = "label" if "label" in compiled.groupindex else min(1, compiled.groups)
+    items, unreadable, outside = [], set(), []
+    for file in files:
+        spot = spots[file.place]
+        label, is_unlabelled = spot.label, spot.is_unlabelled
+        if pattern is not None:
+            match = None if spot.split == "unlabelled" else compiled.search(file.name)
+            label = to_nfc(match[group] or "") if match else None
+            is_unlabelled = spot.split is not None
+        if spot.split is None or not (label or is_unlabelled):
+            outside.append(file.name)
+        elif not file.is_lost:
+            items.append(
+                Item(file.path, "/".join((*spot.inner, file.name.rpartition("/")[2])), Facts(label or None, spot.split))
+            )
+        elif label:
+            unreadable.add(label)
+    return items, unreadable, outside
 
 
 def _guess(top: Path, names: Sequence[str]) -> str:
     """Return the pattern of labels in file names that fits all of them, or propose one in the message."""
-    proposal = ""
+    advice = "give a pattern of the label: --pattern '([a-z]+)_'"
     for pattern in _PATTERNS:
-        found = [match["label"] for name in names if (match := re.search(pattern, name))]
-        labels = Counter(label for label in map(to_nfc, found) if any(map(str.isalpha, label)))
-        if len(labels) not in _LABELS or labels.keys() & _NO_LABELS:
+        found = [to_nfc(match["label"]) for name in names if (match := re.search(pattern, name))]
+        labels = Counter(label for label in found if any(map(str.isalpha, label)))
+        if len(labels) not in _LABELS or {*map(fold, labels)} & _NO_LABELS:
             continue
-        certain = labels.total() == len(names) and min(labels.values()) >= _MIN_IMAGES
-        if certain and pattern != _PATTERNS[-1] and not {*map(fold, labels)} & _NO_LABELS:
+        if labels.total() == len(names) and min(labels.values()) >= _MIN_IMAGES:
             return pattern
-        counts = [f"{n:,} of {label}" for label, n in labels.most_common()]
-        proposal = proposal or f"--pattern '{pattern}' (gives {first_of(counts, MAX_NAMED)})"
+        counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], _MAX_NAMED)
+        advice = f"repeat the command with --pattern '{pattern}' (gives {counts})"
     raise DataError(
-        f"{top} has no class folders, and no labels in file names such as {first_of(sorted(names), 3)}"
-        if not proposal
-        else f"{top} has no class folders, and labels in file names such as {first_of(sorted(names), 3)} are uncertain",
-        next=(
-            f"repeat the command with {proposal}" if proposal else "give a pattern of the label: --pattern '([a-z]+)_'"
-        )
-        + f", or put the images into {top}/<class>/",
+        f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}",
+        next=f"{advice}, or put the images into {top}/<class>/",
     )
 
 
-def _label(
-    images: _Files, layout: Layout, pattern: re.Pattern[str] | None
-) -> tuple[list[tuple[Path, str, Facts]], list[str]]:
-    """Return path, name and facts of images, with the split of their folder, and the names of images left out."""
-    rows: list[tuple[Path, str, Facts]] = []
-    outside: list[str] = []
-    known: dict[Facts, Facts] = {}
-    for place, files in images.items():
-        spot = layout.locate(place)
-        split, size = layout.split_of(place)
-        for name, path in files:
-            if pattern is not None:
-                if split is None and layout.has_splits:
-                    continue
-                found = pattern.search("/".join((*place, name)))
-                label = found and to_nfc(found["label" if "label" in pattern.groupindex else 1] or "")
-                facts, depth = Facts(None if split == "unlabelled" else label or None, split or ""), size
-            elif spot.label is None and spot.split != "unlabelled":
-                if len(place) <= size:
-                    outside.append("/".join((*place, name)))
-                continue
-            else:
-                facts, depth = Facts(spot.label, spot.split), spot.depth
-            rows.append((path, "/".join((*place[depth:], name)), known.setdefault(facts, facts)))
-    return rows, outside
-
-
-def _check_folders(
-    top: Path,
-    layout: Layout,
-    labels: Collection[str | None],
-    problems: Mapping[Place, Sequence[str]],
-    promised: Collection[Place],
-) -> None:
-    """Refuse missing classes, and classes whose files are all unreadable."""
-    lacking = {label for place in promised if (label := layout.locate(place).label)} - {*labels}
-    rest = sorted(label for label in labels if label)
-    if missing := [name for name in layout.wanted if name not in labels and name not in lacking]:
-        raise DataError(
-            f"{top} has no folders for the classes {first_of(missing, MAX_NAMED)}; "
-            f"it has {first_of(sorted(layout.names), MAX_CLASSES)}",
-            next="correct --classes",
-        )
-    if lacking:
-        reasons = [name for place, each in problems.items() if layout.locate(place).label in lacking for name in each]
-        explained = explain(reasons)
-        raise DataError(
-            "\n".join(
-                [f"no images in the folders of {first_of(sorted(lacking), MAX_CLASSES)}", *(w for _, w, _ in explained)]
-            ),
-            next="; ".join(dict.fromkeys(fix for *_, fix in explained))
-            + (f", or leave them out: --classes {join_option(rest)}" if 1 < len(rest) <= MAX_CLASSES else ""),
-        )
-
-
-def _assign(
-    top: Path, counts: Mapping[Facts, int], *, no_splits: bool, least: int
-) -> tuple[dict[Facts, Facts], list[str]]:
-    """Return the facts to record by those of the folders, and remarks.
+def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) -> tuple[list[Item], list[str], bool]:
+    """Return the images with the splits to record, remarks, and whether splits are given.
 
     Args:
         top: Folder for messages.
-        counts: Number of images by label and split of the folder.
+        items: Images with the splits of their folders.
         no_splits: Whether to ignore splits.
         least: Minimum number of classes.
     """
-    labels: dict[str, set[str]] = {}
-    for facts in counts:
-        if facts.label:
-            labels.setdefault(facts.split or "", set()).add(facts.label)
-    every = sorted(set().union(*labels.values()))
+    counts = Counter(item.facts for item in items)
+    splits = {facts.split for facts in counts if facts.label}
+    labels = {split: {facts.label for facts in counts if facts.label and facts.split == split} for split in splits}
+    every = set().union(*labels.values())
     if len(every) < least:
-        has = f"only the class {every[0]}" if every else "no class folders"
         raise DataError(
-            f"{top} has {has}; a classifier needs at least two classes",
+            f"{top} has too few classes for a classifier: {first_of(sorted(every)) or 'none'}",
             next=f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'",
         )
-    alike = Counter(map(fold, every))
-    if twins := [label for label in every if alike[fold(label)] > 1]:
+    has_splits = "train" in labels and len(labels) > 1
+    keeps_splits = has_splits and not no_splits
+    absent = {split: sorted(every - each) for split, each in labels.items() if keeps_splits and every - each}
+    if "train" in absent:
         raise DataError(
-            f"{top} has classes that differ only in case: {first_of(twins, MAX_NAMED)}",
-            next="rename one folder of each pair as the other, or choose with --classes",
+            f"the given train has no images of {first_of(absent['train'], _MAX_NAMED)}, only of "
+            f"{first_of(sorted(labels['train']), _MAX_NAMED)}; a class is learned from its images in train",
+            next="draw train, val and test from all images: --ignore-splits; or leave classes out: --classes",
         )
-    is_split = not no_splits and "train" in labels and len(labels) > 1
-    remarks = []
-    if is_split:
-        if unlearnt := [label for label in every if label not in labels["train"]]:
-            rest = sorted(labels["train"])
-            raise DataError(
-                f"the given train has no images of {first_of(unlearnt, MAX_NAMED)}, only of "
-                f"{first_of(rest, MAX_NAMED)}; a class is learned from its images in train",
-                next="draw train, val and test from all images: --ignore-splits"
-                + (f", or leave the others out: --classes {join_option(rest)}" if 1 < len(rest) <= MAX_CLASSES else ""),
-            )
-        for split in labels:
-            if absent := [label for label in every if label not in labels[split]]:
-                remarks.append(
-                    f"the given {split} has no images of {first_of(absent, MAX_NAMED)}, which stops split: add some, "
-                    "or draw train, val and test from all images (--ignore-splits)"
-                )
-    moved = {"val": "test"} if is_split and "test" not in labels else {}
-    if moved:
+    remarks = [
+        f"the given {split} has no images of {first_of(lacking)}, which stops split: add some, or use --ignore-splits"
+        for split, lacking in absent.items()
+    ]
+    named: dict[str | None, str | None] = {split: split for split in labels if keeps_splits}
+    if keeps_splits and "test" not in labels:
+        named["val"] = "test"
         remarks.append("there is no test split: val is used as test; val is taken from train")
-    if unlabelled := sum(n for facts, n in counts.items() if not facts.label):
+    if unlabelled := sum(number for facts, number in counts.items() if not facts.label):
         remarks.append(f"{count(unlabelled, 'image')} without a label: predicted, never learned from")
-    return {
-        facts: Facts(facts.label, moved.get(split := facts.split or "", split) if is_split and facts.label else None)
-        for facts in counts
-    }, remarks
+    final = {facts: Facts(facts.label, named.get(facts.split) if facts.label else None) for facts in counts}
+    return [replace(item, facts=final[item.facts]) for item in items], remarks, has_splits

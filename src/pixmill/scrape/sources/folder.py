@@ -1,13 +1,14 @@
 """The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``, or as their table says."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
-from pixmill.core.metadata import FILE, Facts, match_rows, read_metadata
+from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import fold, to_nfc, to_slug, to_text
 from pixmill.core.words import count, first_of
 from pixmill.images.listing import files_below
@@ -33,8 +34,6 @@ _UNLABELLED = "unlabelled"
 
 _TABLE = ".csv"
 """Extension of tables: ``metadata.csv``, and those of groups, see ``split.group_by``."""
-
-_NO_FACTS = Facts()
 
 _MAX_LOOKED_AT = 10_000
 """Files whose first bytes are read before a run."""
@@ -68,10 +67,10 @@ class FolderSource(LocalSource):
             raise DataError(f"{data} is missing; the source 'folder' reads its images from there", next=_ADVICE[layout])
         self._data = data
         self._classes = classes or {}
-        self._facts: dict[str, Facts] = {}
-        self._stale: list[str] = []
-        if rows := read_metadata(data):
-            self._facts, self._stale = match_rows(rows, (name for name, _ in files_below(data)))
+        rows = {to_nfc(name): facts for name, facts in read_metadata(data).items()}
+        names = [name for name, _ in files_below(data) if to_nfc(name) in rows] if rows else []
+        self._facts = {name: rows[to_nfc(name)] for name in names}
+        self._stale = sorted(rows.keys() - {*map(to_nfc, names)})
         self._parts: dict[str | None, Path] = {None: data}
         if layout == "fixed":
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
@@ -84,13 +83,11 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return the names of non-empty folders, sorted."""
-        labels = {label for _, label in self._entries_by_label} | self._labelled.keys()
-        return sorted({to_text(label) for label in labels if self._files(label)})
+        return sorted(map(to_text, self._files))
 
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
-        own = next((name for name, each in self._classes.items() if each == label), label)
-        folders = [folder / to_slug(own) for folder in self._parts.values()]
+        folders = [folder / to_slug(label) for folder in self._parts.values()]
         named = (
             folder / name for folder in self._parts.values() for name in self._entries_by_label.get((folder, label), [])
         )
@@ -98,7 +95,7 @@ class FolderSource(LocalSource):
         where = " and ".join(self._address(folder) for folder in existing or folders)
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self._files(label)):
+        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self._files.get(label, ())):
             return None
         files = [folder / name for folder in existing for name in _visible(folder)]
         verb = "are" if len(existing or folders) > 1 else "is"
@@ -118,7 +115,7 @@ class FolderSource(LocalSource):
             f"{self._address(folder)}/{label}"
             for part, folder in self._parts.items()
             for label in labels
-            if part is not None and all(each != part for each, _ in self._files(label))
+            if part is not None and all(each != part for each, _ in self._files.get(label, ()))
         ]
 
     def advice(self) -> str:
@@ -134,22 +131,16 @@ class FolderSource(LocalSource):
         """
         remarks = []
         for folder in self._parts.values():
+            places = {name: (folder / name).relative_to(self._data).as_posix() for name in _visible(folder)}
             others = [
-                name
-                for name in _visible(folder)
-                if not self._has_row((folder / name).relative_to(self._data).as_posix())
+                name for name, place in places.items() if not (folder / name).is_dir() and place not in self._labelled
             ]
-            if loose := [n for n in others if not (folder / n).is_dir() and not n.endswith(_TABLE)]:
+            if loose := [name for name in others if not name.endswith(_TABLE)]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
         if self._stale:
-            number, some = count(len(self._stale), "row"), first_of(sorted(self._stale), _MAX_NAMED)
-            remarks.append(f"{self._data.name}/{FILE} has {number} without a file, ignored: {some}")
-        if deeper := self._deeper(used):
-            remarks.append(
-                f"{self._data.name} has {count(len(deeper), 'file')} in subfolders without a label in {FILE}, ignored: "
-                + _some(deeper)
-            )
-        names = {name for name in _visible(self._data) if not name.endswith(_TABLE) and not self._has_row(name)}
+            number = count(len(self._stale), "row")
+            remarks.append(f"data/{FILE} has {number} without a file, ignored: {first_of(self._stale, _MAX_NAMED)}")
+        names = {name for name in _visible(self._data) if not name.endswith(_TABLE)} - self._labelled
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
             remark = (
                 f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
@@ -177,38 +168,33 @@ class FolderSource(LocalSource):
         return found
 
     @cached_property
-    def _labelled(self) -> dict[str, list[str]]:
-        """Paths of files, relative to the folder, by the class that their row names."""
-        found: dict[str, list[str]] = {}
-        for name in sorted(self._facts):
-            if label := self._facts[name].label:
-                found.setdefault(self._class_of(label), []).append(name)
-        return found
+    def _labelled(self) -> set[str]:
+        """Paths, relative to the folder, of the files that rows label and of all folders above them."""
+        rows = [name.split("/") for name, facts in self._facts.items() if facts.label]
+        return {"/".join(parts[:size]) for parts in rows for size in range(1, len(parts) + 1)}
 
     @cached_property
-    def _folders_of_rows(self) -> set[str]:
-        """Paths of all folders, relative to the folder, that have files whose row has a label."""
-        folders = {name.rpartition("/")[0] for names in self._labelled.values() for name in names}
-        return {str(parent) for folder in folders for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)}
+    def _files(self) -> dict[str, list[tuple[str | None, str]]]:
+        """Files by class: the split, if one is given, and the path relative to the folder."""
+        files: list[tuple[str, str | None, str]] = []
+        for part, folder in self._parts.items():
+            for name in _visible(folder):
+                if name != _UNLABELLED and (folder / name).is_dir():
+                    place, label = (folder / name).relative_to(self._data).as_posix(), self._class_of(name)
+                    names = [f"{place}/{entry}" for entry in _visible(folder / name)]
+                    files += [(name, part, label) for name in names if name not in self._labelled]
+        for name, facts in self._facts.items():
+            if facts.label:
+                top = name.partition("/")[0]
+                files.append((name, top if top in self._parts else None, self._class_of(facts.label)))
+        found: dict[str, list[tuple[str | None, str]]] = {}
+        for name, part, label in sorted(files):
+            split = self._facts[name].split if name in self._facts else None
+            found.setdefault(label, []).append((split or part, name))
+        return found
 
     def _class_of(self, name: str) -> str:
         return self._classes.get(to_nfc(name), to_nfc(name))
-
-    def _has_row(self, name: str) -> bool:
-        """Return whether a row labels a file, or a file in a folder; the path is relative to the folder."""
-        text = to_text(name)
-        return text in self._folders_of_rows or self._facts.get(text, _NO_FACTS).label is not None
-
-    def _deeper(self, used: Collection[str]) -> list[str]:
-        """Return files below the class folders that no row labels, in folders where rows label others."""
-        depth = 2 if None in self._parts else 3
-        return [
-            name
-            for folder in sorted(self._folders_of_rows)
-            if len(parts := PurePosixPath(folder).parts) >= depth and parts[0] not in {_UNLABELLED, *used}
-            for path in _visible(self._data / folder)
-            if not self._has_row(name := f"{folder}/{path}")
-        ]
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
         """Return one query for the class."""
@@ -220,22 +206,13 @@ class FolderSource(LocalSource):
         Raises:
             SearchError: The class has no folder or no files.
         """
-        rank, files = 0, self._files(query.label)
+        rank, files = 0, self._files.get(query.label, [])
         # An image in several splits has that of its first sighting.
         for wanted in (*_PARTS, None):
             for name in (to_text(name) for part, name in files if part == wanted):
-                facts, path = self._facts.get(name, _NO_FACTS), f"{self._data.name}/{name}"
-                yield Candidate(
-                    query.label,
-                    None,
-                    rank,
-                    path,
-                    title=name.rpartition("/")[2],
-                    given_split=wanted,
-                    licence=facts.licence,
-                    author=facts.author,
-                    page_url=facts.page_url,
-                )
+                facts, title = self._facts.get(name, Facts()), name.rpartition("/")[2]
+                found = Candidate(query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=wanted)
+                yield replace(found, licence=facts.licence, author=facts.author, page_url=facts.page_url)
                 rank += 1
         if rank == 0:
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
@@ -266,8 +243,7 @@ class FolderSource(LocalSource):
 
         With very many files, evenly spaced ones are looked at.
         """
-        labels = dict.fromkeys([*(label for _, label in self._entries_by_label), *self._labelled])
-        files = [self._data / name for label in labels for _, name in self._files(label)]
+        files = [self._data / name for each in self._files.values() for _, name in each]
         looked = files[:: len(files) // _MAX_LOOKED_AT + 1]
         among = "" if looked == files else f" (of {len(looked):,} looked at)"
         # Scrape names other files in its report.
@@ -282,24 +258,6 @@ class FolderSource(LocalSource):
             return "not_a_file" if is_outside else reason_of(path)
         except (OSError, RuntimeError):
             return "not_a_file"
-
-    def _files(self, label: str) -> list[tuple[str | None, str]]:
-        """Return the split of each file of a class, if one is given, and its path relative to the folder."""
-        if label == _UNLABELLED:
-            return []
-        files: list[tuple[str | None, str]] = []
-        for part, folder in self._parts.items():
-            prefix = "" if part is None else f"{part}/"
-            for name in self._entries_by_label.get((folder, label), []):
-                entries = _visible(folder / name) if (folder / name).is_dir() else []
-                files += [(part, f"{prefix}{name}/{entry}") for entry in entries]
-        if not self._facts:
-            return files
-        files = [(part, name) for part, name in files if not self._has_row(name)]
-        for name in self._labelled.get(label, []):
-            first = name.partition("/")[0]
-            files.append((first if first in self._parts else None, name))
-        return [(self._facts.get(to_text(name), _NO_FACTS).split or part, name) for part, name in files]
 
     def _address(self, folder: Path) -> str:
         return folder.relative_to(self._data.parent).as_posix()

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixmill.cli.parser import number, project_root
+from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
+from pixmill.core.words import count
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
 """Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import would slow down the other verbs."""
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.data is not None:
         _export_data(arguments)
         return
+    if arguments.format or arguments.include_unknown:
+        raise PixmillError("--format and --include-unknown are for the images", next="add --data DIR")
     from pixmill.serve.export.card import agreement_rows
     from pixmill.serve.export.conversion import FORMATS
     from pixmill.serve.export.exporting import export
@@ -88,19 +92,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _export_data(arguments: argparse.Namespace) -> None:
-    from pixmill.core.errors import PixmillError
+    if arguments.formats or arguments.output:
+        raise PixmillError("formats of the model and --output are not for the images", next="leave out --data")
     from pixmill.core.params import load_params
-    from pixmill.core.words import count
     from pixmill.project.dataset.handing_on.choosing import choose, describe, parse_families
-    from pixmill.project.dataset.handing_on.writing import check_output, export_data
+    from pixmill.project.dataset.handing_on.writing import export_data
 
     root = project_root()
-    params = load_params(root)
-    check_output(arguments.data, root)
-    try:
-        families = parse_families(arguments.licence or "")
-    except ValueError as error:
-        raise PixmillError(f"--licence: {error}", next="pixmill export --help") from None
+    params, families = load_params(root), parse_families(arguments.licence or "")
     choice = choose(root, params, licences=families, include_unknown=arguments.include_unknown)
     export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params)
     print(f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card")

@@ -1,15 +1,12 @@
 """The model card of an export: ``README.md`` in the format of model hubs."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pixmill import __version__
 from pixmill.core.files.writing import read_json
@@ -20,13 +17,11 @@ from pixmill.evaluate.page import sentences
 from pixmill.models.exported import Exported
 from pixmill.models.networks import describe_model
 from pixmill.models.preset_files import describe_preset
+from pixmill.pages.page import make_environment
 from pixmill.scrape.licences import parse_licence
 from pixmill.serve.export.agreement import Agreement
 from pixmill.serve.export.conversion import FORMATS
 from pixmill.tracking.lineage import data_hashes
-
-if TYPE_CHECKING:
-    import jinja2
 
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export recognizes the file."""
@@ -133,20 +128,9 @@ def escape(text: object) -> str:
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
-def markdown_environment() -> jinja2.Environment:
-    """Return Jinja's environment for cards: it escapes every text for Markdown, and has the filter ``number``."""
-    import jinja2
-
-    environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
-        finalize=lambda value: escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    safe = environment.filters["safe"]
-    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
-    return environment
+def in_markdown(value: object) -> object:
+    """Escape text for Markdown, except what templates mark as safe."""
+    return escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def render_card(
@@ -164,11 +148,12 @@ def render_card(
         licence: Licence of the model; ``None`` if unknown.
         refused: Refused formats.
     """
-    environment = markdown_environment()
+    environment = make_environment("pixmill.serve.export", autoescape=False, finalize=in_markdown)
+    safe = environment.filters["safe"]
+    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
     description, metrics = facts.description, facts.metrics
     known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
-    template = files("pixmill.serve.export").joinpath("card.md").read_text(encoding="utf-8")
-    text = environment.from_string(template).render(
+    text = environment.get_template("card.md").render(
         sentences=sentences,
         version=__version__,
         mark=MARK,

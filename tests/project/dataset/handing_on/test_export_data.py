@@ -1,6 +1,5 @@
 """Exported images keep ids, labels, splits and provenance; others may not be handed on."""
 
-import csv
 import hashlib
 import json
 
@@ -8,8 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from pixmill.cli import main
 from pixmill.core.errors import DataError
-from pixmill.core.manifest import SPLIT, write_table
+from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.core.metadata import COLUMNS, Facts
 from pixmill.project.dataset.handing_on.choosing import choose, parse_families
 from pixmill.project.dataset.handing_on.writing import DATA_FORMATS, export_data
 from pixmill.project.dataset.tables import find_table
@@ -53,57 +54,36 @@ def project(tmp_path):
     return root
 
 
-def read(folder, form):
-    """Return the metadata of an export by id, with the path of each image in the export."""
-    if form == "csv":
-        rows = list(csv.DictReader((folder / "metadata.csv").read_text(encoding="utf-8").splitlines()))
-    elif form == "label-studio":
-        tasks = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
-        rows = [task["data"] | {"label": task["annotations"][0]["result"][0]["value"]["choices"][0]} for task in tasks]
-    else:
-        rows = [
-            row | {"file_name": f"{path.parent.name}/{row['file_name']}"}
-            for path in folder.glob("*/metadata.jsonl")
-            for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        ]
-    return {row["id"]: row for row in rows}
-
-
 @pytest.mark.parametrize("form", DATA_FORMATS)
-def test_what_was_exported_is_found_by_an_import(project, tmp_path, params, form):
-    choice = choose(project, params, include_unknown=True)
-    export_data(choice, tmp_path / "out", form=form, root=project, params=params)
-    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
-    again = {hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items}
-    assert again == {image.id: image.facts for image in choice.images}
-
-
-@pytest.mark.parametrize("form", DATA_FORMATS)
-def test_ids_labels_splits_and_origins_are_kept(project, tmp_path, params, form):
+def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path, params, form):
     choice = choose(project, params, include_unknown=True)
     for _ in range(2):  # The second replaces the first.
         export_data(choice, tmp_path / "out", form=form, root=project, params=params)
-    found = read(tmp_path / "out", form)
-    manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet").astype(object)
-    kept = manifest[manifest["verdict"] == "keep"]
-    assert set(found) == set(kept["id"])
-    for row in kept.to_dict("records"):
-        exported = found[row["id"]]
-        assert hashlib.sha256((tmp_path / "out" / exported["file_name"]).read_bytes()).hexdigest() == row["id"]
-        for name in ("label", "split", "author", "page_url"):
-            assert exported[name] == row[name]
-        assert exported["licence"] == ("" if pd.isna(row["licence"]) else row["licence"])
-        assert exported["group"] == ("patient 1" if row["image_url"].endswith("/0.png") else "")
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet")
+    manifest["group"] = ["patient 1" if url.endswith("/0.png") else None for url in manifest["image_url"]]
+    kept = manifest[manifest["verdict"] == "keep"].astype(object)
+    kept = kept.where(kept.notna(), None).to_dict("records")
+    assert {hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items} == {
+        row["id"]: Facts(*(row[name] for name in COLUMNS[1:])) for row in kept
+    }
 
 
 def test_licences_of_the_export(project, params):
     assert choose(project, params).withheld == {"unknown": 2}
     choice = choose(project, params, licences=parse_families("cc-by"))
-    assert {image.facts.licence for image in choice.images} == {BY}
+    assert set(choice.images["licence"]) == {BY}
     assert choice.withheld == {"unknown": 2, "CC0 1.0": 3}
     assert choice.dropped == {"straddles": 1}
     with pytest.raises(DataError, match=r"3 CC BY 4\.0"):
         choose(project, params, licences=["by-sa"])
+
+
+def test_nothing_was_dropped(project, params):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    write_table(path, manifest[manifest["verdict"] == "keep"], SPLIT)
+    assert not choose(project, params).dropped
 
 
 def test_card_attribution_and_croissant(project, tmp_path, params):
@@ -115,6 +95,8 @@ def test_card_attribution_and_croissant(project, tmp_path, params):
     attribution = (out / "ATTRIBUTION.md").read_text(encoding="utf-8")
     assert attribution.count("\n- ") == 3
     assert r"A \| \*B\*" in attribution
+    assert f"Licence: <{BY}>\n" in attribution
+    assert "`: <http://a.test/0>\n" in attribution
     described = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
     for item in described["distribution"]:
         if "sha256" in item:
@@ -129,3 +111,14 @@ def test_other_folders_are_refused(project, tmp_path, params):
         with pytest.raises(DataError):
             export_data(choice, folder, form="csv", root=project, params=params)
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["--format csv", "--include-unknown", "litert --data out", "--data out --licence mit"]
+)
+def test_options_that_do_not_fit(words, monkeypatch, project):
+    monkeypatch.chdir(project)
+    (project / "params.yaml").write_text("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\n")
+    with pytest.raises(SystemExit):
+        main(["export", *words.split()])
+    assert not (project / "out").exists()

@@ -13,7 +13,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.project.dataset import archives
-from pixmill.project.dataset.archives import is_archive, unpack
+from pixmill.project.dataset.archives import ARCHIVE, unpack
 
 FILES = {"pets/cat/1.png": b"one", "pets/Katze süß/2.png": random.Random(0).randbytes(9_000), "pets/dog/empty": b""}
 
@@ -40,29 +40,34 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
 def test_regular_files_are_unpacked(name: str, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / name, FILES)
-    assert is_archive(archive)
+    assert ARCHIVE.search(archive.name)
     assert unpack(archive, tmp_path / "out") == []
     assert contents(tmp_path / "out") == FILES
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.bz2", "a.tar.xz"])
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_archive_leaves_nothing(name: str, share: float, tmp_path: Path) -> None:
+def test_truncated_archives_are_refused(name: str, share: float, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / name, {f"{n}.png": random.Random(n).randbytes(9_000) for n in range(9)})
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(DataError, match="broken or truncated"):
+    with pytest.raises(DataError, match="cannot be unpacked"):
         unpack(archive, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
-@pytest.mark.parametrize("member", ["../out.png", "a/../../b", "/etc/x.png", "C:\\x.png", "..\\x.png", "\\\\host\\x"])
+@pytest.mark.parametrize("member", ["../out.png", "a/../../b", "..\\x.png"])
 def test_names_that_lead_outside_refuse_the_archive(name: str, member: str, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / name, {"good.png": b"good", member: b"bad"})
-    with pytest.raises(DataError, match="leads out of its folder"):
+    with pytest.raises(DataError, match="outside the destination"):
         unpack(archive, tmp_path / "deep" / "out")
-    assert {path.name for path in tmp_path.rglob("*")} == {name, "deep"}
+    assert {path.name for path in tmp_path.rglob("*")} == {name, "deep", "out", "good.png"}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
+def test_absolute_names_are_unpacked_inside(name: str, tmp_path: Path) -> None:
+    unpack(write_archive(tmp_path / name, {"/x.png": b"1", "\\\\host\\y.png": b"2"}), tmp_path / "out")
+    assert contents(tmp_path / "out") == {"x.png": b"1", "host/y.png": b"2"}
 
 
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
@@ -81,23 +86,21 @@ def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
         assert contents(tmp_path / "out") == {}
 
 
-def test_bombs_are_refused_before_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
-    for name in ("a.zip", "a.tgz"):
-        with pytest.raises(DataError, match="bomb"):
-            unpack(write_archive(tmp_path / name, {"1.png": bytes(2**23)}), tmp_path / "out")
-        assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
+@pytest.mark.parametrize(("allowed", "free"), [(2**20, 10**9), (10**9, 2**21)])
+def test_bombs_and_full_disks_stop_at_the_limit(
+    name: str, allowed: int, free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", allowed)
+    disk = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
+    archive = write_archive(tmp_path / name, {f"{n}.png": bytes(2**20) for n in range(8)})
+    with pytest.raises(DataError, match="bomb"):
+        unpack(archive, tmp_path / "out")
+    assert sum(map(len, contents(tmp_path / "out").values())) <= 2**21
 
 
-def test_files_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = shutil.disk_usage(tmp_path)._replace(free=10**9 + 5_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
-    with pytest.raises(DataError, match="lacks space"):
-        unpack(write_archive(tmp_path / "a.zip", FILES), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_encrypted_and_other_archives_are_named(tmp_path: Path) -> None:
+def test_encrypted_archives_are_named(tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "a.zip", {"1.png": b"one"})
     content = bytearray(archive.read_bytes())
     for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
@@ -105,10 +108,6 @@ def test_encrypted_and_other_archives_are_named(tmp_path: Path) -> None:
     archive.write_bytes(content)
     with pytest.raises(DataError, match="encrypted"):
         unpack(archive, tmp_path / "out")
-    (tmp_path / "a.7z").touch()
-    with pytest.raises(DataError, match="of a kind that is not read"):
-        is_archive(tmp_path / "a.7z")
-    assert not is_archive(tmp_path)
 
 
 def test_names_of_zip_without_the_flag_are_read_as_utf8_or_cp437(tmp_path: Path) -> None:

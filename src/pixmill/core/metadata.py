@@ -12,7 +12,7 @@ from pixmill.core.files.writing import replacing
 FILE = "metadata.csv"
 """Name of the table in ``data/``."""
 
-_SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def read_metadata(data: Path) -> dict[str, Facts]:
                     problem = f"{name} is not below data/"
                 elif name in found:
                     problem = f"a second row for {name}; an image has one label: several are not supported"
-                elif facts.split not in (None, *_SPLITS):
-                    problem = f"split: expected {', '.join(_SPLITS)} or nothing, received {facts.split!r}"
+                elif facts.split not in (None, *SPLITS):
+                    problem = f"split: expected {', '.join(SPLITS)} or nothing, received {facts.split!r}"
                 if problem:
                     raise DataError(f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":

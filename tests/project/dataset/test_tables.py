@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,6 @@ WANTED: Mapping[str, str | None] = {f"{number}.png": BREEDS[number % 3] for numb
         ("labels.json", json.dumps(ROWS).encode()),
         ("labels.csv", as_csv([{"file": rf"D:\dogs\{row['id']}.png", "label": row["breed"]} for row in ROWS]).encode()),
         ("sub/labels.csv", as_csv([{"x": f"../images/{row['id']}.png", "z": row["breed"]} for row in ROWS]).encode()),
-        ("labels.csv", as_csv([row | {"n": str("pcb".index(row["breed"][0]))} for row in ROWS]).encode()),
-        ("labels.csv", as_csv(ONE_HOT).encode()),
     ],
 )
 def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
@@ -116,12 +115,27 @@ def test_left_out(top: Path, scratch: Path) -> None:
     assert found is not None
     broken, left_out = found.remarks
     assert broken.startswith("1 file: the file is empty")
-    for part in ("1 row without an existing image (gone)", "1 repeated row", "1 image with several labels"):
-        assert part in left_out
+    assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/0.png"), ("1", "images/1.png")]
+
+
+def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog/3.png", "dog/masks/3.png", "masks/1.png")
+    (tmp_path / "top/metadata.csv").write_text("file_name,label\ncat/1.png,lion\ncat/2.png,\n")
+    found = find_table(tmp_path / "top", scratch=scratch)
+    assert found is not None
+    assert {item.name: item.facts.label for item in found.items} == {
+        "cat/1.png": "lion",
+        "cat/2.png": "cat",
+        "dog/3.png": "dog",
+    }
 
 
 def test_ambiguous(top: Path, scratch: Path) -> None:
     (top / "labels.csv").write_text(as_csv([row | {"colour": "xy"[int(row["id"]) % 2]} for row in ROWS]))
+    (top / "one_hot.csv").write_text(as_csv(ONE_HOT))
+    with pytest.raises(DataError, match=r"pug .2 values.*one column"):
+        find_table(top / "one_hot.csv", scratch=scratch)
+    (top / "one_hot.csv").unlink()
     rows = [{"id": row["id"], "kind": row["breed"], "colour": "xy"[int(row["id"]) % 2]} for row in ROWS]
     assert labels(find_table(top, scratch=scratch)) == WANTED
     (top / "labels.csv").write_text(as_csv(rows))
@@ -191,3 +205,9 @@ def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
     found = find_table(Path(__file__).parent / "fixtures" / tool, scratch=scratch)
     assert found is not None
     assert [item.facts.label for item in found.items] == classes * 3
+
+
+@pytest.mark.parametrize("name", ["json.json", "json_min.json", "csv.csv"])
+def test_exports_of_label_studio(name: str, scratch: Path) -> None:
+    export = Path(__file__).parent / "fixtures/label-studio-sdk-2.1.2" / name
+    assert labels(find_table(export, scratch=scratch)) == {f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)}

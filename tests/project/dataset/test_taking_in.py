@@ -172,7 +172,7 @@ def test_labels_of_renamed_classes_are_no_new_classes(root: Path, tmp_path: Path
 
 @pytest.mark.parametrize("label", ["Cat", "train", "x" * 201])
 def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tmp_path: Path) -> None:
-    item = Item(put(tmp_path, {"1.png": "one"}) / "1.png", "1.png", Facts(label))
+    item = Item(str(put(tmp_path, {"1.png": "one"}) / "1.png"), "1.png", Facts(label))
     before = images(root)
     with scratch_of(root) as scratch, pytest.raises(ParamsError) as refused:
         import_into(root, Found([item], "files"), scratch, "list")

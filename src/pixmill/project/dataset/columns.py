@@ -2,19 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from pixmill.core.errors import DataError
-from pixmill.core.metadata import COLUMNS
+from pixmill.core.metadata import COLUMNS, SPLITS
 from pixmill.core.names import fold
-from pixmill.core.words import join_names, shell_word
+from pixmill.core.words import first_of, join_names, shell_word
+from pixmill.project.dataset.folders import role_of
 from pixmill.project.dataset.table_files import Table
 
 ROLES = ("image", *COLUMNS[1:])
 """What columns can be; the names that ``--columns`` takes."""
-
-ONE_HOT = "+"
-"""Joins the columns of classes that hold 1 for the label and 0 otherwise, in place of a column of labels."""
 
 _NAMES = {
     "image": "filename file image imagename imagepath filepath path img imgpath imageid id imagefile imageurl url",
@@ -28,28 +26,11 @@ _NAMES = {
 }
 """Names of columns without case and punctuation, in order of preference."""
 
-_FILES = 5
-"""Names of images, at the beginning, that mean files rather than URLs."""
-
 _NO_LABEL = {"width", "height", "size", "filesize", "bytes", "channels", "depth", "x", "y", "w", "h", "xmin", "ymin"}
 """Names of columns that are never taken as labels."""
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-
-_MIN_SHARE = 0.9
-"""Share of the cells of a sample that must name an image."""
-
-_MIN_SHARE_NAMED = 0.5
-"""The same in a column whose name says that it names images."""
+_MIN_SHARE, _MIN_SHARE_NAMED = 0.9, 0.5
+"""Share of the cells of a sample that must name an image: in any column, and in one named like a column of images."""
 
 _SAMPLE = 200
 """Cells of a sample."""
@@ -57,7 +38,7 @@ _SAMPLE = 200
 _URL = re.compile(r"https?://(?!.*/data/(?:upload|local-files)/)", re.IGNORECASE)
 """Beginning of a URL, except for those of Label Studio on files."""
 
-_BINARY = {"0", "1", "0.0", "1.0"}
+_FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*(?:e-?\d+)?", re.IGNORECASE)
 
 
 def is_url(cell: str) -> bool:
@@ -65,57 +46,42 @@ def is_url(cell: str) -> bool:
     return _URL.match(cell) is not None
 
 
-def to_split(word: str) -> str | None:
-    """Return the split that a word names: ``train``, ``val``, ``test`` or ``None``.
-
-    >>> to_split("Validation"), to_split("cat")
-    ('val', None)
-    """
-    return _SPLITS.get(fold(word))
-
-
-def words_of(name: str) -> set[str]:
-    """Return the case-folded words of the name of a folder or file."""
-    return {word for word in re.split(r"[\W_\d]+", fold(name)) if word}
-
-
-def guess_columns(table: Table, chosen: Mapping[str, str], has_file: Callable[[str], bool]) -> dict[str, str]:
+def guess_columns(
+    table: Table, chosen: Mapping[str, str], has_file: Callable[[str], bool], folders: Collection[str]
+) -> dict[str, str]:
     """Return the columns of a table by role; without ``image`` where none names images.
 
     Args:
         table: The table.
-        chosen: Columns by role that a person chose; an empty one means none. Roles whose columns the table lacks are
-            guessed.
+        chosen: Columns by role that a person chose. Roles whose columns the table lacks are guessed.
         has_file: Whether a cell names a file.
+        folders: Folders that may be the classes, if no column is named like one of labels.
 
     Raises:
-        DataError: Several columns may be the label.
+        DataError: Several columns, or a column and the folders, may be the label.
     """
     columns = table.columns
-    roles = dict(table.sure)
-    roles |= {role: name for role, name in chosen.items() if all(each in columns for each in one_hot(name, columns))}
-    names = {_plain(name): name for name in columns if any(columns[name])}
+    roles = {**table.sure}
+    roles |= {role: name for role, name in chosen.items() if name in columns or name in roles.values()}
+    names = {re.sub(r"[\W_]+", "", fold(name)): name for name in columns if any(columns[name])}
+
+    def free() -> dict[str, str]:
+        return {plain: name for plain, name in names.items() if name not in roles.values()}
+
+    def named(role: str) -> str:
+        return next(filter(None, map(free().get, _NAMES[role].split())), "")
+
+    def holds_splits(name: str) -> bool:
+        return all(cell.isalpha() and role_of(cell) in SPLITS for cell in columns[name] if cell)
+
     for role in ("group", "licence", "author", "page_url"):
-        if role not in roles and (named := _first_named(role, names, roles)):
-            roles[role] = named
-    if "split" not in roles:
-        split = [name for name in names.values() if all(map(to_split, filter(None, columns[name])))]
-        roles |= {"split": split[0]} if split else {}
-    if "image" not in roles and (image := _guess_image(columns, names, roles, has_file)):
-        roles["image"] = image
-    if "label" not in roles and "image" in roles and (label := _guess_label(table, names, roles)):
-        roles["label"] = label
+        roles.setdefault(role, named(role))
+    roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
+    roles.setdefault("image", _guess_image(columns, free(), has_file))
+    if "label" not in roles and roles["image"]:
+        others = [name for plain, name in free().items() if plain not in _NO_LABEL]
+        roles["label"] = named("label") or _guess_label(table, others, roles["image"], folders)
     return {role: roles[role] for role in ROLES if roles.get(role)}
-
-
-def has_label_name(table: Table, name: str) -> bool:
-    """Return whether a column is known to be the label, not by its contents alone."""
-    return name == table.sure.get("label") or _plain(name) in _NAMES["label"].split()
-
-
-def one_hot(name: str, columns: Container[str]) -> list[str]:
-    """Return the columns that ``A+B`` names, or the column itself if there is one of that name; none if empty."""
-    return [name] if name in columns else name.split(ONE_HOT) if name else []
 
 
 def to_option(roles: Mapping[str, str]) -> str:
@@ -127,81 +93,35 @@ def to_option(roles: Mapping[str, str]) -> str:
     return f"--columns {shell_word(','.join(f'{role}={name}' for role, name in roles.items()))}"
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", fold(name))
-
-
-def _first_named(role: str, names: Mapping[str, str], roles: Mapping[str, str]) -> str | None:
-    taken = set(roles.values())
-    return next((names[name] for name in _NAMES[role].split() if name in names and names[name] not in taken), None)
-
-
-def _guess_image(
-    columns: Mapping[str, Sequence[str]],
-    names: Mapping[str, str],
-    roles: Mapping[str, str],
-    has_file: Callable[[str], bool],
-) -> str | None:
-    """Return the column that names files; if there is none, one of URLs."""
+def _guess_image(columns: Mapping[str, list[str]], names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:
+    """Return the column that names files; if there is none, one of URLs; or an empty text."""
     known = _NAMES["image"].split()
-    ranks = {name: known.index(plain) if plain in known else len(known) for plain, name in names.items()}
-    urls, files = [], []
-    candidates = sorted((name for name in ranks if name not in roles.values()), key=ranks.__getitem__)
-    for name in candidates:
-        cells = list(filter(None, columns[name]))
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for plain in sorted(names, key=lambda plain: known.index(plain) if plain in known else len(known)):
+        cells = [*filter(None, columns[names[plain]])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
-        least = len(sample) * (_MIN_SHARE if ranks[name] == len(known) else _MIN_SHARE_NAMED)
-        if 2 * len(set(sample)) <= len(sample) and len(sample) > 2:
-            continue  # a label
-        if sum(map(is_url, sample)) >= least:
-            urls.append(name)
-        elif not (urls and ranks[name] >= _FILES) and sum(map(has_file, sample)) >= least:
-            files.append(name)
-    return next(iter(files + urls), None)
+        least = len(sample) * (_MIN_SHARE_NAMED if plain in known else _MIN_SHARE)
+        is_label = 2 * len({*sample}) <= len(sample) > 2
+        if not is_label and (sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least):
+            found[is_url(sample[0])].append(names[plain])
+    return next(iter(found[False] + found[True]), "")
 
 
-def _guess_label(table: Table, names: Mapping[str, str], roles: Mapping[str, str]) -> str | None:
-    counts = {
-        name: Counter(filter(None, table.columns[name]))
-        for plain, name in names.items()
-        if name not in roles.values() and plain not in _NO_LABEL
-    }
-    label = _first_named("label", names, roles)
-    if label is None:
-        binary = [name for name, values in counts.items() if values.keys() <= _BINARY]
-        sums = [
-            sum(cell.startswith("1") for cell in row)
-            for row in zip(*(table.columns[name] for name in binary), strict=True)
-        ]
-        others = [
-            name
-            for name, values in counts.items()
-            if name not in binary
-            and 2 <= len(values) <= values.total() / 2
-            and not any(is_url(value) or _is_fraction(value) for value in values)
-        ]
-        if len(binary) > 1 and (not others or sum(n == 1 for n in sums) >= _MIN_SHARE * len(sums)):
-            return ONE_HOT.join(binary)
-        others = others or binary
-        codes = {code for code in others if any(_are_codes(table, code, name) for name in others)}
-        if len(others := [name for name in others if name not in codes]) > 1:
-            choices = [f"{name} ({len(counts[name]):,} values)" for name in others]
-            raise DataError(
-                f"{table.path.name} has several columns that may be the label: {join_names(choices, 10)}",
-                next=f"choose one, for example: {to_option({**roles, 'label': others[0]})}",
-            )
-        return others[0] if others else None
-    return next((name for name in counts if _are_codes(table, label, name)), label)
-
-
-def _are_codes(table: Table, codes: str, name: str) -> bool:
-    """Return whether a column holds numbers of the values of another, which are no numbers."""
-    numbers, values = table.columns[codes], table.columns[name]
-    if not all(cell.isdigit() for cell in numbers if cell) or any(cell.isdigit() for cell in values):
-        return False
-    pairs = set(zip(numbers, values, strict=True))
-    return 1 < len(pairs) == len(set(numbers)) == len(set(values)) < len(values)
-
-
-def _is_fraction(value: str) -> bool:
-    return re.fullmatch(r"-?\d*\.\d+(?:e-?\d+)?", value, re.IGNORECASE) is not None
+def _guess_label(table: Table, names: Collection[str], image: str, folders: Collection[str]) -> str:
+    """Return the only column whose values repeat, or an empty text."""
+    counts = {name: Counter(filter(None, table.columns[name])) for name in names}
+    choices = [
+        name
+        for name, values in counts.items()
+        if 2 <= len(values) <= values.total() / 2
+        and not any(is_url(value) or _FRACTION.fullmatch(value) for value in values)
+    ]
+    places = [f"{name} ({len(counts[name]):,} values)" for name in choices]
+    if len(folders) > 1:
+        places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
+    if choices and len(places) > 1:
+        raise DataError(
+            f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads one column of labels",
+            next=f"choose one, for example: {to_option({'image': image, 'label': choices[0]})}",
+        )
+    return choices[0] if choices else ""

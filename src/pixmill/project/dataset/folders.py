@@ -18,7 +18,7 @@ from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.found import Found, Item
 
-_MAX_NAMED = 5
+MAX_NAMED = 5
 """Files or classes listed in a message."""
 
 _SPLIT = re.compile(
@@ -27,7 +27,7 @@ _SPLIT = re.compile(
 )
 """Words in case-folded folder names that name a split, such as in ``seg_train``."""
 
-_WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
+WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
 """Names of folders that hold images and name no class, if no other folder beside them has images."""
 
 _MASKS = {"groundtruth", "annotations", "segmentations", "trimaps"}
@@ -106,7 +106,7 @@ def find_in_folder(
     remarks += [f"{what}; {fix}" for _, what, fix in explain(problems)]
     for what, names in (("masks", [*masks]), ("images in no class folder", outside), ("other files", others)):
         if names:
-            remarks.append(f"left out: {what} ({len(names):,}): {first_of(sorted(names), _MAX_NAMED)}")
+            remarks.append(f"left out: {what} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}")
     return Found(
         items,
         (f"labels in file names, pattern {pattern}" if pattern else "class folders") + ", by split" * has_splits,
@@ -165,7 +165,7 @@ def _find_masks(files: Iterable[_File]) -> set[str]:
             return name in _MASKS
         beside = {fold(other[-1]) for other in folders if other[:-1] == parent}
         among_images = len(parent) > 0 and 0 < sizes[folder] <= sizes[parent]
-        return among_images or any(name in _WRAPPERS or _role_of(name) for name in beside)
+        return among_images or any(name in WRAPPERS or role_of(name) for name in beside)
 
     holders = {folder for folder in folders if holds_masks(folder)}
     masked = {place for place in sizes if any(place[:size] in holders for size in range(1, len(place) + 1))}
@@ -177,7 +177,7 @@ def _find_masks(files: Iterable[_File]) -> set[str]:
     return {file.name for file in files if is_mask(file)}
 
 
-def _role_of(name: str) -> str:
+def role_of(name: str) -> str:
     """Return the split that a folder is named after, ``unlabelled``, or an empty string."""
     found = _SPLIT.search(fold(name))
     return found.lastgroup or "" if found else ""
@@ -212,7 +212,7 @@ def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place
     """
     base = cut = _count_wrappers(places, wanted, any_name=True)
     for depth in (base, base + 1):
-        roles = {_role_of("".join(place[depth : depth + 1])) for place in places}
+        roles = {role_of("".join(place[depth : depth + 1])) for place in places}
         if {"train"} < roles - {""} and (depth == base or "" not in roles):
             cut = depth + 1
             break
@@ -222,7 +222,7 @@ def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place
     found: dict[_Place, tuple[str | None, _Place]] = {}
     names: dict[str | None, set[str]] = defaultdict(set)
     for part, below in parts.items():
-        split = "" if cut == base else _role_of("".join(part[cut - 1 :])) or None
+        split = "" if cut == base else role_of("".join(part[cut - 1 :])) or None
         size = _count_wrappers(below, wanted)
         for rest in below:
             own = (*part[base : cut - 1], *rest[size:])
@@ -232,7 +232,7 @@ def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place
     blind = {split for split, each in names.items() if split and len(each) < 2 and known.isdisjoint(each)}
     spots = {}
     for place, (split, own) in found.items():
-        is_unlabelled = split in blind or "unlabelled" in (split, _role_of("".join(own[:1])))
+        is_unlabelled = split in blind or "unlabelled" in (split, role_of("".join(own[:1])))
         labels = [] if split is None or is_unlabelled else [name for name in own if not wanted or name in wanted]
         inner = own[own.index(labels[0]) + 1 :] if labels else own
         spots[place] = _Spot(split, own, labels[0] if labels else None, inner, is_unlabelled)
@@ -251,7 +251,7 @@ def _count_wrappers(places: Collection[_Place], wanted: Collection[str], *, any_
     while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
         (name,) = names
         wraps = any_name and any(len(place) > depth + 1 for place in places)
-        if name in wanted or not (wraps or fold(name) in _WRAPPERS or _role_of(name)):
+        if name in wanted or not (wraps or fold(name) in WRAPPERS or role_of(name)):
             break
         depth += 1
     return depth
@@ -277,9 +277,8 @@ def _label(
         if spot.split is None or not (label or is_unlabelled):
             outside.append(file.name)
         elif not file.is_lost:
-            items.append(
-                Item(file.path, "/".join((*spot.inner, file.name.rpartition("/")[2])), Facts(label or None, spot.split))
-            )
+            name = "/".join((*spot.inner, file.name.rpartition("/")[2]))
+            items.append(Item(str(file.path), name, Facts(label or None, spot.split)))
         elif label:
             unreadable.add(label)
     return items, unreadable, outside
@@ -295,7 +294,7 @@ def _guess(top: Path, names: Sequence[str]) -> str:
             continue
         if labels.total() == len(names) and min(labels.values()) >= _MIN_IMAGES:
             return pattern
-        counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], _MAX_NAMED)
+        counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], MAX_NAMED)
         advice = f"repeat the command with --pattern '{pattern}' (gives {counts})"
     raise DataError(
         f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}",
@@ -326,8 +325,8 @@ def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) ->
     absent = {split: sorted(every - each) for split, each in labels.items() if keeps_splits and every - each}
     if "train" in absent:
         raise DataError(
-            f"the given train has no images of {first_of(absent['train'], _MAX_NAMED)}, only of "
-            f"{first_of(sorted(labels['train']), _MAX_NAMED)}; a class is learned from its images in train",
+            f"the given train has no images of {first_of(absent['train'], MAX_NAMED)}, only of "
+            f"{first_of(sorted(labels['train']), MAX_NAMED)}; a class is learned from its images in train",
             next="draw train, val and test from all images: --ignore-splits; or leave classes out: --classes",
         )
     remarks = [

@@ -12,15 +12,20 @@ class Item:
     """An image to take in.
 
     Args:
-        path: The file.
+        file: Path of the file, as text: a set may have a million.
         name: Its name for people, relative to the imported folder or archive, with slashes; the name of the copy is
             derived from it.
         facts: Label, split, group and origin; an image without a label goes to ``data/unlabelled/``.
     """
 
-    path: Path
+    file: str
     name: str
     facts: Facts
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.file)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,25 @@
 """Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports."""
 
 import csv
+import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pixmill.core.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of tables, in lower case."""
 
 SEPARATOR = "\n"
 """Joins the values of a cell that has several; no label has line ends."""
+
+_BATCH_ROWS = 64
+"""Images of Parquet in memory."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +29,14 @@ class Table:
     Args:
         path: The file.
         columns: Cells by name of the column; all columns have the same length, and empty cells are empty.
-        sure: Columns by role, where the format defines them.
+        sure: Columns by role, where the format defines them; ``image`` is not in ``columns`` if it has images as bytes.
         kind: What the file is, such as ``a table``.
-        embedded: Column of Parquet with the bytes of images, which is not in ``columns``.
-        rows: Number of rows, if ``embedded`` is given.
     """
 
     path: Path
     columns: Mapping[str, list[str]]
     sure: Mapping[str, str] = field(default_factory=dict)
     kind: str = "a table"
-    embedded: str | None = None
-    rows: int = 0
 
 
 def read_table(path: Path) -> Table:
@@ -43,120 +46,88 @@ def read_table(path: Path) -> Table:
         path: A file with one of :data:`SUFFIXES`.
 
     Raises:
-        ValueError: It is not a table.
+        DataError: It cannot be read, or is not a table.
     """
-    match path.suffix.lower():
-        case ".parquet":
-            return _read_parquet(path)
-        case ".jsonl" | ".ndjson":
-            with path.open(encoding="utf-8-sig") as lines:
-                return Table(path, _to_columns(json.loads(line) for line in lines if line.strip()))
-        case ".json":
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
-            if not isinstance(content, list):
-                raise ValueError("no list of objects")
-            is_export = content and isinstance(content[0], dict) and {"data", "annotations"} <= content[0].keys()
-            return _read_label_studio(path, content) if is_export else Table(path, _to_columns(content))
-    with path.open("rb") as stream:
-        is_utf_16 = stream.read(2) in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return Table(path, _read_delimited(path, "utf-16" if is_utf_16 else "utf-8-sig"))
+        return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
+
+
+def _read_text(path: Path) -> Table:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
-        return Table(path, _read_delimited(path, "cp1252"))  # of Excel in Western Europe and America
+        text = content.decode("cp1252")  # of Excel in Western Europe and America
+    rows: list[dict[str, Any]]
+    match path.suffix.lower():
+        case ".json":
+            rows = json.loads(text)
+        case ".jsonl" | ".ndjson":
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+        case _:
+            head = text.partition("\n")[0]
+            delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ())))
+            lines = io.StringIO(text, newline="")
+            reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval="")
+            rows = [row for row in reader if any(row.values())]
+    if not isinstance(rows, list):
+        raise TypeError("no list of objects")
+    if rows and {"data", "annotations"} <= rows[0].keys():
+        return _read_label_studio(path, rows)
+    return Table(path, _to_columns(rows))
 
 
-def _read_delimited(path: Path, encoding: str) -> dict[str, list[str]]:
-    with path.open(encoding=encoding, newline="") as stream:
-        head = stream.readline()
-        delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign))))
-        stream.seek(0)
-        rows = csv.reader(stream, delimiter=delimiter)
-        try:
-            names = [name.strip() for name in next(rows, [])]
-            return _to_columns(dict(zip(names, row, strict=False)) for row in rows if any(row))
-        except csv.Error as error:
-            raise ValueError(str(error)) from None
+def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row for each annotation, whose choices are empty if it was skipped."""
+    rows: list[dict[str, Any]] = []
+    questions: set[str] = set()
+    for task in tasks:
+        for annotation in task["annotations"] or [{"result": []}]:
+            results = [] if annotation.get("was_cancelled") else annotation["result"]
+            chosen = {each["from_name"]: each["value"] for each in results if each["type"] == "choices"}
+            rows.append(task["data"] | chosen)
+            questions |= chosen.keys()
+    sure = {"label": questions.pop()} if len(questions) == 1 else {}
+    return Table(path, _to_columns(rows), sure, "an export of Label Studio")
 
 
-def _to_columns(rows: Iterable[Any]) -> dict[str, list[str]]:
-    columns: dict[str, list[str]] = {}
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise ValueError("no list of objects")
-        for name, value in row.items():
-            columns.setdefault(name, []).extend([""] * (number - len(columns[name])))
-            columns[name].append(sys.intern(_to_text(value)))  # most values repeat
-    longest = max(map(len, columns.values()), default=0)
-    return {name: cells + [""] * (longest - len(cells)) for name, cells in columns.items()}
+def _to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [_to_text(row.get(name)) for row in rows] for name in names}
 
 
 def _to_text(value: Any) -> str:
     match value:
-        case str():
-            return " ".join(value.splitlines()).strip()
-        case bool():
-            return str(int(value))
-        case float():
-            return "" if value != value else str(int(value)) if value.is_integer() else str(value)
-        case dict():  # of Label Studio, if several choices are allowed
-            return _to_text(value.get("choices"))
+        case {"choices": choices}:  # of Label Studio
+            return _to_text(choices)
         case list():
             return SEPARATOR.join(filter(None, map(_to_text, value)))
-    return "" if value is None else str(value)
-
-
-def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a row per annotation that was not skipped; one without labels for a task that has none."""
-    rows: list[dict[str, Any]] = []
-    questions: set[str] = set()
-    for task in tasks:
-        answers = []
-        for annotation in task["annotations"]:
-            if not annotation.get("was_cancelled"):
-                chosen = {
-                    result["from_name"]: result["value"]["choices"]
-                    for result in annotation["result"]
-                    if result.get("type") == "choices"
-                }
-                answers.append(chosen)
-                questions |= chosen.keys()
-        rows += [{**task["data"], **chosen} for chosen in answers or [{}]]
-    sure = {"label": next(iter(questions))} if len(questions) == 1 else {}
-    return Table(path, _to_columns(rows), sure, "an export of Label Studio")
+        case float() if value.is_integer():  # of pandas, where some rows have no value
+            return str(int(value))
+    is_missing = value is None or value != value
+    return "" if is_missing else sys.intern(" ".join(str(value).splitlines()).strip())  # most values repeat
 
 
 def _read_parquet(path: Path) -> Table:
     """Read all columns without bytes, with the class names that Hugging Face's ``datasets`` keeps in the schema."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            images = [item.name for item in schema if _has_bytes(item.type)]
-            columns = {}
-            features = (
-                json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-            )
-            sure = {}
-            for name in schema.names:
-                if name in images:
-                    continue
-                cells = _to_columns({name: value} for value in file.read([name]).column(0).to_pylist()).get(name, [])
-                if names := _class_names(features.get(name)):
-                    labels = dict(enumerate(names))
-                    cells = [
-                        SEPARATOR.join(labels.get(int(number), "") for number in cell.split(SEPARATOR) if number)
-                        for cell in cells
-                    ]
-                    sure["label"] = name
-                columns[name] = cells
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
-    embedded = next((name for name in images if name in ("image", "img")), images[0] if images else None)
-    if embedded is None:
-        return Table(path, columns, sure)
-    return Table(path, columns, {**sure, "image": embedded}, "Parquet with images", embedded, file.metadata.num_rows)
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        images = [item.name for item in schema if _has_bytes(item.type)]
+        names = [name for name in schema.names if name not in images]
+        columns = {name: [*map(_to_text, file.read([name])[name].to_pylist())] for name in names}
+    features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    sure = {"image": min(images, key=lambda name: name not in ("image", "img"))} if images else {}
+    for name in names:
+        match features.get(name):
+            case {"_type": "ClassLabel", "names": classes}:
+                labels = {str(number): label for number, label in enumerate(classes)}
+                columns[name] = [labels.get(cell, "") for cell in columns[name]]
+                sure["label"] = name
+    return Table(path, columns, sure, "Parquet with images" if images else "a table")
 
 
 def _has_bytes(kind: Any) -> bool:
@@ -168,18 +139,8 @@ def _has_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _class_names(feature: Any) -> list[str] | None:
-    """Return the names of a feature ``ClassLabel``, or of a list of it."""
-    match feature:
-        case {"_type": "ClassLabel", "names": list(names)}:
-            return names
-        case {"feature": inner} | [inner]:
-            return _class_names(inner)
-    return None
-
-
-def embedded_images(path: Path, column: str) -> Iterator[tuple[bytes | None, str | None]]:
-    """Yield the bytes of each image in Parquet, with its path in the schema; both ``None`` where the cell is empty.
+def embedded_images(path: Path, column: str) -> Iterator[tuple[bytes | None, str]]:
+    """Yield the bytes of each image in Parquet, and its path, which is empty if there is none.
 
     Only a page of the file and a few images are in memory.
 
@@ -192,8 +153,4 @@ def embedded_images(path: Path, column: str) -> Iterator[tuple[bytes | None, str
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=[column]):
             for value in batch.column(0).to_pylist():
-                yield (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
-
-
-_BATCH_ROWS = 64
-"""Images in memory."""
+                yield (value["bytes"], value.get("path") or "") if isinstance(value, dict) else (value, "")

@@ -32,17 +32,16 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
-    from pixmill.project.dataset.recognising import describe, introduce, recognise, refuse_overlap
+    from pixmill.project.dataset.recognising import introduce, preview, recognise, refuse_overlap
     from pixmill.project.dataset.taking_in import import_into, scratch_of
 
     refuse_overlap(arguments.source, root / "data")
     with scratch_of(root) as scratch:
         found = recognise(arguments.source, scratch, replace(reading_options(arguments), least=1))
-        introduction = introduce(found)
         if arguments.dry_run:
-            lines = [f"Would take {describe(found)}", "Next: the same command without --dry-run"]
+            lines = preview(found)
         else:
-            announce(introduction.pop(0))
-            lines = import_into(root, found, scratch, to_slug(arguments.source.stem))
-            lines += ["Next:", "  pixmill check && dvc repro"]
-    print("\n".join([*introduction, *lines]))
+            announce(introduce(found))
+            taken = import_into(root, found, scratch, to_slug(arguments.source.stem))
+            lines = [*found.remarks, *taken, "Next:", "  pixmill check && dvc repro"]
+    print("\n".join(lines))

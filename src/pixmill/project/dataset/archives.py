@@ -103,5 +103,5 @@ def _tar(raw: IO[bytes]) -> _Members:
             archive.members = []  # type: ignore[attr-defined]  # They would fill the memory.
             if not info.isdir():
                 yield info.name, partial(archive.extractfile, info) if info.isreg() else None  # type: ignore[misc]
-        while archive.fileobj.read(_CHUNK):  # type: ignore[union-attr]  # Checks the checksum at the end.
+        while archive.fileobj.read(_CHUNK):  # Checks the checksum at the end.
             pass

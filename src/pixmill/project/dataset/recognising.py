@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.metadata import FILE, Facts
-from pixmill.core.names import to_nfc
+from pixmill.core.metadata import Facts
 from pixmill.core.words import count, first_of
-from pixmill.project.dataset.archives import is_archive, unpack
+from pixmill.project.dataset.archives import ARCHIVE, unpack
 from pixmill.project.dataset.folders import find_in_folder
 from pixmill.project.dataset.found import Found
+from pixmill.project.dataset.table_files import SUFFIXES
 from pixmill.project.dataset.tables import find_table
 
 _MAX_CLASSES = 20
@@ -63,18 +63,17 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     Raises:
         DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
     """
-    if not source.exists():
-        raise DataError(f"{source} does not exist", next="give a folder, archive or table, relative to the current one")
-    if source.is_file() and is_archive(source):
+    if source.is_file() and ARCHIVE.search(source.name):
         remarks = unpack(source, scratch / "unpacked")
         found = recognise(scratch / "unpacked", scratch, options)
         return replace(found, remarks=(*remarks, *found.remarks))
+    if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
+        problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
+        raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
     # A pattern says that names label the images, not a table.
-    table = (
-        find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
-        if not options.pattern
-        else None
-    )
+    table = None
+    if not options.pattern:
+        table = find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
     if table is not None:
         return _choose(table, options)
     if options.columns:
@@ -92,22 +91,21 @@ def _choose(found: Found, options: Options) -> Found:
             f"there are no images of {first_of(missing, _MAX_NAMED)}; there are {first_of(every, _MAX_CLASSES)}",
             next="correct --classes",
         )
+    chosen = {*(options.classes or every), None}
 
-    def chosen(facts: Facts) -> Facts | None:
-        if facts.label is not None and options.classes and facts.label not in options.classes:
-            return None
+    def read(facts: Facts) -> Facts:
         return replace(facts, split=None) if options.no_splits else facts
 
     return replace(
         found,
-        items=[replace(item, facts=facts) for item in found.items if (facts := chosen(item.facts))],
-        urls={url: own for url, facts in found.urls.items() if (own := chosen(facts))},
+        items=[replace(item, facts=read(item.facts)) for item in found.items if item.facts.label in chosen],
+        urls={url: read(facts) for url, facts in found.urls.items() if facts.label in chosen},
     )
 
 
 def describe(found: Found) -> str:
     """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
-    counts = Counter((facts.split or "", facts.label or "") for facts in facts_of(found))
+    counts = Counter((facts.split or "", facts.label or "") for facts in _facts_of(found))
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
         parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
@@ -115,53 +113,22 @@ def describe(found: Found) -> str:
     return f"{count(counts.total(), 'image')}: {'; '.join(texts)}"
 
 
-def introduce(found: Found) -> list[str]:
-    """Return lines on what was recognised, how to overrule it, and remarks."""
+def introduce(found: Found) -> str:
+    """Return a line on what was recognised and how to overrule it."""
     overrule = f" (to overrule: {', '.join(found.options)})" if found.options else ""
-    return [f"Recognised {found.recognised}{overrule}", *found.remarks]
+    return f"Recognised {found.recognised}{overrule}"
+
+
+def preview(found: Found) -> list[str]:
+    """Return the lines of a dry run."""
+    taken = f"Would take {describe(found)}"
+    return [introduce(found), *found.remarks, taken, "Next: the same command without --dry-run"]
 
 
 def labels_of(found: Found) -> list[str]:
     """Return the labels, sorted."""
-    return sorted({facts.label for facts in facts_of(found) if facts.label is not None})
+    return sorted({facts.label for facts in _facts_of(found) if facts.label is not None})
 
 
-def facts_of(found: Found) -> list[Facts]:
-    """Return the facts of all images and URLs."""
+def _facts_of(found: Found) -> list[Facts]:
     return [*(item.facts for item in found.items), *found.urls.values()]
-
-
-def recognise_own(data: Path, scratch: Path) -> Found:
-    """Find the images that are in ``data/`` already, by their table or folders.
-
-    Raises:
-        DataError: They have no labels, or some are where the source ``folder`` does not look.
-    """
-    table = find_table(data / FILE, scratch=scratch) if (data / FILE).is_file() else None
-    found = table or find_in_folder(data)
-    if layout_of(found, data) is None:
-        raise DataError(
-            "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
-            next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
-        )
-    return found
-
-
-def layout_of(found: Found, data: Path) -> str | None:
-    """Return the layout of ``data/``, a value of ``scrape.folder.layout``; ``None`` if images are elsewhere.
-
-    Args:
-        found: Images, of ``data/`` or to be copied there.
-        data: The folder ``data/``.
-    """
-    if (data / FILE).is_file() or not all(item.path.is_relative_to(data) for item in found.items):
-        return "classes"
-    layouts = set()
-    for item in found.items:
-        label, place = item.facts.label, [*map(to_nfc, item.path.relative_to(data).parts[:-1])]
-        if label is not None:
-            known = {(label,): "classes", (item.facts.split, label): "fixed"}
-            layouts.add(known.get(tuple(place)))
-        elif place[:1] != ["unlabelled"]:
-            return None
-    return layouts.pop() if len(layouts) == 1 else None

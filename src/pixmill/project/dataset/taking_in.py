@@ -7,7 +7,6 @@
 import contextlib
 import csv
 import io
-import os
 import re
 import shutil
 from collections import defaultdict
@@ -26,7 +25,6 @@ from pixmill.core.repository.dvc import dvc, running_dvc
 from pixmill.core.words import count, first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import holds_files, missing_data
-from pixmill.project.dataset.archives import shorten
 from pixmill.project.dataset.found import Found, Item
 from pixmill.project.dataset.recognising import describe
 
@@ -36,16 +34,9 @@ _GROUPS = f"data/{FILE}:group"
 _LISTED = ("label", "split", "licence", "author", "page_url")
 """Columns of a list of URLs."""
 
-_UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]""")
-"""Characters that file systems refuse in names."""
-
-_ENDS = re.compile(r"^[\s.]+|[\s.]+$")
-"""Dots and spaces around a name: hidden files, and what Windows and tables drop."""
+_ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
 
 _MAX_NAMED = 5
-
-_MAX_NAME = 240
-"""Bytes of a file name: file systems allow 255, and temporary copies have longer names."""
 
 
 @contextlib.contextmanager
@@ -261,11 +252,12 @@ class _Present:
 def _free_path(folder: str, name: str, taken: set[str]) -> str:
     """Return a path for an image, unique ignoring case, and add it to the taken ones.
 
-    Folders become a part of the name, as do characters that file systems refuse; long names end in a hash.
+    Folders become a part of the name, which :func:`pixmill.core.names.to_slug` makes portable.
     """
-    flat = shorten(_ENDS.sub("", _UNPORTABLE.sub("-", to_text(name))) or "image", _MAX_NAME)
-    stem, suffix = os.path.splitext(flat)  # noqa: PTH122 (a name, not a path)
-    path, number = f"{folder}/{flat}", 1
+    flat = to_text(name).replace("/", "-")
+    ending = _ENDING.search(flat)
+    stem, suffix = to_slug(_ENDING.sub("", flat).strip()), ending[0] if ending else ""
+    path, number = f"{folder}/{stem}{suffix}", 1
     while fold(path) in taken:
         number += 1
         path = f"{folder}/{stem}-{number}{suffix}"

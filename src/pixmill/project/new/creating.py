@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.origin import WHEELS, Origin
-from pixmill.core.names import to_slug
+from pixmill.core.metadata import FILE as METADATA
+from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc
@@ -24,12 +25,10 @@ from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import (
     Options,
-    describe,
     introduce,
     labels_of,
-    layout_of,
+    preview,
     recognise,
-    recognise_own,
     refuse_overlap,
 )
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
@@ -110,7 +109,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     name, package = project_names(root)
     found = _find_images(spec, root, scratch)
     if spec.dry_run and found is not None:
-        return [*introduce(found), f"Would take {describe(found)}", "Next: the same command without --dry-run"]
+        return preview(found)
     recipe = _choose_recipe(spec, root, found, report)
     lock = read_lock(root)
     own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
@@ -233,7 +232,7 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
         return recognise(spec.source, scratch, replace(spec.reading, classes=spec.classes))
     if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    return recognise_own(data, scratch)
+    return recognise(data / METADATA if (data / METADATA).is_file() else data, scratch, spec.reading)
 
 
 def _choose_recipe(spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]) -> Recipe | None:
@@ -259,7 +258,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
         labels = [*(spec.classes or labels_of(found))]
-        layout = layout_of(found, root / "data") or "classes"
+        layout = "classes" if spec.source is not None else _layout_of(found, root / "data")
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
             whole = whole.with_snapshot(date.today().isoformat())
@@ -273,6 +272,20 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
         return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
     return whole
+
+
+def _layout_of(found: Found, data: Path) -> str:
+    """Return the layout of the images in ``data/``, a value of ``scrape.folder.layout``."""
+    places = {(item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items}
+    labelled = [(facts, place) for facts, place in places if facts.label or place.split("/")[0] != "unlabelled"]
+    if (data / METADATA).is_file() or all(place == facts.label for facts, place in labelled):
+        return "classes"
+    if all(place == f"{facts.split}/{facts.label}" for facts, place in labelled):
+        return "fixed"
+    raise DataError(
+        "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
+        next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
+    )
 
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:
@@ -297,7 +310,7 @@ def _fill_data(
     if spec.demo:
         make_data(root, report=report)
     elif found is not None and not holds_files(data):
-        report(introduce(found)[0])
+        report(introduce(found))
         copied = take_in(root, found, scratch, load_params(root), _list_name(spec))
         data.mkdir(exist_ok=True)
         return copied

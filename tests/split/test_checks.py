@@ -130,6 +130,14 @@ def test_split_without_a_class_fails(valid):
     )
 
 
+def test_a_test_split_that_people_chose_may_lack_a_class():
+    chosen = table(IDS, ["coat"] * 30 + LABELS[30:], given_split=["test"] * 30 + ["train"] * 50)
+    outcomes = split(chosen, pairs_table([]), SplitParams(), classes=CLASSES).outcomes
+    found = [(each.found, each.check.severity) for each in outcomes if each.check.name == "same_classes"]
+    assert found[2] == (("test has no image of 'dress'",), "warning")
+    assert gate_error(outcomes, report="") is None
+
+
 def test_predefined_test_image_outside_test_fails(valid):
     manifest, groups = valid
     changed = manifest.copy()

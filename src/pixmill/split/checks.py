@@ -1,6 +1,6 @@
 """Checks on the splits: no leakage, no missing classes, similar class shares."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from pixmill.core.expectations import Check, Describe, Result, Table
 from pixmill.core.manifest import given_test, given_test_rows, shrinkage
-from pixmill.core.params import SplitParams
+from pixmill.core.params import Severity, SplitParams
 from pixmill.core.words import first_of
 from pixmill.images.parts import PARTS
 
@@ -64,15 +64,18 @@ def tables(
     return found
 
 
-def checks(params: SplitParams, classes: Sequence[str], salt: str | None = None) -> list[Check]:
+def checks(
+    params: SplitParams, classes: Sequence[str], salt: str | None = None, given: Collection[str] = ()
+) -> list[Check]:
     """Return all checks in the order of the report.
 
     Args:
         params: The section ``split``.
         classes: The classes.
         salt: A salt with which each split has every class, to advise if one has not. Default: unknown.
+        given: Splits without drawn images, which may lack classes: people chose them.
     """
-    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes, salt)]
+    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes, salt, given)]
 
 
 def _of_sides(*, grouped: bool) -> Iterator[Check]:
@@ -96,7 +99,7 @@ def _of_sides(*, grouped: bool) -> Iterator[Check]:
         yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
 
 
-def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None) -> Iterator[Check]:
+def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, given: Collection[str]) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
         f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; images "
@@ -112,7 +115,8 @@ def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None) -> 
             {"column": "label", "value_set": list(classes)},
             f"exactly {first_of(classes)} in each split",
             _describe_classes(part, classes),
-            advice,
+            advice if part not in given else f"no figure of {part} speaks for these classes, until you add images",
+            "warning" if part in given else "critical",
         )
     yield _check(
         "given_test_kept",
@@ -158,13 +162,14 @@ def _check(
     wanted: str,
     describe: Describe,
     advice: str = "rebuild the tables with: dvc repro -f validate",
+    severity: Severity = "critical",
 ) -> Check:
     return Check(
         name=name,
         table=table,
         expectation=expectation,
         kwargs=dict(kwargs),
-        severity="critical",
+        severity=severity,
         parameters=(),
         wanted=wanted,
         describe=describe,

@@ -1,6 +1,6 @@
 """Assignment of kept images to splits and folds, with checks and metrics; no image is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,23 +95,35 @@ def split(
             next="dvc repro -f validate",
         )
     assigned = assign(manifest, pairs, params, root)
-    salt = None if _has_all(assigned.manifest, classes) else _find_salt(manifest, pairs, params, classes, root)
-    outcomes = run_checks(checks(params, classes, salt), tables(assigned.manifest, pairs, assigned.groups, classes))
+    parts = assigned.manifest["split"]
+    as_given = (assigned.manifest["given_split"] == parts).fillna(False)
+    given = {part for part, each in as_given.groupby(parts) if part != "train" and each.all()}
+    drawn = {*PARTS} - given
+    salt = None
+    if not _has_all(assigned.manifest, classes, drawn):
+        salt = _find_salt(manifest, pairs, params, classes, drawn, root)
+    of = tables(assigned.manifest, pairs, assigned.groups, classes)
+    outcomes = run_checks(checks(params, classes, salt, given), of)
     return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes)
 
 
-def _has_all(manifest: pd.DataFrame, classes: Sequence[str]) -> bool:
-    """Return whether each split has images of every class."""
+def _has_all(manifest: pd.DataFrame, classes: Sequence[str], parts: Collection[str]) -> bool:
+    """Return whether each of the splits has images of every class."""
     found = manifest.groupby("split")["label"].nunique()
-    return len(found) == len(PARTS) and bool((found == len(classes)).all())
+    return all(found.get(part, 0) == len(classes) for part in parts)
 
 
 def _find_salt(
-    manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, classes: Sequence[str], root: Path | None
+    manifest: pd.DataFrame,
+    pairs: pd.DataFrame,
+    params: SplitParams,
+    classes: Sequence[str],
+    parts: Collection[str],
+    root: Path | None,
 ) -> str | None:
-    """Return a salt with which each split has images of every class; ``None`` if few salts have none."""
+    """Return a salt with which each of the splits has images of every class; ``None`` if few salts have none."""
     for salt in map(str, range(1, 1 + _MAX_SALTS)):
-        if _has_all(assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest, classes):
+        if _has_all(assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest, classes, parts):
             return salt
     return None
 

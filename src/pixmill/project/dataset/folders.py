@@ -330,7 +330,8 @@ def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) ->
             next="draw train, val and test from all images: --ignore-splits; or leave classes out: --classes",
         )
     remarks = [
-        f"the given {split} has no images of {first_of(lacking)}, which stops split: add some, or use --ignore-splits"
+        f"the given {split} has no images of {first_of(lacking)}: nothing is measured on these classes there; add "
+        "some, or use --ignore-splits"
         for split, lacking in absent.items()
     ]
     named: dict[str | None, str | None] = {split: split for split in labels if keeps_splits}

@@ -86,6 +86,16 @@ def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None
     assert images(root) == before | new
 
 
+def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {"1.png": "cat 1", "2.png": "cat 2"})
+    for licence, author, expected in (("", "Ann", None), ("cc0", "Bob", "cc0")):
+        (there / "labels.csv").write_text(f"image,label,licence,author\n1.png,cat,{licence},\n2.png,cat,,{author}\n")
+        take(root, there, Options(columns={"licence": "licence", "author": "author"}))
+        facts = read_metadata(root / "data")
+        assert facts["cat/2.png"] == Facts("cat", author="Ann")
+        assert facts.get("cat/1.png", Facts()).licence == expected
+
+
 @pytest.mark.parametrize("copied", [0, 1, 2])
 def test_an_interrupted_import_is_completed(copied: int, root: Path, tmp_path: Path) -> None:
     new = {f"test/{label}/{n}.png": f"{label} new {n}" for label in ("cat", "dog") for n in (1, 2)}

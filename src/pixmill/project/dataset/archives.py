@@ -51,8 +51,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too much.
     """
     size = archive.stat().st_size
-    limit = min(shutil.disk_usage(fresh_folder(folder)).free // 2, max(_MAX_RATIO * size, _ALWAYS_ALLOWED))
-    room, skipped = limit, []
+    free, allowed = shutil.disk_usage(fresh_folder(folder)).free // 2, max(_MAX_RATIO * size, _ALWAYS_ALLOWED)
+    room, skipped = min(free, allowed), []
     try:
         with archive.open("rb") as raw, Progress("Unpack", size >> 20, unit="megabyte") as progress:
             for name, opened in _zip(raw) if zipfile.is_zipfile(raw) else _tar(raw):
@@ -68,11 +68,10 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                         room -= len(chunk)
                         copy.write(chunk)
                 if room < 0:
-                    raise DataError(
-                        f"{archive} unpacks to more than {limit / 1e9:,.2f} GB: half of the free space, or "
-                        f"{_MAX_RATIO} times its size (a decompression bomb?)",
-                        next="free some space; or, if you trust it, unpack it, and give its folder",
-                    )
+                    why, fix = f"{allowed / 1e9:,.1f} GB (a decompression bomb?)", "if you trust it, unpack it"
+                    if free < allowed:
+                        why, fix = f"half of the free space, {free / 1e6:,.0f} MB", "free some space, or unpack it"
+                    raise DataError(f"{archive} unpacks to more than {why}", next=f"{fix}, and give its folder")
                 progress.advance((raw.tell() >> 20) - progress.done)
     except Exception as error:
         if isinstance(error, DataError) or getattr(error, "errno", None) not in _BROKEN:

@@ -31,7 +31,9 @@ from pixmill.project.dataset.recognising import describe
 _UNLABELLED = "data/unlabelled"
 _GROUPS = f"data/{FILE}:group"
 
-_LISTED = ("label", "split", "licence", "author", "page_url")
+_ORIGIN = ("licence", "author", "page_url")
+
+_LISTED = ("label", "split", *_ORIGIN)
 """Columns of a list of URLs."""
 
 _ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
@@ -185,8 +187,8 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     return [f"Copied {describe(copied)}" if chosen else "Copied no images", *notes, *lines]
 
 
-def _plan(found: Found, data: Path, rows: Mapping[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
-    """Return items by path below ``data/``, and remarks on images that are there already."""
+def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
+    """Return items by path below ``data/``, and remarks on images there, whose rows get missing origins."""
     is_fixed = params.scrape.folder.layout == "fixed"
     if is_fixed and (bare := sum(1 for each in found.items if each.facts.label and not each.facts.split)):
         raise DataError(
@@ -197,7 +199,7 @@ def _plan(found: Found, data: Path, rows: Mapping[str, Facts], params: Params) -
     classes = class_by_name(params.classes, params.scrape.folder.classes)
     present = _Present(data)
     chosen: dict[str, Item] = {}
-    others = []
+    others, completed = [], set()
     for item in track(found.items, "Compare", len(found.items)):
         label = item.facts.label
         folder = unlabelled if label is None else to_slug(label)
@@ -208,11 +210,19 @@ def _plan(found: Found, data: Path, rows: Mapping[str, Facts], params: Params) -
         if not had:
             place = f"{item.facts.split}/{folder}" if is_fixed and label is not None else folder
             chosen[_free_path(place, item.name, present.names)] = item
-        elif classes.get(label or unlabelled, label or unlabelled) not in had:
+        elif (name := had.get(classes.get(label or unlabelled, label or unlabelled), "")) == "":
             others.append(f"{item.name} ({label or 'no label'}) is {first_of([*had.values()], 1)}")
+        else:
+            known = rows.get(name, Facts())
+            origin = {each: getattr(known, each) or getattr(item.facts, each) for each in _ORIGIN}
+            if (full := replace(known, **origin)) != known:
+                rows[name] = full
+                completed.add(name)
     notes = []
     if same := len(found.items) - len(chosen) - len(others):
         notes.append(f"Skipped {count(same, 'image')} that data/ has already")
+    if completed:
+        notes.append(f"Added licence, author or page to {count(len(completed), 'image')} in data/")
     if others:
         notes.append(
             f"Left out {count(len(others), 'image')} that data/ has with another label: "

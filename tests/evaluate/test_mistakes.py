@@ -1,5 +1,7 @@
 """Selection of images to inspect."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
@@ -7,13 +9,15 @@ from sklearn.metrics import confusion_matrix
 from pixmill.evaluate.mistakes import (
     examples_by_cell,
     least_sure,
-    nearest_images,
+    nearest_to_errors,
     predicted_images,
     typical_images,
     with_confidence,
 )
 from pixmill.evaluate.predictions import predict_parts
 from pixmill.images.parts import load_parts
+from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.models.novelty import Novelty, save_novelty
 from tests.evaluate.conftest import CLASSIFIER, LABELS, SIDE, by_brightness
 
 
@@ -79,16 +83,20 @@ def test_cells_have_most_confident_images_first(predictions, part):
         assert confidences == sorted(confidences, reverse=True)
 
 
-def test_nearest_training_images_of_an_error(packed, predictions):
+def test_nearest_training_images_of_an_error(packed, predictions, tmp_path):
     parts = load_parts(packed, LABELS, image_size=SIDE)
     # Unit vectors by brightness: the nearest image is as bright.
     shades = np.concatenate([part.pixels[:].mean(axis=(1, 2, 3)) for part in parts.values()]) / 255
-    vectors = np.stack([shades, np.sqrt(1 - shades**2)], axis=1).astype(np.float16)
+    features = np.stack([shades, np.sqrt(1 - shades**2)], axis=1).astype(np.float32)
     errors = predicted_images(predictions[predictions["label"] != predictions["predicted"]], parts["test"])
-    training, nearest = nearest_images(errors, parts, vectors)
-    assert training.ids == list(parts["train"].rows["id"])
+    assert nearest_to_errors(errors, parts, features, tmp_path) == (None, {})
+    save_novelty(tmp_path, Novelty(*(np.array(part, np.float32) for part in ([0, 0], [1, 1], np.eye(2)))))
+    assert nearest_to_errors(errors, parts, None, tmp_path) == (None, {})
+    training, nearest = nearest_to_errors(errors, parts, features, tmp_path)
+    assert training["id"].tolist() == parts["train"].rows["id"].tolist()
+    assert set(training["novelty"]) == {hashlib.md5((tmp_path / NOVELTY_FILE).read_bytes()).hexdigest()}
     for error in errors:
-        assert {similar.label for similar in nearest[error.id]} == {"light"}
+        assert {similar["label"] for similar in nearest[error.id]} == {"light"}
         for similar in nearest[error.id]:
-            assert np.array_equal(similar.pixels, parts["train"].pixels[training.ids.index(similar.id)])
-    assert nearest_images(errors, parts, None) == (None, {})
+            row = training["id"].tolist().index(similar["id"])
+            assert np.array_equal(similar["pixels"], parts["train"].pixels[row])

@@ -1,7 +1,7 @@
 """Evaluation of a trained classifier on packed images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,9 @@ from pixmill.evaluate.measure import (
 from pixmill.evaluate.mistakes import (
     Confusion,
     PredictedImage,
-    SimilarImage,
     examples_by_cell,
     least_sure,
-    nearest_images,
+    nearest_to_errors,
     predicted_images,
     typical_images,
     with_confidence,
@@ -49,8 +48,6 @@ from pixmill.models.features import part_features
 from pixmill.models.held_out import load_held_out
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
-from pixmill.models.nearest import TrainingImages, to_vectors
-from pixmill.models.novelty import load_novelty
 
 _MAX_SAMPLE, _MAX_UNSURE, _MAX_TYPICAL = 24, 12, 100
 """Number of images shown at random, by low confidence, and as typical (one per class)."""
@@ -85,7 +82,8 @@ class Evaluation:
         unlike: Images that the model marks as unlike the training images, least confident first.
         sample: Random images.
         issues: The most likely label issues.
-        training: The training images by their features; ``None`` if the model has no separate backbone.
+        training: Vectors of the training images, columns of :data:`pixmill.evaluate.mistakes.VECTORS`; ``None`` if the
+            model has no separate backbone.
         nearest: The most similar training images of each of ``mistakes``, by id; empty without ``training``.
     """
 
@@ -107,8 +105,8 @@ class Evaluation:
     unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
     issues: Sequence[Mapping[str, Any]]
-    training: TrainingImages | None = None
-    nearest: Mapping[str, Sequence[SimilarImage]] = field(default_factory=dict)
+    training: pd.DataFrame | None
+    nearest: Mapping[str, Sequence[Mapping[str, Any]]]
 
     def summary(self) -> str:
         """Return the test metrics in one line."""
@@ -204,9 +202,7 @@ def evaluate(
 
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = show(tested[tested["label"] != tested["predicted"]].head(params.mistakes))
-    novelty = load_novelty(trained)
-    vectors = None if features is None or novelty is None else to_vectors(features, novelty)
-    training, nearest = nearest_images(mistakes, parts, vectors)
+    training, nearest = nearest_to_errors(mistakes, parts, features, trained)
     typical = show(typical_images(tested, labels).head(_MAX_TYPICAL if params.grad_cam else 0))
     least = least_sure(tested)
     evaluation = Evaluation(

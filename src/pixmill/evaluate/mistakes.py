@@ -2,14 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.files.writing import file_digest
+from pixmill.core.manifest import table_schema
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.images.parts import Part, PartName
-from pixmill.models.nearest import TrainingImages
+from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.models.nearest import most_similar, to_vectors
+from pixmill.models.novelty import load_novelty
+
+VECTORS = table_schema("id! label! vector!:binary novelty!")
+"""One row per training image, in the order of the packed split.
+
+``vector`` has the bytes of :func:`pixmill.models.nearest.to_vectors`; ``novelty`` is the MD5 of the model's file of
+that name, which tells whether the vectors are those of a model.
+"""
 
 _MAX_CONFUSIONS, _MAX_CLASSES, _MAX_PER_CELL = 40, 30, 4
 """Maximum number of confusions with images, of classes for showing correct predictions, and of images per cell."""
@@ -62,23 +75,6 @@ class PredictedImage:
         return self.label == self.predicted
 
 
-@dataclass(frozen=True)
-class SimilarImage:
-    """A training image that resembles another image.
-
-    Args:
-        id: The image's id.
-        label: Its label.
-        similarity: Cosine similarity of the features, -1 to 1.
-        pixels: Input of the model, ``uint8`` of shape (image_size, image_size, 3).
-    """
-
-    id: str
-    label: str
-    similarity: float
-    pixels: npt.NDArray[np.uint8]
-
-
 def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
     """Return the confusions, most frequent first; ties in the order of the classes.
 
@@ -127,27 +123,36 @@ def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
     return [PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)]
 
 
-def nearest_images(
-    images: Sequence[PredictedImage], parts: Mapping[PartName, Part], vectors: npt.NDArray[np.float16] | None
-) -> tuple[TrainingImages | None, dict[str, list[SimilarImage]]]:
-    """Return the training images by their features, and the nearest of each image by its id.
+def nearest_to_errors(
+    errors: Sequence[PredictedImage],
+    parts: Mapping[PartName, Part],
+    features: npt.NDArray[np.float32] | None,
+    trained: Path,
+) -> tuple[pd.DataFrame | None, dict[str, list[dict[str, Any]]]]:
+    """Return the vectors of the training images, and the most similar ones of each error.
 
     Args:
-        images: Images of the test split.
+        errors: Images of the test split.
         parts: The packed splits.
-        vectors: Results of :func:`pixmill.models.nearest.to_vectors`, in the order of splits and rows; ``None``: no
-            features, and no results.
+        features: Features of all images in the order of splits and rows; ``None``: no results.
+        trained: ``artifacts/train``.
+
+    Returns:
+        A table with the columns of :data:`VECTORS`; and by id of the error, the results of
+        :func:`pixmill.models.nearest.most_similar` with ``pixels``.
     """
-    if vectors is None:
+    novelty = load_novelty(trained)
+    if features is None or novelty is None:
         return None, {}
-    every = pd.concat([part.rows.assign(part=name) for name, part in parts.items()], ignore_index=True)
-    own = np.flatnonzero(every["part"] == "train")
-    training = TrainingImages(every["id"][own].tolist(), every["label"][own].tolist(), vectors[own])
-    found = training.nearest(vectors[pd.Index(every["id"]).get_indexer(pd.Index([item.id for item in images]))])
-    pixels, ids, labels = parts["train"].pixels, training.ids, training.labels
+    train, test = parts["train"], parts["test"]
+    vectors = [row.tobytes() for row in to_vectors(features, novelty)]
+    digest = file_digest(trained / NOVELTY_FILE, "md5")
+    training = train.rows[["id", "label"]].assign(vector=vectors[: len(train)], novelty=digest)
+    own = dict(zip(test.rows["id"], vectors[-len(test) :], strict=True))
+    columns = {name: training[name].tolist() for name in ("id", "label", "vector")}
     return training, {
-        item.id: [SimilarImage(ids[row], labels[row], near, np.asarray(pixels[row])) for row, near in similar]
-        for item, similar in zip(images, found, strict=True)
+        item.id: [each | {"pixels": train.pixels[each["row"]]} for each in most_similar(columns, own[item.id])]
+        for item in errors
     }
 
 

@@ -9,6 +9,7 @@ from pixmill.core.params import Params
 from pixmill.evaluate.evaluation import evaluate
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.measure import headline
+from pixmill.evaluate.mistakes import VECTORS
 from pixmill.evaluate.page.report import render_report
 from pixmill.evaluate.page.sentences import say
 from pixmill.evaluate.predictions import predictions_schema
@@ -36,7 +37,7 @@ def main(workspace: Workspace, params: Params) -> None:
     if result.ranking is not None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
     if result.training is not None:
-        result.training.save(tables / "nearest.parquet")
+        write_table(tables / "nearest.parquet", result.training, VECTORS)
     if result.unlabelled is not None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}

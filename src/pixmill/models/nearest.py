@@ -1,67 +1,27 @@
-"""Training images that a new image resembles most, by the features of the backbone."""
+"""Training images that another image resembles most, by the features of the backbone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pixmill.core.files.writing import replacing
-from pixmill.models.novelty import Novelty
+from pixmill.core.files.writing import file_digest
+from pixmill.images import UndecodableError
+from pixmill.models.classifier import Classifier
+from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.models.novelty import Novelty, load_novelty
 
 NEAREST = 3
 """Number of training images to show beside an image."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingImages:
-    """The training images by their features, as ``artifacts/evaluate/nearest.parquet`` keeps them.
-
-    Args:
-        ids: Ids of the images.
-        labels: Their labels.
-        vectors: Unit vectors along the principal directions of :class:`Novelty`, ``float16`` of shape (n, directions).
-    """
-
-    ids: list[str]
-    labels: list[str]
-    vectors: npt.NDArray[np.float16]
-
-    def nearest(self, vectors: npt.NDArray[np.float16]) -> list[list[tuple[int, float]]]:
-        """Return the rows of the :data:`NEAREST` training images with their cosine similarity, nearest first.
-
-        Args:
-            vectors: Results of :func:`to_vectors`, one row for each image.
-        """
-        found: list[list[tuple[int, float]]] = []
-        others = self.vectors.astype(np.float32)
-        for one in vectors.astype(np.float32):
-            similar = others @ one
-            first = np.argsort(-similar, kind="stable")[:NEAREST].tolist()
-            found.append([(row, float(similar[row])) for row in first])
-        return found
-
-    def save(self, path: Path) -> None:
-        """Write the images as Parquet, atomically; equal values give equal bytes."""
-        rows = [row.tobytes() for row in self.vectors.astype("<f2")]
-        table = pa.table({"id": self.ids, "label": self.labels, "vector": pa.array(rows, pa.binary())})
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-
-    @classmethod
-    def load(cls, path: Path) -> TrainingImages:
-        """Read the images that :meth:`save` wrote."""
-        columns = pq.read_table(path).to_pydict()
-        vectors = np.frombuffer(b"".join(columns["vector"]), "<f2").reshape(len(columns["id"]), -1)
-        return cls(columns["id"], columns["label"], vectors)
-
-
 def to_vectors(features: npt.NDArray[np.float32], novelty: Novelty) -> npt.NDArray[np.float16]:
-    """Return features as unit vectors along the principal directions of the training images.
+    """Return unit vectors along the principal directions of the training images, shape (n, directions).
 
     Args:
         features: Features of the backbone, shape (n, at least width); the last ones count.
@@ -69,6 +29,57 @@ def to_vectors(features: npt.NDArray[np.float32], novelty: Novelty) -> npt.NDArr
     """
     standard = (features[:, -len(novelty.mean) :].astype(np.float64) - novelty.mean) * novelty.scale
     along = standard @ novelty.directions
-    lengths = np.linalg.norm(along, axis=1, keepdims=True)
-    vectors: npt.NDArray[np.float16] = (along / np.maximum(lengths, 1e-12)).astype(np.float16)
+    vectors: npt.NDArray[np.float16] = (along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)).astype(
+        "<f2"
+    )
     return vectors
+
+
+def vector_of(content: bytes, classifier: Classifier, folder: Path) -> bytes | None:
+    """Return the vector of a file; ``None`` if it is no image, or if the model has no separate backbone or no novelty.
+
+    Args:
+        content: Bytes of the file.
+        classifier: The model.
+        folder: Its folder.
+    """
+    novelty = load_novelty(folder)
+    if classifier.backbone is None or novelty is None:
+        return None
+    try:
+        pixels = classifier.preprocessing(content)
+    except UndecodableError:
+        return None
+    return to_vectors(classifier.backbone(pixels[None]), novelty).tobytes()
+
+
+def most_similar(training: Mapping[str, Sequence[Any]], vector: bytes) -> list[dict[str, Any]]:
+    """Return ``row``, ``id``, ``label`` and cosine ``similarity`` of the most similar training images, nearest first.
+
+    Args:
+        training: Columns ``id``, ``label`` and ``vector``.
+        vector: Vector of an image.
+    """
+    vectors = np.frombuffer(b"".join(training["vector"]), "<f2").reshape(-1, len(vector) // 2).astype(np.float32)
+    similarity = vectors @ np.frombuffer(vector, "<f2").astype(np.float32)
+    return [
+        {"row": row, **{name: training[name][row] for name in ("id", "label")}, "similarity": float(similarity[row])}
+        for row in np.argsort(-similarity, kind="stable")[:NEAREST].tolist()
+    ]
+
+
+def load_training(root: Path, folder: Path) -> dict[str, list[Any]] | None:
+    """Return the training images as :func:`most_similar` takes them; ``None`` without an evaluation of this model.
+
+    Args:
+        root: Project folder.
+        folder: The model's folder, or its file.
+    """
+    path, novelty = root / "artifacts" / "evaluate" / "nearest.parquet", folder / NOVELTY_FILE
+    if not (path.exists() and novelty.exists() and find_spec("pyarrow")):
+        return None
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
+        training: dict[str, list[Any]] = file.read().to_pydict()
+    return training if training["novelty"][0] == file_digest(novelty, "md5") else None

@@ -260,26 +260,20 @@ def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
 def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str]]:
     """Return id, name, start (milliseconds since 1970) and value of each run with a tag, newest first.
 
-    Errors of SQLite are raised, as of a damaged database.
-
     Raises:
         PixmillError: The store is not available.
+        sqlite3.Error: The database is damaged.
     """
     uri = tracking_uri(workspace)
-    if file := database_file(uri):
-        if not file.exists():
-            return []
-        # Importing MLflow's client takes four seconds.
-        with closing(
-            sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", timeout=_TIMEOUT_SECONDS, uri=True)
-        ) as opened:
-            return opened.execute(
-                "SELECT run_uuid, name, start_time, value FROM runs JOIN tags USING (run_uuid) "
-                "WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC",
-                [tag],
-            ).fetchall()
-    runs = search_runs(connect(uri), f"tags.`{tag}` != ''", order_by=["attributes.start_time DESC"])
-    return [(run.info.run_id, run.info.run_name or "", run.info.start_time, run.data.tags[tag]) for run in runs]
+    if not (file := database_file(uri)):
+        runs = search_runs(connect(uri), f"tags.`{tag}` != ''", order_by=["attributes.start_time DESC"])
+        return [(run.info.run_id, run.info.run_name or "", run.info.start_time, run.data.tags[tag]) for run in runs]
+    if not file.exists():
+        return []
+    query = "FROM runs JOIN tags USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC"
+    # Importing MLflow's client takes four seconds.
+    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        return database.execute(f"SELECT run_uuid, name, start_time, value {query}", [tag]).fetchall()
 
 
 def experiment_ids(client: MlflowClient) -> list[str]:

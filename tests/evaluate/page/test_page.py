@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pixmill.evaluate.evaluation import Evaluation
-from pixmill.evaluate.mistakes import Confusion, PredictedImage, SimilarImage
+from pixmill.evaluate.mistakes import Confusion, PredictedImage
 from pixmill.evaluate.page.report import render_report
 from pixmill.images.png import png_bytes
 from pixmill.metrics.growth import Growth
@@ -94,6 +94,8 @@ EVALUATION = Evaluation(
     unlike=SAMPLE[5:6],
     sample=SAMPLE,
     issues=ISSUES,
+    training=None,
+    nearest={},
 )
 
 
@@ -239,6 +241,9 @@ def test_shows_no_python_values():
 
 
 def test_errors_show_their_nearest_training_images():
-    similar = [SimilarImage("b" * 64, "<i>dress</i>", 0.5 + number / 10, pixels(number)) for number in range(3)]
+    similar = [
+        {"id": "b" * 64, "label": "<i>dress</i>", "similarity": 0.5 + number / 10, "pixels": pixels(number)}
+        for number in range(3)
+    ]
     text = section(page(nearest={MISTAKES[0].id: similar}), "mistakes")
     assert re.findall(r"&lt;i&gt;dress&lt;/i&gt;<br>(0\.\d\d)<", text) == ["0.50", "0.60", "0.70"]

@@ -21,16 +21,19 @@ from pixmill.core.words import first_of
 from pixmill.serve.inbox import Inbox
 from pixmill.tracking.store import tagged_runs
 
-_MANIFESTS = tuple(f"{stage}/manifest.parquet" for stage in ("split", "validate", "scrape"))
-"""Manifests in ``artifacts/`` with a row for each image, from the most columns to the fewest."""
+_MANIFESTS = ("split/manifest", "validate/manifest", "scrape/manifest")
+"""Tables in ``artifacts/`` with a row for each image, from the most columns to the fewest."""
 
-_SIGHTINGS, _PREDICTIONS, _UNLABELLED, _PAIRS, _NEAREST = (
-    "scrape/sightings.parquet", "evaluate/predictions.parquet", "evaluate/unlabelled.parquet",
-    "validate/pairs.parquet", "evaluate/nearest.parquet",
-)  # fmt: skip
+_PREDICTIONS = ("evaluate/predictions", "evaluate/unlabelled")
 
-_NAMES = ("id", "a", "b", "path", "image_url", "page_url")
-"""Columns that may name an image; the first three hold ids."""
+_FACTS = (
+    *("label", "page_url", "author", "licence", "source", "query", "path", "snapshot", "given_split"),
+    *("verdict", "reason", "group", "split", "fold"),
+)
+"""Columns of the manifest to show; the others are measurements."""
+
+_IDS, _PLACES = ("id", "a", "b"), ("path", "image_url", "page_url")
+"""Columns that name an image by its id, and by its path or URL."""
 
 Row = dict[str, Any]
 
@@ -44,74 +47,87 @@ def trace(workspace: Workspace, name: str) -> Row:
             sighting or its page.
 
     Returns:
-        ``id``; ``image``: its row of the manifest, or of the newest split in a commit that has one; ``None`` for an
-        unknown image. ``sightings``, ``near_duplicates``, ``decisions``, ``corrections`` (of the inbox), and
-        ``prediction``. ``commits`` whose split has the image, and ``runs`` that read such a split, newest first.
-        ``unavailable``: commits and runs whose split is not in DVC's cache; ``runs_fault``: why no run is known.
-        ``forgotten``: the decision and commit that dropped an image which is gone. ``nearest``: the most similar
-        training images of an unknown image.
+        ``id``; ``image``: whether the project has it; :data:`_FACTS` of the manifest, or of the newest split in a
+        commit that has one; ``sightings``, ``near_duplicates``, ``prediction``, ``corrections`` (of the inbox), and
+        ``decisions`` with the commit that made them; ``commits`` whose split has the image, and ``runs`` that read such
+        a split, newest first; ``unavailable``: how many others have a split that is not in DVC's cache; ``runs_fault``:
+        why no run is known; ``nearest``: the most similar training images of a file that the project does not have.
 
     Raises:
         DataError: The name matches no image, or several.
     """
-    root, tables = workspace.root, workspace.root / "artifacts"
+    root = workspace.root
     file = next((path for path in (root / name, Path(name)) if path.is_file()), None)
     content = file.read_bytes() if file else b""
     if file and file.resolve().parent.name == "corrections":
         content = content.partition(b"\n")[2]  # after the line of the inbox
     key = hashlib.sha256(content).hexdigest() if file else name.removeprefix("artifacts/scrape/")
-    commits, runs, fault = _commits(root), *_runs(workspace)
-    splits = _splits(root, [each["split_md5"] for each in (*commits, *runs)])
-    corrections = _corrections(root)
+    commits, (runs, fault) = _commits(root), _runs(workspace)
+    splits = _splits(root, [use["split_md5"] for use in (*commits, *runs)])
+    inbox = Inbox(root / "inbox").entries()[0]
     decisions = _decisions(root)
-    current = [tables / name for name in (*_MANIFESTS, _SIGHTINGS, _UNLABELLED)]
-    others = [each[column] or "" for each in corrections for column in ("id", "original")]
-    others += [each["image"] for each in decisions if len(each["image"]) == 64]
-    ids = {row["id"] for path in (*current, *splits.values()) for row in _find(path, key)} - {None}
-    image = key if file else _only(name, ids | {each for each in others if each.startswith(key)})
+    if file is None:
+        tables = (_table(root, table) for table in (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled"))
+        ids = {row["id"] for path in (*tables, *splits.values()) for row in _find(path, key)}
+        others = [*(entry.id for entry in inbox), *(row["image"] for row in decisions if len(row["image"]) == 64)]
+        key = _only(name, {each for each in (*ids, *others) if each and (each in ids or each.startswith(key))})
 
-    def find(name: str) -> list[Row]:
-        return _find(tables / name, image)
+    def find(table: str) -> list[Row]:
+        return _find(_table(root, table), key)
 
-    here = [row for name in _MANIFESTS for row in find(name)]
-    rows = {md5: found[0] for md5, path in splits.items() if (found := _find(path, image))}
-    facts = {md5: {"split": row["split"], "label": row["label"]} for md5, row in rows.items()}
-    row, sightings = next(iter((*here, *rows.values())), None), find(_SIGHTINGS)
-    places = {place for each in (row or {}, *sightings) for place in (each.get("path"), each.get("image_url"))}
-    made = [each for each in decisions if image.startswith(each["image"].lower()) or each["image"] in places]
-    dropped = next((each for each in made if each["decision"] == "drop" and not here), None)
-    pairs = [(pair["b" if pair["a"] == image else "a"], pair["similarity"]) for pair in find(_PAIRS)]
-    answer = next(iter((*find(_PREDICTIONS), *find(_UNLABELLED))), None)
+    here = [row for table in _MANIFESTS for row in find(table)]
+    rows = {md5: found[0] for md5, path in splits.items() if (found := _find(path, key))}
+    facts, sightings = next(iter((*here, *rows.values())), {}), find("scrape/sightings")
+    places = {row[column] for row in (facts, *sightings) for column in ("path", "image_url") if row.get(column)}
+    made = [row for row in decisions if key.startswith(row["image"].lower()) or row["image"] in places]
+    answers = [row for table in _PREDICTIONS for row in find(table)]
+    seen = [
+        use | {"split": row["split"] or "dropped", "label": row["label"]}
+        for use in (*commits, *runs)
+        if (row := rows.get(use["split_md5"]))
+    ]
+    absent = sum(use["split_md5"] not in splits for use in (*commits, *runs))
     return {
-        "id": image,
-        "image": row,
+        "id": key,
+        "image": "in this project" if here else "no longer in this project" if rows or made else "not in this project",
+        **{column: facts.get(column) for column in _FACTS},
         "sightings": sightings,
-        "near_duplicates": [{"id": other, "similarity": similarity} for other, similarity in pairs],
-        "decisions": made,
-        "corrections": [each for each in corrections if image in (each["id"], each["original"])],
-        "prediction": answer and answer | {"confidence": answer.get(f"p_{answer['predicted']}")},
-        "commits": [each | facts[each["split_md5"]] for each in commits if each["split_md5"] in facts],
-        "runs": [each | facts[each["split_md5"]] for each in runs if each["split_md5"] in facts],
-        "unavailable": [each for each in (*commits, *runs) if each["split_md5"] not in splits],
+        "near_duplicates": [
+            {"id": row["b" if row["a"] == key else "a"], "similarity": row["similarity"]}
+            for row in find("validate/pairs")
+        ],
+        "prediction": [
+            {"label": row["predicted"], "confidence": row.get(f"p_{row['predicted']}"), "held_out": row.get("held_out")}
+            for row in answers
+        ],
+        "corrections": [
+            each.model_dump(mode="json")
+            for entry in inbox
+            if key in (entry.id, entry.original)
+            for each in entry.corrections
+        ],
+        "decisions": [row | _last_change(root, row["image"]) for row in made],
+        "commits": [use for use in seen if "commit" in use],
+        "runs": [use for use in seen if "run" in use],
         "runs_fault": fault,
-        "forgotten": dropped and dropped | _last_change(root, dropped["image"]),
-        "nearest": [] if row or made or not file else _nearest(root, content),
+        "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A" if absent else None,
+        "nearest": _nearest(root, content) if file and not (rows or here or made) else [],
     }
 
 
-@functools.cache
+def _table(root: Path, name: str) -> Path:
+    return root / "artifacts" / f"{name}.parquet"
+
+
 def _find(path: Path, name: str) -> list[Row]:
     """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table."""
     if not path.exists():
         return []
-    with pq.ParquetFile(path) as file:  # a filter of read_table would import pyarrow.dataset: half a second
-        keys = file.read(columns=[key for key in _NAMES if key in file.schema_arrow.names])
-        masks = [
-            (pc.starts_with if key in _NAMES[:3] else pc.equal)(keys[key], name).fill_null(False)
-            for key in keys.column_names
-        ]
-        places = pc.indices_nonzero(functools.reduce(pc.or_, masks))
-        rows: list[Row] = file.read().take(places).to_pylist() if len(places) else []
+    with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
+        table = file.read()
+    masks = [pc.starts_with(table[column], name) for column in _IDS if column in table.column_names]
+    masks += [pc.equal(table[column], name) for column in _PLACES if column in table.column_names]
+    rows: list[Row] = table.filter(functools.reduce(pc.or_kleene, masks)).to_pylist()
     return rows
 
 
@@ -124,7 +140,7 @@ def _commits(root: Path) -> list[Row]:
     found = git(root, "grep", "-A2", "-e", "path: artifacts/split$", *names, "--", "dvc.lock") if names else ""
     hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", found or "", re.MULTILINE)
     split = dict(reversed(hashes))
-    return [{**each, "split_md5": split[each["commit"]]} for each in commits if each["commit"] in split]
+    return [each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split]
 
 
 def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
@@ -133,27 +149,30 @@ def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
         found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
     except (PixmillError, sqlite3.Error) as error:
         return [], str(error)
-    times = [datetime.fromtimestamp(start / 1000, UTC).isoformat(timespec="seconds") for _, _, start, _ in found]
-    rows = zip(found, times, strict=True)
-    return [{"run": run, "name": name, "started": time, "split_md5": md5} for (run, name, _, md5), time in rows], None
+    return [
+        {"run": run, "name": name, "date": datetime.fromtimestamp(start / 1000, UTC).isoformat(), "split_md5": md5}
+        for run, name, start, md5 in found
+    ], None
 
 
 def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
     """Return the manifests of splits in DVC's cache, by DVC's hash of the split."""
     cache = root / DEFAULT_CACHE if (root / DEFAULT_CACHE).is_dir() else cache_folder(root)
-    listings = {md5: read_listing(cache, md5) for md5 in dict.fromkeys(hashes)} if cache else {}
-    paths = {md5: object_file(cache, each["manifest.parquet"]) for md5, each in listings.items() if cache and each}
+    if cache is None:
+        return {}
+    listings = {md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))}
+    paths = {md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()}
     return {md5: path for md5, path in paths.items() if path.is_file()}
 
 
 def _only(name: str, ids: set[str]) -> str:
     """Return the one id of a name."""
-    if len(ids) > 1:
-        raise DataError(f"'{name}' matches {first_of(sorted(ids), 5)}", next="name one of them: pixmill trace ID")
-    if not ids:
-        problem = f"there is no image '{name}': no file, and no id, path or URL in artifacts/ or DVC's cache"
-        raise DataError(problem, next="pixmill trace FILE, or for older commits: dvc fetch --all-commits")
-    return ids.pop()
+    if len(ids) == 1:
+        return ids.pop()
+    found = f"matches {first_of(sorted(ids), 5)}" if ids else "is no file, and no image of artifacts/ or DVC's cache"
+    raise DataError(
+        f"{name} {found}", next="pixmill trace with a longer id, or a file; for older commits: dvc fetch -A"
+    )
 
 
 def _decisions(root: Path) -> list[Row]:
@@ -163,37 +182,18 @@ def _decisions(root: Path) -> list[Row]:
         return [row for row in csv.DictReader(stream) if row.get("image")]
 
 
-def _corrections(root: Path) -> list[Row]:
-    entries = Inbox(root / "inbox").entries()[0] if (root / "inbox").is_dir() else []
-    return [item.model_dump(mode="json") for entry in entries for item in entry.corrections]
-
-
 def _last_change(root: Path, image: str) -> Row:
-    """Return commit and date of the last change to the decision on an image; ``None`` if it is not committed."""
-    commit, _, date = (git(root, "log", "-1", f"-S{image}", "--format=%H %as", "--", "review.csv") or "").partition(" ")
-    return {"commit": commit or None, "date": date.strip() or None}
+    """Return commit and date of the last change to the decision on an image; empty if it is not committed."""
+    found = git(root, "log", "-1", f"-S{image}", "--format=%H %as", "--", "review.csv") or ""
+    return dict(zip(("commit", "date"), found.split(), strict=False))
 
 
 def _nearest(root: Path, content: bytes) -> list[Row]:
-    """Return the most similar training images; none before evaluate, or if the model has no separate backbone."""
-    from pixmill.images import UndecodableError
+    """Return the most similar training images; see :func:`pixmill.models.nearest.most_similar`."""
     from pixmill.models.classifier import Classifier
-    from pixmill.models.nearest import TrainingImages, to_vectors
-    from pixmill.models.novelty import load_novelty
+    from pixmill.models.nearest import load_training, most_similar, vector_of
 
-    index, trained = root / "artifacts" / _NEAREST, root / "artifacts" / "train"
-    if not index.exists():
-        return []
-    classifier, novelty = Classifier.load(trained), load_novelty(trained)
-    if classifier.backbone is None or novelty is None:
-        return []
-    try:
-        pixels = classifier.preprocessing(content)
-    except UndecodableError as error:
-        raise DataError(f"the file is not an image that can be read: {error.reason}", next="name an image") from None
-    training = TrainingImages.load(index)
-    similar = training.nearest(to_vectors(classifier.backbone(pixels[None]), novelty))[0]
-    rows = [
-        (similarity, _find(root / "artifacts" / _MANIFESTS[0], training.ids[place])) for place, similarity in similar
-    ]
-    return [{**found[0], "similarity": similarity} for similarity, found in rows if found]
+    trained = root / "artifacts" / "train"
+    training = load_training(root, trained)
+    vector = vector_of(content, Classifier.load(trained), trained) if training else None
+    return most_similar(training, vector) if training and vector else []

@@ -225,7 +225,7 @@ def test_openapi_lists_all_routes_and_their_security(client: Client, locked: Cli
     # Relative to the document, since a proxy may serve it below any path.
     assert document["servers"] == [{"url": "."}]
     paths = document["paths"]
-    assert len(paths) == 13
+    assert len(paths) == 14
     keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
     for path in paths:
         asked = {locked.ask(method.upper(), path, b"", {}).status for method in paths[path]}

@@ -1,10 +1,19 @@
 """Test images as examples, and corrections of them."""
 
+import asyncio
+import hashlib
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pixmill.core.manifest import write_table
+from pixmill.evaluate.mistakes import VECTORS
+from pixmill.models.model_folder import NOVELTY_FILE
+from pixmill.serve.http.api import Endpoints
 from pixmill.serve.inbox import Inbox
 from tests.images.packed import pack_images
 from tests.serve.http.conftest import Client, picture
@@ -31,3 +40,27 @@ def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp
         jpeg: names[1],
         picture(): None,
     }
+
+
+def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path) -> None:
+    names, split = [f"{number:064x}" for number in range(5)], tmp_path / "artifacts/split"
+    pack_images(split, "train", np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8))
+    # The last image is no longer in the split.
+    rows = pd.DataFrame({"id": names[:4], "label": "coat", "split": "train", "row": range(4)})
+    rows.to_parquet(split / "manifest.parquet")
+    angles = [np.array([np.cos(angle), np.sin(angle)], "<f2").tobytes() for angle in (0, 1, 2, 3, 0.5)]
+    (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
+    digest = hashlib.md5(b"a model").hexdigest()
+    training = pd.DataFrame({"id": names, "label": "coat", "vector": angles, "novelty": digest})
+    write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training, VECTORS)
+    vector: Future[bytes] = Future()
+    vector.set_result(angles[1])
+    loaded: Any = SimpleNamespace(path=tmp_path, vector=lambda _: vector)
+    models: Any = SimpleNamespace(current=loaded)
+    endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, ())
+    found = asyncio.run(endpoints.nearest(b""))
+    assert [(each["id"], each["label"]) for each in found] == [(names[1], "coat"), (names[0], "coat")]
+    assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
+    assert found[0]["similarity"] > found[1]["similarity"]
+    (tmp_path / NOVELTY_FILE).write_bytes(b"another model")
+    assert asyncio.run(endpoints.nearest(b"")) == []

@@ -126,7 +126,8 @@ def _find(path: Path, name: str) -> list[Row]:
     with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
         table = file.read()
     masks = [pc.starts_with(table[column], name) for column in _IDS if column in table.column_names]
-    masks += [pc.equal(table[column], name) for column in _PLACES if column in table.column_names]
+    exact = rf"\A{re.escape(name)}\z"  # pc.equal imports pandas
+    masks += [pc.match_substring_regex(table[column], exact) for column in _PLACES if column in table.column_names]
     rows: list[Row] = table.filter(functools.reduce(pc.or_kleene, masks)).to_pylist()
     return rows
 

@@ -21,10 +21,11 @@ from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
+from pixmill.models.nearest import load_training, most_similar
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
-from pixmill.serve.http.examples import load_examples
+from pixmill.serve.http.examples import load_examples, with_thumbnails
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models
 from pixmill.serve.http.url_fetcher import UrlFetcher
@@ -109,6 +110,24 @@ class Endpoints:
         if found == UNEXPLAINED:
             raise ProblemError(404, "This model cannot show where it looked.")
         raise ProblemError(422, f"{meaning(found)}.")
+
+    async def nearest(self, content: bytes) -> list[dict[str, Any]]:
+        """Return the training images most similar to an image; none outside of a project that evaluated this model.
+
+        Raises:
+            ProblemError: There is no model, or too many images wait.
+        """
+        loaded, root = self.loaded, self.root
+        training = await asyncio.to_thread(load_training, root, loaded.path) if root else None
+        if root is None or training is None:
+            return []
+        try:
+            vector = await asyncio.wrap_future(loaded.vector(content))
+        except ServiceFullError as error:
+            raise _busy("Too many images wait to be compared.", 1) from error
+        if not isinstance(vector, bytes):  # No image, or its worker died.
+            return []
+        return await asyncio.to_thread(lambda: with_thumbnails(root, most_similar(training, vector)))
 
     def check_label(self, label: str | None) -> None:
         """Raise :class:`ProblemError` if a label is not one of the classes."""
@@ -205,6 +224,14 @@ async def explain(request: Request, endpoints: InjectedEndpoints, label: str | N
     (image, *_), _ = await read_form(request)
     assert image.content is not None
     return Response(await endpoints.explain(image.content, label), media_type="image/png")
+
+
+@router.post("/nearest", response_model=schemas.Nearest, openapi_extra=schemas.image_body())
+async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Return the training images most similar to an image."""
+    (image, *_), _ = await read_form(request)
+    assert image.content is not None
+    return JSONResponse({"nearest": await endpoints.nearest(image.content)})
 
 
 @router.get("/model", response_model=schemas.ModelInfo)

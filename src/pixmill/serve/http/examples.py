@@ -1,4 +1,4 @@
-"""Test images to try the model on, from the project's packed test split."""
+"""Images of the project's packed splits: test images to try the model on, and training images like an image."""
 
 import asyncio
 from collections.abc import Collection
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.fit import thumbnail
+from pixmill.images.fit import thumbnail, thumbnail_uri
 
 _MAX_PER_CLASS, _MAX_EXAMPLES = 2, 40
 _JPEG_QUALITY = 90
@@ -59,4 +60,31 @@ def _read(root: Path) -> list[Example]:
     return [
         Example(row["id"], row["label"], thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY))
         for row in found[:_MAX_EXAMPLES]
+    ]
+
+
+def with_thumbnails(root: Path, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of training images.
+
+    Images that the packed train split does not have are left out.
+
+    Args:
+        root: Project folder.
+        found: Results of :func:`pixmill.models.nearest.most_similar`.
+    """
+    import pyarrow.parquet as pq
+
+    from pixmill.images.parts import open_images
+
+    folder = root / "artifacts" / "split"
+    try:
+        table = pq.read_table(folder / "manifest.parquet", columns=["id", "split", "row"])
+        pixels = open_images(folder, "train")
+    except (OSError, ValueError, PixmillError):
+        return []
+    rows = {row["id"]: row["row"] for row in table.to_pylist() if row["split"] == "train"}
+    return [
+        {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
+        for each in found
+        if (row := rows.get(each["id"])) is not None
     ]

@@ -20,7 +20,7 @@ from pixmill.images.png import png_bytes
 from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
 from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
-from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor
+from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor, Request, VectorRequest
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
 
 _WEIGHTS = "model.weights.h5"
@@ -44,6 +44,7 @@ class LoadedModel:
 
     Attributes:
         model: The model.
+        path: The copy of its files.
         explains: Whether it can draw heatmaps.
 
     Raises:
@@ -55,9 +56,9 @@ class LoadedModel:
         self._folder = tempfile.TemporaryDirectory(prefix="pixmill-served-", ignore_cleanup_errors=True)
         self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
-        self._path = _copy(model.path, Path(self._folder.name))
-        self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
-            Predictor(self._path), workers=workers, limits=LIMITS, waiting=_MAX_WAITING * workers
+        self.path = _copy(model.path, Path(self._folder.name))
+        self._service: Service[Request, Answer | bytes | str | None] = Service(
+            Predictor(self.path), workers=workers, limits=LIMITS, waiting=_MAX_WAITING * workers
         )
         try:
             self._service.__enter__()
@@ -65,7 +66,7 @@ class LoadedModel:
             image = png_bytes(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
             self._check(self._service.submit(PredictionRequest(image, all_threads=True)).result())
             self._has_maps = isinstance(self._service.submit(HeatmapRequest(image)).result(), bytes)
-            has_gradients = find_spec("tensorflow") and self._path.is_dir() and (self._path / _WEIGHTS).exists()
+            has_gradients = find_spec("tensorflow") and self.path.is_dir() and (self.path / _WEIGHTS).exists()
             self.explains = self._has_maps or bool(has_gradients)
         except BaseException:
             self.close()
@@ -104,6 +105,14 @@ class LoadedModel:
         is_idle = len(images) == 1 and not self._service.busy and not self._service.waiting
         return list(self._service.submit_all([PredictionRequest(image, is_idle) for image in images]))
 
+    def vector(self, image: bytes) -> Future[Any]:
+        """Return a future of the result of :func:`pixmill.models.nearest.vector_of`.
+
+        Raises:
+            ServiceFullError: Too many images wait.
+        """
+        return self._service.submit(VectorRequest(image))
+
     def explain(self, image: bytes, label: str | None) -> Future[Any]:
         """Return a future of a PNG or a reason code.
 
@@ -117,7 +126,7 @@ class LoadedModel:
             return self._service.submit(row)
         with self._lock:
             if self._grad_cam is None:
-                self._grad_cam = Service(GradCam(self._path), workers=1, limits=LIMITS, waiting=_MAX_WAITING)
+                self._grad_cam = Service(GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING)
                 self._grad_cam.__enter__()
         return self._grad_cam.submit(row)
 

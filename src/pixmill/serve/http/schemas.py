@@ -136,6 +136,21 @@ class Examples(BaseModel):
     examples: list[TestImage]
 
 
+class TrainingImage(BaseModel):
+    """A training image."""
+
+    id: str
+    label: str
+    similarity: float = Field(description="Cosine similarity of the features, -1 to 1.")
+    thumbnail: str = Field(description="A JPEG as data URI.")
+
+
+class Nearest(BaseModel):
+    """Most similar training images; empty without an evaluation of this model."""
+
+    nearest: list[TrainingImage]
+
+
 class Filed(BaseModel):
     """A saved correction."""
 

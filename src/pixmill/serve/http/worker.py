@@ -11,6 +11,7 @@ from pixmill.images import UndecodableError
 from pixmill.models.classifier import Classifier
 from pixmill.models.inference import Answer, PredictionPass
 from pixmill.models.litert import BACKBONE, HEAD, converted_files, load_maps
+from pixmill.models.nearest import vector_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +49,22 @@ class HeatmapRequest:
     label: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VectorRequest:
+    """An image to find similar training images of.
+
+    Args:
+        content: Bytes of the file.
+    """
+
+    content: bytes
+
+
+Request = PredictionRequest | HeatmapRequest | VectorRequest
+
+
 class Predictor:
-    """Predict or explain images in a :class:`pixmill.images.compute.Service`; pickled as its path.
+    """Predict, explain or compare images in a :class:`pixmill.images.compute.Service`; pickled as its path.
 
     It holds the network twice: all threads are fastest for one image, one thread each is fastest for as many images as
     processors. The number of threads does not affect the predictions.
@@ -65,11 +80,13 @@ class Predictor:
         self._path = path
         self._single_thread, self._all_threads = PredictionPass(path), PredictionPass(path, threads=None)
 
-    def __call__(self, rows: Sequence[PredictionRequest | HeatmapRequest]) -> list[Answer | bytes | str]:
-        """Return a prediction for each prediction request; a PNG or a reason code for each heatmap request."""
+    def __call__(self, rows: Sequence[Request]) -> list[Answer | bytes | str | None]:
+        """Return a prediction, a PNG or reason code, or a result of :func:`vector_of` for each request."""
         return [self._answer(row) for row in rows]
 
-    def _answer(self, row: PredictionRequest | HeatmapRequest) -> Answer | bytes | str:
+    def _answer(self, row: Request) -> Answer | bytes | str | None:
+        if isinstance(row, VectorRequest):
+            return vector_of(row.content, self._all_threads.classifier, self._path)
         if isinstance(row, PredictionRequest):
             return (self._all_threads if row.all_threads else self._single_thread)([row.content])[0]
         return _heatmap(row, self._all_threads.classifier, self._heat)

@@ -70,6 +70,8 @@ export async function predict(file, options) {
 
 export const explain = async (file, label, options) => (await ask(`v1/explain?label=${encodeURIComponent(label)}`, { method: 'POST', body: form({ file }), ...options })).blob();
 
+export const nearest = async (file, options) => (await (await ask('v1/nearest', { method: 'POST', body: form({ file }), ...options })).json()).nearest;
+
 export const correct = (file, label, options) => ask('v1/feedback', { method: 'POST', body: form({ file, label }), ...options });
 
 function form(fields) {

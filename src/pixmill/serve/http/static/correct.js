@@ -15,6 +15,7 @@ export function fold(open) {
   part('find').value = '';
   part('find-line').hidden = visit.model.classes.length <= MAX_CHOICES + 1;
   choices();
+  nearest();
   (part('find-line').hidden ? part('choices').firstChild : part('find')).focus();
 }
 
@@ -29,6 +30,19 @@ function choices() {
     return made;
   };
   part('choices').replaceChildren(...found.map((name) => chip(name, name)), chip('none of these', ''));
+}
+
+// Show the training images most similar to the image, if the server has them.
+async function nearest() {
+  const item = visit.chosen;
+  part('nearest').hidden = true;
+  item.nearest ??= await api.nearest(item.file, { signal: visit.stop.signal }).catch(() => null);
+  if (item !== visit.chosen || !item.nearest?.length) return;
+  part('nearest-images').replaceChildren(...item.nearest.map(({ id, label, similarity, thumbnail }) => {
+    const image = make('img', { src: thumbnail, alt: `Training image labelled ${label}` });
+    return make('li', { title: id }, image, make('span', {}, label), make('code', {}, id.slice(0, 8)), make('span', {}, similarity.toFixed(2)));
+  }));
+  part('nearest').hidden = false;
 }
 
 async function correct(label) {

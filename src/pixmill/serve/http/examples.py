@@ -43,17 +43,7 @@ async def load_examples(root: Path | None, labels: Collection[str]) -> dict[str,
 
 @cache
 def _read(root: Path) -> list[Example]:
-    import pyarrow.parquet as pq
-
-    from pixmill.images.parts import open_images
-
-    folder = root / "artifacts" / "split"
-    try:
-        table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
-        pixels = open_images(folder, "test")
-    except (OSError, ValueError, PixmillError):
-        return []
-    rows = sorted((row for row in table.to_pylist() if row["split"] == "test"), key=lambda row: row["id"])
+    rows, pixels = _open(root, "test")
     labels = sorted({row["label"] for row in rows})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
     found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]]
@@ -72,19 +62,25 @@ def with_thumbnails(root: Path, found: list[dict[str, Any]]) -> list[dict[str, A
         root: Project folder.
         found: Results of :func:`pixmill.models.nearest.most_similar`.
     """
+    packed, pixels = _open(root, "train")
+    rows = {row["id"]: row["row"] for row in packed}
+    return [
+        {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
+        for each in found
+        if (row := rows.get(each["id"])) is not None
+    ]
+
+
+def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:
+    """Return the manifest's rows of a packed split, sorted by id, and its images; no rows if it cannot be read."""
     import pyarrow.parquet as pq
 
     from pixmill.images.parts import open_images
 
     folder = root / "artifacts" / "split"
     try:
-        table = pq.read_table(folder / "manifest.parquet", columns=["id", "split", "row"])
-        pixels = open_images(folder, "train")
+        table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
+        pixels = open_images(folder, part)
     except (OSError, ValueError, PixmillError):
-        return []
-    rows = {row["id"]: row["row"] for row in table.to_pylist() if row["split"] == "train"}
-    return [
-        {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
-        for each in found
-        if (row := rows.get(each["id"])) is not None
-    ]
+        return [], None
+    return sorted((row for row in table.to_pylist() if row["split"] == part), key=lambda row: row["id"]), pixels

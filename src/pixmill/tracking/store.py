@@ -260,9 +260,10 @@ def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
 def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str]]:
     """Return id, name, start (milliseconds since 1970) and value of each run with a tag, newest first.
 
+    Errors of SQLite are raised, as of a damaged database.
+
     Raises:
         PixmillError: The store is not available.
-        sqlite3.Error: The database is damaged.
     """
     uri = tracking_uri(workspace)
     if not (file := database_file(uri)):

@@ -6,10 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
-"""Pattern of portable folder names: Windows reserves device names, with any extension, and drops trailing dots and
-spaces. It is valid in Python and in JSON Schema, whose patterns have no flags."""
-
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[1-9]) *(\..*)?|metadata\.csv", re.IGNORECASE)
+"""Names of devices on Windows, with any extension, and the table in ``data/``."""
 
 _UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]|^[ .]+|[ .]+$""")
 """Characters that file systems refuse, and dots and spaces at the ends."""
@@ -27,7 +25,7 @@ def to_slug(label: str) -> str:
     ('Pepper,_bell___healthy', 'cat - dog-424d1a14')
     """
     name = _UNPORTABLE.sub("-", label)
-    if name == label and len(label.encode()) <= _MAX_BYTES and re.match(FOLDER, label):
+    if name == label and len(label.encode()) <= _MAX_BYTES and not _RESERVED.fullmatch(label):
         return label
     digest = hashlib.sha256(label.encode()).hexdigest()[:8]
     return f"{name.encode()[:_MAX_BYTES].decode(errors='ignore').rstrip(' .')}-{digest}"

@@ -51,7 +51,8 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
     if form == "label-studio":
         _write_tasks(rows, new / "tasks.json", output.name)
         templates["labelling.xml"] = "labelling.xml"
-    tables = {path.relative_to(new).as_posix(): file_digest(path) for path in sorted(new.rglob("metadata.*"))}
+    paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
+    tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
     texts = render_texts(choice, templates, tables=tables, name=root.resolve().name, root=root, params=params)
     for name, text in texts.items():
         write_text(new / name, text)

@@ -24,8 +24,9 @@ def to_slug(label: str) -> str:
     >>> to_slug("Pepper,_bell___healthy"), to_slug("cat / dog")
     ('Pepper,_bell___healthy', 'cat - dog-424d1a14')
     """
-    name = _UNPORTABLE.sub("-", label)
-    if name == label and len(label.encode()) <= _MAX_BYTES and not _RESERVED.fullmatch(label):
+    is_reserved = _RESERVED.fullmatch(label)
+    name = _UNPORTABLE.sub("-", label.replace(".", "-") if is_reserved else label)
+    if name == label and len(label.encode()) <= _MAX_BYTES and not is_reserved:
         return label
     digest = hashlib.sha256(label.encode()).hexdigest()[:8]
     return f"{name.encode()[:_MAX_BYTES].decode(errors='ignore').rstrip(' .')}-{digest}"

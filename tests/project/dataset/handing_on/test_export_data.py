@@ -34,7 +34,7 @@ def project(tmp_path):
         rows.append(
             {
                 "id": name,
-                "label": ["cat", "dog / wolf"][number % 2],
+                "label": ["metadata.cat", "dog / wolf"][number % 2],
                 "path": f"images/{name}.png",
                 "licence": LICENCES[number % 3],
                 "author": "A | *B*",

@@ -1,6 +1,5 @@
 """Taking images out of a project."""
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pixmill.core.files.writing import file_digest
 from pixmill.core.manifest import SCRAPED, read_table, write_table
 from pixmill.core.metadata import Facts, read_metadata, write_metadata
 from pixmill.core.params import load_params
-from pixmill.project.dataset.forgetting import find_images, forget
+from pixmill.project.dataset.forgetting import forget
 from pixmill.scrape.collection.run import scrape
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import read_decisions
@@ -67,21 +66,17 @@ def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, name
     inbox = Inbox(root / "inbox")
     inbox.add(content, extension=".png", prediction={}, label="boot", model={})
     write_metadata(root / "data", {"hat/3.png": Facts(author="Jane"), "hat/4.png": Facts(author="Joe")})
-    with Cache(workspace.scratch("validate") / "measures-1.sqlite") as cache:
-        cache.write({bytes.fromhex(name): b"grey", b"other": b"1"})
+    cached = [workspace.scratch("validate") / "measures-1.sqlite", workspace.scratch("train") / "features/1.sqlite"]
+    for path in cached:
+        with Cache(path) as cache:
+            cache.write({bytes.fromhex(name): content})
     (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")
-    images = find_images(root, [named if isinstance(named, str) else named(name)])
-    dry = forget(workspace, images, dry_run=True)
-    assert len(holders(root, name)) == 3
-    assert (root / "params.yaml").read_text() == PARAMS
-    assert forget(workspace, images, reason="asked", by="ada") == dry
-    assert dry == {"artifacts/": 1, "data/": 2, "data/metadata.csv": 1, "inbox/": 1, "review.csv": 1}
+    names = [named if isinstance(named, str) else named(name)]
+    assert forget(workspace, names, reason="asked", by="ada") == (1, 4)
     assert holders(root, name) == []
     assert not any(content in path.read_bytes() for path in root.rglob("*") if path.is_file())
     assert list(read_metadata(root / "data")) == ["hat/4.png"]
     assert (inbox.entries(), inbox.dropped_ids()) == (([], 0), {name})
-    with sqlite3.connect(workspace.scratch("validate") / "measures-1.sqlite") as database:
-        assert database.execute("SELECT name FROM cache").fetchall() == [(b"other",)]
     (decision,) = read_decisions(root / "review.csv", ["boot", "hat"])
     assert (decision.image, decision.verb, decision.by, decision.why) == (name, "drop", "ada", "forgotten: asked")
     assert "# of leather" in (root / "params.yaml").read_text()
@@ -98,9 +93,9 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
         "hat/5.png": Facts(author="Jane", page_url="https://mymuseum.test/5"),
     }
     write_metadata(root / "data", facts)
-    images = find_images(root, [], hosts=["museum.test"], authors=["Jane Doe"])
-    assert set(images.ids) == {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
-    forget(workspace, images)
+    names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
+    assert forget(workspace, [], hosts=["museum.test"], authors=["Jane Doe"]) == (2, 5)
+    assert {item.image for item in read_decisions(root / "review.csv", ["boot", "hat"])} == names
     params = load_params(root).scrape
     assert (params.opt_out, params.exclude_authors) == (("museum.test",), ("Jane Doe",))
     assert [path.name for path in (root / "data/hat").iterdir()] == ["5.png"]
@@ -124,8 +119,8 @@ def test_repeating_completes_an_interrupted_call(
     original = Path.unlink
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "unlink", unlink)
-        forget(workspace, find_images(root, ["data/hat/3.png"]))
-    forget(workspace, find_images(root, ["data/hat/3.png"]))
+        forget(workspace, ["data/hat/3.png"])
+    forget(workspace, [name])
     assert holders(root, name) == []
     assert len(read_decisions(root / "review.csv", ["boot", "hat"])) == 1
     assert load_params(root).scrape.exclude_ids == (name[:16],)
@@ -133,6 +128,6 @@ def test_repeating_completes_an_interrupted_call(
 
 def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="names 0 images"):
-        find_images(workspace.root, ["12345678"])
+        forget(workspace, ["12345678"])
     manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
-    assert find_images(workspace.root, [manifest["path"][0]]).ids == (manifest["id"][0],)
+    assert forget(workspace, [manifest["path"][0]])[0] == 1

@@ -64,7 +64,7 @@ def forget(
     places = pd.concat([manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]])
     known = {*places.index, *(entry.id for entry in corrections), *(name for name in names if _ID.fullmatch(name))}
     ids = {_find(root, name, known, places) for name in names}
-    is_on_host = seen[["page_url", "image_url"]].map(lambda url: is_on(url, hosts)).any(axis=1)
+    is_on_host = seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
     is_chosen = seen["author"].isin(authors) | is_on_host
     ids |= {*seen.loc[is_chosen, "id"].dropna()}
     # Scrape has not seen images without a label.

@@ -1,6 +1,6 @@
 """Delete forgotten images from DVC's cache and remote, with all that was made from them and that HEAD does not use."""
 
-import re
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,13 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
+from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.dvc import object_file, read_listing
 from pixmill.core.repository.git import changed_files, git
 from pixmill.validate.decisions import FORGOTTEN, read_decisions
 
 _LOG = ("log", "--all", "--full-history", "--date=short", "--format=%H %h %ad %s%d", "--", "dvc.lock", "data.dvc")
 """Commits of all branches, tags and experiments that have other results than those before them, newest first."""
-
-_LOCK, _RECORD = re.compile(r"path: (.+)\n +hash: md5\n +md5: (\w+(?:\.dir)?)"), re.compile(r"md5: (\w+\.dir)")
-"""A file or folder in ``dvc.lock``, and the images in ``data.dvc``; parsing the YAML of all commits would take long."""
 
 _COMMIT = 'dvc repro && git commit -am "Forget images"'
 
@@ -123,8 +121,12 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
 
 def _outputs(root: Path, commit: str) -> Outputs:
     """Return the files and folders in ``dvc.lock`` and ``data.dvc`` of a commit, without code."""
-    lock, record = (git(root, "show", f"{commit}:./{name}") or "" for name in ("dvc.lock", "data.dvc"))
-    found = [*_LOCK.findall(lock), *(("data", md5) for md5 in _RECORD.findall(record))]
+    found: Outputs = frozenset()
+    for name in ("dvc.lock", "data.dvc"):
+        with contextlib.suppress(MalformedError):  # DVC cannot check out such a commit.
+            stages = read_stages((git(root, "show", f"{commit}:./{name}") or "").encode(), name).values()
+            items = [item for stage in stages for item in (*stage.get("deps", ()), *stage.get("outs", ()))]
+            found |= {(item["path"], item["md5"]) for item in items if "md5" in item}
     return frozenset((path, md5) for path, md5 in found if not path.startswith(("src/", "stages/")))
 
 

@@ -150,7 +150,7 @@ def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[st
         images: Of the single images in ``data/`` and ``artifacts/scrape/images/``, return only these; default: all.
     """
     found = {}
-    for path, folder in frozenset[tuple[str, str]]().union(*commits):
+    for path, folder in sorted(frozenset[tuple[str, str]]().union(*commits)):
         found[folder] = path
         for name, md5 in listed.get(folder, {}).items():
             is_single = path == "data" or (path == "artifacts/scrape" and name.startswith("images/"))

@@ -60,7 +60,8 @@ class ReviewFile:
             StorageError: The disk is full, or the file may not be written.
         """
         with storage_errors(then="repeat the decision"), lock_decisions(self._lock, then="stop it, then decide again"):
-            before = {name: self.read().get(name) for name in changes}
+            decisions = self.read()  # without changes, too: they are written below
+            before = {name: decisions.get(name) for name in changes}
             # After a merge, the file may have a line twice.
             replaced = [replace(decision, line=0) for decision in before.values() if decision]
             kept = [item for item in self._decisions or () if replace(item, line=0) not in replaced]

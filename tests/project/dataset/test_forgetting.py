@@ -126,6 +126,27 @@ def test_repeating_completes_an_interrupted_call(
     assert load_params(root).scrape.exclude_ids == (name[:16],)
 
 
+def test_repeating_finds_an_unlabelled_image_without_its_row(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workspace.root / "data/unlabelled/new.png"
+    path.write_bytes(b"new")
+    write_metadata(workspace.root / "data", {"unlabelled/new.png": Facts(author="Jane")})
+
+    def unlink(path: Path, **options: bool) -> None:
+        if path.name == "new.png":
+            raise KeyboardInterrupt
+        original(path, **options)
+
+    original = Path.unlink
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", unlink)
+        forget(workspace, [], authors=["Jane"])
+    assert (path.exists(), read_metadata(workspace.root / "data")) == (True, {})
+    forget(workspace, [], authors=["Jane"])
+    assert not path.exists()
+
+
 def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="names 0 images"):
         forget(workspace, ["12345678"])

@@ -20,7 +20,7 @@ from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.review_file import ReviewFile
 from pixmill.scrape.journal import hold_journal
 from pixmill.serve.inbox import Inbox
-from pixmill.validate.decisions import FORGOTTEN, Decision, Names
+from pixmill.validate.decisions import FORGOTTEN, Decision, Names, read_decisions
 from pixmill.web.fetch.location import is_on
 
 _PLACES = ("data", "artifacts", ".pixmill", "inbox")
@@ -39,7 +39,7 @@ def forget(
 ) -> tuple[int, int]:
     """Exclude images from later scrapes, drop them in ``review.csv``, and delete their files.
 
-    Repeating the call completes an interrupted one.
+    Repeating the call, or another call, completes an interrupted one.
 
     Args:
         workspace: Folders of the project, in which no stage and no DVC runs.
@@ -79,6 +79,7 @@ def forget(
     lock = workspace.scratch("review") / "review.lock"
     review_file = ReviewFile(root / "review.csv", params.classes, lambda _: named, lock=lock)
     review_file.change({name: Decision(0, name, "drop", by=by, why=why) for name in ids})
+    count, ids = len(ids), ids | forgotten_ids(root, params.classes)  # those of interrupted calls, too
     removed = [entry for entry in corrections if not ids.isdisjoint((entry.id, entry.original))]
     inbox.drop(entry.id for entry in removed)
     inbox.remove([name for entry in removed for name in entry.names])
@@ -95,7 +96,17 @@ def forget(
     caches = (path for pattern in _CACHES for path in (workspace.home / ".pixmill").glob(pattern))
     for path in (*files, *caches):
         path.unlink(missing_ok=True)
-    return len(ids), len(files) + len(removed)
+    return count, len(files) + len(removed)
+
+
+def forgotten_ids(root: Path, classes: Texts) -> set[str]:
+    """Return the ids of the images that are forgotten in ``review.csv``.
+
+    Raises:
+        ReviewError: ``review.csv`` is malformed.
+    """
+    decisions = read_decisions(root / "review.csv", classes)
+    return {item.image for item in decisions if item.why.startswith(FORGOTTEN)}
 
 
 def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:

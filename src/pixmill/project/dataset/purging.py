@@ -14,7 +14,7 @@ from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.dvc import object_file, read_listing
 from pixmill.core.repository.git import changed_files, git
-from pixmill.validate.decisions import FORGOTTEN, read_decisions
+from pixmill.project.dataset.forgetting import forgotten_ids
 
 _LOG = ("log", "--all", "--full-history", "--date=short", "--format=%H %h %ad %s%d", "--", "dvc.lock", "data.dvc")
 """Commits of all branches, tags and experiments that have other results than those before them, newest first."""
@@ -77,8 +77,7 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
 
     if changed_files(root, "--untracked-files=no"):
         raise PixmillError("there are uncommitted changes", next=f"{_COMMIT}, then: the same command")
-    decisions = read_decisions(root / "review.csv", load_params(root).classes)
-    if not (ids := {item.image for item in decisions if item.why.startswith(FORGOTTEN)}):
+    if not (ids := forgotten_ids(root, load_params(root).classes)):
         raise PixmillError("review.csv has no forgotten image", next="pixmill forget ID")
     try:
         repo = Repo(str(root))

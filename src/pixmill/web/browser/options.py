@@ -30,23 +30,18 @@ KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "firefox": FIREFOX}
 """Kinds by the values of ``PIXMILL_BROWSER``."""
 
 _SWITCHES = (
-    "--no-first-run",
     "--no-default-browser-check",
-    "--disable-background-networking",
     "--disable-component-update",
-    "--disable-default-apps",
     "--disable-domain-reliability",
-    "--disable-sync",
     "--disable-breakpad",
     "--disable-dev-shm-usage",  # /dev/shm has 64 MB in containers, and pages that need more crash
-    "--password-store=basic",
-    "--use-mock-keychain",
     # MediaRouter searches for cast devices by SSDP and mDNS, which bypass proxies. WebRtcHideLocalIpsWithMdns, which is
     # unnecessary without UDP, joins the mDNS multicast group by IGMP.
     "--disable-features=OptimizationHints,MediaRouter,WebRtcHideLocalIpsWithMdns",
     "--mute-audio",
     "--window-size=1280,960",
 )
+"""Switches in addition to those of ChromeDriver, such as ``--disable-sync``."""
 
 _CHROMIUM_PREFERENCES: dict[str, Any] = {
     "download_restrictions": 3,  # all downloads: a link with `download` would write into the home folder

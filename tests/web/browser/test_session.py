@@ -28,8 +28,6 @@ from tests.webdriver import DriverServer
 pytestmark = pytest.mark.browser
 
 HOME = "http://shop.pixmill.test/"
-HANGS = """trap '' TERM; echo $$ >> "$(dirname "$0")/started"; while :; do sleep 1; done"""
-"""A driver that ignores SIGTERM."""
 
 
 def profiles(folder):
@@ -173,9 +171,8 @@ def test_browser_that_hangs_on_exit_is_killed(browser, proxy, tmp_path, until, m
     ("part", "script", "message", "command"),
     [
         ("browser", "exit 3", "did not start", "--headless about:blank"),
-        ("driver", "echo no libnss3.so; exit 127", "did not start: exit code 127: no libnss3.so", "--port=0"),
-        ("driver", HANGS, "did not start: it did not listen within 0.3 s", "--port=0"),
-        ("driver", None, "did not start: Permission denied", "--port=0"),
+        ("driver", "echo no libnss3.so; exit 127", "did not start: .*Status code was: 127: no libnss3.so", "--port=0"),
+        ("driver", None, "did not start: .*permissions", "--port=0"),
     ],
 )
 def test_failed_start_is_reported_in_one_message(browser, proxy, tmp_path, part, script, message, command):
@@ -183,16 +180,12 @@ def test_failed_start_is_reported_in_one_message(browser, proxy, tmp_path, part,
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755 if script else 0o644)
     pair = replace(browser, **{"binary" if part == "browser" else part: broken})
-    timings = Timings(start=0.3, driver=0.3 if script == HANGS else 30.0)
     with (
         pytest.raises(BrowserError, match=message) as raised,
-        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p", timings=timings),
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p", timings=Timings(start=0.3)),
     ):
         pass
     assert f"{broken} {command}" in str(raised.value)
-    if script == HANGS:
-        (pid,) = (tmp_path / "started").read_text().split()
-        assert not psutil.pid_exists(int(pid))
 
 
 @pytest.fixture

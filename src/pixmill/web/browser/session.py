@@ -5,11 +5,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +15,9 @@ from pathlib import Path
 
 import psutil
 from selenium.common import WebDriverException
+from selenium.webdriver.common import utils
 from selenium.webdriver.common.options import ArgOptions
+from selenium.webdriver.common.service import Service
 from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
@@ -37,15 +37,6 @@ _EXAMPLE_PORT = 8899
 _SLACK_SECONDS = 5.0
 """Difference between the client's timeout and the driver's own timeouts; only a hanging driver reaches the former."""
 
-_POLL_SECONDS = 0.02
-_LISTENING = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
-"""Output of ChromeDriver and msedgedriver, and of geckodriver, once they listen."""
-
-_PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048)\)")
-"""Output of the drivers if another program has taken the port."""
-
-_MAX_STARTS = 10
-
 _PROFILE = re.compile(r"profile-(?P<pid>\d+)-(?P<started>[\d.]+)-\w+")
 """Folder of a profile, named after the process of its session."""
 
@@ -55,7 +46,6 @@ class Timings:
     """Timeouts for browsers and drivers, in seconds.
 
     Args:
-        driver: Driver start.
         start: Browser start, which normally takes half a second. ChromeDriver itself waits a minute, even for a browser
             that has exited.
         page: Page load.
@@ -64,7 +54,6 @@ class Timings:
         answer: Answer of a page after its load has been aborted, after which the browser counts as lost.
     """
 
-    driver: float = 30.0
     start: float = 30.0
     page: float = 30.0
     script: float = 20.0
@@ -110,7 +99,7 @@ def open_browser(
         else:
             binary, folder, login = browser.binary, stack.enter_context(own_profile(profile)), None
             log = folder.with_name("driver.log")
-            url, kill = stack.enter_context(running_driver(browser, log, seconds=timings.driver))
+            url, kill = stack.enter_context(running_driver(browser, log))
         options = browser_options(
             browser.kind,
             binary=binary,
@@ -183,8 +172,20 @@ def _check_proxy(driver: WebDriver, remote: RemoteDriver, proxy: str) -> None:
     )
 
 
+class _Driver(Service):  # type: ignore[misc]
+    """A driver that listens on a free port of this machine."""
+
+    def command_line_args(self) -> list[str]:
+        """Return the arguments of all drivers."""
+        return [f"--port={self.port}"]
+
+    def is_connectable(self) -> bool:
+        """Return whether the driver listens; Selenium's own check would use a proxy of the environment."""
+        return bool(utils.is_connectable(self.port))
+
+
 @contextlib.contextmanager
-def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Iterator[tuple[str, Callable[[], None]]]:
+def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Run a driver, and kill it with all its child processes at the end.
 
     On Linux the driver dies with the *thread* that started it (``PR_SET_PDEATHSIG``), so this thread must outlive the
@@ -193,7 +194,6 @@ def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Ite
     Args:
         browser: The browser and its driver.
         log: File for the driver's output.
-        seconds: Start-up timeout; default 30.
 
     Yields:
         The driver's URL, and a function that kills the driver and its child processes.
@@ -202,63 +202,27 @@ def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Ite
         BrowserError: The driver does not start.
     """
     with contextlib.ExitStack() as stack:
+        # Collects the temporary files that a killed browser leaves behind.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
+        output = stack.enter_context(log.open("wb"))
+        options = {
+            "start_new_session": os.name == "posix",
+            "preexec_fn": die_with_parent if sys.platform == "linux" else None,
+        }
+        environ = os.environ | {"TMPDIR": folder}
+        driver = _Driver(str(browser.driver), log_output=output, env=environ, popen_kw=options)
         try:
-            # Collects the temporary files that a killed browser leaves behind.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
-            for _ in range(_MAX_STARTS):  # another program may take the port before the driver does
-                port = _free_port()
-                process = stack.enter_context(_start(browser, Path(folder), log, port))
-                stack.callback(_kill, process)
-                is_listening = _wait_until_listening(browser, process, log, seconds)
-                if is_listening or not _PORT_TAKEN.search(log.read_bytes()):
-                    break
-        except OSError as error:
-            raise _not_started(browser, str(error.strerror)) from None
-        if not is_listening:
+            driver.start()
+        except (OSError, WebDriverException) as error:
             lines = log.read_text(errors="replace").splitlines() or ["it printed nothing"]
-            raise _not_started(browser, f"exit code {process.returncode}: {lines[-1]}")
-        yield f"http://127.0.0.1:{port}", partial(_kill, process)
-
-
-def _free_port() -> int:
-    """Return a free loopback port.
-
-    ``--port=0`` does not work with ChromeDriver if IPv6 is disabled: it prints 0 and listens on another port.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _start(browser: Browser, folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603
-            [str(browser.driver), f"--port={port}"],
-            env=os.environ | {"TMPDIR": str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=os.name == "posix",
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
-        )
-
-
-def _wait_until_listening(browser: Browser, process: subprocess.Popen[bytes], log: Path, seconds: float) -> bool:
-    """Wait until the driver listens; return False if it exits instead."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if _LISTENING.search(log.read_bytes()):
-            return True
-        if process.poll() is not None:
-            return False
-        time.sleep(_POLL_SECONDS)
-    raise _not_started(browser, f"it did not listen within {seconds:g} s")
-
-
-def _not_started(browser: Browser, reason: str) -> BrowserError:
-    return BrowserError(
-        f"the driver {browser.driver} did not start: {reason}", next=f"find the cause with: {browser.driver} --port=0"
-    )
+            reason = error.msg if isinstance(error, WebDriverException) else error.strerror
+            raise BrowserError(
+                f"the driver {browser.driver} did not start: {reason}: {lines[-1]}",
+                next=f"find the cause with: {browser.driver} --port=0",
+            ) from None
+        stack.enter_context(driver.process)
+        stack.callback(_kill, driver.process)
+        yield f"http://127.0.0.1:{driver.port}", partial(_kill, driver.process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,6 @@ from pixmill.web.shop.catalogue import (
     BACKDROPS,
     CardKind,
     Catalogue,
-    describe,
     display_name,
     price,
     title,
@@ -176,7 +175,6 @@ def test_texts_of_an_image_are_stable():
     key = "trouser/0012.png"
     assert title("trouser", key) == "Twill Trouser No. 417"
     assert price("trouser", key) == 109
-    assert describe(key) == "Made slowly, in small numbers, and meant to be kept."
 
 
 @pytest.mark.parametrize(

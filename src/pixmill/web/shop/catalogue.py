@@ -33,15 +33,6 @@ _OTHER_PRICES = (19, 199)
 BACKDROPS = ("sand", "sage", "fog", "clay", "rose", "straw", "sky", "stone")
 """Background colours of images, defined in the style sheet."""
 
-_PRAISE = (
-    "Made slowly, in small numbers, and meant to be kept.",
-    "A quiet favourite that gets better with wear.",
-    "Simple on purpose: nothing to add, nothing to take away.",
-    "Cut for every day, good enough for the others.",
-    "The one that is always in the wash, because it is always worn.",
-    "Plain from afar, particular up close.",
-)
-
 
 class CardKind(Enum):
     """Kind of card; each image has one ``PRODUCT`` card, the others are extra."""
@@ -202,8 +193,3 @@ def price(label: str, key: str) -> int:
     low, high = _PRICES.get(label, _OTHER_PRICES)
     tens = low // 10 + _number(key, "price") % (high // 10 - low // 10 + 1)
     return 10 * tens + (9, 5)[_number(key, "ending") % 2]
-
-
-def describe(key: str) -> str:
-    """Return a product's description."""
-    return _PRAISE[_number(key, "praise") % len(_PRAISE)]

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from pixmill.images.formats import sniff
-from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, describe, display_name
+from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, display_name
 
 BATCH_SIZE = 20
 """Cards per batch; fills rows of 2, 4 and 5."""
@@ -43,7 +43,6 @@ class Pages:
             "classes": {label: display_name(label) for label in catalogue.classes},
             "CardKind": CardKind,
             "images": _images,
-            "praise": lambda card: describe(card.id),
         }
 
     def home(self, *, consented: bool) -> str:

@@ -51,8 +51,6 @@ _MAX_ATTEMPTS = 5
 _CONNECT_TIMEOUT_SECONDS = 5.0
 """Time for the head to accept a connection; Ray's client would try for half a minute."""
 
-_MAX_CONNECT_ATTEMPTS = 3
-
 _RAY_ENV = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Do not start a local cluster.
@@ -114,11 +112,7 @@ def connect(address: str) -> ModuleType:
     packages = {"py_modules": [str(Path(pixmill.__file__).parent)]}
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_SECONDS).close()
-        for left in reversed(range(_MAX_CONNECT_ATTEMPTS)):
-            # On a busy head, the server process that Ray starts for each client sometimes fails.
-            with contextlib.suppress(ConnectionAbortedError) if left else contextlib.nullcontext():
-                ray.init(address, runtime_env=packages, log_to_driver=False)
-                break
+        ray.init(address, runtime_env=packages, log_to_driver=False)
     except Exception as error:
         raise PixmillError(
             f"the Ray cluster {address} does not answer: {_one_line(error)}",

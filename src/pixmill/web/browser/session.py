@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import psutil
 from selenium.common import WebDriverException
 from selenium.webdriver.common import utils
 from selenium.webdriver.common.options import ArgOptions
@@ -23,7 +20,6 @@ from urllib3.exceptions import HTTPError
 
 from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.process.lifetime import die_with_parent
-from pixmill.core.process.progress import is_same_process
 from pixmill.web.browser.finder import Browser, RemoteDriver, client_config, end_session
 from pixmill.web.browser.options import browser_options
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, Watch, visit
@@ -36,9 +32,6 @@ _EXAMPLE_PORT = 8899
 
 _SLACK_SECONDS = 5.0
 """Difference between the client's timeout and the driver's own timeouts; only a hanging driver reaches the former."""
-
-_PROFILE = re.compile(r"profile-(?P<pid>\d+)-(?P<started>[\d.]+)-\w+")
-"""Folder of a profile, named after the process of its session."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,7 @@ def open_browser(
         browser: Browser from :func:`.choose_browser`. The browser of a remote driver must reach the proxy at the same
             address; on another machine this needs port forwarding (``ssh -R PORT:127.0.0.1:PORT``).
         proxy: URL of a running :class:`pixmill.web.fetch.proxy.Proxy`.
-        profile: Folder for the profiles of all sessions; those of dead sessions are removed.
+        profile: Folder for the profiles of all sessions.
         authority: Certificate authority for tests; if given, all certificates are accepted.
         timings: Timeouts.
 
@@ -237,24 +230,11 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def own_profile(home: Path) -> Iterator[Path]:
-    """Yield the path of a new profile, and remove it at the end; remove those of dead sessions first.
+    """Yield the path of a new profile, and remove it at the end.
 
     Args:
         home: Folder of all profiles; created if missing.
     """
     home.mkdir(parents=True, exist_ok=True)
-    for folder in home.glob("profile-*"):
-        if not (match := _PROFILE.fullmatch(folder.name)) or not is_same_process(int(match[1]), float(match[2])):
-            _remove_dead(folder)
-    prefix = f"profile-{os.getpid()}-{psutil.Process().create_time()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=home, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="profile-", dir=home, ignore_cleanup_errors=True) as name:
         yield Path(name) / "data"
-
-
-def _remove_dead(profile: Path) -> None:
-    """Remove the profile of a dead session, and kill its browser; Firefox outlives its driver."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(str(profile / "data") in word for word in process.cmdline()):
-                process.kill()
-    shutil.rmtree(profile, ignore_errors=True)

@@ -18,7 +18,7 @@ from pixmill.images.compute import Loss, RowLimits, map_batches
 from pixmill.images.depth import Window
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, write_images
-from pixmill.images.read_errors import remedy
+from pixmill.images.read_errors import UNREADABLE, remedy
 from pixmill.images.verified_reading import Source, load_source
 
 
@@ -117,13 +117,8 @@ def _compressed(task: _Task) -> bytes:
 
 
 def _refuse(task: _Task, loss: Loss) -> NoReturn:
-    why = {
-        "timeout": "takes longer than validate.timeout",
-        "memory": "takes more memory than validate.memory",
-        "crashed": "crashes the decoder",
-    }[loss]
     raise SplitError(
-        f"{task.path} {why}, although it did not in validate",
+        f"{task.path} was readable in validate, but not here: {UNREADABLE[loss]}",
         next=f"{remedy(loss)}, or drop it with a line in review.csv "
         f"({task.id[:12]},drop,,<you>,<why>); then: dvc repro",
     )

@@ -1,53 +1,97 @@
-"""HTTP/1.1 server on 127.0.0.1, in background threads."""
+"""HTTP server on 127.0.0.1, in a background thread."""
 
-import sys
+import asyncio
+import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
-_POLL_SECONDS = 0.05
-"""Interval at which the server checks whether to stop."""
+import uvicorn
+
+from pixmill.core.errors import PixmillError
+from pixmill.web.bounded_request import HEAD_BYTES, Application
+
+_SHUTDOWN_GRACE_SECONDS = 0.3
+"""Time for requests in progress when the server stops."""
+
+_JOIN_TIMEOUT_SECONDS = 5.0
+_KEEP_ALIVE_SECONDS = 60
+_START_POLL_SECONDS = 0.005
 
 _INTERRUPT_POLL_SECONDS = 0.5
 """Maximum delay until Ctrl-C is handled."""
 
 
-class LoopbackServer(ThreadingHTTPServer):
-    """Serve on 127.0.0.1 while the ``with`` block lasts.
+class LoopbackServer:
+    """Serve an ASGI application on 127.0.0.1 while the ``with`` block lasts, in a background thread.
 
     Args:
+        app: The application.
+        command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port to listen on; 0 for any free one.
-        handler: Handler class, instantiated per connection.
 
     Attributes:
         port: Port that the server listens on.
 
     Raises:
-        OSError: The port is taken.
+        PixmillError: The port is taken.
     """
 
-    daemon_threads = True
-    request_queue_size = 128  # browsers open many connections at once
-
-    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", port), handler)
-        self.port = self.server_port
-        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True)
+    def __init__(self, app: Application, *, command: str, port: int = 0) -> None:
+        self._listener = _listen(port, command)
+        self.port: int = self._listener.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            ws="none",
+            log_config=None,
+            log_level="error",  # invalid requests are logged as warnings
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+            loop="asyncio",
+            lifespan="off",  # the applications have no start-up code
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=[[self._listener]], name="loopback-server", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(_START_POLL_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        self._server.should_exit = True
+        self._thread.join(_JOIN_TIMEOUT_SECONDS)
+        self._listener.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print the error, unless the client disconnected."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+
+class _Server(uvicorn.Server):
+    """Shut down soon even if clients stream or read slowly: abort their connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if tasks := {*self.server_state.tasks}:
+            await asyncio.wait(tasks, timeout=_SHUTDOWN_GRACE_SECONDS)
+        for connection in [*self.server_state.connections]:
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def _listen(port: int, command: str) -> socket.socket:
+    """Return a listening socket; clients that connect before the server's thread runs are queued."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port), backlog=128)  # browsers open many connections at once
+    except OSError as error:
+        raise PixmillError(f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0") from error
+    # Connections inherit it. Else the body of an answer would wait until its head is acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def wait_for_interrupt() -> NoReturn:
@@ -61,15 +105,3 @@ def wait_for_interrupt() -> NoReturn:
     """
     while True:
         time.sleep(_INTERRUPT_POLL_SECONDS)
-
-
-class LoopbackHandler(BaseHTTPRequestHandler):
-    """Answer one connection's requests over HTTP/1.1."""
-
-    protocol_version = "HTTP/1.1"
-    sys_version = ""
-    disable_nagle_algorithm = True  # else the body would wait until the head is acknowledged
-    timeout = 60
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Do nothing; the standard library prints each request."""

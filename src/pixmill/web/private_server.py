@@ -1,19 +1,14 @@
 """Local server for one person's browser, on 127.0.0.1 with a token, and routes for its pages."""
 
-import asyncio
 import hmac
 import json
 import re
 import secrets
 import signal
-import socket
-import threading
-import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -21,8 +16,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
-from pixmill.web.bounded_request import HEAD_BYTES, Application, Receive, Scope, Send, run_bounded
-from pixmill.web.loopback import wait_for_interrupt
+from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
+from pixmill.web.loopback import LoopbackServer, wait_for_interrupt
 from pixmill.web.problems import ProblemError
 
 _HEADERS = {
@@ -48,17 +43,10 @@ _COOKIE = "pixmill"
 
 _MAX_BODY_BYTES = 1 << 20
 
-_SHUTDOWN_GRACE_SECONDS = 0.3
-"""Time for requests in progress when the server stops."""
-
-_JOIN_TIMEOUT_SECONDS = 5.0
-_KEEP_ALIVE_SECONDS = 60
-_START_POLL_SECONDS = 0.005
-
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class PrivateServer:
+class PrivateServer(LoopbackServer):
     """Serve an ASGI application while the ``with`` block lasts.
 
     The address contains a token; opening it sets a cookie and redirects to the page. All pages are below a random path,
@@ -82,40 +70,9 @@ class PrivateServer:
     """
 
     def __init__(self, app: Application, *, command: str, port: int = 0) -> None:
-        self._listener = _listen(port, command)
-        self.port: int = self._listener.getsockname()[1]
+        self._gate = _Gate(app, command)
+        super().__init__(self._gate, command=command, port=port)
         self.origin = f"http://127.0.0.1:{self.port}"
-        self._gate = _Gate(app, self.port, command)
-        config = uvicorn.Config(
-            self._gate,
-            http="h11",
-            h11_max_incomplete_event_size=HEAD_BYTES,
-            ws="none",
-            log_config=None,
-            log_level="error",  # invalid requests are logged as warnings
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=1,
-            loop="asyncio",
-            lifespan="off",  # the applications have no start-up code
-        )
-        self._server = _Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=[[self._listener]], name="private-server", daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(_START_POLL_SECONDS)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(_JOIN_TIMEOUT_SECONDS)
-        self._listener.close()
 
     def new_address(self) -> str:
         """Return the address that opens the page."""
@@ -142,9 +99,9 @@ def wait_for_end() -> NoReturn:
 class _Gate:
     """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
 
-    def __init__(self, app: Application, port: int, command: str) -> None:
+    def __init__(self, app: Application, command: str) -> None:
         self.token = secrets.token_urlsafe(32)
-        self._app, self._port, self._command = app, port, command
+        self._app, self._command = app, command
         self._root = f"/{secrets.token_urlsafe(24)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,7 +118,8 @@ class _Gate:
         """
         request = Request(scope)
         hosts = request.headers.getlist("host")
-        if hosts not in ([f"127.0.0.1:{self._port}"], [f"localhost:{self._port}"]):
+        port = scope["server"][1]
+        if hosts not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
             raise ProblemError(421, "This server does not answer to that name.")
         path, method = request.scope["path"], request.method
         # The token is accepted from any site: its link may be opened in a web-based terminal.
@@ -192,31 +150,6 @@ class _Gate:
     def _has_cookie(self, headers: list[str]) -> bool:
         pairs = (part.strip().partition("=") for header in headers for part in header.split(";"))
         return any(name == _COOKIE and _equal(value, self.token) for name, _, value in pairs)
-
-
-class _Server(uvicorn.Server):
-    """Shut down soon even if clients stream or read slowly: abort their connections."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if tasks := {*self.server_state.tasks}:
-            await asyncio.wait(tasks, timeout=_SHUTDOWN_GRACE_SECONDS)
-        for connection in [*self.server_state.connections]:
-            connection.transport.abort()
-        await super().shutdown(sockets)
-
-
-def _listen(port: int, command: str) -> socket.socket:
-    """Return a listening socket; clients that connect before the server's thread runs are queued."""
-    # asyncio sets TCP_NODELAY only if the protocol is given.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)  # browsers open many connections at once
-    except OSError as error:
-        listener.close()
-        raise PixmillError(f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0") from error
-    return listener
 
 
 def _answer(problem: ProblemError) -> Response:

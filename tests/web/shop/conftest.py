@@ -55,15 +55,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(data):
-    """A shop with ``requests``, the recorded request lines."""
     with Shop(data) as shop:
-        shop.requests = []
-
-        class Recorder(shop.RequestHandlerClass):
-            def log_request(self, *_):
-                shop.requests.append(self.requestline)
-
-        shop.RequestHandlerClass = Recorder
         yield shop
 
 

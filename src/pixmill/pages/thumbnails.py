@@ -1,6 +1,5 @@
 """Thumbnails of image files, decoded in worker processes with limits."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,17 +97,9 @@ def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
 
 def _uri(image: Thumbnail) -> str | None:
     try:
-        pixels = decode(_content(image), max_pixels=image.max_pixels, window=image.window).pixels
+        pixels = decode(read_verified(image.path, image.id), max_pixels=image.max_pixels, window=image.window).pixels
     except UndecodableError:
         return None
     if image.side is not None:
         pixels = fit(pixels, image.side, image.aspect, image.resize)
     return thumbnail_uri(pixels, image.size)
-
-
-def _content(image: Thumbnail) -> bytes:
-    if isinstance(image.path, Path):
-        return read_verified(image.path, image.id)
-    if hashlib.sha256(image.path).hexdigest() != image.id:
-        raise UndecodableError("changed_bytes")
-    return image.path

@@ -153,19 +153,10 @@ def _window(start: float, stop: float) -> Floats:
     blur, which would miss a twentieth of the crops. Source: L. Boneva, D. Kendall and I. Stefanov, "Spline
     transformations", Journal of the Royal Statistical Society B 33, 1971 (the histospline).
     """
-    sums = np.tri(SIDE + 1, SIDE, -1)
-    bends = np.zeros((SIDE + 1, SIDE))  # second derivatives at the bounds, 0 at both ends
-    tridiagonal = 4 * np.eye(SIDE - 1) + np.eye(SIDE - 1, k=1) + np.eye(SIDE - 1, k=-1)
-    bends[1:-1] = np.linalg.solve(tridiagonal, 6 * np.diff(np.eye(SIDE), axis=0))
-    bounds = np.linspace(start, stop, SIDE + 1)
-    cell = np.clip(np.floor(bounds).astype(int), 0, SIDE - 1)
-    after = (bounds - cell)[:, None]
-    before = 1 - after
-    spline = (
-        before * sums[cell]
-        + after * sums[cell + 1]
-        + ((before**3 - before) * bends[cell] + (after**3 - after) * bends[cell + 1]) / 6
-    )
+    from scipy.interpolate import CubicSpline
+
+    sums = CubicSpline(np.arange(SIDE + 1), np.tri(SIDE + 1, SIDE, -1), bc_type="natural")
+    spline = sums(np.linspace(start, stop, SIDE + 1))
     # Rounded twice, so a rounding error does not decide about a weight half-way between two steps.
     steps = np.rint((np.diff(spline, axis=0) * SIDE / (stop - start) * _STEPS).round(6))
     steps[np.arange(SIDE), steps.argmax(axis=1)] += _STEPS - steps.sum(axis=1)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from pixmill.review.review_session import Choice, Session
 from pixmill.web.private_server import answer_json, expect_json, page_routes
@@ -25,7 +25,7 @@ class _Request(BaseModel):
     why: Annotated[str, Field(max_length=500)]
 
 
-def routes(project: "ReviewProject") -> list[Route]:
+def routes(project: "ReviewProject") -> list[BaseRoute]:
     """Return the routes, relative to the address of the page."""
 
     def case(request: Request) -> Response:

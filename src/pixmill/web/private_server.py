@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import re
 import secrets
 import signal
 from collections.abc import Callable, Sequence
@@ -13,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from pixmill.core.errors import PixmillError
 from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
@@ -35,9 +35,6 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-_STATIC_NAME = re.compile(r"[a-z]+\.(css|js)")
-_STATIC_TYPES = {"css": "text/css", "js": "text/javascript"}
 
 _COOKIE = "pixmill"
 
@@ -175,7 +172,7 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     return app
 
 
-def page_routes(package: str) -> list[Route]:
+def page_routes(package: str) -> list[BaseRoute]:
     """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
 
     The content security policy allows the page to load no others.
@@ -190,14 +187,7 @@ def page_routes(package: str) -> list[Route]:
         policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
         return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
 
-    def part(request: Request) -> Response:
-        name = request.path_params["name"]
-        path = files(package) / "static" / name
-        if (match := _STATIC_NAME.fullmatch(name)) is None or not path.is_file():
-            raise ProblemError(404, "Not Found.")
-        return Response(path.read_bytes(), media_type=_STATIC_TYPES[match[1]])
-
-    return [Route("/", page), Route("/static/{name}", part)]
+    return [Route("/", page), Mount("/static", StaticFiles(packages=[(package, "static")]))]
 
 
 def expect_json(request: Request) -> None:

@@ -93,11 +93,6 @@ def test_rejects_unknown_classes(tmp_path):
     assert caught.value.failure == "no_results"
 
 
-def test_refuses_images_above_max_bytes(tmp_path):
-    source = KerasSource("mnist", write_npz(tmp_path))
-    assert source.read("mnist/train/00001", max_bytes=500).reason == "too_large"
-
-
 def damaged(folder, kind):
     path = folder / "x.npz"
     match kind:

@@ -90,9 +90,11 @@ def open_browser(
         if isinstance(browser, RemoteDriver):
             binary, folder, url, login = None, None, browser.url, browser.login
         else:
-            binary, folder, login = browser.binary, stack.enter_context(own_profile(profile)), None
-            log = folder.with_name("driver.log")
-            url, kill = stack.enter_context(running_driver(browser, log))
+            profile.mkdir(parents=True, exist_ok=True)
+            own = tempfile.TemporaryDirectory(prefix="profile-", dir=profile, ignore_cleanup_errors=True)
+            home = Path(stack.enter_context(own))
+            binary, folder, login = browser.binary, home / "data", None
+            url, kill = stack.enter_context(running_driver(browser, home / "driver.log"))
         options = browser_options(
             browser.kind,
             binary=binary,
@@ -226,15 +228,3 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     # zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def own_profile(home: Path) -> Iterator[Path]:
-    """Yield the path of a new profile, and remove it at the end.
-
-    Args:
-        home: Folder of all profiles; created if missing.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="profile-", dir=home, ignore_cleanup_errors=True) as name:
-        yield Path(name) / "data"

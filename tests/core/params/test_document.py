@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold
 from pixmill.core.params import Params, SplitParams, flat, load_params, parse_overrides, parse_params
-from pixmill.core.params.document import edit_params, rename_params
+from pixmill.core.params.document import edit_params
 from pixmill.images import ASPECTS, EXTENSIONS
 
 COMMITTED = (Path(__file__).parents[3] / "params.yaml").read_text(encoding="utf-8")
@@ -294,16 +294,3 @@ def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: obje
         message = refusal.message
     starts = (name.split(".")[0], "params.yaml")
     assert all(line.startswith(starts) for line in message.splitlines())
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("classes: [a]\nreview:\n  margin: 0.1\n", "classes: [a]\ncompare:\n  margin: 0.1\n"),
-        ('"review" : {}\n', '"compare" : {}\n'),
-        ('{\n "classes": [],\n "review": {}\n}', '{\n "classes": [],\n "compare": {}\n}'),
-        ("scrape:\n  queries:\n    review: [book]\n", "scrape:\n  queries:\n    review: [book]\n"),
-    ],
-)
-def test_renames_keys_of_earlier_versions(old: str, new: str) -> None:
-    assert rename_params(old) == new

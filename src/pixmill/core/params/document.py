@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -170,17 +169,6 @@ def parse_params(text: str) -> Params:
         ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line for each.
     """
     return _check(parse_yaml(text))
-
-
-def rename_params(text: str) -> str:
-    """Rename keys of earlier versions in a ``params.yaml``, or in the ``params.json`` of a run.
-
-    >>> rename_params("review: {min: {answered_accuracy: 0.9}}")
-    'compare: {min: {covered_accuracy: 0.9}}'
-    """
-    text = re.sub(r"\banswered_accuracy\b", "covered_accuracy", text)
-    start = "\\{? *" if text.startswith("{") else ""
-    return re.sub(rf"(?m)^({start}([\"']?))review(?=\2\s*:)", r"\1compare", text)
 
 
 def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.params import flat, parse_params, parse_yaml
-from pixmill.core.params.document import rename_params
 from pixmill.core.provenance.lock import FILE, parse_lock
 from pixmill.core.repository.git import git
 from pixmill.core.words import printable
@@ -85,7 +84,7 @@ def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, 
     """
     from pixmill.train.training_key import deciding_params  # slow to import, and needed only by a ranking
 
-    text = rename_params((params if resolved is None else resolved) or "")
+    text = (params if resolved is None else resolved) or ""
     try:
         known = parse_params(text)
     except ParamsError:
@@ -117,13 +116,13 @@ def _resolved(revision: Revision) -> Mapping[str, Any] | None:
 @functools.lru_cache(maxsize=4)
 def _parse(text: str) -> Mapping[str, Any] | None:
     try:
-        return flat(parse_params(rename_params(text)))
+        return flat(parse_params(text))
     except ParamsError:
         return None
 
 
 def _plain(text: str) -> dict[str, Any]:
-    content = parse_yaml(rename_params(text))
+    content = parse_yaml(text)
     return flat(content) if isinstance(content, dict) else {}
 
 

@@ -15,7 +15,6 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin
 from pixmill.core.params import flat, parse_params, parse_yaml, read_text
-from pixmill.core.params.document import rename_params
 from pixmill.core.params.reference import has_key, plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.repository.merging import add_drivers
@@ -84,13 +83,6 @@ def plan_upgrade(root: Path) -> Upgrade:
     )
     texts: dict[str, str] = {}
     lines: list[str] = []
-    params = rename_params(_text(root / "params.yaml") or "")
-    for file in (root / "params.yaml", *sorted(root.glob("recipes/*.yaml"))):
-        before = file.read_bytes().decode("utf-8", "ignore") if file.is_file() else ""
-        if (renamed := rename_params(before)) != before and before.encode() == file.read_bytes():
-            name = file.relative_to(root).as_posix()
-            texts[name] = renamed
-            lines.append(f"Change: renamed keys in {name}: review to compare, answered_accuracy to covered_accuracy")
     # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
         current, was = _text(root / path), old.template.get(path)
@@ -124,7 +116,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
-    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(params)]
+    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(root)]
     summary += [*_changelog(old.version, new.version), *lines]
     return Upgrade(pending, tuple(summary), texts, tuple(removed), new, wheel)
 
@@ -233,17 +225,16 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
 
 
 def _old_defaults(root: Path) -> dict[str, Any] | None:
-    """Return the defaults in the project's schema by current name; ``None`` if it is missing or not valid."""
+    """Return the defaults in the project's schema; ``None`` if it is missing or not valid."""
     try:
-        defaults = _by_name(json.loads(_text(root / SCHEMA) or ""))
-        return {re.sub(r"^review\.", "compare.", name): value for name, value in defaults.items()}
+        return _by_name(json.loads(_text(root / SCHEMA) or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
-def _describe_refusal(params: str) -> Iterator[str]:
+def _describe_refusal(root: Path) -> Iterator[str]:
     try:
-        parse_params(params)
+        parse_params(_text(root / "params.yaml") or "")
     except ParamsError as error:
         yield f"Edit params.yaml: {error.message}"
 

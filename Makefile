@@ -54,7 +54,7 @@ test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL,
 lint: setup ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy src stages .ci/release.py .ci/stale.py
+	@$(BIN)/mypy src stages .ci/reference.py .ci/release.py .ci/stale.py
 
 check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill check
@@ -82,8 +82,7 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 	@$(BIN)/python benchmarks/$*.py
 
 reference: setup ## regenerate docs/params.md, its JSON Schema, and the code in the deps of dvc.yaml
-	@$(BIN)/python -m pixmill.core.params.reference
-	@$(BIN)/python -m pixmill.core.provenance.dependencies
+	@$(BIN)/python .ci/reference.py
 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \

@@ -1,7 +1,4 @@
-"""The reference of all params: a list, ``docs/params.md`` and a JSON Schema, generated from the typed sections.
-
-``make reference`` writes both files.
-"""
+"""The reference of all params: a list and a JSON Schema, generated from the typed sections."""
 
 import functools
 import json
@@ -156,49 +153,9 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def markdown() -> str:
-    """Return ``docs/params.md``."""
-    lines = [
-        "# Params",
-        "",
-        "Every key of `params.yaml`. The file holds the keys that you usually change; you can add any other.",
-        "`pixmill params` prints all current values, `pixmill params KEY` one of them with its meaning. For an",
-        "experiment, `dvc exp run -S '++train.minutes=5'` sets a key whether or not the file has it.",
-        "",
-        "This page is generated: `make reference`.",
-    ]
-    for item in reference():
-        section = item.name.partition(".")[0]
-        if item.name == section:
-            lines += [
-                "",
-                f"## {section}",
-                "",
-                item.meaning,
-                "",
-                "| key | default | meaning | values |",
-                "|---|---|---|---|",
-            ]
-            if not item.expected:
-                continue
-        default = "" if not item.expected else "required" if item.default is ... else f"`{plain(item.default)}`"
-        lines.append(f"| `{item.name}` | {default} | {item.meaning} | {item.values()} |")
-    return "\n".join(lines) + "\n"
-
-
 @functools.cache
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, for completion and validation in editors."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     content = {**head, **Params.model_json_schema(), "title": "Pixmill's params.yaml"}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def main() -> None:
-    """Write ``docs/params.md`` and ``docs/params.schema.json``."""
-    Path("docs/params.md").write_text(markdown(), encoding="utf-8")
-    Path("docs/params.schema.json").write_text(schema(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -50,7 +48,6 @@ class MlflowRun:
         tags: Its tags.
         files: Location of its files.
         started: Start of the training in seconds since 1970.
-        fingerprint: Hash of its tags, metrics and end; equal fingerprints mean equal files.
         command: Command that serves its page locally; ``None`` if a server does.
     """
 
@@ -62,7 +59,6 @@ class MlflowRun:
     tags: Mapping[str, str]
     files: str = ""
     started: float = 0.0
-    fingerprint: str = ""
     command: str | None = None
 
 
@@ -175,7 +171,6 @@ class RunReader:
         hint = view_hint(self._store)
         served = hint.startswith("http")
         server = hint.rstrip("/") if served else _UI
-        state = json.dumps([run.data.tags, run.data.metrics, info.end_time], sort_keys=True)
         return MlflowRun(
             id=info.run_id,
             name=info.run_name or info.run_id[:8],
@@ -185,7 +180,6 @@ class RunReader:
             tags=dict(run.data.tags),
             files=info.artifact_uri,
             started=info.start_time / 1000,
-            fingerprint=hashlib.sha256(state.encode()).hexdigest(),
             command=None if served else hint,
         )
 

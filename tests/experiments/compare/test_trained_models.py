@@ -1,8 +1,6 @@
-"""Runs and experiments are read and cached; those of other projects are left out."""
+"""Runs and experiments are read; those of other projects are left out."""
 
 import shutil
-import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,11 +107,10 @@ def test_oldest_training_names_the_model(workspace: Workspace, add, monkeypatch:
 
 def test_lists_and_unused_params(workspace: Workspace, add) -> None:
     add("net", answers(3), train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}")
-    for _ in ("from its files", "from the cache"):
-        (model,) = read_models(workspace, limit=10).models
-        assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
-        assert {"train.features.head", "train.momentum"} < model.unused
-        assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
+    (model,) = read_models(workspace, limit=10).models
+    assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
+    assert {"train.features.head", "train.momentum"} < model.unused
+    assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
 
 
 def test_run_without_predictions_uses_its_experiment(workspace: Workspace, add) -> None:
@@ -138,54 +135,6 @@ def test_experiments_of_the_same_name(workspace: Workspace) -> None:
 def experiment(name: str) -> str:
     """Return the ref of an experiment from :func:`add_experiment`."""
     return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
-
-
-@pytest.fixture
-def requested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of runs whose files are requested, once for each file."""
-    read, names = RunReader.read, []
-
-    def counted(reader: RunReader, run: MlflowRun, path: str) -> bytes | None:
-        names.append(run.name)
-        return read(reader, run, path)
-
-    monkeypatch.setattr(RunReader, "read", counted)
-    return names
-
-
-def test_runs_are_cached(workspace: Workspace, add, requested: list[str]) -> None:
-    run = add("run", answers(3), started=2)
-    add("without predictions", started=1)
-    first, _ = read_models(workspace, limit=10).models
-    assert {*requested} == {"run", "without predictions"}
-    requested.clear()
-    again, _ = read_models(workspace, limit=10).models
-    assert {*requested} == {"without predictions"}  # What could not be read is requested for again.
-    assert again.predictions.equals(first.predictions)
-    assert replace(again, predictions=first.predictions) == first
-    requested.clear()
-    add.client.log_metric(run, "test_accuracy", 0.5)
-    read_models(workspace, limit=10)
-    assert "run" in requested
-
-
-def test_ignores_cache_of_another_version(workspace: Workspace, add, requested: list[str], monkeypatch) -> None:
-    add("run", answers(3))
-    read_models(workspace, limit=10)
-    requested.clear()
-    monkeypatch.setattr("pixmill.experiments.compare.training_files.__version__", "99")
-    read_models(workspace, limit=10)
-    assert requested
-
-
-def test_ignores_damaged_cache(workspace: Workspace, add, requested: list[str]) -> None:
-    add("run", answers(3))
-    first = read_models(workspace, limit=10).models
-    requested.clear()
-    with sqlite3.connect(workspace.scratch("compare") / "models.sqlite") as database:
-        database.execute("UPDATE cache SET content = substr(content, 1, 100)")
-    assert len(read_models(workspace, limit=10).models[0].predictions) == len(first[0].predictions)
-    assert requested
 
 
 def test_inaccessible_run_does_not_stop_others(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,14 +184,13 @@ def test_params_of_unknown_version(workspace: Workspace, add) -> None:
     file = workspace.root / "files" / "params.json"
     file.write_text('{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}')
     add.client.log_artifact(run, str(file))
-    for _ in ("from its files", "from the cache"):
-        (model,) = read_models(workspace, limit=10).models
-        assert model.params == {
-            "train.epochs": 7,
-            "train.warp": True,
-            "train.day": "2026-11-20",
-            "train.ways": [{"1": 2, "a": 3}, 4],
-        }
+    (model,) = read_models(workspace, limit=10).models
+    assert model.params == {
+        "train.epochs": 7,
+        "train.warp": True,
+        "train.day": "2026-11-20",
+        "train.ways": [{"1": 2, "a": 3}, 4],
+    }
 
 
 def test_experiments_without_mlflow(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:

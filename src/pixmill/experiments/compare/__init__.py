@@ -16,7 +16,7 @@ Two revisions:
 All runs and experiments:
 
 - ``ranking``: entry point; best on validation first, with significance
-- ``trained_models``: reads runs and experiments; ``training_files`` parses and caches their files
+- ``trained_models``: reads runs and experiments with their files
 - ``shared_validation``: finds the validation images that models share
 - ``ranking_report``: text, JSON and page
 """

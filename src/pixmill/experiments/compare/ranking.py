@@ -20,8 +20,7 @@ from pixmill.experiments.compare.git_revisions import commit_page
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers, give_verdict
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
-from pixmill.experiments.compare.trained_models import TrainedModel, read_models
-from pixmill.experiments.compare.training_files import NOT_OF_MODEL, SEED
+from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers, group_weights, weighted_scores

@@ -8,7 +8,7 @@ from typing import Any
 from pixmill.core.files.writing import significant
 from pixmill.experiments.compare.numbers import METRIC_NAMES
 from pixmill.experiments.compare.ranking import RankedModel, Ranking
-from pixmill.experiments.compare.training_files import SEED
+from pixmill.experiments.compare.trained_models import SEED
 from pixmill.pages import render_page
 from pixmill.pages.page import render_sentence, render_text
 from pixmill.tracking.run_lookup import MlflowRun

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +15,26 @@ from typing import Any
 import pandas as pd
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.process.progress import track
+from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.git import git
 from pixmill.core.words import join_names
+from pixmill.evaluate.predictions import held_out
+from pixmill.experiments.compare.changes import resolve_params
 from pixmill.experiments.compare.comparison import Revision
 from pixmill.experiments.compare.git_revisions import find, refs_by_name
-from pixmill.experiments.compare.training_files import SEED, TrainingFiles, read_once, read_training
+from pixmill.experiments.compare.revisions import WEIGHTS_FILE, read_predictions
 from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.tracking.delivery import RESOLVED, WEIGHTS
 from pixmill.tracking.lineage import project_id
 from pixmill.tracking.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.tracking.store import RECORD_AGAIN, experiment_name
+
+NOT_OF_MODEL = ("compare.", "review.", "evaluate.", "sweep.")
+"""Prefixes of params that do not affect a model."""
+
+SEED = "train.seed"
 
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
@@ -101,7 +111,7 @@ def read_models(
     all_projects: bool = False,
     base: Revision | None = None,
 ) -> FoundModels:
-    """Read the newest runs and experiments; their files are cached in ``.pixmill/compare``.
+    """Read the newest runs and experiments.
 
     Args:
         workspace: Workspace of the project.
@@ -131,11 +141,8 @@ def read_models(
             f"{cause}, so runs are found by the name of their MLflow experiment, which another project may share; to "
             f"find only those of this project: {remedy}."
         )
-    with Cache(workspace.scratch("compare") / "models.sqlite") as cache:
-        runs = _read_runs(reader, recorded[:limit], cache)
-        experiments = _read_experiments(workspace.root, refs[:limit], cache)
-        used = _read_base(base, reader, workspace.root, cache)
-    trainings = [*runs, *experiments]
+    trainings = [*_read_runs(reader, recorded[:limit]), *_read_experiments(workspace.root, refs[:limit])]
+    used = _read_base(base, reader, workspace.root)
     if not trainings:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next=RECORD_AGAIN)
     by_weights: dict[str, list[TrainedModel]] = defaultdict(list)
@@ -179,89 +186,119 @@ def _experiments(root: Path) -> list[tuple[float, str, str]]:
     return [(float(time), ref, commit) for time, commit, ref in rows if _EXPERIMENT.fullmatch(ref)]
 
 
-def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> list[TrainedModel]:
-    def read(run: MlflowRun) -> TrainingFiles:
+def _read_runs(reader: RunReader, runs: Sequence[MlflowRun]) -> list[TrainedModel]:
+    def read(run: MlflowRun) -> TrainedModel:
         def content(path: str) -> bytes | None:
             return reader.read(run, path)
 
         try:
-            found = read_training(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
-            found = replace(found, megabytes=reader.megabytes(run))
+            found = _read_training(content, PREDICTIONS, lambda: f"it has no {PREDICTIONS} in MLflow")
+            found["megabytes"] = reader.megabytes(run)
         except PixmillError as error:  # The artifact store may be inaccessible from this machine.
-            found = TrainingFiles({}, None, None, f"it cannot be read: {error.message}", [])
-        if found.fault is None and found.predictions is None:
-            found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
-        return replace(found, weights=run.tags.get(WEIGHTS, ""))
-
-    keys = {run.id: run.fingerprint for run in runs}
-    with ThreadPoolExecutor(_MAX_THREADS) as pool:
-        found = read_once(keys, cache, lambda ids: pool.map(read, [run for run in runs if run.id in ids]), "run")
-    return [
-        _model(
-            found[run.id],
+            fault = f"it cannot be read: {error.message}"
+            found = {"params": {}, "predictions": pd.DataFrame(), "fault": fault}
+        return TrainedModel(
             name=f"{run.name} ({run.id[:8]})",
             revision=f"runs:/{run.id}",
             kind="run",
             started=run.started,
+            weights=run.tags.get(WEIGHTS, ""),
             commit=run.tags.get("pixmill.commit"),
             seconds=run.seconds,
             run=run,
+            **found,
         )
-        for run in runs
-    ]
+
+    with ThreadPoolExecutor(_MAX_THREADS) as pool:
+        return list(track(pool.map(read, runs), "Read runs", len(runs), unit="run"))
 
 
-def _read_base(base: Revision | None, reader: RunReader, root: Path, cache: Cache) -> list[TrainedModel]:
+def _read_base(base: Revision | None, reader: RunReader, root: Path) -> list[TrainedModel]:
     """Return the model in use; none if its weights are unknown."""
     if base is None:
         return []
     if base.name.startswith("models:/"):
         assert base.run is not None
-        found = [replace(model, name=base.title) for model in _read_runs(reader, [base.run], cache)]
+        found = [replace(model, name=base.title) for model in _read_runs(reader, [base.run])]
     elif base.commit is None:
         return []
     else:
         started = float(git(root, "log", "-1", "--format=%ct", base.commit) or 0)
-        found = _read_experiments(root, [(started, base.name, base.commit)], cache)
+        found = _read_experiments(root, [(started, base.name, base.commit)])
         found = [replace(found[0], name=base.name, revision=base.name, kind="commit", experiment=None)]
     return [replace(model, in_use=True) for model in found if model.weights]
 
 
-def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache: Cache) -> list[TrainedModel]:
-    store = DvcStore(root)
+def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> list[TrainedModel]:
+    store, named, path = DvcStore(root), refs_by_name(root), "artifacts/evaluate/predictions.parquet"
 
-    def read(commit: str) -> TrainingFiles:
-        tree = Tree(store, find(root, commit))
-        path = "artifacts/evaluate/predictions.parquet"
-        found = read_training(tree.read, lambda: tree.read(path), resolved=None)
-        if found.predictions is None and found.fault is None:
-            fault = tree.faults.get(path) or tree.trouble(path) or "its stages did not make predictions"
-            found = replace(found, fault=fault)
-        return replace(found, weights=tree.md5("artifacts/train/model.weights.h5") or "")
-
-    def revision(ref: str, commit: str) -> str:
-        name = ref.rpartition("/")[2]
-        return name if {*named[name].values()} == {commit} else ref
-
-    named = refs_by_name(root)
-    keys = {commit: commit for _, _, commit in refs}
-    found = read_once(keys, cache, lambda commits: map(read, commits), "experiment")
-    return [
-        _model(
-            found[commit],
-            name=ref.rpartition("/")[2],
-            revision=revision(ref, commit),
+    def read(ref: tuple[float, str, str]) -> TrainedModel:
+        started, full, commit = ref
+        tree, name = Tree(store, find(root, commit)), full.rpartition("/")[2]
+        revision = name if {*named[name].values()} == {commit} else full
+        return TrainedModel(
+            name=name,
+            revision=revision,
             kind="experiment",
-            experiment=revision(ref, commit),
+            experiment=revision,
             started=started,
+            weights=tree.md5(WEIGHTS_FILE) or "",
             commit=commit,
+            **_read_training(
+                tree.read,
+                path,
+                lambda: tree.faults.get(path) or tree.trouble(path) or "its stages did not make predictions",
+            ),
         )
-        for started, ref, commit in refs
+
+    return list(track(map(read, refs), "Read experiments", len(refs), unit="experiment"))
+
+
+def _read_training(content: Callable[[str], bytes | None], path: str, absence: Callable[[], str]) -> dict[str, Any]:
+    """Return the fields of :class:`TrainedModel` that the files of a training determine.
+
+    Args:
+        content: Returns the bytes of a file by path; ``None`` if it does not exist.
+        path: Path of ``predictions.parquet``.
+        absence: Returns the reason why there are no predictions.
+    """
+    texts = [
+        None if each is None else each.decode("utf-8", "replace") for each in map(content, (RESOLVED, "params.yaml"))
     ]
+    # Dates and keys become text.
+    params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
+    fault, table = None, pd.DataFrame()
+    if (given := content(path)) is None:
+        fault = absence()
+    else:
+        try:
+            frame = read_predictions(given)
+            known = ("id", "split", "label", "held_out")
+            shown = [name for name in frame if name in known or str(name).startswith("p_")]
+            table = frame.loc[held_out(frame), shown].reset_index(drop=True)
+        except MalformedError as error:
+            fault = f"its predictions cannot be used: the file {error}"
+    return {
+        "params": params,
+        "recipe": _recipe(content("dvc.lock"), {name: value for name, value in params.items() if name not in unused}),
+        "predictions": table,
+        "fault": fault,
+        "seeds": frozenset({params[SEED]} if SEED in params else ()),
+        "unused": frozenset(unused),
+    }
 
 
-def _model(read: TrainingFiles, **given: Any) -> TrainedModel:
-    table = pd.DataFrame() if read.predictions is None else read.predictions.to_pandas()
-    seeds = frozenset({read.params[SEED]} if SEED in read.params else ())
-    facts = vars(read) | {"predictions": table, "unused": frozenset(read.unused)}
-    return TrainedModel(**facts, seeds=seeds, **given)
+def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
+    """Return a hash of everything that decides a training except its seed."""
+    try:
+        stages = {} if lock is None else read_stages(lock)
+    except MalformedError:
+        return None
+    if "train" not in stages or not params:
+        return None
+    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NOT_OF_MODEL)}
+    # A run logs the file during evaluate, so only its stage train is current.
+    train = stages["train"]
+    files = {file["path"]: file.get("md5") for file in train.get("deps", ())}
+    text = json.dumps([chosen, files, train.get("params", {}).get("pixmill.lock")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

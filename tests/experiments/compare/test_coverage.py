@@ -9,8 +9,7 @@ import pytest
 from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.core.repository.documents import MalformedError
 from pixmill.evaluate.measure import measure_confidence
-from pixmill.experiments.compare.coverage import find_answered
-from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
+from pixmill.experiments.compare.numbers import compare_numbers, find_answered, give_verdict
 from pixmill.experiments.compare.untrusted import read_metrics
 from pixmill.experiments.compare.view import comparison_text
 from pixmill.metrics.calibration import Calibration

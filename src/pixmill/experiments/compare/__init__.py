@@ -7,7 +7,7 @@ Two revisions:
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
   ``trees`` reads its files, ``untrusted`` parses files from untrusted authors
 - ``numbers``: metrics of both models on the common images, with their significance; ``answers`` has their
-  predictions, ``coverage`` and ``slices`` are parts of it
+  predictions, ``slices`` is a part of it
 - ``image_changes``: added, removed, relabelled and moved images, and drift
 - ``changes``: changed params, stages, packages and commits
 - ``gate``: checks the limits of ``compare`` in ``params.yaml``

@@ -15,8 +15,7 @@ from pixmill.core.params.compare import ThresholdMetric
 from pixmill.core.words import join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES, classes_of, clusters_of, split_answers
 from pixmill.experiments.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule
-from pixmill.experiments.compare.coverage import find_answered
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, images_needed
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, find_answered, images_needed
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
 from pixmill.tracking.run_lookup import MlflowRun

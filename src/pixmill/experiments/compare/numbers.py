@@ -26,13 +26,12 @@ from pixmill.experiments.compare.answers import (
     split_answers,
 )
 from pixmill.experiments.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
-from pixmill.experiments.compare.coverage import compare_coverage
 from pixmill.experiments.compare.slices import changed_slices, compare_slices
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, scores
-from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
+from pixmill.metrics.significance import Difference, holm, mcnemar, paired_coverage, paired_differences
 from pixmill.pages.page import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
@@ -119,7 +118,7 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         on_test = difference(actual[rows], first[rows], second[rows], clusters[rows])[0].get(settings.metric)
     predicted = first.argmax(axis=1), second.argmax(axis=1)
     right = predicted[0] == actual, predicted[1] == actual
-    answered, remark = compare_coverage((base, head), ids, (first, second), right, clusters, evaluate, width)
+    answered, remark = _compare_coverage((base, head), ids, (first, second), right, clusters, evaluate, width)
     return Numbers(
         labels=labels,
         n=len(ids),
@@ -144,6 +143,66 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         cross_validated=len(ids) - len(found.tested),
         on_test=on_test,
     )
+
+
+def find_answered(revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:
+    """Return which images a model answers: those that reach its threshold and are not unlike the training images.
+
+    Args:
+        revision: Revision with predictions.
+        ids: Ids of the images.
+        values: Calibrated probabilities, shape (images, classes).
+
+    Returns:
+        Mask of shape (images,); ``None`` if no threshold is recorded. A threshold of 0 means none, as in
+        :class:`pixmill.metrics.Calibration`.
+    """
+    threshold, predictions = (revision.metrics or {}).get("threshold"), revision.predictions
+    if not threshold or predictions is None:
+        return None
+    answered: npt.NDArray[np.bool_] = values.max(axis=1) >= threshold
+    if "unlike" in predictions:
+        answered &= ~ids.isin(predictions.loc[predictions["unlike"].eq(True), "id"])
+    return answered
+
+
+def _compare_coverage(
+    revisions: Sequence[Revision],
+    ids: pd.Index,
+    values: Sequence[npt.NDArray[np.float64]],
+    right: Sequence[npt.NDArray[np.bool_]],
+    clusters: npt.ArrayLike,
+    evaluate: EvaluateParams,
+    width: float = 1.0,
+) -> tuple[dict[str, Difference], str]:
+    """Compare two models, each at its own threshold.
+
+    Args:
+        revisions: Base and head.
+        ids: Ids of the common images.
+        values: Calibrated probabilities of base and head, shape (images, classes).
+        right: Mask of correct predictions of base and head, shape (images,).
+        clusters: Cluster of each image.
+        evaluate: Confidence level and number of draws.
+        width: As for :func:`pixmill.metrics.significance.paired_differences`.
+
+    Returns:
+        Coverage and covered accuracy by name, as :func:`pixmill.metrics.significance.paired_coverage` returns them, and
+        an empty remark. Nothing without both thresholds, and a remark if one model has a threshold.
+    """
+    answered = [find_answered(*each) for each in zip(revisions, (ids, ids), values, strict=True)]
+    first, second = answered
+    if first is None or second is None:
+        lacking = "base" if first is None else "head"
+        remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
+        return {}, "" if first is second else remark
+    thresholds = [(revision.metrics or {}).get("threshold") for revision in revisions]
+    same = thresholds[0] == thresholds[1] and np.array_equal(values[0], values[1]) and np.array_equal(first, second)
+    draws, level = evaluate.draws, evaluate.confidence
+    found = paired_coverage(
+        right, (first, second), clusters, draws=draws, confidence=level, identical=same, width=width
+    )
+    return found, ""
 
 
 def find_flips(base: Revision, head: Revision) -> pd.DataFrame:

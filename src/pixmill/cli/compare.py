@@ -46,7 +46,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
     runs.add_argument("--limit", type=int, metavar="N", help="only the newest N of each (default: 500)")
-    runs.add_argument("--all-projects", action="store_true", help="include runs of other projects on the server")
     parser.set_defaults(refuse=parser.error)
 
 
@@ -94,9 +93,8 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--runs ranks all runs; omit BASE and --gate")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
-    for name in ("limit", "all_projects"):
-        if getattr(arguments, name) and not arguments.runs:
-            arguments.refuse(f"--{name.replace('_', '-')} needs --runs")
+    if arguments.limit and not arguments.runs:
+        arguments.refuse("--limit needs --runs")
 
 
 def _compare(
@@ -123,7 +121,7 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page = workspace.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = compare_runs(workspace, params, all_projects=arguments.all_projects, **limits)
+    ranking = compare_runs(workspace, params, **limits)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
         write_text(page, render_ranking(ranking))

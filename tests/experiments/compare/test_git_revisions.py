@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.experiments.compare.git_revisions import choose, commit_page, find
+from pixmill.experiments.compare.git_revisions import choose, find
 from tests.experiments.compare.projects import write
-from tests.version_control import git, start_repository
+from tests.version_control import git
 
 
 def hash_of(root, name):
@@ -155,21 +155,3 @@ def test_without_repository_or_commits(tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match="there is no commit yet") as refusal:
         choose(tmp_path, None, None)
     assert refusal.value.next == "git add . && git commit"
-
-
-@pytest.mark.parametrize(
-    ("remote", "page"),
-    [
-        ("https://example.org/team/garments.git", "https://example.org/team/garments/commit/"),
-        ("https://somebody:secret@example.org/garments", "https://example.org/garments/commit/"),
-        ("git@example.org:team/sub/garments.git", "https://example.org/team/sub/garments/commit/"),
-        ("ssh://git@example.org/garments.git", "https://example.org/garments/commit/"),
-        ("/srv/garments.git", None),
-        ("file:///srv/garments.git", None),
-    ],
-)
-def test_commit_pages(tmp_path, remote, page):
-    root = start_repository(tmp_path)
-    assert commit_page(root) is None
-    git(root, "remote", "add", "origin", remote)
-    assert commit_page(root) == page

@@ -57,7 +57,6 @@ def test_reads_runs_of_this_project(workspace: Workspace, add) -> None:
     ):
         add(name, answers(3), where=where, project=project, started=number + 1)
     assert names(workspace) == ["moved", "old", "mine"]
-    assert names(workspace, all_projects=True) == ["foreign", "moved", "old", "namesake", "mine"]
 
 
 def test_shallow_clone_uses_the_experiment_name(workspace: Workspace, add, tmp_path: Path) -> None:

@@ -127,16 +127,6 @@ def main_branch(root: Path) -> str | None:
     return next((name for name in names if name and _commit(root, name)), None)
 
 
-def commit_page(root: Path) -> str | None:
-    """Return the URL prefix of commit pages on the repository's host; ``None`` if unknown.
-
-    GitHub, GitLab, Gitea and Forgejo share the form ``https://example.org/team/garments/commit/``.
-    """
-    remote = (git(root, "remote", "get-url", "origin") or "").strip()
-    match = re.fullmatch(r"(?:https://|ssh://git@|git@)(?:[^/@]*@)?([\w.-]+)[:/](.+?)(?:\.git)?/?", remote)
-    return match and f"https://{match[1]}/{match[2]}/commit/"
-
-
 def _commit(root: Path, name: str) -> str | None:
     found = git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     return found and found.strip()

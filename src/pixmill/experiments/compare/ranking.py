@@ -16,7 +16,6 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.git_revisions import commit_page
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers, give_verdict
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
@@ -103,7 +102,6 @@ class Ranking:
         notes: Further sentences for the reader.
         without_runs: Sentence with the reason why only experiments were compared; ``None`` if MLflow was read.
         command: Command that serves MLflow's pages on this machine; ``None`` if a server does, or without runs.
-        commits: URL prefix of commit pages; ``None`` if unknown.
     """
 
     metric: str
@@ -116,7 +114,6 @@ class Ranking:
     notes: tuple[str, ...]
     without_runs: str | None = None
     command: str | None = None
-    commits: str | None = None
 
     @property
     def equal(self) -> int:
@@ -129,7 +126,6 @@ def compare_runs(
     params: Params,
     *,
     limit: int = 500,
-    all_projects: bool = False,
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
 
@@ -140,14 +136,13 @@ def compare_runs(
         workspace: Workspace of the project.
         params: Params of the project; ``compare``, ``evaluate`` and ``classes`` are used.
         limit: Maximum number of runs, and of experiments, to read.
-        all_projects: Whether to read the runs of all projects in this MLflow.
 
     Raises:
         PixmillError: There is neither an experiment nor a run.
     """
     metric, confidence = params.compare.metric, params.evaluate.confidence
     base = read_base(workspace)
-    found = read_models(workspace, limit=limit, all_projects=all_projects, base=base)
+    found = read_models(workspace, limit=limit, base=base)
     models = found.models
     answers, reasons, note = share_validation(models, params.classes)
     others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]
@@ -188,7 +183,6 @@ def compare_runs(
         tuple(notes),
         found.without_runs,
         next((model.run.command for model in models if model.run), None),
-        commit_page(workspace.root),
     )
 
 

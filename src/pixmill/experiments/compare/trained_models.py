@@ -108,16 +108,15 @@ def read_models(
     workspace: Workspace,
     *,
     limit: int,
-    all_projects: bool = False,
     base: Revision | None = None,
 ) -> FoundModels:
     """Read the newest runs and experiments.
 
+    Runs of this project have the tag ``pixmill.project``, or are without it in the experiment of the project's name.
+
     Args:
         workspace: Workspace of the project.
         limit: Maximum number of runs, and of experiments.
-        all_projects: Whether to read the runs of all projects in this MLflow. Default: runs of this project by the tag
-            ``pixmill.project``, and runs without the tag in the experiment of the project's name.
         base: Revision in use, whose model is always included.
 
     Raises:
@@ -126,14 +125,13 @@ def read_models(
     project = project_id(workspace.root)
     refs = _experiments(workspace.root)
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
-    own: dict[str, Any] = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
     try:
-        recorded = reader.list_evaluated(limit + 1, **own)
+        recorded = reader.list_evaluated(limit + 1, project=project, experiment=experiment_name(workspace.root))
     except PixmillError as error:
         if not refs:
             raise
         without_runs = f"Only DVC's experiments were compared: {error.message}; {error.next}."
-    if recorded and not (project or all_projects):
+    if recorded and not project:
         cause, remedy = "This project has no commit", "git add -A && git commit"
         if git(workspace.root, "rev-parse", "HEAD"):
             cause, remedy = "This clone is shallow", "git fetch --unshallow"

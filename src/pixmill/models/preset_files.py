@@ -94,11 +94,6 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     Raises:
         TrainError: The preset does not exist, is not available, or lacks a file.
     """
-    if "://" in preset:
-        raise TrainError(
-            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
-            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
-        )
     if _is_folder(preset, root):
         folder = root / preset
     elif revision is None:

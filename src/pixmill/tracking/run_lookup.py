@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.tracking.delivery import LINKED, WEIGHTS
 from pixmill.tracking.lineage import PROJECT
@@ -75,17 +74,10 @@ class RunReader:
     def __init__(self, workspace: Workspace) -> None:
         self._store = tracking_uri(workspace)
         self._file = database_file(self._store)
-        self._failure: PixmillError | None = None
 
     @cached_property
     def _client(self) -> MlflowClient:
-        """The client; a server that does not respond is contacted only once."""
-        if self._failure is None:
-            try:
-                return open_store(self._store)
-            except PixmillError as error:
-                self._failure = error
-        raise self._failure
+        return open_store(self._store)
 
     def get(self, run_id: str) -> MlflowRun:
         """Return a run by its id.

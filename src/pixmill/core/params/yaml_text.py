@@ -55,12 +55,10 @@ def read_text(path: Path) -> str:
     """Read a params file, with Unix line ends.
 
     Raises:
-        ParamsError: The path is missing, not a file, not readable, larger than 1 MiB, or not UTF-8.
+        ParamsError: The path is missing, not readable, larger than 1 MiB, or not UTF-8.
     """
     if not path.exists():
         raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
-    if not path.is_file():
-        raise ParamsError(f"{path}: expected a file, received a folder, pipe or device", next=f"ls -ld {path}")
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)

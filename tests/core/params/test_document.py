@@ -49,11 +49,6 @@ def edited(before: str, after: str) -> str:
             "amazon, site:<name> or plugin:<name>, "
             "received 'gogle'; did you mean google?",
         ),
-        (
-            "source: shop",
-            "source: flipkart",
-            "scrape.source: flipkart was removed; use another source, or describe the site in sites/ (site:flipkart)",
-        ),
         ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
         ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),
         (

@@ -27,16 +27,6 @@ _PATTERNS = {
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
-REMOVED: dict[str, str] = {
-    "review": "renamed to compare: rename this key",
-    "scrape.urls.format": "removed: the form of a list follows from its first line",
-    "scrape.wikimedia": "removed: wikimedia searches Wikimedia Commons; list the files of another wiki (source urls)",
-    "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",
-    "train.learning_curve=always": "removed: only logistic regression has a learning curve, with auto",
-    "train.precision=auto": "removed: set float32, or bfloat16 where the processor or GPU computes with it",
-}
-"""Params of earlier versions, or values as ``section.key=value``, with their replacement."""
-
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 _SHORT = reprlib.Repr()
@@ -72,11 +62,10 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
     if unknown:
         location.append(detail["loc"][-1])
     name = ".".join(map(_key, location)) or "params.yaml"
-    value = detail["input"] if isinstance(detail["input"], str) else ""
-    if (removed := name if unknown else f"{name}={value}") in REMOVED:
-        return f"{name}: {REMOVED[removed]}"
     received = "nothing" if detail["type"] == "missing" else quote_value(detail["input"])
     if unknown:
+        if name == "review":
+            return "review: renamed to compare: rename this key"
         known = [key for option in _options(here, schema) for key in option.get("properties", ())]
         if hint := did_you_mean(str(location[-1]), known):
             return f"{name}: unknown key{hint}"

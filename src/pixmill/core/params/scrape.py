@@ -24,9 +24,6 @@ SOURCES = (
 )  # fmt: skip
 """Built-in sources; ``site:<name>`` is defined by ``sites/<name>.yaml``, ``plugin:<name>`` by the project's code."""
 
-REMOVED_SOURCES = ("duckduckgo", "flipkart", "myntra")
-"""Sources of earlier versions."""
-
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 Texts = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f][^\x00-\x1f]*$", max_length=500)], ...],
@@ -45,8 +42,6 @@ ShortIds = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        if name in REMOVED_SOURCES:
-            raise ValueError(f"{name} was removed; use another source, or describe the site in sites/ (site:{name})")
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             raise ValueError(
                 f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received {name!r}"

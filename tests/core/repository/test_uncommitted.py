@@ -74,9 +74,9 @@ def applied(project):
 
 
 def test_deleted_images_are_no_loss(project):
-    record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
+    record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "metadata.csv": "c3"})
     commit(project)
-    record(project, {"coat/a.jpg": "a1"})
+    record(project, {"coat/a.jpg": "a1", "metadata.csv": "d4"})
     found = find_uncommitted(project)
     assert (found.missing, found.removed) == ("", "1 image")
     assert "git checkout HEAD -- data.dvc && dvc checkout data.dvc" in found.sentence
@@ -103,6 +103,15 @@ def test_images_of_others_are_fetched_before_own_are_added(project, files, is_re
     if not is_recorded:
         (project / "data.dvc").write_text(recorded)
     assert describe_uncommitted(project)[1] == command
+
+
+def test_images_of_an_earlier_commit_may_come_back(project):
+    digest = hashlib.md5(b"x" * 100).hexdigest()
+    for names in ("ab", "a"):
+        record(project, {f"coat/{name}.jpg": digest for name in names})
+        commit(project)
+    record(project, {f"coat/{name}.jpg": digest for name in "ab"})
+    assert describe_uncommitted(project)[1] == f"git add data.dvc && {COMMIT}"
 
 
 def test_images_whose_list_was_never_fetched(project):

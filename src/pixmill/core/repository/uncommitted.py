@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError
+from pixmill.core.metadata import FILE
 from pixmill.core.repository.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.repository.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 from pixmill.core.repository.git import changed_files, git
@@ -194,7 +195,8 @@ def _unfetched(root: Path, files: set[str], earlier: list[str], *, is_committed:
     record = read_record(root, git(root, "show", ":./data.dvc"))
     whole = set((record and _recorded_files(root, record["md5"])) or ())
     olds = [set(old) for md5 in earlier[:_MAX_RECORDS] if (old := _recorded_files(root, md5))]
-    if whole and not is_committed and not any((new := whole - old) and not new & files for old in olds):
+    is_other = is_committed or any((new := whole - old) and not new & files for old in olds)
+    if whole and (whole <= files or not is_other):
         return None
     aside = "" if is_committed else " && mv data ../data-mine"
     return count(len(whole - files), "image") if whole - files else "images", f"git checkout -- data.dvc{aside}"
@@ -227,13 +229,13 @@ def _is_applied(root: Path) -> bool:
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:
-    """Return the MD5s of the images in a ``data.dvc``; empty if the listing is not in the cache."""
+    """Return the MD5s of the images in a ``data.dvc``, and of their table; empty if the listing is not in the cache."""
     try:
         record = read_record(root, text)
     except DataError:
         return {}
     files = _recorded_files(root, record["md5"]) if record else None
-    return dict.fromkeys((files or {}).values(), "")
+    return {name if name == FILE else md5: md5 for name, md5 in (files or {}).items()}
 
 
 def _decisions(_: Path, text: str) -> dict[str, str]:

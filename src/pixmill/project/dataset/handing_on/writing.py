@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import file_digest, fresh_folder, write_text
+from pixmill.core.files.writing import file_digest, write_text
 from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.project.dataset.handing_on.card import CARD, MARK, TEMPLATES, render_texts
@@ -34,31 +35,33 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
             missing.
     """
     _check_output(output, root)
-    new = fresh_folder(output.with_name(f"{output.name}.part"))
-    pairs = choice.images[["original", "file_name"]].to_numpy()
-    for original, name in track(pairs, "Copy", len(pairs)):
-        copy = new / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(original, copy)
-        except FileNotFoundError:
-            raise DataError(f"{original} is missing", next="dvc checkout, or dvc repro") from None
-    rows, templates = choice.images[[*EXPORTED]], dict(TEMPLATES)
-    if form == "imagefolder":
-        _write_lines(rows, new)
-    else:
-        rows.to_csv(new / "metadata.csv", index=False, lineterminator="\n")
-    if form == "label-studio":
-        _write_tasks(rows, new / "tasks.json", output.name)
-        templates["labelling.xml"] = "labelling.xml"
-    paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
-    tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
-    texts = render_texts(choice, templates, tables=tables, name=root.resolve().name, root=root, params=params)
-    for name, text in texts.items():
-        write_text(new / name, text)
-    if output.exists():
-        shutil.rmtree(output)
-    new.rename(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=output.parent) as scratch:
+        new = Path(scratch) / "new"
+        pairs = choice.images[["original", "file_name"]].to_numpy()
+        for original, name in track(pairs, "Copy", len(pairs)):
+            copy = new / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(original, copy)
+            except FileNotFoundError:
+                raise DataError(f"{original} is missing", next="dvc checkout, or dvc repro") from None
+        rows, templates = choice.images[[*EXPORTED]], dict(TEMPLATES)
+        if form == "imagefolder":
+            _write_lines(rows, new)
+        else:
+            rows.to_csv(new / "metadata.csv", index=False, lineterminator="\n")
+        if form == "label-studio":
+            _write_tasks(rows, new / "tasks.json", output.name)
+            templates["labelling.xml"] = "labelling.xml"
+        paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
+        tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
+        texts = render_texts(choice, templates, tables=tables, name=root.resolve().name, root=root, params=params)
+        for name, text in texts.items():
+            write_text(new / name, text)
+        if output.exists():
+            shutil.rmtree(output)
+        new.rename(output)
 
 
 def _check_output(output: Path, root: Path) -> None:

@@ -18,6 +18,7 @@ from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, role_of
 from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.handing_on.choosing import EXPORTED
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
 from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, embedded_images, read_table
 
@@ -188,7 +189,8 @@ class _Reading:
                 f"{several:,} of {len(labels):,} images have several labels; Pixmill takes one label an image",
                 next="keep one label an image, or choose another column: --columns image=…,label=…",
             )
-        splits, remarks = _settle_splits({item.facts.split for item in found if item.facts.label})
+        is_export = any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
+        splits, remarks = _settle_splits({item.facts.split for item in found if item.facts.label}, is_export=is_export)
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
@@ -216,9 +218,15 @@ def _split_of(names: Sequence[str]) -> str | None:
     return next((role for role in map(role_of, names) if role in SPLITS), None)
 
 
-def _settle_splits(given: set[str | None]) -> tuple[dict[str | None, str], list[str]]:
-    """Return the splits to use by those that labelled images have; none unless there is one to test; and a remark."""
+def _settle_splits(given: set[str | None], *, is_export: bool) -> tuple[dict[str | None, str], list[str]]:
+    """Return the splits to use by those that labelled images have; none unless there is one to test; and a remark.
+
+    Those of `pixmill export` are used as they are.
+    """
     names = sorted(filter(None, given))
+    if is_export and (absent := sorted({"train", "test"}.difference(names))):
+        remark = f"no exported image is in {join_names(absent)}: add some, or draw the splits with --ignore-splits"
+        return {name: name for name in names}, [remark]
     if names and ("train" not in names or len(names) == 1):
         return {}, [f"labelled images are in {join_names(names)} only: splits are drawn at random"]
     if names == ["train", "val"]:

@@ -95,12 +95,12 @@ def _export_data(arguments: argparse.Namespace) -> None:
     if arguments.formats or arguments.output:
         raise PixmillError("formats of the model and --output are not for the images", next="leave out --data")
     from pixmill.core.params import load_params
-    from pixmill.project.dataset.handing_on.choosing import choose, describe, parse_families
+    from pixmill.project.dataset.handing_on.choosing import choose, describe, parse_licences
     from pixmill.project.dataset.handing_on.writing import export_data
 
     root = project_root()
-    params, families = load_params(root), parse_families(arguments.licence or "")
-    choice = choose(root, params, licences=families, include_unknown=arguments.include_unknown)
+    params, licences = load_params(root), parse_licences(arguments.licence or "")
+    choice = choose(root, params, licences=licences, include_unknown=arguments.include_unknown)
     export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params)
     print(f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card")
     if choice.withheld:

@@ -11,7 +11,7 @@ from pixmill.cli import main
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.metadata import COLUMNS, Facts
-from pixmill.project.dataset.handing_on.choosing import choose, parse_families
+from pixmill.project.dataset.handing_on.choosing import choose, parse_licences
 from pixmill.project.dataset.handing_on.writing import DATA_FORMATS, export_data
 from pixmill.project.dataset.tables import find_table
 from tests.evaluate.conftest import completed
@@ -39,7 +39,7 @@ def project(tmp_path):
                 "licence": LICENCES[number % 3],
                 "author": "A | *B*",
                 "page_url": f"http://a.test/{number}",
-                "image_url": f"data/cat/{number}.png",
+                "image_url": f"data/cat/e\u0301/{number}.png",
                 "snapshot": "2026-11-20",
                 "split": None if number == 8 else ["train", "val", "test"][number // 3],
                 "verdict": "drop" if number == 8 else "keep",
@@ -50,7 +50,7 @@ def project(tmp_path):
     (root / "artifacts/split").mkdir()
     write_table(root / "artifacts/split/manifest.parquet", completed(frame), SPLIT)
     (root / "data").mkdir()
-    (root / "data/metadata.csv").write_text("file_name,group\ncat/0.png,patient 1\n")
+    (root / "data/metadata.csv").write_text("file_name,group\ncat/\u00e9/0.png,patient 1\n", encoding="utf-8")
     return root
 
 
@@ -69,14 +69,32 @@ def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path,
     }
 
 
+def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_path, params):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    url = "http://a.test/" + manifest["image_url"]
+    manifest = manifest[manifest["split"].isin(["train", "val"])].assign(page_url=None, image_url=url)
+    write_table(path, completed(manifest), SPLIT)
+    (tmp_path / "out.part").mkdir()
+    export_data(choose(project, params), tmp_path / "out", form="csv", root=project, params=params)
+    assert (tmp_path / "out.part").exists()
+    found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    known = manifest[manifest["licence"].notna()]
+    assert sorted((item.facts.split, item.facts.page_url) for item in found.items) == sorted(
+        zip(known["split"], known["image_url"], strict=True)
+    )
+    assert "--ignore-splits" in " ".join(found.remarks)
+
+
 def test_licences_of_the_export(project, params):
     assert choose(project, params).withheld == {"unknown": 2}
-    choice = choose(project, params, licences=parse_families("cc-by"))
+    choice = choose(project, params, licences=parse_licences("cc-by-4.0"))
     assert set(choice.images["licence"]) == {BY}
     assert choice.withheld == {"unknown": 2, "CC0 1.0": 3}
     assert choice.dropped == {"straddles": 1}
+    assert len(choose(project, params, licences=parse_licences("cc-by,cc0")).images) == 6
     with pytest.raises(DataError, match=r"3 CC BY 4\.0"):
-        choose(project, params, licences=["by-sa"])
+        choose(project, params, licences=parse_licences("cc-by-2.0,by-sa"))
 
 
 def test_nothing_was_dropped(project, params):

@@ -1,6 +1,5 @@
 """Choose the images that may be handed on, by their licences."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pandas as pd
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.metadata import COLUMNS, read_metadata
-from pixmill.core.names import to_slug
+from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params
 from pixmill.scrape.licences import FAMILIES, parse_licence
 from pixmill.split.grouping import group_names
@@ -39,23 +38,23 @@ class Choice:
     dropped: Counter[str]
 
 
-def parse_families(text: str) -> tuple[str, ...]:
-    """Return the families of a list such as ``cc-by,cc0``.
+def parse_licences(text: str) -> tuple[str, ...]:
+    """Return the names of the licences in a list.
 
-    >>> parse_families("cc-by, CC0")
-    ('by', 'cc0')
+    >>> parse_licences("cc-by-4.0, cc0")
+    ('CC BY 4.0', 'CC0')
 
     Raises:
         PixmillError: An unknown licence.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
-    known = [parse_licence(re.sub(r"-(?=\d)", " ", name)) for name in names]
+    known = [parse_licence(name) for name in names]
     if None in known:
         received = names[known.index(None)]
         raise PixmillError(
             f"--licence: expected {', '.join(FAMILIES)}, received '{received}'", next="--licence cc-by,cc0"
         )
-    return tuple(licence.family for licence in known if licence)
+    return (*map(str, known),)
 
 
 def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_unknown: bool = False) -> Choice:
@@ -64,7 +63,7 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
     Args:
         root: Project folder.
         params: Its params, for ``split.group_by``.
-        licences: Families of licences to include, see :data:`pixmill.scrape.licences.FAMILIES`; default: all.
+        licences: Names of the licences to include, without a version for all versions; default: all.
         include_unknown: Include images of unknown licences, such as those that are not of Creative Commons.
 
     Raises:
@@ -74,11 +73,13 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
     manifest = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
     table = manifest.assign(group=_groups(manifest, params, root)).astype(object)
     table = table.where(table.notna(), "")
+    # The table of an import has no column for the URL of the image.
+    pageless = (table["page_url"] == "") & table["image_url"].str.startswith("http")
+    table["page_url"] = table["page_url"].mask(pageless, table["image_url"])
     known = [parse_licence(text) for text in table["licence"]]
     table["terms"] = [str(each or text or UNKNOWN) for each, text in zip(known, table["licence"], strict=True)]
-    allowed = np.array(
-        [include_unknown if each is None else not licences or each.family in licences for each in known], bool
-    )
+    wanted = tuple(f"{name} " for name in licences) or ""
+    allowed = np.array([f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool)
     kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
     images, withheld = table[kept & allowed].copy(), Counter(table["terms"][kept & ~allowed])
     images["original"] = [root / "artifacts/scrape" / path for path in images["path"]]
@@ -103,8 +104,8 @@ def describe(withheld: Counter[str]) -> str:
 
 def _groups(manifest: pd.DataFrame, params: Params, root: Path) -> pd.Series:
     """Return the group of each image that people gave: of data/metadata.csv, else of ``split.group_by``."""
-    given = {f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()}
-    groups = manifest["image_url"].map(given)
+    given = {f"data/{to_nfc(name)}": facts.group for name, facts in read_metadata(root / "data").items()}
+    groups = manifest["image_url"].map(to_nfc, na_action="ignore").map(given)
     if (by := params.split.group_by) in (None, "page", "product"):
         return groups
     return groups.fillna(group_names(manifest, by, root).str.removeprefix("group "))

@@ -126,9 +126,7 @@ def test_two_sessions_run_in_parallel(browser, proxy, tmp_path):
 
 
 @pytest.mark.linux
-def test_killed_process_leaves_no_browser_and_next_session_removes_its_profile(
-    browser, proxy, tmp_path, until, mentioning
-):
+def test_killed_process_leaves_no_browser(browser, proxy, tmp_path, until, mentioning):
     script = textwrap.dedent(f"""
         import time
         from pathlib import Path

@@ -107,30 +107,26 @@ class RunReader:
                 return None
             return replace(self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0]))
 
-    def list_evaluated(
-        self, limit: int, *, project: str | None = None, experiment: str | None = None
-    ) -> list[MlflowRun]:
+    def list_evaluated(self, limit: int, *, project: str | None, experiment: str) -> list[MlflowRun]:
         """Return finished trainings with predictions, newest first, without folds and without sizes.
 
         Args:
             limit: Maximum number of runs.
             project: Include runs with this tag ``pixmill.project``, in any experiment.
             experiment: Include runs of this experiment without that tag, which earlier versions and shallow clones
-                record; without ``project``, all runs of the experiment. Default: all runs of all projects.
+                record; without ``project``, all runs of the experiment.
         """
         # Folds have no weights; evaluate logs metrics and predictions together.
         query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
         with store_errors("", self._store):
-            named = self._client.get_experiment_by_name(experiment) if experiment else None
+            named = self._client.get_experiment_by_name(experiment)
             own = named.experiment_id if named else None
 
             def is_wanted(run: Run) -> bool:
                 made_by = run.data.tags.get(PROJECT)
-                if project and made_by:
-                    return bool(made_by == project)
-                return experiment is None or run.info.experiment_id == own
+                return bool(made_by == project if project and made_by else run.info.experiment_id == own)
 
-            places = experiment_ids(self._client) if project or not experiment else [own] if own else []
+            places = experiment_ids(self._client) if project else [own] if own else []
             return [self._facts(run) for run in islice(filter(is_wanted, self._each(places, query)), limit)]
 
     def megabytes(self, run: MlflowRun) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.mistakes import VECTORS
@@ -42,7 +43,7 @@ def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp
     }
 
 
-def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path) -> None:
+def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, split = [f"{number:064x}" for number in range(5)], tmp_path / "artifacts/split"
     pack_images(split, "train", np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8))
     # The last image is no longer in the split.
@@ -62,5 +63,9 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path) -> None:
     assert [(each["id"], each["label"]) for each in found] == [(names[1], "coat"), (names[0], "coat")]
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
     assert found[0]["similarity"] > found[1]["similarity"]
-    (tmp_path / NOVELTY_FILE).write_bytes(b"another model")
+    with monkeypatch.context() as files:  # They are read once.
+        files.setattr("pixmill.serve.http.examples.load_training", None)
+        assert asyncio.run(endpoints.nearest(b"")) == found
+    # Another model was evaluated.
+    write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training.assign(novelty="0" * 32), VECTORS)
     assert asyncio.run(endpoints.nearest(b"")) == []

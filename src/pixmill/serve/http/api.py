@@ -21,11 +21,10 @@ from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
-from pixmill.models.nearest import load_training, most_similar
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
-from pixmill.serve.http.examples import load_examples, with_thumbnails
+from pixmill.serve.http.examples import load_examples, nearest_finder
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models
 from pixmill.serve.http.url_fetcher import UrlFetcher
@@ -117,9 +116,9 @@ class Endpoints:
         Raises:
             ProblemError: There is no model, or too many images wait.
         """
-        loaded, root = self.loaded, self.root
-        training = await asyncio.to_thread(load_training, root, loaded.path) if root else None
-        if root is None or training is None:
+        loaded = self.loaded
+        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path) if self.root else None
+        if find is None:
             return []
         try:
             vector = await asyncio.wrap_future(loaded.vector(content))
@@ -127,7 +126,7 @@ class Endpoints:
             raise _busy("Too many images wait to be compared.", 1) from error
         if not isinstance(vector, bytes):  # No image, or its worker died.
             return []
-        return await asyncio.to_thread(lambda: with_thumbnails(root, most_similar(training, vector)))
+        return await asyncio.to_thread(find, vector)
 
     def check_label(self, label: str | None) -> None:
         """Raise :class:`ProblemError` if a label is not one of the classes."""

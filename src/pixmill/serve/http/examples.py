@@ -1,15 +1,16 @@
 """Images of the project's packed splits: test images to try the model on, and training images like an image."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail, thumbnail_uri
+from pixmill.models.nearest import load_training, most_similar
 
 _MAX_PER_CLASS, _MAX_EXAMPLES = 2, 40
 _JPEG_QUALITY = 90
@@ -53,22 +54,36 @@ def _read(root: Path) -> list[Example]:
     ]
 
 
-def with_thumbnails(root: Path, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of training images.
+def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str, Any]]] | None:
+    """Return a function from a vector to the most similar training images; ``None`` without an evaluation of the model.
 
-    Images that the packed train split does not have are left out.
+    It returns ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of images that the packed train
+    split has. Files are read again only after they changed.
 
     Args:
         root: Project folder.
-        found: Results of :func:`pixmill.models.nearest.most_similar`.
+        folder: The model's folder, or its file.
     """
+    files = root / "artifacts/evaluate/nearest.parquet", root / "artifacts/split"
+    return _nearest_finder(root, folder, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
+
+
+@lru_cache(maxsize=1)
+def _nearest_finder(root: Path, folder: Path, *_: int) -> Callable[[bytes], list[dict[str, Any]]] | None:
+    training = load_training(root, folder)
+    if training is None:
+        return None
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}
-    return [
-        {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
-        for each in found
-        if (row := rows.get(each["id"])) is not None
-    ]
+
+    def find(vector: bytes) -> list[dict[str, Any]]:
+        return [
+            {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
+            for each in most_similar(training, vector)
+            if (row := rows.get(each["id"])) is not None
+        ]
+
+    return find
 
 
 def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:

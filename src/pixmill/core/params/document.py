@@ -20,9 +20,6 @@ from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text, set_values
 from pixmill.core.words import did_you_mean, first_of
 
-_RESERVED = {"train", "val", "test", "unlabelled"}
-"""Folder names in ``data/`` that cannot be class names."""
-
 _MAX_NAMED = 5
 """Names shown in a message."""
 
@@ -80,8 +77,8 @@ class Params(Section):
                 same = "more than once" if other == name else f"and {other!r}, which are equal on some systems"
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
             seen |= dict.fromkeys(keys, name)
-            if fold(name) in _RESERVED:
-                raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
+            if fold(name) == "unlabelled":
+                raise ValueError(f"expected names other than unlabelled (images without a label), received {name!r}")
         return names
 
     @model_validator(mode="after")

@@ -39,6 +39,9 @@ class Facts:
 COLUMNS = ("file_name", *(field.name for field in fields(Facts)))
 """Columns of the table; others are ignored. ``file_name`` is relative to ``data/``, with slashes."""
 
+EXPORTED = (*COLUMNS, "id", "source", "image_url", "snapshot")
+"""Columns of the tables that ``pixmill export --data`` writes."""
+
 
 def read_metadata(data: Path) -> dict[str, Facts]:
     """Return the facts about images by their path relative to ``data/``; empty without a table.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
-from pixmill.core.metadata import SPLITS, Facts
+from pixmill.core.metadata import EXPORTED, SPLITS, Facts
 from pixmill.core.names import fold
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of, join_names
@@ -18,7 +18,6 @@ from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, role_of
 from pixmill.project.dataset.found import Found, Item
-from pixmill.project.dataset.handing_on.choosing import EXPORTED
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
 from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, embedded_images, read_table
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pixmill import __version__
+from pixmill.core.metadata import EXPORTED
 from pixmill.core.params import Params
 from pixmill.core.repository.git import git
 from pixmill.pages.page import make_environment
-from pixmill.project.dataset.handing_on.choosing import EXPORTED, UNKNOWN, Choice
+from pixmill.project.dataset.handing_on.choosing import Choice
 from pixmill.serve.export.card import in_markdown
 from pixmill.split import straddling
 from pixmill.validate import reasons
@@ -24,9 +25,9 @@ TEMPLATES = {CARD: "card.md", "ATTRIBUTION.md": "attribution.md", "croissant.jso
 """Templates of the files of every export."""
 
 _HUB_LICENCES = re.compile(
-    r"cc0-1\.0|cc-by-(2\.0|2\.5|3\.0|4\.0|sa-[34]\.0|nc-[234]\.0|nd-4\.0|nc-nd-[34]\.0|nc-sa-[234]\.0)"
+    r"unknown|cc0-1\.0|cc-by-(2\.0|2\.5|3\.0|4\.0|sa-[34]\.0|nc-[234]\.0|nd-4\.0|nc-nd-[34]\.0|nc-sa-[234]\.0)"
 )
-"""Creative Commons licences in the list of Hugging Face's hub; others are ``other`` there."""
+"""Creative Commons licences in the list of Hugging Face's hub, and its ``unknown``; others are ``other`` there."""
 
 _URL = re.compile(r"https?://[^\s<>]+")
 """URLs that Markdown links between ``<`` and ``>``."""
@@ -50,18 +51,14 @@ def render_texts(
     """
     images = choice.images
     licences = Counter(images["terms"])
-    codes = {terms: terms.lower().replace(" ", "-") for terms in licences}
-    hub = {
-        UNKNOWN if terms == UNKNOWN else code if _HUB_LICENCES.fullmatch(code) else "other"
-        for terms, code in codes.items()
-    }
+    codes = [terms.lower().replace(" ", "-") for terms in licences]
     meanings = reasons.REASONS | straddling.REASONS
     content = {
         "mark": MARK,
         "name": name,
         "version": __version__,
         "commit": (git(root, "rev-parse", "HEAD") or "").strip(),
-        "hub_licences": sorted(hub),
+        "hub_licences": sorted({code if _HUB_LICENCES.fullmatch(code) else "other" for code in codes}),
         "size": next((text for limit, text in _SIZES if len(images) < limit), "1M<n<10M"),
         "images": images,
         "labels": sorted(set(images["label"])),

@@ -10,14 +10,11 @@ import pandas as pd
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.metadata import COLUMNS, read_metadata
+from pixmill.core.metadata import read_metadata
 from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params
 from pixmill.scrape.licences import FAMILIES, parse_licence
 from pixmill.split.grouping import group_names
-
-EXPORTED = (*COLUMNS, "id", "source", "image_url", "snapshot")
-"""Columns of the metadata; those of ``data/metadata.csv`` first."""
 
 UNKNOWN = "unknown"
 
@@ -27,8 +24,9 @@ class Choice:
     """The images to hand on, and those left out.
 
     Args:
-        images: Rows of the images to hand on, sorted by ``file_name``: the columns :data:`EXPORTED`, ``query``,
-            ``original`` (path of the file in the project) and ``terms`` (name of the licence). Unknown is empty text.
+        images: Rows of the images to hand on, sorted by ``file_name``: the columns
+            :data:`pixmill.core.metadata.EXPORTED`, ``query``, ``original`` (path of the file in the project) and
+            ``terms`` (name of the licence). Unknown is empty text.
         withheld: Number of images left out because of their licences, by licence.
         dropped: Number of images that the pipeline dropped, by reason, such as ``straddles``.
     """
@@ -47,14 +45,12 @@ def parse_licences(text: str) -> tuple[str, ...]:
     Raises:
         PixmillError: An unknown licence.
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    known = [parse_licence(name) for name in names]
-    if None in known:
-        received = names[known.index(None)]
+    known = {name.strip(): parse_licence(name) for name in text.split(",") if name.strip()}
+    if wrong := [name for name, licence in known.items() if licence is None]:
         raise PixmillError(
-            f"--licence: expected {', '.join(FAMILIES)}, received '{received}'", next="--licence cc-by,cc0"
+            f"--licence: expected {', '.join(FAMILIES)}, received '{wrong[0]}'", next="--licence cc-by,cc0"
         )
-    return (*map(str, known),)
+    return (*map(str, known.values()),)
 
 
 def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_unknown: bool = False) -> Choice:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest, write_text
+from pixmill.core.metadata import EXPORTED
 from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.project.dataset.handing_on.card import CARD, MARK, TEMPLATES, render_texts
-from pixmill.project.dataset.handing_on.choosing import EXPORTED, Choice
+from pixmill.project.dataset.handing_on.choosing import Choice
 
 DATA_FORMATS = ("imagefolder", "csv", "label-studio")
 

@@ -180,7 +180,7 @@ def test_labels_of_renamed_classes_are_no_new_classes(root: Path, tmp_path: Path
     assert images(root)["Felis_catus/2.png"] == "cat 2"
 
 
-@pytest.mark.parametrize("label", ["Cat", "train", "x" * 201])
+@pytest.mark.parametrize("label", ["Cat", "unlabelled", "x" * 201])
 def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tmp_path: Path) -> None:
     item = Item(str(put(tmp_path, {"1.png": "one"}) / "1.png"), "1.png", Facts(label))
     before = images(root)

@@ -194,7 +194,7 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         (["pets"], "which images? Choose one option:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
-        (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
+        (["pets", "--classes", "cat,unlabelled"], "received 'unlabelled'", "correct --classes"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "omit"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),

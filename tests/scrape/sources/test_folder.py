@@ -5,7 +5,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
-from pixmill.core.names import class_by_name
+from pixmill.core.names import class_by_name, to_slug
 from pixmill.images.read_errors import reason_of
 from pixmill.scrape.sources import folder
 from pixmill.scrape.sources.folder import FolderSource
@@ -101,6 +101,7 @@ def test_gaps_of_a_fixed_split(divided):
     (divided / "val" / "hat").mkdir(parents=True)
     source = FolderSource(divided, layout="fixed")
     assert source.gaps(["boot", "hat"]) == ["data/test/boot", "data/test/hat", "data/val/boot", "data/val/hat"]
+    assert source.gaps(["a/b"])[0] == f"data/test/{to_slug('a/b')}" in source.queries("a/b", [])[0].address
     assert source.absence("hat") is None
     assert source.absence("cap") == "data/test/cap and data/val/cap and data/train/cap are missing"
 

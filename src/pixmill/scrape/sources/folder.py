@@ -112,7 +112,7 @@ class FolderSource(LocalSource):
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the class folders of a fixed split that are missing or empty."""
         return [
-            f"{self._address(folder)}/{label}"
+            f"{self._address(folder)}/{to_slug(label)}"
             for part, folder in self._parts.items()
             for label in labels
             if part is not None and all(each != part for each, _ in self._files.get(label, ()))
@@ -198,7 +198,8 @@ class FolderSource(LocalSource):
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
         """Return one query for the class."""
-        return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
+        folders = (self._address(folder / to_slug(label)) for folder in self._parts.values())
+        return [Query(label, None, ", ".join(folders))]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
         """Yield all entries in the folders of a class, sorted by name within a split.

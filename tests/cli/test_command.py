@@ -15,6 +15,7 @@ import pytest
 from pixmill import __version__, cli
 from pixmill.cli import GROUPS, VERBS, make_parser
 from pixmill.core.provenance.lock import installed_lock, write_lock
+from pixmill.project.dataset.columns import to_option
 from tests.command import run_pixmill
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
@@ -305,6 +306,12 @@ def test_help_is_fast() -> None:
 def _seconds_of_children() -> float:
     spent = os.times()
     return spent.children_user + spent.children_system
+
+
+def test_a_proposed_option_chooses_columns_with_commas() -> None:
+    roles = {"image": "id", "label": 'breed, or "kind"'}
+    words = shlex.split(to_option(roles))
+    assert make_parser().parse_args(["import", "x.csv", *words]).columns == roles
 
 
 def test_rejects_an_inbox_in_scratch(

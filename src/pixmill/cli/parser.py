@@ -120,7 +120,7 @@ def reading_options(arguments: argparse.Namespace) -> "Options":
 
 
 def _columns(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")]
+    pairs = [pair.partition("=") for pair in split_option(text)]
     if not all(role.strip() and name.strip() for role, _, name in pairs):
         raise argparse.ArgumentTypeError(f"expected pairs such as image=file,label=breed, received '{text}'")
     return {role.strip(): name.strip() for role, _, name in pairs}

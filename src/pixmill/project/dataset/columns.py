@@ -1,5 +1,7 @@
 """Guess which columns of a table have images, labels and facts, from names and contents."""
 
+import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -85,12 +87,16 @@ def guess_columns(
 
 
 def to_option(roles: Mapping[str, str]) -> str:
-    """Return the option of the command line that chooses the columns.
+    r"""Return the option of the command line that chooses the columns.
 
     >>> to_option({"image": "id", "label": "the breed"})
     "--columns 'image=id,label=the breed'"
+    >>> to_option({"label": "breed, sex"})
+    '--columns \'"label=breed, sex"\''
     """
-    return f"--columns {shell_word(','.join(f'{role}={name}' for role, name in roles.items()))}"
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(f"{role}={name}" for role, name in roles.items())
+    return f"--columns {shell_word(text.getvalue())}"
 
 
 def _guess_image(columns: Mapping[str, list[str]], names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:

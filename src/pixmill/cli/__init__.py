@@ -21,6 +21,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import missing_package
 from pixmill.core.process.progress import encode_any_text
+from pixmill.core.words import printable_lines
 
 __all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
@@ -122,7 +123,7 @@ def _run(argv: Sequence[str] | None) -> None:
                     raise missing from None
                 raise
     except PixmillError as error:
-        print(f"pixmill: {error}", file=sys.stderr)
+        print(f"pixmill: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pixmill.cli.parser import add_reading_options, project_root, reading_options
 from pixmill.core.process.progress import announce
+from pixmill.core.words import printable_lines
 
 EXAMPLES = (
     ("pixmill import ~/photos.zip --dry-run", "show what is recognised in an archive"),
@@ -32,16 +33,18 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
+    from pixmill.core.params import read_text
     from pixmill.project.dataset.recognising import introduce, preview, recognise, refuse_overlap
-    from pixmill.project.dataset.taking_in import import_into, scratch_of
+    from pixmill.project.dataset.taking_in import import_into, scratch_of, set_params
 
     refuse_overlap(arguments.source, root / "data")
     with scratch_of(root) as scratch:
         found = recognise(arguments.source, scratch, replace(reading_options(arguments), least=1))
         if arguments.dry_run:
+            set_params(read_text(root / "params.yaml"), found, "list")  # checks the labels
             lines = preview(found)
         else:
             announce(introduce(found))
             taken = import_into(root, found, scratch, to_slug(arguments.source.stem))
             lines = [*found.remarks, *taken, "Next:", "  pixmill check && dvc repro"]
-    print("\n".join(lines))
+    print(printable_lines("\n".join(lines)))

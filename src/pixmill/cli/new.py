@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pixmill.cli.parser import add_reading_options, reading_options
 from pixmill.core.process.progress import announce
+from pixmill.core.words import printable_lines
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
@@ -56,7 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")
     options = {name: getattr(arguments, name) for name in names}
     try:
-        print("\n".join(create(ProjectSpec(**options, classes=reading.classes, reading=reading), report=announce)))
+        lines = create(ProjectSpec(**options, classes=reading.classes, reading=reading), report=announce)
+        print(printable_lines("\n".join(lines)))
     except KeyboardInterrupt:
         announce("interrupted; the same command completes the project")
         raise

@@ -82,6 +82,11 @@ def printable(text: str, instead: str | None = None) -> str:
     return "".join(sign if sign.isprintable() or sign in _JOINERS else instead or repr(sign)[1:-1] for sign in text)
 
 
+def printable_lines(text: str) -> str:
+    """Replace unprintable characters in each line, see :func:`printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def shell_word(path: str) -> str:
     r"""Quote a path for a shell; undecodable bytes and control characters are escaped.
 

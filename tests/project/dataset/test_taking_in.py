@@ -224,6 +224,11 @@ def test_commands_import_into_new_and_existing_projects(
     assert run_pixmill("new", "plants", "--from", "there", "--dry-run") == 0
     assert "Would take 9 images: test: 1 of" in capsys.readouterr().out
     assert not (tmp_path / "plants").exists()
+    with zipfile.ZipFile(tmp_path / "hostile.zip", "w") as packed:
+        for name in ("cat/1.png", "dog/1.png", "dog/\x1b]0;owned\x07.txt"):
+            packed.writestr(name, PNG if name.endswith("png") else "no image")
+    assert run_pixmill("new", "plants", "--from", "hostile.zip", "--dry-run") == 0
+    assert r"dog/\x1b]0;owned\x07.txt" in capsys.readouterr().out
     assert run_pixmill("new", "plants", "--from", "there") == 0
     root = tmp_path / "plants"
     assert load_params(root).classes == tuple(sorted(labels))
@@ -237,6 +242,9 @@ def test_commands_import_into_new_and_existing_projects(
     assert "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n" in capsys.readouterr().out
     assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11
     assert run_pixmill("import", "data") == 1
+    assert run_pixmill("import", "\x1b.zip") == 1
+    assert r"\x1b.zip does not exist" in capsys.readouterr().err
+    assert run_pixmill("import", str(put(tmp_path / "cased", {"Weed/1.png": "Weed"})), "--dry-run") == 1
     assert run_pixmill("import", source, "--columns", "image") == 2
 
 
@@ -259,3 +267,7 @@ def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
     assert all(0 < len(os.fsencode(name)) <= 255 and not set(name) & set('/\\:*?"<>|\n\0') for name in flat)
     assert all(not name.startswith(".") and name == name.strip() for name in flat)
     assert all(fold(unicodedata.normalize("NFD", path)) in taken for path in paths)
+
+
+def test_an_ending_alone_is_no_hidden_file() -> None:
+    assert taking_in._free_path("cat", ".jpg", set()) == "cat/image.jpg"

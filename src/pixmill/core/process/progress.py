@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
 from pixmill.core.files.writing import write_text
+from pixmill.core.words import printable_lines
 
 _WRITE_SECONDS = 0.5
 """Minimum seconds between writes."""
@@ -289,8 +290,8 @@ def only_warnings() -> Iterator[None]:
 
 
 def announce(text: str) -> None:
-    """Print a line on standard error, above any progress bars."""
+    """Print a line on standard error, above any progress bars, with unprintable characters escaped."""
     from tqdm import tqdm
 
     if not _quiet or text.startswith("warning"):
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(printable_lines(text), file=sys.stderr)

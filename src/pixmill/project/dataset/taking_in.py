@@ -266,7 +266,7 @@ def _free_path(folder: str, name: str, taken: set[str]) -> str:
     """
     flat = to_text(name).replace("/", "-")
     ending = _ENDING.search(flat)
-    stem, suffix = to_slug(_ENDING.sub("", flat).strip()), ending[0] if ending else ""
+    stem, suffix = to_slug(_ENDING.sub("", flat).strip() or "image"), ending[0] if ending else ""
     path, number = f"{folder}/{stem}{suffix}", 1
     while fold(path) in taken:
         number += 1

@@ -108,9 +108,11 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
 def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str], None]) -> list[str]:
     name, package = project_names(root)
     found = _find_images(spec, root, scratch)
+    if spec.dry_run and found is None:
+        raise PixmillError("--dry-run shows images to copy, and there are none", next="add --from, or omit --dry-run")
+    recipe = _choose_recipe(spec, root, found, report)
     if spec.dry_run and found is not None:
         return preview(found)
-    recipe = _choose_recipe(spec, root, found, report)
     lock = read_lock(root)
     own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))

@@ -1,6 +1,7 @@
 """Data sets of other tools are taken into a project: images, facts, lists and params."""
 
 import os
+import shutil
 import unicodedata
 import zipfile
 from collections.abc import Mapping
@@ -20,7 +21,9 @@ from pixmill.project.dataset import taking_in
 from pixmill.project.dataset.found import Found, Item
 from pixmill.project.dataset.recognising import Options, recognise
 from pixmill.project.dataset.taking_in import import_into, scratch_of
+from pixmill.split.grouping import group_names
 from tests.command import run_pixmill
+from tests.split.conftest import ids, table
 from tests.version_control import dvc, start_repository
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -67,14 +70,16 @@ def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None
         },
     )
     before = images(root)
-    copied, skipped, left_out = take(root, there)
+    copied, left_out, skipped, completed = take(root, there)
     assert copied.startswith("Copied 3 images: test: 1 of cat; train: ")
     assert skipped.startswith("Skipped 1 image ")
+    assert completed.endswith(" to 1 image in data/: cat/1.png")
     assert "9.png (a|b) is dog/1.png" in left_out
     slug = next(name.split("/")[0] for name in images(root) if name.startswith("a-b"))
     new = {"cat/1-2.png": "new 1", f"{slug}/x-1.PNG": "new 2", "cat/9.png": "new 3"}
     assert images(root) == before | new
     assert read_metadata(root / "data") == {
+        "cat/1.png": Facts(split="train"),
         "cat/1-2.png": Facts("cat", "train"),
         f"{slug}/x-1.PNG": Facts("a|b", "train"),
         "cat/9.png": Facts("cat", "test"),
@@ -84,6 +89,33 @@ def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None
     assert not (root / ".pixmill" / "import").exists()
     assert take(root, there)[0] == "Copied no images"
     assert images(root) == before | new
+
+
+def test_equal_images_have_the_groups_and_splits_of_all_rows(root: Path, tmp_path: Path) -> None:
+    rows = ["a.png,cat,,", "b.png,cat,p1,test", "same.png,cat,p2,train", "c.png,cat,p1,train", "{c}.png,dog,,"]
+    rows += ["d.png,dog,p3,", "e.png,dog,p4,"]
+    there = put(tmp_path / "there", {"a.png": "cat 1", "b.png": "cat 2", "same.png": "cat 1", "c.png": "cat 3"})
+    put(there, {"{c}.png": "cat 3", "d.png": "dog 2", "e.png": "dog 2"})
+    (there / "labels.csv").write_text("\n".join(["image,label,group,split", *rows]))
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(f"{text}split: {{group_by: product}}\n")
+    lines = take(root, there)
+    assert read_metadata(root / "data") == {
+        "cat/1.png": Facts(None, "train", "p2"),
+        "cat/b.png": Facts("cat", "test", "p1"),
+        "dog/d.png": Facts("dog", None, "p3"),
+    }
+    assert [line for line in lines if "several labels" in line] == [
+        "Left out 2 images with several labels: c.png (cat), {c}.png (dog)"
+    ]
+    assert [line for line in lines if line.startswith("Kept")] == [
+        "Kept the split and group of 1 image that have others here: dog/d.png (e.png)"
+    ]
+    assert any(line.endswith("set it to data/metadata.csv:group") for line in lines)
+    (root / "data/cat/b.png").unlink()  # as if the copy had been interrupted
+    before = read_metadata(root / "data")
+    take(root, there)
+    assert (read_metadata(root / "data"), images(root)["cat/b.png"]) == (before, "cat 2")
 
 
 def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None:
@@ -153,15 +185,18 @@ def test_a_table_in_an_archive_gives_groups_and_unlabelled_images(root: Path, tm
 
 def test_urls_become_a_list_and_a_source_of_their_classes(root: Path) -> None:
     urls = {
-        "https://example.org/1.jpg": Facts("cat", licence="by", author="Ann"),
+        "https://example.org/1.jpg": Facts("cat", group="g", licence="by", author="Ann"),
         "https://example.org/2.jpg": Facts("owl", "test"),
     }
     with scratch_of(root) as scratch:
-        import_into(root, Found([], "a table", urls), scratch, "birds")
+        *_, remark = import_into(root, Found([], "a table", urls), scratch, "birds")
+    shutil.copy(root / "lists" / "birds.csv", root / "data")
+    seen = table(ids(1), image_url=["https://example.org/1.jpg"], source=["urls"])
+    assert [*group_names(seen, remark.rpartition(" ")[2], root)] == ["group g"]
     assert (root / "lists" / "birds.csv").read_text().splitlines() == [
-        "url,label,split,licence,author,page_url",
-        "https://example.org/1.jpg,cat,,by,Ann,",
-        "https://example.org/2.jpg,owl,test,,,",
+        "url,label,split,group,licence,author,page_url",
+        "https://example.org/1.jpg,cat,,g,by,Ann,",
+        "https://example.org/2.jpg,owl,test,,,,",
     ]
     scrape = load_params(root).scrape
     assert scrape.urls.files == ("lists/birds.csv",)

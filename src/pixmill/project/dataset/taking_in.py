@@ -9,14 +9,14 @@ import csv
 import io
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, write_text
-from pixmill.core.metadata import FILE, Facts, read_metadata, write_metadata
+from pixmill.core.metadata import COLUMNS, FILE, Facts, read_metadata, write_metadata
 from pixmill.core.names import class_by_name, fold, to_slug, to_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
@@ -31,10 +31,11 @@ from pixmill.project.dataset.recognising import describe
 _UNLABELLED = "data/unlabelled"
 _GROUPS = f"data/{FILE}:group"
 
-_ORIGIN = ("licence", "author", "page_url")
+_COMPLETED = ("split", "group", "licence", "author", "page_url")
+"""Facts that an image in ``data/`` gets from a later import if it lacks them."""
 
-_LISTED = ("label", "split", *_ORIGIN)
-"""Columns of a list of URLs."""
+_PRECEDENCE = ("test", "val", "train", None)
+"""Splits by which images are taken first."""
 
 _ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
 
@@ -161,12 +162,18 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
         Lines on what was done.
     """
     lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
+    for every, by, first in (
+        ([item.facts for item in found.items], _GROUPS, ""),
+        ([*found.urls.values()], f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and "),
+    ):
+        if any(facts.group for facts in every) and params.split.group_by != by:
+            now = params.split.group_by or "null"
+            lines.append(f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}")
     if not found.items:
         return lines
     data, new = root / "data", fresh_folder(scratch / "new")
     rows = read_metadata(data) if data.is_dir() else {}
     chosen, notes = _plan(found, data, rows, params)
-    rows = {**rows, **{target: item.facts for target, item in chosen.items()}}
     for target, item in track(chosen.items(), "Copy", len(chosen)):
         (new / target).parent.mkdir(parents=True, exist_ok=True)
         if item.path.is_relative_to(scratch):
@@ -188,7 +195,10 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
 
 
 def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
-    """Return items by path below ``data/``, and remarks on images there, whose rows get missing origins."""
+    """Return the items to copy by path below ``data/``, and remarks on the others.
+
+    Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
+    """
     is_fixed = params.scrape.folder.layout == "fixed"
     if is_fixed and (bare := sum(1 for each in found.items if each.facts.label and not each.facts.split)):
         raise DataError(
@@ -197,66 +207,66 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
         )
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
-    present = _Present(data)
-    chosen: dict[str, Item] = {}
-    others, completed = [], set()
-    for item in track(found.items, "Compare", len(found.items)):
-        label = item.facts.label
-        folder = unlabelled if label is None else to_slug(label)
-        had = {}
-        for name in present.copies(item.path):
-            own = (rows[name].label if name in rows else None) or name.split("/")[-2 if is_fixed else 0]
-            had[classes.get(own, own)] = name
-        if not had:
-            place = f"{item.facts.split}/{folder}" if is_fixed and label is not None else folder
-            chosen[_free_path(place, item.name, present.names)] = item
-        elif (name := had.get(classes.get(label or unlabelled, label or unlabelled), "")) == "":
-            others.append(f"{item.name} ({label or 'no label'}) is {first_of([*had.values()], 1)}")
+    files = [*files_below(data)] if data.is_dir() else []
+    taken = {fold(name) for name, _ in files}
+    present = {str(path): name for name, path in files if path.is_file()}
+    contents = _contents([item.file for item in found.items], present)
+    names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
+    for file in present.keys() & contents.keys():
+        name = present[file]
+        label = rows.get(name, Facts()).label or name.split("/")[-2 if is_fixed and "/" in name else 0]
+        names[contents[file]][classes.get(label, label)] = name
+    labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content
+    for item in found.items:
+        labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
+    before, chosen = dict(rows), dict[str, Item]()
+    notes: dict[str, list[str]] = defaultdict(list)
+    # An image in several splits stays out of training.
+    items = sorted(found.items, key=lambda item: _PRECEDENCE.index(item.facts.split))
+    for item in track(items, "Plan", len(items)):
+        facts, content = item.facts, contents[item.file]
+        had, label = names[content], facts.label or unlabelled
+        own = classes.get(label, label)
+        others = [*had.values()] if had else [each for each in labels[content] if each != own]
+        if len(labels[content]) > 1:
+            notes["Left out {} with several labels"].append(f"{item.name} ({label})")
+        elif own not in had and others:
+            notes["Left out {} with another label (to change one: pixmill review)"].append(
+                f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
+            )
+        elif own not in had:
+            folder = unlabelled if facts.label is None else to_slug(facts.label)
+            name = _free_path(f"{facts.split}/{folder}" if is_fixed and facts.label else folder, item.name, taken)
+            chosen[name], rows[name], had[own] = item, facts, name
         else:
-            known = rows.get(name, Facts())
-            origin = {each: getattr(known, each) or getattr(item.facts, each) for each in _ORIGIN}
-            if (full := replace(known, **origin)) != known:
+            name = had[own]
+            row = rows.get(name, Facts())
+            if is_fixed and facts.label:
+                row = replace(row, split=row.split or name.split("/")[0])
+            full = replace(row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED})
+            if full != row:
                 rows[name] = full
-                completed.add(name)
-    notes = []
-    if same := len(found.items) - len(chosen) - len(others):
-        notes.append(f"Skipped {count(same, 'image')} that data/ has already")
-    if completed:
-        notes.append(f"Added licence, author or page to {count(len(completed), 'image')} in data/")
-    if others:
-        notes.append(
-            f"Left out {count(len(others), 'image')} that data/ has with another label: "
-            f"{first_of(others, _MAX_NAMED)}; to change a label: pixmill review"
-        )
-    return chosen, notes
+            notes["Skipped {} that data/ or the import has already"].append(item.name)
+            if facts.split not in (None, full.split) or facts.group not in (None, full.group):
+                notes["Kept the split and group of {} that have others here"].append(f"{name} ({item.name})")
+    if full_now := [name for name, facts in rows.items() if name not in chosen and facts != before.get(name)]:
+        notes["Added split, group or origin to {} in data/"] = full_now
+    return chosen, [
+        f"{text.format(count(len(each), 'image'))}: {first_of(each, _MAX_NAMED)}" for text, each in notes.items()
+    ]
 
 
-class _Present:
-    """The files in ``data/``.
+def _contents(files: Sequence[str], others: Iterable[str]) -> dict[str, str]:
+    """Return a text for each file, and for each other one as large as one of them, equal if the bytes are.
 
-    Attributes:
-        names: Case-folded paths below ``data/``.
+    A file is read only if another one is as large.
     """
-
-    def __init__(self, data: Path) -> None:
-        self.names: set[str] = set()
-        self._by_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
-        self._by_digest: dict[int, dict[str, list[str]]] = {}
-        for name, path in files_below(data) if data.is_dir() else ():
-            self.names.add(fold(name))
-            if path.is_file():
-                self._by_size[path.stat().st_size].append((name, path))
-
-    def copies(self, path: Path) -> list[str]:
-        """Return the files with the content of another file."""
-        if (size := path.stat().st_size) not in self._by_size:
-            return []
-        if size not in self._by_digest:
-            digests: dict[str, list[str]] = defaultdict(list)
-            for name, each in self._by_size[size]:
-                digests[file_digest(each)].append(name)
-            self._by_digest[size] = digests
-        return self._by_digest[size].get(file_digest(path), [])
+    sizes = {file: Path(file).stat().st_size for file in files}
+    own = {*sizes.values()}
+    sizes |= {file: size for file in others if (size := Path(file).stat().st_size) in own}
+    several = Counter(sizes.values())
+    every = track(sizes.items(), "Compare", len(sizes))
+    return {file: file_digest(Path(file)) if several[size] > 1 else file for file, size in every}
 
 
 def _free_path(folder: str, name: str, taken: set[str]) -> str:
@@ -279,8 +289,8 @@ def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
     """Write a list for the source ``urls``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("url", *_LISTED))
-    writer.writerows((url, *(getattr(facts, name) for name in _LISTED)) for url, facts in urls.items())
+    writer.writerow(("url", *COLUMNS[1:]))
+    writer.writerows((url, *astuple(facts)) for url, facts in urls.items())
     where = f"{path.parent.name}/{path.name}"
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text.getvalue():
         raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")

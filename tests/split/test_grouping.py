@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.errors import DataError
+from pixmill.core.manifest import SIGHTINGS, table_writer
 from pixmill.split.grouping import clusters, group_names, page_of, product_of
 from tests.split.conftest import ids, table
 
@@ -72,6 +73,21 @@ def test_groups_of_metadata(tmp_path):
     (tmp_path / "data/metadata.csv").write_text("\n".join(row.rstrip("A") for row in rows), encoding="utf-8")
     with pytest.raises(DataError, match="no groups"):
         group_names(manifest, "data/metadata.csv:group", tmp_path)
+
+
+def test_groups_of_files_with_the_same_bytes_are_joined(tmp_path):
+    names, files = sorted(ids(3)), ["data/cat/1.png", "data/cat/2.png", "data/cat/3.png"]
+    (tmp_path / "data").mkdir()
+    rows = ["file_name,group", "cat/1.png,A", "cat/copy.png,B", "cat/2.png,B", "cat/3.png,C"]
+    for file in ("metadata", "groups"):
+        (tmp_path / f"data/{file}.csv").write_text("\n".join(rows), encoding="utf-8")
+    seen = {"id": names[0], "label": "cat", "source": "folder", "rank": 0, "thumbnail": False}
+    (tmp_path / "artifacts/scrape").mkdir(parents=True)
+    with table_writer(tmp_path / "artifacts/scrape/sightings.parquet", SIGHTINGS) as write:
+        write([{**seen, "image_url": file} for file in ("data/cat/1.png", "data/cat/copy.png")])
+    for file in ("metadata", "groups"):
+        found = group_names(table(names, image_url=files), f"data/{file}.csv:group", tmp_path)
+        assert found.tolist() == ["group A", "group A", "group C"]
 
 
 def test_each_kept_image_needs_a_group_except_corrections():

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import DataError
-from pixmill.core.manifest import corrections
+from pixmill.core.manifest import SIGHTINGS, corrections, read_table
 from pixmill.core.metadata import FILE, read_metadata
 from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import TABLE_COLUMN
@@ -55,9 +55,10 @@ def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Se
         by: ``page``: images of one page. ``product``: images of one product page, or files in a folder whose names
             differ only in a number at the end. ``data/metadata.csv:group``: files with equal text in that
             column. Otherwise each kept image must have a group, unless it is a correction by users: ``folder``: files
-            in one folder. ``<table>.csv:<column>``: files with equal text in the column.
+            in one folder. ``<table>.csv:<column>``: files with equal text in the column. Groups that tables give to
+            files with the same bytes are one.
             A regular expression: files with equal text in its groups, searched in ``image_url`` without extension.
-        root: Project folder, with the table; default: the current folder.
+        root: Project folder, with the table and the sightings of scrape; default: the current folder.
 
     Raises:
         DataError: Kept images have no group, or the table or its column is missing.
@@ -85,11 +86,11 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
         given = {f"data/{to_nfc(name)}": facts.group for name, facts in read_metadata(root / "data").items()}
         if not any(given.values()):
             raise DataError(f"{by} has no groups", next="fill the column, or set split.group_by to null in params.yaml")
-        cells = files.map(lambda file: given.get(to_nfc(file))).astype(object)
-        return ("group " + cells).where(cells.notna(), None)
+        names = _join(table["id"], files, lambda file: given.get(to_nfc(file)) or "", root)
+        return ("group " + names).where(names != "", None)
     if TABLE_COLUMN in by:
         groups, advice = _read_groups(root, by), "add them to the table, with one group each"
-        names = files.map(lambda file: next((groups[tail] for tail in _tails(file) if tail in groups), ""))
+        names = _join(table["id"], files, lambda file: next(filter(None, map(groups.get, _tails(file))), ""), root)
     else:
         found = files.map(lambda file: re.search(_FOLDER if by == "folder" else by, _stem(file)))
         names = found.map(lambda match: "/".join(filter(None, match.groups())) if match else "")
@@ -99,6 +100,17 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
         problem = f"split.group_by ({by}) finds no group for {len(lost):,} of {count(len(files), 'image')}"
         raise DataError(f"{problem}, such as {first_of([*lost], _MAX_NAMED)}", next=advice)
     return ("group " + names).where(names != "", None)
+
+
+def _join(ids: pd.Series, files: pd.Series, group_of: Callable[[str], str], root: Path) -> pd.Series:
+    """Return the group of each image, empty if it has none; groups of files with the same bytes are joined."""
+    seen, path = pd.DataFrame({"id": ids, "image_url": files}), root / "artifacts/scrape/sightings.parquet"
+    if path.exists():
+        others = read_table(path, SIGHTINGS, stage="scrape", columns=["id", "image_url"]).dropna()
+        seen = pd.concat([seen, others[others["id"].isin(ids)]])
+    named = seen.assign(name=seen["image_url"].map(group_of)).query("name != ''")
+    joined = clusters(named["name"].to_numpy(object), named["id"].to_numpy(object))
+    return ids.map(dict(zip(named["id"], joined, strict=True))).astype(object).fillna("")
 
 
 def _read_groups(root: Path, by: str) -> dict[str, str]:

@@ -1,0 +1,54 @@
+"""Folders as people have them are recognised, and all of their images are counted."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from pixmill.project.dataset.recognising import Options, recognise
+
+PNG = b"\x89PNG\r\n\x1a\n"
+KINDS = ("cat", "dog")
+PLANTS = ("Corn_(maize)___healthy", "Pepper,_bell___healthy")
+DEEP = "/".join(letter * 90 for letter in "abc")
+
+
+def names(form: str, kinds: Sequence[str] = KINDS, count: int = 6) -> list[str]:
+    return [form.format(kind=kind, n=n) for kind in kinds for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (names("train/{kind}/{n}.png") + names("test/{n}.png", ["?"]),
+         {("cat", None): 6, ("dog", None): 6, (None, None): 6}),
+        (names("train/{kind}/{n}.png") + names("val/{kind}/{n}.png", count=2) + names("test/cat/{n}.png", ["?"], 3),
+         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("val", 2))} | {("cat", "test"): 3}),
+        (names("Train/Train/{kind}/{n}.png") + names("Test/Test/{kind}/{n}.png", count=2),
+         {(kind, split): n for kind in KINDS for split, n in (("train", 6), ("test", 2))}),
+        (names("{kind}/images/{n}.png") + names("{kind}/masks/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
+        ([*names("images/{kind}/{n}.png"), "meta/classes.txt"], {("cat", None): 6, ("dog", None): 6}),
+        (names("{kind}/{n}.png", PLANTS), {(kind, None): 6 for kind in PLANTS}),
+        (names("{kind}/" + DEEP + "/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
+        ([*names("images/{kind}{n}.png"), "labels.csv"], {("cat", None): 6, ("dog", None): 6}),
+        (names("train/{kind}.{n}.png"), {("cat", None): 6, ("dog", None): 6}),
+    ],
+    ids=["flat test", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table", "prefixes"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_usual_layouts(
+    files: Sequence[str], expected: Mapping[tuple[str | None, str | None], int], is_packed: bool, tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(PNG + name.encode() if name.endswith("png") else b"cat\ndog\n")
+    if "labels.csv" in files:
+        rows = [f"{kind}{n},{kind}" for kind in KINDS for n in range(6)]
+        (tmp_path / "set" / "labels.csv").write_text("\n".join(["id,breed", *rows]))
+    source = tmp_path / "set"
+    if is_packed:
+        source = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
+    found = recognise(source, tmp_path / "scratch", Options())
+    assert Counter((item.facts.label, item.facts.split) for item in found.items) == expected

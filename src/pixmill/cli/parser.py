@@ -35,11 +35,8 @@ class Parser(argparse.ArgumentParser):
 
 def find_project() -> Path | None:
     """Return the current folder or its nearest parent that is a project; ``None`` if there is none."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
-            return folder
-    return None
+    folders = (Path.cwd(), *Path.cwd().parents)
+    return next((each for each in folders if (each / "dvc.yaml").exists() or (each / "params.yaml").exists()), None)
 
 
 def project_root() -> Path:

@@ -67,11 +67,9 @@ def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Se
         return _file_groups(table, by, root or Path())
     urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
     if by == "page":
-        names = {url: page_of(url) for url in urls.dropna().unique()}
-        return urls.map(names).astype(object)
+        return urls.map(page_of, na_action="ignore")
     files = table["image_url"].where((table["source"] == "folder") & table["image_url"].notna()).astype(object)
-    products = {url: product_of(url) for url in urls.dropna().unique()}
-    found = urls.map(products).where(urls.notna(), files.map(_file_product, na_action="ignore")).astype(object)
+    found = urls.map(product_of, na_action="ignore").fillna(files.map(_file_product, na_action="ignore"))
     return found.where(found.notna(), None)
 
 

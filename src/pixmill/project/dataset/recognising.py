@@ -92,15 +92,12 @@ def _choose(found: Found, options: Options) -> Found:
             next="correct --classes",
         )
     chosen = {*(options.classes or every), None}
-
-    def read(facts: Facts) -> Facts:
-        return replace(facts, split=None) if options.no_splits else facts
-
-    return replace(
-        found,
-        items=[replace(item, facts=read(item.facts)) for item in found.items if item.facts.label in chosen],
-        urls={url: read(facts) for url, facts in found.urls.items() if facts.label in chosen},
-    )
+    items = [item for item in found.items if item.facts.label in chosen]
+    urls = {url: facts for url, facts in found.urls.items() if facts.label in chosen}
+    if options.no_splits:
+        items = [replace(item, facts=replace(item.facts, split=None)) for item in items]
+        urls = {url: replace(facts, split=None) for url, facts in urls.items()}
+    return replace(found, items=items, urls=urls)
 
 
 def describe(found: Found) -> str:

@@ -89,7 +89,8 @@ def set_params(text: str, found: Found, name: str) -> str:
         ("urls", [*found.urls.values()], scrape.urls.classes),
     ):
         names = class_by_name(params.classes, known)
-        for label in dict.fromkeys(names.get(label, label) for label in _labels(every)):
+        labels = sorted({facts.label for facts in every if facts.label})
+        for label in dict.fromkeys(names.get(label, label) for label in labels):
             before = sources.get(label, scrape.source) if label in classes else ()
             if label not in classes:
                 classes.append(label)
@@ -212,10 +213,10 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
     present = {str(path): name for name, path in files if path.is_file()}
     contents = _contents([item.file for item in found.items], present)
     names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
-    for file in present.keys() & contents.keys():
-        name = present[file]
-        label = rows.get(name, Facts()).label or name.split("/")[-2 if is_fixed and "/" in name else 0]
-        names[contents[file]][classes.get(label, label)] = name
+    for file, name in present.items():
+        if file in contents:
+            label = rows.get(name, Facts()).label or name.split("/")[-2 if is_fixed and "/" in name else 0]
+            names[contents[file]][classes.get(label, label)] = name
     labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content
     for item in found.items:
         labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
@@ -296,7 +297,3 @@ def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
         raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")
     write_text(path, text.getvalue())
     return [f"Listed {count(len(urls), 'URL')} in {where}"]
-
-
-def _labels(facts: Iterable[Facts]) -> list[str]:
-    return sorted({each.label for each in facts if each.label is not None})

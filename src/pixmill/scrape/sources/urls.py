@@ -42,13 +42,8 @@ _FIELDS = {
 }
 """Columns of a list; others are ignored."""
 
-_ENTRIES = pa.schema(
-    [
-        (name, pa.int64() if name == "bytes" else pa.string())
-        for name in dict.fromkeys(_FIELDS.values())
-        if name != "image_id"
-    ]
-)
+_NAMES = [name for name in dict.fromkeys(_FIELDS.values()) if name != "image_id"]
+_ENTRIES = pa.schema([(name, pa.int64() if name == "bytes" else pa.string()) for name in _NAMES])
 
 _IMAGENET = re.compile(r"(?P<title>(?P<label>n\d{8})_\d+)[ \t]+(?P<image_url>\S.*)")
 """A line of a list such as ``fall11_urls.txt``: the name of an image, which starts with its synset, and its URL."""
@@ -154,7 +149,7 @@ class UrlsSource(Source):
                     taken = rows.merge(members, on="image_id")
                 else:
                     raise DataError(f"{path} has no column 'label'", next="add one, or the list with the labels")
-                cells = taken.reindex(columns=_ENTRIES.names)
+                cells = taken.reindex(columns=_NAMES)
                 tables.append(pa.Table.from_pandas(cells, _ENTRIES, preserve_index=False))
         return pa.concat_tables(tables)
 

@@ -191,14 +191,14 @@ def test_read_journal_creates_nothing(tmp_path, folder):
         assert content(journal) == (ANSWERS, OUTCOMES)
 
 
-def test_forgets_inline_images_and_keeps_the_candidates(folder):
-    inline = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
-    found = [Candidate("coat", "warm coat", rank, f"http://x.test/{rank}", thumbnail_url=inline) for rank in range(2)]
+def test_forgets_candidates_and_keeps_the_others(folder):
+    inline = [f"data:image/gif;base64,{letter * 40}" for letter in "ABC"]
+    page = "http://x.test/page"
+    places = [{"image_url": "http://x.test/0"}, {"image_url": None, "page_url": page}, {"image_url": "http://x.test/2"}]
+    found = [Candidate("coat", "", rank, thumbnail_url=inline[rank], **place) for rank, place in enumerate(places)]
     with Journal(folder, TODAY) as journal:
         journal.save_results(COAT, SearchResults(found, None, complete=True))
-        journal.forget(lambda candidate: candidate.rank == 0)
-        kept = journal.results(COAT).candidates
-        assert [item.thumbnail_url for item in kept] == [None, inline]
-        assert [item.image_url for item in kept] == [item.image_url for item in found]
-        journal.forget(bool)
-    assert not any(inline.encode() in path.read_bytes() for path in folder.iterdir() if path.is_file())
+        journal.forget(frozenset({"http://x.test/0", page}))
+        assert journal.results(COAT) == SearchResults(found[2:], None, complete=True)
+        left = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+    assert [each.encode() in left for each in inline] == [False, False, True]

@@ -57,7 +57,7 @@ class Versions:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
-    def run(self, version: str, images: Mapping[str, bytes]) -> None:
+    def run(self, version: str, images: Mapping[str, bytes], page: str = "") -> None:
         """Write the results of a version."""
         data = self.put_folder(images)
         by_id = {hashlib.sha256(content).hexdigest(): content for content in images.values()}
@@ -67,12 +67,12 @@ class Versions:
             | {"manifest.parquet": f"rows {text}"}
         )
         split = self.put_folder({"train.bin": f"pixels {text}", "preprocessing.json": "the same in each version"})
-        page = {"md5": self.put(f"<html> {text}"), "hash": "md5", "size": 1}
+        report = {"md5": self.put(page or f"<html> {text}"), "hash": "md5", "size": 1}
         stages = {
             "scrape": {
                 "cmd": "x",
                 "deps": [{"path": "data", **data}],
-                "outs": [{"path": "artifacts/scrape", **scraped}, {"path": "reports/scrape.html", **page}],
+                "outs": [{"path": "artifacts/scrape", **scraped}, {"path": "reports/scrape.html", **report}],
             },
             "split": {
                 "cmd": "x",
@@ -158,10 +158,29 @@ def test_finds_an_image_that_scrape_never_had(tmp_path: Path) -> None:
     (versions.root / "data.dvc").write_text(yaml.safe_dump({"outs": [{"path": "data", **data}]}))
     versions.commit("Unlabelled")
     versions.forget()
+    versions.commit("Forget images, without a run")
+    with pytest.raises(PixmillError, match="still have"):
+        plan_purge(versions.root)
     versions.run("second", {"hat/1.png": PNG + b"one"})
     versions.commit("Forget images")
     plan_purge(versions.root).delete()
     assert versions.holding(versions.cache) == set()
+
+
+def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "pets")
+    listing = str(versions.put_folder({"hat/2.png": PNG + b"two"})["md5"])
+    versions.run("first", {"hat/2.png": PNG + b"two"}, page="<html> of both")
+    versions.commit("Not examined")
+    versions.run("second", {"hat/3.png": SECRET}, page="<html> of both")
+    versions.commit("With it")
+    versions.forget()
+    versions.run("third", {"hat/1.png": PNG + b"one"})
+    versions.commit("Forget images")
+    page = versions.put("<html> of both")
+    (versions.cache / listing[:2] / listing[2:]).unlink()
+    purge = plan_purge(versions.root)
+    assert (len(purge.commits), purge.unknown, page in purge.objects) == (1, 1, False)
 
 
 def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ class Purge:
         objects: The output of each object by MD5. Images come after what was made from them, then lists of files.
         found: MD5s of the objects that exist, by name of the store.
         commits: A line for each commit that cannot be checked out afterwards, newest first.
-        unknown: Number of commits whose lists of files are not in the cache, so that they were not examined.
+        unknown: Number of commits that were not examined, since the cache lacks lists of their files. Objects that
+            they name stay, files of their folders may not.
     """
 
     stores: Mapping[str, Any]
@@ -95,7 +96,7 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(every, listed, "artifacts/scrape")}
     images, missing = {scraped[name] for name in ids & scraped.keys()}, ids - scraped.keys()
     if missing:  # Scrape never had images without a label.
-        others = {md5 for _, md5 in _files(every, listed, "data") - _files(head, listed, "data")} - {*scraped.values()}
+        others = {md5 for _, md5 in _files(every, listed, "data")} - {*scraped.values()}
         paths = ((md5, object_file(cache, md5)) for md5 in track(others, "Search images", len(others)))
         images |= {md5 for md5, path in paths if path.is_file() and file_digest(path) in missing}
     holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
@@ -106,7 +107,9 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
         )
     tainted = [line for line, outputs in commits.items() if any(md5 in holding for _, md5 in outputs)]
     clean = [line for line in commits if line not in tainted and _is_known(commits[line], listed)]
+    unknown = [line for line in commits if line not in tainted and line not in clean]
     used |= _objects((commits[line] for line in clean), listed).keys()
+    used |= _objects((commits[line] for line in unknown), {}).keys()
     objects = _objects((commits[line] for line in tainted), listed, images)
     ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
     return Purge(
@@ -114,7 +117,7 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
         {md5: objects[md5] for md5 in ordered},
         {name: {*store.oids_exist(ordered)} for name, store in stores.items()},
         [line.partition(" ")[2] for line in tainted],
-        len(commits) - len(tainted) - len(clean),
+        len(unknown),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -58,7 +59,7 @@ def holders(root: Path, name: str) -> list[str]:
     return [path.relative_to(root).as_posix() for path in files if file_digest(path) == name]
 
 
-@pytest.mark.parametrize("named", ["data/hat/3.png", lambda name: name[:8], lambda name: name])
+@pytest.mark.parametrize("named", ["data/hat/3.png", "inbox/corrections/2*", lambda name: name[:8], lambda name: name])
 def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, named: str | Callable[[str], str]) -> None:
     root = workspace.root
     content = (root / "data/hat/3.png").read_bytes()
@@ -70,8 +71,11 @@ def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, name
     for path in cached:
         with Cache(path) as cache:
             cache.write({bytes.fromhex(name): content})
+    for copy in ("reports/compare.html", ".pixmill/scrape/browser/profile-1/Cache/1", ".dvc/tmp/exps/tmp1/data/1"):
+        (root / copy).parent.mkdir(parents=True)
+        (root / copy).write_bytes(b"with " + content)
     (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")
-    names = [named if isinstance(named, str) else named(name)]
+    names = [str(next(root.glob(named))) if isinstance(named, str) else named(name)]
     assert forget(workspace, names, reason="asked", by="ada") == (1, 4)
     assert holders(root, name) == []
     assert not any(content in path.read_bytes() for path in root.rglob("*") if path.is_file())
@@ -145,6 +149,19 @@ def test_repeating_finds_an_unlabelled_image_without_its_row(
     assert (path.exists(), read_metadata(workspace.root / "data")) == (True, {})
     forget(workspace, [], authors=["Jane"])
     assert not path.exists()
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_named: bool) -> None:
+    root = workspace.root
+    path = root / "data/unlabelled/cafe\N{COMBINING ACUTE ACCENT}.png"
+    path.write_bytes(b"new")
+    write_metadata(root / "data", {"unlabelled/caf\N{LATIN SMALL LETTER E WITH ACUTE}.png": Facts(author="Jane")})
+    (root / "artifacts/evaluate").mkdir()
+    pd.DataFrame({"id": [file_digest(path)]}).to_parquet(root / "artifacts/evaluate/unlabelled.parquet")
+    names = [file_digest(path)[:8]] if is_named else []
+    assert forget(workspace, names, authors=[] if is_named else ["Jane"]) == (1, 1)
+    assert (path.exists(), read_metadata(root / "data")) == (False, {})
 
 
 def test_unknown_names(workspace: Workspace) -> None:

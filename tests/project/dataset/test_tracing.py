@@ -8,6 +8,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
+from pixmill.project.dataset import tracing
 from pixmill.project.dataset.tracing import trace
 from pixmill.serve.inbox import Inbox
 from pixmill.tracking.store import connect
@@ -100,6 +101,25 @@ def test_runs_that_read_a_split_with_the_image(workspace):
     assert found["unavailable"].startswith("1 ")
 
 
+def test_settings_of_git_and_batches_of_commits(workspace, monkeypatch):
+    commits = trace(workspace, IDS[0])["commits"]
+    for setting in ("grep.lineNumber", "grep.column", "grep.fullName"):
+        git(workspace.root, "config", setting, "true")
+    git(workspace.root, "config", "color.ui", "always")
+    git(workspace.root, "config", "grep.patternType", "fixed")
+    monkeypatch.setattr(tracing, "_BATCH", 1)
+    assert commits
+    assert trace(workspace, IDS[0])["commits"] == commits
+
+
+def test_commit_that_made_a_decision(workspace):
+    for rows in (f"{URL},keep,,Ada,", f"{URL},drop,,Bob,", f"{URL},drop,,Bob,\n{URL}/2,keep,,Ada,"):
+        write(workspace.root / "review.csv", f"image,decision,label,by,why\n{rows}\n")
+        commit(workspace.root, rows)
+    (decision,) = trace(workspace, IDS[0])["decisions"]
+    assert decision["commit"] == git(workspace.root, "rev-parse", "HEAD~1").strip()
+
+
 def test_unreadable_database_leaves_runs_unknown(workspace):
     write(workspace.root / "mlflow.db", "no database at all, but long enough to have a header" * 10)
     found = trace(workspace, IDS[0])
@@ -120,11 +140,11 @@ def test_correction_in_the_inbox(workspace):
 
 def test_unknown_file_and_command(workspace, monkeypatch, capsys):
     monkeypatch.chdir(workspace.root)
-    write(workspace.root / "new.png", "new")
-    assert run_pixmill("trace", "new.png", "--json") == 0
+    write(workspace.root / "corrections/new.png", "new\nline")
+    assert run_pixmill("trace", "corrections/new.png", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["id"], found["image"], found["nearest"]) == (
-        hashlib.sha256(b"new").hexdigest(),
+        hashlib.sha256(b"new\nline").hexdigest(),
         "not in this project",
         [],
     )

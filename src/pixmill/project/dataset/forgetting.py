@@ -1,8 +1,9 @@
 """Take images out of a project: exclude them from later scrapes, and delete their files."""
 
+import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,12 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, write_text
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.core.metadata import read_metadata, write_metadata
+from pixmill.core.names import to_nfc
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
+from pixmill.project.dataset.tracing import find_ids, named_bytes
+from pixmill.project.disk.cleaning import remove
 from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.review_file import ReviewFile
 from pixmill.scrape.journal import hold_journal
@@ -26,8 +30,11 @@ from pixmill.web.fetch.location import is_on
 _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 """Folders of a project that may have copies of an image's file."""
 
-_CACHES = ("validate/measures-*", "train/features/*.sqlite*")
-"""Caches of values computed from images, which the next run computes again."""
+_OTHERS = (
+    *(".pixmill/validate/measures-*", ".pixmill/train/features/*.sqlite*", ".pixmill/scrape/browser/profile-*"),
+    *("reports/compare.html", "reports/promote.html", ".dvc/tmp/exps/tmp*", ".dvc/tmp/exps/standalone/tmp*"),
+)
+"""Caches, pages that ``dvc repro`` does not make again, and what killed browsers and experiments left."""
 
 Texts = Sequence[str]
 
@@ -62,15 +69,14 @@ def forget(
     params, (corrections, _) = load_params(root), inbox.entries()
     manifest, seen = _read(root, "manifest", SCRAPED), _read(root, "sightings", SIGHTINGS)
     places = pd.concat([manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]])
-    known = {*places.index, *(entry.id for entry in corrections), *(name for name in names if _ID.fullmatch(name))}
-    ids = {_find(root, name, known, places) for name in names}
+    ids = {_find(root, name, [entry.id for entry in corrections]) for name in names}
     is_on_host = seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
     is_chosen = seen["author"].isin(authors) | is_on_host
     ids |= {*seen.loc[is_chosen, "id"].dropna()}
     # Scrape has not seen images without a label.
-    rows = {root / "data" / name: facts for name, facts in read_metadata(root / "data").items()}
-    chosen = (path for path, facts in rows.items() if facts.author in authors or is_on(facts.page_url, hosts))
-    ids |= {file_digest(path) for path in chosen if path.is_file()}
+    rows = read_metadata(data := root / "data")
+    chosen = {to_nfc(name) for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
+    ids |= {file_digest(path) for path in data.rglob("*") if _row_name(path, data) in chosen and path.is_file()}
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
@@ -90,12 +96,10 @@ def forget(
         journal.forget(frozenset(urls.dropna()))
     found = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
     files = {path for path in track(found, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
-    if not rows.keys().isdisjoint(files):
-        kept = {path.relative_to(root / "data").as_posix(): rows[path] for path in rows.keys() - files}
-        write_metadata(root / "data", kept)
-    caches = (path for pattern in _CACHES for path in (workspace.home / ".pixmill").glob(pattern))
-    for path in (*files, *caches):
-        path.unlink(missing_ok=True)
+    gone = {_row_name(path, data) for path in files if path.is_relative_to(data)}
+    if (kept := {name: row for name, row in rows.items() if to_nfc(name) not in gone}) != rows:
+        write_metadata(data, kept)
+    remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])
     return count, len(files) + len(removed)
 
 
@@ -114,27 +118,28 @@ def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:
     return read_table(path, schema, stage="scrape") if path.exists() else schema.empty_table().to_pandas()
 
 
-def _find(root: Path, name: str, known: Collection[str], places: pd.Series) -> str:
+def _row_name(path: Path, data: Path) -> str:
+    return to_nfc(path.relative_to(data).as_posix())
+
+
+def _find(root: Path, name: str, corrections: Texts) -> str:
     """Return the id of a named image.
 
     Args:
         root: Project folder.
         name: Its file, id or at least the first 8 digits, path or URL.
-        known: All ids.
-        places: Paths and URLs of images, by id.
+        corrections: Ids in the inbox.
     """
-    for path in (Path(name), root / name):
-        if path.is_file():
-            return file_digest(path)
-    found = {*places.index[places == name]}
-    if len(name) >= MIN_ID_DIGITS:
-        found |= {one for one in known if one.startswith(name)}
-    if len(found) != 1:
+    content = named_bytes(root, name)
+    if content is not None or _ID.fullmatch(name):
+        return name if content is None else hashlib.sha256(content).hexdigest()
+    found = find_ids(root, name) | {one for one in corrections if one.startswith(name)}
+    if len(found) != 1 or len(name) < MIN_ID_DIGITS:
         raise PixmillError(
             f"{name} names {len(found)} images of artifacts/scrape and inbox/",
             next=f"name it by its file, its URL, or its id (at least {MIN_ID_DIGITS} digits)",
         )
-    return str(found.pop())
+    return found.pop()
 
 
 def _exclude(root: Path, params: Params, ids: Iterable[str], hosts: Iterable[str], authors: Iterable[str]) -> None:

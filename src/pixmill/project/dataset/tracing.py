@@ -35,6 +35,15 @@ _FACTS = (
 _IDS, _PLACES = ("id", "a", "b"), ("path", "image_url", "page_url")
 """Columns that name an image by its id, and by its path or URL."""
 
+_GREP = (
+    *("grep", "--no-color", "--no-line-number", "--no-column", "--no-full-name", "--basic-regexp"),
+    *("-A2", "-e", "path: artifacts/split$"),
+)
+"""Find the split in ``dvc.lock``; the options take precedence over the user's settings."""
+
+_BATCH = 500
+"""Commits in the arguments of a command; Windows takes 32,767 characters."""
+
 Row = dict[str, Any]
 
 
@@ -57,20 +66,16 @@ def trace(workspace: Workspace, name: str) -> Row:
         DataError: The name matches no image, or several.
     """
     root = workspace.root
-    file = next((path for path in (root / name, Path(name)) if path.is_file()), None)
-    content = file.read_bytes() if file else b""
-    if file and file.resolve().parent.name == "corrections":
-        content = content.partition(b"\n")[2]  # after the line of the inbox
-    key = hashlib.sha256(content).hexdigest() if file else name.removeprefix("artifacts/scrape/")
+    content = named_bytes(root, name)
+    key = name.removeprefix("artifacts/scrape/") if content is None else hashlib.sha256(content).hexdigest()
     commits, (runs, fault) = _commits(root), _runs(workspace)
     splits = _splits(root, [use["split_md5"] for use in (*commits, *runs)])
     inbox = Inbox(root / "inbox").entries()[0]
     decisions = _decisions(root)
-    if file is None:
-        tables = (_table(root, table) for table in (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled"))
-        ids = {row["id"] for path in (*tables, *splits.values()) for row in _find(path, key)}
+    if content is None:
+        ids = find_ids(root, key) | {row["id"] for path in splits.values() for row in _find(path, key)}
         others = [*(entry.id for entry in inbox), *(row["image"] for row in decisions if len(row["image"]) == 64)]
-        key = _only(name, {each for each in (*ids, *others) if each and (each in ids or each.startswith(key))})
+        key = _only(name, ids | {each for each in others if each.startswith(key)})
 
     def find(table: str) -> list[Row]:
         return _find(_table(root, table), key)
@@ -111,8 +116,28 @@ def trace(workspace: Workspace, name: str) -> Row:
         "runs": [use for use in seen if "run" in use],
         "runs_fault": fault,
         "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A" if absent else None,
-        "nearest": _nearest(root, content) if file and not (rows or here or made) else [],
+        "nearest": [] if content is None or rows or here or made else _nearest(root, content),
     }
+
+
+def named_bytes(root: Path, name: str) -> bytes | None:
+    """Return the content of a file, of a correction in ``inbox/`` that of its image; ``None`` if there is no file.
+
+    Args:
+        root: Project folder.
+        name: Path, from the current folder or that of the project.
+    """
+    path = next((path for path in (Path(name), root / name) if path.is_file()), None)
+    content = path.read_bytes() if path else None
+    if path and content and path.resolve().parent == (root / "inbox/corrections").resolve():
+        return content.partition(b"\n")[2]
+    return content
+
+
+def find_ids(root: Path, name: str) -> set[str]:
+    """Return the ids in ``artifacts/`` that begin with a name, or whose path or URL it is."""
+    tables = (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled")
+    return {row["id"] for table in tables for row in _find(_table(root, table), name) if row["id"]}
 
 
 def _table(root: Path, name: str) -> Path:
@@ -137,9 +162,9 @@ def _commits(root: Path) -> list[Row]:
     log = git(root, "log", "--all", "--full-history", "--format=%H%x09%as%x09%s", "--", "dvc.lock") or ""
     commits = [dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True)) for line in log.splitlines()]
     # The output comes first in the file, then the dependencies of later stages; parsing the YAML would take seconds.
-    names = [each["commit"] for each in commits]
-    found = git(root, "grep", "-A2", "-e", "path: artifacts/split$", *names, "--", "dvc.lock") if names else ""
-    hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", found or "", re.MULTILINE)
+    batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
+    found = [git(root, *_GREP, *(each["commit"] for each in batch), "--", "dvc.lock") or "" for batch in batches]
+    hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", "".join(found), re.MULTILINE)
     split = dict(reversed(hashes))
     return [each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split]
 
@@ -185,7 +210,8 @@ def _decisions(root: Path) -> list[Row]:
 
 def _last_change(root: Path, image: str) -> Row:
     """Return commit and date of the last change to the decision on an image; empty if it is not committed."""
-    found = git(root, "log", "-1", f"-S{image}", "--format=%H %as", "--", "review.csv") or ""
+    cell = rf'(^|[",]){re.escape(image)}([",]|$)'
+    found = git(root, "log", "-1", f"-G{cell}", "--format=%H %as", "--", "review.csv") or ""
     return dict(zip(("commit", "date"), found.split(), strict=False))
 
 

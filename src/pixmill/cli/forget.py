@@ -23,8 +23,7 @@ EXAMPLES = (
 
 _NOT_TOUCHED = """\
 Not touched: runs and models in MLflow that learned from the images (delete those of these commits, then: mlflow gc);
-runs that wait in .pixmill/record for MLflow (pixmill sync);
-results that were never committed (dvc gc --workspace --all-commits --all-experiments --force);
+runs in .pixmill/record; results that were never committed (dvc gc --workspace --all-commits --all-experiments --force);
 Git's history of review.csv and params.yaml, which name the images; clones, caches, exports and backups of others."""
 
 
@@ -82,10 +81,7 @@ def _purge(arguments: argparse.Namespace) -> None:
             "Cannot be checked out without them, like later commits with the same dvc.lock:", *purge.commits, sep="\n"
         )
     if purge.unknown:
-        print(
-            f"{count(purge.unknown, 'commit')} not examined, which may lack objects afterwards: purged before, or DVC "
-            "lacks lists of their files: dvc fetch --all-commits, then: the same command"
-        )
+        print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} (dvc fetch --all-commits)")
     print(_NOT_TOUCHED)
     if not arguments.yes:
         print(f"Next: pixmill forget --purge{' --remote' * arguments.remote} --yes")

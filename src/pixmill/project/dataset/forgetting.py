@@ -76,7 +76,8 @@ def forget(
     # Scrape has not seen images without a label.
     rows = read_metadata(data := root / "data")
     chosen = {to_nfc(name) for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
-    ids |= {file_digest(path) for path in data.rglob("*") if _row_name(path, data) in chosen and path.is_file()}
+    images = {path: to_nfc(path.relative_to(data).as_posix()) for path in data.rglob("*") if path.is_file()}
+    ids |= {file_digest(path) for path, name in images.items() if name in chosen}
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
@@ -96,7 +97,7 @@ def forget(
         journal.forget(frozenset(urls.dropna()))
     found = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
     files = {path for path in track(found, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
-    gone = {_row_name(path, data) for path in files if path.is_relative_to(data)}
+    gone = {images[path] for path in images.keys() & files}
     if (kept := {name: row for name, row in rows.items() if to_nfc(name) not in gone}) != rows:
         write_metadata(data, kept)
     remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])
@@ -116,10 +117,6 @@ def forgotten_ids(root: Path, classes: Texts) -> set[str]:
 def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:
     path = root / "artifacts/scrape" / f"{name}.parquet"
     return read_table(path, schema, stage="scrape") if path.exists() else schema.empty_table().to_pandas()
-
-
-def _row_name(path: Path, data: Path) -> str:
-    return to_nfc(path.relative_to(data).as_posix())
 
 
 def _find(root: Path, name: str, corrections: Texts) -> str:

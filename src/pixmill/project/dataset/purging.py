@@ -96,8 +96,8 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(every, listed, "artifacts/scrape")}
     images, missing = {scraped[name] for name in ids & scraped.keys()}, ids - scraped.keys()
     if missing:  # Scrape never had images without a label.
-        others = {md5 for _, md5 in _files(every, listed, "data")} - {*scraped.values()}
-        paths = ((md5, object_file(cache, md5)) for md5 in track(others, "Search images", len(others)))
+        wanted = {md5 for _, md5 in _files(every, listed, "data")} - {*scraped.values()}
+        paths = ((md5, object_file(cache, md5)) for md5 in track(wanted, "Search images", len(wanted)))
         images |= {md5 for md5, path in paths if path.is_file() and file_digest(path) in missing}
     holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
     if any(md5 in holding for _, md5 in head) or not _is_known(head, listed):
@@ -106,10 +106,9 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
             next=f"dvc pull; {_COMMIT}; then: the same command",
         )
     tainted = [line for line, outputs in commits.items() if any(md5 in holding for _, md5 in outputs)]
-    clean = [line for line in commits if line not in tainted and _is_known(commits[line], listed)]
-    unknown = [line for line in commits if line not in tainted and line not in clean]
-    used |= _objects((commits[line] for line in clean), listed).keys()
-    used |= _objects((commits[line] for line in unknown), {}).keys()
+    others = [outputs for line, outputs in commits.items() if line not in tainted]
+    clean = [outputs for outputs in others if _is_known(outputs, listed)]
+    used |= _objects(clean, listed).keys() | _objects(others, {}).keys()
     objects = _objects((commits[line] for line in tainted), listed, images)
     ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
     return Purge(
@@ -117,7 +116,7 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
         {md5: objects[md5] for md5 in ordered},
         {name: {*store.oids_exist(ordered)} for name, store in stores.items()},
         [line.partition(" ")[2] for line in tainted],
-        len(unknown),
+        len(others) - len(clean),
     )
 
 

@@ -35,11 +35,8 @@ _FACTS = (
 _IDS, _PLACES = ("id", "a", "b"), ("path", "image_url", "page_url")
 """Columns that name an image by its id, and by its path or URL."""
 
-_GREP = (
-    *("grep", "--no-color", "--no-line-number", "--no-column", "--no-full-name", "--basic-regexp"),
-    *("-A2", "-e", "path: artifacts/split$"),
-)
-"""Find the split in ``dvc.lock``; the options take precedence over the user's settings."""
+_PLAIN = ("--no-color", "--no-line-number", "--no-column", "--no-full-name", "--basic-regexp")
+"""Options of ``git grep`` that undo the user's settings."""
 
 _BATCH = 500
 """Commits in the arguments of a command; Windows takes 32,767 characters."""
@@ -163,7 +160,8 @@ def _commits(root: Path) -> list[Row]:
     commits = [dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True)) for line in log.splitlines()]
     # The output comes first in the file, then the dependencies of later stages; parsing the YAML would take seconds.
     batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
-    found = [git(root, *_GREP, *(each["commit"] for each in batch), "--", "dvc.lock") or "" for batch in batches]
+    command = ("grep", *_PLAIN, "-A2", "path: artifacts/split$")
+    found = [git(root, *command, *(each["commit"] for each in batch), "--", "dvc.lock") or "" for batch in batches]
     hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", "".join(found), re.MULTILINE)
     split = dict(reversed(hashes))
     return [each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split]

@@ -1,5 +1,6 @@
 """Archives are unpacked within their folder and within limits, or refused."""
 
+import gzip
 import io
 import random
 import shutil
@@ -98,6 +99,27 @@ def test_bombs_and_full_disks_stop_at_the_limit(
     with pytest.raises(DataError, match=why):
         unpack(archive, tmp_path / "out")
     assert sum(map(len, contents(tmp_path / "out").values())) <= 2**21
+
+
+@pytest.mark.parametrize("kind", ["folders", "links", "header", "trailer"])
+def test_what_is_not_written_is_limited_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        for n in range(300 if kind in ("folders", "links") else 1):
+            info = tarfile.TarInfo(str(n))
+            info.type = tarfile.SYMTYPE if kind == "links" else tarfile.DIRTYPE
+            info.pax_headers = {"comment": "x" * 2**21} if kind == "header" else {}
+            tar.addfile(info)
+    if kind == "trailer":
+        (tmp_path / "a.tgz").write_bytes((tmp_path / "a.tgz").read_bytes() + gzip.compress(bytes(2**21)))
+    with pytest.raises(DataError):
+        unpack(tmp_path / "a.tgz", tmp_path / "out")
+
+
+def test_long_names_are_shortened(tmp_path: Path) -> None:
+    names = [f"{'é' * 150}{n}/{'x' * 300}{n}.png" for n in range(2)]
+    unpack(write_archive(tmp_path / "a.zip", dict.fromkeys(names, b"one")), tmp_path / "out")
+    assert [len(name) for name in contents(tmp_path / "out")] == [60 + 9 + 1 + 120 + 9 + 4] * 2
 
 
 def test_encrypted_archives_are_named(tmp_path: Path) -> None:

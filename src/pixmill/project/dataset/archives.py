@@ -1,6 +1,7 @@
 """Unpack archives of images: ZIP, and tar with or without compression."""
 
 import errno
+import os
 import re
 import shutil
 import stat
@@ -9,10 +10,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Self
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
+from pixmill.core.names import to_slug, to_text
 from pixmill.core.process.progress import Progress
 from pixmill.core.words import count, first_of
 
@@ -31,14 +33,49 @@ _BLOCK = 4096
 _MAX_NAMED = 5
 _CHUNK = 2**20
 
+_MAX_NAMED = 5
+
+_MAX_HEADER = 2**20
+"""Bytes of a tar file that are read for one entry besides its content, or after the last one."""
+
+_MAX_NAME = 255
+"""Bytes of a name that file systems take."""
+
 _Members = Iterator[tuple[str, Callable[[], IO[bytes]] | None]]
 """Names of entries that are no folders, with a function that opens them; ``None`` for links and devices."""
+
+
+class Room:
+    """Bytes that may be unpacked: half of the free space, since DVC's cache takes as much again, and no bomb.
+
+    Args:
+        packed: The file to unpack.
+        folder: The target.
+    """
+
+    def __init__(self, packed: Path, folder: Path) -> None:
+        self._packed, self._free = packed, shutil.disk_usage(folder).free // 2
+        self._allowed = max(_MAX_RATIO * packed.stat().st_size, _ALWAYS_ALLOWED)
+        self._left = min(self._free, self._allowed)
+
+    def take(self, size: int) -> None:
+        """Count a file or entry of so many bytes, before it is unpacked.
+
+        Raises:
+            DataError: There is not so much room.
+        """
+        self._left -= max(size, _BLOCK)
+        if self._left < 0:
+            why, fix = f"{self._allowed / 1e9:,.1f} GB (a decompression bomb?)", "if you trust it, unpack it"
+            if self._free < self._allowed:
+                why, fix = f"half of the free space, {self._free / 1e6:,.0f} MB", "free some space, or unpack it"
+            raise DataError(f"{self._packed} unpacks to more than {why}", next=f"{fix}, and give its folder")
 
 
 def unpack(archive: Path, folder: Path) -> list[str]:
     """Unpack the regular files of an archive, one after the other; archives inside it stay as they are.
 
-    At most half of the free space is used, since DVC's cache takes as much again.
+    Names that are too long for file systems are cut and end in a hash.
 
     Args:
         archive: A ZIP or tar file.
@@ -50,28 +87,19 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     Raises:
         DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too much.
     """
-    size = archive.stat().st_size
-    free, allowed = shutil.disk_usage(fresh_folder(folder)).free // 2, max(_MAX_RATIO * size, _ALWAYS_ALLOWED)
-    room, skipped = min(free, allowed), []
+    room = Room(archive, fresh_folder(folder))
+    skipped: list[str] = []
     try:
-        with archive.open("rb") as raw, Progress("Unpack", size >> 20, unit="megabyte") as progress:
-            for name, opened in _zip(raw) if zipfile.is_zipfile(raw) else _tar(raw):
-                safe = tarfile.data_filter(tarfile.TarInfo(name.replace("\\", "/")), str(folder))
+        with archive.open("rb") as raw, Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress:
+            for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):
                 if opened is None:
-                    skipped.append(name)
+                    skipped.append(name if len(skipped) < _MAX_NAMED else "")
                     continue
-                target = folder / safe.name
+                short = "/".join(map(_shorten, name.replace("\\", "/").split("/")))
+                target = folder / tarfile.data_filter(tarfile.TarInfo(short), str(folder)).name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                room -= _BLOCK
                 with opened() as source, target.open("wb") as copy:
-                    while room >= 0 and (chunk := source.read(_CHUNK)):
-                        room -= len(chunk)
-                        copy.write(chunk)
-                if room < 0:
-                    why, fix = f"{allowed / 1e9:,.1f} GB (a decompression bomb?)", "if you trust it, unpack it"
-                    if free < allowed:
-                        why, fix = f"half of the free space, {free / 1e6:,.0f} MB", "free some space, or unpack it"
-                    raise DataError(f"{archive} unpacks to more than {why}", next=f"{fix}, and give its folder")
+                    shutil.copyfileobj(source, copy)
                 progress.advance((raw.tell() >> 20) - progress.done)
     except Exception as error:
         if isinstance(error, DataError) or getattr(error, "errno", None) not in _BROKEN:
@@ -84,23 +112,54 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     return [f"{what} left out of the archive: {first_of(skipped, _MAX_NAMED)}"] if skipped else []
 
 
-def _zip(raw: IO[bytes]) -> _Members:
+def _shorten(name: str) -> str:
+    return name if len(os.fsencode(name)) <= _MAX_NAME else to_slug(to_text(name)) + Path(name).suffix[:6]
+
+
+def _zip(raw: IO[bytes], room: Room) -> _Members:
     try:
         archive = zipfile.ZipFile(raw, metadata_encoding="utf-8")
     except UnicodeDecodeError:
         archive = zipfile.ZipFile(raw)  # CP437 by the standard, yet many programs write UTF-8.
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        room.take(info.file_size)  # More is not read.
         if not info.is_dir():
             is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
             yield info.filename, partial(archive.open, info) if is_file else None
 
 
-def _tar(raw: IO[bytes]) -> _Members:
+def _tar(raw: IO[bytes], room: Room) -> _Members:
     raw.seek(0)
-    with tarfile.open(fileobj=raw, mode="r:*") as archive:
+    with _Tar.open(fileobj=raw, mode="r:*") as archive:
+        stream: Any = archive.fileobj
+        before = 0
         while (info := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # They would fill the memory.
+            archive.members, archive.pax_headers = [], {}  # type: ignore[attr-defined]  # They would fill the memory.
+            room.take(info.size + info.offset_data - before)
+            before = stream.end = archive.offset
             if not info.isdir():
                 yield info.name, partial(archive.extractfile, info) if info.isreg() else None  # type: ignore[misc]
-        while archive.fileobj.read(_CHUNK):  # Checks the checksum at the end.
+            stream.end = archive.offset + _MAX_HEADER
+        while stream.read(_BLOCK):  # Checks the checksum at the end.
             pass
+
+
+class _Tar(tarfile.TarFile):
+    """A tar file that reads its stream, decompressed, through :class:`_Bounded`."""
+
+    @classmethod
+    def taropen(cls, name: Any, mode: Any, fileobj: Any, **more: Any) -> Self:  # type: ignore[override]
+        return super().taropen(name, mode, _Bounded(fileobj), **more)  # type: ignore[arg-type]
+
+
+class _Bounded:
+    """A stream that is read up to ``end`` only."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.end, self._stream = _MAX_HEADER, stream
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, size: int) -> bytes:
+        if self.tell() + size > self.end:
+            raise ValueError("a header, or what follows the last entry, is too long")
+        return self._stream.read(size)

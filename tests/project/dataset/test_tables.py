@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
+from pixmill.project.dataset import archives
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.tables import find_table
 
@@ -96,7 +98,7 @@ def test_own_table_is_restored(tmp_path: Path, scratch: Path) -> None:
     facts = {
         f"{split}/{label}/{n}.png": Facts(label, split, f"g{n}", "CC0", f"Ann {n}", f"https://a.test/{n}")
         for split in ("train", "val", "test")
-        for label in ("cat / dog", "bird")
+        for label in ("cat / dog", "bird", "bird|cat / dog")
         for n in range(2)
     }
     put(tmp_path / "top", *facts)
@@ -116,6 +118,22 @@ def test_left_out(top: Path, scratch: Path) -> None:
     broken, left_out = found.remarks
     assert broken.startswith("1 file: the file is empty")
     assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/0.png"), ("1", "images/1.png")]
+
+
+def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
+    breeds = ("café", "noir", "café noir")
+    rows = [{"id": row["id"], "breed": unicodedata.normalize("NFD", breeds[int(row["id"]) % 3])} for row in ROWS]
+    (top / "labels.csv").write_text(as_csv(rows))
+    assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": breeds[n % 3] for n in range(12)}
+
+
+def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
+    rows = [row | {"patient": row["id"]} for row in ROWS]
+    (top / "labels.csv").write_text(as_csv([*rows, rows[0], rows[1] | {"patient": "7"}]))
+    found = find_table(top, scratch=scratch)
+    assert labels(found) == {name: label for name, label in WANTED.items() if name != "1.png"}
+    assert found is not None
+    assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/0.png"), ("1", "images/1.png")]
 
 
 def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
@@ -159,6 +177,7 @@ def test_class_folders_without_a_table(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", "cat/1.png", "dog/2.png")
     (tmp_path / "top/classes.csv").write_text("number,name\n0,cat\n1,dog\n")
     (tmp_path / "top/coco.json").write_text('{"images": []}')
+    (tmp_path / "top/deep.json").write_text("[" * 100_000)
     assert find_table(tmp_path / "top", scratch=scratch) is None
 
 
@@ -181,6 +200,17 @@ def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None
     assert {item.facts.split for item in found.items if item.facts.label} == {"train", "test"}
     if is_struct:
         assert found.items[1].name == "1.png"
+
+
+def test_embedded_images_have_the_limits_of_archives(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
+    table = pa.table({"image": [PNG + bytes(2**16)] * 32, "label": ["cat", "dog"] * 16})
+    pq.write_table(table, tmp_path / "images.parquet")
+    with pytest.raises(DataError, match="bomb"):
+        find_table(tmp_path / "images.parquet", scratch=scratch)
+    assert sum(path.stat().st_size for path in scratch.rglob("*.png")) <= 2**20
 
 
 def test_label_studio(tmp_path: Path, scratch: Path) -> None:

@@ -50,7 +50,7 @@ def read_table(path: Path) -> Table:
     """
     try:
         return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError, csv.Error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
 
 

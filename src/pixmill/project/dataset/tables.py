@@ -9,12 +9,13 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import EXPORTED, SPLITS, Facts
-from pixmill.core.names import fold
+from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of, join_names
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
+from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, role_of
 from pixmill.project.dataset.found import Found, Item
@@ -107,7 +108,9 @@ class _Reading:
         self.tables.append((table, roles))
         cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         if "label" in cells:
-            cells["label"] = _mark_several(cells["label"])
+            cells["label"] = [*map(to_nfc, cells["label"])]
+            if roles["label"] not in table.sure.values() and table.path.stem != "metadata":
+                cells["label"] = _mark_several(cells["label"])
         above = table.path.relative_to(self._files.top).with_suffix("").parts
 
         def facts_of(number: int, folders: Sequence[str] = ()) -> Facts:
@@ -128,11 +131,10 @@ class _Reading:
                 continue
             facts = facts_of(number, () if is_url(key) else key.split("/")[:-1])
             if before := self._rows.get(key):
-                if key in seen and before.label == facts.label:
+                merged = Facts(*(old or new for old, new in zip(astuple(before), astuple(facts), strict=True)))
+                facts = replace(merged, label=_join(before.label, facts.label), group=_join(before.group, facts.group))
+                if key in seen and facts == before:
                     self._lost["repeated rows"].append(key)
-                labels = SEPARATOR.join(filter(None, (before.label, facts.label))).split(SEPARATOR)
-                merged = (old or new for old, new in zip(astuple(before), astuple(facts), strict=True))
-                facts = replace(Facts(*merged), label=SEPARATOR.join(dict.fromkeys(labels)) or None)
             self._rows[key] = facts
             seen.add(key)
 
@@ -151,6 +153,7 @@ class _Reading:
         """Write the images of Parquet as files; yield the number of each row, the file, and its name for people."""
         rows = len(next(iter(table.columns.values()), ()))
         images = embedded_images(table.path, column)
+        room = Room(table.path, self._scratch)
         for number, (content, path) in enumerate(track(images, f"Unpack {table.path.name}", rows)):
             if content is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
@@ -158,6 +161,7 @@ class _Reading:
             ending = EXTENSIONS.get(sniff(content[:4096]), "")
             place = self._scratch / str(len(self._items) // _FOLDER_IMAGES) / f"{len(self._items)}{ending}"
             place.parent.mkdir(exist_ok=True)
+            room.take(len(content))
             place.write_bytes(content)
             yield number, place, path.replace("\\", "/").rpartition("/")[2] or f"{table.path.stem}-{number}{ending}"
 
@@ -197,6 +201,8 @@ class _Reading:
             facts = replace(item.facts, split=splits.get(item.facts.split) if item.facts.label else None)
             if SEPARATOR in (facts.label or ""):
                 self._lost["images with several labels (not supported: one label an image)"].append(item.name)
+            elif SEPARATOR in (facts.group or ""):
+                self._lost["images of several groups"].append(item.name)
             elif is_url(item.name):
                 urls[item.name] = facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
@@ -233,9 +239,20 @@ def _settle_splits(given: set[str | None], *, is_export: bool) -> tuple[dict[str
     return {name: name for name in names}, []
 
 
+def _join(*cells: str | None) -> str | None:
+    """Return the distinct values of cells, separated by :data:`SEPARATOR`."""
+    return SEPARATOR.join(dict.fromkeys(SEPARATOR.join(filter(None, cells)).split(SEPARATOR))) or None
+
+
 def _mark_several(cells: Sequence[str]) -> list[str]:
-    """Return cells of labels; labels in a cell that joins some of the others are separated by :data:`SEPARATOR`."""
+    """Return cells of labels; labels in a cell that joins some of the others are separated by :data:`SEPARATOR`.
+
+    Labels themselves may have commas and spaces, so these separate others only if most cells have several.
+    """
     known = {*cells}
-    parts = ((cell, [*map(str.strip, cell.split(sign))]) for cell in known for sign in "|;, " if sign in cell)
-    joined = {cell: SEPARATOR.join(each) for cell, each in parts if known.issuperset(each)}
-    return [joined.get(cell, cell) for cell in cells]
+    for sign in "|;, ":
+        parts = {cell: [*map(str.strip, cell.split(sign))] for cell in known if sign in cell}
+        joined = {cell: SEPARATOR.join(each) for cell, each in parts.items() if known.issuperset(each)}
+        if joined and (sign in "|;" or 2 * sum(cell in joined for cell in cells) > len(cells)):
+            return [joined.get(cell, cell) for cell in cells]
+    return [*cells]

@@ -1,7 +1,7 @@
 """Find images by tables that list their files, their URLs or their bytes."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -186,10 +186,10 @@ class _Reading:
         labels = [item.facts.label for item in found if item.facts.label]
         if not labels:
             return None
-        several = sum(SEPARATOR in label for label in labels)
-        if 2 * several > len(labels):
+        joined = sum(SEPARATOR in label for label in labels)
+        if 2 * joined > len(labels):
             raise DataError(
-                f"{several:,} of {len(labels):,} images have several labels; Pixmill takes one label an image",
+                f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an image",
                 next="keep one label an image, or choose another column: --columns image=…,label=…",
             )
         is_export = any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
@@ -199,10 +199,8 @@ class _Reading:
         reasons: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
             facts = replace(item.facts, split=splits.get(item.facts.split) if item.facts.label else None)
-            if SEPARATOR in (facts.label or ""):
-                self._lost["images with several labels (not supported: one label an image)"].append(item.name)
-            elif SEPARATOR in (facts.group or ""):
-                self._lost["images of several groups"].append(item.name)
+            if several := [role for role in ("label", "group") if SEPARATOR in (getattr(facts, role) or "")]:
+                self._lost[f"images with several {several[0]}s (not supported)"].append(item.name)
             elif is_url(item.name):
                 urls[item.name] = facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
@@ -249,10 +247,10 @@ def _mark_several(cells: Sequence[str]) -> list[str]:
 
     Labels themselves may have commas and spaces, so these separate others only if most cells have several.
     """
-    known = {*cells}
+    known = Counter(filter(None, cells))
     for sign in "|;, ":
         parts = {cell: [*map(str.strip, cell.split(sign))] for cell in known if sign in cell}
-        joined = {cell: SEPARATOR.join(each) for cell, each in parts.items() if known.issuperset(each)}
-        if joined and (sign in "|;" or 2 * sum(cell in joined for cell in cells) > len(cells)):
+        joined = {cell: SEPARATOR.join(each) for cell, each in parts.items() if known.keys() >= {*each}}
+        if joined and (sign in "|;" or 2 * sum(known[cell] for cell in joined) > known.total()):
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]

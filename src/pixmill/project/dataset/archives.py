@@ -87,8 +87,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     Raises:
         DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too much.
     """
-    room = Room(archive, fresh_folder(folder))
-    skipped: list[str] = []
+    room, skipped = Room(archive, fresh_folder(folder)), list[str]()
     try:
         with archive.open("rb") as raw, Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress:
             for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):

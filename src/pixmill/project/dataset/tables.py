@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -121,8 +121,7 @@ class _Reading:
             return self._known.setdefault(facts, facts)
 
         if roles["image"] not in table.columns:
-            for number, path, name in self._write_images(table, roles["image"]):
-                self._items.append(Item(str(path), name, facts_of(number)))
+            self._add_images(table, roles["image"], facts_of)
             return
         seen: set[str] = set()
         for number, (cell, key) in enumerate(self._find(table.columns[roles["image"]], table.path)):
@@ -149,12 +148,12 @@ class _Reading:
                 break
         return [*zip(cells, keys, strict=True)]
 
-    def _write_images(self, table: Table, column: str) -> Iterator[tuple[int, Path, str]]:
-        """Write the images of Parquet as files; yield the number of each row, the file, and its name for people."""
+    def _add_images(self, table: Table, column: str, facts_of: Callable[[int], Facts]) -> None:
+        """Write the images of Parquet as files, and add them with the facts of their rows."""
         rows = len(next(iter(table.columns.values()), ()))
-        images = embedded_images(table.path, column)
         room = Room(table.path, self._scratch)
-        for number, (content, path) in enumerate(track(images, f"Unpack {table.path.name}", rows)):
+        images = track(embedded_images(table.path, column), f"Unpack {table.path.name}", rows)
+        for number, (content, path) in enumerate(images):
             if content is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
                 continue
@@ -163,7 +162,8 @@ class _Reading:
             place.parent.mkdir(exist_ok=True)
             room.take(len(content))
             place.write_bytes(content)
-            yield number, place, path.replace("\\", "/").rpartition("/")[2] or f"{table.path.stem}-{number}{ending}"
+            name = path.replace("\\", "/").rpartition("/")[2] or f"{table.path.stem}-{number}{ending}"
+            self._items.append(Item(str(place), name, facts_of(number)))
 
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and the labels that folders give."""

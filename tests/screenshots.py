@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.web.shop import Shop
+from pixmill.web.shop.server import Shop
 from tests.browsing import open_chrome
 from tests.version_control import git
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_help_lists_the_verbs_in_groups(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize("name", VERBS)
 def test_examples_are_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    examples = getattr(import_module(f"pixmill.cli.{name}"), "EXAMPLES", ())
+    examples = getattr(import_module(f"pixmill.cli.{name}{'_' * iskeyword(name)}"), "EXAMPLES", ())
     commands = [shlex.split(command) for command, _ in examples]
     for words in commands:
         if "pixmill" in words:

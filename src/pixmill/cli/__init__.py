@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from pixmill import __version__
 from pixmill.cli.parser import Parser
@@ -51,7 +52,7 @@ def _examples(examples: Sequence[tuple[str, str]]) -> str:
 
 def make_parser() -> Parser:
     """Return the parser of all verbs."""
-    verbs = {name: import_module(f"{__name__}.{name}") for name in VERBS}
+    verbs = {name: import_module(f"{__name__}.{name}{'_' * iskeyword(name)}") for name in VERBS}
     texts = {name: verb.__doc__ or "" for name, verb in verbs.items()}
     width = max(map(len, VERBS))
     lines = ["Build an image classifier from images on the web, or from your own."]

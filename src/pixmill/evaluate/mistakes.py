@@ -17,7 +17,7 @@ from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import most_similar, to_vectors
 from pixmill.models.novelty import load_novelty
 
-VECTORS = table_schema("id! label! vector!:binary novelty!")
+VECTORS = table_schema("row!:int32 id! label! vector!:binary novelty!")
 """One row per training image, in the order of the packed split.
 
 ``vector`` has the bytes of :func:`pixmill.models.nearest.to_vectors`; ``novelty`` is the MD5 of the model's file of
@@ -147,7 +147,7 @@ def nearest_to_errors(
     train, test = parts["train"], parts["test"]
     vectors = [row.tobytes() for row in to_vectors(features, novelty)]
     digest = file_digest(trained / NOVELTY_FILE, "md5")
-    training = train.rows[["id", "label"]].assign(vector=vectors[: len(train)], novelty=digest)
+    training = train.rows[["id", "label"]].assign(row=range(len(train)), vector=vectors[: len(train)], novelty=digest)
     own = dict(zip(test.rows["id"], vectors[-len(test) :], strict=True))
     columns = {name: training[name].tolist() for name in ("id", "label", "vector")}
     return training, {

@@ -196,7 +196,7 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
         (["pets", "--classes", "cat,unlabelled"], "received 'unlabelled'", "correct --classes"),
         (["pets", "--classes", "cat,dog", "--dry-run"], "--dry-run shows images to copy", "add --from"),
-        (["pets", "--from", "labelled", "--dry-run"], "received 'unlabelled'", "rename them"),
+        (["pets", "--from", "labelled", "--dry-run"], "received 'bus' and 'Bus'", "rename them"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "omit"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
@@ -217,7 +217,7 @@ def test_invalid_options_write_nothing(
     words: list[str], message: str, next_steps: str, new: New, pets: Path, tmp_path: Path
 ) -> None:
     start_repository(tmp_path / "full" / "own")
-    for label in ("bus", "unlabelled"):
+    for label in ("bus", "Bus"):
         shutil.copytree(pets / "cat", tmp_path / "labelled" / label)
     before = sorted(tmp_path.rglob("*"))
     output = new(*words)

@@ -13,7 +13,8 @@ from pathlib import Path
 from pixmill.web.browser import find_browser, open_browser, visit
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
-from pixmill.web.shop import ORIGIN, Shop
+from pixmill.web.shop.catalogue import ORIGIN
+from pixmill.web.shop.server import Shop
 
 try:
     socket.create_server(("::1", 0), family=socket.AF_INET6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixmill.images.png import write_png
-from pixmill.web.shop import Shop
+from pixmill.web.shop.server import Shop
 
 SNEAKERS = 130
 

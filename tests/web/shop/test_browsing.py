@@ -4,7 +4,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.web.shop import ORIGIN
+from pixmill.web.shop.catalogue import ORIGIN
 from pixmill.web.shop.rendering import BATCH_SIZE
 from tests.browsing import open_chrome
 

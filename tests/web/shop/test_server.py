@@ -14,8 +14,8 @@ import pytest
 from protego import Protego
 
 from pixmill.core.errors import PixmillError
-from pixmill.web.shop import ORIGIN, Shop
-from pixmill.web.shop.catalogue import CardKind, Catalogue
+from pixmill.web.shop.catalogue import ORIGIN, CardKind, Catalogue
+from pixmill.web.shop.server import Shop
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_taken_port_is_reported(shop, data):
 SERVE = """
 import sys
 from pathlib import Path
-from pixmill.web.shop import serve
+from pixmill.web.shop.server import serve
 serve(Path(sys.argv[1]), 0, open_browser=False)
 """
 

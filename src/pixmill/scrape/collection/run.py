@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -233,6 +234,7 @@ def scrape(
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     with open_sources(names, classes, params, root=root) as opened, hold_journal(params, scratch) as journal:
+        shutil.rmtree(scratch / "browser", ignore_errors=True)  # profiles of killed runs
         searches = plan_searches(classes, params, opened.sources)
         judge = Judge(journal, params)
 

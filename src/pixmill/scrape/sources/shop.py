@@ -11,7 +11,7 @@ from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access, SearchError
-from pixmill.web.shop import ORIGIN, Shop
+from pixmill.web.shop.catalogue import ORIGIN, Catalogue
 
 
 class ShopSource(SiteSource):
@@ -30,19 +30,19 @@ class ShopSource(SiteSource):
     def __init__(self, site: SiteDefinition, data: Path) -> None:
         super().__init__(site)
         self._data = data
-        self._shop = Shop(data)
+        self.served = dict[str, int]()
+        """The local port by the shop's origin (``name:port``), while the shop is served."""
+        Catalogue(data)
 
     def __enter__(self) -> Self:
-        self._shop.__enter__()
+        from pixmill.web.shop.server import Shop
+
+        self._shop = Shop(self._data).__enter__()
+        self.served = {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}
         return self
 
     def __exit__(self, *_: object) -> None:
         self._shop.__exit__()
-
-    @property
-    def served(self) -> dict[str, int]:
-        """The local port by the shop's origin (``name:port``)."""
-        return {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
         """Yield the products that the shop finds.

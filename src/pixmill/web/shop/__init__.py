@@ -26,7 +26,3 @@ Deliberate faults: images inlined as ``data:`` URIs; the same image on another c
 whose image is missing (404); cards whose image ``robots.txt`` disallows; one image that takes two seconds. Missing and
 disallowed images are on extra cards only: each file in ``data/`` also has a card with its image.
 """
-
-from pixmill.web.shop.server import ORIGIN, Shop, serve
-
-__all__ = ["ORIGIN", "Shop", "serve"]

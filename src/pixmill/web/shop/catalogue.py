@@ -13,6 +13,9 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
 from pixmill.core.names import to_text
 
+ORIGIN = "http://shop.pixmill.test"
+"""The shop's origin in all outputs. Clients map it to the actual port, which varies."""
+
 _MAX_INLINE_BYTES = 64 * 1024
 """Larger images are never inlined."""
 

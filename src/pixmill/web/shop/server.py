@@ -18,9 +18,6 @@ from pixmill.web.loopback import LoopbackServer, wait_for_interrupt
 from pixmill.web.shop.catalogue import Catalogue
 from pixmill.web.shop.rendering import Pages, content_type
 
-ORIGIN = "http://shop.pixmill.test"
-"""The shop's origin in all outputs. Clients map it to the actual port, which varies."""
-
 _HOSTS = ["shop.pixmill.test", "localhost", "127.0.0.1"]
 """Accepted host names; others are DNS rebinding."""
 

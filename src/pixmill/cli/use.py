@@ -22,13 +22,11 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name; your own are recipes/<name>.yaml")
-    scope = parser.add_mutually_exclusive_group()
-    scope.add_argument(
+    parser.add_argument(
         "--all",
         action="store_true",
         help="replace all of params.yaml but `compare`, with the recipe's classes, sources and splits",
     )
-    scope.add_argument("--keep-data", action="store_true", help=argparse.SUPPRESS)  # The default; once an option.
     parser.add_argument(
         "--open", action="store_true", help="with --all: use openly licensed archives instead of the recipe's sources"
     )

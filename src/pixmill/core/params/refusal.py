@@ -64,8 +64,6 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
     name = ".".join(map(_key, location)) or "params.yaml"
     received = "nothing" if detail["type"] == "missing" else quote_value(detail["input"])
     if unknown:
-        if name == "review":
-            return "review: renamed to compare: rename this key"
         known = [key for option in _options(here, schema) for key in option.get("properties", ())]
         if hint := did_you_mean(str(location[-1]), known):
             return f"{name}: unknown key{hint}"

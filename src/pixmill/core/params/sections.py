@@ -114,10 +114,6 @@ class ClassSharesParams(WarningParams):
     )
 
 
-Folds = Annotated[int, Field(ge=2, le=20), BeforeValidator(lambda value: 5 if value is None else value)]
-"""Null is the default: projects of earlier versions may have it, for no folds."""
-
-
 class SplitParams(Section):
     """Sizes of the splits, and resizing of images."""
 
@@ -144,7 +140,9 @@ class SplitParams(Section):
         "regular expression match. null: no grouping.",
         examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
-    folds: Folds = Field(default=5, description="Number of cross-validation folds over training and validation images.")
+    folds: int = Field(
+        default=5, ge=2, le=20, description="Number of cross-validation folds over training and validation images."
+    )
     class_shares: ClassSharesParams = Field(
         default=ClassSharesParams(), description="Each split has about the same class shares as all images."
     )

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-__all__ = ["PERSON", "commit", "dvc", "dvc_repo", "git", "hold", "living_dvc", "start_repository"]
+__all__ = ["PERSON", "add_attributes", "commit", "dvc", "dvc_repo", "git", "hold", "living_dvc", "start_repository"]
 
 PERSON = {
     f"GIT_{role}_{key}": value
@@ -138,3 +139,8 @@ def dvc_repo(root: Path) -> Iterator[Any]:
 
     with contextlib.chdir(root), _no_messages(), Repo() as repo:
         yield repo
+
+
+def add_attributes(root: Path) -> None:
+    """Write the ``.gitattributes`` of a new project, with its merge drivers."""
+    (root / ".gitattributes").write_text(files("pixmill").joinpath("project/new/template/_gitattributes").read_text())

@@ -32,11 +32,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fix(root: Path) -> None:
     """Set up the drivers, and merge files in conflict with them."""
-    from pixmill.core.repository.merging import add_attributes, add_drivers, merge_again
+    from pixmill.core.repository.merging import add_drivers, merge_again
     from pixmill.core.words import first_of
     from pixmill.project.state import read_project_state
 
     add_drivers(root)
-    add_attributes(root)
     merged = merge_again(root, read_project_state(root, stages=False, whole=False).repository.conflicts)
     print(f"Git merges images and results here{f'; merged now: {first_of(merged, 3)}' if merged else ''}")

@@ -10,19 +10,12 @@ import pytest
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.merging import (
-    FIX,
-    add_attributes,
-    add_drivers,
-    has_drivers,
-    merge_again,
-    merge_records,
-)
+from pixmill.core.repository.merging import FIX, add_drivers, has_drivers, merge_again, merge_records
 from pixmill.project.doctor import run_check
 from pixmill.project.next_steps import next_steps
 from pixmill.project.state import read_project_state, read_repository
 from tests.command import run_pixmill
-from tests.version_control import commit, dvc, git, start_repository
+from tests.version_control import add_attributes, commit, dvc, git, start_repository
 
 BASE = {"a/1.jpg": "1", "a/2.jpg": "2", "b/3.jpg": "3"}
 
@@ -168,8 +161,7 @@ def test_one_command_sets_up_a_clone_and_merges_again(
 ) -> None:
     monkeypatch.chdir(project)
     monkeypatch.delenv("CI", raising=False)
-    for name in ("dvc.yaml", ".gitattributes"):
-        (project / name).write_text("stages: {}\n" if name == "dvc.yaml" else "* -text\n")
+    (project / "dvc.yaml").write_text("stages: {}\n")
     commit(project)
     assert [(found.name, found.next) for found in run_check("Git", project)[1:]] == [("merging", FIX)]
     run_pixmill("check")
@@ -181,7 +173,6 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     assert run_pixmill("doctor", "--fix") == 0
     assert has_drivers(project)
     assert unmerged(project) == {"params.yaml"}
-    assert (project / ".gitattributes").read_text().startswith("* -text\n\ndata.dvc merge=pixmill-images\n")
     capsys.readouterr()
     assert run_pixmill("check") == 1
     assert capsys.readouterr().err.endswith("\nNext: git diff params.yaml\n")
@@ -197,13 +188,6 @@ def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
     (project / "params.yaml").write_text("a: both\n")
     git(project, "add", "params.yaml")
     assert next_steps(read_project_state(project, stages=False, whole=False))[0].command == "git add data.dvc"
-
-
-def test_changed_attributes_are_left_to_the_user(project: Path) -> None:
-    (project / ".gitattributes").write_text("<<<<<<< ours\n")
-    add_attributes(project)
-    assert (project / ".gitattributes").read_text() == "<<<<<<< ours\n"
-    assert git(project, "diff", "--cached", "--name-only") == ""
 
 
 def test_locked_configuration_is_an_error(project: Path) -> None:

@@ -205,11 +205,11 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the URL of a server", "give one such as https://"),
         (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "correct it"),
         (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected the URL", "pip wheel --no-deps"),
-        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "with all 40 digits", "correct it"),
+        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "expected an origin of pixmill", "give the URL"),
         (
-            ["pets", "--demo", "--pixmill", "https://me:key@a.org/b.whl"],
-            "the URL has credentials",
-            "omit them",
+            ["pets", "--demo", "--pixmill", f"git+https://me:key@a.org/b@{'0b' * 20}"],
+            "a URL with credentials would be committed",
+            "give the URL",
         ),
     ],
 )

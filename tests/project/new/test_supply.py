@@ -73,9 +73,8 @@ def test_rejects_a_wheel_of_other_code(packed: bytes, name: str, tmp_path: Path)
 
 @pytest.mark.parametrize("scheme", ["https://example.org/a/pixmill.git", "ssh://git@example.org/a/pixmill.git"])
 def test_git_origin(scheme: str) -> None:
-    for text in (f"git+{scheme}@{COMMIT}", f"{scheme}@{COMMIT}"):
-        found = find_supply(find_origin(text))
-        assert (found.origin, found.wheel) == (Origin(f"pixmill @ git+{scheme}@{COMMIT}"), None)
+    found = find_supply(find_origin(f"git+{scheme}@{COMMIT}"))
+    assert (found.origin, found.wheel) == (Origin(f"pixmill @ git+{scheme}@{COMMIT}"), None)
 
 
 def test_url_needs_a_hash() -> None:

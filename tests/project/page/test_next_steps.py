@@ -14,7 +14,7 @@ import pytest
 
 from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.dvc import RunningDvc
-from pixmill.core.repository.merging import add_attributes, add_drivers
+from pixmill.core.repository.merging import add_drivers
 from pixmill.core.repository.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
@@ -22,7 +22,7 @@ from pixmill.project.next_steps import NextStep, next_steps
 from pixmill.project.stage_states import Reason, StageState
 from pixmill.project.state import ProjectState, Repository, read_project_state
 from tests.tiny_project import age, change_param, repro
-from tests.version_control import PERSON, commit, dvc, dvc_repo, git
+from tests.version_control import PERSON, add_attributes, commit, dvc, dvc_repo, git
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 

@@ -37,8 +37,7 @@ def has_drivers(root: Path) -> bool:
     if git(root, "rev-parse", "HEAD:./data.dvc") is None:
         return True  # nothing to merge
     words = shlex.split(git(root, "config", _IMAGES) or "")
-    is_set = bool(words) and shutil.which(words[0]) is not None and git(root, "config", _RESULTS) is not None
-    return is_set and not _missing_attributes(root)
+    return bool(words) and shutil.which(words[0]) is not None and git(root, "config", _RESULTS) is not None
 
 
 def add_drivers(root: Path) -> None:
@@ -56,27 +55,6 @@ def add_drivers(root: Path) -> None:
     done = [git(root, "config", name, command) for name, command in ((_IMAGES, merge), (_RESULTS, "true"))]
     if None in done and git(root, "rev-parse", "--git-dir") is not None:
         raise PixmillError("Git cannot write its configuration", next="git config --list --show-origin")
-
-
-def add_attributes(root: Path) -> None:
-    """Add missing lines to ``.gitattributes``, and the file to Git's index, unless it has other changes.
-
-    Args:
-        root: Project folder.
-    """
-    missing = _missing_attributes(root)
-    if missing and git(root, "diff", "--quiet", "--", ".gitattributes") is None:
-        announce(f"note: .gitattributes is in conflict or changed\nNext: git add .gitattributes && {FIX}")
-    elif missing:
-        announce(f"note: {', '.join(missing)} added to .gitattributes: commit it")
-        with (root / ".gitattributes").open("a", encoding="utf-8") as file:
-            file.write("\n".join(["", *missing, ""]))
-        git(root, "add", ".gitattributes")  # `git rebase --continue` refuses other changes
-
-
-def _missing_attributes(root: Path) -> list[str]:
-    found = (git(root, "check-attr", "merge", "--", *_DRIVERS) or "").splitlines()
-    return [f"{name} merge={driver}" for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found]
 
 
 def is_merged(path: str) -> bool:

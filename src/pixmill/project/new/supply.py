@@ -3,12 +3,10 @@
 import base64
 import hashlib
 import io
-import re
 import zipfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
@@ -22,7 +20,7 @@ INDEX_NOTE = (
     "pip install WHEEL (or URL, or git+URL@COMMIT) && pixmill upgrade"
 )
 
-_ORIGIN_FORMS = "the URL of a wheel, git+https://…@<commit>, or a wheel"
+_ORIGIN_FORMS = "the URL of a wheel, git+https://…@<commit> with all 40 digits, or a wheel, without credentials"
 _COMPILED = (".pyc", ".pyo", ".pyd")
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
 
@@ -49,12 +47,10 @@ def find_origin(text: str) -> Origin:
     Raises:
         PixmillError: It has another form, or no hash.
     """
-    if re.match(r"git\+|(https?|ssh)://.*@[0-9a-f]{40}$", text):
-        return _parse(f"pixmill @ git+{text.removeprefix('git+')}", text)
+    if text.startswith("git+"):
+        return _parse(f"pixmill @ {text}", text)
     if text.startswith(("http://", "https://")):
-        url, _, fragment = text.partition("#")
-        _parse(f"pixmill @ {url}#sha256={'0' * 64}", text)  # Refuse credentials first.
-        if not fragment:
+        if "#" not in text:
             raise PixmillError(f"{text} has no hash", next=f"add the hash of the wheel: '{text}#sha256=…'")
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
@@ -147,13 +143,6 @@ def _has_running_code(name: str, wheel: bytes) -> bool:
 def _parse(text: str, typed: str) -> Origin:
     try:
         return parse_origin(text)
-    except ValueError:
-        pass
-    parts = urlsplit(typed.removeprefix("git+"))
-    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-        raise PixmillError(
-            "the URL has credentials, which would be committed to the project's Git",
-            next="omit them; pip reads them from ~/.netrc, and Git from its credential helper",
-        )
-    expected = "git+https://…@<commit>, with all 40 digits" if typed.startswith("git+") else _ORIGIN_FORMS
-    raise PixmillError(f"{typed}: expected {expected}", next="correct it, and repeat the command")
+    except ValueError as error:
+        # pip reads credentials from ~/.netrc, and Git from its credential helper.
+        raise PixmillError(f"{typed}: {error}", next=f"give {_ORIGIN_FORMS}, and repeat the command") from None

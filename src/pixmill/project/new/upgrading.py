@@ -59,14 +59,9 @@ def plan_upgrade(root: Path) -> Upgrade:
         PixmillError: ``pixmill.lock`` is missing or not valid.
     """
     old = read_lock(root)
-    if old is None and (root / "src" / "pixmill").is_dir():
-        raise PixmillError(
-            f"{root} is Pixmill's repository, whose stages run its own code: there is nothing to adapt",
-            next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
-        )
     if old is None:
         raise PixmillError(
-            f"{root} has no {FILE}, which `pixmill new` writes and upgrades need",
+            f"{root} has no {FILE}, which `pixmill new` writes and upgrades need, except for Pixmill's own repository",
             next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds missing files, changes no other)",
         )
     new = installed_lock()

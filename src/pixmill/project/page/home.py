@@ -24,7 +24,6 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
-from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.tracking.store import tracking_uri, view_hint
@@ -136,22 +135,14 @@ def _mlflow(root: Path) -> dict[str, str | None]:
 
 
 def find_report(root: Path, name: str) -> Path | None:
-    """Return the file of a report; ``None`` if it does not exist or is outside of ``reports/`` and DVC's cache.
+    """Return the file of a report; ``None`` if it does not exist.
 
     Args:
         root: Project folder.
         name: File name in a request, such as ``train.html``.
     """
-    if not _REPORT_NAME.fullmatch(name):
-        return None
     path = root / "reports" / name
-    if not path.is_file():  # also true for a loop of links, which cannot be resolved
-        return None
-    path = path.resolve()
-    if any(path.is_relative_to((root / folder).resolve()) for folder in ("reports", DEFAULT_CACHE)):
-        return path
-    shared = cache_folder(root)
-    return path if shared is not None and path.is_relative_to(shared.resolve()) else None
+    return path if _REPORT_NAME.fullmatch(name) and path.is_file() else None
 
 
 def list_reports(root: Path) -> list[str]:

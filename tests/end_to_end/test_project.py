@@ -247,7 +247,7 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     assert "pixmill upgrade" in checked.stderr
     refused = project.dvc("repro", "--force", "--single-item", "train")
     assert refused.returncode != 0
-    assert "DVC has removed the outputs of train to run it; nothing else has changed" in refused.stderr
+    assert "DVC removed the results of train before it started. To restore them: git checkout metrics" in refused.stderr
     assert not (project.path / "artifacts" / "train").exists()
     (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with 0\.1\.0: (.+)$", refused.stderr, re.M)
     done_by(project, "sh", "-c", advice)

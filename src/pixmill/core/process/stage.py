@@ -24,7 +24,7 @@ if sys.argv[0] == "-m":
         # Ctrl-C during the imports ends the stage without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, load_params
 from pixmill.core.provenance.lock import check_stage
 from pixmill.core.repository.git import git
@@ -61,12 +61,10 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
             params = load_params(workspace.root)
             workspace.sweep(stage)
             main(workspace, params)
-    except ParamsError as error:
+    except PixmillError as error:
         metrics = f"metrics/{stage}.json"
         restore = f"git checkout {metrics} plots/{stage} && dvc checkout {stage}"
         back = f"\nDVC removed the results of {stage} before it started. To restore them: {restore}"
         # Without DVC they are still there; in the first run there are none.
         is_gone = not (workspace.root / metrics).exists() and git(workspace.root, "show", f"HEAD:./{metrics}")
         sys.exit(f"{stage}: {error}{back if is_gone else ''}")
-    except PixmillError as error:
-        sys.exit(f"{stage}: {error}")

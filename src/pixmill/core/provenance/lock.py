@@ -7,7 +7,6 @@ again.
 
 import ast
 import json
-import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -252,13 +251,7 @@ def check_stage(root: Path, stage: str) -> None:
         or lock.digests[stage] == _stage_digest(stage, _PACKAGE, reference())
     ):
         return
-    message, back = f"{_other_code(lock)} for {stage}", ""
-    # DVC removes the outputs of a stage before running it; those of the last run can be restored.
-    last = root / "dvc.lock"
-    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text("utf-8", "replace"):
-        message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
-        back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
-    raise PixmillError(message, next=f"pixmill upgrade && dvc repro{_stay(lock)}{back}")
+    raise PixmillError(f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}")
 
 
 def _other_code(lock: Lock) -> str:

@@ -58,7 +58,7 @@ REFUSED = {
     "tab": ("train:\n\tepochs: 3", "in line 4, column 1: found character '\\t'"),
     "duplicate key": ("scrape: {}", 'in line 3, column 1: found duplicate key "scrape"'),
     "two documents": ("---\na: 1", "in line 3, column 1: but found another document"),
-    "nesting": ("a: " + 3000 * "[", "received lists nested too deeply"),
+    "nesting": ("a: " + 500 * "[", "received lists nested too deeply"),
 }
 
 

@@ -1,7 +1,6 @@
 """Parse YAML with DVC's parser, within limits, and edit YAML without losing comments."""
 
 import io
-import itertools
 import re
 import textwrap
 import warnings
@@ -26,9 +25,6 @@ _MAX_VALUES = 50_000
 
 _VALUE = re.compile(r'[\[{,&*!]|[-?:](?=\s)|":')
 """Delimiters of values, counted before parsing."""
-
-_MAX_DEPTH = 200
-"""Maximum nesting of brackets; parsing takes quadratic time."""
 
 
 class _Constructor(SafeConstructor):
@@ -89,9 +85,6 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
     following = NEXT if file == "params.yaml" else f"git diff {file}"
     if len(text) > _MAX_BYTES or sum(1 for _ in _VALUE.finditer(text)) > 2 * _MAX_VALUES:
         raise ParamsError(f"{file}: expected at most {_MAX_BYTES:,} bytes and {_MAX_VALUES:,} values", next=following)
-    opened = itertools.accumulate(1 if found[0] in "[{" else -1 for found in re.finditer(r"[][{}]", text))
-    if max(opened, default=0) > _MAX_DEPTH:
-        raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following)
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
     try:

@@ -225,13 +225,10 @@ def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tm
     assert (images(root), (root / "params.yaml").read_text()) == (before, PARAMS)
 
 
-def test_a_fixed_split_needs_splits(root: Path, tmp_path: Path) -> None:
+def test_nothing_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> None:
     (root / "params.yaml").write_text(PARAMS.replace("folder,", "folder, folder: {layout: fixed},"))
-    with pytest.raises(DataError, match="1 image of the import have none"):
+    with pytest.raises(DataError, match="fixed split"):
         take(root, put(tmp_path / "a", {"cat/2.png": "cat 2"}))
-    both = {f"{split}/{label}/2.png": f"{split} {label}" for split in ("train", "test") for label in ("cat", "dog")}
-    take(root, put(tmp_path / "b", both))
-    assert both.items() <= images(root).items()
 
 
 def test_data_in_use_and_missing_data_are_refused(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,11 +200,10 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
 
     Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
     """
-    is_fixed = params.scrape.folder.layout == "fixed"
-    if is_fixed and (bare := sum(1 for each in found.items if each.facts.label and not each.facts.split)):
+    if params.scrape.folder.layout == "fixed":
         raise DataError(
-            f"data/ has a fixed split (scrape.folder.layout), and {count(bare, 'image')} of the import have none",
-            next="put them into folders train and test, or into a project of their own: pixmill new NAME --from …",
+            "data/ has a fixed split (scrape.folder.layout), to which nothing is imported",
+            next="copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …",
         )
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
@@ -215,7 +214,7 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
     names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
     for file, name in present.items():
         if file in contents:
-            label = rows.get(name, Facts()).label or name.split("/")[-2 if is_fixed and "/" in name else 0]
+            label = rows.get(name, Facts()).label or name.split("/")[0]
             names[contents[file]][classes.get(label, label)] = name
     labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content
     for item in found.items:
@@ -237,13 +236,11 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
             )
         elif own not in had:
             folder = unlabelled if facts.label is None else to_slug(facts.label)
-            name = _free_path(f"{facts.split}/{folder}" if is_fixed and facts.label else folder, item.name, taken)
+            name = _free_path(folder, item.name, taken)
             chosen[name], rows[name], had[own] = item, facts, name
         else:
             name = had[own]
             row = rows.get(name, Facts())
-            if is_fixed and facts.label:
-                row = replace(row, split=row.split or name.split("/")[0])
             full = replace(row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED})
             if full != row:
                 rows[name] = full

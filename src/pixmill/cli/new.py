@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pixmill.project.new.creating import ProjectSpec, create
 
-    reading = reading_options(arguments)
     names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")
     options = {name: getattr(arguments, name) for name in names}
     try:
-        lines = create(ProjectSpec(**options, classes=reading.classes, reading=reading), report=announce)
-        print(printable_lines("\n".join(lines)))
+        lines = create(ProjectSpec(**options, reading=reading_options(arguments)), report=announce)
+        print(printable_lines("
+".join(lines)))
     except KeyboardInterrupt:
         announce("interrupted; the same command completes the project")
         raise

@@ -36,7 +36,7 @@ def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFix
     assert (params.classes, params.scrape, params.split) == (before.classes, before.scrape, before.split)
     assert params.train.model_copy(update={"backbone": before.train.backbone}) == before.train
     assert f"weights/ours: 0.5 MB in {project / 'weights' / 'ours'}; licence: unknown" in shown
-    assert f"  train.backbone.sha256: (none) -> {digest}" in shown
+    assert f"  train.backbone.sha256: null -> {digest}" in shown
     assert shown.endswith("Next: dvc repro\n")
     assert run_pixmill("check") == 0
     # The weights change.

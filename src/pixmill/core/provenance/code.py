@@ -81,15 +81,11 @@ def form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
     """
     tree = ast.parse(code)
     found: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # expressions contain no statements
-            waiting += getattr(node, block, ())
     return normal_form(tree), frozenset(found)
 
 

@@ -52,9 +52,8 @@ class ProjectSpec:
     Args:
         folder: Project folder.
         recipe: Name of the recipe to start from; default: ``best``, and ``fast`` for the bundled images.
-        classes: Class names; with ``source``, the classes to take.
         source: Folder, archive or table of labelled images to copy.
-        reading: How to read it.
+        reading: How to read it. Its classes are those of the project, or with ``source`` those to take.
         dry_run: Whether to describe the images of ``source`` only.
         demo: Whether to use the bundled images.
         remote: DVC remote, a URL or a folder.
@@ -64,7 +63,6 @@ class ProjectSpec:
 
     folder: Path
     recipe: str | None = None
-    classes: tuple[str, ...] = ()
     source: Path | None = None
     reading: Options = field(default_factory=Options)
     dry_run: bool = False
@@ -155,7 +153,7 @@ def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: b
     """Return the options without effect, because the project has its own values."""
     unused = {
         "--recipe": spec.recipe and no_recipe,
-        "--classes": spec.classes and no_recipe,
+        "--classes": spec.reading.classes and no_recipe,
         "--from": spec.source and _has_images(root),
         "--remote": spec.remote and _has_remote(root),
         "--mlflow": spec.mlflow and (root / "pyproject.toml").exists(),
@@ -200,7 +198,7 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
 
 def _check_options(spec: ProjectSpec) -> None:
     """Refuse conflicting options and invalid values."""
-    if spec.demo and (spec.source is not None or spec.classes):
+    if spec.demo and (spec.source is not None or spec.reading.classes):
         raise PixmillError("--demo has its own images and classes", next="omit --from and --classes, or --demo")
     if spec.mlflow is not None:
         url = urlsplit(spec.mlflow)
@@ -224,8 +222,8 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
     if spec.source is not None:
         if not (root / _PARAMS).exists() and holds_files(data):
             raise DataError("data/ has files already", next="omit --from to use these, or move data/ elsewhere")
-        return recognise(spec.source, scratch, replace(spec.reading, classes=spec.classes))
-    if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(data):
+        return recognise(spec.source, scratch, spec.reading)
+    if spec.demo or spec.reading.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
     return recognise(data / METADATA if (data / METADATA).is_file() else data, scratch, spec.reading)
 
@@ -252,15 +250,15 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
-        labels = [*(spec.classes or labels_of(found))]
+        labels = [*(spec.reading.classes or labels_of(found))]
         layout = "classes" if spec.source is not None else _layout_of(found, root / "data")
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
             whole = whole.with_snapshot(date.today().isoformat())
         _check_params(whole.file(root), "these classes are not valid", "rename them, or leave them out with --classes")
         whole = Recipe(whole.name, set_params(whole.text, found, _list_name(spec)))
-    elif spec.classes:
-        whole = whole.with_images(spec.classes, source="folder")
+    elif spec.reading.classes:
+        whole = whole.with_images(spec.reading.classes, source="folder")
     elif not spec.demo:
         sources = recipe.params().sources()
         if "shop" in sources:

@@ -1,13 +1,13 @@
 """Put a recipe into ``params.yaml``, keeping a copy of uncommitted edits."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.files.writing import write_text
 from pixmill.core.params import Params, flat, parse_params, read_text
+from pixmill.core.params.reference import plain
 from pixmill.core.repository.git import git
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe
@@ -38,7 +38,7 @@ class Replacement:
 
     def lines(self) -> list[str]:
         """Return the lines to print."""
-        lines = [f"  {name}: {_format_value(was)} -> {_format_value(now)}" for name, (was, now) in self.changes.items()]
+        lines = [f"  {name}: {plain(was)} -> {plain(now)}" for name, (was, now) in self.changes.items()]
         if self.backup is not None:
             lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
         if self.kept:
@@ -93,7 +93,3 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
         for name in dict.fromkeys((*was, *new))
         if was and was.get(name) != new.get(name)
     }
-
-
-def _format_value(value: object) -> str:
-    return "(none)" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pixmill.core.params.document import value_at
 from pixmill.core.process.progress import StageProgress, read_progress
 from pixmill.core.provenance.lock import FILE
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
@@ -193,7 +194,7 @@ class _StageReader:
         for file, keys in stage.params:
             now, before = self._document(file), recorded.get(file, {})
             for key in keys or {**now, **before}:
-                for name, old, new in _differences(key, before.get(key, _ABSENT), _value(now, key)):
+                for name, old, new in _differences(key, before.get(key, _ABSENT), value_at(now, key, _ABSENT)):
                     if file == FILE:
                         yield Reason("code", name, f"Pixmill's code of {name} changed")
                     else:
@@ -222,18 +223,6 @@ class _StageReader:
     def _recorded_data(self) -> str | None:
         content = _bytes(self._root / "data.dvc")
         return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get("data")
-
-
-def _value(document: Mapping[str, Any], key: str) -> Any:
-    """Return a value by its dotted name, with DVC's lookup rules."""
-    if key in document:
-        return document[key]
-    value: Any = document
-    for part in key.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return _ABSENT
-        value = value[part]
-    return value
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

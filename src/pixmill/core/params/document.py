@@ -1,7 +1,9 @@
 """The whole of ``params.yaml``: parsing, validation across sections, changes by dotted name."""
 
 import contextlib
+import functools
 import json
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -145,6 +147,16 @@ def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, 
         else:
             result[name] = list(value) if isinstance(value, tuple) else value
     return result
+
+
+def value_at(content: Any, name: str, default: Any) -> Any:
+    """Return a value of parsed YAML by dotted name, with DVC's rules of lookup; the default if there is none."""
+    if isinstance(content, dict) and name in content:
+        return content[name]
+    try:
+        return functools.reduce(operator.getitem, name.split("."), content)
+    except (LookupError, TypeError):
+        return default
 
 
 def parse_params(text: str) -> Params:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params.document import Params, load_params
+from pixmill.core.params.document import Params, load_params, value_at
 from pixmill.core.params.refusal import describe
 from pixmill.core.params.yaml_text import parse_yaml, read_text
 from pixmill.core.words import did_you_mean
@@ -110,7 +110,7 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
         CurrentParam(
             **vars(item),
             value=_data(functools.reduce(getattr, item.name.split("."), params)),
-            in_file=has_key(content, item.name),
+            in_file=value_at(content, item.name, ...) is not ...,
         )
         for item in items
         if not keys or any(_below(item.name, key) for key in keys)
@@ -119,15 +119,6 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
 
 def _below(name: str, key: str) -> bool:
     return f"{name}.".startswith(f"{key}.")
-
-
-def has_key(content: Any, name: str) -> bool:
-    """Return whether a document sets a dotted name."""
-    for key in name.split("."):
-        if not isinstance(content, dict) or key not in content:
-            return False
-        content = content[key]
-    return True
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:

@@ -15,7 +15,8 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.install.origin import Origin, running_origin
 from pixmill.core.params import flat, parse_params, parse_yaml, read_text
-from pixmill.core.params.reference import has_key, plain
+from pixmill.core.params.document import value_at
+from pixmill.core.params.reference import plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.repository.merging import add_drivers
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
@@ -215,7 +216,8 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif name not in old:
             yield f"New param: {name}, default {plain(new[name])}"
         elif old[name] != new[name]:
-            own = " (params.yaml has its own value)" if has_key(content, re.split(r"\.(?=\d)", name)[0]) else ""
+            is_set = value_at(content, re.split(r"\.(?=\d)", name)[0], ...) is not ...
+            own = " (params.yaml has its own value)" if is_set else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from pixmill.core.process.progress import announce
 
@@ -13,13 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the browser and driver, or the remote driver."""
-    from pixmill.web.browser import RemoteDriver, check_remote, choose_browser, install_browser
+    from pixmill.project.doctor import CHECKS, render
+    from pixmill.web.browser import install_browser
 
     if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
         install_browser(report=announce)
-    found = choose_browser()
-    if isinstance(found, RemoteDriver):
-        check_remote(found)
-        print(f"remote driver: {found.url} (PIXMILL_WEBDRIVER_URL)\nbrowser:       {found.kind.title}")
-    else:
-        print(f"browser: {found.binary} {found.version}\ndriver:  {found.driver} {found.driver_version}")
+    print(render([*CHECKS["browser"](Path())]))

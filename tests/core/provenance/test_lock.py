@@ -128,8 +128,8 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
         ("https://example", "https://me:key@example", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ("#sha256=", "#md5=", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ('install: "pixmill', 'install: "paxmill', "is not valid: ValueError(", "git checkout pixmill.lock"),
-        ("split:", "split: [", "expected YAML", "git checkout pixmill.lock"),
-        ("split:", "\x00", "expected YAML", "git checkout pixmill.lock"),
+        ("split:", "split: [", "expected YAML", "git diff pixmill.lock"),
+        ("split:", "\x00", "expected YAML", "git diff pixmill.lock"),
     ],
 )
 def test_an_invalid_lock_is_refused_with_what_mends_it(

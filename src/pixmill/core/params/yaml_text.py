@@ -91,19 +91,17 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # the last anchor wins
             return yaml.load(text)
-    except YAMLError as error:
+    # Bugs of ruamel.yaml, such as for a %YAML line of an unknown version, raise other errors.
+    except (YAMLError, AssertionError, LookupError, TypeError, ValueError) as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
         template = "; {{ }} looks like an unfilled template" if "{{" in text else ""
         raise ParamsError(
             f"{file}: expected YAML, received an error{where}: {problem}{template}", next=following
         ) from None
     except RecursionError:
         raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following) from None
-    except (AssertionError, LookupError, TypeError, ValueError) as error:
-        # Bugs of ruamel.yaml, such as for a %YAML line of an unknown version.
-        raise ParamsError(f"{file}: expected YAML, received an error: {error}", next=following) from None
 
 
 def set_values(text: str, values: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
-from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import write_text
 from pixmill.core.install.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
@@ -91,10 +91,7 @@ def read_lock(root: Path) -> Lock | None:
         PixmillError: The file cannot be read or is not valid.
     """
     path = root / FILE
-    try:
-        return parse_lock(read_text(path)) if path.exists() else None
-    except ParamsError as error:
-        raise PixmillError(error.message, next=_RESTORE) from None
+    return parse_lock(read_text(path)) if path.exists() else None
 
 
 def parse_lock(text: str) -> Lock:
@@ -106,10 +103,7 @@ def parse_lock(text: str) -> Lock:
     if re.search("^<{7} ", text, re.MULTILINE):
         following = f"git checkout --theirs {FILE} && pixmill upgrade"
         raise PixmillError(f"{FILE} contains merge conflict markers", next=following)
-    try:
-        content = parse_yaml(text, file=FILE)
-    except ParamsError as error:
-        raise PixmillError(error.message, next=_RESTORE) from None
+    content = parse_yaml(text, file=FILE)
     try:
         # These values appear in commands of messages, and upgrades delete files by these paths.
         return Lock(
@@ -124,10 +118,7 @@ def parse_lock(text: str) -> Lock:
             _check_extras(content.get("extras", "pipeline")),
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
-
-
-_RESTORE = f"git checkout {FILE} && pixmill upgrade"
+        raise PixmillError(f"{FILE} is not valid: {error!r}", next=f"git checkout {FILE} && pixmill upgrade") from None
 
 
 def _check_path(path: str) -> str:

@@ -72,23 +72,21 @@ def _results(state: ProjectState) -> list[str]:
     try:
         metrics = read_json(path, stage="evaluate")
         shortcut, headline = say("shortcut", metrics), _headline(metrics)
-    except ManifestError as error:
-        return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
+    except (KeyError, ManifestError) as error:
+        what = error.message if isinstance(error, ManifestError) else f"{path} lacks {error}"
+        return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
     return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
-    try:
-        low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
-        return [
-            f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on {metrics['n']:,} "
-            f"images; majority-class baseline: {100 * metrics['baseline']['majority_accuracy']:.1f} %",
-            f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
-            f"calibration error {metrics['ece']:.3f}",
-        ]
-    except KeyError as error:
-        raise ManifestError(f"plots/evaluate/full.json lacks {error}", next="dvc repro -f -s evaluate") from None
+    low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
+    return [
+        f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on {metrics['n']:,} "
+        f"images; majority-class baseline: {100 * metrics['baseline']['majority_accuracy']:.1f} %",
+        f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
+        f"calibration error {metrics['ece']:.3f}",
+    ]
 
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pixmill.core.params.document import value_at
+from pixmill.core.params.document import flat, value_at
 from pixmill.core.process.progress import StageProgress, read_progress
 from pixmill.core.provenance.lock import FILE
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
@@ -227,11 +227,11 @@ class _StageReader:
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield each differing value as dotted name, old value and new value."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in {**old, **new}:
-            yield from _differences(f"{name}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
-    elif old != new:
-        yield name, old, new
+    was, now = (flat({} if value is _ABSENT else {name: value}) for value in (old, new))
+    for key in {**was, **now}:
+        before, after = was.get(key, _ABSENT), now.get(key, _ABSENT)
+        if before != after:
+            yield key, before, after
 
 
 def _change(old: Any, new: Any) -> str:

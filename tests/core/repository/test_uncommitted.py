@@ -7,12 +7,21 @@ import pytest
 
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.uncommitted import commit_first, describe_uncommitted, find_uncommitted, read_data
+from pixmill.core.repository.uncommitted import commit_first, find_uncommitted, read_data
 from pixmill.project.doctor import run_check
 from tests.version_control import commit, git, start_repository
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
+
+
 COMMIT = 'git commit -m "Add images and decisions"'
+
+
+def describe_uncommitted(root):
+    """Return what is uncommitted, and the command that commits it."""
+    found = find_uncommitted(root)
+    command = found.command("Add images and decisions")
+    return None if command is None else (found.sentence, command)
 
 
 @pytest.fixture(autouse=True)

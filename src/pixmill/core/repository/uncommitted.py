@@ -141,12 +141,11 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
     return Data(len(sizes), sum(sizes.values()), record, differs)
 
 
-def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | None = None) -> Uncommitted:
+def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitted:
     """Return the differences from the last commit; empty before the first commit of the project's folder.
 
     Args:
         root: The project's folder.
-        data: Result of :func:`read_data`; default: read it.
         hashes: Hashes of the project's files; default: computed if needed.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
@@ -155,11 +154,11 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and deleted is in no commit.
     deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
-    unadded = ""
+    data, unadded = None, ""
     if (root / ".dvc").is_dir():
         try:
             text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
-            data = data or read_data(root, hashes.files("data") if hashes else None, text)
+            data = read_data(root, hashes.files("data") if hashes else None, text)
         except DataError:
             return Uncommitted(changed, deleted)  # `pixmill doctor` reports it.
         # DVC refuses a folder that Git tracks.
@@ -253,13 +252,6 @@ def commit_command(root: Path, message: str) -> str | None:
     return find_uncommitted(root).command(message)
 
 
-def describe_uncommitted(root: Path) -> tuple[str, str] | None:
-    """Describe uncommitted images and decisions, with the command that commits them; ``None`` if there are none."""
-    found = find_uncommitted(root)
-    command = found.command("Add images and decisions")
-    return None if command is None else (found.sentence, command)
-
-
 def commit_first(root: Path, advice: str) -> str:
     """Prepend the command that commits images and decisions, if any, to a command that may overwrite them.
 
@@ -267,8 +259,8 @@ def commit_first(root: Path, advice: str) -> str:
         root: The project's folder.
         advice: The command, such as ``dvc pull``.
     """
-    described = describe_uncommitted(root)
-    return advice if described is None else f"{described[1]} && {advice}"
+    command = commit_command(root, "Add images and decisions")
+    return advice if command is None else f"{command} && {advice}"
 
 
 def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | None) -> bool:

@@ -199,8 +199,6 @@ def _dvc(root: Path) -> Iterator[Finding]:
     """Check DVC's configuration and its default remote."""
     from dvc.config import Config, ConfigError
 
-    from pixmill.project.recipes.preflight import temporary_copies
-
     if not (root / ".dvc").is_dir():
         yield Finding("DVC", Status.BAD, f"{root} is not a DVC repository", next="dvc init")
         return
@@ -210,8 +208,6 @@ def _dvc(root: Path) -> Iterator[Finding]:
         advice = "fix .dvc/config or .dvc/config.local, then: pixmill doctor"
         yield Finding("DVC", Status.BAD, f"{error}", next=advice)
         return
-    for issue in temporary_copies(root):
-        yield Finding("DVC", Status.WARNING, issue.message, next=issue.next)
     name = config["core"].get("remote")
     url = config["remote"].get(name, {}).get("url")
     if url is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.documents import read_yaml
-from pixmill.core.repository.dvc import RunningDvc, read_record, running_dvc
+from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import changed_files, git
 from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of, stages_of, workspace_stages
@@ -61,9 +61,6 @@ _SHARED_FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "pixmill.lock", "data.dv
 _LARGE_BYTES = 1_000_000
 
 _CONFLICT_MARK = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
-
-_REMOTE_SECTION = re.compile(r"^\['remote \"", re.MULTILINE)
-"""A remote in DVC's configuration."""
 
 
 @dataclass(frozen=True)
@@ -296,7 +293,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     git_dir = git(root, "rev-parse", "--absolute-git-dir")
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
     if git_dir is None:
-        return Repository(has_git=False, has_storage=_has_storage(root))
+        return Repository(has_git=False, has_storage=has_remote(root))
     codes = changed_files(root, "-unormal", "--", ".") or {}
     unmerged = [path for path, code in codes.items() if "U" in code or code in ("AA", "DD")]
     files = [name for name in dict.fromkeys([*_SHARED_FILES, *unmerged]) if (root / name).is_file()]
@@ -319,7 +316,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         operation=operations[0] if operations else "",
         remote=remote,
         has_upstream=divergence is not None,
-        has_storage=_has_storage(root),
+        has_storage=has_remote(root),
         unpushed=int(unpushed or 0),
         behind=int((divergence or "0").split()[0]),
         uncommitted=replace(uncommitted, missing="") if operations else uncommitted,
@@ -337,11 +334,6 @@ def _champion(workspace: Workspace) -> Champion | None:
     from pixmill.experiments.promotion.report import read_champion  # imports pandas, which `pixmill check` may lack
 
     return read_champion(workspace)
-
-
-def _has_storage(root: Path) -> bool:
-    files = [root / ".dvc" / name for name in ("config", "config.local")]
-    return any(_REMOTE_SECTION.search(path.read_text("utf-8", "replace")) for path in files if path.is_file())
 
 
 def _awaits_images(root: Path) -> bool:

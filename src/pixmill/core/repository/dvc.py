@@ -40,7 +40,8 @@ def dvc(root: Path, *words: str, quiet: bool = False) -> None:
     done = _run(root, *words, quiet=quiet)
     if done.returncode:
         text = " ".join(("dvc", *words))
-        reason = f": {_message(done).splitlines()[-1]}" if quiet else "; its message is above"
+        last = (done.stderr or "").strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+        reason = f": {last}" if quiet else "; its message is above"
         raise DataError(f"`{text}` failed{reason}", next=text)
 
 
@@ -54,10 +55,6 @@ def _run(root: Path, *words: str, quiet: bool = True) -> subprocess.CompletedPro
         text=True,
         errors="replace",  # file names need not be UTF-8
     )
-
-
-def _message(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stderr.strip() or f"exit code {done.returncode}"
 
 
 @dataclass(frozen=True)
@@ -150,6 +147,16 @@ def cache_folder(root: Path) -> Path | None:
 def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001 (part of the cache's key)
     done = _run(root, "cache", "dir")
     return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
+
+
+def has_remote(root: Path) -> bool:
+    """Return whether DVC has a remote.
+
+    Args:
+        root: The project's folder.
+    """
+    files = [root / ".dvc" / name for name in ("config", "config.local")]
+    return any("['remote \"" in path.read_text("utf-8", "replace") for path in files if path.is_file())
 
 
 def is_cached(cache: Path, md5: str) -> bool:

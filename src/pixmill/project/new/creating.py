@@ -1,6 +1,5 @@
 """Create a project, or add missing files to a folder."""
 
-import configparser
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pixmill.core.metadata import FILE as METADATA
 from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
-from pixmill.core.repository.dvc import dvc
+from pixmill.core.repository.dvc import dvc, has_remote
 from pixmill.core.repository.git import git, require_git
 from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
@@ -27,7 +26,7 @@ from pixmill.project.dataset.recognising import Options, introduce, labels_of, p
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
-from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
+from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources import is_on_web
 
@@ -129,7 +128,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     if not (root / "data.dvc").exists():
         copied = _fill_data(root, spec, found, scratch, report)
         dvc(root, "add", "data")
-    if spec.remote is not None and not _has_remote(root):
+    if spec.remote is not None and not has_remote(root):
         # An absolute path works from any folder.
         url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
         dvc(root, "remote", "add", "-d", "storage", url)
@@ -155,7 +154,7 @@ def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: b
         "--recipe": spec.recipe and no_recipe,
         "--classes": spec.reading.classes and no_recipe,
         "--from": spec.source and _has_images(root),
-        "--remote": spec.remote and _has_remote(root),
+        "--remote": spec.remote and has_remote(root),
         "--mlflow": spec.mlflow and (root / "pyproject.toml").exists(),
         "--pixmill": spec.pixmill and pinned,
     }
@@ -317,12 +316,6 @@ def _fill_data(
     return []
 
 
-def _has_remote(root: Path) -> bool:
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(root / ".dvc" / "config", encoding="utf-8")
-    return config.has_option("core", "remote")
-
-
 def _describe_files(
     root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin, extras: str
 ) -> Iterator[str]:
@@ -360,9 +353,9 @@ def _describe_files(
 
 
 def _list_issues(root: Path) -> list[Issue]:
-    """Return the problems with the params and local images; without images, only of the folder."""
+    """Return the problems with the params and local images; none without images."""
     params = load_params(root)
-    return list(temporary_copies(root) if _is_empty(root, params) else find_issues(root, params))
+    return [] if _is_empty(root, params) else list(find_issues(root, params))
 
 
 def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:

@@ -101,11 +101,11 @@ class StageDefinition:
 
     Args:
         name: Name of the stage.
-        command: Command or commands.
+        command: Command or commands; ``None`` if only DVC can evaluate the stage, such as with ``foreach``, ``${...}``
+            or ``frozen``.
         deps: Input files and folders.
         params: Param keys by file; no key means the whole file.
         outs: Output files and folders.
-        is_template: Whether only DVC can evaluate it, such as with ``foreach``, ``${...}`` or ``frozen``.
     """
 
     name: str
@@ -113,7 +113,6 @@ class StageDefinition:
     deps: tuple[str, ...] = ()
     params: tuple[tuple[str, tuple[str, ...]], ...] = ()
     outs: tuple[str, ...] = ()
-    is_template: bool = False
 
 
 def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
@@ -153,7 +152,7 @@ class _StageReader:
         return self._states[name]
 
     def _state(self, stage: StageDefinition) -> StageState:
-        if stage.is_template:
+        if stage.command is None:
             return StageState(stage.name, "unknown")
         progress = self._progress.get(stage.name)
         if (progress and progress.is_running) or self._written & {*stage.outs}:
@@ -279,7 +278,7 @@ def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
 
 def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     if {"foreach", "matrix", "wdir"} & {*stage} or stage.get("frozen") or "${" in str(stage):
-        return StageDefinition(name, None, is_template=True)
+        return StageDefinition(name, None)
     outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
     deps = [_path(entry) for entry in stage.get("deps") or ()]
     params: dict[str, tuple[str, ...]] = {}
@@ -287,7 +286,7 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
         for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
     if any(file.endswith((".py", ".toml")) for file in params):  # DVC parses all others as YAML.
-        return StageDefinition(name, None, is_template=True)
+        return StageDefinition(name, None)
     return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
 
 

@@ -18,7 +18,7 @@ COMMIT = 'git commit -m "Add images and decisions"'
 
 
 def describe_uncommitted(root):
-    """Return what is uncommitted, and the command that commits it."""
+    """Return the description of uncommitted files, and the command that commits them."""
     found = find_uncommitted(root)
     command = found.command("Add images and decisions")
     return None if command is None else (found.sentence, command)

@@ -12,6 +12,9 @@ from pathlib import Path
 from pixmill.core.errors import LockedError
 from pixmill.core.files.writing import hold_lock, remove_temporary
 
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+"""The stages in the order in which they run."""
+
 
 @dataclass(frozen=True)
 class Workspace:

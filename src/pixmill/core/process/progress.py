@@ -45,7 +45,6 @@ class StageProgress:
         total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular (``image``).
         failed: The error of a failed stage; ``None`` if it runs or was killed.
-        ended: Time of the failure in seconds since 1970.
     """
 
     stage: str
@@ -58,7 +57,6 @@ class StageProgress:
     total: int | None = None
     unit: str = ""
     failed: str | None = None
-    ended: float | None = None
 
     @property
     def is_running(self) -> bool:
@@ -120,7 +118,7 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     except BaseException as error:
         is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
         text = "interrupted" if is_signal else str(error) or type(error).__name__
-        report.progress = replace(report.progress, failed=text[:_MAX_ERROR_CHARACTERS], ended=time.time())
+        report.progress = replace(report.progress, failed=text[:_MAX_ERROR_CHARACTERS])
         report.write()
         raise
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from blake3 import blake3
 
 import pixmill
+from pixmill.core.files.workspace import STAGES
 from pixmill.core.provenance.code import Modules, is_within
 
 PARAMS = "pixmill.core.params"
@@ -32,7 +33,7 @@ SHOWING = (
     "pixmill.cli",
     "pixmill.pages",
     "pixmill.tracking",
-    *(f"pixmill.{stage}.page" for stage in ("scrape", "validate", "split", "train", "evaluate")),
+    *(f"pixmill.{stage}.page" for stage in STAGES),
     "pixmill.models.mlflow_format",
 )
 """Packages that show or record results."""

@@ -13,14 +13,12 @@ import numpy as np
 import psutil
 
 from pixmill.core.errors import LockedError
-from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.files.writing import hold_lock
 from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import cache_folder, read_listing, read_record
 from pixmill.tracking.store import database_file, tracking_uri, without_password
 from pixmill.train.checkpoints import pinned_keys
-
-_STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 _DVC_GC = "dvc gc --workspace --all-commits --all-experiments"
 """Keeps the files of the workspace, of all commits on branches, tags and remotes, and of all experiments."""
@@ -52,7 +50,7 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
             if "dvc" in command and Path(process.cwd()).is_relative_to(home):
                 raise LockedError(f"DVC is running (process {process.pid}: {' '.join(process.cmdline())})", next=then)
     with contextlib.ExitStack() as held:
-        for stage in _STAGES:
+        for stage in STAGES:
             try:
                 held.enter_context(workspace.lock(stage))
             except LockedError as error:

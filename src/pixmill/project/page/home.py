@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.project.page.jobs import Job
@@ -45,8 +45,6 @@ _WHOLE_SECONDS = 120.0
 
 _RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
 """Files that a commit, run or promotion writes; a change triggers a whole read of the state."""
-
-_STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 _REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
 
@@ -148,7 +146,7 @@ def find_report(root: Path, name: str) -> Path | None:
 def list_reports(root: Path) -> list[str]:
     """Return the names of the reports; those of the stages come first, in pipeline order."""
     names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
-    first = {f"{stage}.html": number for number, stage in enumerate(_STAGES)}
+    first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
     return sorted(names, key=lambda name: (first.get(name, len(first)), name))
 
 

@@ -72,14 +72,13 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     following = ("pixmill scrape --dry-run", "dvc repro") if any(map(is_on_web, now.sources())) else ("dvc repro",)
     if any(issue.stops for issue in issues):
         following = ("pixmill check",)
-    if before == after:
-        return Replacement(recipe.name, False, {}, None, kept, issues, following)
-    backup = None
-    if before is not None and git(root, "show", "HEAD:./params.yaml") != before:
+    backup, rewritten = None, before != after
+    if rewritten and before is not None and git(root, "show", "HEAD:./params.yaml") != before:
         backup = Path(".pixmill") / "use" / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
         write_text(root / backup, before)
-    write_text(path, after)
-    return Replacement(recipe.name, True, _changes(before, now), backup, kept, issues, following)
+    if rewritten:
+        write_text(path, after)
+    return Replacement(recipe.name, rewritten, _changes(before, now), backup, kept, issues, following)
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:

@@ -77,9 +77,7 @@ def test_check_compares_the_installation_with_the_lock(
     write_lock(tmp_path, replace(lock, version="0.0.9", libraries={**lock.libraries, "numpy": "1.0"}))
     run_pixmill("check")
     shown = capsys.readouterr().err
-    assert (
-        f"note: pixmill {__version__} gives the same results as 0.0.9; to adapt the project: pixmill upgrade" in shown
-    )
+    assert f"warning: pixmill {__version__} gives the same results as 0.0.9\nNext: pixmill upgrade" in shown
     assert (
         f"warning: results may differ in the last digits: numpy {lock.libraries['numpy']} (pixmill.lock: 1.0)" in shown
     )

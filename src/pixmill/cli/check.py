@@ -15,11 +15,10 @@ from pixmill.core.process.progress import announce
 def run(_: argparse.Namespace) -> None:
     """Print classes, sources and problems; exit 1 if a run would stop."""
     from pixmill.core.params import load_params
-    from pixmill.core.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
     from pixmill.images.compute.cluster import cluster_address
     from pixmill.pages import shorten
-    from pixmill.project.doctor import check_path
+    from pixmill.project.doctor import CHECKS, check_path
     from pixmill.project.next_steps import next_steps
     from pixmill.project.recipes.preflight import find_issues
     from pixmill.project.state import read_project_state
@@ -31,14 +30,9 @@ def run(_: argparse.Namespace) -> None:
         raise DataError(step.sentence, next=step.command)
     if "CI" not in os.environ and not has_drivers(root):  # nobody merges there
         announce(f"note: {NO_DRIVERS}\nNext: {FIX}")
-    if (lock := read_lock(root)) is not None:
-        installed = installed_lock()
-        check_code(lock, installed)
-        if lock.version != installed.version:
-            same = f"pixmill {installed.version} gives the same results as {lock.version}"
-            announce(f"note: {same}; to adapt the project: pixmill upgrade")
-        if (libraries := other_libraries(lock, installed)) is not None:
-            announce(f"warning: {libraries[0]}\nNext: {libraries[1]}")
+    for finding in (check_path(), *CHECKS["code"](root)):
+        if finding.next is not None:
+            announce(f"warning: {finding.message}\nNext: {finding.next}")
     params = load_params(root)
     if params.sweep.space or params.sweep.sampler == "grid":
         from pixmill.experiments.sweep.space import check_searched
@@ -63,9 +57,6 @@ def run(_: argparse.Namespace) -> None:
     for issue in found:
         if not issue.stops:
             announce(f"warning: {issue}")
-    path = check_path()
-    if path.next is not None:
-        announce(f"warning: {path.message}\nNext: {path.next}")
     if stopping := [issue for issue in found if issue.stops]:
         raise DataError(
             "\n".join(issue.message for issue in stopping),

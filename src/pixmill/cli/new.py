@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from pixmill.cli.parser import add_reading_options, reading_options
+from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable_lines
 
@@ -55,10 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")
     options = {name: getattr(arguments, name) for name in names}
-    try:
+    with interruptible("interrupted; the same command completes the project"):
         lines = create(ProjectSpec(**options, reading=reading_options(arguments)), report=announce)
-        print(printable_lines("
-".join(lines)))
-    except KeyboardInterrupt:
-        announce("interrupted; the same command completes the project")
-        raise
+        print(printable_lines("\n".join(lines)))

@@ -203,8 +203,8 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the URL of a server", "give one such as https://"),
-        (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "correct it"),
-        (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected the URL", "pip wheel --no-deps"),
+        (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "pip wheel"),
+        (["pets", "--demo", "--pixmill", "full"], "full: expected the URL", "pip wheel --no-deps"),
         (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "expected an origin of pixmill", "give the URL"),
         (
             ["pets", "--demo", "--pixmill", f"git+https://me:key@a.org/b@{'0b' * 20}"],

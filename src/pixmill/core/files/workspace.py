@@ -61,7 +61,7 @@ class Workspace:
         name = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
         refusal = LockedError(
             f"another process is running the stage '{stage}' in {self.root}",
-            next=f"wait for it or stop it, then: dvc repro {stage}",
+            next="wait for it or stop it, then: the same command",
         )
         with hold_lock(self.scratch(stage) / f"{name}.lock", refusal):
             yield

@@ -51,10 +51,7 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
                 raise LockedError(f"DVC is running (process {process.pid}: {' '.join(process.cmdline())})", next=then)
     with contextlib.ExitStack() as held:
         for stage in STAGES:
-            try:
-                held.enter_context(workspace.lock(stage))
-            except LockedError as error:
-                raise LockedError(error.message, next=then) from None
+            held.enter_context(workspace.lock(stage))
         for folder, reason in (("record", "runs are being sent to MLflow"), ("sweep", "a sweep is running")):
             held.enter_context(hold_lock(workspace.scratch(folder) / "lock", LockedError(reason, next=then)))
         yield stale_scratch(workspace.home)

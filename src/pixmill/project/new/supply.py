@@ -54,13 +54,8 @@ def find_origin(text: str) -> Origin:
             raise PixmillError(f"{text} has no hash", next=f"add the hash of the wheel: '{text}#sha256=…'")
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
-    if path.is_dir():
-        raise PixmillError(
-            f"{text} is a folder; expected {_ORIGIN_FORMS}",
-            next=f"pip wheel --no-deps --wheel-dir ~/wheels '{path}', then name the wheel in ~/wheels",
-        )
     if path.suffix != ".whl" or not path.is_file():
-        raise PixmillError(f"{text}: expected {_ORIGIN_FORMS}", next="correct it, and repeat the command")
+        raise PixmillError(f"{text}: expected {_ORIGIN_FORMS}", next="pip wheel --no-deps FOLDER, to pack a folder")
     return Origin(str(path))
 
 

@@ -121,14 +121,6 @@ def test_missing_lists_and_unlabelled_folder(root: Path) -> None:
     assert messages(root, listed) == []
 
 
-def test_per_class_below_the_gate_stops(root: Path) -> None:
-    for source in ("folder", "bing"):
-        [(message, stops)] = messages(root, params(source=source, per_class=29))
-        assert message.startswith("scrape.per_class (29) leaves each class fewer images than")
-        assert stops
-    assert messages(root, params(per_class=30)) == []
-
-
 def test_files_of_other_kinds_are_named_with_the_next_step(root: Path) -> None:
     for place in range(3):
         (root / "data/coat" / f"{place}.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1")

@@ -72,14 +72,6 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
         elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
             yield from _attempt(pinned_folder, params.train.backbone, root)  # It is a local folder.
-    limit, minimum = params.scrape.per_class, params.validate_.min_per_class
-    if limit is not None and limit < minimum.count and minimum.severity == "critical":
-        yield Issue(
-            f"scrape.per_class ({limit:,}) leaves each class fewer images than validate.min_per_class.count "
-            f"({minimum.count:,}) requires, so validate will stop",
-            "raise scrape.per_class or lower validate.min_per_class.count in params.yaml",
-            stops=True,
-        )
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.

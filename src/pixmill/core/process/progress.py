@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
 from pixmill.core.files.writing import write_text
-from pixmill.core.words import printable_lines
+from pixmill.core.words import count, printable_lines
 
 _WRITE_SECONDS = 0.5
 """Minimum seconds between writes."""
@@ -67,9 +67,8 @@ class StageProgress:
         """Return the progress as text, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
         if not self.what:
             return ""
-        done = f"{self.count:,}" if self.total is None else f"{self.count:,} of {self.total:,}"
-        plural = "" if (self.count if self.total is None else self.total) == 1 else "s"
-        return f"{self.what}: {done} {self.unit}{plural}"
+        done = "" if self.total is None else f"{self.count:,} of "
+        return f"{self.what}: {done}{count(self.count if self.total is None else self.total, self.unit)}"
 
 
 class _Report:
@@ -260,9 +259,9 @@ class Progress:
 
     def _line(self) -> None:
         self._last, self._printed = time.monotonic(), True
-        count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+        total = "" if self.total is None else f" of {self.total:,}"
         note = f" ({self._note})" if self._note else ""
-        print(f"{self.what}: {count} {self.unit}s{note}", file=self._stream, flush=True)
+        print(f"{self.what}: {self.done:,}{total} {self.unit}s{note}", file=self._stream, flush=True)
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "image") -> Iterator[Item]:

@@ -61,10 +61,8 @@ class Recipe:
 
     def with_open_sources(self) -> Recipe:
         """Return the recipe with the sources Openverse and Wikimedia Commons."""
-        changes: dict[str, Any] = {"source": ["openverse", "wikimedia"]}
-        if self.params().scrape.source_by_class:
-            changes["source_by_class"] = {}
-        return self._with({"scrape": changes})
+        own: dict[str, Any] = {"source_by_class": {}} if self.params().scrape.source_by_class else {}
+        return self._with({"scrape": {"source": ["openverse", "wikimedia"], **own}})
 
     def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
         """Return the recipe with other classes and another source.

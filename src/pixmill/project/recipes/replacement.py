@@ -83,12 +83,8 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:
     try:
-        was = {} if before is None else flat(parse_params(before))
+        was, new = flat(parse_params(before or "")), flat(now)
     except ParamsError:
-        was = {}
-    new = flat(now)
-    return {
-        name: (was.get(name), new.get(name))
-        for name in dict.fromkeys((*was, *new))
-        if was and was.get(name) != new.get(name)
-    }
+        return {}
+    names = dict.fromkeys((*was, *new))
+    return {name: (was.get(name), new.get(name)) for name in names if was.get(name) != new.get(name)}

@@ -52,7 +52,9 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     angles = [np.array([np.cos(angle), np.sin(angle)], "<f2").tobytes() for angle in (0, 1, 2, 3, 0.5)]
     (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
     digest = hashlib.md5(b"a model").hexdigest()
-    training = pd.DataFrame({"row": range(len(names)), "id": names, "label": "coat", "vector": angles, "novelty": digest})
+    training = pd.DataFrame(
+        {"row": range(len(names)), "id": names, "label": "coat", "vector": angles, "novelty": digest}
+    )
     write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training, VECTORS)
     vector: Future[bytes] = Future()
     vector.set_result(angles[1])

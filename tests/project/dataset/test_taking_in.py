@@ -1,5 +1,6 @@
 """Data sets of other tools are taken into a project: images, facts, lists and params."""
 
+import hashlib
 import os
 import shutil
 import unicodedata
@@ -126,6 +127,24 @@ def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None
         facts = read_metadata(root / "data")
         assert facts["cat/2.png"] == Facts("cat", author="Ann")
         assert facts.get("cat/1.png", Facts()).licence == expected
+
+
+def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {f"{n}.png": f"cat {'by id' if n == 2 else n * 'x'}" for n in range(6)})
+    rows = [
+        "0.png,,",
+        "1.png,Ann,",
+        "2.png,,",
+        "3.png,Bob,https://img.example.org/3",
+        "4.png,Bob,https://example.com/4",
+    ]
+    (there / "labels.csv").write_text("\n".join(["image,author,page_url,label", *(f"{row},cat" for row in rows)]))
+    digest = hashlib.sha256(PNG + b"cat by id").hexdigest()[:16]
+    lists = f"exclude_ids: ['{digest}'], exclude_authors: [Ann], opt_out: [example.org]"
+    (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, {lists},"))
+    columns = {each: each for each in ("image", "label", "author", "page_url")}
+    assert "Left out 3 images that were forgotten: 1.png, 2.png, 3.png" in take(root, there, Options(columns=columns))
+    assert images(root).keys() == {"cat/1.png", "dog/1.png", "cat/0.png", "cat/4.png"}
 
 
 @pytest.mark.parametrize("copied", [0, 1, 2])

@@ -27,6 +27,7 @@ from pixmill.images.listing import files_below
 from pixmill.project.bundled import holds_files, missing_data
 from pixmill.project.dataset.found import Found, Item
 from pixmill.project.dataset.recognising import describe
+from pixmill.web.fetch.location import is_on
 
 _UNLABELLED = "data/unlabelled"
 _GROUPS = f"data/{FILE}:group"
@@ -210,7 +211,8 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
     files = [*files_below(data)] if data.is_dir() else []
     taken = {fold(name) for name, _ in files}
     present = {str(path): name for name, path in files if path.is_file()}
-    contents = _contents([item.file for item in found.items], present)
+    scrape, ids = params.scrape, {*params.scrape.exclude_ids}
+    contents = _contents([item.file for item in found.items], present, reads_all=bool(ids))
     names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
     for file, name in present.items():
         if file in contents:
@@ -228,7 +230,10 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
         had, label = names[content], facts.label or unlabelled
         own = classes.get(label, label)
         others = [*had.values()] if had else [each for each in labels[content] if each != own]
-        if len(labels[content]) > 1:
+        is_excluded = content[:16] in ids or facts.author in scrape.exclude_authors
+        if is_excluded or is_on(facts.page_url, scrape.opt_out):
+            notes["Left out {} that were forgotten"].append(item.name)
+        elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
         elif own not in had and others:
             notes["Left out {} with another label (to change one: pixmill review)"].append(
@@ -254,17 +259,17 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
     ]
 
 
-def _contents(files: Sequence[str], others: Iterable[str]) -> dict[str, str]:
+def _contents(files: Sequence[str], others: Iterable[str], *, reads_all: bool) -> dict[str, str]:
     """Return a text for each file, and for each other one as large as one of them, equal if the bytes are.
 
-    A file is read only if another one is as large.
+    It is the SHA-256 digest if another file is as large, or with ``reads_all``; other files are not read.
     """
     sizes = {file: Path(file).stat().st_size for file in files}
     own = {*sizes.values()}
     sizes |= {file: size for file in others if (size := Path(file).stat().st_size) in own}
     several = Counter(sizes.values())
     every = track(sizes.items(), "Compare", len(sizes))
-    return {file: file_digest(Path(file)) if several[size] > 1 else file for file, size in every}
+    return {file: file_digest(Path(file)) if reads_all or several[size] > 1 else file for file, size in every}
 
 
 def _free_path(folder: str, name: str, taken: set[str]) -> str:

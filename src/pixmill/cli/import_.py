@@ -33,18 +33,15 @@ def run(arguments: argparse.Namespace) -> None:
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.core.names import to_slug
-    from pixmill.core.params import read_text
-    from pixmill.project.dataset.recognising import introduce, preview, recognise, refuse_overlap
-    from pixmill.project.dataset.taking_in import import_into, scratch_of, set_params
+    from pixmill.project.dataset.recognising import introduce, recognise, refuse_overlap
+    from pixmill.project.dataset.taking_in import import_into, scratch_of
 
     refuse_overlap(arguments.source, root / "data")
     with scratch_of(root) as scratch:
         found = recognise(arguments.source, scratch, replace(reading_options(arguments), least=1))
-        if arguments.dry_run:
-            set_params(read_text(root / "params.yaml"), found, "list")  # checks the labels
-            lines = preview(found)
-        else:
+        if not arguments.dry_run:
             announce(introduce(found))
-            taken = import_into(root, found, scratch, to_slug(arguments.source.stem))
-            lines = [*found.remarks, *taken, "Next:", "  pixmill check && dvc repro"]
+        lines = import_into(root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run)
+        if not arguments.dry_run:
+            lines = [*found.remarks, *lines, "Next:", "  pixmill check && dvc repro"]
     print(printable_lines("\n".join(lines)))

@@ -1,7 +1,7 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def describe(found: Found) -> str:
     for (split, label), number in sorted(counts.items()):
         parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
     texts = [f"{split}: " * bool(split) + first_of(each, _MAX_CLASSES) for split, each in parts.items()]
-    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}"
+    return f"{count(counts.total(), 'image')}: {'; '.join(texts)}" if texts else "no images"
 
 
 def introduce(found: Found) -> str:
@@ -116,10 +116,10 @@ def introduce(found: Found) -> str:
     return f"Recognised {found.recognised}{overrule}"
 
 
-def preview(found: Found) -> list[str]:
-    """Return the lines of a dry run."""
+def preview(found: Found, notes: Iterable[str] = ()) -> list[str]:
+    """Return the lines of a dry run, with notes on images that are left out."""
     taken = f"Would take {describe(found)}"
-    return [introduce(found), *found.remarks, taken, "Next: the same command without --dry-run"]
+    return [introduce(found), *found.remarks, taken, *notes, "Next: the same command without --dry-run"]
 
 
 def labels_of(found: Found) -> list[str]:

@@ -26,7 +26,7 @@ from pixmill.core.words import count, first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import holds_files, missing_data
 from pixmill.project.dataset.found import Found, Item
-from pixmill.project.dataset.recognising import describe
+from pixmill.project.dataset.recognising import describe, preview
 from pixmill.web.fetch.location import is_on
 
 _UNLABELLED = "data/unlabelled"
@@ -118,7 +118,7 @@ def set_params(text: str, found: Found, name: str) -> str:
     return edit_params(text, params.model_copy(update=wanted), otherwise="set classes and scrape there yourself")
 
 
-def import_into(root: Path, found: Found, scratch: Path, name: str) -> list[str]:
+def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: bool = False) -> list[str]:
     """Take images into an existing project, and record ``data/`` in DVC.
 
     Repeating the call completes an interrupted one.
@@ -128,9 +128,10 @@ def import_into(root: Path, found: Found, scratch: Path, name: str) -> list[str]
         found: The images.
         scratch: Folder of the project for partial copies.
         name: Name of the list in ``lists/``, for URLs.
+        dry_run: Whether to write nothing.
 
     Returns:
-        Lines on what was done.
+        Lines on what was done, or would be.
 
     Raises:
         PixmillError: The params cannot be changed, ``data/`` is missing or in use, or DVC failed.
@@ -138,6 +139,10 @@ def import_into(root: Path, found: Found, scratch: Path, name: str) -> list[str]
     text = set_params(read_text(root / "params.yaml"), found, name)
     if command := missing_data(root) if (root / "data.dvc").exists() else None:
         raise DataError("data/ is missing", next=f"{command}, then repeat the command")
+    if dry_run:
+        data, params = root / "data", parse_params(text)
+        chosen, notes = _plan(found, data, read_metadata(data), params) if found.items else ({}, [])
+        return preview(replace(found, items=[*chosen.values()]), notes)
     if users := [each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)]:
         raise LockedError(f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command")
     lines = take_in(root, found, scratch, parse_params(text), name)
@@ -174,7 +179,7 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     if not found.items:
         return lines
     data, new = root / "data", fresh_folder(scratch / "new")
-    rows = read_metadata(data) if data.is_dir() else {}
+    rows = read_metadata(data)
     chosen, notes = _plan(found, data, rows, params)
     for target, item in track(chosen.items(), "Copy", len(chosen)):
         (new / target).parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +198,7 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
             (data / target).parent.mkdir(parents=True, exist_ok=True)
             (new / target).rename(data / target)
     copied = replace(found, items=[*chosen.values()], urls={})
-    return [f"Copied {describe(copied)}" if chosen else "Copied no images", *notes, *lines]
+    return [f"Copied {describe(copied)}", *notes, *lines]
 
 
 def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:

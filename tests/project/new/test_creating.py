@@ -201,6 +201,7 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
+        (["lic", "--from", "pets photos"], "lic exists and is not empty", "cd lic && pixmill import '../pets photos'"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the URL of a server", "give one such as https://"),
         (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "pip wheel"),
@@ -219,6 +220,8 @@ def test_invalid_options_write_nothing(
     start_repository(tmp_path / "full" / "own")
     for label in ("bus", "Bus"):
         shutil.copytree(pets / "cat", tmp_path / "labelled" / label)
+    (tmp_path / "lic").mkdir()
+    (tmp_path / "lic" / "pixmill.lock").touch()
     before = sorted(tmp_path.rglob("*"))
     output = new(*words)
     assert message in output

@@ -175,8 +175,12 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= own)
     unfinished = begun and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
-        add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds missing files)"
-        raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
+        what = "pixmill new . (with the same options; it adds missing files)"
+        if spec.source is not None and (root / FILE).exists():
+            source = spec.source if spec.source.is_absolute() else os.path.relpath(spec.source.resolve(), root)
+            what = f"pixmill import {shlex.quote(str(source))}"
+        fix = f"cd {shlex.quote(str(spec.folder))} && {what}"
+        raise PixmillError(f"{spec.folder} exists and is not empty", next=fix)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
     top = (git(nearest, "rev-parse", "--show-toplevel") or "").strip()

@@ -42,6 +42,26 @@ def test_class_folders_with_other_files(tmp_path: Path) -> None:
     assert [re.findall(r"\((\d+)\)", remark) for remark in found.remarks] == [["1"], ["42"]]  # loose.png, no images
 
 
+def test_labels_have_no_spaces_at_their_ends_and_other_classes_are_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "Cats /1.png", " Dogs/1.png", "Owls/1.png", "Bats/old/1.png", "loose.png")
+    assert labels(find_in_folder(tmp_path)).keys() == {(label, None) for label in ("Bats", "Cats", "Dogs", "Owls")}
+    found = find_in_folder(tmp_path, ["Cats", "Dogs"])
+    assert labels(found) == {("Cats", None): 1, ("Dogs", None): 1}
+    assert [remark for remark in found.remarks if "no class folder" in remark] == [
+        "left out: images in no class folder (1): loose.png"
+    ]
+    assert labels(find_in_folder(tmp_path, pattern="(.+)/")).keys() >= {("Cats", None), ("Dogs", None)}
+
+
+def test_only_unreadable_classes_can_be_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    (tmp_path / "bat").mkdir()
+    (tmp_path / "bat" / "1.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(DataError, match="no images in the folders of bat"):
+        find_in_folder(tmp_path)
+    assert labels(find_in_folder(tmp_path, ["cat", "dog"])).keys() == {("cat", None), ("dog", None)}
+
+
 @pytest.mark.parametrize(
     ("train", "test", "val"),
     [

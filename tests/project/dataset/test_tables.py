@@ -137,14 +137,14 @@ def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
 
 
 def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
-    put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog/3.png", "dog/masks/3.png", "masks/1.png")
+    put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog /3.png", "dog/masks/3.png", "masks/1.png")
     (tmp_path / "top/metadata.csv").write_text("file_name,label\ncat/1.png,lion\ncat/2.png,\n")
     found = find_table(tmp_path / "top", scratch=scratch)
     assert found is not None
     assert {item.name: item.facts.label for item in found.items} == {
         "cat/1.png": "lion",
         "cat/2.png": "cat",
-        "dog/3.png": "dog",
+        "dog /3.png": "dog",
     }
 
 
@@ -186,7 +186,7 @@ def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None
     contents = [PNG + bytes([n]) for n in range(6)]
     images: Any = [{"bytes": content, "path": f"a/{n}.png"} for n, content in enumerate(contents)]
     table = pa.table({"image": images if is_struct else contents, "label": [0, 1, 0, 1, -1, 1]})
-    feature = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}
+    feature = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat ", "dog"]}}}}
     table = table.replace_schema_metadata({"huggingface": json.dumps(feature)})
     for split in ("train", "test"):
         for part in (0, 1):

@@ -55,7 +55,7 @@ _MIN_IMAGES, _LABELS = 5, range(2, 101)
 """Images of each label, and number of labels, for a guessed pattern to be used without asking."""
 
 _Place = tuple[str, ...]
-"""Folders from the top down, in Unicode's composed form."""
+"""Folders from the top down, in Unicode's composed form, without spaces at their ends."""
 
 
 def find_in_folder(
@@ -96,7 +96,7 @@ def find_in_folder(
     if missing := [name for name in wanted if name not in labels | unreadable]:
         has = first_of(sorted(labels if pattern else folders))
         raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
-    if lacking := sorted(unreadable - labels):
+    if lacking := sorted((unreadable - labels).intersection(wanted or unreadable)):
         raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
     items = [item for item in items if not wanted or item.facts.label in (None, *wanted)]
     items, remarks, has_splits = _settle(top, items, no_splits=no_splits, least=least)
@@ -148,7 +148,7 @@ def _look(top: Path) -> tuple[list[_File], list[str], list[str]]:
         elif reason and reason != "no_decoder":
             problems.append(reason)
         if reason in (None, "no_decoder", *_PROMISED):
-            place = tuple(sys.intern(to_nfc(folder)) for folder in name.split("/")[:-1])
+            place = tuple(sys.intern(to_nfc(folder).strip()) for folder in name.split("/")[:-1])
             files.append(_File(place, name, path, reason in _PROMISED))
     return files, problems, others
 
@@ -233,7 +233,8 @@ def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place
     spots = {}
     for place, (split, own) in found.items():
         is_unlabelled = split in blind or "unlabelled" in (split, role_of("".join(own[:1])))
-        labels = [] if split is None or is_unlabelled else [name for name in own if not wanted or name in wanted]
+        # Others belong to classes that are left out.
+        labels = [] if split is None or is_unlabelled else [*filter(wanted.__contains__, own), *own]
         inner = own[own.index(labels[0]) + 1 :] if labels else own
         spots[place] = _Spot(split, own, labels[0] if labels else None, inner, is_unlabelled)
     return spots
@@ -272,7 +273,7 @@ def _label(
         label, is_unlabelled = spot.label, spot.is_unlabelled
         if pattern is not None:
             match = None if spot.split == "unlabelled" else compiled.search(file.name)
-            label = to_nfc(match[group] or "") if match else None
+            label = to_nfc(match[group] or "").strip() if match else None
             is_unlabelled = spot.split is not None
         if spot.split is None or not (label or is_unlabelled):
             outside.append(file.name)

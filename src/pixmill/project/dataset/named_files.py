@@ -84,5 +84,5 @@ def folder_label(name: str) -> str | None:
     for folder in name.split("/")[:-1]:
         words = filter(None, re.split(r"[\W_\d]+", fold(folder)))
         if not all(word in WRAPPERS or word == "data" or role_of(word) for word in words):
-            return to_nfc(folder)
+            return to_nfc(folder).strip()
     return None

@@ -124,7 +124,7 @@ def _read_parquet(path: Path) -> Table:
     for name in names:
         match features.get(name):
             case {"_type": "ClassLabel", "names": classes}:
-                labels = {str(number): label for number, label in enumerate(classes)}
+                labels = {str(number): label.strip() for number, label in enumerate(classes)}
                 columns[name] = [labels.get(cell, "") for cell in columns[name]]
                 sure["label"] = name
     return Table(path, columns, sure, "Parquet with images" if images else "a table")

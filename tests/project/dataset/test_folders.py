@@ -213,3 +213,9 @@ def test_names_of_arbitrary_bytes(tmp_path: Path) -> None:
     (folder / "\udcfe.png").write_bytes(PNG)
     found = find_in_folder(tmp_path)
     assert sorted((item.facts.label, item.name) for item in found.items) == [(r"\udcff", r"\udcfe.png"), ("a", "1.png")]
+
+
+def test_pattern_without_a_match_shows_a_path(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    with pytest.raises(DataError, match=r"matches no path; one is cat/1\.png"):
+        find_in_folder(tmp_path, pattern="([A-Z]+)_")

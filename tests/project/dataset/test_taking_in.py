@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import unicodedata
 import zipfile
@@ -242,6 +243,16 @@ def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tm
         import_into(root, Found([item], "files"), scratch, "list")
     assert "--classes" in str(refused.value)
     assert (images(root), (root / "params.yaml").read_text()) == (before, PARAMS)
+
+
+def test_advice_renames_all_labels_that_differ_in_case_only(root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {"Cat/2.png": "cat 2", "DOG/2.png": "dog 2", "owl/1.png": "owl"})
+    with pytest.raises(ParamsError) as refused:
+        take(root, there)
+    (advised,) = re.findall(r"scrape.folder.classes: (\{.*?\})", str(refused.value.next))
+    (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, folder: {{classes: {advised}}},"))
+    take(root, there)
+    assert load_params(root).classes == ("cat", "dog", "owl")
 
 
 def test_nothing_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> None:

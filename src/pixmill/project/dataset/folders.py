@@ -93,6 +93,11 @@ def find_in_folder(
         pattern = _guess(top, [file.path.name for file in files if spots[file.place].split in ("", "train")])
     items, unreadable, outside = _label(files, spots, pattern)
     labels = {item.facts.label for item in items if item.facts.label}
+    if pattern is not None and not labels | unreadable:
+        raise DataError(
+            f"--pattern {pattern} matches no path; one is {files[0].name}",
+            next="correct it: its parentheses match the label in such a path",
+        )
     if missing := [name for name in wanted if name not in labels | unreadable]:
         has = first_of(sorted(labels if pattern else folders))
         raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")

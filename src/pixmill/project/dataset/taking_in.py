@@ -7,6 +7,7 @@
 import contextlib
 import csv
 import io
+import json
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -101,10 +102,14 @@ def set_params(text: str, found: Found, name: str) -> str:
     try:
         params.changed({"classes": classes})
     except ParamsError as error:
+        alike: dict[str, list[str]] = defaultdict(list)
+        for label in classes:
+            alike[fold(label)].append(label)
+        others = {first: rest for first, *rest in alike.values() if rest} or {"cat": ["Cat"]}
         raise ParamsError(
             error.message,
-            next="name the class otherwise in params.yaml, such as scrape.folder.classes: {cat: [Cat]}, or leave it "
-            "out with --classes, and repeat the command",
+            next="name the classes otherwise in params.yaml, such as scrape.folder.classes: "
+            f"{json.dumps(others, ensure_ascii=False)}, or leave them out with --classes, and repeat the command",
         ) from None
     if found.urls:
         files = tuple(dict.fromkeys((*scrape.urls.files, f"lists/{name}.csv")))

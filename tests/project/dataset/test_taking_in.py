@@ -144,7 +144,8 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
     lists = f"exclude_ids: ['{digest}'], exclude_authors: [Ann], opt_out: [example.org]"
     (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, {lists},"))
     columns = {each: each for each in ("image", "label", "author", "page_url")}
-    assert "Left out 3 images that were forgotten: 1.png, 2.png, 3.png" in take(root, there, Options(columns=columns))
+    lines = take(root, there, Options(columns=columns))
+    assert any(line.startswith("Left out 3 images ") and line.endswith(": 1.png, 2.png, 3.png") for line in lines)
     assert images(root).keys() == {"cat/1.png", "dog/1.png", "cat/0.png", "cat/4.png"}
 
 

@@ -242,7 +242,7 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
         others = [*had.values()] if had else [each for each in labels[content] if each != own]
         is_excluded = content[:16] in ids or facts.author in scrape.exclude_authors
         if is_excluded or is_on(facts.page_url, scrape.opt_out):
-            notes["Left out {} that were forgotten"].append(item.name)
+            notes["Left out {} forgotten earlier (scrape.exclude_ids, exclude_authors, opt_out)"].append(item.name)
         elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
         elif own not in had and others:

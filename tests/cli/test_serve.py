@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from pixmill.core.errors import PixmillError
 from pixmill.serve.http import server
+from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.server import LOOPBACK, Settings
 from tests.command import run_pixmill
 
@@ -74,3 +76,18 @@ def test_port_in_use_fails_before_loading(tmp_path: Path, monkeypatch, capsys) -
         port = taken.getsockname()[1]
         assert run_pixmill("serve", "--model", "no-such-model", "--port", str(port)) != 0
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "is_local"), [("", True), ("--host 0.0.0.0", False), ("--proxy 10.0.0.0/8", False)]
+)
+def test_only_this_machine_sees_training_images(options, is_local, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def stop(endpoints: Endpoints) -> None:
+        seen.append(endpoints.is_local)
+        raise PixmillError("stopped", next="nothing")
+
+    monkeypatch.setattr(server, "create_app", stop)
+    run_pixmill("serve", "--model", "m", "--no-feedback", "--port", "0", *options.split())
+    assert seen == [is_local]

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,11 +61,12 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     vector.set_result(angles[1])
     loaded: Any = SimpleNamespace(path=tmp_path, vector=lambda _: vector)
     models: Any = SimpleNamespace(current=loaded)
-    endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, ())
+    endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, (), is_local=True)
     found = asyncio.run(endpoints.nearest(b""))
     assert [(each["id"], each["label"]) for each in found] == [(names[1], "coat"), (names[0], "coat")]
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
     assert found[0]["similarity"] > found[1]["similarity"]
+    assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
     with monkeypatch.context() as files:  # They are read once.
         files.setattr("pixmill.serve.http.examples.load_training", None)
         assert asyncio.run(endpoints.nearest(b"")) == found

@@ -47,6 +47,7 @@ class Endpoints:
         inbox: Destination of feedback; ``None``: feedback is refused.
         urls: Fetcher of images; ``None``: URLs are refused.
         keys: API keys; empty: no key is needed.
+        is_local: Whether only this machine can use the service, which may then show training images.
     """
 
     models: Models
@@ -55,6 +56,7 @@ class Endpoints:
     inbox: Inbox | None
     urls: UrlFetcher | None
     keys: Collection[str]
+    is_local: bool
 
     @property
     def loaded(self) -> LoadedModel:
@@ -111,13 +113,13 @@ class Endpoints:
         raise ProblemError(422, f"{meaning(found)}.")
 
     async def nearest(self, content: bytes) -> list[dict[str, Any]]:
-        """Return the training images most similar to an image; none outside of a project that evaluated this model.
+        """Return the training images most similar to an image; none for other machines or without an evaluation.
 
         Raises:
             ProblemError: There is no model, or too many images wait.
         """
         loaded = self.loaded
-        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path) if self.root else None
+        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path) if self.root and self.is_local else None
         if find is None:
             return []
         try:

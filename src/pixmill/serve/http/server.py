@@ -47,7 +47,7 @@ class Settings:
         inbox_bytes: Maximum size of the inbox.
         keys: API keys; empty: no key is needed.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
-        hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any.
+        hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any, and shows no training images.
         poll: Seconds between two checks for a newer model; 0: no checks.
     """
 
@@ -97,6 +97,7 @@ def run(
             inbox=inbox,
             urls=UrlFetcher(settings.url_rate, MAX_BYTES, network) if settings.url_rate else None,
             keys=settings.keys,
+            is_local=settings.hosts is not None,
         )
         app = Admission(
             create_app(endpoints),

@@ -18,7 +18,7 @@ from pathlib import Path
 from pixmill.cli.parser import number, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
-from pixmill.core.words import count
+from pixmill.core.words import count, first_of
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
 """Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import would slow down the other verbs."""
@@ -95,7 +95,7 @@ def _export_data(arguments: argparse.Namespace) -> None:
     if arguments.formats or arguments.output:
         raise PixmillError("formats of the model and --output are not for the images", next="leave out --data")
     from pixmill.core.params import load_params
-    from pixmill.project.dataset.handing_on.choosing import choose, describe, parse_licences
+    from pixmill.project.dataset.handing_on.choosing import NEXT, choose, describe, parse_licences
     from pixmill.project.dataset.handing_on.writing import export_data
 
     root = project_root()
@@ -105,6 +105,8 @@ def _export_data(arguments: argparse.Namespace) -> None:
     print(f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card")
     if choice.withheld:
         announce(f"Left out because of their licences: {describe(choice.withheld)}")
+    if choice.absent:
+        announce(f"No images are left of: {first_of(choice.absent)}\nNext: {NEXT}")
 
 
 def _format(text: str) -> str:

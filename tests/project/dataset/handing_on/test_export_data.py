@@ -92,6 +92,7 @@ def test_licences_of_the_export(project, params):
     assert set(choice.images["licence"]) == {BY}
     assert choice.withheld == {"unknown": 2, "CC0 1.0": 3}
     assert choice.dropped == {"straddles": 1}
+    assert choice.absent == []
     assert len(choose(project, params, licences=parse_licences("cc-by,cc0")).images) == 6
     with pytest.raises(DataError, match=r"3 CC BY 4\.0"):
         choose(project, params, licences=parse_licences("cc-by-2.0,by-sa"))
@@ -120,6 +121,27 @@ def test_card_attribution_and_croissant(project, tmp_path, params):
         if "sha256" in item:
             assert hashlib.sha256((out / item["contentUrl"]).read_bytes()).hexdigest() == item["sha256"]
     assert len(described["recordSet"]) == len(list(out.glob("*/metadata.jsonl")))
+
+
+def test_days_of_collection_are_those_of_fetched_images(project, tmp_path, params):
+    choice = choose(project, params, include_unknown=True)
+    choice.images["source"] = ["folder", "bing"] * 4
+    export_data(choice, tmp_path / "out", form="csv", root=project, params=params)
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "| bing | 2026-11-20 | 2026-11-20 | 4 |\n| folder |  |  | 4 |\n" in card
+
+
+def test_lost_classes_are_named(project, monkeypatch, capsys):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    newts = manifest["label"].mask(manifest["licence"].isna(), "newt")
+    write_table(path, manifest.assign(label=newts), SPLIT)
+    (project / "params.yaml").write_text("classes: [cat, newt]\nscrape: {snapshot: '2026-11-20'}\n")
+    monkeypatch.chdir(project)
+    main(["export", "--data", "out"])
+    message = capsys.readouterr().err
+    assert "left of: newt\n" in message
+    assert "--include-unknown" in message.partition("Next: ")[2]
 
 
 def test_other_folders_are_refused(project, tmp_path, params):

@@ -32,6 +32,9 @@ _HUB_LICENCES = re.compile(
 _URL = re.compile(r"https?://[^\s<>]+")
 """URLs that Markdown links between ``<`` and ``>``."""
 
+_NOT_FETCHED = ("folder", "keras")
+"""Sources whose images were collected before ``scrape.snapshot``, on unknown days."""
+
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """Values of ``size_categories`` on the hub, by their upper limits."""
 
@@ -50,6 +53,7 @@ def render_texts(
         params: Its params.
     """
     images = choice.images
+    days = images["snapshot"].mask(images["source"].isin(_NOT_FETCHED), "")
     licences = Counter(images["terms"])
     codes = [terms.lower().replace(" ", "-") for terms in licences]
     meanings = reasons.REASONS | straddling.REASONS
@@ -63,7 +67,7 @@ def render_texts(
         "images": images,
         "labels": sorted(set(images["label"])),
         "balance": Counter(zip(images["label"], images["split"], strict=True)),
-        "sources": images.groupby("source")["snapshot"].agg(["min", "max", "count"]).itertuples(),
+        "sources": days.groupby(images["source"]).agg(["min", "max", "count"]).itertuples(),
         "queries": sorted(set(images["query"]) - {""}),
         "dropped": [(meanings.get(name, name), number) for name, number in choice.dropped.most_common()],
         "withheld": choice.withheld.most_common(),

@@ -18,6 +18,12 @@ from pixmill.split.grouping import group_names
 
 UNKNOWN = "unknown"
 
+NEXT = (
+    "name the licence of your own images in the column licence of data/metadata.csv and run dvc repro, "
+    "name other licences (--licence), or add --include-unknown if you have the permission"
+)
+"""How to export more images."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -28,11 +34,13 @@ class Choice:
             :data:`pixmill.core.metadata.EXPORTED`, ``query``, ``original`` (path of the file in the project) and
             ``terms`` (name of the licence). Unknown is empty text.
         withheld: Number of images left out because of their licences, by licence.
+        absent: Classes that lost all images because of their licences.
         dropped: Number of images that the pipeline dropped, by reason, such as ``straddles``.
     """
 
     images: pd.DataFrame
     withheld: Counter[str]
+    absent: list[str]
     dropped: Counter[str]
 
 
@@ -86,11 +94,11 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
     if images.empty:
         raise DataError(
             f"no image may be handed on: {describe(withheld) or 'all were dropped'}",
-            next="name the licence of your own images in the column licence of data/metadata.csv and run dvc repro, "
-            "name other licences (--licence), or add --include-unknown if you have the permission",
+            next=NEXT,
         )
     dropped = Counter((reason or "no label").partition(":")[0] for reason in table["reason"][~kept])
-    return Choice(images.sort_values("file_name"), withheld, dropped)
+    absent = sorted({*table["label"][kept]} - {*images["label"]})
+    return Choice(images.sort_values("file_name"), withheld, absent, dropped)
 
 
 def describe(withheld: Counter[str]) -> str:

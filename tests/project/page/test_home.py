@@ -215,6 +215,24 @@ def test_reports_of_stages_come_first(reports_root):
     assert list_reports(reports_root) == ["scrape.html", "train.html", "evaluate.html", "compare.html"]
 
 
+@pytest.mark.parametrize(
+    ("file", "is_served"), [("secret", False), (".git/config", False), (f"files/md5/0a/{'1b' * 15}", True)]
+)
+def test_report_links_lead_only_to_files_of_a_cache(file, is_served, reports_root, tmp_path_factory):
+    path = tmp_path_factory.mktemp("other") / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("text")
+    (reports_root / "reports/link.html").symlink_to(path)
+    assert (find_report(reports_root, "link.html") is not None) == is_served
+
+
+def test_the_folder_of_reports_may_not_be_a_link(tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "train.html").write_text("text")
+    (tmp_path / "reports").symlink_to(other)
+    assert list_reports(tmp_path) == []
+
+
 def test_without_reports(tmp_path):
     assert list_reports(tmp_path) == []
     assert find_report(tmp_path, "train.html") is None

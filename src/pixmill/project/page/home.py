@@ -48,6 +48,9 @@ _RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
 
 _REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
 
+_CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
+"""End of the paths of files in a cache of DVC."""
+
 _REPORT_SCRIPTS = (("pixmill.pages", "page.js"), ("pixmill.experiments.compare", "ranking.js"))
 """Scripts of reports: the first alone, or both concatenated."""
 
@@ -133,14 +136,19 @@ def _mlflow(root: Path) -> dict[str, str | None]:
 
 
 def find_report(root: Path, name: str) -> Path | None:
-    """Return the file of a report; ``None`` if it does not exist.
+    """Return the file of a report; ``None`` if it does not exist or a link leads elsewhere than to DVC's cache.
+
+    Others' commits may contain links, and configure the cache: its files are recognised by their names.
 
     Args:
         root: Project folder.
         name: File name in a request, such as ``train.html``.
     """
     path = root / "reports" / name
-    return path if _REPORT_NAME.fullmatch(name) and path.is_file() else None
+    if not _REPORT_NAME.fullmatch(name) or not path.is_file():  # also a loop of links, which cannot be resolved
+        return None
+    real = path.resolve()
+    return path if real.parent == root.resolve() / "reports" or _CACHED.search(real.as_posix()) else None
 
 
 def list_reports(root: Path) -> list[str]:

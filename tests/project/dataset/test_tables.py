@@ -241,3 +241,21 @@ def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
 def test_exports_of_label_studio(name: str, scratch: Path) -> None:
     export = Path(__file__).parent / "fixtures/label-studio-sdk-2.1.2" / name
     assert labels(find_table(export, scratch=scratch)) == {f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)}
+
+
+@pytest.mark.parametrize("page", ["Source", "url", "link"])
+def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path) -> None:
+    rows = [row | {page: f"https://a.test/{row['id']}", "terms": "CC0", "Weight": f"{row['id']}.5"} for row in ROWS]
+    (top / "labels.csv").write_text(as_csv(rows))
+    found = find_table(top, columns={"label": "breed", "license": "terms"}, scratch=scratch)
+    assert found is not None
+    assert {(item.facts.page_url, item.facts.licence) for item in found.items} == {(row[page], "CC0") for row in rows}
+    assert found.remarks == ("not used: Weight",)
+
+
+def test_a_source_of_names_is_no_page(top: Path, scratch: Path) -> None:
+    (top / "labels.csv").write_text(as_csv([row | {"source": f"shelter {row['id']}"} for row in ROWS]))
+    found = find_table(top, scratch=scratch)
+    assert found is not None
+    assert found.items[0].facts.page_url is None
+    assert found.remarks == ("not used: source",)

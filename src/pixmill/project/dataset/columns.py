@@ -76,10 +76,15 @@ def guess_columns(
     def holds_splits(name: str) -> bool:
         return all(cell.isalpha() and role_of(cell) in SPLITS for cell in columns[name] if cell)
 
+    def holds_urls(name: str) -> bool:
+        return all(is_url(cell) for cell in columns[name] if cell)
+
     for role in ("group", "licence", "author", "page_url"):
         roles.setdefault(role, named(role))
     roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
     roles.setdefault("image", _guess_image(columns, free(), has_file))
+    pages = (free().get(plain, "") for plain in ("source", "url", "link"))
+    roles["page_url"] = roles["page_url"] or next((name for name in pages if name and holds_urls(name)), "")
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
         roles["label"] = named("label") or _guess_label(table, others, roles["image"], folders)

@@ -50,7 +50,7 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
         DataError: A column cannot be guessed or does not exist; most images have several labels; or the table
             ``source`` cannot be read, or does not label images.
     """
-    chosen = columns or {}
+    chosen = {"licence" if role == "license" else role: name for role, name in (columns or {}).items()}
     if wrong := [role for role in chosen if role not in ROLES]:
         raise DataError(f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns")
     top = source if source.is_dir() else source.parent
@@ -211,6 +211,14 @@ class _Reading:
         if self._lost:
             lost = (f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})" for what, each in self._lost.items())
             remarks.append(f"left out: {'; '.join(lost)}")
+        unused = {
+            name: None
+            for table, roles in self.tables
+            for name, cells in table.columns.items()
+            if name not in {*roles.values()} and any(cells) and not (is_export and name in EXPORTED)
+        }
+        if unused:
+            remarks.append(f"not used: {first_of([*unused])}")
         table, roles = max(self.tables, key=lambda each: "label" in each[1])
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         text = ", ".join(f"{role} = {name}" for role, name in roles.items())

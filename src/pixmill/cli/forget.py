@@ -23,7 +23,7 @@ EXAMPLES = (
 
 _NOT_TOUCHED = """\
 Not touched: runs and models in MLflow that learned from the images (delete those of these commits, then: mlflow gc);
-runs in .pixmill/record; results that were never committed (dvc gc --workspace --all-commits --all-experiments --force);
+runs in .pixmill/record; other results never committed (dvc gc --workspace --all-commits --all-experiments --force);
 Git's history of review.csv and params.yaml, which name the images; clones, caches, exports and backups of others."""
 
 

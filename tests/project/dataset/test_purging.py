@@ -195,3 +195,21 @@ def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -
     versions.commit("Forget images, without a run")
     with pytest.raises(PixmillError, match="still have"):
         plan_purge(versions.root)
+
+
+def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "pets")
+    one, two = {"hat/1.png": PNG + b"one"}, {"hat/1.png": PNG + b"one", "hat/2.png": PNG + b"two"}
+    versions.run("first", {**two, "metadata.csv": b"without"})
+    versions.commit("Before")
+    versions.run("never", {**two, "hat/3.png": SECRET, "metadata.csv": b"never committed: secret"})
+    versions.run("second", {**two, "hat/3.png": SECRET, "metadata.csv": b"by secret"})
+    versions.commit("With it")
+    versions.forget()
+    versions.run("third", {**one, "metadata.csv": b"HEAD's"})
+    versions.commit("Forget images")
+    plan_purge(versions.root, remote=True).delete()
+    left = {path.read_bytes() for path in versions.remote.rglob("*") if path.is_file()}
+    assert left >= {b"without", b"HEAD's", PNG + b"two"}
+    for store in (versions.cache, versions.remote):
+        assert {text[:5] for text in versions.holding(store)} <= {"<html", "pixel"}  # of the run without a commit

@@ -9,6 +9,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest
+from pixmill.core.metadata import FILE
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
@@ -63,7 +64,8 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     """Find the objects of the images that are forgotten in the ``review.csv`` of ``HEAD``.
 
     These are the images themselves, and all other results of commits whose ``data/`` or ``artifacts/scrape`` has one,
-    unless ``HEAD`` or a commit without such images uses them.
+    unless ``HEAD`` or a commit without such images uses them. If the cache is in the project, so are versions of these
+    folders that no commit uses.
 
     Args:
         root: Project folder.
@@ -92,6 +94,12 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     commits = {line: _outputs(root, line.split()[0]) for line in track(lines, "Read commits", len(lines))}
     head = _outputs(root, "HEAD")
     every = head.union(*commits.values())
+    never: Outputs = frozenset()
+    if cache.resolve().is_relative_to(root.resolve()):  # Other projects do not use this cache.
+        loose = {path.parent.name + path.name for path in cache.glob("??/*.dir")} - used - {md5 for _, md5 in every}
+        tables = {md5: "manifest.parquet" in (read_listing(cache, md5) or ()) for md5 in loose}
+        never = frozenset(("artifacts/scrape" if is_scraped else "data", md5) for md5, is_scraped in tables.items())
+    every |= never
     listed = {md5: files for _, md5 in every if md5.endswith(".dir") and (files := read_listing(cache, md5))}
     scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(every, listed, "artifacts/scrape")}
     images, missing = {scraped[name] for name in ids & scraped.keys()}, ids - scraped.keys()
@@ -109,7 +117,8 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     others = [outputs for line, outputs in commits.items() if line not in tainted]
     clean = [outputs for outputs in others if _is_known(outputs, listed)]
     used |= _objects(clean, listed).keys() | _objects(others, {}).keys()
-    objects = _objects((commits[line] for line in tainted), listed, images)
+    dropped = [*(commits[line] for line in tainted), frozenset(item for item in never if item[1] in holding)]
+    objects = _objects(dropped, listed, images)
     ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
     return Purge(
         stores,
@@ -154,7 +163,7 @@ def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[st
     for path, folder in sorted(frozenset[tuple[str, str]]().union(*commits)):
         found[folder] = path
         for name, md5 in listed.get(folder, {}).items():
-            is_single = path == "data" or (path == "artifacts/scrape" and name.startswith("images/"))
+            is_single = (path == "data" and name != FILE) or (path, name[:7]) == ("artifacts/scrape", "images/")
             if images is None or md5 in images or not is_single:
                 found[md5] = path
     return found

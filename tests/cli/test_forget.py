@@ -16,6 +16,9 @@ def test_forgets_a_file_and_names_the_next_command(
     Path("data").mkdir()
     Path("data/1.png").write_bytes(b"1")
     name = file_digest(Path("data/1.png"))
+    main(["forget", "data/1.png", "--dry-run"])
+    assert f"1 image: {name}" in capsys.readouterr().out
+    assert Path("data/1.png").exists()
     main(["forget", "data/1.png", "--host", "Photos.example.org"])
     assert not Path("data/1.png").exists()
     assert name in Path("review.csv").read_text()
@@ -23,7 +26,26 @@ def test_forgets_a_file_and_names_the_next_command(
     assert "Next: dvc repro && git commit" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["--purge", "data/1.png"], ["--host", "https://example.org/"]])
-def test_refuses_other_arguments(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--purge", "data/1.png"], ["--host", "https://a.test/"], ["1.png", "--yes"], ["--purge", "--dry-run"]],
+)
+def test_refuses_other_arguments(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    Path("1.png").write_bytes(b"1")
     with pytest.raises(SystemExit):
         main(["forget", *words])
+    assert not Path("review.csv").exists()
+
+
+def test_tells_when_a_host_has_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    main(["forget", "--host", "photos.example.org"])
+    assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
+    output = capsys.readouterr().out
+    assert "no image of photos.example.org" in output
+    assert "Next" not in output

@@ -14,10 +14,11 @@ import re
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
-from pixmill.core.words import count
+from pixmill.core.words import count, first_of, printable
 
 EXAMPLES = (
     ("pixmill forget 9f86d081 --reason 'asked by mail'", "forget an image"),
+    ("pixmill forget --host photos.example.org --dry-run", "list the images of a host"),
     ("pixmill forget --purge --remote", "list the objects of forgotten images"),
 )
 
@@ -35,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
+    parser.add_argument("--dry-run", action="store_true", help="list the images, change nothing")
     parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
     parser.add_argument("--remote", action="store_true", help="with --purge: also those in the default remote")
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
@@ -47,16 +49,27 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.review.reviewing import default_name
 
     workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
-    if arguments.purge == any((arguments.images, *exclusions.values())):
-        raise PixmillError("expected images, --host or --author; or --purge alone", next="pixmill forget --help")
+    ignored = (arguments.dry_run or arguments.reason) if arguments.purge else (arguments.remote or arguments.yes)
+    if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
+        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --remote or --yes"
+        raise PixmillError(f"expected {expected}", next="pixmill forget --help")
     with find_scratch(workspace):  # No stage and no DVC may run.
         if arguments.purge:
             _purge(arguments)
             return
-        by, reason = default_name(workspace.root), arguments.reason
-        images, copies = forget(workspace, arguments.images, **exclusions, reason=reason, by=by)
-    print(f"{count(images, 'image')} forgotten, {count(copies, 'copy', 'copies')} deleted")
-    print('Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; then: pixmill forget --purge')
+        options = {"reason": arguments.reason, "by": default_name(workspace.root), "dry_run": arguments.dry_run}
+        images, copies = forget(workspace, arguments.images, **exclusions, **options)
+    for label, rows in images.groupby("label"):
+        names = [*rows["image_url"].fillna(rows.index.to_series())]
+        print(printable(f"{f'{label}:':17}{count(len(names), 'image')}: {first_of(names, 3)}"))
+    if arguments.dry_run:
+        print(f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run")
+    elif not (copies or len(images)):
+        chosen = first_of([*arguments.host, *arguments.author])
+        print(f"no image of {chosen}; only the exclusions in params.yaml were changed")
+    else:
+        print(f"{count(len(images), 'image')} forgotten, {count(copies, 'copy', 'copies')} deleted")
+        print('Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill forget --purge')
 
 
 def _host(text: str) -> str:
@@ -83,5 +96,5 @@ def _purge(arguments: argparse.Namespace) -> None:
     if purge.unknown:
         print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} (dvc fetch --all-commits)")
     print(_NOT_TOUCHED)
-    if not arguments.yes:
+    if purge.counts() and not arguments.yes:
         print(f"Next: pixmill forget --purge{' --remote' * arguments.remote} --yes")

@@ -59,6 +59,11 @@ def holders(root: Path, name: str) -> list[str]:
     return [path.relative_to(root).as_posix() for path in files if file_digest(path) == name]
 
 
+def counts(found: tuple[pd.DataFrame, int]) -> tuple[int, int]:
+    """Return the number of images, and of deleted copies."""
+    return len(found[0]), found[1]
+
+
 @pytest.mark.parametrize("named", ["data/hat/3.png", "inbox/corrections/2*", lambda name: name[:8], lambda name: name])
 def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, named: str | Callable[[str], str]) -> None:
     root = workspace.root
@@ -76,7 +81,7 @@ def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, name
         (root / copy).write_bytes(b"with " + content)
     (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")
     names = [str(next(root.glob(named))) if isinstance(named, str) else named(name)]
-    assert forget(workspace, names, reason="asked", by="ada") == (1, 4)
+    assert counts(forget(workspace, names, reason="asked", by="ada")) == (1, 4)
     assert holders(root, name) == []
     assert not any(content in path.read_bytes() for path in root.rglob("*") if path.is_file())
     assert list(read_metadata(root / "data")) == ["hat/4.png"]
@@ -98,7 +103,13 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     }
     write_metadata(root / "data", facts)
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
-    assert forget(workspace, [], hosts=["museum.test"], authors=["Jane Doe"]) == (2, 5)
+    before, chosen = (root / "params.yaml").read_bytes(), {"hosts": ["museum.test"], "authors": ["Jane Doe"]}
+    images, _ = forget(workspace, [], **chosen, dry_run=True)
+    assert {(name, *row) for name, *row in images.itertuples()} == {
+        (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png") for number in (3, 4)
+    }
+    assert ((root / "params.yaml").read_bytes(), (root / "review.csv").exists()) == (before, False)
+    assert counts(forget(workspace, [], **chosen)) == (2, 5)
     assert {item.image for item in read_decisions(root / "review.csv", ["boot", "hat"])} == names
     params = load_params(root).scrape
     assert (params.opt_out, params.exclude_authors) == (("museum.test",), ("Jane Doe",))
@@ -160,7 +171,7 @@ def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_nam
     (root / "artifacts/evaluate").mkdir()
     pd.DataFrame({"id": [file_digest(path)]}).to_parquet(root / "artifacts/evaluate/unlabelled.parquet")
     names = [file_digest(path)[:8]] if is_named else []
-    assert forget(workspace, names, authors=[] if is_named else ["Jane"]) == (1, 1)
+    assert counts(forget(workspace, names, authors=[] if is_named else ["Jane"])) == (1, 1)
     assert (path.exists(), read_metadata(root / "data")) == (False, {})
 
 
@@ -168,4 +179,4 @@ def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="names 0 images"):
         forget(workspace, ["12345678"])
     manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
-    assert forget(workspace, [manifest["path"][0]])[0] == 1
+    assert counts(forget(workspace, [manifest["path"][0]]))[0] == 1

@@ -42,8 +42,15 @@ _ID = re.compile("[0-9a-f]{64}")
 
 
 def forget(
-    workspace: Workspace, names: Texts, *, hosts: Texts = (), authors: Texts = (), reason: str = "", by: str = ""
-) -> tuple[int, int]:
+    workspace: Workspace,
+    names: Texts,
+    *,
+    hosts: Texts = (),
+    authors: Texts = (),
+    reason: str = "",
+    by: str = "",
+    dry_run: bool = False,
+) -> tuple[pd.DataFrame, int]:
     """Exclude images from later scrapes, drop them in ``review.csv``, and delete their files.
 
     Repeating the call, or another call, completes an interrupted one.
@@ -55,9 +62,10 @@ def forget(
         authors: Authors, exactly as in the tables.
         reason: Why, for ``review.csv``.
         by: Who, for ``review.csv``.
+        dry_run: Whether to change nothing.
 
     Returns:
-        The number of images, and of deleted copies.
+        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the number of deleted copies.
 
     Raises:
         LockedError: ``review.csv`` or the inbox is locked.
@@ -78,6 +86,10 @@ def forget(
     chosen = {to_nfc(name) for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
     images = {path: to_nfc(path.relative_to(data).as_posix()) for path in data.rglob("*") if path.is_file()}
     ids |= {file_digest(path) for path, name in images.items() if name in chosen}
+    found = pd.DataFrame(index=sorted(ids)).join(manifest.set_index("id")["label"])
+    found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"]).fillna({"label": "no label"})
+    if dry_run:
+        return found, 0
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
@@ -86,7 +98,7 @@ def forget(
     lock = workspace.scratch("review") / "review.lock"
     review_file = ReviewFile(root / "review.csv", params.classes, lambda _: named, lock=lock)
     review_file.change({name: Decision(0, name, "drop", by=by, why=why) for name in ids})
-    count, ids = len(ids), ids | forgotten_ids(root, params.classes)  # those of interrupted calls, too
+    ids |= forgotten_ids(root, params.classes)  # of interrupted calls, too
     removed = [entry for entry in corrections if not ids.isdisjoint((entry.id, entry.original))]
     inbox.drop(entry.id for entry in removed)
     inbox.remove([name for entry in removed for name in entry.names])
@@ -95,13 +107,13 @@ def forget(
     urls = seen["image_url"].fillna(seen["page_url"])[is_chosen | seen["id"].isin(ids)]
     with hold_journal(params.scrape, workspace.home / ".pixmill/scrape") as journal:
         journal.forget(frozenset(urls.dropna()))
-    found = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
-    files = {path for path in track(found, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
+    every = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
+    files = {path for path in track(every, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
     gone = {images[path] for path in images.keys() & files}
     if (kept := {name: row for name, row in rows.items() if to_nfc(name) not in gone}) != rows:
         write_metadata(data, kept)
     remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])
-    return count, len(files) + len(removed)
+    return found, len(files) + len(removed)
 
 
 def forgotten_ids(root: Path, classes: Texts) -> set[str]:

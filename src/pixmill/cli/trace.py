@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, value in found.items():
         rows = value if isinstance(value, list) else [value]
+        if name == "sightings":  # without an empty rank or thumbnail
+            rows = [{column: cell for column, cell in row.items() if cell} for row in rows]
         yield from (f"{name + ':':17}{text}" for row in rows[:_MAX_ROWS] if (text := _text(row)))
         if len(rows) > _MAX_ROWS:
             yield f"{'':17}and {len(rows) - _MAX_ROWS:,} more: --json"

@@ -3,11 +3,13 @@
 import hashlib
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
+from pixmill.models import classifier, nearest
 from pixmill.project.dataset import tracing
 from pixmill.project.dataset.tracing import trace
 from pixmill.serve.inbox import Inbox
@@ -74,6 +76,10 @@ def test_forgotten_image(workspace):
     assert (decision["decision"], decision["why"]) == ("drop", "asked by the author")
     assert decision["commit"] == git(root, "rev-parse", "HEAD").strip()
     assert "Train longer" in subjects(found)
+    # `pixmill forget` made this decision, after the last run.
+    write(root / "review.csv", f"image,decision,label,by,why\n{IDS[0]},drop,,Ada,forgotten: asked\n")
+    found = trace(workspace, IDS[0])
+    assert ("forgotten" in found["image"], found["verdict"], found["reason"]) == (True, "forgotten", None)
 
 
 def test_splits_that_the_cache_lacks(workspace):
@@ -149,6 +155,26 @@ def test_unknown_file_and_command(workspace, monkeypatch, capsys):
         [],
     )
     assert run_pixmill("trace", IDS[0]) == 0
-    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line[:2] for line in words]
     assert ["label:", "coat"] in lines
     assert ["commits:", "commit"] in lines
+    assert ["sightings:", "id"] in lines
+    assert not {"rank", "thumbnail"} & {word for line in words for word in line}
+
+
+def test_nearest_images_by_id(workspace, monkeypatch):
+    training = {
+        "id": IDS[:2],
+        "label": ["coat", "hat"],
+        "vector": [np.array(each, "<f2").tobytes() for each in np.eye(2)],
+    }
+    monkeypatch.setattr(nearest, "load_training", lambda *_: training)
+    monkeypatch.setattr(nearest, "vector_of", lambda *_: training["vector"][1])
+    monkeypatch.setattr(classifier.Classifier, "load", lambda *_: None)
+    write(workspace.root / "new.png", "new")
+    found = trace(workspace, str(workspace.root / "new.png"))["nearest"]
+    assert found == [
+        {"id": IDS[1], "label": "hat", "similarity": 1.0},
+        {"id": IDS[0], "label": "coat", "similarity": 0.0},
+    ]

@@ -54,9 +54,10 @@ def trace(workspace: Workspace, name: str) -> Row:
 
     Returns:
         ``id``; ``image``: whether the project has it; :data:`_FACTS` of the manifest, or of the newest split in a
-        commit that has one; ``sightings``, ``near_duplicates``, ``prediction``, ``corrections`` (of the inbox), and
-        ``decisions`` with the commit that made them; ``commits`` whose split has the image, and ``runs`` that read such
-        a split, newest first; ``unavailable``: how many others have a split that is not in DVC's cache; ``runs_fault``:
+        commit that has one, with the verdict ``forgotten`` after ``pixmill forget``; ``sightings``,
+        ``near_duplicates``, ``prediction``, ``corrections`` (of the inbox), and ``decisions`` with the commit that made
+        them; ``commits`` whose split has the image, and ``runs`` that read such a split, newest first;
+        ``unavailable``: how many others have a split that is not in DVC's cache; ``runs_fault``:
         why no run is known; ``nearest``: the most similar training images of a file that the project does not have.
 
     Raises:
@@ -82,6 +83,12 @@ def trace(workspace: Workspace, name: str) -> Row:
     facts, sightings = next(iter((*here, *rows.values())), {}), find("scrape/sightings")
     places = {row[column] for row in (facts, *sightings) for column in ("path", "image_url") if row.get(column)}
     made = [row for row in decisions if key.startswith(row["image"].lower()) or row["image"] in places]
+    known = "no longer in this project" if rows or made else "not in this project"
+    if made and _is_forgotten(made):
+        facts = facts | {"verdict": "forgotten", "reason": None}
+        known = "forgotten, but in the results until dvc repro" if here else known
+    elif here:
+        known = "in this project"
     answers = [row for table in _PREDICTIONS for row in find(table)]
     seen = [
         use | {"split": row["split"] or "dropped", "label": row["label"]}
@@ -91,7 +98,7 @@ def trace(workspace: Workspace, name: str) -> Row:
     absent = sum(use["split_md5"] not in splits for use in (*commits, *runs))
     return {
         "id": key,
-        "image": "in this project" if here else "no longer in this project" if rows or made else "not in this project",
+        "image": known,
         **{column: facts.get(column) for column in _FACTS},
         "sightings": sightings,
         "near_duplicates": [
@@ -206,6 +213,12 @@ def _decisions(root: Path) -> list[Row]:
         return [row for row in csv.DictReader(stream) if row.get("image")]
 
 
+def _is_forgotten(decisions: Iterable[Row]) -> bool:
+    from pixmill.validate.decisions import FORGOTTEN  # imports pandas, which takes half a second
+
+    return any((row.get("why") or "").startswith(FORGOTTEN) for row in decisions)
+
+
 def _last_change(root: Path, image: str) -> Row:
     """Return commit and date of the last change to the decision on an image; empty if it is not committed."""
     cell = rf'(^|[",]){re.escape(image)}([",]|$)'
@@ -221,4 +234,5 @@ def _nearest(root: Path, content: bytes) -> list[Row]:
     trained = root / "artifacts" / "train"
     training = load_training(root, trained)
     vector = vector_of(content, Classifier.load(trained), trained) if training else None
-    return most_similar(training, vector) if training and vector else []
+    found = most_similar(training, vector) if training and vector else []
+    return [{name: value for name, value in each.items() if name != "row"} for each in found]

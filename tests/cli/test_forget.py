@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.files.writing import file_digest
+from pixmill.project.dataset import purging
 
 
 def test_forgets_a_file_and_names_the_next_command(
@@ -49,3 +50,15 @@ def test_tells_when_a_host_has_no_image(
     output = capsys.readouterr().out
     assert "no image of photos.example.org" in output
     assert "Next" not in output
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_names_the_deletion_if_a_purge_finds_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    found = purging.Purge({}, {"a": "data"}, {"cache": ["a"][:number]}, [], 0)
+    monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
+    main(["forget", "--purge"])
+    assert ("--purge --yes" in capsys.readouterr().out) == bool(number)

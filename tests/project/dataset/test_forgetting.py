@@ -100,6 +100,7 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
         "hat/3.png": Facts(author="Jane Doe"),
         "hat/4.png": Facts(page_url="https://www.museum.test/4"),
         "hat/5.png": Facts(author="Jane", page_url="https://mymuseum.test/5"),
+        "hat/lost.png": Facts(author="Jane Doe"),
     }
     write_metadata(root / "data", facts)
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
@@ -114,6 +115,7 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     params = load_params(root).scrape
     assert (params.opt_out, params.exclude_authors) == (("museum.test",), ("Jane Doe",))
     assert [path.name for path in (root / "data/hat").iterdir()] == ["5.png"]
+    assert list(read_metadata(root / "data")) == ["hat/5.png"]
 
 
 @pytest.mark.parametrize("failing", range(3))

@@ -109,7 +109,7 @@ def forget(
         journal.forget(frozenset(urls.dropna()))
     every = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
     files = {path for path in track(every, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
-    gone = {images[path] for path in images.keys() & files}
+    gone = chosen | {images[path] for path in images.keys() & files}
     if (kept := {name: row for name, row in rows.items() if to_nfc(name) not in gone}) != rows:
         write_metadata(data, kept)
     remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])

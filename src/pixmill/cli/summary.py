@@ -73,7 +73,7 @@ def _results(state: ProjectState) -> list[str]:
         metrics = read_json(path, stage="evaluate")
         shortcut, headline = say("shortcut", metrics), _headline(metrics)
     except (KeyError, ManifestError) as error:
-        what = error.message if isinstance(error, ManifestError) else f"{path} lacks {error}"
+        what = error.message if isinstance(error, ManifestError) else f"plots/evaluate/full.json lacks {error}"
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
     return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]

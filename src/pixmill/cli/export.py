@@ -36,21 +36,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "formats", nargs="*", type=_format, metavar="FORMAT", help=f"{', '.join(_FORMATS)} (default: all)"
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to (default: exported)")
-    parser.add_argument(
-        "--max-drop",
-        type=number("a number from 0 to 1", float, 0, 1),
-        default=0.03,
-        metavar="SHARE",
-        help="largest drop of test accuracy allowed for int8 (default: 0.03, three points)",
-    )
-    parser.add_argument(
-        "--licence",
-        "--license",
-        dest="licence",
-        metavar="ID",
-        help="licence of the model for the card, such as cc-by-4.0; with --data: licences of the images to export, "
-        "such as cc-by,cc0 (default: all known ones)",
-    )
+    share = number("a number from 0 to 1", float, 0, 1)
+    drop = "largest drop of test accuracy allowed for int8 (default: 0.03, three points)"
+    parser.add_argument("--max-drop", type=share, default=0.03, metavar="SHARE", help=drop)
+    licence = "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 (default: all known ones)"
+    parser.add_argument("--licence", "--license", metavar="ID", help=licence)
     parser.add_argument("--data", type=Path, metavar="DIR", help="export the images to this folder, not the model")
     parser.add_argument(
         "--format", choices=("imagefolder", "csv", "label-studio"), help="format of --data (default: imagefolder)"
@@ -70,13 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.export.exporting import export
 
     root = project_root()
-    done = export(
-        root,
-        arguments.output or (Path() if root == Path.cwd() else root) / "exported",
-        arguments.formats,
-        max_drop=arguments.max_drop,
-        licence=arguments.licence,
-    )
+    folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
+    done = export(root, folder, arguments.formats, max_drop=arguments.max_drop, licence=arguments.licence)
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
         print(f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n")

@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("images", nargs="*", metavar="ID|FILE|URL", help="id (at least 8 digits), file or URL")
     parser.add_argument(
-        "--host", type=_host, action="append", default=[], help="host of pages or images, with its subdomains"
+        "--host", type=_host, action="append", default=[], help="host of pages or images; subdomains, too"
     )
     parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
@@ -90,9 +90,7 @@ def _purge(arguments: argparse.Namespace) -> None:
         print(f"{store:8}{path:28}{count(number, 'object'):>16}")
     print(f"{count(purge.counts().total(), 'object')} {'deleted' if arguments.yes else 'to delete'}")
     if purge.commits:
-        print(
-            "Cannot be checked out without them, like later commits with the same dvc.lock:", *purge.commits, sep="\n"
-        )
+        print("Cannot be checked out without them, like later ones with the same dvc.lock:", *purge.commits, sep="\n")
     if purge.unknown:
         print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} (dvc fetch --all-commits)")
     print(_NOT_TOUCHED)

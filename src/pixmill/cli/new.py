@@ -22,30 +22,18 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("folder", metavar="NAME", type=Path, help="project folder; `.` for the current one")
-    parser.add_argument(
-        "--recipe", help="recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
-    )
-    parser.add_argument(
-        "--classes",
-        metavar="A,B,C",
-        help="names of the classes, in double quotes if they contain commas; with --from: take only these",
-    )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="X",
-        type=Path,
-        help="copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON Lines, Parquet)",
-    )
+    recipe = "recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
+    classes = "names of the classes, in double quotes if they contain commas; with --from: take only these"
+    source = "copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON Lines, Parquet)"
+    origin = "origin for teammates and CI; default: that of the running pixmill, as a wheel in wheels/ if it is local"
+    parser.add_argument("--recipe", help=recipe)
+    parser.add_argument("--classes", metavar="A,B,C", help=classes)
+    parser.add_argument("--from", dest="source", metavar="X", type=Path, help=source)
     add_reading_options(parser)
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument("--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…")
     parser.add_argument("--mlflow", metavar="URL", help="MLflow server of the team")
-    parser.add_argument(
-        "--pixmill",
-        metavar="URL#sha256=…|GIT@COMMIT|WHEEL",
-        help="origin for teammates and CI; default: that of the running pixmill, as a wheel in wheels/ if it is local",
-    )
+    parser.add_argument("--pixmill", metavar="URL#sha256=…|GIT@COMMIT|WHEEL", help=origin)
 
 
 def run(arguments: argparse.Namespace) -> None:

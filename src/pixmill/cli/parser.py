@@ -47,10 +47,8 @@ def project_root() -> Path:
     """
     folder = find_project()
     if folder is None:
-        raise PixmillError(
-            f"{Path.cwd()} is not in a project: neither it nor a parent has a dvc.yaml",
-            next="cd to the project folder, then repeat the command",
-        )
+        problem = f"{Path.cwd()} is not in a project: neither it nor a parent has a dvc.yaml"
+        raise PixmillError(problem, next="cd to the project folder, then repeat the command")
     return folder
 
 
@@ -99,12 +97,9 @@ def inbox(text: str) -> Path:
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options on how to read a data set of other tools."""
-    parser.add_argument(
-        "--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help="columns of a table: image=file,label=breed"
-    )
-    parser.add_argument(
-        "--pattern", metavar="REGEX", help=r"the label is what its parentheses match in a path: '([a-z]+)\.\d+'"
-    )
+    columns, pattern = "columns of a table: image=file,label=breed", r"parentheses match the label: '([a-z]+)\.\d+'"
+    parser.add_argument("--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help=columns)
+    parser.add_argument("--pattern", metavar="REGEX", help=pattern)
     parser.add_argument("--ignore-splits", action="store_true", help="draw train, val and test from all images")
     parser.add_argument("--dry-run", action="store_true", help="only show what is recognised")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing
+from pixmill.core.names import to_nfc
 
 FILE = "metadata.csv"
 """Name of the table in ``data/``."""
@@ -44,7 +45,7 @@ EXPORTED = (*COLUMNS, "id", "source", "image_url", "snapshot")
 
 
 def read_metadata(data: Path) -> dict[str, Facts]:
-    """Return the facts about images by their path relative to ``data/``; empty without a table.
+    """Return the facts about images by their path relative to ``data/``, in NFC; empty without a table.
 
     Args:
         data: The folder ``data/``.
@@ -64,7 +65,7 @@ def read_metadata(data: Path) -> dict[str, Facts]:
                 raise DataError(f"data/{FILE} has no column file_name", next="name the column of the files so")
             for row in rows:
                 # Windows writes backslashes.
-                name = posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/"))
+                name = to_nfc(posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/")))
                 facts = Facts(*((row.get(column) or "").strip() or None for column in COLUMNS[1:]))
                 problem = None
                 if name.startswith(("/", "../")):

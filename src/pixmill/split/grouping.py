@@ -81,7 +81,7 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
     """
     files = table["image_url"].fillna(table["path"]).astype(object)
     if by == _GIVEN:
-        given = {f"data/{to_nfc(name)}": facts.group for name, facts in read_metadata(root / "data").items()}
+        given = {f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()}
         if not any(given.values()):
             raise DataError(f"{by} has no groups", next="fill the column, or set split.group_by to null in params.yaml")
         names = _join(table["id"], files, lambda file: given.get(to_nfc(file)) or "", root)

@@ -1,5 +1,6 @@
 """The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``, or as their table says."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -67,7 +68,7 @@ class FolderSource(LocalSource):
             raise DataError(f"{data} is missing; the source 'folder' reads its images from there", next=_ADVICE[layout])
         self._data = data
         self._classes = classes or {}
-        rows = {to_nfc(name): facts for name, facts in read_metadata(data).items()}
+        rows = read_metadata(data)
         names = [name for name, _ in files_below(data) if to_nfc(name) in rows] if rows else []
         self._facts = {name: rows[to_nfc(name)] for name in names}
         self._stale = sorted(rows.keys() - {*map(to_nfc, names)})
@@ -75,11 +76,9 @@ class FolderSource(LocalSource):
         if layout == "fixed":
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
             for part in sorted(_REQUIRED_PARTS - self._parts.keys()):
-                raise DataError(
-                    f"{data / part} is missing: the fixed layout needs the folders train and test (val is optional), "
-                    "each with a folder for each class",
-                    next=f"{_ADVICE[layout]}, or set scrape.folder.layout to classes in params.yaml",
-                )
+                needs = "the fixed layout needs the folders train and test (val is optional), with folders of classes"
+                fix = f"{_ADVICE[layout]}, or set scrape.folder.layout to classes in params.yaml"
+                raise DataError(f"{data / part} is missing: {needs}", next=fix)
 
     def labels(self) -> list[str]:
         """Return the names of non-empty folders, sorted."""
@@ -87,27 +86,24 @@ class FolderSource(LocalSource):
 
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
-        folders = [folder / to_slug(label) for folder in self._parts.values()]
-        named = (
-            folder / name for folder in self._parts.values() for name in self._entries_by_label.get((folder, label), [])
-        )
+        parts = self._parts.values()
+        named = [folder / name for folder in parts for name in self._entries_by_label.get((folder, label), ())]
         existing = [folder for folder in named if folder.is_dir()]
-        where = " and ".join(self._address(folder) for folder in existing or folders)
+        folders = existing or [folder / to_slug(label) for folder in parts]
+        where = " and ".join(map(self._address, folders))
+        be, have = ("is", "has") if len(folders) == 1 else ("are", "have")
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
         if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self._files.get(label, ())):
             return None
-        files = [folder / name for folder in existing for name in _visible(folder)]
-        verb = "are" if len(existing or folders) > 1 else "is"
         if not existing:
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
-            return f"{where} {verb} missing{but}"
-        if not files:
-            return f"{where} {verb} empty"
+            return f"{where} {be} missing{but}"
+        if not (files := [folder / name for folder in existing for name in _visible(folder)]):
+            return f"{where} {be} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
-        has = "have" if verb == "are" else "has"
-        return f"{where} {has} no image among {count(len(files), 'entry', 'entries')}{below}"
+        return f"{where} {have} no image among {count(len(files), 'entry', 'entries')}{below}"
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the class folders of a fixed split that are missing or empty."""
@@ -129,22 +125,17 @@ class FolderSource(LocalSource):
         Args:
             used: Names of folders with another purpose.
         """
-        remarks = []
+        remarks, has = [], f"{self._data.name} has"
         for folder in self._parts.values():
-            places = {name: (folder / name).relative_to(self._data).as_posix() for name in _visible(folder)}
-            others = [
-                name for name, place in places.items() if not (folder / name).is_dir() and place not in self._labelled
-            ]
-            if loose := [name for name in others if not name.endswith(_TABLE)]:
+            files = [name for name in _visible(folder) if not name.endswith(_TABLE) and not (folder / name).is_dir()]
+            if loose := [name for name in files if self._place(folder / name) not in self._labelled]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
         if self._stale:
             number = count(len(self._stale), "row")
             remarks.append(f"data/{FILE} has {number} without a file, ignored: {first_of(self._stale, _MAX_NAMED)}")
         names = {name for name in _visible(self._data) if not name.endswith(_TABLE)} - self._labelled
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
-            remark = (
-                f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
-            )
+            remark = f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
             if folders := [name for name in others if (self._data / name).is_dir()]:
                 remark += "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml"
                 classes = {label for _, label in self._entries_by_label}
@@ -152,19 +143,17 @@ class FolderSource(LocalSource):
                     remark += f", such as to {self._address(self._data / example)}"
             remarks.append(remark)
         if None in self._parts and names >= _REQUIRED_PARTS:
-            remarks.append(
-                f"{self._data.name} has the folders train and test: if they are a split of yours, "
-                "set scrape.folder.layout to fixed in params.yaml"
-            )
+            fix = "set scrape.folder.layout to fixed in params.yaml"
+            remarks.append(f"{has} the folders train and test: if they are a split of yours, {fix}")
         return remarks
 
     @cached_property
     def _entries_by_label(self) -> dict[tuple[Path, str], list[str]]:
         """Names of entries by split and label; names may differ in Unicode normalization (macOS)."""
-        found: dict[tuple[Path, str], list[str]] = {}
+        found: dict[tuple[Path, str], list[str]] = defaultdict(list)
         for folder in self._parts.values():
             for name in _visible(folder):
-                found.setdefault((folder, self._class_of(name)), []).append(name)
+                found[folder, self._class_of(name)].append(name)
         return found
 
     @cached_property
@@ -180,17 +169,16 @@ class FolderSource(LocalSource):
         for part, folder in self._parts.items():
             for name in _visible(folder):
                 if name != _UNLABELLED and (folder / name).is_dir():
-                    place, label = (folder / name).relative_to(self._data).as_posix(), self._class_of(name)
+                    place, label = self._place(folder / name), self._class_of(name)
                     names = [f"{place}/{entry}" for entry in _visible(folder / name)]
                     files += [(name, part, label) for name in names if name not in self._labelled]
         for name, facts in self._facts.items():
             if facts.label:
                 top = name.partition("/")[0]
                 files.append((name, top if top in self._parts else None, self._class_of(facts.label)))
-        found: dict[str, list[tuple[str | None, str]]] = {}
+        found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
         for name, part, label in sorted(files):
-            split = self._facts[name].split if name in self._facts else None
-            found.setdefault(label, []).append((split or part, name))
+            found[label].append((self._facts.get(name, Facts()).split or part, name))
         return found
 
     def _class_of(self, name: str) -> str:
@@ -262,6 +250,9 @@ class FolderSource(LocalSource):
 
     def _address(self, folder: Path) -> str:
         return folder.relative_to(self._data.parent).as_posix()
+
+    def _place(self, path: Path) -> str:
+        return path.relative_to(self._data).as_posix()
 
 
 def _visible(folder: Path) -> list[str]:

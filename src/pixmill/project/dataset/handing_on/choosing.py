@@ -92,10 +92,7 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
         for split, label, name, path in images[["split", "label", "id", "original"]].to_numpy()
     ]
     if images.empty:
-        raise DataError(
-            f"no image may be handed on: {describe(withheld) or 'all were dropped'}",
-            next=NEXT,
-        )
+        raise DataError(f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT)
     dropped = Counter((reason or "no label").partition(":")[0] for reason in table["reason"][~kept])
     absent = sorted({*table["label"][kept]} - {*images["label"]})
     return Choice(images.sort_values("file_name"), withheld, absent, dropped)
@@ -108,7 +105,7 @@ def describe(withheld: Counter[str]) -> str:
 
 def _groups(manifest: pd.DataFrame, params: Params, root: Path) -> pd.Series:
     """Return the group of each image that people gave: of data/metadata.csv, else of ``split.group_by``."""
-    given = {f"data/{to_nfc(name)}": facts.group for name, facts in read_metadata(root / "data").items()}
+    given = {f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()}
     groups = manifest["image_url"].map(to_nfc, na_action="ignore").map(given)
     if (by := params.split.group_by) in (None, "page", "product"):
         return groups

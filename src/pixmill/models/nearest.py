@@ -29,10 +29,8 @@ def to_vectors(features: npt.NDArray[np.float32], novelty: Novelty) -> npt.NDArr
     """
     standard = (features[:, -len(novelty.mean) :].astype(np.float64) - novelty.mean) * novelty.scale
     along = standard @ novelty.directions
-    vectors: npt.NDArray[np.float16] = (along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)).astype(
-        "<f2"
-    )
-    return vectors
+    unit = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    return np.asarray(unit, np.dtype("<f2"))
 
 
 def vector_of(content: bytes, classifier: Classifier, folder: Path) -> bytes | None:

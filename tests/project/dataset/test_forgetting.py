@@ -178,7 +178,7 @@ def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_nam
 
 
 def test_unknown_names(workspace: Workspace) -> None:
-    with pytest.raises(PixmillError, match="names 0 images"):
+    with pytest.raises(PixmillError, match="is no file"):
         forget(workspace, ["12345678"])
     manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
     assert counts(forget(workspace, [manifest["path"][0]]))[0] == 1

@@ -31,9 +31,6 @@ _BLOCK = 4096
 """Bytes that an entry takes at least, so that many empty ones are limited, too."""
 
 _MAX_NAMED = 5
-_CHUNK = 2**20
-
-_MAX_NAMED = 5
 
 _MAX_HEADER = 2**20
 """Bytes of a tar file that are read for one entry besides its content, or after the last one."""
@@ -103,10 +100,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     except Exception as error:
         if isinstance(error, DataError) or getattr(error, "errno", None) not in _BROKEN:
             raise
-        raise DataError(
-            f"{archive} cannot be unpacked: {error or type(error).__name__}",
-            next="copy or download it again; or, if you trust it, unpack it, and give its folder",
-        ) from None
+        fix = "copy or download it again; or, if you trust it, unpack it, and give its folder"
+        raise DataError(f"{archive} cannot be unpacked: {error or type(error).__name__}", next=fix) from None
     what = count(len(skipped), "link or device was", "links or devices were")
     return [f"{what} left out of the archive: {first_of(skipped, _MAX_NAMED)}"] if skipped else []
 

@@ -131,8 +131,6 @@ def _guess_label(table: Table, names: Collection[str], image: str, folders: Coll
     if len(folders) > 1:
         places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
     if choices and len(places) > 1:
-        raise DataError(
-            f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads one column of labels",
-            next=f"choose one, for example: {to_option({'image': image, 'label': choices[0]})}",
-        )
+        problem = f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads one column of labels"
+        raise DataError(problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}")
     return choices[0] if choices else ""

@@ -94,10 +94,8 @@ def find_in_folder(
     items, unreadable, outside = _label(files, spots, pattern)
     labels = {item.facts.label for item in items if item.facts.label}
     if pattern is not None and not labels | unreadable:
-        raise DataError(
-            f"--pattern {pattern} matches no path; one is {files[0].name}",
-            next="correct it: its parentheses match the label in such a path",
-        )
+        fix = "correct it: its parentheses match the label in such a path"
+        raise DataError(f"--pattern {pattern} matches no path; one is {files[0].name}", next=fix)
     if missing := [name for name in wanted if name not in labels | unreadable]:
         has = first_of(sorted(labels if pattern else folders))
         raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
@@ -317,34 +315,43 @@ def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) ->
         no_splits: Whether to ignore splits.
         least: Minimum number of classes.
     """
-    counts = Counter(item.facts for item in items)
-    splits = {facts.split for facts in counts if facts.label}
-    labels = {split: {facts.label for facts in counts if facts.label and facts.split == split} for split in splits}
+    labels: dict[str | None, set[str]] = defaultdict(set)
+    for facts in (every_facts := {item.facts for item in items}):
+        if facts.label:
+            labels[facts.split].add(facts.label)
     every = set().union(*labels.values())
     if len(every) < least:
-        raise DataError(
-            f"{top} has too few classes for a classifier: {first_of(sorted(every)) or 'none'}",
-            next=f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'",
-        )
-    has_splits = "train" in labels and len(labels) > 1
-    keeps_splits = has_splits and not no_splits
-    absent = {split: sorted(every - each) for split, each in labels.items() if keeps_splits and every - each}
+        fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
+        raise DataError(f"{top} has too few classes for a classifier: {first_of(sorted(every)) or 'none'}", next=fix)
+    given, remarks = settle_splits(labels)
+    splits, remarks = ({}, []) if no_splits else (given, remarks)
+    absent = {split: sorted(every - labels[split]) for split in splits if every - labels[split]}
     if "train" in absent:
         raise DataError(
             f"the given train has no images of {first_of(absent['train'], MAX_NAMED)}, only of "
             f"{first_of(sorted(labels['train']), MAX_NAMED)}; a class is learned from its images in train",
             next="draw train, val and test from all images: --ignore-splits; or leave classes out: --classes",
         )
-    remarks = [
+    remarks += [
         f"the given {split} has no images of {first_of(lacking)}: nothing is measured on these classes there; add "
         "some, or use --ignore-splits"
         for split, lacking in absent.items()
     ]
-    named: dict[str | None, str | None] = {split: split for split in labels if keeps_splits}
-    if keeps_splits and "test" not in labels:
-        named["val"] = "test"
-        remarks.append("there is no test split: val is used as test; val is taken from train")
-    if unlabelled := sum(number for facts, number in counts.items() if not facts.label):
+    if unlabelled := sum(not item.facts.label for item in items):
         remarks.append(f"{count(unlabelled, 'image')} without a label: predicted, never learned from")
-    final = {facts: Facts(facts.label, named.get(facts.split) if facts.label else None) for facts in counts}
-    return [replace(item, facts=final[item.facts]) for item in items], remarks, has_splits
+    final = {facts: Facts(facts.label, splits.get(facts.split) if facts.label else None) for facts in every_facts}
+    return [replace(item, facts=final[item.facts]) for item in items], remarks, bool(given)
+
+
+def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], list[str]]:
+    """Return the splits to use by those that labelled images have, none unless one is to test; and a remark.
+
+    Args:
+        given: Splits of labelled images; those without a name count for nothing.
+    """
+    names = {split for split in given if split}
+    if not {"train"} < names:
+        return {}, []
+    if "test" not in names:
+        return {"train": "train", "val": "test"}, ["there is no test split: val is used as test; train gives val"]
+    return {name: name for name in names}, []

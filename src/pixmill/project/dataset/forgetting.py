@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, write_text
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
@@ -18,7 +17,7 @@ from pixmill.core.names import to_nfc
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
-from pixmill.project.dataset.tracing import find_ids, named_bytes
+from pixmill.project.dataset.tracing import find_ids, named_bytes, only_id
 from pixmill.project.disk.cleaning import remove
 from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.review_file import ReviewFile
@@ -70,7 +69,7 @@ def forget(
     Raises:
         LockedError: ``review.csv`` or the inbox is locked.
         ParamsError: ``params.yaml`` cannot be edited.
-        PixmillError: A name fits no image, or several.
+        DataError: A name fits no image, or several.
         ReviewError: ``review.csv`` is malformed.
     """
     root, inbox = workspace.root, Inbox(workspace.root / "inbox")
@@ -83,7 +82,7 @@ def forget(
     ids |= {*seen.loc[is_chosen, "id"].dropna()}
     # Scrape has not seen images without a label.
     rows = read_metadata(data := root / "data")
-    chosen = {to_nfc(name) for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
+    chosen = {name for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
     images = {path: to_nfc(path.relative_to(data).as_posix()) for path in data.rglob("*") if path.is_file()}
     ids |= {file_digest(path) for path, name in images.items() if name in chosen}
     found = pd.DataFrame(index=sorted(ids)).join(manifest.set_index("id")["label"])
@@ -110,8 +109,8 @@ def forget(
     every = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
     files = {path for path in track(every, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
     gone = chosen | {images[path] for path in images.keys() & files}
-    if (kept := {name: row for name, row in rows.items() if to_nfc(name) not in gone}) != rows:
-        write_metadata(data, kept)
+    if not gone.isdisjoint(rows):
+        write_metadata(data, {name: row for name, row in rows.items() if name not in gone})
     remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])
     return found, len(files) + len(removed)
 
@@ -143,12 +142,7 @@ def _find(root: Path, name: str, corrections: Texts) -> str:
     if content is not None or _ID.fullmatch(name):
         return name if content is None else hashlib.sha256(content).hexdigest()
     found = find_ids(root, name) | {one for one in corrections if one.startswith(name)}
-    if len(found) != 1 or len(name) < MIN_ID_DIGITS:
-        raise PixmillError(
-            f"{name} names {len(found)} images of artifacts/scrape and inbox/",
-            next=f"name it by its file, its URL, or its id (at least {MIN_ID_DIGITS} digits)",
-        )
-    return found.pop()
+    return only_id(name, found if len(name) >= MIN_ID_DIGITS else ())
 
 
 def _exclude(root: Path, params: Params, ids: Iterable[str], hosts: Iterable[str], authors: Iterable[str]) -> None:

@@ -45,3 +45,8 @@ class Found:
     urls: Mapping[str, Facts] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+
+    @property
+    def by_source(self) -> dict[str, list[Facts]]:
+        """Facts of all images by the source that is to read them, ``folder`` or ``urls``."""
+        return {"folder": [item.facts for item in self.items], "urls": [*self.urls.values()]}

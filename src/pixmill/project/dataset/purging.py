@@ -109,10 +109,8 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
         images |= {md5 for md5, path in paths if path.is_file() and file_digest(path) in missing}
     holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
     if any(md5 in holding for _, md5 in head) or not _is_known(head, listed):
-        raise PixmillError(
-            "the results in HEAD still have a forgotten image, or are not in DVC's cache",
-            next=f"dvc pull; {_COMMIT}; then: the same command",
-        )
+        problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
+        raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
     tainted = [line for line, outputs in commits.items() if any(md5 in holding for _, md5 in outputs)]
     others = [outputs for line, outputs in commits.items() if line not in tainted]
     clean = [outputs for outputs in others if _is_known(outputs, listed)]

@@ -3,21 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.metadata import Facts
 from pixmill.core.words import count, first_of
 from pixmill.project.dataset.archives import ARCHIVE, unpack
 from pixmill.project.dataset.folders import find_in_folder
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.table_files import SUFFIXES
 from pixmill.project.dataset.tables import find_table
-
-_MAX_CLASSES = 20
-"""Classes listed in a message, for each split."""
-
-_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -46,10 +41,8 @@ def refuse_overlap(source: Path, folder: Path) -> None:
         DataError: One contains the other.
     """
     if source.resolve().is_relative_to(folder) or folder.is_relative_to(source.resolve()):
-        raise DataError(
-            f"{source} and {folder} overlap",
-            next="choose a folder outside; images already in data/<class>/ need no import",
-        )
+        fix = "choose a folder outside; images already in data/<class>/ need no import"
+        raise DataError(f"{source} and {folder} overlap", next=fix)
 
 
 def recognise(source: Path, scratch: Path, options: Options) -> Found:
@@ -71,10 +64,7 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
         raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
     # A pattern says that names label the images, not a table.
-    table = None
-    if not options.pattern:
-        table = find_table(source, columns=options.columns or None, scratch=scratch / "embedded")
-    if table is not None:
+    if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
         return _choose(table, options)
     if options.columns:
         raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
@@ -87,10 +77,8 @@ def _choose(found: Found, options: Options) -> Found:
     """Return the images of the chosen classes and those without a label; with ``no_splits``, without their split."""
     every = labels_of(found)
     if missing := [label for label in options.classes if label not in every]:
-        raise DataError(
-            f"there are no images of {first_of(missing, _MAX_NAMED)}; there are {first_of(every, _MAX_CLASSES)}",
-            next="correct --classes",
-        )
+        text = f"there are no images of {first_of(missing)}; there are {first_of(every)}"
+        raise DataError(text, next="correct --classes")
     chosen = {*(options.classes or every), None}
     items = [item for item in found.items if item.facts.label in chosen]
     urls = {url: facts for url, facts in found.urls.items() if facts.label in chosen}
@@ -102,11 +90,11 @@ def _choose(found: Found, options: Options) -> Found:
 
 def describe(found: Found) -> str:
     """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
-    counts = Counter((facts.split or "", facts.label or "") for facts in _facts_of(found))
+    counts = Counter((facts.split or "", facts.label or "") for facts in chain(*found.by_source.values()))
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
         parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
-    texts = [f"{split}: " * bool(split) + first_of(each, _MAX_CLASSES) for split, each in parts.items()]
+    texts = [f"{split}: " * bool(split) + first_of(each) for split, each in parts.items()]
     return f"{count(counts.total(), 'image')}: {'; '.join(texts)}" if texts else "no images"
 
 
@@ -124,8 +112,4 @@ def preview(found: Found, notes: Iterable[str] = ()) -> list[str]:
 
 def labels_of(found: Found) -> list[str]:
     """Return the labels, sorted."""
-    return sorted({facts.label for facts in _facts_of(found) if facts.label is not None})
-
-
-def _facts_of(found: Found) -> list[Facts]:
-    return [*(item.facts for item in found.items), *found.urls.values()]
+    return sorted({facts.label for facts in chain(*found.by_source.values()) if facts.label is not None})

@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 
 from pixmill.core.errors import DataError
@@ -17,7 +18,7 @@ from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
-from pixmill.project.dataset.folders import MAX_NAMED, role_of
+from pixmill.project.dataset.folders import MAX_NAMED, role_of, settle_splits
 from pixmill.project.dataset.found import Found, Item
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
 from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, embedded_images, read_table
@@ -70,10 +71,8 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
         reading.add_unnamed()
     if (found := reading.result()) is None and not source.is_dir():
         wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
-        raise DataError(
-            f"{source} has no column of {wanted}; it has {first_of(sorted(present))}",
-            next="put the images next to the table, or name the columns: --columns image=…,label=…",
-        )
+        fix = "put the images next to the table, or name the columns: --columns image=…,label=…"
+        raise DataError(f"{source} has no column of {wanted}; it has {first_of(sorted(present))}", next=fix)
     return found
 
 
@@ -140,10 +139,9 @@ class _Reading:
     def _find(self, cells: Sequence[str], table: Path) -> list[tuple[str, str | None]]:
         """Return each cell with its file or URL; names alone count only if most are in other folders."""
         for is_loose in (False, True):
-            keys = [
-                cell if is_url(cell) else self._files.find(cell, table, is_loose=is_loose)
-                for cell in track(cells, "Find files", len(cells), unit="row")
-            ]
+            find = partial(self._files.find, table=table, is_loose=is_loose)
+            tracked = track(cells, "Find files", len(cells), unit="row")
+            keys = [cell if is_url(cell) else find(cell) for cell in tracked]
             if 2 * keys.count(None) < len(keys):
                 break
         return [*zip(cells, keys, strict=True)]
@@ -188,12 +186,16 @@ class _Reading:
             return None
         joined = sum(SEPARATOR in label for label in labels)
         if 2 * joined > len(labels):
-            raise DataError(
-                f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an image",
-                next="keep one label an image, or choose another column: --columns image=…,label=…",
-            )
+            problem = f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an image"
+            raise DataError(problem, next="keep one, or choose another column: --columns image=…,label=…")
         is_export = any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
-        splits, remarks = _settle_splits({item.facts.split for item in found if item.facts.label}, is_export=is_export)
+        given = sorted({item.facts.split for item in found if item.facts.label and item.facts.split})
+        splits, remarks = settle_splits(given)
+        if is_export and (absent := sorted({"train", "test"}.difference(given))):
+            splits = {name: name for name in given}
+            remarks = [f"no exported image is in {join_names(absent)}: add some, or draw the splits: --ignore-splits"]
+        elif given and not splits:
+            remarks = [f"labelled images are in {join_names(given)} only: splits are drawn at random"]
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
@@ -227,22 +229,6 @@ class _Reading:
 
 def _split_of(names: Sequence[str]) -> str | None:
     return next((role for role in map(role_of, names) if role in SPLITS), None)
-
-
-def _settle_splits(given: set[str | None], *, is_export: bool) -> tuple[dict[str | None, str], list[str]]:
-    """Return the splits to use by those that labelled images have; none unless there is one to test; and a remark.
-
-    Those of `pixmill export` are used as they are.
-    """
-    names = sorted(filter(None, given))
-    if is_export and (absent := sorted({"train", "test"}.difference(names))):
-        remark = f"no exported image is in {join_names(absent)}: add some, or draw the splits with --ignore-splits"
-        return {name: name for name in names}, [remark]
-    if names and ("train" not in names or len(names) == 1):
-        return {}, [f"labelled images are in {join_names(names)} only: splits are drawn at random"]
-    if names == ["train", "val"]:
-        return {"train": "train", "val": "test"}, ["there is no test split: val is used as test; train gives val"]
-    return {name: name for name in names}, []
 
 
 def _join(*cells: str | None) -> str | None:

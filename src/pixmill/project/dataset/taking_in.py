@@ -14,11 +14,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, write_text
 from pixmill.core.metadata import COLUMNS, FILE, Facts, read_metadata, write_metadata
-from pixmill.core.names import class_by_name, fold, to_slug, to_text
+from pixmill.core.names import class_by_name, fold, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
@@ -83,14 +84,10 @@ def set_params(text: str, found: Found, name: str) -> str:
         ParamsError: A label cannot be a class, or the file cannot be changed in its form.
     """
     params = parse_params(text)
-    scrape, split, evaluate = params.scrape, params.split, params.evaluate
+    scrape, classes = params.scrape, [*params.classes]
     sources: dict[str, tuple[str, ...]] = dict(scrape.source_by_class)
-    classes = [*params.classes]
-    for source, every, known in (
-        ("folder", [item.facts for item in found.items], scrape.folder.classes),
-        ("urls", [*found.urls.values()], scrape.urls.classes),
-    ):
-        names = class_by_name(params.classes, known)
+    for source, every in found.by_source.items():
+        names = class_by_name(params.classes, getattr(scrape, source).classes)
         labels = sorted({facts.label for facts in every if facts.label})
         for label in dict.fromkeys(names.get(label, label) for label in labels):
             before = sources.get(label, scrape.source) if label in classes else ()
@@ -99,28 +96,24 @@ def set_params(text: str, found: Found, name: str) -> str:
                 before = (source,) if scrape.source == (source,) else ()
             if source not in before:
                 sources[label] = (*before, source)
+    values: dict[str, Any] = {"classes": classes, "scrape.source_by_class": sources}
+    if found.urls:
+        values["scrape.urls.files"] = [*dict.fromkeys((*scrape.urls.files, f"lists/{name}.csv"))]
+    if params.split.group_by is None and any(item.facts.group for item in found.items):
+        values["split.group_by"] = _GROUPS
+    if params.evaluate.unlabelled is None and any(item.facts.label is None for item in found.items):
+        values["evaluate.unlabelled"] = _UNLABELLED
     try:
-        params.changed({"classes": classes})
+        wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
     except ParamsError as error:
         alike: dict[str, list[str]] = defaultdict(list)
         for label in classes:
             alike[fold(label)].append(label)
         others = {first: rest for first, *rest in alike.values() if rest} or {"cat": ["Cat"]}
-        raise ParamsError(
-            error.message,
-            next="name the classes otherwise in params.yaml, such as scrape.folder.classes: "
-            f"{json.dumps(others, ensure_ascii=False)}, or leave them out with --classes, and repeat the command",
-        ) from None
-    if found.urls:
-        files = tuple(dict.fromkeys((*scrape.urls.files, f"lists/{name}.csv")))
-        scrape = scrape.model_copy(update={"urls": scrape.urls.model_copy(update={"files": files})})
-    if split.group_by is None and any(item.facts.group for item in found.items):
-        split = split.model_copy(update={"group_by": _GROUPS})
-    if evaluate.unlabelled is None and any(item.facts.label is None for item in found.items):
-        evaluate = evaluate.model_copy(update={"unlabelled": _UNLABELLED})
-    scrape = scrape.model_copy(update={"source_by_class": sources})
-    wanted = {"classes": tuple(classes), "scrape": scrape, "split": split, "evaluate": evaluate}
-    return edit_params(text, params.model_copy(update=wanted), otherwise="set classes and scrape there yourself")
+        example = f"scrape.folder.classes: {json.dumps(others, ensure_ascii=False)}"
+        fix = f"name the classes otherwise in params.yaml, such as {example}, or leave them out: --classes"
+        raise ParamsError(error.message, next=f"{fix}; then: the same command") from None
+    return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
 
 
 def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: bool = False) -> list[str]:
@@ -174,11 +167,9 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
         Lines on what was done.
     """
     lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
-    for every, by, first in (
-        ([item.facts for item in found.items], _GROUPS, ""),
-        ([*found.urls.values()], f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and "),
-    ):
-        if any(facts.group for facts in every) and params.split.group_by != by:
+    tables = {"folder": (_GROUPS, ""), "urls": (f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and ")}
+    for source, (by, first) in tables.items():
+        if any(facts.group for facts in found.by_source[source]) and params.split.group_by != by:
             now = params.split.group_by or "null"
             lines.append(f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}")
     if not found.items:
@@ -212,15 +203,13 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
     Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
     """
     if params.scrape.folder.layout == "fixed":
-        raise DataError(
-            "data/ has a fixed split (scrape.folder.layout), to which nothing is imported",
-            next="copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …",
-        )
+        fix = "copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …"
+        raise DataError("data/ has a fixed split (scrape.folder.layout), to which nothing is imported", next=fix)
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
     files = [*files_below(data)] if data.is_dir() else []
     taken = {fold(name) for name, _ in files}
-    present = {str(path): name for name, path in files if path.is_file()}
+    present = {str(path): to_nfc(name) for name, path in files if path.is_file()}
     scrape, ids = params.scrape, {*params.scrape.exclude_ids}
     contents = _contents([item.file for item in found.items], present, reads_all=bool(ids))
     names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
@@ -246,9 +235,8 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
         elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
         elif own not in had and others:
-            notes["Left out {} with another label (to change one: pixmill review)"].append(
-                f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
-            )
+            found_as = f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
+            notes["Left out {} with another label (to change one: pixmill review)"].append(found_as)
         elif own not in had:
             folder = unlabelled if facts.label is None else to_slug(facts.label)
             name = _free_path(folder, item.name, taken)
@@ -264,9 +252,8 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
                 notes["Kept the split and group of {} that have others here"].append(f"{name} ({item.name})")
     if full_now := [name for name, facts in rows.items() if name not in chosen and facts != before.get(name)]:
         notes["Added split, group or origin to {} in data/"] = full_now
-    return chosen, [
-        f"{text.format(count(len(each), 'image'))}: {first_of(each, _MAX_NAMED)}" for text, each in notes.items()
-    ]
+    what = {text.format(count(len(each), "image")): each for text, each in notes.items()}
+    return chosen, [f"{text}: {first_of(each, _MAX_NAMED)}" for text, each in what.items()]
 
 
 def _contents(files: Sequence[str], others: Iterable[str], *, reads_all: bool) -> dict[str, str]:

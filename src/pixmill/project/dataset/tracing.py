@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,17 +66,19 @@ def trace(workspace: Workspace, name: str) -> Row:
     root = workspace.root
     content = named_bytes(root, name)
     key = name.removeprefix("artifacts/scrape/") if content is None else hashlib.sha256(content).hexdigest()
-    commits, (runs, fault) = _commits(root), _runs(workspace)
-    splits = _splits(root, [use["split_md5"] for use in (*commits, *runs)])
-    inbox = Inbox(root / "inbox").entries()[0]
-    decisions = _decisions(root)
+    runs, fault = _runs(workspace)
+    uses = [*_commits(root), *runs]
+    splits = _splits(root, [use["split_md5"] for use in uses])
+    inbox, path = Inbox(root / "inbox").entries()[0], root / "review.csv"
+    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.exists() else []
+    decisions = [row for row in csv.DictReader(lines) if row.get("image")]
     if content is None:
         ids = find_ids(root, key) | {row["id"] for path in splits.values() for row in _find(path, key)}
         others = [*(entry.id for entry in inbox), *(row["image"] for row in decisions if len(row["image"]) == 64)]
-        key = _only(name, ids | {each for each in others if each.startswith(key)})
+        key = only_id(name, ids | {each for each in others if each.startswith(key)})
 
     def find(table: str) -> list[Row]:
-        return _find(_table(root, table), key)
+        return _find(root / f"artifacts/{table}.parquet", key)
 
     here = [row for table in _MANIFESTS for row in find(table)]
     rows = {md5: found[0] for md5, path in splits.items() if (found := _find(path, key))}
@@ -90,31 +92,22 @@ def trace(workspace: Workspace, name: str) -> Row:
     elif here:
         known = "in this project"
     answers = [row for table in _PREDICTIONS for row in find(table)]
-    seen = [
-        use | {"split": row["split"] or "dropped", "label": row["label"]}
-        for use in (*commits, *runs)
-        if (row := rows.get(use["split_md5"]))
-    ]
-    absent = sum(use["split_md5"] not in splits for use in (*commits, *runs))
+    twins = [(({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")]
+    corrections = [each for entry in inbox if key in (entry.id, entry.original) for each in entry.corrections]
+    parts = {md5: {"split": row["split"] or "dropped", "label": row["label"]} for md5, row in rows.items()}
+    seen = [use | parts[use["split_md5"]] for use in uses if use["split_md5"] in parts]
+    absent = sum(use["split_md5"] not in splits for use in uses)
     return {
         "id": key,
         "image": known,
         **{column: facts.get(column) for column in _FACTS},
         "sightings": sightings,
-        "near_duplicates": [
-            {"id": row["b" if row["a"] == key else "a"], "similarity": row["similarity"]}
-            for row in find("validate/pairs")
-        ],
+        "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
         "prediction": [
             {"label": row["predicted"], "confidence": row.get(f"p_{row['predicted']}"), "held_out": row.get("held_out")}
             for row in answers
         ],
-        "corrections": [
-            each.model_dump(mode="json")
-            for entry in inbox
-            if key in (entry.id, entry.original)
-            for each in entry.corrections
-        ],
+        "corrections": [each.model_dump(mode="json") for each in corrections],
         "decisions": [row | _last_change(root, row["image"]) for row in made],
         "commits": [use for use in seen if "commit" in use],
         "runs": [use for use in seen if "run" in use],
@@ -141,11 +134,19 @@ def named_bytes(root: Path, name: str) -> bytes | None:
 def find_ids(root: Path, name: str) -> set[str]:
     """Return the ids in ``artifacts/`` that begin with a name, or whose path or URL it is."""
     tables = (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled")
-    return {row["id"] for table in tables for row in _find(_table(root, table), name) if row["id"]}
+    return {row["id"] for table in tables for row in _find(root / f"artifacts/{table}.parquet", name) if row["id"]}
 
 
-def _table(root: Path, name: str) -> Path:
-    return root / "artifacts" / f"{name}.parquet"
+def only_id(name: str, ids: Collection[str]) -> str:
+    """Return the one id of a name.
+
+    Raises:
+        DataError: There is none, or several.
+    """
+    if len(ids) == 1:
+        return next(iter(ids))
+    found = f"matches {first_of(sorted(ids), 5)}" if ids else "is no file, and no image of artifacts/ or DVC's cache"
+    raise DataError(f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A")
 
 
 def _find(path: Path, name: str) -> list[Row]:
@@ -194,23 +195,6 @@ def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
     listings = {md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))}
     paths = {md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()}
     return {md5: path for md5, path in paths.items() if path.is_file()}
-
-
-def _only(name: str, ids: set[str]) -> str:
-    """Return the one id of a name."""
-    if len(ids) == 1:
-        return ids.pop()
-    found = f"matches {first_of(sorted(ids), 5)}" if ids else "is no file, and no image of artifacts/ or DVC's cache"
-    raise DataError(
-        f"{name} {found}", next="pixmill trace with a longer id, or a file; for older commits: dvc fetch -A"
-    )
-
-
-def _decisions(root: Path) -> list[Row]:
-    if not (path := root / "review.csv").exists():
-        return []
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return [row for row in csv.DictReader(stream) if row.get("image")]
 
 
 def _is_forgotten(decisions: Iterable[Row]) -> bool:

@@ -94,8 +94,8 @@ def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:
 
     folder = root / "artifacts" / "split"
     try:
-        table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
-        pixels = open_images(folder, part)
+        path, columns = folder / "manifest.parquet", ["id", "label", "row"]
+        table = pq.read_table(path, columns=columns, filters=[("split", "=", part)]).sort_by("id")
+        return table.to_pylist(), open_images(folder, part)
     except (OSError, ValueError, PixmillError):
         return [], None
-    return sorted((row for row in table.to_pylist() if row["split"] == part), key=lambda row: row["id"]), pixels

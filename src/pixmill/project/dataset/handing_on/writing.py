@@ -49,7 +49,10 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
                 raise DataError(f"{original} is missing", next="dvc checkout, or dvc repro") from None
         rows, templates = choice.images[[*EXPORTED]], dict(TEMPLATES)
         if form == "imagefolder":
-            _write_lines(rows, new)
+            # Hugging Face ignores metadata above the folders of splits.
+            for split, part in rows.groupby("split"):
+                part = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
+                part.to_json(new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False)
         else:
             rows.to_csv(new / "metadata.csv", index=False, lineterminator="\n")
         if form == "label-studio":
@@ -73,14 +76,6 @@ def _check_output(output: Path, root: Path) -> None:
     is_export = card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace")[:1000]
     if output.exists() and not is_export and not (output.is_dir() and not any(output.iterdir())):
         raise DataError(f"{output} exists and was not written by this command", next=advice)
-
-
-def _write_lines(rows: pd.DataFrame, folder: Path) -> None:
-    """Write ``metadata.jsonl`` for each split: Hugging Face ignores one above the folders of splits."""
-    for split, part in rows.groupby("split"):
-        part = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in part.to_dict("records")]
-        write_text(folder / str(split) / "metadata.jsonl", "".join(lines))
 
 
 def _write_tasks(rows: pd.DataFrame, path: Path, folder: str) -> None:

@@ -32,9 +32,8 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument(
-        "formats", nargs="*", type=_format, metavar="FORMAT", help=f"{', '.join(_FORMATS)} (default: all)"
-    )
+    formats = f"{', '.join(_FORMATS)} (default: all)"
+    parser.add_argument("formats", nargs="*", type=_format, metavar="FORMAT", help=formats)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to (default: exported)")
     share = number("a number from 0 to 1", float, 0, 1)
     drop = "largest drop of test accuracy allowed for int8 (default: 0.03, three points)"
@@ -42,9 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     licence = "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 (default: all known ones)"
     parser.add_argument("--licence", "--license", metavar="ID", help=licence)
     parser.add_argument("--data", type=Path, metavar="DIR", help="export the images to this folder, not the model")
-    parser.add_argument(
-        "--format", choices=("imagefolder", "csv", "label-studio"), help="format of --data (default: imagefolder)"
-    )
+    forms = ("imagefolder", "csv", "label-studio")
+    parser.add_argument("--format", choices=forms, help="format of --data (default: imagefolder)")
     parser.add_argument("--include-unknown", action="store_true", help="with --data: also images of unknown licences")
 
 

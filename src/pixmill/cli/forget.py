@@ -31,9 +31,7 @@ Git's history of review.csv and params.yaml, which name the images; clones, cach
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("images", nargs="*", metavar="ID|FILE|URL", help="id (at least 8 digits), file or URL")
-    parser.add_argument(
-        "--host", type=_host, action="append", default=[], help="host of pages or images; subdomains, too"
-    )
+    parser.add_argument("--host", type=_host, action="append", default=[], help="host or domain of pages or images")
     parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
     parser.add_argument("--dry-run", action="store_true", help="list the images, change nothing")

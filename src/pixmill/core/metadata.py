@@ -1,13 +1,14 @@
 """``data/metadata.csv``: labels, splits, groups and origins of the images in ``data/``."""
 
 import csv
+import io
 import posixpath
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import replacing
+from pixmill.core.files.writing import write_text
 from pixmill.core.names import to_nfc
 
 FILE = "metadata.csv"
@@ -90,7 +91,18 @@ def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:
         data: The folder ``data/``.
         rows: Facts by path relative to ``data/``.
     """
-    with replacing(data / FILE) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows((name, *astuple(rows[name])) for name in sorted(rows))
+    write_text(data / FILE, to_csv(COLUMNS[0], dict(sorted(rows.items()))))
+
+
+def to_csv(first: str, rows: Mapping[str, Facts]) -> str:
+    """Return facts as CSV.
+
+    Args:
+        first: Name of the first column.
+        rows: Facts by the cell in the first column.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((first, *COLUMNS[1:]))
+    writer.writerows((name, *astuple(facts)) for name, facts in rows.items())
+    return text.getvalue()

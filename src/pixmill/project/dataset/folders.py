@@ -110,12 +110,9 @@ def find_in_folder(
     for what, names in (("masks", [*masks]), ("images in no class folder", outside), ("other files", others)):
         if names:
             remarks.append(f"left out: {what} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}")
-    return Found(
-        items,
-        (f"labels in file names, pattern {pattern}" if pattern else "class folders") + ", by split" * has_splits,
-        remarks=tuple(remarks),
-        options=("--classes", "--pattern", *["--ignore-splits"] * has_splits),
-    )
+    kind = f"labels in file names, pattern {pattern}" if pattern else "class folders"
+    options = ("--classes", "--pattern", *["--ignore-splits"] * has_splits)
+    return Found(items, kind + ", by split" * has_splits, remarks=tuple(remarks), options=options)
 
 
 def _unreadable(text: str, problems: Iterable[str], otherwise: str) -> DataError:
@@ -300,10 +297,8 @@ def _guess(top: Path, names: Sequence[str]) -> str:
             return pattern
         counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], MAX_NAMED)
         advice = f"repeat the command with --pattern '{pattern}' (gives {counts})"
-    raise DataError(
-        f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}",
-        next=f"{advice}, or put the images into {top}/<class>/",
-    )
+    problem = f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}"
+    raise DataError(problem, next=f"{advice}, or put the images into {top}/<class>/")
 
 
 def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) -> tuple[list[Item], list[str], bool]:
@@ -327,16 +322,11 @@ def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) ->
     splits, remarks = ({}, []) if no_splits else (given, remarks)
     absent = {split: sorted(every - labels[split]) for split in splits if every - labels[split]}
     if "train" in absent:
-        raise DataError(
-            f"the given train has no images of {first_of(absent['train'], MAX_NAMED)}, only of "
-            f"{first_of(sorted(labels['train']), MAX_NAMED)}; a class is learned from its images in train",
-            next="draw train, val and test from all images: --ignore-splits; or leave classes out: --classes",
-        )
-    remarks += [
-        f"the given {split} has no images of {first_of(lacking)}: nothing is measured on these classes there; add "
-        "some, or use --ignore-splits"
-        for split, lacking in absent.items()
-    ]
+        has = f"{first_of(absent['train'], MAX_NAMED)}, only of {first_of(sorted(labels['train']), MAX_NAMED)}"
+        fix = "draw train, val and test from all images: --ignore-splits; or leave classes out: --classes"
+        raise DataError(f"the given train has no images of {has}; a class is learned from those in train", next=fix)
+    gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
+    remarks += [f"the given {split} has no images of {first_of(each)}: {gap}" for split, each in absent.items()]
     if unlabelled := sum(not item.facts.label for item in items):
         remarks.append(f"{count(unlabelled, 'image')} without a label: predicted, never learned from")
     final = {facts: Facts(facts.label, splits.get(facts.split) if facts.label else None) for facts in every_facts}

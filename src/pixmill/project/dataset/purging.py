@@ -118,13 +118,9 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     dropped = [*(commits[line] for line in tainted), frozenset(item for item in never if item[1] in holding)]
     objects = _objects(dropped, listed, images)
     ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
-    return Purge(
-        stores,
-        {md5: objects[md5] for md5 in ordered},
-        {name: {*store.oids_exist(ordered)} for name, store in stores.items()},
-        [line.partition(" ")[2] for line in tainted],
-        len(others) - len(clean),
-    )
+    found = {name: {*store.oids_exist(ordered)} for name, store in stores.items()}
+    lost = [line.partition(" ")[2] for line in tainted]
+    return Purge(stores, {md5: objects[md5] for md5 in ordered}, found, lost, len(others) - len(clean))
 
 
 def _outputs(root: Path, commit: str) -> Outputs:

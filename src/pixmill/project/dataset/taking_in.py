@@ -5,20 +5,18 @@
 """
 
 import contextlib
-import csv
-import io
 import json
 import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
 from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, write_text
-from pixmill.core.metadata import COLUMNS, FILE, Facts, read_metadata, write_metadata
+from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
 from pixmill.core.names import class_by_name, fold, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
@@ -287,12 +285,9 @@ def _free_path(folder: str, name: str, taken: set[str]) -> str:
 
 def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
     """Write a list for the source ``urls``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("url", *COLUMNS[1:]))
-    writer.writerows((url, *astuple(facts)) for url, facts in urls.items())
+    text = to_csv("url", urls)
     where = f"{path.parent.name}/{path.name}"
-    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text.getvalue():
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
         raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")
-    write_text(path, text.getvalue())
+    write_text(path, text)
     return [f"Listed {count(len(urls), 'URL')} in {where}"]

@@ -181,10 +181,8 @@ def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
         found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
     except (PixmillError, sqlite3.Error) as error:
         return [], str(error)
-    return [
-        {"run": run, "name": name, "date": datetime.fromtimestamp(start / 1000, UTC).isoformat(), "split_md5": md5}
-        for run, name, start, md5 in found
-    ], None
+    dated = ((run, name, datetime.fromtimestamp(start / 1000, UTC).isoformat(), md5) for run, name, start, md5 in found)
+    return [dict(zip(("run", "name", "date", "split_md5"), row, strict=True)) for row in dated], None
 
 
 def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:

@@ -195,16 +195,14 @@ class FolderSource(LocalSource):
         Raises:
             SearchError: The class has no folder or no files.
         """
-        rank, files = 0, self._files.get(query.label, [])
-        # An image in several splits has that of its first sighting.
-        for wanted in (*_PARTS, None):
-            for name in (to_text(name) for part, name in files if part == wanted):
-                facts, title = self._facts.get(name, Facts()), name.rpartition("/")[2]
-                found = Candidate(query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=wanted)
-                yield replace(found, licence=facts.licence, author=facts.author, page_url=facts.page_url)
-                rank += 1
-        if rank == 0:
+        if not (files := self._files.get(query.label)):
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
+        # An image in several splits has that of its first sighting.
+        for rank, (part, file) in enumerate(sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))):
+            facts, name = self._facts.get(to_text(file), Facts()), to_text(file)
+            title = name.rpartition("/")[2]
+            found = Candidate(query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=part)
+            yield replace(found, licence=facts.licence, author=facts.author, page_url=facts.page_url)
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the content of a file in the folder.

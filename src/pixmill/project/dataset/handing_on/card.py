@@ -24,9 +24,7 @@ CARD = "README.md"
 TEMPLATES = {CARD: "card.md", "ATTRIBUTION.md": "attribution.md", "croissant.json": "croissant.json"}
 """Templates of the files of every export."""
 
-_HUB_LICENCES = re.compile(
-    r"unknown|cc0-1\.0|cc-by-(2\.0|2\.5|3\.0|4\.0|sa-[34]\.0|nc-[234]\.0|nd-4\.0|nc-nd-[34]\.0|nc-sa-[234]\.0)"
-)
+_HUB_LICENCES = re.compile(r"unknown|cc0-1\.0|cc-by-(2\.[05]|[34]\.0|(sa|nc-nd)-[34]\.0|nc(-sa)?-[234]\.0|nd-4\.0)")
 """Creative Commons licences in the list of Hugging Face's hub, and its ``unknown``; others are ``other`` there."""
 
 _URL = re.compile(r"https?://[^\s<>]+")

@@ -55,9 +55,8 @@ def parse_licences(text: str) -> tuple[str, ...]:
     """
     known = {name.strip(): parse_licence(name) for name in text.split(",") if name.strip()}
     if wrong := [name for name, licence in known.items() if licence is None]:
-        raise PixmillError(
-            f"--licence: expected {', '.join(FAMILIES)}, received '{wrong[0]}'", next="--licence cc-by,cc0"
-        )
+        problem = f"--licence: expected {', '.join(FAMILIES)}, received '{wrong[0]}'"
+        raise PixmillError(problem, next="--licence cc-by,cc0")
     return (*map(str, known.values()),)
 
 

@@ -45,8 +45,7 @@ def project_root() -> Path:
     Raises:
         PixmillError: There is none.
     """
-    folder = find_project()
-    if folder is None:
+    if (folder := find_project()) is None:
         problem = f"{Path.cwd()} is not in a project: neither it nor a parent has a dvc.yaml"
         raise PixmillError(problem, next="cd to the project folder, then repeat the command")
     return folder

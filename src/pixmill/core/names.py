@@ -4,7 +4,7 @@ import csv
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[1-9]) *(\..*)?|metadata\.csv", re.IGNORECASE)
 """Names of devices on Windows, with any extension, and the table in ``data/``."""
@@ -55,7 +55,7 @@ def fold(name: str) -> str:
     return to_nfc(name.casefold())
 
 
-def class_by_name(classes: Iterable[str], others: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def class_by_name(classes: Sequence[str], others: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return the class of each name that a folder in ``data/``, or a label in its table, may have.
 
     >>> class_by_name(["corn", "a/b"], {"corn": ["Corn_(maize)"]})
@@ -66,9 +66,8 @@ def class_by_name(classes: Iterable[str], others: Mapping[str, Sequence[str]]) -
         others: Other names of classes, ``scrape.folder.classes``; they take precedence over labels.
     """
     names: dict[str, str] = {}
-    labels = [*classes]
-    others_first = [(each, name) for each in labels for name in others.get(each, ())]
-    for label, name in [*others_first, *((each, each) for each in labels)]:
+    others_first = [(each, name) for each in classes for name in others.get(each, ())]
+    for label, name in [*others_first, *zip(classes, classes, strict=True)]:
         names.setdefault(to_nfc(name), label)
         names.setdefault(to_nfc(to_slug(name)), label)
     return names

@@ -45,10 +45,10 @@ def vector_of(content: bytes, classifier: Classifier, folder: Path) -> bytes | N
     if classifier.backbone is None or novelty is None:
         return None
     try:
-        pixels = classifier.preprocessing(content)
+        pixels = classifier.preprocessing(content)[None]
+        return to_vectors(classifier.backbone(pixels), novelty).tobytes()
     except UndecodableError:
         return None
-    return to_vectors(classifier.backbone(pixels[None]), novelty).tobytes()
 
 
 def most_similar(training: Mapping[str, Sequence[Any]], vector: bytes) -> list[dict[str, Any]]:

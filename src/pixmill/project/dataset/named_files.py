@@ -69,11 +69,6 @@ class NamedFiles:
         best = [name for name, rank in ranks.items() if rank == max(ranks.values())]
         return best[0] if len(best) == 1 else None
 
-    @cached_property
-    def classes(self) -> set[str]:
-        """Labels that the folders may give."""
-        return {*filter(None, map(folder_label, self.names))}
-
 
 def folder_label(name: str) -> str | None:
     """Return the class that the folders of a path name; ``None`` if they name splits or hold all images.

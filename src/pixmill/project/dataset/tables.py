@@ -62,8 +62,9 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
         raise DataError(f"no table has the column {absent[0]}; there are {has}", next="correct --columns")
     files = NamedFiles(top)
     reading = _Reading(files, fresh_folder(scratch))
+    classes = {*filter(None, map(folder_label, files.names if source.is_dir() else ()))}
     for table in tables:
-        folders = files.classes if source.is_dir() and table.path.stem != "metadata" else ()
+        folders = classes if table.path.stem != "metadata" else ()
         roles = guess_columns(table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders)  # type: ignore[misc]
         if "image" in roles:
             reading.add(table, roles)

@@ -70,8 +70,7 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
 
 @lru_cache(maxsize=1)
 def _nearest_finder(root: Path, folder: Path, *_: int) -> Callable[[bytes], list[dict[str, Any]]] | None:
-    training = load_training(root, folder)
-    if training is None:
+    if (training := load_training(root, folder)) is None:
         return None
     packed, pixels = _open(root, "train")
     rows = {row["id"]: row["row"] for row in packed}

@@ -85,13 +85,11 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
     allowed = np.array([f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool)
     kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
     images, withheld = table[kept & allowed].copy(), Counter(table["terms"][kept & ~allowed])
-    images["original"] = [root / "artifacts/scrape" / path for path in images["path"]]
-    images["file_name"] = [
-        f"{split}/{to_slug(label)}/{name[:16]}{path.suffix}"
-        for split, label, name, path in images[["split", "label", "id", "original"]].to_numpy()
-    ]
     if images.empty:
         raise DataError(f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT)
+    images["original"] = [root / "artifacts/scrape" / path for path in images["path"]]
+    names = images["id"].str[:16] + [path.suffix for path in images["original"]]
+    images["file_name"] = images["split"] + "/" + images["label"].map(to_slug) + "/" + names
     dropped = Counter((reason or "no label").partition(":")[0] for reason in table["reason"][~kept])
     absent = sorted({*table["label"][kept]} - {*images["label"]})
     return Choice(images.sort_values("file_name"), withheld, absent, dropped)

@@ -6,7 +6,8 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from pixmill.pages import render_page, shorten
+from pixmill.core.words import shorten
+from pixmill.pages import render_page
 
 TEMPLATE = """{% extends "base.html" %}{% from "macros.html" import table, bars, figure, card, badge %}
 {% block title %}{{ name }}{% endblock %}{% block lead %}A lead.{% endblock %}

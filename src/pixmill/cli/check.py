@@ -16,8 +16,8 @@ def run(_: argparse.Namespace) -> None:
     """Print classes, sources and problems; exit 1 if a run would stop."""
     from pixmill.core.params import load_params
     from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
+    from pixmill.core.words import shorten
     from pixmill.images.compute.cluster import cluster_address
-    from pixmill.pages import shorten
     from pixmill.project.doctor import CHECKS, check_path
     from pixmill.project.next_steps import next_steps
     from pixmill.project.recipes.preflight import find_issues

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the requested params."""
     from pixmill.core.params.reference import current_params, plain
-    from pixmill.pages import shorten
+    from pixmill.core.words import shorten
 
     found = current_params(project_root(), arguments.keys)
     if arguments.changed:

@@ -5,6 +5,9 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
+_MAX_TAIL = 30
+"""Number of characters that :func:`shorten` keeps at the end."""
+
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
@@ -100,3 +103,14 @@ def shell_word(path: str) -> str:
         return shlex.quote(path)
     spelled = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path))
     return f"$'{''.join(spelled)}'"
+
+
+def shorten(text: str, limit: int = 90) -> str:
+    """Return a name or URL, its middle replaced by an ellipsis if it is too long.
+
+    Args:
+        text: The name.
+        limit: Maximum number of characters.
+    """
+    tail = min(_MAX_TAIL, limit // 2)
+    return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"

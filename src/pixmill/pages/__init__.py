@@ -6,7 +6,7 @@
 """
 
 from pixmill.pages.chart import coverage_svg, histogram_svg, interval_svg, lines_svg, reliability_svg
-from pixmill.pages.page import Excerpt, render_page, shorten, with_sign
+from pixmill.pages.page import Excerpt, render_page, with_sign
 
 __all__ = [
     "Excerpt",
@@ -16,6 +16,5 @@ __all__ = [
     "lines_svg",
     "reliability_svg",
     "render_page",
-    "shorten",
     "with_sign",
 ]

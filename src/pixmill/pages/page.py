@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pixmill.core.files.writing import significant
 from pixmill.core.params.reference import plain
-from pixmill.core.words import count, join_names, printable
+from pixmill.core.words import count, join_names, printable, shorten
 
 if TYPE_CHECKING:
     import jinja2
@@ -24,9 +24,6 @@ Item = TypeVar("Item")
 
 NONE = "\N{EN DASH}"
 """Placeholder for missing values."""
-
-MAX_TAIL = 30
-"""Number of characters that :func:`shorten` keeps at the end."""
 
 
 @dataclass(frozen=True)
@@ -211,14 +208,3 @@ def with_sign(value: float, digits: int = 3) -> str:
 def local_time(seconds: float) -> str:
     """Return a Unix timestamp as local date and time; a dash for 0."""
     return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else NONE
-
-
-def shorten(text: str, limit: int = 90) -> str:
-    """Return a name or URL, its middle replaced by an ellipsis if it is too long.
-
-    Args:
-        text: The name.
-        limit: Maximum number of characters.
-    """
-    tail = min(MAX_TAIL, limit // 2)
-    return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"

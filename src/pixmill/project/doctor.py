@@ -119,7 +119,7 @@ def _git(root: Path) -> Iterator[Finding]:
 def _packages(root: Path) -> Iterator[Finding]:
     """Compare the installed packages with the requirements of the project's extras."""
     from pixmill.core.provenance.lock import read_lock
-    from pixmill.pages import shorten
+    from pixmill.core.words import shorten
 
     extras = "pipeline" if (lock := read_lock(root)) is None else lock.extras
     has_list = (root / "requirements.txt").is_file()
@@ -158,7 +158,7 @@ def _code(root: Path) -> Iterator[Finding]:
 
 def _params(root: Path) -> Iterator[Finding]:
     from pixmill.core.params import load_params
-    from pixmill.pages import shorten
+    from pixmill.core.words import shorten
 
     classes = load_params(root).classes
     yield Finding("params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}")

@@ -3,7 +3,6 @@ import re
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.collection import run as stage
 from pixmill.scrape.collection.preview import forecast
 
 
@@ -22,7 +21,7 @@ def after(visit, look_ahead, monkeypatch):
 
     def after(source, **params):
         visit(source, **params)
-        monkeypatch.setitem(forecast.__globals__, "open_sources", stage.open_sources)
+        monkeypatch.setitem(forecast.__globals__, "make_sources", lambda *_, **__: {source.name: source})
         source.answers = None
         return look_ahead(source=source.name, **{"expect_at_least": 0} | params)
 

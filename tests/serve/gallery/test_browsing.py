@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pixmill.pages import shorten
+from pixmill.core.words import shorten
 from pixmill.serve.predict.gallery.report import render_gallery
 from tests.browsing import show
 from tests.serve.gallery.made import model, row, unread

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from pixmill import pages
 from pixmill.core.files.writing import write_text
+from pixmill.core.words import shorten
 from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
 from pixmill.experiments.compare.slices import VALUES
@@ -292,4 +293,4 @@ def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
 def _reason(row: ImageRow) -> str:
     """Return the reason why an image is or was dropped, as a phrase if this version knows it."""
     text = word(row["head_reason"] or row["base_reason"] or "")
-    return {**REASONS, **straddling.REASONS}.get(text, pages.shorten(text).replace("_", " "))
+    return {**REASONS, **straddling.REASONS}.get(text, shorten(text).replace("_", " "))

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pixmill.core.files.writing import significant
-from pixmill.core.words import printable
+from pixmill.core.words import printable, shorten
 from pixmill.experiments.compare.comparison import Change, Changes, Comparison, DataDifference, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.slices import changed_slices
 from pixmill.metrics.significance import Difference
-from pixmill.pages import shorten
 from pixmill.pages.page import make_environment, render_text
 from pixmill.validate.reasons import word
 

@@ -26,7 +26,7 @@ from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import address_of
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.journal import Journal, read_journal
-from pixmill.scrape.sources import Access, SearchError, open_sources
+from pixmill.scrape.sources import Access, SearchError, make_sources, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
 from pixmill.scrape.sources.site import NO_DETAIL, SiteSource
@@ -257,8 +257,8 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
     """
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     lines, total = [], 0.0
-    with open_sources(names, classes, params, root=root) as opened, read_journal(params, scratch) as journal:
-        searches = plan_searches(classes, params, opened.sources)
+    with read_journal(params, scratch) as journal:
+        searches = plan_searches(classes, params, make_sources(names, classes, params, root=root))
         for search in searches:
             try:
                 note, seconds = _visit(search, journal, params)

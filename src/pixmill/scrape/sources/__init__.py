@@ -12,7 +12,7 @@
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.search_api import ApiSource, ask_json
 from pixmill.scrape.sources.source import Access, Failure, Kind, LocalSource, SearchError, Source, is_local
-from pixmill.scrape.sources.source_list import OpenSources, is_on_web, open_sources
+from pixmill.scrape.sources.source_list import OpenSources, is_on_web, make_sources, open_sources
 from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "ask_json",
     "is_local",
     "is_on_web",
+    "make_sources",
     "open_sources",
 ]

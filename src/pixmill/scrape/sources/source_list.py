@@ -96,6 +96,13 @@ class OpenSources:
         return [remark for source in self.sources.values() if hasattr(source, "remarks") for remark in source.remarks()]
 
 
+def make_sources(
+    names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
+) -> dict[str, Source]:
+    """Return the sources by name, as :func:`open_sources` does; the shop is not served."""
+    return {name: _open(name, classes, params, root) for name in names}
+
+
 @contextlib.contextmanager
 def open_sources(
     names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
@@ -113,11 +120,10 @@ def open_sources(
         PluginError: The plugin is missing or is not a source.
         ScrapeError: The description of a site is missing or invalid.
     """
+    sources = make_sources(names, classes, params, root=root)
+    served: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
-        sources: dict[str, Source] = {}
-        served: dict[str, int] = {}
-        for name in names:
-            source = sources[name] = _open(name, classes, params, root)
+        for source in sources.values():
             if isinstance(source, contextlib.AbstractContextManager):
                 stack.enter_context(source)
             served |= getattr(source, "served", {})

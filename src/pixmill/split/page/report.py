@@ -10,10 +10,11 @@ import pandas as pd
 from pixmill.core.expectations import failures
 from pixmill.core.manifest import given_test_rows, sample_rows, shrinkage
 from pixmill.core.params import SplitParams
+from pixmill.core.words import shorten
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import Window
 from pixmill.images.parts import PARTS
-from pixmill.pages import Excerpt, render_page, shorten
+from pixmill.pages import Excerpt, render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
 from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics

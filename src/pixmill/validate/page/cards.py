@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.pages import shorten
+from pixmill.core.words import shorten
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
 

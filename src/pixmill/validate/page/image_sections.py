@@ -8,8 +8,8 @@ import pandas as pd
 
 from pixmill.core.manifest import sample_rows
 from pixmill.core.params import ValidateParams
-from pixmill.core.words import count
-from pixmill.pages import Excerpt, shorten
+from pixmill.core.words import count, shorten
+from pixmill.pages import Excerpt
 from pixmill.validate.page.cards import MAX_CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 from pixmill.validate.tables import blur_limit

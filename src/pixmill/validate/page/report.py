@@ -8,11 +8,12 @@ import numpy as np
 
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
+from pixmill.core.words import shorten
 from pixmill.images import OTHER_FORMATS
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import WEIGHTS, describe_window
 from pixmill.images.read_errors import remedy
-from pixmill.pages import Excerpt, histogram_svg, render_page, shorten
+from pixmill.pages import Excerpt, histogram_svg, render_page
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails
 from pixmill.validate.decisions import Decision
 from pixmill.validate.page.cards import ValidationCards

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="replace all of params.yaml but `compare`, with the recipe's classes, sources and splits",
+        help="replace all of params.yaml but `compare` and exclusions, with the recipe's classes, sources and splits",
     )
     parser.add_argument(
         "--open", action="store_true", help="with --all: use openly licensed archives instead of the recipe's sources"

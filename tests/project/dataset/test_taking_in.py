@@ -138,14 +138,17 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
         "2.png,,",
         "3.png,Bob,https://img.example.org/3",
         "4.png,Bob,https://example.com/4",
+        "5.png,,",
     ]
     (there / "labels.csv").write_text("\n".join(["image,author,page_url,label", *(f"{row},cat" for row in rows)]))
     digest = hashlib.sha256(PNG + b"cat by id").hexdigest()[:16]
     lists = f"exclude_ids: ['{digest}'], exclude_authors: [Ann], opt_out: [example.org]"
+    reviewed = hashlib.sha256((there / "5.png").read_bytes()).hexdigest()
+    (root / "review.csv").write_text(f"image,decision,label,by,why\n{reviewed},drop,,,forgotten\n")
     (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, {lists},"))
     columns = {each: each for each in ("image", "label", "author", "page_url")}
     lines = take(root, there, Options(columns=columns))
-    assert any(line.startswith("Left out 3 images ") and line.endswith(": 1.png, 2.png, 3.png") for line in lines)
+    assert any(line.startswith("Left out 4 ") and line.endswith(": 1.png, 2.png, 3.png, 5.png") for line in lines)
     assert images(root).keys() == {"cat/1.png", "dog/1.png", "cat/0.png", "cat/4.png"}
 
 

@@ -230,6 +230,15 @@ def test_keeps_the_section_compare(project: Path) -> None:
     assert load_params(project).compare == before
 
 
+def test_keeps_what_people_excluded(project: Path) -> None:
+    edit(project, "scrape:\n", "scrape:\n  opt_out: [a.example]\n  exclude_ids: [9f86d081884c7d65]\n")
+    own = project / "recipes" / "own.yaml"
+    own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20', opt_out: [b.example]}\n")
+    use(project, find_recipe(project, "own"), whole=True)
+    scrape = load_params(project).scrape
+    assert (scrape.opt_out, scrape.exclude_ids) == (("b.example", "a.example"), ("9f86d081884c7d65",))
+
+
 def test_command_prints_changes_and_next_step(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,8 +136,8 @@ def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: 
     if command := missing_data(root) if (root / "data.dvc").exists() else None:
         raise DataError("data/ is missing", next=f"{command}, then repeat the command")
     if dry_run:
-        data, params = root / "data", parse_params(text)
-        chosen, notes = _plan(found, data, read_metadata(data), params) if found.items else ({}, [])
+        rows = read_metadata(root / "data")
+        chosen, notes = _plan(found, root, rows, parse_params(text)) if found.items else ({}, [])
         return preview(replace(found, items=[*chosen.values()]), notes)
     if users := [each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)]:
         raise LockedError(f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command")
@@ -174,7 +174,7 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
         return lines
     data, new = root / "data", fresh_folder(scratch / "new")
     rows = read_metadata(data)
-    chosen, notes = _plan(found, data, rows, params)
+    chosen, notes = _plan(found, root, rows, params)
     for target, item in track(chosen.items(), "Copy", len(chosen)):
         (new / target).parent.mkdir(parents=True, exist_ok=True)
         if item.path.is_relative_to(scratch):
@@ -195,20 +195,23 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     return [f"Copied {describe(copied)}", *notes, *lines]
 
 
-def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
+def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
     """Return the items to copy by path below ``data/``, and remarks on the others.
 
     Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
     """
+    from pixmill.project.dataset.forgetting import forgotten_ids  # imports pandas, which takes half a second
+
     if params.scrape.folder.layout == "fixed":
         fix = "copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …"
         raise DataError("data/ has a fixed split (scrape.folder.layout), to which nothing is imported", next=fix)
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
-    files = [*files_below(data)] if data.is_dir() else []
+    files = [*files_below(root / "data")] if (root / "data").is_dir() else []
     taken = {fold(name) for name, _ in files}
     present = {str(path): to_nfc(name) for name, path in files if path.is_file()}
-    scrape, ids = params.scrape, {*params.scrape.exclude_ids}
+    scrape = params.scrape
+    ids = {*scrape.exclude_ids, *(name[:16] for name in forgotten_ids(root, params.classes))}
     contents = _contents([item.file for item in found.items], present, reads_all=bool(ids))
     names: dict[str, dict[str, str]] = defaultdict(dict)  # below data/, by content and class
     for file, name in present.items():
@@ -229,7 +232,7 @@ def _plan(found: Found, data: Path, rows: dict[str, Facts], params: Params) -> t
         others = [*had.values()] if had else [each for each in labels[content] if each != own]
         is_excluded = content[:16] in ids or facts.author in scrape.exclude_authors
         if is_excluded or is_on(facts.page_url, scrape.opt_out):
-            notes["Left out {} forgotten earlier (scrape.exclude_ids, exclude_authors, opt_out)"].append(item.name)
+            notes["Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"].append(item.name)
         elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
         elif own not in had and others:

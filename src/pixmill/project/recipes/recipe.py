@@ -5,6 +5,7 @@ Pixmill's are in this folder, those of a project in its ``recipes/``. The first 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _IMAGE_KEYS = ("image_size", "aspect", "resize")
 
 _COMPARE = re.compile(r"^compare:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
 """The section ``compare`` with its comments."""
+
+_EXCLUSIONS = ("opt_out", "exclude_authors", "exclude_ids")
+"""Keys of ``scrape`` that a project keeps with every recipe: people asked for them."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,23 @@ class Recipe:
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
         return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
 
-    def with_compare_of(self, current: str) -> Recipe:
-        """Return the recipe with the section ``compare`` of the current params, since its limits apply to all models.
+    def with_limits_of(self, current: str) -> Recipe:
+        """Return the recipe with the limits of the current params, which apply to all models.
+
+        These are the section ``compare``, and the hosts, authors and images that ``scrape`` excludes.
 
         Args:
-            current: Current params file.
+            current: Current params file, perhaps invalid.
         """
+        kept: dict[str, Any] = {}
+        with contextlib.suppress(ParamsError):
+            was, now = parse_params(current).scrape, self.params().scrape
+            kept = {key: [*dict.fromkeys((*getattr(now, key), *getattr(was, key)))] for key in _EXCLUSIONS}
+            kept = {key: values for key, values in kept.items() if len(values) > len(getattr(now, key))}
+        recipe = self._with({"scrape": kept}) if kept else self
         if (limits := _COMPARE.search(current)) is None:
-            return self
-        return Recipe(self.name, f"{_COMPARE.sub('', self.text).rstrip()}\n\n{limits[0].rstrip()}\n")
+            return recipe
+        return Recipe(self.name, f"{_COMPARE.sub('', recipe.text).rstrip()}\n\n{limits[0].rstrip()}\n")
 
     def merge_into(self, current: str) -> str:
         """Return a params file with the model of the recipe: ``train`` and the image keys of ``split``.

@@ -54,7 +54,8 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     Args:
         root: Project folder.
         recipe: The recipe.
-        whole: Whether to replace all of ``params.yaml`` except its section ``compare``, with classes and sources.
+        whole: Whether to replace all of ``params.yaml``, with classes and sources, except its section ``compare`` and
+            the hosts, authors and images that ``scrape`` excludes.
 
     Raises:
         ParamsError: The recipe, or the file if it is kept in part, is not valid.
@@ -65,7 +66,7 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     if before is None:
         after = recipe.file(root)
     else:
-        after = recipe.with_compare_of(before).file(root) if whole else recipe.merge_into(before)
+        after = recipe.with_limits_of(before).file(root) if whole else recipe.merge_into(before)
     now = parse_params(after)
     kept = now.classes != content.classes
     issues = tuple(find_issues(root, now))

@@ -136,6 +136,24 @@ def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
     assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/0.png"), ("1", "images/1.png")]
 
 
+@pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
+def test_an_image_in_two_splits_stays_out_of_training(order: tuple[str, str], top: Path, scratch: Path) -> None:
+    rows = [row | {"split": ("train", "test")[int(row["id"]) > 8]} for row in ROWS]
+    both = [ROWS[0] | {"split": split} for split in order]
+    (top / "labels.csv").write_text(as_csv([*both, *rows[1:]]))
+    found = find_table(top, scratch=scratch)
+    assert found is not None
+    assert next(item.facts for item in found.items if item.name == "images/0.png").split == "test"
+    assert any("second split" in remark and "images/0.png" in remark for remark in found.remarks)
+
+
+def test_labels_in_metadata_of_others_may_be_several(tmp_path: Path, scratch: Path) -> None:
+    put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
+    rows = [{"file_name": f"{n}.png", "label": "cat|dog" if n == 5 else ("cat", "dog")[n % 2]} for n in range(6)]
+    (tmp_path / "top/metadata.csv").write_text(as_csv(rows))
+    assert "5.png" not in labels(find_table(tmp_path / "top", scratch=scratch))
+
+
 def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", "cat/1.png", "cat/2.png", "dog /3.png", "dog/masks/3.png", "masks/1.png")
     (tmp_path / "top/metadata.csv").write_text("file_name,label\ncat/1.png,lion\ncat/2.png,\n")

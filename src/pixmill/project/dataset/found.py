@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pixmill.core.metadata import Facts
 
+PRECEDENCE = ("test", "val", "train", None)
+"""The first of these that an image is given is its split, so none of several splits is in training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

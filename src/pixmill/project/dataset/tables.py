@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
-from pixmill.core.metadata import EXPORTED, SPLITS, Facts
+from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of, join_names
@@ -19,7 +19,7 @@ from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, role_of, settle_splits
-from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.found import PRECEDENCE, Found, Item
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
 from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, embedded_images, read_table
 
@@ -109,7 +109,7 @@ class _Reading:
         cells = {role: table.columns[name] for role, name in roles.items() if role != "image"}
         if "label" in cells:
             cells["label"] = [*map(to_nfc, cells["label"])]
-            if roles["label"] not in table.sure.values() and table.path.stem != "metadata":
+            if roles["label"] not in table.sure.values() and not {*COLUMNS} <= table.columns.keys():
                 cells["label"] = _mark_several(cells["label"])
         above = table.path.relative_to(self._files.top).with_suffix("").parts
 
@@ -130,9 +130,13 @@ class _Reading:
                 continue
             facts = facts_of(number, () if is_url(key) else key.split("/")[:-1])
             if before := self._rows.get(key):
+                both = sorted((before.split, facts.split), key=PRECEDENCE.index)
                 merged = Facts(*(old or new for old, new in zip(astuple(before), astuple(facts), strict=True)))
-                facts = replace(merged, label=_join(before.label, facts.label), group=_join(before.group, facts.group))
-                if key in seen and facts == before:
+                label, group = _join(before.label, facts.label), _join(before.group, facts.group)
+                facts = replace(merged, label=label, split=both[0], group=group)
+                if both[1] not in (None, both[0]):
+                    self._lost["rows in a second split, of images that stay out of training"].append(key)
+                elif key in seen and facts == before:
                     self._lost["repeated rows"].append(key)
             self._rows[key] = facts
             seen.add(key)
@@ -218,7 +222,7 @@ class _Reading:
             name: None
             for table, roles in self.tables
             for name, cells in table.columns.items()
-            if name not in {*roles.values()} and any(cells) and not (is_export and name in EXPORTED)
+            if name not in {*roles.values()} and any(cells) and not (is_export and name in (*EXPORTED, "image"))
         }
         if unused:
             remarks.append(f"not used: {first_of([*unused])}")

@@ -25,7 +25,7 @@ from pixmill.core.repository.dvc import dvc, running_dvc
 from pixmill.core.words import count, first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import holds_files, missing_data
-from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.found import PRECEDENCE, Found, Item
 from pixmill.project.dataset.recognising import describe, preview
 from pixmill.web.fetch.location import is_on
 
@@ -34,9 +34,6 @@ _GROUPS = f"data/{FILE}:group"
 
 _COMPLETED = ("split", "group", "licence", "author", "page_url")
 """Facts that an image in ``data/`` gets from a later import if it lacks them."""
-
-_PRECEDENCE = ("test", "val", "train", None)
-"""Splits by which images are taken first."""
 
 _ENDING = re.compile(r"\.[a-zA-Z0-9]{1,5}$")
 
@@ -218,13 +215,15 @@ def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> t
         if file in contents:
             label = rows.get(name, Facts()).label or name.split("/")[0]
             names[contents[file]][classes.get(label, label)] = name
-    labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content
+    labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content, as the groups
+    groups: dict[str, set[str]] = defaultdict(set)
     for item in found.items:
         labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
+        groups[contents[item.file]] |= {group for group in [item.facts.group] if group}
     before, chosen = dict(rows), dict[str, Item]()
     notes: dict[str, list[str]] = defaultdict(list)
     # An image in several splits stays out of training.
-    items = sorted(found.items, key=lambda item: _PRECEDENCE.index(item.facts.split))
+    items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
     for item in track(items, "Plan", len(items)):
         facts, content = item.facts, contents[item.file]
         had, label = names[content], facts.label or unlabelled
@@ -235,6 +234,8 @@ def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> t
             notes["Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"].append(item.name)
         elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
+        elif len(groups[content]) > 1:
+            notes["Left out {} with several groups"].append(f"{item.name} ({facts.group or 'no group'})")
         elif own not in had and others:
             found_as = f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
             notes["Left out {} with another label (to change one: pixmill review)"].append(found_as)
@@ -275,7 +276,7 @@ def _free_path(folder: str, name: str, taken: set[str]) -> str:
 
     Folders become a part of the name, which :func:`pixmill.core.names.to_slug` makes portable.
     """
-    flat = to_text(name).replace("/", "-")
+    flat = to_nfc(to_text(name)).replace("/", "-")
     ending = _ENDING.search(flat)
     stem, suffix = to_slug(_ENDING.sub("", flat).strip() or "image"), ending[0] if ending else ""
     path, number = f"{folder}/{stem}{suffix}", 1

@@ -60,6 +60,7 @@ def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path,
     for _ in range(2):  # The second replaces the first.
         export_data(choice, tmp_path / "out", form=form, root=project, params=params)
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
+    assert not any("not used" in remark for remark in found.remarks)
     manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet")
     manifest["group"] = ["patient 1" if url.endswith("/0.png") else None for url in manifest["image_url"]]
     kept = manifest[manifest["verdict"] == "keep"].astype(object)

@@ -259,10 +259,22 @@ def test_advice_renames_all_labels_that_differ_in_case_only(root: Path, tmp_path
     assert load_params(root).classes == ("cat", "dog", "owl")
 
 
-def test_nothing_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> None:
+def test_no_image_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> None:
     (root / "params.yaml").write_text(PARAMS.replace("folder,", "folder, folder: {layout: fixed},"))
-    with pytest.raises(DataError, match="fixed split"):
-        take(root, put(tmp_path / "a", {"cat/2.png": "cat 2"}))
+    item = Item(str(put(tmp_path, {"2.png": "cat 2"}) / "2.png"), "2.png", Facts("cat"))
+    found = Found([item], "a table", {"https://example.org/1.jpg": Facts("cat")})
+    with scratch_of(root) as scratch, pytest.raises(DataError, match="fixed split"):
+        import_into(root, found, scratch, "list")
+    assert not (root / "lists").exists()
+
+
+def test_images_that_are_left_out_add_no_class(root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {"owl/1.png": "cat 1", "cat/2.png": "cat 2", "elk/1.png": "elk"})
+    take(root, there)
+    assert load_params(root).classes == ("cat", "dog", "elk")
+    (root / "params.yaml").write_text(PARAMS)  # as if the import had been interrupted
+    take(root, there)
+    assert load_params(root).classes == ("cat", "dog", "elk")
 
 
 def test_data_in_use_and_missing_data_are_refused(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

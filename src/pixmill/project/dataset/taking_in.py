@@ -129,23 +129,23 @@ def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: 
     Raises:
         PixmillError: The params cannot be changed, ``data/`` is missing or in use, or DVC failed.
     """
-    text = set_params(read_text(root / "params.yaml"), found, name)
+    before = read_text(root / "params.yaml")
+    text = set_params(before, found, name)
     if command := missing_data(root) if (root / "data.dvc").exists() else None:
         raise DataError("data/ is missing", next=f"{command}, then repeat the command")
     if dry_run:
-        rows = read_metadata(root / "data")
-        chosen, notes = _plan(found, root, rows, parse_params(text)) if found.items else ({}, [])
+        chosen, _, notes = _plan(found, root, read_metadata(root / "data"), parse_params(text))
         return preview(replace(found, items=[*chosen.values()]), notes)
     if users := [each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)]:
         raise LockedError(f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command")
-    lines = take_in(root, found, scratch, parse_params(text), name)
-    write_text(root / "params.yaml", text)
+    lines, taken = take_in(root, found, scratch, parse_params(text), name)
+    write_text(root / "params.yaml", set_params(before, taken, name))
     if found.items:
         dvc(root, "add", "data")
     return lines
 
 
-def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) -> list[str]:
+def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) -> tuple[list[str], Found]:
     """Copy images into ``data/`` beside those that are there, with their rows in ``metadata.csv``; list URLs.
 
     Files are complete before they appear in ``data/``, and their rows are written first, so an interrupted call leaves
@@ -159,8 +159,11 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
         name: Name of the list in ``lists/``, for URLs.
 
     Returns:
-        Lines on what was done.
+        Lines on what was done, and ``found`` with those images only that ``data/`` has now.
     """
+    data = root / "data"
+    rows = read_metadata(data)
+    chosen, skipped, notes = _plan(found, root, rows, params)
     lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
     tables = {"folder": (_GROUPS, ""), "urls": (f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and ")}
     for source, (by, first) in tables.items():
@@ -168,10 +171,8 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
             now = params.split.group_by or "null"
             lines.append(f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}")
     if not found.items:
-        return lines
-    data, new = root / "data", fresh_folder(scratch / "new")
-    rows = read_metadata(data)
-    chosen, notes = _plan(found, root, rows, params)
+        return lines, found
+    new = fresh_folder(scratch / "new")
     for target, item in track(chosen.items(), "Copy", len(chosen)):
         (new / target).parent.mkdir(parents=True, exist_ok=True)
         if item.path.is_relative_to(scratch):
@@ -189,19 +190,23 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
             (data / target).parent.mkdir(parents=True, exist_ok=True)
             (new / target).rename(data / target)
     copied = replace(found, items=[*chosen.values()], urls={})
-    return [f"Copied {describe(copied)}", *notes, *lines]
+    return [f"Copied {describe(copied)}", *notes, *lines], replace(found, items=[*chosen.values(), *skipped])
 
 
-def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> tuple[dict[str, Item], list[str]]:
-    """Return the items to copy by path below ``data/``, and remarks on the others.
+def _plan(
+    found: Found, root: Path, rows: dict[str, Facts], params: Params
+) -> tuple[dict[str, Item], list[Item], list[str]]:
+    """Return the items to copy by path below ``data/``, those that it has already, and remarks on the others.
 
     Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
     """
     from pixmill.project.dataset.forgetting import forgotten_ids  # imports pandas, which takes half a second
 
+    if not found.items:
+        return {}, [], []
     if params.scrape.folder.layout == "fixed":
         fix = "copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …"
-        raise DataError("data/ has a fixed split (scrape.folder.layout), to which nothing is imported", next=fix)
+        raise DataError("data/ has a fixed split (scrape.folder.layout), to which no images are imported", next=fix)
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
     files = [*files_below(root / "data")] if (root / "data").is_dir() else []
@@ -220,7 +225,7 @@ def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> t
     for item in found.items:
         labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
         groups[contents[item.file]] |= {group for group in [item.facts.group] if group}
-    before, chosen = dict(rows), dict[str, Item]()
+    before, chosen, skipped = dict(rows), dict[str, Item](), list[Item]()
     notes: dict[str, list[str]] = defaultdict(list)
     # An image in several splits stays out of training.
     items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
@@ -245,6 +250,7 @@ def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> t
             chosen[name], rows[name], had[own] = item, facts, name
         else:
             name = had[own]
+            skipped.append(item)
             row = rows.get(name, Facts())
             full = replace(row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED})
             if full != row:
@@ -255,7 +261,7 @@ def _plan(found: Found, root: Path, rows: dict[str, Facts], params: Params) -> t
     if full_now := [name for name, facts in rows.items() if name not in chosen and facts != before.get(name)]:
         notes["Added split, group or origin to {} in data/"] = full_now
     what = {text.format(count(len(each), "image")): each for text, each in notes.items()}
-    return chosen, [f"{text}: {first_of(each, _MAX_NAMED)}" for text, each in what.items()]
+    return chosen, skipped, [f"{text}: {first_of(each, _MAX_NAMED)}" for text, each in what.items()]
 
 
 def _contents(files: Sequence[str], others: Iterable[str], *, reads_all: bool) -> dict[str, str]:

@@ -307,7 +307,7 @@ def _fill_data(
         make_data(root, report=report)
     elif found is not None and not holds_files(data):
         report(introduce(found))
-        copied = take_in(root, found, scratch, load_params(root), _list_name(spec))
+        copied, _ = take_in(root, found, scratch, load_params(root), _list_name(spec))
         data.mkdir(exist_ok=True)
         return copied
     else:

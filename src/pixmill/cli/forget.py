@@ -25,7 +25,8 @@ EXAMPLES = (
 _NOT_TOUCHED = """\
 Not touched: runs and models in MLflow that learned from the images (delete those of these commits, then: mlflow gc);
 runs in .pixmill/record; other results never committed (dvc gc --workspace --all-commits --all-experiments --force);
-Git's history of review.csv and params.yaml, which name the images; clones, caches, exports and backups of others."""
+Git's history of review.csv and params.yaml, which name the images; lists/*.csv and tables in data/ other than
+metadata.csv (edit them); clones, caches, exports and backups of others."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -203,7 +203,7 @@ def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> Non
     versions.run("first", {**two, "metadata.csv": b"without"})
     versions.commit("Before")
     versions.run("never", {**two, "hat/3.png": SECRET, "metadata.csv": b"never committed: secret"})
-    versions.run("second", {**two, "hat/3.png": SECRET, "metadata.csv": b"by secret"})
+    versions.run("second", {**two, "hat/3.png": SECRET, "metadata.csv": b"by secret", "groups.csv": b"of secret"})
     versions.commit("With it")
     versions.forget()
     versions.run("third", {**one, "metadata.csv": b"HEAD's"})

@@ -9,7 +9,6 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import file_digest
-from pixmill.core.metadata import FILE
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
@@ -157,7 +156,10 @@ def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[st
     for path, folder in sorted(frozenset[tuple[str, str]]().union(*commits)):
         found[folder] = path
         for name, md5 in listed.get(folder, {}).items():
-            is_single = (path == "data" and name != FILE) or (path, name[:7]) == ("artifacts/scrape", "images/")
+            is_single = (path == "data" and not name.lower().endswith(".csv")) or (path, name[:7]) == (
+                "artifacts/scrape",
+                "images/",
+            )
             if images is None or md5 in images or not is_single:
                 found[md5] = path
     return found

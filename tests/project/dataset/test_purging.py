@@ -163,8 +163,14 @@ def test_finds_an_image_that_scrape_never_had(tmp_path: Path) -> None:
         plan_purge(versions.root)
     versions.run("second", {"hat/1.png": PNG + b"one"})
     versions.commit("Forget images")
-    plan_purge(versions.root).delete()
-    assert versions.holding(versions.cache) == set()
+    md5 = versions.put(SECRET)
+    (versions.cache / md5[:2] / md5[2:]).unlink()
+    purge = plan_purge(versions.root, remote=True)
+    assert (purge.objects, purge.unknown) == ({}, 1)
+    versions.put(SECRET)
+    purge = plan_purge(versions.root, remote=True)
+    purge.delete()
+    assert (purge.unknown, versions.holding(versions.cache), versions.holding(versions.remote)) == (0, set(), set())
 
 
 def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:

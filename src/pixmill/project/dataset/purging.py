@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,8 +37,8 @@ class Purge:
         objects: The output of each object by MD5. Images come after what was made from them, then lists of files.
         found: MD5s of the objects that exist, by name of the store.
         commits: A line for each commit that cannot be checked out afterwards, newest first.
-        unknown: Number of commits that were not examined, since the cache lacks lists of their files. Objects that
-            they name stay, files of their folders may not.
+        unknown: Number of commits that were not examined, since the cache lacks lists of their files, or images that
+            scrape never had. Objects that they name stay, files of their folders may not.
     """
 
     stores: Mapping[str, Any]
@@ -101,13 +101,16 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     every |= never
     listed = {md5: files for _, md5 in every if md5.endswith(".dir") and (files := read_listing(cache, md5))}
     scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(every, listed, "artifacts/scrape")}
+    unread: set[str] = set()
     images, missing = {scraped[name] for name in ids & scraped.keys()}, ids - scraped.keys()
     if missing:  # Scrape never had images without a label.
         wanted = {md5 for _, md5 in _files(every, listed, "data")} - {*scraped.values()}
-        paths = ((md5, object_file(cache, md5)) for md5 in track(wanted, "Search images", len(wanted)))
-        images |= {md5 for md5, path in paths if path.is_file() and file_digest(path) in missing}
+        unread = {md5 for md5 in wanted if not object_file(cache, md5).is_file()}
+        read = track(wanted - unread, "Search images", len(wanted - unread))
+        images |= {md5 for md5 in read if file_digest(object_file(cache, md5)) in missing}
     holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
-    if any(md5 in holding for _, md5 in head) or not _is_known(head, listed):
+    examined = {md5 for md5, files in listed.items() if unread.isdisjoint(files.values())}
+    if any(md5 in holding for _, md5 in head) or not _is_known(head, examined):
         problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
         raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
     tainted = [line for line, outputs in commits.items() if any(md5 in holding for _, md5 in outputs)]
@@ -119,7 +122,8 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
     found = {name: {*store.oids_exist(ordered)} for name, store in stores.items()}
     lost = [line.partition(" ")[2] for line in tainted]
-    return Purge(stores, {md5: objects[md5] for md5 in ordered}, found, lost, len(others) - len(clean))
+    unknown = sum(not _is_known(outputs, examined) for outputs in others)
+    return Purge(stores, {md5: objects[md5] for md5 in ordered}, found, lost, unknown)
 
 
 def _outputs(root: Path, commit: str) -> Outputs:
@@ -138,7 +142,7 @@ def _files(outputs: Outputs, listed: Listings, path: str) -> set[tuple[str, str]
     return {item for place, md5 in outputs if place == path for item in listed.get(md5, {}).items()}
 
 
-def _is_known(outputs: Outputs, listed: Listings) -> bool:
+def _is_known(outputs: Outputs, listed: Container[str]) -> bool:
     """Return whether the files in ``data/`` and ``artifacts/`` are known."""
     folders = (md5 for path, md5 in outputs if path.startswith(("data", "artifacts/")) and md5.endswith(".dir"))
     return all(md5 in listed for md5 in folders)

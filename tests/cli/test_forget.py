@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.files.writing import file_digest
+from pixmill.core.metadata import Facts, write_metadata
 from pixmill.project.dataset import purging
 
 
@@ -40,16 +41,19 @@ def test_refuses_other_arguments(words: list[str], tmp_path: Path, monkeypatch: 
     assert not Path("review.csv").exists()
 
 
-def test_tells_when_a_host_has_no_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("has_row", [False, True])
+def test_tells_when_a_host_has_no_image_and_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, has_row: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    Path("data").mkdir()
+    if has_row:
+        write_metadata(Path("data"), {"hat/lost.png": Facts(page_url="https://photos.example.org/1")})
     main(["forget", "--host", "photos.example.org"])
     assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
     output = capsys.readouterr().out
-    assert "no image of photos.example.org" in output
-    assert "Next" not in output
+    assert ("no image of photos.example.org" in output, "Next" in output) == (not has_row, has_row)
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -57,17 +57,18 @@ def run(arguments: argparse.Namespace) -> None:
             _purge(arguments)
             return
         options = {"reason": arguments.reason, "by": default_name(workspace.root), "dry_run": arguments.dry_run}
-        images, copies = forget(workspace, arguments.images, **exclusions, **options)
-    for label, rows in images.groupby("label"):
-        names = [*rows["image_url"].fillna(rows.index.to_series())]
+        images, copies, rows = forget(workspace, arguments.images, **exclusions, **options)
+    for label, chosen in images.groupby("label"):
+        names = [*chosen["image_url"].fillna(chosen.index.to_series())]
         print(printable(f"{f'{label}:':17}{count(len(names), 'image')}: {first_of(names, 3)}"))
     if arguments.dry_run:
         print(f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run")
-    elif not (copies or len(images)):
-        chosen = first_of([*arguments.host, *arguments.author])
-        print(f"no image of {chosen}; only the exclusions in params.yaml were changed")
+    elif not (copies or rows or len(images)):
+        excluded = first_of([*arguments.host, *arguments.author])
+        print(f"no image of {excluded}; only the exclusions in params.yaml were changed")
     else:
-        print(f"{count(len(images), 'image')} forgotten, {count(copies, 'copy', 'copies')} deleted")
+        deleted = f"{count(copies, 'copy', 'copies')} and {count(rows, 'row')} of data/metadata.csv"
+        print(f"{count(len(images), 'image')} forgotten, {deleted} deleted")
         print('Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill forget --purge')
 
 

@@ -59,7 +59,7 @@ def holders(root: Path, name: str) -> list[str]:
     return [path.relative_to(root).as_posix() for path in files if file_digest(path) == name]
 
 
-def counts(found: tuple[pd.DataFrame, int]) -> tuple[int, int]:
+def counts(found: tuple[pd.DataFrame, int, int]) -> tuple[int, int]:
     """Return the number of images, and of deleted copies."""
     return len(found[0]), found[1]
 
@@ -105,7 +105,7 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     write_metadata(root / "data", facts)
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
     before, chosen = (root / "params.yaml").read_bytes(), {"hosts": ["museum.test"], "authors": ["Jane Doe"]}
-    images, _ = forget(workspace, [], **chosen, dry_run=True)
+    images, *_ = forget(workspace, [], **chosen, dry_run=True)
     assert {(name, *row) for name, *row in images.itertuples()} == {
         (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png") for number in (3, 4)
     }

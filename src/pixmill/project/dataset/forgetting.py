@@ -49,7 +49,7 @@ def forget(
     reason: str = "",
     by: str = "",
     dry_run: bool = False,
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[pd.DataFrame, int, int]:
     """Exclude images from later scrapes, drop them in ``review.csv``, and delete their files.
 
     Repeating the call, or another call, completes an interrupted one.
@@ -64,7 +64,8 @@ def forget(
         dry_run: Whether to change nothing.
 
     Returns:
-        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the number of deleted copies.
+        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the numbers of deleted copies and
+        of deleted rows of ``data/metadata.csv``, of which those of missing files have no image.
 
     Raises:
         LockedError: ``review.csv`` or the inbox is locked.
@@ -88,7 +89,7 @@ def forget(
     found = pd.DataFrame(index=sorted(ids)).join(manifest.set_index("id")["label"])
     found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"]).fillna({"label": "no label"})
     if dry_run:
-        return found, 0
+        return found, 0, 0
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
@@ -108,11 +109,11 @@ def forget(
         journal.forget(frozenset(urls.dropna()))
     every = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
     files = {path for path in track(every, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
-    gone = chosen | {images[path] for path in images.keys() & files}
-    if not gone.isdisjoint(rows):
+    gone = rows.keys() & (chosen | {images[path] for path in images.keys() & files})
+    if gone:
         write_metadata(data, {name: row for name, row in rows.items() if name not in gone})
     remove([*files, *(path for pattern in _OTHERS for path in workspace.home.glob(pattern))])
-    return found, len(files) + len(removed)
+    return found, len(files) + len(removed), len(gone)
 
 
 def forgotten_ids(root: Path, classes: Texts) -> set[str]:

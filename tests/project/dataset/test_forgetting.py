@@ -177,6 +177,15 @@ def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_nam
     assert (path.exists(), read_metadata(root / "data")) == (False, {})
 
 
+def test_labels_of_images_that_scrape_has_not_seen(workspace: Workspace) -> None:
+    data = workspace.root / "data"
+    for name in ("hat/new.png", "unlabelled/row.png", "unlabelled/none.png"):
+        (data / name).write_bytes(name.encode())
+    write_metadata(data, {"unlabelled/row.png": Facts("boot", author="Jane"), "unlabelled/none.png": Facts()})
+    images, *_ = forget(workspace, ["data/hat/new.png", "data/unlabelled/none.png"], authors=["Jane"], dry_run=True)
+    assert sorted(images["label"]) == ["boot", "hat", "no label"]
+
+
 def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="is no file"):
         forget(workspace, ["12345678"])

@@ -13,7 +13,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, write_text
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.core.metadata import read_metadata, write_metadata
-from pixmill.core.names import to_nfc
+from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
@@ -81,13 +81,22 @@ def forget(
     is_on_host = seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
     is_chosen = seen["author"].isin(authors) | is_on_host
     ids |= {*seen.loc[is_chosen, "id"].dropna()}
-    # Scrape has not seen images without a label.
+    # Scrape may not have seen images in data/.
     rows = read_metadata(data := root / "data")
     chosen = {name for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
     images = {path: to_nfc(path.relative_to(data).as_posix()) for path in data.rglob("*") if path.is_file()}
-    ids |= {file_digest(path) for path, name in images.items() if name in chosen}
-    found = pd.DataFrame(index=sorted(ids)).join(manifest.set_index("id")["label"])
-    found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"]).fillna({"label": "no label"})
+    chosen |= {images[path] for path in map(root.joinpath, names) if path in images and file_digest(path) in ids}
+    by_name = class_by_name(params.classes, params.scrape.folder.classes)
+    labels: dict[str, str | None] = {}
+    for path, name in images.items():
+        if name in chosen:
+            label = rows[name].label if name in rows else None
+            label, digest = by_name.get(to_nfc(label or path.parent.name)), file_digest(path)
+            labels[digest] = label or labels.get(digest)
+    ids |= labels.keys()
+    labels |= dict(manifest[["id", "label"]].itertuples(index=False))
+    found = pd.DataFrame({"label": [labels.get(name) or "no label" for name in sorted(ids)]}, sorted(ids))
+    found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"])
     if dry_run:
         return found, 0, 0
 

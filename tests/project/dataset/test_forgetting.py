@@ -76,7 +76,12 @@ def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, name
     for path in cached:
         with Cache(path) as cache:
             cache.write({bytes.fromhex(name): content})
-    for copy in ("reports/compare.html", ".pixmill/scrape/browser/profile-1/Cache/1", ".dvc/tmp/exps/tmp1/data/1"):
+    for copy in (
+        "reports/compare.html",
+        ".pixmill/scrape/browser/profile-1/Cache/1",
+        ".pixmill/scrape/probe/1/page.html",
+        ".dvc/tmp/exps/tmp1/data/1",
+    ):
         (root / copy).parent.mkdir(parents=True)
         (root / copy).write_bytes(b"with " + content)
     (root / "review.csv").write_text("image,decision,label,by,why\ndata/hat/3.png,relabel,boot,,\n")

@@ -31,9 +31,10 @@ _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 
 _OTHERS = (
     *(".pixmill/validate/measures-*", ".pixmill/train/features/*.sqlite*", ".pixmill/scrape/browser/profile-*"),
+    ".pixmill/scrape/probe",
     *("reports/compare.html", "reports/promote.html", ".dvc/tmp/exps/tmp*", ".dvc/tmp/exps/standalone/tmp*"),
 )
-"""Caches, pages that ``dvc repro`` does not make again, and what killed browsers and experiments left."""
+"""Caches, pages that ``dvc repro`` does not make again, and what probes, killed browsers and experiments left."""
 
 Texts = Sequence[str]
 

@@ -232,7 +232,9 @@ def probe_source(
             )
 
         async def look() -> ProbeReport:
-            async with open_access(params, served=opened.served, network=network, scratch=scratch) as (_, access):
+            # Scrape deletes the browser profiles in its own folder.
+            opening = open_access(params, served=opened.served, network=network, scratch=scratch / "probe")
+            async with opening as (_, access):
                 # In a thread, since this event loop serves its requests.
                 return await asyncio.to_thread(probe, source, text, access, scratch / "probe" / source.site.name)
 

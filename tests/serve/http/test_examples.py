@@ -15,7 +15,7 @@ import pytest
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.mistakes import VECTORS
 from pixmill.models.model_folder import NOVELTY_FILE
-from pixmill.serve.http.api import Endpoints
+from pixmill.serve.http.api import Endpoints, nearest
 from pixmill.serve.inbox import Inbox
 from tests.images.packed import pack_images
 from tests.serve.http.conftest import Client, picture
@@ -67,9 +67,15 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
     assert found[0]["similarity"] > found[1]["similarity"]
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
+    forwarded: Any = SimpleNamespace(headers={"x-forwarded-for": "192.0.2.1"})
+    assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
     with monkeypatch.context() as files:  # They are read once.
         files.setattr("pixmill.serve.http.examples.load_training", None)
         assert asyncio.run(endpoints.nearest(b"")) == found
+    (tmp_path / NOVELTY_FILE).write_bytes(b"a later model")
+    assert asyncio.run(endpoints.nearest(b"")) == []
+    (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
+    assert asyncio.run(endpoints.nearest(b"")) == found
     # Another model was evaluated.
     write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training.assign(novelty="0" * 32), VECTORS)
     assert asyncio.run(endpoints.nearest(b"")) == []

@@ -230,6 +230,8 @@ async def explain(request: Request, endpoints: InjectedEndpoints, label: str | N
 @router.post("/nearest", response_model=schemas.Nearest, openapi_extra=schemas.image_body())
 async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the training images most similar to an image."""
+    if request.headers.keys() & {"forwarded", "x-forwarded-for"}:
+        return JSONResponse({"nearest": []})  # A proxy or tunnel passes on the requests of other machines.
     (image, *_), _ = await read_form(request)
     assert image.content is not None
     return JSONResponse({"nearest": await endpoints.nearest(image.content)})

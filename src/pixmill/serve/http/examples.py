@@ -10,6 +10,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail, thumbnail_uri
+from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import load_training, most_similar
 
 _MAX_PER_CLASS, _MAX_EXAMPLES = 2, 40
@@ -64,7 +65,7 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
         root: Project folder.
         folder: The model's folder, or its file.
     """
-    files = root / "artifacts/evaluate/nearest.parquet", root / "artifacts/split"
+    files = root / "artifacts/evaluate/nearest.parquet", root / "artifacts/split", folder / NOVELTY_FILE
     return _nearest_finder(root, folder, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
 
 

@@ -15,7 +15,7 @@ from pixmill.core.process.progress import announce
 def run(_: argparse.Namespace) -> None:
     """Print classes, sources and problems; exit 1 if a run would stop."""
     from pixmill.core.params import load_params
-    from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
+    from pixmill.core.repository.merging import merge_problem
     from pixmill.core.words import shorten
     from pixmill.images.compute.cluster import cluster_address
     from pixmill.project.doctor import CHECKS, check_path
@@ -28,8 +28,8 @@ def run(_: argparse.Namespace) -> None:
     if state.repository.conflicts:
         step = next_steps(state)[0]
         raise DataError(step.sentence, next=step.command)
-    if "CI" not in os.environ and not has_drivers(root):  # nobody merges there
-        announce(f"note: {NO_DRIVERS}\nNext: {FIX}")
+    if "CI" not in os.environ and (problem := merge_problem(root)):  # nobody merges there
+        announce(f"note: {problem[0]}\nNext: {problem[1]}")
     for finding in (check_path(), *CHECKS["code"](root)):
         if finding.next is not None:
             announce(f"warning: {finding.message}\nNext: {finding.next}")

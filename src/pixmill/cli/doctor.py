@@ -32,10 +32,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fix(root: Path) -> None:
     """Set up the drivers, and merge files in conflict with them."""
-    from pixmill.core.repository.merging import add_drivers, merge_again
+    from pixmill.core.errors import PixmillError
+    from pixmill.core.repository.merging import add_drivers, merge_again, merge_problem
     from pixmill.core.words import first_of
     from pixmill.project.state import read_project_state
 
     add_drivers(root)
     merged = merge_again(root, read_project_state(root, stages=False, whole=False).repository.conflicts)
-    print(f"Git merges images and results here{f'; merged now: {first_of(merged, 3)}' if merged else ''}")
+    if merged:
+        print(f"Merged: {first_of(merged, 3)}")
+    if problem := merge_problem(root):
+        raise PixmillError(problem[0], next=problem[1])
+    print("Git merges images and results here")

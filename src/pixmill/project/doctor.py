@@ -18,7 +18,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.extras import list_requirements
 from pixmill.core.install.origin import install_command
 from pixmill.core.repository.git import git, require_git
-from pixmill.core.repository.merging import FIX, NO_DRIVERS, has_drivers
+from pixmill.core.repository.merging import merge_problem
 from pixmill.images.compute import default_workers
 from pixmill.images.compute.cluster import cluster_address, processors
 
@@ -112,8 +112,8 @@ def _git(root: Path) -> Iterator[Finding]:
         yield Finding("Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice)
     else:
         yield Finding("Git", Status.OK, str(shutil.which("git")))
-    if not has_drivers(root):
-        yield Finding("merging", Status.WARNING, NO_DRIVERS, next=FIX)
+    if problem := merge_problem(root):
+        yield Finding("merging", Status.WARNING, problem[0], next=problem[1])
 
 
 def _packages(root: Path) -> Iterator[Finding]:

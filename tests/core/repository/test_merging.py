@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.merging import FIX, add_drivers, has_drivers, merge_again, merge_records
+from pixmill.core.repository.merging import FIX, add_drivers, merge_again, merge_problem, merge_records
 from pixmill.project.doctor import run_check
 from pixmill.project.next_steps import next_steps
 from pixmill.project.state import read_project_state, read_repository
@@ -130,9 +130,9 @@ def attempt(root: Path, *words: str) -> None:
 
 @pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
 def test_only_params_are_left_to_the_user(project: Path, operation: str, empty: Path) -> None:
-    assert not has_drivers(project)
+    assert merge_problem(project)
     add_drivers(project)
-    assert has_drivers(project)
+    assert merge_problem(project) is None
     attempt(project, operation, "other")
     assert unmerged(project) == {"params.yaml"}
     assert (project / "data.dvc").read_text() == record(empty, BOTH)
@@ -171,8 +171,13 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     assert capsys.readouterr().err.endswith(f"\nNext: {FIX}\n")
     assert [found.next for found in run_check("data", project)] == [FIX]
     assert run_pixmill("doctor", "--fix") == 0
-    assert has_drivers(project)
+    assert merge_problem(project) is None
     assert unmerged(project) == {"params.yaml"}
+    attributes = (project / ".gitattributes").read_text()
+    (project / ".gitattributes").write_text(attributes.replace("metrics/**", "metrics/of-old/*"))
+    assert [found.next for found in run_check("Git", project)[1:]] == ["pixmill new ."]
+    assert run_pixmill("doctor", "--fix") == 1
+    (project / ".gitattributes").write_text(attributes)
     capsys.readouterr()
     assert run_pixmill("check") == 1
     assert capsys.readouterr().err.endswith("\nNext: git diff params.yaml\n")
@@ -234,7 +239,7 @@ def test_marks_that_were_added_to_the_index_or_committed(project: Path, empty: P
 def test_driver_without_pixmill_leaves_marks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(project / "gone/python"))
     add_drivers(project)
-    assert not has_drivers(project)
+    assert merge_problem(project)
     attempt(project, "merge", "other")
     # Without marks, one side's images would look like the result.
     assert "data.dvc" in unmerged(project)

@@ -12,7 +12,7 @@ from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params import load_params
 from pixmill.core.provenance.lock import installed_lock, read_lock
-from pixmill.core.repository.merging import has_drivers
+from pixmill.core.repository.merging import merge_problem
 from pixmill.images.png import write_png
 from pixmill.project.recipes.recipe import find_recipe
 from tests.command import run_pixmill
@@ -91,7 +91,7 @@ def test_project_with_own_images(
     assert lock.origin == Origin(f"./{WHEEL}")
     git(root, "add", ".")
     git(root, "commit", "-q", "-m", "Start")
-    assert has_drivers(root)
+    assert merge_problem(root) is None
 
     # Repeating the command restores missing files and changes nothing else.
     before = contents(root)

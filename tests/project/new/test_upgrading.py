@@ -11,7 +11,7 @@ from pixmill import __version__
 from pixmill.core.errors import PixmillError
 from pixmill.core.install.origin import Origin
 from pixmill.core.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
-from pixmill.core.repository.merging import has_drivers
+from pixmill.core.repository.merging import merge_problem
 from pixmill.project.new import upgrading
 from pixmill.project.new.supply import INDEX_NOTE, Supply
 from pixmill.project.new.template import SCHEMA, managed_files, render
@@ -120,7 +120,7 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     lock = read_lock(project)
     assert lock is not None
     assert (lock.version, lock.digests) == (installed.version, installed.digests)
-    assert has_drivers(project)
+    assert merge_problem(project) is None
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"

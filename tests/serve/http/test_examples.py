@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from starlette.datastructures import Headers
 
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.mistakes import VECTORS
@@ -67,7 +68,7 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
     assert found[0]["similarity"] > found[1]["similarity"]
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
-    forwarded: Any = SimpleNamespace(headers={"x-forwarded-for": "192.0.2.1"})
+    forwarded: Any = SimpleNamespace(headers=Headers({"X-Forwarded-For": "192.0.2.1"}))
     assert asyncio.run(nearest(forwarded, endpoints)).body == b'{"nearest":[]}'
     with monkeypatch.context() as files:  # They are read once.
         files.setattr("pixmill.serve.http.examples.load_training", None)

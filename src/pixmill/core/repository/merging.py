@@ -22,22 +22,30 @@ from pixmill.core.repository.git import git
 _DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(("dvc.lock", "metrics/**", "plots/**"), "pixmill-results")
 """Driver by pattern, as in ``.gitattributes``; the next run writes results again, so either side is fine."""
 
-NO_DRIVERS, FIX = "this clone cannot merge images and results of two branches", "pixmill doctor --fix"
-"""The message when a clone lacks the drivers, and the command that adds them."""
+FIX = "pixmill doctor --fix"
+"""The command that adds the drivers to a clone."""
 
 _IMAGES, _RESULTS = "merge.pixmill-images.driver", "merge.pixmill-results.driver"
 
 
-def has_drivers(root: Path) -> bool:
-    """Return whether Git merges images and results here, or there is no Git repository.
+def merge_problem(root: Path) -> tuple[str, str] | None:
+    """Return why Git does not merge images and results here, and the command that mends it; ``None`` if it does.
+
+    Without Git or ``data.dvc``, there is nothing to merge, and so no problem.
 
     Args:
         root: Project folder.
     """
     if git(root, "rev-parse", "HEAD:./data.dvc") is None:
-        return True  # nothing to merge
+        return None
     words = shlex.split(git(root, "config", _IMAGES) or "")
-    return bool(words) and shutil.which(words[0]) is not None and git(root, "config", _RESULTS) is not None
+    if not words or shutil.which(words[0]) is None or git(root, "config", _RESULTS) is None:
+        return "this clone cannot merge images and results of two branches", FIX
+    found = (git(root, "check-attr", "merge", "--", *_DRIVERS) or "").splitlines()
+    if missing := [name for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found]:
+        # It adds the file, or prints the lines that an edited one lacks.
+        return f".gitattributes names no merge driver for {', '.join(missing)}", "pixmill new ."
+    return None
 
 
 def add_drivers(root: Path) -> None:

@@ -230,7 +230,7 @@ async def explain(request: Request, endpoints: InjectedEndpoints, label: str | N
 @router.post("/nearest", response_model=schemas.Nearest, openapi_extra=schemas.image_body())
 async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the training images most similar to an image."""
-    if request.headers.keys() & {"forwarded", "x-forwarded-for"}:
+    if {"forwarded", "x-forwarded-for"} & {*request.headers}:
         return JSONResponse({"nearest": []})  # A proxy or tunnel passes on the requests of other machines.
     (image, *_), _ = await read_form(request)
     assert image.content is not None

@@ -101,10 +101,12 @@ def test_operation_and_conflicts(project: Path, operation: str) -> None:
     assert (found.operation, found.conflicts) == (operation, ())
 
 
-def test_storage_is_a_dvc_remote(project: Path) -> None:
+def test_storage_is_the_default_dvc_remote(project: Path) -> None:
     assert not read_repository(project).has_storage
     (project / ".dvc").mkdir()
     (project / ".dvc/config").write_text("[core]\n    remote = team\n")
+    assert not read_repository(project).has_storage
+    (project / ".dvc/config.local").write_text("['remote \"backup\"']\n    url = s3://y\n")
     assert not read_repository(project).has_storage
     (project / ".dvc/config.local").write_text("['remote \"team\"']\n    url = s3://x\n")
     assert read_repository(project).has_storage

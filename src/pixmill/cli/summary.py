@@ -71,12 +71,12 @@ def _results(state: ProjectState) -> list[str]:
         return [*lines, "No results yet.", ""]
     try:
         metrics = read_json(path, stage="evaluate")
-        shortcut, headline = say("shortcut", metrics), _headline(metrics)
+        shortcut, headline, classes = say("shortcut", metrics), _headline(metrics), _per_class(metrics)
     except (KeyError, ManifestError) as error:
         what = error.message if isinstance(error, ManifestError) else f"plots/evaluate/full.json lacks {error}"
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
-    return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
+    return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *classes, ""]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:

@@ -149,7 +149,7 @@ def _code(root: Path) -> Iterator[Finding]:
     lock.check_code(project, installed := lock.installed_lock())
     if project.version != installed.version:
         same = f"pixmill {installed.version} gives the same results as {project.version}"
-        yield Finding("code", Status.WARNING, same, next="pixmill upgrade, to adapt the project")
+        yield Finding("code", Status.WARNING, same, next="pixmill upgrade")
     if (other := lock.other_libraries(project, installed)) is not None:
         yield Finding("code", Status.WARNING, other[0], next=other[1])
     else:

@@ -227,9 +227,11 @@ class _StageReader:
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield each differing value as dotted name, old value and new value."""
     was, now = (flat({} if value is _ABSENT else {name: value}) for value in (old, new))
-    for key in {**was, **now}:
+    keys = {**was, **now}
+    for key in keys:
         before, after = was.get(key, _ABSENT), now.get(key, _ABSENT)
-        if before != after:
+        # A section that was or is empty differs by the keys below it.
+        if before != after and not any(other.startswith(f"{key}.") for other in keys):
             yield key, before, after
 
 

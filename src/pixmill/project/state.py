@@ -79,7 +79,7 @@ class Repository:
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` in progress; else empty.
         remote: First Git remote; empty if there is none.
         has_upstream: Whether the branch has an upstream.
-        has_storage: Whether DVC has a remote.
+        has_storage: Whether DVC has a default remote.
         unpushed: Number of commits that no remote has, as of the last fetch; 0 without a remote.
         behind: Number of upstream commits that the branch lacks, as of the last fetch.
         uncommitted: Images and decisions that no commit has.

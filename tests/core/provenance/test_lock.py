@@ -128,8 +128,9 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
         ("https://example", "https://me:key@example", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ("#sha256=", "#md5=", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ('install: "pixmill', 'install: "paxmill', "is not valid: ValueError(", "git checkout pixmill.lock"),
-        ("split:", "split: [", "expected YAML", "git diff pixmill.lock"),
-        ("split:", "\x00", "expected YAML", "git diff pixmill.lock"),
+        ("split:", "split: [", "expected YAML", "git checkout pixmill.lock"),
+        ("split:", "\udcff", "expected UTF-8", "git checkout pixmill.lock"),
+        ("split:", "\x00", "expected YAML", "git checkout pixmill.lock"),
     ],
 )
 def test_an_invalid_lock_is_refused_with_what_mends_it(
@@ -137,7 +138,7 @@ def test_an_invalid_lock_is_refused_with_what_mends_it(
 ) -> None:
     write_lock(tmp_path, LOCK)
     path = tmp_path / FILE
-    path.write_text(path.read_text().replace(old, new, 1))
+    path.write_text(path.read_text().replace(old, new, 1), errors="surrogateescape")
     with pytest.raises(PixmillError) as caught:
         check_stage(tmp_path, "split")
     assert message in caught.value.message

@@ -41,6 +41,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
 def test_regular_files_are_unpacked(name: str, tmp_path: Path) -> None:
     archive = write_archive(tmp_path / name, FILES)
+    if name == "a.tar":
+        archive.write_bytes(archive.read_bytes() + bytes(2**21))  # as padded for tapes
     assert ARCHIVE.search(archive.name)
     assert unpack(archive, tmp_path / "out") == []
     assert contents(tmp_path / "out") == FILES

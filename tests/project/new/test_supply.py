@@ -83,3 +83,12 @@ def test_url_needs_a_hash() -> None:
         find_origin(url)
     assert caught.value.next == f"add the hash of the wheel: '{url}#sha256=…'"
     assert find_origin(f"{url}#sha256={'0' * 64}").text.startswith(f"pixmill @ {url}#")
+
+
+@pytest.mark.parametrize("end", ["", "#sha256=0", f"#sha256={'0' * 64}"])
+@pytest.mark.parametrize("scheme", ["https", "git+https", "ftp"])
+def test_messages_have_no_password(scheme: str, end: str) -> None:
+    with pytest.raises(PixmillError) as caught:
+        find_origin(f"{scheme}://me:p@ss@example.org/pixmill{end}")
+    assert "example.org/pixmill" in str(caught.value)
+    assert "ss@" not in str(caught.value)

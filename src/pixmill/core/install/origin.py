@@ -73,7 +73,7 @@ def parse_origin(text: object) -> Origin:
         ValueError: The text is not a version, a URL with a hash, a Git commit, or a wheel in ``wheels/``.
     """
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
-        raise ValueError(f"expected an origin of pixmill, received {text!r}")
+        raise ValueError(f"expected an origin of pixmill, received {without_credentials(repr(text))}")
     if (origin := Origin(text)).from_index:
         Version(text.removeprefix("pixmill=="))
     elif not origin.is_path:
@@ -81,6 +81,11 @@ def parse_origin(text: object) -> Origin:
         if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
             raise ValueError("a URL with credentials would be committed to Git")
     return origin
+
+
+def without_credentials(text: str) -> str:
+    """Return a text, such as a message, without users and passwords of its URLs."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def running_origin() -> Origin:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_text
 from pixmill.core.install.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
@@ -28,6 +28,9 @@ from pixmill.core.provenance.code import Modules, normal_form
 from pixmill.core.provenance.results import PARAMS, code_of
 
 FILE = "pixmill.lock"
+
+_RESTORE = f"git checkout {FILE} && pixmill upgrade"
+"""Next step after an error in the file."""
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "validate": ("classes", "validate"),
@@ -91,7 +94,10 @@ def read_lock(root: Path) -> Lock | None:
         PixmillError: The file cannot be read or is not valid.
     """
     path = root / FILE
-    return parse_lock(read_text(path)) if path.exists() else None
+    try:
+        return parse_lock(read_text(path)) if path.exists() else None
+    except ParamsError as error:
+        raise PixmillError(error.message, next=_RESTORE) from None
 
 
 def parse_lock(text: str) -> Lock:
@@ -118,7 +124,7 @@ def parse_lock(text: str) -> Lock:
             _check_extras(content.get("extras", "pipeline")),
         )
     except (LookupError, TypeError, ValueError) as error:
-        raise PixmillError(f"{FILE} is not valid: {error!r}", next=f"git checkout {FILE} && pixmill upgrade") from None
+        raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
 
 
 def _check_path(path: str) -> str:

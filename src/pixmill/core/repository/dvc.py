@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -150,13 +151,14 @@ def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001
 
 
 def has_remote(root: Path) -> bool:
-    """Return whether DVC has a remote.
+    """Return whether DVC has a default remote, which ``dvc pull`` and ``dvc push`` need.
 
     Args:
         root: The project's folder.
     """
     files = [root / ".dvc" / name for name in ("config", "config.local")]
-    return any("['remote \"" in path.read_text("utf-8", "replace") for path in files if path.is_file())
+    text = "\n".join(path.read_text("utf-8", "replace") for path in files if path.is_file())
+    return any(f'remote "{name}"' in text for name in re.findall(r"^\s*remote\s*=\s*(.*\S)", text, re.MULTILINE))
 
 
 def is_cached(cache: Path, md5: str) -> bool:

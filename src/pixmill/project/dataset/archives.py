@@ -1,6 +1,7 @@
 """Unpack archives of images: ZIP, and tar with or without compression."""
 
 import errno
+import math
 import os
 import re
 import shutil
@@ -33,7 +34,7 @@ _BLOCK = 4096
 _MAX_NAMED = 5
 
 _MAX_HEADER = 2**20
-"""Bytes of a tar file that are read for one entry besides its content, or after the last one."""
+"""Bytes of a tar file that are read for one entry besides its content."""
 
 _MAX_NAME = 255
 """Bytes of a name that file systems take."""
@@ -134,8 +135,9 @@ def _tar(raw: IO[bytes], room: Room) -> _Members:
             if not info.isdir():
                 yield info.name, partial(archive.extractfile, info) if info.isreg() else None  # type: ignore[misc]
             stream.end = archive.offset + _MAX_HEADER
-        while stream.read(_BLOCK):  # Checks the checksum at the end.
-            pass
+        stream.end = math.inf
+        while stream.read(_BLOCK):  # Padding; its end has the checksum.
+            room.take(_BLOCK)
 
 
 class _Tar(tarfile.TarFile):
@@ -155,5 +157,5 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         if self.tell() + size > self.end:
-            raise ValueError("a header, or what follows the last entry, is too long")
+            raise ValueError("a header is too long")
         return self._stream.read(size)

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 import pixmill
 from pixmill.core.errors import PixmillError
-from pixmill.core.install.origin import WHEELS, Origin, parse_origin, running_origin
+from pixmill.core.install.origin import WHEELS, Origin, parse_origin, running_origin, without_credentials
 
 INDEX_NOTE = (
     "Warning: pixmill comes from a package index, which decides what CI and teammates install; to pin one build: "
@@ -51,11 +51,13 @@ def find_origin(text: str) -> Origin:
         return _parse(f"pixmill @ {text}", text)
     if text.startswith(("http://", "https://")):
         if "#" not in text:
-            raise PixmillError(f"{text} has no hash", next=f"add the hash of the wheel: '{text}#sha256=…'")
+            shown = without_credentials(text)
+            raise PixmillError(f"{shown} has no hash", next=f"add the hash of the wheel: '{shown}#sha256=…'")
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
     if path.suffix != ".whl" or not path.is_file():
-        raise PixmillError(f"{text}: expected {_ORIGIN_FORMS}", next="pip wheel --no-deps FOLDER, to pack a folder")
+        why = f"{without_credentials(text)}: expected {_ORIGIN_FORMS}"
+        raise PixmillError(why, next="pip wheel --no-deps FOLDER, to pack a folder")
     return Origin(str(path))
 
 
@@ -140,4 +142,5 @@ def _parse(text: str, typed: str) -> Origin:
         return parse_origin(text)
     except ValueError as error:
         # pip reads credentials from ~/.netrc, and Git from its credential helper.
-        raise PixmillError(f"{typed}: {error}", next=f"give {_ORIGIN_FORMS}, and repeat the command") from None
+        why = f"{without_credentials(typed)}: {error}"
+        raise PixmillError(why, next=f"give {_ORIGIN_FORMS}, and repeat the command") from None

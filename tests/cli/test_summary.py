@@ -64,6 +64,13 @@ def test_warns_of_shortcuts(project: Path) -> None:
     assert "warning: width (skill 1) alone separates one class from the others" in summary(project)
 
 
+@pytest.mark.parametrize("lacking", ["accuracy", "per_class"])
+def test_incomplete_results_are_no_traceback(project: Path, lacking: str) -> None:
+    content = {name: value for name, value in METRICS.items() if name != lacking}
+    (project / "plots/evaluate/full.json").write_text(json.dumps(content))
+    assert f"full.json lacks '{lacking}' (dvc repro -f -s evaluate)" in summary(project)
+
+
 def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
     assert "  MLflow: http://team.test\n" in summary(project)

@@ -41,15 +41,16 @@ def texts(root: Path) -> dict[str, list[str]]:
 
 def test_reason_texts(project: Path) -> None:
     assert {state.status for state in states(project).values()} == {"fresh"}
-    change_param(project, "{val: 0.15, test: 0.2}", "{val: 0.15, test: [0.2], salt: {x: y}}")
+    change_param(project, "{val: 0.15, test: 0.2}", "{val: 0.15, test: [0.2], salt: x}")
+    change_param(project, "evaluate: {}", "evaluate: {a: 1}")
     (project / "stages/train.py").unlink()
     (project / "plots/scrape/full.json").write_text("{}")
     assert texts(project) == {
         "scrape": ["plots/scrape differs from the last run"],
-        "split": ["validate has to run first", "split.test changed", "split.salt.x changed"],
+        "split": ["validate has to run first", "split.test changed", "split.salt changed"],
         "validate": ["scrape has to run first"],
         "train": ["split has to run first", "stages/train.py is missing"],
-        "evaluate": ["split has to run first", "train has to run first"],
+        "evaluate": ["split has to run first", "train has to run first", "evaluate.a changed"],
     }
 
 

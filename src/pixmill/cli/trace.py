@@ -23,6 +23,9 @@ EXAMPLES = (
 _MAX_ROWS = 10
 """Maximum number of sightings, commits and the like to print."""
 
+_SHORT = {"id": 12, "commit": 12, "split_md5": 0}
+"""Characters of digests to print in a row."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
@@ -50,5 +53,6 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {text}" for name, each in value.items() if (text := _text(each)))
+        texts = {name: _text(each)[: _SHORT.get(name)] for name, each in value.items()}
+        return ", ".join(f"{name} {text}" for name, text in texts.items() if text)
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else printable(str(value))

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fix(root: Path) -> None:
     """Set up the drivers, and merge files in conflict with them."""
-    from pixmill.core.errors import PixmillError
+    from pixmill.core.process.progress import announce
     from pixmill.core.repository.merging import add_drivers, merge_again, merge_problem
     from pixmill.core.words import first_of
     from pixmill.project.state import read_project_state
@@ -42,5 +42,6 @@ def _fix(root: Path) -> None:
     if merged:
         print(f"Merged: {first_of(merged, 3)}")
     if problem := merge_problem(root):
-        raise PixmillError(problem[0], next=problem[1])
-    print("Git merges images and results here")
+        announce(f"note: {problem[0]}\nNext: {problem[1]}")
+    else:
+        print("Git merges images and results here")

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         images, copies, rows = forget(workspace, arguments.images, **exclusions, **options)
     for label, chosen in images.groupby("label"):
         names = [*chosen["image_url"].fillna(chosen.index.to_series())]
-        print(printable(f"{f'{label}:':17}{count(len(names), 'image')}: {first_of(names, 3)}"))
+        print(printable(f"{f'{label}:':16} {count(len(names), 'image')}: {first_of(names, 3)}"))
     if arguments.dry_run:
         print(f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run")
     elif not (copies or rows or len(images)):

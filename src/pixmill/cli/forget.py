@@ -92,7 +92,8 @@ def _purge(arguments: argparse.Namespace) -> None:
     if purge.commits:
         print("Cannot be checked out without them, like later ones with the same dvc.lock:", *purge.commits, sep="\n")
     if purge.unknown:
-        print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} (dvc fetch --all-commits)")
+        way = "purged before, or to be fetched: dvc fetch --all-commits"
+        print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} ({way})")
     print(_NOT_TOUCHED)
     if purge.counts() and not arguments.yes:
         print(f"Next: pixmill forget --purge{' --remote' * arguments.remote} --yes")

@@ -20,8 +20,14 @@ __all__ = ["LOST_NODE", "RayCluster", "squares_unless_on_lost_node"]
 
 _REPOSITORY = Path(__file__).parents[2]
 
-# Detect a lost node in 3 s instead of 15.
-_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500", "PYTHONPATH": str(_REPOSITORY)}
+_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Detect a lost node in 3 s instead of 15.
+    "RAY_health_check_period_ms": "500",
+    # Else a server that Ray forks for a client sometimes dies in gRPC's fork handlers.
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "PYTHONPATH": str(_REPOSITORY),
+}
 
 _PORTS = ["--min-worker-port=0", "--max-worker-port=0"]
 """Let the nodes' processes use any free port."""

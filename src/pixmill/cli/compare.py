@@ -124,7 +124,7 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     ranking = compare_runs(workspace, params, **limits)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
-        write_text(page, render_ranking(ranking))
+        write_text(page, render_ranking(ranking, workspace.root))
     if arguments.json:
         return ranking_json(ranking), page
     return f"{ranking_text(ranking)}\n\nWritten: reports/runs.html", page

@@ -98,7 +98,7 @@ def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> N
     if images is None or not plan.best(trials):
         raise PixmillError("no trial could be fitted", next=f"{plan.command} --show")
     found = outcome(plan, trials, images)
-    page = render_sweep(found)
+    page = render_sweep(found, workspace.root)
     (workspace.root / "reports").mkdir(exist_ok=True)
     write_text(workspace.root / "reports" / "sweep.html", page)
     print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)

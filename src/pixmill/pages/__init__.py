@@ -6,7 +6,7 @@
 """
 
 from pixmill.pages.chart import coverage_svg, histogram_svg, interval_svg, lines_svg, reliability_svg
-from pixmill.pages.page import Excerpt, render_page, with_sign
+from pixmill.pages.page import Excerpt, page_head, render_page, with_sign
 
 __all__ = [
     "Excerpt",
@@ -14,6 +14,7 @@ __all__ = [
     "histogram_svg",
     "interval_svg",
     "lines_svg",
+    "page_head",
     "reliability_svg",
     "render_page",
     "with_sign",

@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pixmill.core.files.writing import significant
+from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import plain
 from pixmill.core.words import count, join_names, printable, shorten
 
 if TYPE_CHECKING:
     import jinja2
 
+
+_SHARED = {**{name: name for name in ("base.html", "macros.html", "text.txt")}, "head.css": "static/head.css"}
+"""Templates of this package by the names that templates of all packages use."""
 
 Item = TypeVar("Item")
 
@@ -44,7 +49,9 @@ class Excerpt(Generic[Item]):
         return self.total - len(self.shown)
 
 
-def render_page(package: str, template: str, *, script: str | None = None, **content: Any) -> str:
+def render_page(
+    package: str, template: str, *, root: Path | None = None, script: str | None = None, **content: Any
+) -> str:
     """Return a self-contained HTML page.
 
     All values are escaped, because names, URLs and titles are untrusted. Templates extend ``base.html`` of this package
@@ -53,12 +60,32 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
     Args:
         package: Package that holds the template, such as ``pixmill.validate``.
         template: File name of the template, such as ``report.html``.
+        root: Folder of the project, for a page in its folder ``reports``: the head shows its name, and leads to the
+            project and to the pages of the stages. Default: no project.
         script: File name of an additional script in the package; default: none.
         content: Variables of the template. A missing variable is an error.
+
+    Raises:
+        ParamsError: ``pyproject.toml`` is not valid.
     """
+    # The folder's name would differ between clones, and the page with it.
+    project = "" if root is None else read_project(root).name or "Pixmill"
     code = _load(package, "pixmill.pages/page.js") + (_load(package, script) if script else "")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return cached_environment(package).get_template(template).render(script=code, script_digest=digest, **content)
+    content |= {"project": project, "script": code, "script_digest": digest}
+    return cached_environment(package).get_template(template).render(**content)
+
+
+def page_head(project: str, here: str, *, home: str = "../") -> str:
+    """Return the HTML of the head of all pages, for pages that are no reports; ``static/head.css`` is its style.
+
+    Args:
+        project: The project's name.
+        here: What the page is, such as ``review``.
+        home: Relative address of the page of ``pixmill open``; default: one level up.
+    """
+    macros: Any = cached_environment("pixmill.pages").get_template("macros.html").module
+    return str(macros.head(project, here, home, f"{home}reports/")).strip()
 
 
 def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
@@ -105,7 +132,8 @@ cached_environment = functools.cache(make_environment)
 def _load(package: str, name: str) -> str:
     """Return the text of a template or script."""
     owner, _, file = name.rpartition("/")
-    owner = "pixmill.pages" if file in ("base.html", "macros.html", "text.txt") else owner or package
+    owner = "pixmill.pages" if file in _SHARED else owner or package
+    file = _SHARED.get(file, file)
     return files(owner).joinpath(file).read_text(encoding="utf-8")
 
 

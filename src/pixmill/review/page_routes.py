@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.pages import page_head
 from pixmill.review.review_session import Choice, Session
 from pixmill.web.private_server import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
@@ -64,7 +65,7 @@ def routes(project: "ReviewProject") -> list[BaseRoute]:
         return answer_json(project.session.undo)
 
     return [
-        *page_routes("pixmill.review"),
+        *page_routes("pixmill.review", head=page_head(project.name, "review")),
         Route("/session", lambda _: answer_json(project.session.overview)),
         Route("/case/{number:int}", case),
         Route("/image/{name}", image),

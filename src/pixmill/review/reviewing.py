@@ -11,6 +11,7 @@ import pandas as pd
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
+from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import git
@@ -97,6 +98,7 @@ class ReviewProject:
         remarks: Lines to print at the start.
         session: Cases and decisions.
         previews: Previews of the images.
+        name: Name of the project.
 
     Raises:
         DataError: A line of the decision log is malformed.
@@ -116,7 +118,7 @@ class ReviewProject:
         only: Kind | None = None,
         random_sample: bool = False,
     ) -> None:
-        self._root, self._params = workspace.root, params
+        self._root, self._params, self.name = workspace.root, params, project_name(workspace.root)
         tables = load_tables(self._root)
         lock = workspace.scratch("review") / "review.lock"
         review_file = ReviewFile(self._root / "review.csv", params.classes, tables.names, lock=lock)

@@ -16,7 +16,7 @@ def main(workspace: Workspace, params: Params) -> None:
         params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
     )
     write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
-    write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
+    write_text(workspace.root / "reports" / "scrape.html", render_report(result, output, root=workspace.root))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
     for line in [summary(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
         print(f"scrape: {line}")

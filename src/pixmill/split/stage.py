@@ -30,7 +30,8 @@ def main(workspace: Workspace, params: Params) -> None:
     out = fresh_folder(root / "artifacts/split")
     window = read_window(validated)
     # Written before the gate, because it helps to fix the data.
-    write_text(root / report, render_report(result, params.split, limits, folder=images, window=window))
+    page = render_report(result, params.split, limits, folder=images, window=window, root=root)
+    write_text(root / report, page)
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}

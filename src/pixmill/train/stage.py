@@ -53,7 +53,7 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     """Write the results, then record the run."""
     root, folder = workspace.root, fresh_folder(workspace.root / "artifacts" / "train")
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)
-    write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
+    write_text(root / "reports" / "train.html", render_report(trained, settings, samples, root=root))
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())

@@ -37,7 +37,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     numbers = metrics(result)
     # Written before the gate, because it helps to fix the data.
-    write_text(root / report, render_report(result, folder=scraped, params=params.validate))
+    write_text(root / report, render_report(result, folder=scraped, params=params.validate, root=root))
     unread = explain(result.manifest["reason"].dropna().map(word)[lambda words: words.isin(list(UNREADABLE))])
     error = gate_error(result.outcomes, report=report, first=[f"{remedy} ({what})" for _, what, remedy in unread])
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}

@@ -172,22 +172,27 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     return app
 
 
-def page_routes(package: str) -> list[BaseRoute]:
-    """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
+def page_routes(package: str, *, page: str = "page.html", **content: str) -> list[BaseRoute]:
+    """Return the routes of a page, and of the style sheets and scripts in ``static/`` and those of all pages.
 
     The content security policy allows the page to load no others.
 
     Args:
         package: Name of the package that contains these files.
+        page: File name of the page.
+        content: HTML to put in place of ``{{ <name> }}``, such as the ``head`` of :func:`pixmill.pages.page_head`.
     """
+    html = (files(package) / page).read_text(encoding="utf-8")
+    for name, value in content.items():
+        html = html.replace(f"{{{{ {name} }}}}", value)
 
-    def page(request: Request) -> Response:  # noqa: ARG001
+    def answer(request: Request) -> Response:  # noqa: ARG001
         nonce = secrets.token_urlsafe(16)
-        content = (files(package) / "page.html").read_text(encoding="utf-8")
         policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
-        return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
+        return HTMLResponse(html.replace("NONCE", nonce), headers=policy)
 
-    return [Route("/", page), Mount("/static", StaticFiles(packages=[(package, "static")]))]
+    static = StaticFiles(packages=[(package, "static"), ("pixmill.pages", "static")])
+    return [Route("/", answer), Mount("/static", static)]
 
 
 def expect_json(request: Request) -> None:

@@ -1,5 +1,6 @@
 """The project's settings in ``pyproject.toml``: name, MLflow server and plugins."""
 
+import contextlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,18 @@ class Project:
     name: str = ""
     mlflow: str | None = None
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def project_name(root: Path) -> str:
+    """Return the name of the project; that of its folder if ``pyproject.toml`` has none or is not valid.
+
+    Args:
+        root: The project's folder.
+    """
+    with contextlib.suppress(ParamsError):
+        if name := read_project(root).name:
+            return name
+    return root.resolve().name
 
 
 def read_project(root: Path) -> Project:

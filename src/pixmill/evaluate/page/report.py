@@ -45,6 +45,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
     return render_page(
         "pixmill.evaluate.page",
         "page.html",
+        root=root,
         metrics=metrics,
         headline=say("headline", metrics, evaluation.interval_confidence),
         shortcut=say("shortcut", metrics),

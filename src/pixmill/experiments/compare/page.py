@@ -157,17 +157,20 @@ def write_reports(comparison: Comparison, folder: Path, name: str = "compare") -
     """
     page, text = folder / f"{name}.html", folder / f"{name}.md"
     write_text(text, comparison_markdown(comparison, name))
-    write_text(page, render_page(comparison, choose_images(comparison), name.partition("-")[0]))
+    write_text(page, render_page(comparison, choose_images(comparison), name.partition("-")[0], folder.parent))
     return [page, text]
 
 
-def render_page(comparison: Comparison, chosen: ImageSelection, command: str = "compare") -> str:
+def render_page(
+    comparison: Comparison, chosen: ImageSelection, command: str = "compare", root: Path | None = None
+) -> str:
     """Return the page as self-contained HTML of at most 5 MB.
 
     Args:
         comparison: The comparison; ``plots/train/curves.csv`` is read from its revisions, if available.
         chosen: Images to show.
         command: Command that compares.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     made, numbers = content(comparison), comparison.numbers
     extents = _extents(made)
@@ -186,6 +189,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection, command: str = "
     return pages.render_page(
         "pixmill.experiments.compare",
         "page.html",
+        root=root,
         **made,
         command=command,
         colours=_COLOURS,

@@ -3,6 +3,7 @@
 import json
 import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pixmill.core.files.writing import significant
@@ -22,10 +23,15 @@ def ranking_text(ranking: Ranking) -> str:
     return render_text("pixmill.experiments.compare", "ranking.txt", width=_MAX_WIDTH, **page_content(ranking))
 
 
-def render_ranking(ranking: Ranking) -> str:
-    """Return the page ``reports/runs.html``."""
-    script = "ranking.js" if ranking.rows else None
-    return render_page("pixmill.experiments.compare", "ranking.html", script=script, **page_content(ranking))
+def render_ranking(ranking: Ranking, root: Path | None = None) -> str:
+    """Return the page ``reports/runs.html``.
+
+    Args:
+        ranking: The ranking.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
+    """
+    script, content = "ranking.js" if ranking.rows else None, page_content(ranking)
+    return render_page("pixmill.experiments.compare", "ranking.html", root=root, script=script, **content)
 
 
 def page_content(ranking: Ranking) -> dict[str, Any]:

@@ -78,12 +78,18 @@ def sweep_json(found: Outcome) -> str:
     return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def render_sweep(found: Outcome) -> str:
-    """Return the page ``reports/sweep.html``."""
+def render_sweep(found: Outcome, root: Path | None = None) -> str:
+    """Return the page ``reports/sweep.html``.
+
+    Args:
+        found: The outcome of the sweep.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
+    """
     ranking = Ranking(found.plan.metric, found.plan.params.evaluate.confidence, found.rows, (), None, False, 0, ())
     return render_page(
         "pixmill.experiments.sweep",
         "page.html",
+        root=root,
         script="pixmill.experiments.compare/ranking.js",
         found=found,
         **page_content(ranking),

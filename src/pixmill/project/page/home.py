@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import STAGES, Workspace
-from pixmill.core.install.pyproject import read_project
+from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
@@ -83,7 +83,7 @@ class Home:
                 # Spend at most half of the time on reading large projects on slow disks.
                 self._due = 2 * time.monotonic() - begun + _MIN_INTERVAL_SECONDS
         return {
-            "project": _read_name(self.root),
+            "project": project_name(self.root),
             "state": self._state and self._state.document(),
             "fault": self._fault,
             "pipeline": self.pipeline.document(),
@@ -116,14 +116,6 @@ class Home:
             }
             state = replace(state, **kept, faults={**state.faults, **faults})
         self._state, self._fault = state, None
-
-
-def _read_name(root: Path) -> str:
-    """Return the name of the project."""
-    try:
-        return read_project(root).name or root.resolve().name
-    except PixmillError:
-        return root.resolve().name
 
 
 def _mlflow(root: Path) -> dict[str, str | None]:

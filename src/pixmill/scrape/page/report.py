@@ -14,12 +14,13 @@ _MAX_SAMPLED_CLASSES = 12
 """Classes with sample images on the page."""
 
 
-def render_report(result: ScrapeResult, output: Path) -> str:
+def render_report(result: ScrapeResult, output: Path, *, root: Path | None = None) -> str:
     """Return ``reports/scrape.html``.
 
     Args:
         result: Result of the scrape.
         output: Folder of the stage, with the images.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     tally = result.tally
     searches = list(tally.searches.values())
@@ -39,6 +40,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
     return render_page(
         "pixmill.scrape.page",
         "page.html",
+        root=root,
         tally=tally,
         formats=OTHER_FORMATS,
         counts=[(label, int(counts.get(label, 0))) for label in labels],

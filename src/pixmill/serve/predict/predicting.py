@@ -203,7 +203,12 @@ def write_parquet(path: Path, rows: Rows, model: Model) -> None:
 def _write_html(path: Path, rows: Rows, model: Model) -> None:
     from pixmill.serve.predict.gallery.report import render_gallery
 
-    write_text(path, render_gallery(rows(), model, content=lambda name: Path(name) if Path(name).is_file() else None))
+    def content(name: str) -> Path | None:
+        return Path(name) if Path(name).is_file() else None
+
+    folder = path.absolute().parent
+    is_report = folder.name == "reports" and (folder.parent / "dvc.yaml").is_file()
+    write_text(path, render_gallery(rows(), model, content=content, root=folder.parent if is_report else None))
 
 
 def _columns(model: Model) -> list[str]:

@@ -41,6 +41,7 @@ def render_report(
     folder: Path,
     window: Window | None = None,
     workers: int | None = None,
+    root: Path | None = None,
 ) -> str:
     """Return the page as self-contained HTML under 5 MB.
 
@@ -51,6 +52,7 @@ def render_report(
         folder: Base folder of the paths in the manifest.
         window: See :func:`pixmill.images.decode`.
         workers: Number of processes; default: one per CPU.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     split_cards = SplitCards(split, folder, params, window)
     drops, samples = list(split_cards.drops()), split_cards.samples()
@@ -63,6 +65,7 @@ def render_report(
     return render_page(
         "pixmill.split.page",
         "page.html",
+        root=root,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
@@ -21,19 +22,21 @@ if TYPE_CHECKING:
     import keras
 
 
-def render_report(trained: Trained, params: TrainParams, samples: Samples) -> str:
+def render_report(trained: Trained, params: TrainParams, samples: Samples, *, root: Path | None = None) -> str:
     """Return the HTML of ``reports/train.html``.
 
     Args:
         trained: Result of :func:`pixmill.train.train`.
         params: The section ``train``.
         samples: Training images, as packed and as augmented.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     sheet = base64.b64encode(samples.sheet()).decode("ascii")
     growth = trained.learning_curve
     return render_page(
         "pixmill.train.page",
         "page.html",
+        root=root,
         trained=trained,
         params=params,
         kind=describe_model(params),

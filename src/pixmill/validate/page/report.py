@@ -48,7 +48,14 @@ MAX_BYTES = 3_500_000
 """Maximum bytes of all thumbnails, so that the page stays under 5 MB."""
 
 
-def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
+def render_report(
+    validation: Validation,
+    *,
+    folder: Path,
+    params: ValidateParams,
+    workers: int | None = None,
+    root: Path | None = None,
+) -> str:
     """Return the page as self-contained HTML under 5 MB.
 
     Args:
@@ -56,6 +63,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         folder: Base folder of the paths in the manifest.
         params: The section ``validate``.
         workers: Number of processes; default: one per CPU. ``0``: this process, without limits.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     images = ValidationCards(validation)
     labels = list(validation.classes["label"])
@@ -80,6 +88,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     return render_page(
         "pixmill.validate.page",
         "page.html",
+        root=root,
         formats=OTHER_FORMATS,
         remedy=remedy,
         figures=figures,

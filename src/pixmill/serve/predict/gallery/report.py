@@ -26,7 +26,12 @@ _MAX_SHOWN_AT_ONCE = 24
 
 
 def render_gallery(
-    rows: Iterable[Mapping[str, Any]], model: Any, *, content: Content, workers: int | None = None
+    rows: Iterable[Mapping[str, Any]],
+    model: Any,
+    *,
+    content: Content,
+    workers: int | None = None,
+    root: Path | None = None,
 ) -> str:
     """Return an HTML page of at most 5 MB that works offline.
 
@@ -40,6 +45,7 @@ def render_gallery(
         content: Finds the image of a row; called for some hundreds of images. A file that is gone or has changed
             has a card without an image.
         workers: Processes that decode images; default: one per processor.
+        root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     sample = Sample(model.labels)
     for row in rows:
@@ -58,6 +64,7 @@ def render_gallery(
     return render_page(
         "pixmill.serve.predict.gallery",
         "page.html",
+        root=root,
         uris=_images(guesses, content, size, workers),
         model=model,
         sample=sample,

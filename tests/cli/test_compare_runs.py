@@ -38,7 +38,9 @@ def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.Capt
     assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
     assert "\nwide has the best macro-F1 on validation, 0.917; the other is significantly worse.\n" in text
     assert text.endswith("\nWritten: reports/runs.html\n")
-    assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
+    page = (trained / "reports" / "runs.html").read_text(encoding="utf-8")
+    assert "narrow" in page
+    assert 'href="../">' in page
 
 
 def test_json_writes_no_page_and_limit_applies(

@@ -44,7 +44,9 @@ def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, fake_trial,
     assert text.startswith("Of 3 trials, trial ")
     assert " has the best macro-F1 on validation" in text
     assert text.endswith("pixmill sweep --apply && dvc repro\nWritten: reports/sweep.html\n")
-    assert "Of 3 trials, trial " in (root / "reports" / "sweep.html").read_text()
+    page = (root / "reports" / "sweep.html").read_text()
+    assert "Of 3 trials, trial " in page
+    assert 'href="../">' in page
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["trials"]) == len(fake_trial.calls) == 5

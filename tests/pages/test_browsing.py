@@ -5,7 +5,11 @@ from functools import partial
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.project.page.home import Home, routes
+from pixmill.project.page.jobs import Job
+from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import show
 from tests.evaluate.page.test_page import MISTAKES, page
 
@@ -35,6 +39,26 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
     assert dialog.get_attribute("open") is None
     image.send_keys(Keys.ENTER)
     assert dialog.get_attribute("open") is not None
+
+
+def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(opened, tmp_path):
+    browser, name = opened(1280), MISTAKES[0].id
+    browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
+    assert browser.find_element(By.CSS_SELECTOR, "dialog nav code").text == f"pixmill review {name[:12]}"
+    assert browser.find_elements(By.CSS_SELECTOR, "dialog nav a") == []
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "evaluate.html").rename(tmp_path / "reports/evaluate.html")
+    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"))
+    with PrivateServer(make_app(routes(home)), command="pixmill open") as server:
+        browser.get(server.new_address())
+        WebDriverWait(browser, 10).until(lambda _: "token" not in browser.current_url)
+        address = browser.current_url
+        browser.get(f"{address}reports/evaluate.html")
+        browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
+        links = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "dialog nav a")]
+        assert links == [f"{address}image/{name}", f"{address}review/?image={name}"]
+        assert browser.find_element(By.CSS_SELECTOR, ".head .project").get_attribute("href") == address
+        browser.get("about:blank")
 
 
 def test_matrix_cell_unfolds_its_images(opened):

@@ -6,8 +6,9 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from pixmill.core.files.workspace import STAGES
 from pixmill.core.words import shorten
-from pixmill.pages import render_page
+from pixmill.pages import page_head, render_page
 
 TEMPLATE = """{% extends "base.html" %}{% from "macros.html" import table, bars, figure, card, badge %}
 {% block title %}{{ name }}{% endblock %}{% block lead %}A lead.{% endblock %}
@@ -35,6 +36,23 @@ def test_escapes_names_and_requests_nothing() -> None:
     assert not re.search(r"""(?:src|href)=["'](?!data:|[a-z]+\.html")|url\(|@import""", html)
     assert "50.0 %" in html
     assert "2,000" in html
+
+
+@pytest.mark.usefixtures("template")
+@pytest.mark.parametrize("name", ["Split", "Compare"])
+def test_head_leads_to_the_project_and_the_stages(name: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = '<b>shoes'")
+    head = render_page("page_for_tests", "report.html", name=name, root=tmp_path).partition("<h1>")[0]
+    assert re.findall(r'href="([^"]*)"', head) == ["../", *(f"{stage}.html" for stage in STAGES)]
+    assert "&lt;b&gt;shoes</a>" in head
+    assert re.findall(r'aria-current="page">(\w+)', head) == [name.lower()]
+    # The place of a page that is no report is not known.
+    assert "href" not in render_page("page_for_tests", "report.html", name=name).partition("<h1>")[0]
+
+
+def test_head_of_other_pages_leads_to_the_reports() -> None:
+    addresses = re.findall(r'href="([^"]*)"', page_head("shoes", "review", home="../../"))
+    assert addresses == ["../../", *(f"../../reports/{stage}.html" for stage in STAGES)]
 
 
 @pytest.mark.usefixtures("template")

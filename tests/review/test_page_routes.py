@@ -29,7 +29,7 @@ def made(tmp_path_factory):
         return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
 
     previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
-    shown = SimpleNamespace(session=session, previews=previews)
+    shown = SimpleNamespace(session=session, previews=previews, name="shoes")
     with (
         previews,
         PrivateServer(make_app(routes(shown)), command="x") as server,
@@ -64,7 +64,7 @@ def test_the_page_has_a_strict_content_security_policy(client):
     nonce = re.search("script-src 'nonce-([^']+)'", policy)[1]
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
-    assert page.decode().count(f'nonce="{nonce}"') == 2
+    assert page.decode().count(f'nonce="{nonce}"') == 3
     assert "NONCE" not in page.decode()
     assert not re.search(r'\son\w+="|style="', page.decode())
     assert nonce not in client.ask("")[1]["Content-Security-Policy"]

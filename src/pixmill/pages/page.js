@@ -9,18 +9,22 @@ const served = ['127.0.0.1', 'localhost'].includes(location.hostname);
 const note = document.createElement('nav');
 note.setAttribute('aria-label', 'This image');
 dialog.querySelector('.bars').after(note);
-const link = (address, text) => Object.assign(document.createElement('a'), { href: address, textContent: text });
-const lead = (id) => {
-  note.hidden = !id;
-  if (!id) return;
-  const command = Object.assign(document.createElement('code'), { className: 'id', textContent: `pixmill review ${id.slice(0, 12)}` });
-  if (served) note.replaceChildren(link(`../image/${id}`, 'Open this image'), link(`../review/?image=${id}`, 'Review this'));
-  else note.replaceChildren('To review it, in the project: ', command);
-};
 const cell = (name, content) => Object.assign(document.createElement('span'), { className: name, textContent: content });
+const link = (address, text) => Object.assign(document.createElement('a'), { href: address, textContent: text });
+const lead = (owner) => {
+  note.hidden = !owner;
+  if (!owner) return;
+  const { id, unlabelled } = owner.dataset;
+  const [act, address, command] = unlabelled === undefined
+    ? ['Review', `../review/?image=${id}`, `pixmill review ${id.slice(0, 12)}`]
+    : ['Label', '../review/grid/', 'pixmill review'];
+  const code = Object.assign(document.createElement('code'), { className: 'id', textContent: command });
+  if (served) note.replaceChildren(link(`../image/${id}`, 'Open this image'), link(address, `${act} this`));
+  else note.replaceChildren(`${act} it in the project: `, code);
+};
 const describe = (image) => {
   const figure = image.closest('figure');
-  lead(image.closest('[data-id]')?.dataset.id);
+  lead(image.closest('[data-id]'));
   const caption = figure?.querySelector('figcaption')?.cloneNode(true);
   caption?.querySelectorAll('[title]').forEach((part) => { part.textContent = part.title; });
   dialog.querySelector('p').replaceChildren(...(caption?.childNodes ?? [image.alt]));

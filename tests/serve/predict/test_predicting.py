@@ -37,7 +37,12 @@ def test_writes_all_outputs(model, photos):
     for table in (pd.read_csv("out/answers.csv"), pd.read_parquet("out/answers.parquet")):
         assert list(table["path"]) == [row["path"] for row in rows]
     assert [json.loads(line) for line in Path("out/answers.jsonl").read_text(encoding="utf-8").splitlines()] == rows
-    assert "photos/00.jpeg" in Path("out/answers.html").read_text(encoding="utf-8")
+    page = Path("out/answers.html").read_text(encoding="utf-8")
+    assert "photos/00.jpeg" in page
+    assert 'href="../"' not in page
+    Path("dvc.yaml").touch()
+    written(model, ["photos"], Output("html", Path("reports/answers.html")), workers=1)
+    assert 'href="../">' in Path("reports/answers.html").read_text(encoding="utf-8")
 
 
 def test_consumes_inputs_lazily(model):

@@ -20,12 +20,14 @@ const lead = (owner) => {
     : ['Label', '../review/grid/', 'pixmill review'];
   const code = Object.assign(document.createElement('code'), { className: 'id', textContent: command });
   if (served) note.replaceChildren(link(`../image/${id}`, 'Open this image'), link(address, `${act} this`));
-  else note.replaceChildren(`${act} it in the project: `, code);
+  else note.replaceChildren(`To ${act.toLowerCase()} it:`, code);
 };
 const describe = (image) => {
   const figure = image.closest('figure');
   lead(image.closest('[data-id]'));
-  const caption = figure?.querySelector('figcaption')?.cloneNode(true);
+  // An image within a caption has its own.
+  const caption = (image.closest('figcaption [data-id]') ?? figure?.querySelector('figcaption'))?.cloneNode(true);
+  caption?.querySelectorAll('img, .similar').forEach((part) => part.remove());
   caption?.querySelectorAll('[title]').forEach((part) => { part.textContent = part.title; });
   dialog.querySelector('p').replaceChildren(...(caption?.childNodes ?? [image.alt]));
   const bars = dialog.querySelector('.bars');

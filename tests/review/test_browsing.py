@@ -8,8 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.core.files.workspace import Workspace
-from pixmill.review.page_routes import routes
-from pixmill.review.reviewing import ReviewProject
+from pixmill.review.serving import ReviewSite
 from pixmill.serve.inbox import Inbox
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
@@ -30,8 +29,8 @@ def browser():
 @contextlib.contextmanager
 def reviewed(project):
     """Serve the review of a project, and set its ``running``."""
-    shown = ReviewProject(Workspace(project.root, project.root), project.params(), by="mk")
-    with PrivateServer(make_app(routes(shown)), command="pixmill review") as server, shown:
+    site = ReviewSite(Workspace(project.root, project.root), by="mk")
+    with site, PrivateServer(make_app(site.routes()), command="pixmill review", start="review/") as server:
         project.running = SimpleNamespace(address=server.new_address())
         yield project
 

@@ -29,10 +29,11 @@ def made(tmp_path_factory):
         return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
 
     previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
-    shown = SimpleNamespace(session=session, previews=previews, name="shoes")
+    shown = SimpleNamespace(session=session, previews=previews)
+    site = SimpleNamespace(load=lambda: shown, current=lambda: shown)
     with (
         previews,
-        PrivateServer(make_app(routes(shown)), command="x") as server,
+        PrivateServer(make_app(routes(site)), command="x") as server,
     ):
         yield project, Visitor(server.new_address()), names
 

@@ -142,3 +142,12 @@ def test_keep_and_relabel_depend_on_the_original_label(project, start):
     )
     session.decide(numbers[moved], [Choice(moved, "relabel", "dress")], "")
     assert f"{moved},keep,,mk," in project.lines()
+
+
+def test_begins_with_an_image_that_no_case_shows(project, start):
+    kept, small = project.add("dress"), project.add("coat", reason="too_small")
+    session = start()
+    assert [session.overview(name)["first"] for name in (small, kept, kept)] == [0, 1, 1]
+    assert session.overview()["first"] == 0
+    case = session.case(1)
+    assert (case["kind"], case["why"], [image["id"] for image in case["images"]]) == ("named", "keep", [kept])

@@ -7,9 +7,9 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.review.cases import Case
 from pixmill.review.review_session import Choice
-from pixmill.review.reviewing import ReviewProject, default_name, find_image, review, with_image
+from pixmill.review.reviewing import ReviewProject, default_name
+from pixmill.review.serving import ReviewSite
 from pixmill.serve.inbox import Inbox
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.projects import record
@@ -29,8 +29,8 @@ def dropped(project):
 def test_serves_nothing_without_cases(project, capsys):
     project.fill("coat", 3)
     workspace = project.write()
-    review(workspace, project.params(), open_browser=False)
-    review(workspace, project.params(), only="outliers", open_browser=False)
+    assert not ReviewSite(workspace).begin()
+    assert not ReviewSite(workspace, only="outliers").begin()
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["Nothing to review.", "Nothing to review in outliers."]
 
@@ -45,7 +45,7 @@ def test_reports_malformed_files_of_the_inbox(project, capsys):
     workspace = project.write()
     add_feedback(project, jpeg(900), "coat")
     (project.root / "inbox/corrections/broken").write_bytes(b"broken\n")
-    review(workspace, project.params(), only="feedback", open_browser=False)
+    assert not ReviewSite(workspace, only="feedback").begin()
     assert capsys.readouterr().err.splitlines() == [
         "Nothing to review in feedback.",
         "1 file of inbox/corrections/ cannot be read.",
@@ -86,7 +86,7 @@ def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
         record(project.root)
         if message:
             commit(project.root, message)
-    (case,) = (case for case in ReviewProject(workspace, project.params()).cases if case.kind == "flips")
+    (case,) = (case for case in ReviewProject(workspace, project.params()).session.cases if case.kind == "flips")
     assert project.tables().ids[case.members[0]] == first
     assert case.why == (
         "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."
@@ -108,7 +108,7 @@ def test_default_name_is_from_git_or_the_login(tmp_path, monkeypatch):
 def test_review_from_start_to_end(project):
     name = project.add("coat", reason="too_small")
     shown = ReviewProject(project.write(), project.params(), by="mk")
-    assert [case.kind for case in shown.cases] == ["dropped"]
+    assert [case.kind for case in shown.session.cases] == ["dropped"]
     assert shown.remarks == []
     with shown:
         assert shown.session.overview()["by"] == "mk"
@@ -118,7 +118,7 @@ def test_review_from_start_to_end(project):
     assert shown.end() == ("1 decision written to review.csv.", "dvc repro")
     project.rows[name] |= {"verdict": "keep", "reason": None}
     done = ReviewProject(project.write(), project.params())
-    assert (done.cases, done.remarks[0]) == ([], "Nothing to review.")
+    assert (done.session.cases, done.remarks[0]) == ([], "Nothing to review.")
 
 
 @pytest.fixture
@@ -128,23 +128,25 @@ def three(project):
 
 
 def test_an_image_is_found_by_its_file_or_id(project, three):
-    tables = project.tables()
+    shown = ReviewProject(project.write(), project.params())
     file = project.root / "artifacts/scrape" / project.rows[three[1]]["path"]
-    for name, place in ((three[0], 0), (three[0][:8].upper(), 0), (str(file), 1)):
-        assert find_image(tables, name) == tables.row(three[place])
+    for name, expected in ((three[0], three[0]), (three[0][:8].upper(), three[0]), (str(file), three[1])):
+        assert shown.find(name) == expected
     (project.root / "other.jpg").write_bytes(b"other")
     for name in ("0" * 8, three[0][:7], "data/c.jpg", str(project.root / "other.jpg")):
         with pytest.raises(PixmillError, match="names 0 images"):
-            find_image(tables, name)
+            shown.find(name)
 
 
-def test_a_named_image_gets_a_case_unless_another_shows_it(project, three):
-    tables = project.tables()
-    kept, dropped, seen = (tables.row(name) for name in three)
-    cases = [Case("outliers", "", "", (seen,))]
-    assert with_image(cases, tables, seen) == cases
-    found = [with_image(cases, tables, row)[0] for row in (kept, dropped)]
-    assert [(case.kind, case.members, case.why) for case in found] == [
-        ("named", (kept,), "keep"),
-        ("named", (dropped,), "the file is truncated"),
-    ]
+def test_the_tables_are_read_again_after_a_run(project, capsys):
+    small = project.add("coat", reason="too_small")
+    with ReviewSite(project.write()) as site:
+        first = site.load()
+        assert site.load() is first
+        first.session.decide(0, [Choice(small, "keep")], "")
+        project.add("dress", reason="too_small")
+        project.write()
+        assert len(site.current().session.cases) == 1
+        assert len(site.load().session.cases) == 2
+        assert capsys.readouterr().err == "1 decision written to review.csv.\n"
+        assert site.end() == ["0 decisions written to review.csv."]

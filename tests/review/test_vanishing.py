@@ -14,7 +14,7 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.files.workspace import Workspace
 from pixmill.review.recovery import restore
-from pixmill.review.reviewing import review
+from pixmill.review.serving import ReviewSite
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import Project, Review, jpeg
 from tests.version_control import dvc_repo, start_repository
@@ -154,7 +154,7 @@ def test_restores_lost_decisions(project, monkeypatch, capsys, commands):
     assert "12 accepted images of branch main missing from data/: data/dress/feedback-" in output
     assert "3 decisions of branch main missing from review.csv: " in output
     assert "Next: pixmill review --restore" in output
-    review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
+    assert not ReviewSite(Workspace(project.root, project.root), only="feedback").begin()
     assert "12 accepted images of branch main missing from data/" in capsys.readouterr().err
     assert (in_data(project), project.review.read_bytes()) == before  # Nothing is restored automatically.
     restore(Workspace(project.root, project.root), project.params())
@@ -170,7 +170,7 @@ def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, caps
     follow(project.root, decided[1])
     assert "commit" not in checked(project, monkeypatch, capsys)
     next((project.root / "inbox/corrections").iterdir()).unlink()  # The log still knows it.
-    review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
+    assert not ReviewSite(Workspace(project.root, project.root), only="feedback").begin()
     assert Inbox(project.root / "inbox").entries() == ([], 0)
     assert (project.root / "inbox/decided.jsonl").read_text() == ""
     run(project.root, "dvc", "exp", "apply", "other")

@@ -57,16 +57,15 @@ def run(arguments: argparse.Namespace) -> None:
 
         restore(workspace, load_params(workspace.root))
         return
-    from pixmill.review.reviewing import review
+    from pixmill.project.page.home import open_project
+    from pixmill.review.serving import ReviewSite
 
-    review(
+    site = ReviewSite(
         workspace,
-        load_params(workspace.root),
         image=arguments.image,
         by=arguments.by,
         only=arguments.only,
-        inbox=arguments.inbox,
         random_sample=arguments.random_sample,
-        port=arguments.port,
-        open_browser=arguments.open,
     )
+    if site.begin(arguments.inbox):
+        open_project(workspace, site, port=arguments.port, open_browser=arguments.open)

@@ -15,7 +15,7 @@ from pixmill.web.private_server import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from pixmill.review.reviewing import ReviewProject
+    from pixmill.review.serving import ReviewSite
 
 
 class _Request(BaseModel):
@@ -26,13 +26,17 @@ class _Request(BaseModel):
     why: Annotated[str, Field(max_length=500)]
 
 
-def routes(project: "ReviewProject") -> list[BaseRoute]:
+def routes(site: "ReviewSite") -> list[BaseRoute]:
     """Return the routes, relative to the address of the page."""
+
+    def session(request: Request) -> Response:
+        return answer_json(lambda: site.load().session.overview(request.query_params.get("image")))
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
 
         def act() -> dict[str, Any]:
+            project = site.current()
             _check(project.session, number)
             project.previews.expect(project.session.next_images(number))
             return project.session.case(number)
@@ -41,6 +45,7 @@ def routes(project: "ReviewProject") -> list[BaseRoute]:
 
     def image(request: Request) -> Response:
         name = request.path_params["name"]
+        project = site.current()
         is_known = re.fullmatch("[0-9a-f]{64}", name) and project.session.knows(name)
         preview = project.previews.get(name) if is_known else "unknown"
         if isinstance(preview, str):
@@ -55,18 +60,19 @@ def routes(project: "ReviewProject") -> list[BaseRoute]:
             raise ProblemError(400, "The decision is malformed.") from None
 
         def act() -> dict[str, Any]:
-            _check(project.session, decision.case)
-            return project.session.decide(decision.case, decision.choices, decision.why)
+            session = site.current().session
+            _check(session, decision.case)
+            return session.decide(decision.case, decision.choices, decision.why)
 
         return await run_in_threadpool(answer_json, act)
 
     def undo(request: Request) -> Response:
         expect_json(request)
-        return answer_json(project.session.undo)
+        return answer_json(lambda: site.current().session.undo())
 
     return [
-        *page_routes("pixmill.review", head=page_head(project.name, "review")),
-        Route("/session", lambda _: answer_json(project.session.overview)),
+        *page_routes("pixmill.review"),
+        Route("/session", session),
         Route("/case/{number:int}", case),
         Route("/image/{name}", image),
         Route("/decide", decide, methods=["POST"]),

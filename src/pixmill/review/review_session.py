@@ -44,11 +44,10 @@ class Session:
 
     Args:
         images: Images under review.
-        cases: Cases in display order.
+        cases: Cases in display order, to which images are added that :meth:`overview` begins with.
         store: Destination of decisions.
         classes: Declared labels.
         by: Name of the reviewer.
-        first: Row of the image to begin with; default: the first open case.
     """
 
     def __init__(
@@ -59,19 +58,12 @@ class Session:
         *,
         classes: Sequence[str],
         by: str,
-        first: int | None = None,
     ) -> None:
-        self.cases = cases
+        self.cases = [*cases]
         self._images = images
         self._store = store
         self._classes = tuple(classes)
         self._by = by
-        self._first = first
-        self._numbers = {
-            kind: numbers
-            for kind in ("named", *KINDS)
-            if (numbers := [number for number, case in enumerate(cases) if case.kind == kind])
-        }
         self._read: Mapping[str, Decision] | None = None
         self._decisions: dict[int, Decision] = {}
         self._settled: list[bool] = []
@@ -87,18 +79,28 @@ class Session:
         """Return whether there is an image with this id."""
         return self._images.row(name) is not None
 
-    def overview(self) -> dict[str, Any]:
-        """Return facts about the session: reviewer, classes, number of cases, first case."""
+    def overview(self, image: str | None = None) -> dict[str, Any]:
+        """Return facts about the session: reviewer, classes, number of cases, first case.
+
+        Args:
+            image: Id of the image to begin with, in any state; default: the first open case.
+        """
         with self._lock:
+            row = None if image is None else self._images.row(image)
+            shows = [number for number, case in enumerate(self.cases) if row in case.members[:MAX_SHOWN]]
+            if row is not None and not shows:
+                facts = self._images.facts(row)
+                named = Case("named", "The image that you named", facts["reason"] or facts["verdict"], (row,))
+                shows, self._read = [len(self.cases)], None
+                self.cases.append(named)
             _, settled = self._now()
-            shows = [number for number, case in enumerate(self.cases) if self._first in case.members[:MAX_SHOWN]]
             return {
                 "by": self._by,
                 "classes": list(self._classes),
                 "total": len(self.cases),
                 "first": shows[0] if shows else _next_open(settled, -1),
-                "image": None if self._first is None else self._images.ids[self._first],
-                "inbox": "feedback" in self._numbers,
+                "image": None if row is None else image,
+                "inbox": any(case.kind == "feedback" for case in self.cases),
             }
 
     def case(self, number: int) -> dict[str, Any]:
@@ -216,7 +218,8 @@ class Session:
                 "done": sum(settled[number] for number in numbers),
                 "first": next((number for number in numbers if not settled[number]), numbers[0]),
             }
-            for kind, numbers in self._numbers.items()
+            for kind in ("named", *KINDS)
+            if (numbers := [number for number, case in enumerate(self.cases) if case.kind == kind])
         ]
 
     def _image(self, row: int, decision: Decision | None) -> dict[str, Any]:

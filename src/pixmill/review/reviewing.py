@@ -1,10 +1,8 @@
-"""The review of a project: read its tables, serve the page until Ctrl-C, and say what to run next."""
+"""The review of a project: its cases and decisions, and what to run next."""
 
 import getpass
-import webbrowser
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
@@ -13,70 +11,21 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import Params
-from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import git
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count
 from pixmill.experiments.compare.comparison import NotComparableError
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
-from pixmill.review.cases import MAX_SHOWN, Case, Kind, find_cases
+from pixmill.review.cases import Kind, find_cases
 from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
-from pixmill.review.page_routes import routes
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.recovery import describe_lost
 from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_session import Session
 from pixmill.review.review_tables import load_tables
 from pixmill.serve.inbox import Inbox
-from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
-
-
-def review(
-    workspace: Workspace,
-    params: Params,
-    *,
-    inbox: Path | None = None,
-    port: int = 0,
-    open_browser: bool = True,
-    **options: Any,
-) -> None:
-    """Serve the cases to review, and write the decisions, until Ctrl-C.
-
-    Args:
-        workspace: Folders of the project.
-        params: Its parameters.
-        inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``; default: ``inbox/``.
-        port: Port on 127.0.0.1; default: a free one.
-        open_browser: Whether to open the page in the default browser.
-        options: Further arguments of :class:`ReviewProject`.
-
-    Raises:
-        LockedError: The inbox was locked for ten seconds.
-        PixmillError: The port is taken, or as for :class:`ReviewProject`.
-    """
-    own = Inbox(workspace.root / "inbox")
-    if inbox is not None and inbox.resolve() != Path(own.place).resolve():
-        announce(f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}.")
-    project = ReviewProject(workspace, params, **options)
-    if project.remarks:
-        announce("\n".join(project.remarks))
-    if not project.cases:
-        return
-    server = PrivateServer(make_app(routes(project)), command="pixmill review", port=port)
-    try:
-        with server, project:
-            cases = count(len(project.cases), "case")
-            announce(f"{cases} to review at {server.new_address()} (stop with Ctrl-C)")
-            if open_browser:
-                webbrowser.open(server.new_address())
-            wait_for_end()
-    except KeyboardInterrupt:
-        summary, command = project.end()
-        announce(f"\n{summary}")
-        if command is not None:
-            announce(f"Next: {command}")
 
 
 class ReviewProject:
@@ -88,13 +37,11 @@ class ReviewProject:
     Args:
         workspace: Folders of the project.
         params: Its parameters.
-        image: Id or file of the image to begin with, in any state; default: the first open case.
         by: Name of the reviewer; default: :func:`default_name`.
         only: Kind of cases to show; default: all.
         random_sample: Whether the corrections are those of a random sample of all served images.
 
     Attributes:
-        cases: Cases to review. If there are none, :meth:`end` need not be called.
         remarks: Lines to print at the start.
         session: Cases and decisions.
         previews: Previews of the images.
@@ -103,7 +50,7 @@ class ReviewProject:
     Raises:
         DataError: A line of the decision log is malformed.
         ManifestError: The tables of scrape or validate are missing, or of different runs.
-        PixmillError: There is no such image, or there is no base for ``only="flips"``.
+        PixmillError: There is no base for ``only="flips"``.
         ReviewError: ``review.csv`` is malformed.
         StorageError: The inbox may not be used.
     """
@@ -113,7 +60,6 @@ class ReviewProject:
         workspace: Workspace,
         params: Params,
         *,
-        image: str | None = None,
         by: str | None = None,
         only: Kind | None = None,
         random_sample: bool = False,
@@ -130,18 +76,15 @@ class ReviewProject:
         folder = self._root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
         self._store = DecisionStore(review_file, images, folder, log, is_sample=random_sample)
         flips = _flips(self._root, only)
-        self.cases: Sequence[Case] = find_cases(tables, images.cases(), flips=flips, decided=decided, only=only)
-        first = None if image is None else find_image(images, image)
-        if first is not None:
-            self.cases = with_image(self.cases, images, first)
+        cases = find_cases(tables, images.cases(), flips=flips, decided=decided, only=only)
         self.remarks = [f"{count(malformed, 'file')} of inbox/corrections/ cannot be read."] if malformed else []
         if lost := describe_lost(self._store.release()):
             self.remarks += [*lost[0], f"Next: {lost[1]}"]
-        if not self.cases:
+        if not cases:
             self._store.clean_inbox()
             self.remarks.insert(0, f"Nothing to review{f' in {only}' if only else ''}.")
         by = default_name(self._root) if by is None else by
-        self.session = Session(images, self.cases, self._store, classes=params.classes, by=by, first=first)
+        self.session = Session(images, cases, self._store, classes=params.classes, by=by)
         paths = dict(zip(tables.ids, tables.manifest["path"], strict=True))
         window = read_window(self._root / "artifacts/validate")
 
@@ -152,6 +95,24 @@ class ReviewProject:
 
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
         self.previews = Previews(locate, limits=limits)
+
+    def find(self, name: str) -> str:
+        """Return the id of an image.
+
+        Args:
+            name: File on this machine, or at least 8 digits of the image's id.
+
+        Raises:
+            PixmillError: The name fits no image, or several.
+        """
+        start = file_digest(Path(name)) if Path(name).is_file() else name.lower()
+        ids = [known for known in self._images.ids if len(start) >= MIN_ID_DIGITS and known.startswith(start)]
+        if len(ids) == 1:
+            return ids[0]
+        raise PixmillError(
+            f"{name} names {len(ids)} images of artifacts/validate",
+            next="if it has been added since: dvc repro; else name it by its file or its id (at least 8 digits)",
+        )
 
     def __enter__(self) -> Self:
         self.previews.__enter__()
@@ -189,34 +150,6 @@ def default_name(root: Path) -> str:
     except (OSError, KeyError, ImportError):
         # A container's user may have no name.
         return ""
-
-
-def find_image(images: ReviewImages, name: str) -> int:
-    """Return the row of an image.
-
-    Args:
-        images: Images under review.
-        name: File on this machine, or at least 8 digits of the image's id.
-
-    Raises:
-        PixmillError: The name fits no image, or several.
-    """
-    start = file_digest(Path(name)) if Path(name).is_file() else name.lower()
-    rows = [row for row, known in enumerate(images.ids) if len(start) >= MIN_ID_DIGITS and known.startswith(start)]
-    if len(rows) == 1:
-        return rows[0]
-    raise PixmillError(
-        f"{name} names {len(rows)} images of artifacts/validate",
-        next="if it has been added since: dvc repro; else name it by its file or its id (at least 8 digits)",
-    )
-
-
-def with_image(cases: Sequence[Case], images: ReviewImages, row: int) -> list[Case]:
-    """Return the cases, preceded by a case for an image that none of them shows."""
-    if any(row in case.members[:MAX_SHOWN] for case in cases):
-        return list(cases)
-    facts = images.facts(row)
-    return [Case("named", "The image that you named", facts["reason"] or facts["verdict"], (row,)), *cases]
 
 
 def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:

@@ -57,6 +57,7 @@ class PrivateServer(LoopbackServer):
         app: Application, such as :func:`make_app` returns.
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
+        start: Page to open first, relative to the secret path; default: its root.
 
     Attributes:
         port: Port that the server listens on.
@@ -66,8 +67,8 @@ class PrivateServer(LoopbackServer):
         PixmillError: The port is taken.
     """
 
-    def __init__(self, app: Application, *, command: str, port: int = 0) -> None:
-        self._gate = _Gate(app, command)
+    def __init__(self, app: Application, *, command: str, port: int = 0, start: str = "") -> None:
+        self._gate = _Gate(app, command, start)
         super().__init__(self._gate, command=command, port=port)
         self.origin = f"http://127.0.0.1:{self.port}"
 
@@ -96,9 +97,9 @@ def wait_for_end() -> NoReturn:
 class _Gate:
     """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
 
-    def __init__(self, app: Application, command: str) -> None:
+    def __init__(self, app: Application, command: str, start: str) -> None:
         self.token = secrets.token_urlsafe(32)
-        self._app, self._command = app, command
+        self._app, self._command, self._start = app, command, start
         self._root = f"/{secrets.token_urlsafe(24)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +140,7 @@ class _Gate:
         """
         response = HTMLResponse(
             f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
-            f'url={self._root}/"><p><a href="{self._root}/">Continue</a></p></html>'
+            f'url={self._root}/{self._start}"><p><a href="{self._root}/{self._start}">Continue</a></p></html>'
         )
         response.set_cookie(_COOKIE, self.token, path=f"{self._root}/", httponly=True, samesite="strict")
         return response

@@ -26,6 +26,7 @@ from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
+from pixmill.review.serving import ReviewSite
 from pixmill.tracking.store import tracking_uri, view_hint
 from pixmill.web.private_server import (
     PrivateServer,
@@ -197,13 +198,16 @@ def routes(home: Home) -> list[BaseRoute]:
     ]
 
 
-def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = True) -> None:
+def open_project(
+    workspace: Workspace, review: ReviewSite | None = None, *, port: int = 0, open_browser: bool = True
+) -> None:
     """Serve the page until Ctrl-C.
 
     A run of the pipeline that was started on the page continues afterwards.
 
     Args:
         workspace: Folders of the project.
+        review: Review to open first; default: the page of the project.
         port: Port on 127.0.0.1; 0 picks a free one.
         open_browser: Whether to open the page in the default browser.
 
@@ -212,11 +216,12 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
     """
     root = workspace.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
-    app = make_app(routes(home))
-    server = PrivateServer(app, command="pixmill open", port=port)
+    site = review or ReviewSite(workspace)
+    app = make_app([*routes(home), *site.routes()])
+    server = PrivateServer(app, command="pixmill review" if review else "pixmill open", port=port, start=site.start)
     try:
-        with server:
-            announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
+        with site, server:
+            announce(f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())
             wait_for_end()
@@ -224,3 +229,5 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
             if (pid := job.pid) is not None:
                 announce(f"\n{name} continues in the background. To stop it: kill -INT -{pid}")
+        if lines := site.end():
+            announce("\n" + "\n".join(lines))

@@ -328,7 +328,7 @@ document.addEventListener('click', (event) => {
 part('filter').addEventListener('input', classes);
 
 await exclusively(async () => {
-  session = await ask('session');
+  session = await ask(`session${location.search}`);
   await go(session.first ?? 0);
   choose(shown.images.findIndex(({ id }) => id === session.image));
   if (session.first === null) end();

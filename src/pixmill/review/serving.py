@@ -1,0 +1,107 @@
+"""The pages of the review, below ``review/`` of the project's page."""
+
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+from starlette.routing import BaseRoute, Mount
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import load_params
+from pixmill.core.process.progress import announce
+from pixmill.core.words import count
+from pixmill.review.page_routes import routes
+from pixmill.review.reviewing import ReviewProject
+from pixmill.serve.inbox import Inbox
+
+_TABLES = ("params.yaml", "artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
+"""Files after whose change a page that is loaded shows new cases."""
+
+
+class ReviewSite:
+    """The review of a project, read when its page is first loaded, and again after a run.
+
+    Args:
+        workspace: Folders of the project.
+        image: Id or file of the image to begin with.
+        options: Further arguments of :class:`~pixmill.review.reviewing.ReviewProject`.
+
+    Attributes:
+        start: Page to open first, relative to the project's page; empty before :meth:`begin`.
+    """
+
+    def __init__(self, workspace: Workspace, *, image: str | None = None, **options: Any) -> None:
+        self._workspace, self._image, self._options = workspace, image, options
+        self._lock = threading.RLock()
+        self._project: ReviewProject | None = None
+        self._read: list[int] = []
+        self.start = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._project is not None:
+            self._project.__exit__()
+
+    def begin(self, inbox: Path | None = None) -> bool:
+        """Read the cases of ``pixmill review``, and return whether there is something to show.
+
+        Args:
+            inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``; default: none.
+
+        Raises:
+            LockedError: The inbox was locked for ten seconds.
+            PixmillError: As for :class:`~pixmill.review.reviewing.ReviewProject`.
+        """
+        root = self._workspace.root
+        own = Inbox(root / "inbox")
+        if inbox is not None and inbox.resolve() != Path(own.place).resolve():
+            announce(f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}.")
+        project = self.load()
+        self.start = "review/"
+        if self._image is not None:
+            self.start += f"?image={project.find(self._image)}"
+        if project.remarks:
+            announce("\n".join(project.remarks))
+        has_cases = bool(project.session.cases) or self._image is not None
+        if not has_cases:
+            project.__exit__()
+        return has_cases
+
+    def load(self) -> ReviewProject:
+        """Return the review of the tables as they are now.
+
+        Raises:
+            PixmillError: As for :class:`~pixmill.review.reviewing.ReviewProject`.
+        """
+        root = self._workspace.root
+        with self._lock:
+            read = [path.stat().st_mtime_ns for name in _TABLES if (path := root / name).exists()]
+            if self._project is None or read != self._read:
+                if self._project is not None:
+                    self._project.__exit__()
+                    announce(self._project.end()[0])
+                self._project = ReviewProject(self._workspace, load_params(root), **self._options).__enter__()
+                self._read = read
+            return self._project
+
+    def current(self) -> ReviewProject:
+        """Return the review of the page that was loaded last."""
+        return self._project or self.load()
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes, relative to the address of the project's page."""
+        return [Mount("/review", routes=routes(self))]
+
+    def end(self) -> list[str]:
+        """Return lines to print at the end: a summary of the decisions and the next command, if any.
+
+        Raises:
+            LockedError: The inbox was locked for ten seconds.
+            StorageError: The inbox may not be written.
+        """
+        if self._project is None:
+            return []
+        summary, command = self._project.end()
+        return [summary, *([f"Next: {command}"] if command else [])]

@@ -2,20 +2,24 @@
 
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.compute import RowLimits, Service, ServiceFullError, default_workers
 from pixmill.images.depth import Window
 from pixmill.images.fit import thumbnail
 
-_MAX_SIDE, _JPEG_QUALITY = 1024, 88
-_MAX_CACHED = 256
-"""Maximum number of previews in memory, some 30 MB."""
+_JPEG_QUALITY = 88
+
+_MAX_CACHED_BYTES = 64 << 20
+"""Maximum size of the previews in memory: some 400 previews, or 10,000 thumbnails."""
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -27,16 +31,18 @@ class ImageFile:
         source: Its file or bytes.
         max_pixels: Maximum number of pixels to decode.
         window: See :func:`pixmill.images.decode`.
+        side: Maximum side of the preview in pixels.
     """
 
     id: str
     source: Path | bytes
     max_pixels: int
     window: Window | None = None
+    side: int = 1024
 
 
 def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
-    """Return a JPEG of each image, at most 1024 pixels a side, or a reason code."""
+    """Return a JPEG of each image, or a reason code."""
     return [_preview(source) for source in sources]
 
 
@@ -44,26 +50,27 @@ def _preview(source: ImageFile) -> bytes | str:
     try:
         content = read_verified(source.source, source.id)
         pixels = decode(content, max_pixels=source.max_pixels, window=source.window).pixels
-        return thumbnail(pixels, _MAX_SIDE, quality=_JPEG_QUALITY)
+        return thumbnail(pixels, source.side, quality=_JPEG_QUALITY)
     except UndecodableError as error:
         return error.reason
 
 
-class Previews:
+class Previews(Generic[Name]):
     """Make previews ahead of requests, within a ``with`` block.
 
     Args:
-        source: Returns the location of an image by id.
+        source: Returns the location of an image by name, such as its id.
         limits: Limits on decoding one image.
         workers: Number of worker processes; default: one per processor.
     """
 
-    def __init__(self, source: Callable[[str], ImageFile], *, limits: RowLimits, workers: int | None = None) -> None:
+    def __init__(self, source: Callable[[Name], ImageFile], *, limits: RowLimits, workers: int | None = None) -> None:
         self._source = source
         self._service: Service[ImageFile, bytes | str] = Service(
             preview_batch, workers=workers or default_workers(), limits=limits, waiting=sys.maxsize
         )
-        self._previews: dict[str, Future[bytes | str]] = {}
+        self._previews: OrderedDict[Name, Future[bytes | str]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -73,21 +80,51 @@ class Previews:
     def __exit__(self, *_: object) -> None:
         self._service.kill()
 
-    def expect(self, names: Iterable[str]) -> None:
-        """Queue images before all earlier ones, the next one first."""
+    def expect(self, names: Iterable[Name]) -> None:
+        """Queue images before all earlier ones, the next one first.
+
+        Raises:
+            DataError: The file of an image is missing or unreadable.
+            ServiceFullError: The block has ended.
+        """
         with self._lock:
-            if len(self._previews) > _MAX_CACHED:
-                self._previews.clear()
-            fresh = [name for name in dict.fromkeys(names) if name not in self._previews]
+            fresh = [name for name in dict.fromkeys(names) if not _is_useful(self._previews.get(name))]
             futures = self._service.submit_all([self._source(name) for name in fresh], first=True)
             self._previews.update(zip(fresh, futures, strict=True))
+        for future in futures:
+            future.add_done_callback(self._bound)
 
-    def get(self, name: str) -> bytes | str:
+    def request(self, name: Name) -> Future[bytes | str]:
+        """Return the future of a preview or reason code; errors as for :meth:`expect`."""
+        with self._lock:
+            self.expect([name])
+            self._previews.move_to_end(name)
+            return self._previews[name]
+
+    def get(self, name: Name) -> bytes | str:
         """Wait for a preview, and return a JPEG or a reason code."""
         try:
-            with self._lock:
-                self.expect([name])
-                preview = self._previews[name]
-            return preview.result()
+            return self.request(name).result()
         except (CancelledError, ServiceFullError):
             return "closed"
+
+    def _bound(self, made: Future[bytes | str]) -> None:
+        """Forget the previews that were not requested for longest."""
+        with self._lock:
+            self._bytes += _size(made)
+            for name, future in [*self._previews.items()] if self._bytes > _MAX_CACHED_BYTES else ():
+                if self._bytes <= _MAX_CACHED_BYTES // 2:
+                    break
+                if future.done():
+                    self._bytes -= _size(self._previews.pop(name))
+
+
+def _is_useful(future: Future[bytes | str] | None) -> bool:
+    """Return whether a preview is made or being made; a file that cannot be read may come back."""
+    if future is None or future.cancelled():
+        return False
+    return not future.done() or (future.exception() is None and isinstance(future.result(), bytes))
+
+
+def _size(future: Future[bytes | str]) -> int:
+    return 0 if future.cancelled() or future.exception() else len(future.result())

@@ -75,6 +75,11 @@ class Session:
         """Ids of the images of all decisions in this session, with repetitions."""
         return [name for step in self._steps for name in step.after]
 
+    def images_of(self, kind: str) -> list[str]:
+        """Return the ids of the images of all cases of a kind, in order."""
+        rows = dict.fromkeys(row for case in self.cases if case.kind == kind for row in case.members)
+        return [self._images.ids[row] for row in rows]
+
     def knows(self, name: str) -> bool:
         """Return whether there is an image with this id."""
         return self._images.row(name) is not None

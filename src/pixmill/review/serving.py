@@ -10,8 +10,10 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
+from pixmill.review.grid import grid_routes
+from pixmill.review.grid.grid import Grid
 from pixmill.review.page_routes import routes
-from pixmill.review.reviewing import ReviewProject
+from pixmill.review.reviewing import ReviewProject, default_name
 from pixmill.serve.inbox import Inbox
 
 _TABLES = ("params.yaml", "artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
@@ -34,15 +36,17 @@ class ReviewSite:
         self._workspace, self._image, self._options = workspace, image, options
         self._lock = threading.RLock()
         self._project: ReviewProject | None = None
-        self._read: list[int] = []
+        self._grid: Grid | None = None
+        self._read, self._grid_read = list[int](), list[int]()
         self.start = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._project is not None:
-            self._project.__exit__()
+        for part in (self._project, self._grid):
+            if part is not None:
+                part.__exit__()
 
     def begin(self, inbox: Path | None = None) -> bool:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
@@ -77,8 +81,7 @@ class ReviewSite:
         """
         root = self._workspace.root
         with self._lock:
-            read = [path.stat().st_mtime_ns for name in _TABLES if (path := root / name).exists()]
-            if self._project is None or read != self._read:
+            if (read := _mtimes(root)) != self._read or self._project is None:
                 if self._project is not None:
                     self._project.__exit__()
                     announce(self._project.end()[0])
@@ -90,9 +93,33 @@ class ReviewSite:
         """Return the review of the page that was loaded last."""
         return self._project or self.load()
 
+    def grid(self, *, renew: bool = False) -> Grid:
+        """Return the grid.
+
+        Args:
+            renew: Whether to read the tables again if they have changed.
+
+        Raises:
+            PixmillError: A table or ``review.csv`` is malformed.
+        """
+        with self._lock:
+            read = _mtimes(root := self._workspace.root) if renew or self._grid is None else self._grid_read
+            if self._grid is None or read[1:] != self._grid_read[1:]:
+                if self._grid is not None:
+                    self._grid.__exit__()
+                    announce(self._grid.end()[0])
+                by = self._options.get("by") or default_name(root)
+                self._grid, self._grid_read = Grid(self._workspace, load_params(root), by, self._doubts), read
+                self._grid.__enter__()
+            return self._grid
+
+    def _doubts(self, kind: str) -> list[str]:
+        """Return the ids of the images of a kind of case, most urgent first."""
+        return self.load().session.images_of(kind)
+
     def routes(self) -> list[BaseRoute]:
         """Return the routes, relative to the address of the project's page."""
-        return [Mount("/review", routes=routes(self))]
+        return [Mount("/review/grid", routes=grid_routes.routes(self)), Mount("/review", routes=routes(self))]
 
     def end(self) -> list[str]:
         """Return lines to print at the end: a summary of the decisions and the next command, if any.
@@ -101,7 +128,11 @@ class ReviewSite:
             LockedError: The inbox was locked for ten seconds.
             StorageError: The inbox may not be written.
         """
-        if self._project is None:
-            return []
-        summary, command = self._project.end()
-        return [summary, *([f"Next: {command}"] if command else [])]
+        ends = [part.end() for part in (self._project, self._grid) if part is not None]
+        commands = [command for _, command in ends if command]
+        return [*(summary for summary, _ in ends), *(f"Next: {command}" for command in commands[-1:])]
+
+
+def _mtimes(root: Path) -> list[int]:
+    """Return when the files changed whose content a page shows; 0 for a missing one."""
+    return [path.stat().st_mtime_ns if (path := root / name).exists() else 0 for name in _TABLES]

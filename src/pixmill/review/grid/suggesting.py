@@ -382,5 +382,3 @@ def _nearest(vectors: Floats, examples: Floats) -> Floats:
 def _spread(rows: Rows, count: int) -> Rows:
     """Return at most this many of the rows, evenly spaced."""
     return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
-
-

@@ -1,0 +1,304 @@
+"""The state of the grid: images by scope and order, suggestions, accuracy, and actions on them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from pixmill.core.errors import ManifestError, PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import Params
+from pixmill.images.compute import RowLimits
+from pixmill.review.grid.labels import Labels
+from pixmill.review.grid.pile import Pile
+from pixmill.review.grid.suggesting import (
+    DROPPED,
+    SAMPLE,
+    Accuracy,
+    Head,
+    Rows,
+    accuracy,
+    likes,
+    propose,
+    reduce,
+    sample_of,
+)
+from pixmill.review.preview import ImageFile, Previews
+from pixmill.review.review_tables import load_tables
+
+KEYS = "123456789bcdfghijklmnopqrstuvwy0"
+"""Keys of the classes, in order; ``a``, ``e``, ``x`` and ``z`` have other meanings."""
+
+THUMBNAIL_SIDE = 160
+
+_NUMBERS = itertools.count(1)
+
+_UPDATES = 4
+"""How often suggestions are renewed while the features are computed."""
+
+
+class View(NamedTuple):
+    """What a page shows.
+
+    Args:
+        scope: ``unlabelled``, ``all``, ``class:NAME``, ``doubt:KIND`` or ``query:TEXT``.
+        sort: ``next``: what to label next. ``files``: as they are, doubts by urgency. ``belief``: the probability of
+            ``label``. ``sure``: how unsure the head is. ``unlike``: how unlike the labelled images they are. ``like``:
+            nearness to ``like``.
+        label: A class, for ``belief``.
+        like: A row, for ``like``.
+    """
+
+    scope: str = "unlabelled"
+    sort: str = "next"
+    label: str = ""
+    like: int = -1
+
+
+class _Part(NamedTuple):
+    """A section: a kind of :class:`~pixmill.review.grid.suggesting.Section`, ``waiting``, or a sort."""
+
+    kind: str
+    label: str | None
+    rows: Rows
+
+
+class Grid:
+    """Images and labels of a project, as the page shows them; threads may share it, within a ``with`` block.
+
+    Args:
+        workspace: Folders of the project.
+        params: Its parameters.
+        by: Name of the person.
+        doubts: Returns the ids of the images of a kind of doubt, most urgent first.
+
+    Attributes:
+        number: Number that identifies the rows, which another grid numbers differently.
+        previews: Thumbnails by row.
+    """
+
+    def __init__(self, workspace: Workspace, params: Params, by: str, doubts: Callable[[str], list[str]]) -> None:
+        try:
+            tables = load_tables(workspace.root)
+        except ManifestError:
+            tables = None  # Labels come before the first run.
+        self.number, self._by, self._doubts = next(_NUMBERS), by, doubts
+        self.pile = Pile(workspace, params, tables)
+        self._labels = Labels(workspace, params, self.pile)
+        limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
+        self.previews: Previews[int] = Previews(self._thumbnail, limits=limits)
+        self._lock = threading.RLock()
+        self._sample: list[int] = []
+        self._looks: Counter[int] = Counter()
+        self._featured, self._vectors = -1, np.zeros((0, 1), np.float32)
+        self._proposed: tuple[Any, ...] = ()
+        self._proposal = propose(self._vectors, [], np.zeros(0, np.int64), [])
+        self._accuracy: Accuracy | None = None
+
+    def __enter__(self) -> Self:
+        self.pile.__enter__()
+        self.previews.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.previews.__exit__()
+        self.pile.__exit__()
+
+    def state(self, view: View, window: str, known: str = "") -> dict[str, Any]:
+        """Return what the page shows.
+
+        Args:
+            view: What it shows.
+            window: Identifies the window.
+            known: ``order`` of an earlier answer. If it is still the order, ``rows`` and the like are left out.
+        """
+        with self._lock:
+            self._labels.refresh()
+            self._update()
+            stamp = f"{self.number}.{self.pile.version}.{self._featured}.{len(self._sample)}"
+            answer = {"order": stamp, **self._facts(view, window)}
+            if stamp != known:
+                answer |= self._listing(view)
+            return answer
+
+    def act(self, rows: Sequence[int], label: str, *, window: str, version: int) -> dict[str, Any]:
+        """Label images, or drop them, and return the new version.
+
+        Args:
+            rows: The images.
+            label: Their class; :data:`DROPPED` to drop them.
+            window: Identifies the window.
+            version: Version of the state that the window shows.
+
+        Raises:
+            PixmillError: As for :class:`~pixmill.review.grid.labels.Labels`, or a row does not exist.
+        """
+        with self._lock:
+            if not all(row < len(self.pile) for row in rows):
+                raise PixmillError("the grid has no such image", next="load the page again")
+            if label == DROPPED:
+                self._labels.drop(rows, by=self._by, window=window, version=version)
+            else:
+                self._labels.give(
+                    rows, label, by=self._by, window=window, version=version, sample=[*{*rows} & {*self._sample}]
+                )
+            self._looks.update(rows)
+            return self._after(window)
+
+    def undo(self, window: str) -> dict[str, Any]:
+        """Undo the last action of a window, and return its rows and the new version.
+
+        Raises:
+            ChangedError: Someone changed an image since.
+        """
+        with self._lock:
+            rows = self._labels.undo(by=self._by, window=window)
+            self._looks.subtract(rows)
+            return {**self._after(window), "rows": rows}
+
+    def id(self, row: int) -> str:
+        """Return the id of an image.
+
+        Raises:
+            DataError: The file is missing or cannot be read.
+        """
+        return self.pile.image(row).id
+
+    def end(self) -> tuple[str, str | None]:
+        """Return a summary of the actions, and the next command, if any."""
+        return self._labels.end()
+
+    def _thumbnail(self, row: int) -> ImageFile:
+        return replace(self.pile.image(row), side=THUMBNAIL_SIDE)
+
+    def _after(self, window: str) -> dict[str, Any]:
+        return {"version": self.pile.version, "undoable": self._labels.undoable(window)}
+
+    def _update(self) -> None:
+        """Renew vectors, sample and suggestions if images, features or labels have changed."""
+        pile, count = self.pile, len(self.pile)
+        ids = [name for name in pile.ids if name is not None]
+        if len(ids) == count:  # A sample of some images would not be one of all.
+            # An image stays in the sample, since its label was chosen without a suggestion.
+            drawn = [row for row in sample_of(ids).tolist() if row not in self._sample]
+            self._sample += drawn[: SAMPLE - len(self._sample)]
+        featured = int(np.sum(pile.featured))
+        is_due = featured - self._featured >= max(1, count // _UPDATES) or featured == pile.progress()["files"]
+        if (is_due and featured != self._featured) or len(self._vectors) != count:
+            self._vectors = reduce(pile.features(range(count))) if count else self._vectors[:0]
+            self._featured = featured
+        if (stamp := (pile.version, self._featured, len(self._sample), count)) != self._proposed:
+            sample, classes = np.array(self._sample, np.int64), self._labels.classes
+            looks = [self._looks[row] or int(bool(pile.labels[row])) for row in range(count)]
+            self._proposal = propose(self._vectors, pile.labels, sample, classes, looks)
+            self._accuracy = accuracy(self._vectors, pile.labels, sample)
+            self._proposed = stamp
+
+    def _facts(self, view: View, window: str) -> dict[str, Any]:
+        """Return what the page shows around the images."""
+        labels, progress = self.pile.labels, self.pile.progress()
+        counts = Counter(label for label in labels if label)
+        classes = [*self._labels.classes, *sorted(counts.keys() - {*self._labels.classes})]
+        kinds = {section.kind for section in self._proposal.sections}
+        return {
+            "number": self.number,
+            "by": self._by,
+            "view": view._asdict(),
+            "others": [other._asdict() for other in self._labels.others(window)],
+            "classes": [
+                {"name": name, "key": KEYS[place : place + 1], "count": counts[name]}
+                for place, name in enumerate(classes)
+            ],
+            "queries": sorted({query for query in self.pile.queries if query}),
+            "progress": progress,
+            "labelled": sum(counts.values()),
+            "left": sum(label is None for label in labels),
+            "dropped": sum(label == DROPPED for label in labels),
+            "sample": {"size": len(self._sample), "left": sum(labels[row] is None for row in self._sample)},
+            "stage": next(
+                (number for number, kind in enumerate(("sample", "cluster"), 1) if kind in kinds),
+                3 if kinds else 0,
+            ),
+            "accuracy": self._accuracy and self._accuracy._asdict(),
+            **self._after(window),
+        }
+
+    def _listing(self, view: View) -> dict[str, Any]:
+        """Return the images of a view in order: sections, and for each image row, guess, belief and word."""
+        proposal, parts = self._proposal, self._parts(view)
+        rows = np.concatenate([np.zeros(0, np.int64), *(part.rows for part in parts)])
+        starts = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
+        return {
+            "sections": [
+                {"kind": part.kind, "label": part.label, "start": start, "count": len(part.rows)}
+                for part, start in zip(parts, starts, strict=False)
+            ],
+            "rows": rows.tolist(),
+            "guess": proposal.guess[rows].tolist(),
+            "belief": np.round(100 * proposal.belief[rows]).astype(int).tolist(),
+            "words": proposal.words,
+            "word": proposal.word[rows].tolist(),
+        }
+
+    def _parts(self, view: View) -> list[_Part]:
+        """Return the sections of a view."""
+        labels, found = self.pile.labels, self._scope(view.scope)
+        inside = np.zeros(len(labels), bool)
+        inside[found] = True
+        if view.sort == "next":
+            parts = [_Part(kind, label, rows[inside[rows]]) for kind, label, rows in self._proposal.sections]
+            for part in parts:
+                inside[part.rows] = False
+            waiting = [row for row in found.tolist() if inside[row] and labels[row] is None]
+            parts.append(_Part("waiting", None, np.array(waiting, np.int64)))
+        else:
+            # Without a label, images of the sample get no suggestion, and an order would be one.
+            inside[[row for row in self._sample if labels[row] is None]] = False
+            ranking = self._ranking(view, found)
+            ranked = ranking[inside[ranking]]
+            inside[ranked] = False
+            parts = [_Part(view.sort, view.label, np.concatenate([ranked, found[inside[found]]]))]
+        return [part for part in parts if len(part.rows)]
+
+    def _scope(self, scope: str) -> Rows:
+        """Return the rows of a scope."""
+        labels, (kind, _, name) = self.pile.labels, scope.partition(":")
+        if kind == "doubt":
+            places = {name: row for row, name in enumerate(self.pile.ids)}
+            listed = [row for each in self._doubts(name) if (row := places.get(each)) is not None]
+            return np.array([row for row in listed if labels[row] != DROPPED], np.int64)
+        is_in: dict[str, Callable[[int], bool]] = {
+            "unlabelled": lambda row: labels[row] is None,
+            "class": lambda row: labels[row] == name,
+            "query": lambda row: self.pile.queries[row] == name,
+        }
+        test = is_in.get(kind, lambda _: True)
+        return np.array([row for row in range(len(labels)) if labels[row] != DROPPED and test(row)], np.int64)
+
+    def _ranking(self, view: View, found: Rows) -> Rows:
+        """Return rows by the order of a view; the images that have no place in it are missing."""
+        known = np.array([bool(label) for label in self.pile.labels], bool)
+        known[self._sample] = False
+        known &= np.isfinite(self._vectors[:, 0])
+        examples, labels = np.flatnonzero(known), self.pile.labels
+        if view.sort == "like" and 0 <= view.like < len(known) and np.isfinite(self._vectors[view.like, 0]):
+            return likes(self._vectors, [view.like])
+        if view.sort == "unlike" and len(examples):
+            return likes(self._vectors, examples[:: max(1, len(examples) // 1000)].tolist())[::-1]
+        if view.sort in ("belief", "sure") and len({labels[row] for row in examples}) >= 2:
+            rows = found[np.isfinite(self._vectors[found, 0])]
+            head = Head.fit(self._vectors[examples], [str(labels[row]) for row in examples])
+            shares = head.probabilities(self._vectors[rows])
+            if view.sort == "sure":
+                found = rows[np.argsort(shares.max(axis=1), kind="stable")]
+            elif view.label in head.names:
+                # Among the images of the class, the doubtful ones come first.
+                sign = 1 if view.scope == f"class:{view.label}" else -1
+                found = rows[np.argsort(sign * shares[:, head.names.index(view.label)], kind="stable")]
+        return found

@@ -15,6 +15,7 @@ from pixmill.core.errors import ManifestError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits
+from pixmill.review.cases import KINDS
 from pixmill.review.grid.labels import Labels
 from pixmill.review.grid.pile import Pile
 from pixmill.review.grid.suggesting import (
@@ -88,6 +89,7 @@ class Grid:
             tables = load_tables(workspace.root)
         except ManifestError:
             tables = None  # Labels come before the first run.
+        self._kinds = [kind for kind in KINDS if kind != "feedback"] if tables else []
         self.number, self._by, self._doubts = next(_NUMBERS), by, doubts
         self.pile = Pile(workspace, params, tables)
         self._labels = Labels(workspace, params, self.pile)
@@ -200,11 +202,15 @@ class Grid:
             self._accuracy = accuracy(self._vectors, pile.labels, sample)
             self._proposed = stamp
 
+    def _classes(self) -> list[str]:
+        """Return the classes, followed by other labels of images."""
+        declared = self._labels.classes
+        return [*declared, *sorted({label for label in self.pile.labels if label} - {*declared})]
+
     def _facts(self, view: View, window: str) -> dict[str, Any]:
         """Return what the page shows around the images."""
         labels, progress = self.pile.labels, self.pile.progress()
         counts = Counter(label for label in labels if label)
-        classes = [*self._labels.classes, *sorted(counts.keys() - {*self._labels.classes})]
         kinds = {section.kind for section in self._proposal.sections}
         return {
             "number": self.number,
@@ -213,8 +219,9 @@ class Grid:
             "others": [other._asdict() for other in self._labels.others(window)],
             "classes": [
                 {"name": name, "key": KEYS[place : place + 1], "count": counts[name]}
-                for place, name in enumerate(classes)
+                for place, name in enumerate(self._classes())
             ],
+            "doubts": self._kinds,
             "queries": sorted({query for query in self.pile.queries if query}),
             "progress": progress,
             "labelled": sum(counts.values()),
@@ -232,6 +239,7 @@ class Grid:
     def _listing(self, view: View) -> dict[str, Any]:
         """Return the images of a view in order: sections, and for each image row, guess, belief and word."""
         proposal, parts = self._proposal, self._parts(view)
+        places = {name: place for place, name in enumerate(self._classes())}
         rows = np.concatenate([np.zeros(0, np.int64), *(part.rows for part in parts)])
         starts = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
         return {
@@ -244,6 +252,7 @@ class Grid:
             "belief": np.round(100 * proposal.belief[rows]).astype(int).tolist(),
             "words": proposal.words,
             "word": proposal.word[rows].tolist(),
+            "given": [places.get(self.pile.labels[row], -1) for row in rows.tolist()],
         }
 
     def _parts(self, view: View) -> list[_Part]:

@@ -6,7 +6,7 @@ the sample have no suggestion before they are labelled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
@@ -27,7 +27,10 @@ SAMPLE = 100
 """Default size of the random sample."""
 
 _FITTED_ROWS = 5000
-"""Maximum number of images that directions and cluster centres are fitted to."""
+"""Maximum number of images that directions are fitted to."""
+
+_CLUSTERED_ROWS = 2000
+"""Maximum number of images that cluster centres are fitted to."""
 
 _CHUNK_ROWS = 4096
 """Images whose features or similarities are in memory at a time."""
@@ -157,8 +160,8 @@ def clusters(vectors: Floats, count: int) -> list[Rows]:
     ready = np.flatnonzero(np.isfinite(vectors[:, 0]))
     if not len(ready):
         return []
-    fitted = vectors[_spread(ready, _FITTED_ROWS)]
-    means = KMeans(min(count, len(np.unique(fitted, axis=0))), n_init=3, random_state=0).fit(fitted)
+    fitted = vectors[_spread(ready, _CLUSTERED_ROWS)]
+    means = KMeans(min(count, len(np.unique(fitted, axis=0))), n_init=1, random_state=0).fit(fitted)
     nearest, distances = means.predict(vectors[ready]), means.transform(vectors[ready]).min(axis=1)
     order = np.argsort(distances, kind="stable")
     found = [ready[order[nearest[order] == number]] for number in range(means.n_clusters)]
@@ -198,7 +201,13 @@ class Head:
 
 
 def propose(
-    vectors: Floats, labels: Labels, sample: Rows, classes: Sequence[str], looks: Sequence[int] | None = None
+    vectors: Floats,
+    labels: Labels,
+    sample: Rows,
+    classes: Sequence[str],
+    *,
+    refused: Collection[tuple[int, str]] = (),
+    looks: Sequence[int] | None = None,
 ) -> Proposal:
     """Return what to label next.
 
@@ -209,6 +218,8 @@ def propose(
         labels: The label of each image; ``None`` if it has none, :data:`DROPPED` if it was dropped.
         sample: Rows of the random sample.
         classes: All classes, in the order of the params; positions in ``guess`` refer to them.
+        refused: Rows with a class that they are not: images that a person left out of a selection. They are no longer
+            suggested for it.
         looks: How often each image was labelled. Default: no image is shown again.
     """
     known = np.array([label is not None for label in labels], bool)
@@ -228,7 +239,7 @@ def propose(
             return shown.proposal()
     rows, fitted = np.flatnonzero(open_rows), np.flatnonzero(given)
     head = Head.fit(vectors[fitted], [str(labels[row]) for row in fitted])
-    _suggest(shown, head, vectors, rows, fitted, classes)
+    _suggest(shown, head, vectors, rows, fitted, classes, refused)
     if looks is not None:
         shown.add("again", _contradicted(head, vectors, labels, sample, looks), "random sample")
     return shown.proposal()
@@ -288,12 +299,25 @@ class _Shown:
         return Proposal(self.sections, self.guess, self.belief, list(self._words), self.word)
 
 
-def _suggest(shown: _Shown, head: Head, vectors: Floats, rows: Rows, fitted: Rows, classes: Sequence[str]) -> None:
+def _suggest(
+    shown: _Shown,
+    head: Head,
+    vectors: Floats,
+    rows: Rows,
+    fitted: Rows,
+    classes: Sequence[str],
+    refused: Collection[tuple[int, str]],
+) -> None:
     """Add the sections of a head: unsure images, those of each class, and those that are like no labelled one."""
     if not len(rows):
         return
     places = np.array([classes.index(name) if name in classes else -1 for name in head.names])
     probabilities = head.probabilities(vectors[rows])
+    for row, name in refused:
+        place = int(np.searchsorted(rows, row))
+        if name in head.names and place < len(rows) and rows[place] == row:
+            probabilities[place, head.names.index(name)] = 0
+    probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-9)
     order = probabilities.argsort(axis=1)[:, ::-1]
     first, second = order[:, 0], order[:, 1]
     each = np.arange(len(rows))

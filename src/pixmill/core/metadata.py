@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import write_text
+from pixmill.core.files.writing import write_durably, write_text
 from pixmill.core.names import to_nfc
 
 FILE = "metadata.csv"
@@ -45,6 +45,48 @@ EXPORTED = (*COLUMNS, "id", "source", "image_url", "snapshot")
 """Columns of the tables that ``pixmill export --data`` writes."""
 
 
+Cells = dict[str, str]
+"""A row of the table by column."""
+
+
+def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
+    """Return the columns of the table, and its rows by path relative to ``data/``, in NFC; empty without a table.
+
+    Args:
+        data: The folder ``data/``.
+
+    Raises:
+        DataError: As for :func:`read_metadata`.
+    """
+    path = data / FILE
+    if not path.is_file():
+        return [], {}
+    found: dict[str, Cells] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream, strict=True)
+            columns = [*(rows.fieldnames or ())]
+            if COLUMNS[0] not in columns:
+                raise DataError(f"data/{FILE} has no column file_name", next="name the column of the files so")
+            for row in rows:
+                # Windows writes backslashes.
+                name = to_nfc(posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/")))
+                split, problem = (row.get("split") or "").strip(), None
+                if name.startswith(("/", "../")):
+                    problem = f"{name} is not below data/"
+                elif name in found:
+                    problem = f"a second row for {name}; an image has one label: several are not supported"
+                elif split not in ("", *SPLITS):
+                    problem = f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
+                if problem:
+                    raise DataError(f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}")
+                if name != ".":
+                    found[name] = row
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8") from None
+    return columns, found
+
+
 def read_metadata(data: Path) -> dict[str, Facts]:
     """Return the facts about images by their path relative to ``data/``, in NFC; empty without a table.
 
@@ -55,33 +97,34 @@ def read_metadata(data: Path) -> dict[str, Facts]:
         DataError: The table cannot be read, has no column ``file_name``, two rows for a file, a path out of ``data/``
             or an unknown split.
     """
-    path = data / FILE
-    if not path.is_file():
-        return {}
-    found: dict[str, Facts] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
-            if "file_name" not in (rows.fieldnames or ()):
-                raise DataError(f"data/{FILE} has no column file_name", next="name the column of the files so")
-            for row in rows:
-                # Windows writes backslashes.
-                name = to_nfc(posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/")))
-                facts = Facts(*((row.get(column) or "").strip() or None for column in COLUMNS[1:]))
-                problem = None
-                if name.startswith(("/", "../")):
-                    problem = f"{name} is not below data/"
-                elif name in found:
-                    problem = f"a second row for {name}; an image has one label: several are not supported"
-                elif facts.split not in (None, *SPLITS):
-                    problem = f"split: expected {', '.join(SPLITS)} or nothing, received {facts.split!r}"
-                if problem:
-                    raise DataError(f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}")
-                if name != ".":
-                    found[name] = facts
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8") from None
-    return found
+    rows = read_cells(data)[1]
+    return {
+        name: Facts(*((row.get(column) or "").strip() or None for column in COLUMNS[1:])) for name, row in rows.items()
+    }
+
+
+def change_cells(data: Path, changes: Mapping[str, Mapping[str, str] | None]) -> None:
+    """Change rows of the table durably; other rows and columns stay.
+
+    Args:
+        data: The folder ``data/``.
+        changes: New rows by path relative to ``data/``; ``None`` removes a row.
+
+    Raises:
+        DataError: As for :func:`read_metadata`; nothing was written.
+    """
+    columns, rows = read_cells(data)
+    merged: dict[str, Mapping[str, str] | None] = {**rows, **changes}
+    kept = {name: row for name, row in sorted(merged.items()) if row is not None}
+    columns = list(
+        dict.fromkeys([*(columns or COLUMNS), *(column for row in changes.values() for column in row or ())])
+    )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for name, row in kept.items():
+        writer.writerow([name if column == COLUMNS[0] else row.get(column) for column in columns])
+    write_durably(data / FILE, text.getvalue().encode())
 
 
 def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:

@@ -44,11 +44,15 @@ class Accepted(_Record):
         file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``.
         md5: MD5 of its bytes, as in DVC's cache.
         corrections: Number of its corrections when it was accepted; later ones are reviewed separately.
+        earlier: Its earlier files in ``data/``, the first one first, if it was labelled by moving it.
+        cells: Its row in ``data/metadata.csv``.
     """
 
     file: str
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     corrections: int
+    earlier: tuple[str, ...] = ()
+    cells: dict[str, str] = {}
 
     @field_validator("file")
     @classmethod
@@ -58,6 +62,13 @@ class Accepted(_Record):
         if parts[:1] != ("data",) or ".." in parts or len(parts) < 3 or {*":\\"} & {*file} or {*"*?["} & {*parts[-1]}:
             raise ValueError("expected data/<class>/<file>")
         return file
+
+    @field_validator("earlier")
+    @classmethod
+    def _check_earlier(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        if any(PurePosixPath(file).parts[:1] != ("data",) or ".." in PurePosixPath(file).parts for file in files):
+            raise ValueError("expected files in data/")
+        return files
 
     @property
     def label(self) -> str:
@@ -150,6 +161,33 @@ class DecisionLog:
         with self.inbox.lock(then="repeat the decision"):
             accepted, changed = self.read()
             self._write({**accepted, image: record}, changed)
+
+    def move(self, files: Mapping[str, tuple[str, str, str, dict[str, str]]]) -> None:
+        """Record images that are labelled by moving their files, before they are moved.
+
+        Args:
+            files: By id of the image: the file and the new one, relative to the project folder, the MD5, and the new
+                row in ``data/metadata.csv``. An image that returns to its first file is forgotten.
+        """
+        branch = self._branch()
+        with self.inbox.lock(then="label again"):
+            accepted, changed = self.read()
+            for image, (source, file, md5, cells) in files.items():
+                old = accepted.get(image)
+                files_before = (*(old.earlier if old else ()), source)
+                corrections = old.corrections if old else 0
+                accepted[image] = Accepted(
+                    image=image,
+                    branch=branch,
+                    file=file,
+                    md5=md5,
+                    corrections=corrections,
+                    earlier=tuple(dict.fromkeys(name for name in files_before if name != file)),
+                    cells=cells,
+                )
+                if old and file == files_before[0] and not corrections:
+                    del accepted[image]
+            self._write(accepted, changed)
 
     def change(self, lines: Mapping[str, tuple[Line | None, Line | None]]) -> None:
         """Record decisions, before they are written to ``review.csv``.

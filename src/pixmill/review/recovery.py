@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -9,14 +10,16 @@ from pathlib import Path, PurePosixPath
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import storage_errors, write_durably, write_text
+from pixmill.core.files.writing import file_digest, storage_errors, write_durably, write_text
+from pixmill.core.metadata import change_cells
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
-from pixmill.core.repository.dvc import cache_folder, is_cached, read_listing, read_record
+from pixmill.core.repository.dvc import cache_folder, is_cached, object_file, read_listing, read_record
 from pixmill.core.repository.git import git
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
+from pixmill.images.listing import files_below
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog, Line, make_line
 from pixmill.serve.inbox import Inbox
 
@@ -62,14 +65,16 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
     status, root = DecisionStatus(), log.root
     images = [item for item in accepted.values() if not (only_absent and (root / item.file).is_file())]
     if images:
-        cache = cache_folder(root)
+        cache, present = cache_folder(root), _file_names(root / "data")
         recorded = {branch: _recorded_files(root, cache, branch) for branch in {"", *(item.branch for item in images)}}
         for item in images:
-            is_recorded = any(item.md5 in recorded[branch] for branch in ("", item.branch))
-            if is_recorded and cache and is_cached(cache, item.md5):
+            # At its earlier files it has no label, or another one.
+            earlier = {name.removeprefix("data/") for name in item.earlier}
+            places = [recorded[branch].get(item.md5, set()) - earlier for branch in ("", item.branch)]
+            if any(places) and cache and is_cached(cache, item.md5):
                 status.accepted.append(item)
             # It may have been moved to another class.
-            elif not any((root / "data").rglob(PurePosixPath(item.file).name)):
+            elif not present.get(PurePosixPath(item.file).name, set()) - earlier:
                 status.missing.append(item)
     if changed:
         path = root / "review.csv"
@@ -143,7 +148,7 @@ def restore(workspace: Workspace, params: Params) -> None:
     if left := [*broken, *others]:
         names = join_names([str(item) for item in left])
         raise DataError(
-            f"not restored, since the label is not a class here or inbox/ has no intact copy: {names}",
+            f"not restored, since the label is not a class here or there is no intact copy: {names}",
             next=f"git checkout {left[0].branch or 'BRANCH'}, then: {_RESTORE}; to forget them, edit {log.path}",
         )
 
@@ -151,15 +156,29 @@ def restore(workspace: Workspace, params: Params) -> None:
 def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accepted]:
     """Copy images from the inbox to ``data/``, and return those without an intact copy."""
     entries = {entry.id: entry for entry in log.inbox.entries()[0]}
-    broken = []
-    for item in images:
-        entry = entries.get(item.image)
-        content = log.inbox.read_image(entry) if entry else b""
-        if sha256(content).hexdigest() != item.image:
-            broken.append(item)
-        else:
-            with storage_errors(then=_RESTORE):
-                write_durably(log.root / item.file, content)
+    cache = cache_folder(log.root) if any(item.earlier for item in images) else None
+    broken: list[Accepted] = []
+    cells: dict[str, dict[str, str] | None] = {}
+    with storage_errors(then=_RESTORE):
+        for item in images:
+            entry = entries.get(item.image)
+            earlier = [log.root / name for name in item.earlier]
+            earlier = [path for path in earlier if path.is_file() and file_digest(path) == item.image]
+            places = [*earlier, object_file(cache, item.md5)] if item.earlier and cache else earlier
+            content = next((path.read_bytes() for path in places if path.is_file()), b"")
+            if not content and entry:
+                content = log.inbox.read_image(entry)
+            if sha256(content).hexdigest() != item.image:
+                broken.append(item)
+                continue
+            write_durably(log.root / item.file, content)
+            for path in earlier:
+                path.unlink()
+            if item.earlier:
+                cells |= {name.removeprefix("data/"): None for name in item.earlier}
+                cells[item.file.removeprefix("data/")] = item.cells
+        if cells:
+            change_cells(log.root / "data", cells)
     return broken
 
 
@@ -196,9 +215,19 @@ def _find(lines: Mapping[str, Line], decision: Changed) -> Line | None:
     return next((line for name, line in lines.items() if decision.concerns(name)), None)
 
 
-def _recorded_files(root: Path, cache: Path | None, branch: str) -> set[str]:
-    """Return the MD5s of the files in a branch's ``data.dvc``; empty if DVC's cache does not hold the list."""
+def _recorded_files(root: Path, cache: Path | None, branch: str) -> dict[str, set[str]]:
+    """Return the files in a branch's ``data.dvc`` by MD5; empty if DVC's cache does not hold the list."""
     text = _committed(root, branch, "data.dvc")
-    if cache is None or not text or (record := read_record(root, text)) is None:
-        return set()
-    return set((read_listing(cache, record["md5"]) or {}).values())
+    found: dict[str, set[str]] = defaultdict(set)
+    if cache is not None and text and (record := read_record(root, text)) is not None:
+        for name, md5 in (read_listing(cache, record["md5"]) or {}).items():
+            found[md5].add(name)
+    return found
+
+
+def _file_names(folder: Path) -> dict[str, set[str]]:
+    """Return the paths of all files in a folder, relative to it, by name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, _ in files_below(folder) if folder.is_dir() else ():
+        found[name.rpartition("/")[2]].add(name)
+    return found

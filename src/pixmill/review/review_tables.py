@@ -76,6 +76,14 @@ class ReviewTables:
         """Return the row of an image; ``None`` for an unknown id."""
         return self._rows.get(name)
 
+    def places(self) -> set[str]:
+        """Return the files and URLs at which images were found."""
+        return set(self._sightings["image_url"].dropna())
+
+    def queries(self) -> dict[str, str]:
+        """Return the query of the first sighting of each image that was found by one."""
+        return dict(self._sightings[["id", "query"]].dropna().drop_duplicates("id").itertuples(index=False))
+
     def sightings(self, row: int) -> list[dict[str, Any]]:
         """Return all sightings of an image in order; missing values are ``None``."""
         seen = self._sightings.iloc[self._starts[row] : self._starts[row + 1]].astype(object)

@@ -21,12 +21,12 @@ class Other(NamedTuple):
     Args:
         by: Name.
         seconds: Time since the last action.
-        count: Number of images labelled or dropped in the last ten minutes.
+        images: Number of images labelled or dropped in the last ten minutes.
     """
 
     by: str
     seconds: float
-    count: int
+    images: int
 
 
 class Labels:

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from blake3 import blake3
 
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import keep_newest
+from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
+from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
+from pixmill.images.depth import read_window
+from pixmill.images.listing import files_below
+from pixmill.models.classifier import Preprocessing
+from pixmill.models.litert import BACKBONE
+from pixmill.models.model_folder import read_description
+from pixmill.review.grid.feature_pass import FileFeatures
+from pixmill.review.grid.suggesting import DROPPED, sample_of
 from pixmill.review.preview import ImageFile
 from pixmill.review.review_tables import ReviewTables
+from pixmill.scrape.sources.folder import FolderSource
+
+_SIDE = 224
+"""Input size in pixels if the model has no backbone; its own images may be too small for one."""
+
+_CHUNK = 64
+"""Images that are hashed, or whose features are read or saved, at a time."""
+
+_MAX_CACHE_BYTES = 4 * 2**30
+"""Maximum size of the stores of features, 7 KB for an image; the oldest are deleted first."""
+
+_PAUSE_SECONDS = 1.0
+"""Time between two looks for images without features."""
 
 Half = npt.NDArray[np.float16]
+
+
+class Digests(NamedTuple):
+    """Digests of a file in hexadecimal digits.
+
+    Args:
+        id: SHA-256, the image's id.
+        md5: MD5, as in DVC's cache.
+    """
+
+    id: str
+    md5: str
 
 
 class Pile:
     """All images that the grid can show, by row; rows never change their number, new files are appended.
 
     The first rows are the images that validate kept; then come images of ``data/`` that no run has seen: those of class
-    folders, and those of ``evaluate.unlabelled``. Within a ``with`` block a thread hashes the files, then computes
-    features.
+    folders, and those of ``evaluate.unlabelled`` (default: ``data/unlabelled``). Within a ``with`` block a thread
+    hashes the files, then computes features, those of the random sample first.
 
     Args:
         workspace: Folders of the project.
@@ -35,40 +79,283 @@ class Pile:
             another row.
         queries: Query of the scrape that found each row; ``None`` if there was none.
         featured: Whether each row has features.
+        broken: Why rows have no features, in one word.
+        kept: Number of the first rows, which validate kept.
         version: Grows with each change of labels or rows.
+
+    Raises:
+        DataError: ``data/metadata.csv`` is malformed, or a folder of a fixed split is missing.
     """
 
-    names: list[str]
-    ids: list[str | None]
-    labels: list[str | None]
-    queries: list[str | None]
-    featured: npt.NDArray[np.bool_]
-    version: int
-
     def __init__(self, workspace: Workspace, params: Params, tables: ReviewTables | None = None) -> None:
-        raise NotImplementedError
+        self.root, self.tables, self.params, self.version = workspace.root, tables, params, 0
+        self.unlabelled = params.evaluate.unlabelled or "data/unlabelled"
+        self.lock = threading.RLock()
+        self._scratch = workspace.scratch("review") / "features"
+        self._seen: set[str] = set()
+        self.names: list[str] = []
+        self.ids: list[str | None] = []
+        self.labels: list[str | None] = []
+        self.queries: list[str | None] = []
+        if tables is not None:
+            rows = tables.manifest[tables.manifest["verdict"] == "keep"]
+            self._seen = set(tables.places())
+            queries = tables.queries()
+            self.names = [f"artifacts/scrape/{path}" for path in rows["path"]]
+            self.ids, self.labels = rows["id"].tolist(), rows["label"].astype(object).tolist()
+            self.queries = [queries.get(name) for name in rows["id"]]
+        self.kept = len(self.names)
+        self.featured = np.zeros(self.kept, bool)
+        self.broken: dict[int, str] = {}
+        self.dropped: set[str] = set()
+        self._run: FileFeatures | None = None
+        self._store = self._scratch / "none.sqlite"
+        self._problem: str | None = None
+        self._rows = {name: row for row, name in enumerate(self.names)}
+        self._by_id = {name: [row] for row, name in enumerate(self.ids) if name is not None}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="features", daemon=True)
+        self.add(self.scan())
 
     def __enter__(self) -> Self:
-        raise NotImplementedError
+        self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        raise NotImplementedError
+        self._stop.set()
+        self._thread.join()
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return len(self.names)
+
+    def row(self, name: str) -> int | None:
+        """Return the row of a file; ``None`` for an unknown one."""
+        return self._rows.get(name)
 
     def progress(self) -> dict[str, Any]:
         """Return ``files``, ``hashed``, ``featured`` and ``broken`` (numbers), and ``problem`` (text or ``None``)."""
-        raise NotImplementedError
+        hashed = len(self.ids) - self.ids.count(None)
+        numbers = {"files": len(self), "hashed": hashed, "featured": int(self.featured.sum())}
+        return {**numbers, "broken": len(self.broken), "problem": self._problem}
+
+    def scan(self) -> dict[str, str | None]:
+        """Return the labels of the files in ``data/`` that no run has seen, by name; 0.5 seconds for 100,000 files."""
+        found: dict[str, str | None] = {}
+        params, data = self.params.scrape, self.root / "data"
+        if "folder" in self.params.sources() and data.is_dir():
+            known = class_by_name(self.params.classes, params.folder.classes)
+            source = FolderSource(data, layout=params.folder.layout, classes=known)
+            for label in self.params.classes:
+                found |= dict.fromkeys((f"data/{name}" for _, name in source.files.get(label, ())), label)
+        folder = self.root / self.unlabelled
+        for _, path in files_below(folder) if folder.is_dir() else ():
+            found.setdefault(path.relative_to(self.root).as_posix(), None)
+        return {name: label for name, label in found.items() if name not in self._seen}
+
+    def add(self, found: Mapping[str, str | None]) -> None:
+        """Append the files of :meth:`scan` that are new, and hide rows whose file is gone."""
+        with self.lock:
+            new = [name for name in found if name not in self._rows and (self.root / name).is_file()]
+            for name in new:
+                self._rows[name] = len(self.names)
+                self.names.append(name)
+                self.ids.append(None)
+                self.labels.append(found[name])
+                self.queries.append(None)
+            self.featured = np.append(self.featured, np.zeros(len(new), bool))
+            gone = [
+                row
+                for row, name in enumerate(self.names[self.kept :], self.kept)
+                if name not in found and self.labels[row] != DROPPED and not (self.root / name).is_file()
+            ]
+            for row in gone:
+                self.labels[row] = DROPPED
+                del self._rows[self.names[row]]
+            self.version += bool(new or gone)
+
+    def move(self, row: int, name: str, label: str | None) -> None:
+        """Change the file and the label of a row."""
+        with self.lock:
+            self._rows.pop(self.names[row], None)
+            self._rows[name] = row
+            self.names[row], self.labels[row] = name, label
+
+    def identify(self, rows: Sequence[int]) -> list[Digests | None]:
+        """Return digests of files in ``data/``; those of unchanged files are cached. ``None`` for missing files."""
+        keys: dict[int, bytes] = {}
+        for row in rows:
+            with contextlib.suppress(OSError):
+                state = (self.root / self.names[row]).stat()
+                keys[row] = f"{self.names[row]}\0{state.st_size}\0{state.st_mtime_ns}".encode(
+                    "utf-8", "surrogateescape"
+                )
+        digests: dict[int, bytes] = {}
+        with Cache(self._scratch.with_name("files.sqlite")) as cache:
+            known, new = cache.read([*keys.values()]), {}
+            for row, key in keys.items():
+                with contextlib.suppress(OSError):
+                    digests[row] = new[key] = known.get(key) or _digests(self.root / self.names[row])
+            cache.write({key: value for key, value in new.items() if key not in known})
+        found = {row: Digests(value[:32].hex(), value[32:].hex()) for row, value in digests.items()}
+        with self.lock:
+            for row, digest in found.items():
+                self._know(row, digest.id)
+        return [found.get(row) for row in rows]
 
     def features(self, rows: Sequence[int]) -> Half:
-        """Return the features of rows, shape (n, width); NaN for those without features."""
-        raise NotImplementedError
+        """Return the features of rows, shape (n, width); NaN for those without features, width 1 if none has any."""
+        found: dict[int, Half] = {}
+        names = [(place, self.ids[row]) for place, row in enumerate(rows) if self.featured[row]]
+        with Cache(self._store) as store:
+            for start in range(0, len(names), _CHUNK):
+                some = {place: bytes.fromhex(name) for place, name in names[start : start + _CHUNK] if name}
+                stored = store.read([*some.values()])
+                found |= {place: np.frombuffer(stored[key], "<f2") for place, key in some.items() if key in stored}
+        width = len(next(iter(found.values()))) if found else 1
+        every = np.full((len(rows), width), np.nan, np.float16)
+        for place, values in found.items():
+            every[place] = values
+        return every
 
     def image(self, row: int) -> ImageFile:
-        """Return the location of an image, for previews; hashed now unless its id is known.
+        """Return the location of an image, for previews; it is hashed now unless its id is known.
 
         Raises:
             DataError: The file is missing or cannot be read.
         """
-        raise NotImplementedError
+        name = self.ids[row]
+        if name is None and (digests := self.identify([row])[0]) is not None:
+            name = digests.id
+        if name is None:
+            raise DataError(f"{self.names[row]} is missing or cannot be read", next="load the page again")
+        return ImageFile(name, self.root / self.names[row], self.params.validate.max_pixels, self._window)
+
+    @property
+    def _window(self) -> Any:
+        return read_window(self.root / "artifacts/validate")
+
+    def _know(self, row: int, name: str) -> None:
+        """Set the id of a row, and hide unlabelled files with the bytes of another row, or that a run knows."""
+        if self.ids[row] == name:
+            return
+        if (old := self.ids[row]) is not None:  # the file has changed
+            self._by_id[old].remove(row)
+            self.featured[row] = False
+        self.ids[row] = name
+        same = self._by_id.setdefault(name, [])
+        is_known = self.tables is not None and self.tables.row(name) is not None
+        if is_known or name in self.dropped:
+            self.labels[row] = DROPPED
+        elif same:
+            hidden = row if self.labels[row] is None else next((each for each in same if self.labels[each] is None), -1)
+            if hidden >= 0:
+                self.labels[hidden] = DROPPED
+        same.append(row)
+        self.version += self.labels[row] == DROPPED
+
+    def rows_of(self, name: str) -> Sequence[int]:
+        """Return the rows of an id."""
+        return self._by_id.get(name, ())
+
+    def _work(self) -> None:
+        """Hash files and compute features until the block ends."""
+        while not self._stop.is_set():
+            self._hash()
+            if self._problem is None:
+                try:
+                    self._compute()
+                except (PixmillError, OSError, ImportError, ValueError) as error:
+                    self._problem = str(error)
+            self._stop.wait(_PAUSE_SECONDS)
+
+    def _hash(self) -> None:
+        rows = [row for row, name in enumerate(self.ids) if name is None and self.labels[row] != DROPPED]
+        for start in range(0, len(rows), _CHUNK):
+            if not self._stop.is_set():
+                self.identify(rows[start : start + _CHUNK])
+
+    def _compute(self) -> None:
+        """Compute the features of all rows that lack them."""
+        waiting = [row for row, name in enumerate(self.ids) if name and not self.featured[row]]
+        waiting = [row for row in waiting if row not in self.broken and self.labels[row] != DROPPED]
+        if not waiting or self._stop.is_set():
+            return
+        run = self._open_network()
+        with Cache(self._store) as store:
+            for start in range(0, len(waiting), _CHUNK):
+                keys = {row: bytes.fromhex(str(self.ids[row])) for row in waiting[start : start + _CHUNK]}
+                stored = store.read([*keys.values()])
+                self._have(row for row, key in keys.items() if key in stored)
+            waiting = [row for row in waiting if not self.featured[row]]
+            order = sample_of([str(self.ids[row]) for row in waiting], len(waiting))
+            for done in self._extract(run, [waiting[place] for place in order]):
+                store.write({bytes.fromhex(str(self.ids[row])): values for row, values in done.items()})
+                self._have(done)
+
+    def _have(self, rows: Iterable[int]) -> None:
+        with self.lock:  # `add` replaces the array
+            self.featured[[*rows]] = True
+
+    def _open_network(self) -> FileFeatures:
+        """Return the pass: with the backbone of the last run, else with that of the params."""
+        if self._run is None:
+            trained, params = self.root / "artifacts/train", self.params
+            split = params.split
+            if (trained / BACKBONE).exists():
+                content, described = (trained / BACKBONE).read_bytes(), read_description(trained)
+                preprocessing = Preprocessing(**{name: described[name] for name in described if name != "labels"})
+            else:
+                # Imports TensorFlow, which takes seconds.
+                from pixmill.models.layers import origin_of
+                from pixmill.models.litert_export import convert_backbone
+
+                side = split.image_size if params.train.model == "features" else _SIDE
+                self._scratch.mkdir(exist_ok=True)
+                file = convert_backbone(
+                    params.train.backbone,
+                    image_size=side,
+                    scratch=self._scratch,
+                    threads=params.train.threads,
+                    **origin_of(params.train, self.root),
+                )
+                content, preprocessing = file.read_bytes(), Preprocessing(side, split.aspect, split.resize)
+            preprocessing = replace(preprocessing, max_pixels=params.validate.max_pixels)
+            self._run = FileFeatures(content, preprocessing, self.root)
+            digest = blake3(f"{version('ai-edge-litert')} {preprocessing}".encode()).update(content)
+            self._store = self._scratch / f"{digest.hexdigest(length=16)}.sqlite"
+            keep_newest(self._scratch.glob("*.sqlite"), _MAX_CACHE_BYTES)
+        return self._run
+
+    def _extract(self, run: FileFeatures, rows: Sequence[int]) -> Iterator[dict[int, bytes]]:
+        """Yield features by row, a few at a time, and note why others have none."""
+        sent: list[str] = []
+
+        def names() -> Iterator[str]:
+            for row in rows:
+                sent.append(self.names[row])
+                yield sent[-1]
+
+        params, done = self.params.validate, dict[int, bytes]()
+        limits = RowLimits(params.timeout, params.memory << 20)
+        workers = max(1, default_workers() - 1)  # the page stays quick
+        results = map_batches(run, names(), workers=workers, limits=limits, lost=_reason, local=True)
+        for place, (row, result) in enumerate(zip(rows, results, strict=True)):
+            if self._stop.is_set():
+                return
+            if isinstance(result, bytes):
+                done[row] = result
+            elif self.names[row] == sent[place]:  # not moved meanwhile
+                self.broken[row] = result
+            if len(done) >= _CHUNK:
+                yield done
+                done = {}
+        yield done
+
+
+def _reason(_: str, loss: Loss) -> str:
+    return loss
+
+
+def _digests(path: Path) -> bytes:
+    content = path.read_bytes()
+    return hashlib.sha256(content).digest() + hashlib.md5(content, usedforsecurity=False).digest()

@@ -82,7 +82,7 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return the names of non-empty folders, sorted."""
-        return sorted(map(to_text, self._files))
+        return sorted(map(to_text, self.files))
 
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
@@ -94,7 +94,7 @@ class FolderSource(LocalSource):
         be, have = ("is", "has") if len(folders) == 1 else ("are", "have")
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self._files.get(label, ())):
+        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self.files.get(label, ())):
             return None
         if not existing:
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
@@ -111,7 +111,7 @@ class FolderSource(LocalSource):
             f"{self._address(folder)}/{to_slug(label)}"
             for part, folder in self._parts.items()
             for label in labels
-            if part is not None and all(each != part for each, _ in self._files.get(label, ()))
+            if part is not None and all(each != part for each, _ in self.files.get(label, ()))
         ]
 
     def advice(self) -> str:
@@ -163,7 +163,7 @@ class FolderSource(LocalSource):
         return {"/".join(parts[:size]) for parts in rows for size in range(1, len(parts) + 1)}
 
     @cached_property
-    def _files(self) -> dict[str, list[tuple[str | None, str]]]:
+    def files(self) -> dict[str, list[tuple[str | None, str]]]:
         """Files by class: the split, if one is given, and the path relative to the folder."""
         files: list[tuple[str, str | None, str]] = []
         for part, folder in self._parts.items():
@@ -195,7 +195,7 @@ class FolderSource(LocalSource):
         Raises:
             SearchError: The class has no folder or no files.
         """
-        if not (files := self._files.get(query.label)):
+        if not (files := self.files.get(query.label)):
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
         # An image in several splits has that of its first sighting.
         for rank, (part, file) in enumerate(sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))):
@@ -230,7 +230,7 @@ class FolderSource(LocalSource):
 
         With very many files, evenly spaced ones are looked at.
         """
-        files = [self._data / name for each in self._files.values() for _, name in each]
+        files = [self._data / name for each in self.files.values() for _, name in each]
         looked = files[:: len(files) // _MAX_LOOKED_AT + 1]
         among = "" if looked == files else f" (of {len(looked):,} looked at)"
         # Scrape names other files in its report.

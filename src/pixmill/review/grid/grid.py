@@ -40,6 +40,9 @@ THUMBNAIL_SIDE = 160
 
 _NUMBERS = itertools.count(1)
 
+_CHUNK_ROWS = 4096
+"""Images whose features are read at a time."""
+
 _UPDATES = 4
 """How often suggestions are renewed while the features are computed."""
 
@@ -98,7 +101,9 @@ class Grid:
         self._lock = threading.RLock()
         self._sample: list[int] = []
         self._looks: Counter[int] = Counter()
-        self._featured, self._vectors = -1, np.zeros((0, 1), np.float32)
+        self._refused: set[tuple[int, str]] = set()
+        self._featured = self._reduced = 0
+        self._vectors = np.zeros((0, 1), np.float32)
         self._proposed: tuple[Any, ...] = ()
         self._proposal = propose(self._vectors, [], np.zeros(0, np.int64), [])
         self._accuracy: Accuracy | None = None
@@ -123,13 +128,15 @@ class Grid:
         with self._lock:
             self._labels.refresh()
             self._update()
-            stamp = f"{self.number}.{self.pile.version}.{self._featured}.{len(self._sample)}"
+            stamp = ".".join(str(number) for number in (self.number, *self._proposed))
             answer = {"order": stamp, **self._facts(view, window)}
             if stamp != known:
                 answer |= self._listing(view)
             return answer
 
-    def act(self, rows: Sequence[int], label: str, *, window: str, version: int) -> dict[str, Any]:
+    def act(
+        self, rows: Sequence[int], label: str, *, window: str, version: int, refused: Sequence[int] = ()
+    ) -> dict[str, Any]:
         """Label images, or drop them, and return the new version.
 
         Args:
@@ -137,6 +144,7 @@ class Grid:
             label: Their class; :data:`DROPPED` to drop them.
             window: Identifies the window.
             version: Version of the state that the window shows.
+            refused: Images that were left out of a selection, so they are not of the class.
 
         Raises:
             PixmillError: As for :class:`~pixmill.review.grid.labels.Labels`, or a row does not exist.
@@ -150,6 +158,7 @@ class Grid:
                 self._labels.give(
                     rows, label, by=self._by, window=window, version=version, sample=[*{*rows} & {*self._sample}]
                 )
+            self._refused |= {(row, label) for row in refused}
             self._looks.update(rows)
             return self._after(window)
 
@@ -183,24 +192,41 @@ class Grid:
         return {"version": self.pile.version, "undoable": self._labels.undoable(window)}
 
     def _update(self) -> None:
-        """Renew vectors, sample and suggestions if images, features or labels have changed."""
+        """Renew sample and suggestions if images, features or labels have changed."""
         pile, count = self.pile, len(self.pile)
-        ids = [name for name in pile.ids if name is not None]
-        if len(ids) == count:  # A sample of some images would not be one of all.
-            # An image stays in the sample, since its label was chosen without a suggestion.
-            drawn = [row for row in sample_of(ids).tolist() if row not in self._sample]
+        shown = [row for row, label in enumerate(pile.labels) if label != DROPPED]
+        ids = {row: name for row in shown if (name := pile.ids[row]) is not None}
+        if len(ids) == len(shown) > 0 and len(self._sample) < SAMPLE:  # else it would be a sample of some images
+            # An image stays in the sample: its label was chosen without a suggestion.
+            drawn = [row for place in sample_of([*ids.values()]) if (row := [*ids][place]) not in self._sample]
             self._sample += drawn[: SAMPLE - len(self._sample)]
         featured = int(np.sum(pile.featured))
-        is_due = featured - self._featured >= max(1, count // _UPDATES) or featured == pile.progress()["files"]
-        if (is_due and featured != self._featured) or len(self._vectors) != count:
-            self._vectors = reduce(pile.features(range(count))) if count else self._vectors[:0]
+        is_done = all(pile.featured[row] or row in pile.broken for row in shown)
+        if featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
             self._featured = featured
-        if (stamp := (pile.version, self._featured, len(self._sample), count)) != self._proposed:
+            self._reducing = threading.Thread(target=self._reduce, args=[count], daemon=True)
+            self._reducing.start()
+        if len(self._vectors) < count:
+            more = np.full((count - len(self._vectors), self._vectors.shape[1]), np.nan, np.float32)
+            self._vectors = np.concatenate([self._vectors, more])
+        if (stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))) != self._proposed:
             sample, classes = np.array(self._sample, np.int64), self._labels.classes
-            looks = [self._looks[row] or int(bool(pile.labels[row])) for row in range(count)]
-            self._proposal = propose(self._vectors, pile.labels, sample, classes, looks)
+            looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
+            self._proposal = propose(self._vectors, pile.labels, sample, classes, refused=self._refused, looks=looks)
             self._accuracy = accuracy(self._vectors, pile.labels, sample)
             self._proposed = stamp
+
+    def _reduce(self, count: int) -> None:
+        """Renew the vectors of the first rows, which takes seconds."""
+        features = np.full((count, 1), np.nan, np.float16)
+        for start in range(0, count, _CHUNK_ROWS):
+            part = self.pile.features(range(start, min(count, start + _CHUNK_ROWS)))
+            if features.shape[1] < part.shape[1]:
+                features = np.full((count, part.shape[1]), np.nan, np.float16)
+            features[start : start + len(part)] = part
+        vectors = reduce(features)
+        with self._lock:
+            self._vectors, self._reduced = vectors, self._reduced + 1
 
     def _classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
@@ -287,8 +313,10 @@ class Grid:
             "class": lambda row: labels[row] == name,
             "query": lambda row: self.pile.queries[row] == name,
         }
-        test = is_in.get(kind, lambda _: True)
-        return np.array([row for row in range(len(labels)) if labels[row] != DROPPED and test(row)], np.int64)
+        test = is_in.get(kind)
+        return np.array(
+            [row for row, label in enumerate(labels) if label != DROPPED and (test is None or test(row))], np.int64
+        )
 
     def _ranking(self, view: View, found: Rows) -> Rows:
         """Return rows by the order of a view; the images that have no place in it are missing."""

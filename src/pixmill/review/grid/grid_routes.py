@@ -33,6 +33,7 @@ class _Action(BaseModel):
     action: Literal["label", "drop"]
     label: Annotated[str, Field(max_length=200)] = DROPPED
     window: _Window
+    refused: list[Annotated[int, Field(ge=0)]] = []
 
 
 class _Undo(BaseModel):
@@ -85,7 +86,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
             if asked.number != (grid := site.grid()).number:
                 raise ProblemError(409, "The project has changed. Load the page again.")
             label = asked.label if asked.action == "label" else DROPPED
-            return grid.act(asked.rows, label, window=asked.window, version=asked.version)
+            return grid.act(asked.rows, label, window=asked.window, version=asked.version, refused=asked.refused)
 
         return await run_in_threadpool(answer_json, perform)
 

@@ -86,7 +86,7 @@ function take(answer) {
   }
   // Images do not move while some are selected.
   if (answer.rows && !(state && busy() && state.number === answer.number)) {
-    if (state?.number !== answer.number) selection.rows.clear();
+    if (state?.number !== answer.number) selection.forget();
     show(answer);
   }
   around();
@@ -177,7 +177,7 @@ function around() {
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  part('others').textContent = facts.others.map(({ by, seconds, count }) => `${by || 'Someone'} labels here, too: ${some(count, 'image')}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
+  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by || 'Someone'} labels here, too: ${some(images, 'image')}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, classes], drawScopes);
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };
@@ -209,7 +209,7 @@ function labelButton(name, key, count) {
 function go(changes) {
   Object.assign(view, changes);
   location.replace(`#${new URLSearchParams(view)}`);
-  selection.rows.clear();
+  selection.forget();
   selection.focus = selection.anchor = 0;
   part('scroller').scrollTop = 0;
   state = state && { ...state, order: '' };
@@ -223,15 +223,16 @@ function act(action, label) {
   if (!state.rows.length) return;
   const rows = selection.rows.size ? [...selection.rows] : [state.rows[selection.focus]];
   const { number, version } = state;
+  const refused = [...selection.left];
   const before = state;
   warn('');
-  if (stays(action, label)) selection.rows.clear();
+  if (stays(action, label)) selection.forget();
   else leave(new Set(rows));
   say(`${some(rows.length, 'image')} ${action === 'drop' ? 'dropped' : `labelled ${label}`}.`);
   sending += 1;
   queue = queue.then(async () => {
     try {
-      await ask('act', { number, version, rows, action, ...(label && { label }), window: window_ });
+      await ask('act', { number, version, rows, action, ...(label && { label, refused }), window: window_ });
     } catch (error) {
       show({ ...before, order: '' });
       warn(error.message);
@@ -257,7 +258,7 @@ function leave(rows) {
     return { ...section, start: start - count, count };
   }).filter(({ count }) => count);
   selection.focus -= kept.slice(0, selection.focus).filter((stay) => !stay).length;
-  selection.rows.clear();
+  selection.forget();
   show({ ...state, sections, order: '', rows: pick(state.rows), guess: pick(state.guess), belief: pick(state.belief), word: pick(state.word), given: pick(state.given) });
 }
 
@@ -273,7 +274,7 @@ function undo() {
     } finally {
       sending -= 1;
     }
-    selection.rows.clear();
+    selection.forget();
     await load();
     const back = state.rows.indexOf(rows[0]);
     if (back >= 0) selection.move(back);

@@ -3,9 +3,10 @@
 const SLACK = 6; // pixels after which a press becomes a frame
 
 export class Selection {
-  // rowAt(index): the row of an image; indexOf(row): its index; changed(): called after each change.
+  // rowAt(index): the row of an image; count(): their number; changed(): called after each change.
+  // left: rows that were selected and then were not.
   constructor(scroller, { rowAt, count, changed }) {
-    Object.assign(this, { scroller, rowAt, count, changed, rows: new Set(), focus: 0, anchor: 0, hovered: null });
+    Object.assign(this, { scroller, rowAt, count, changed, rows: new Set(), left: new Set(), focus: 0, anchor: 0, hovered: null });
     const { place, canvas } = scroller;
     this.frame = document.createElement('div');
     this.frame.className = 'frame';
@@ -22,14 +23,20 @@ export class Selection {
     place.addEventListener('pointerleave', () => { this.hovered = null; this.mark(); });
   }
 
-  clear() {
+  forget() {
     this.rows.clear();
+    this.left.clear();
+  }
+
+  clear() {
+    this.forget();
     this.changed();
   }
 
   toggle(index) {
     const row = this.rowAt(index);
-    if (!this.rows.delete(row)) this.rows.add(row);
+    if (this.rows.delete(row)) this.left.add(row);
+    else this.rows.add(row);
     this.anchor = index;
     this.changed();
   }

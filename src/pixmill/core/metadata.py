@@ -81,7 +81,7 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 if problem:
                     raise DataError(f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}")
                 if name != ".":
-                    found[name] = row
+                    found[name] = {column: row.get(column) or "" for column in columns}
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8") from None
     return columns, found
@@ -98,9 +98,7 @@ def read_metadata(data: Path) -> dict[str, Facts]:
             or an unknown split.
     """
     rows = read_cells(data)[1]
-    return {
-        name: Facts(*((row.get(column) or "").strip() or None for column in COLUMNS[1:])) for name, row in rows.items()
-    }
+    return {name: Facts(*(row.get(column, "").strip() or None for column in COLUMNS[1:])) for name, row in rows.items()}
 
 
 def change_cells(data: Path, changes: Mapping[str, Mapping[str, str] | None]) -> None:

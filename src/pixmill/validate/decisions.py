@@ -21,6 +21,9 @@ Verb = Literal["keep", "drop", "relabel"]
 FORGOTTEN = "forgotten"
 """Beginning of the reason of images that `pixmill forget` took out; no warning says that they are gone."""
 
+UNLABELLED = "unlabelled"
+"""Reason of drops of images without a label, which no run reads; no warning says that they are not there."""
+
 _MIN_ID_LENGTH = 8
 """Minimum length of an abbreviated id."""
 

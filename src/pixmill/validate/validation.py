@@ -19,7 +19,7 @@ from pixmill.images.depth import PROBABILITIES, Window
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
-from pixmill.validate.decisions import FORGOTTEN, Decision, match_decisions, names_of
+from pixmill.validate.decisions import FORGOTTEN, UNLABELLED, Decision, match_decisions, names_of
 from pixmill.validate.series import Series, find_series
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, collect_seen
@@ -210,7 +210,7 @@ def validate(
         every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
     outcomes = run_checks(every, tables)
     named = np.flatnonzero((table["verdict"] == "keep") & table["image_url"].notna())
-    missing = ((decision, "no such image") for decision in gone if not decision.why.startswith(FORGOTTEN))
+    missing = ((decision, "no such image") for decision in gone if not decision.why.startswith((FORGOTTEN, UNLABELLED)))
     powerless = [*verdicts.powerless, *missing]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(

@@ -31,7 +31,7 @@ _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 
 _OTHERS = (
     *(".pixmill/validate/measures-*", ".pixmill/train/features/*.sqlite*", ".pixmill/scrape/browser/profile-*"),
-    ".pixmill/scrape/probe",
+    *(".pixmill/scrape/probe", ".pixmill/review/features/*.sqlite*"),
     *("reports/compare.html", "reports/promote.html", ".dvc/tmp/exps/tmp*", ".dvc/tmp/exps/standalone/tmp*"),
 )
 """Caches, pages that ``dvc repro`` does not make again, and what probes, killed browsers and experiments left."""

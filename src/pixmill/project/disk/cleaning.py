@@ -29,7 +29,15 @@ _IDLE_SECONDS = 7 * 86_400
 _ABANDONED_SECONDS = 86_400
 """Age from which a partially written file counts as abandoned."""
 
-_CACHES = ("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite", "validate/[!.]*.sqlite")
+_CACHES = (
+    *("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite"),
+    *("validate/[!.]*.sqlite", "review/features/[!.]*.sqlite"),
+)
+    "train/features/[!.]*.sqlite",
+    "train/features/[!.]*.tflite",
+    "validate/[!.]*.sqlite",
+    "review/features/[!.]*.sqlite",
+)
 
 
 @contextlib.contextmanager

@@ -48,4 +48,4 @@ class FileFeatures:
             return error.reason
         except (OSError, RuntimeError):  # RuntimeError: a loop of links
             return "unreadable"
-        return network(pixels[None])[0].astype(np.float16).tobytes()
+        return bytes(network(pixels[None])[0].astype(np.float16).tobytes())

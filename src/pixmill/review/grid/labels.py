@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import contextlib
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.params import Params
+from pixmill.core.files.writing import hold_lock, storage_errors, sync_folder, write_text
+from pixmill.core.metadata import Cells, change_cells, read_cells
+from pixmill.core.names import class_by_name, to_nfc, to_slug, to_text
+from pixmill.core.params import Params, load_params, read_text
+from pixmill.core.params.document import edit_params
+from pixmill.core.repository.uncommitted import commit_command
+from pixmill.core.words import count, join_names
+from pixmill.review.decision_log import DecisionLog, Line, make_line
+from pixmill.review.grid.actions import RECENT_SECONDS, Action, Item, Journal, reverse
 from pixmill.review.grid.pile import Pile
+from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.recovery import check_decisions, describe_lost
+from pixmill.review.review_file import ReviewFile, one_line
+from pixmill.serve.inbox import Inbox
+from pixmill.validate.decisions import UNLABELLED, Decision, Names
+
+_LOCK_SECONDS = 10.0
+
+_SCAN_SECONDS = 10.0
+"""Time between two looks for new files."""
+
+_UNPORTABLE = re.compile(r'[:\\*"?\[\]]')
+"""Characters of file names that the log of decisions refuses."""
+
+_ID_DIGITS = 64
 
 
 class ChangedError(PixmillError):
@@ -34,7 +65,8 @@ class Labels:
 
     An image of ``data/`` that no run has seen moves into the folder of its class, with its row in ``metadata.csv``;
     others get a line in ``review.csv``. An action whose method has returned survives SIGKILL; one that was interrupted
-    is completed by the next call, or by the next start.
+    is completed by the next call, or by the next start. Until a commit holds a label, ``pixmill review --restore``
+    gives it again after a checkout that undid it.
 
     Args:
         workspace: Folders of the project.
@@ -43,16 +75,57 @@ class Labels:
 
     Attributes:
         classes: The classes, with new ones.
+        remarks: Lines to print at the start: labels that a checkout undid, and the command that restores them.
+
+    Raises:
+        DataError: A line of the decision log, or ``metadata.csv``, is malformed.
+        LockedError: Another process held the lock for ten seconds.
+        ReviewError: ``review.csv`` is malformed.
+        StorageError: The disk is full or read-only.
     """
 
-    classes: tuple[str, ...]
-
     def __init__(self, workspace: Workspace, params: Params, pile: Pile) -> None:
-        raise NotImplementedError
+        self._root, self._params, self._pile = workspace.root, params, pile
+        self._log = DecisionLog(Inbox(workspace.root / "inbox"), workspace.root)
+        scratch = workspace.scratch("review")
+        self._lock, self._review_lock = scratch / "labels.lock", scratch / "review.lock"
+        self._journal = Journal(scratch / "actions.jsonl")
+        self._actions: list[Action] = []
+        self._undone: set[str] = set()
+        self._changed: dict[int, tuple[int, str, str]] = {}
+        self._own: set[str] = set()
+        self._scanned = time.monotonic()
+        self._guard = threading.RLock()
+        self._is_open = False
+        self._open_review()
+        with self._locked(), pile.lock:
+            self._is_open = True
+            self._journal.tidy(time.time())
+            for action in self._actions:  # of images that a run has seen since
+                if any(pile.row(item.target) is None for item in action.items):
+                    self._undone.add(action.key)
+            status = check_decisions(self._log)
+            self._log.forget(item for item in status.accepted if item.earlier)
+            for name, decision in self._review.read().items():
+                self._overlay(name, decision)
+        lost = describe_lost(status)
+        self.remarks = [*lost[0], f"Next: {lost[1]}"] if lost else []
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, with new ones."""
+        return self._params.classes
 
     def refresh(self) -> None:
-        """Take over what others labelled, and at most every ten seconds, new files; call it before each answer."""
-        raise NotImplementedError
+        """Take over what others labelled and, at most every ten seconds, new files; call it before each answer."""
+        if not self._journal.is_current:
+            with self._locked():
+                pass
+        if time.monotonic() - self._scanned > _SCAN_SECONDS:
+            self._scanned = time.monotonic()
+            found = self._pile.scan()
+            with self._locked():
+                self._pile.add(found)
 
     def give(
         self, rows: Sequence[int], label: str, *, by: str, window: str, version: int, sample: Collection[int] = ()
@@ -68,33 +141,280 @@ class Labels:
             sample: Rows of the random sample: two thirds become test, one third validation. Others become training.
 
         Raises:
-            ChangedError: Another window changed some of the images after that version.
+            ChangedError: Another window changed some of the images after that version, or a file is gone.
             ParamsError: The label cannot be a class.
             LockedError: Another process held the lock for ten seconds.
             StorageError: The disk is full or read-only.
         """
-        raise NotImplementedError
+        label = to_nfc(label)
+        with self._locked():
+            self._check(rows, window, version)
+            files = [row for row in rows if row >= self._pile.kept]
+            digests = dict(zip(files, self._pile.identify(files), strict=True))
+            self._demand([row for row, digest in digests.items() if digest is None])
+            self._declare(label, moves=bool(files))
+            lines, rest = self._review.read(), [row for row in rows if row < self._pile.kept]
+            changes: dict[str, Decision | None] = {
+                name: self._relabel(name, label, by) for row in rest if (name := self._pile.ids[row])
+            }
+            items = [self._stay(row, label) for row in rest]
+            cells: dict[str, tuple[Cells | None, Cells | None]] = {}
+            taken, table = set[str](), read_cells(self._root / "data")[1]
+            for row, digest in digests.items():
+                assert digest is not None
+                source = self._pile.names[row]
+                before = table.get(to_nfc(to_text(source)).removeprefix("data/"))
+                part = (before or {}).get("split") or _part(digest.id, is_sampled=row in sample)
+                target = self._free(source, label, part, digest.id, taken)
+                items.append(Item(*digest, source, target, self._pile.labels[row], label))
+                if lines.get(digest.id):  # it was dropped
+                    changes[digest.id] = None
+                cells[to_nfc(to_text(source)).removeprefix("data/")] = (before, None)
+                cells[target.removeprefix("data/")] = (
+                    table.get(target.removeprefix("data/")),
+                    self._cells(before, target, label, part),
+                )
+            self._do(Action(items=items, cells=cells, lines=self._lines(changes)), by=by, window=window)
 
     def drop(self, rows: Sequence[int], *, by: str, window: str, version: int) -> None:
         """Drop images: a line in ``review.csv``; their files stay. Arguments and errors as for :meth:`give`."""
-        raise NotImplementedError
+        with self._locked():
+            self._check(rows, window, version)
+            unknown = [row for row in rows if self._pile.ids[row] is None]
+            self._demand([row for row, digest in zip(unknown, self._pile.identify(unknown), strict=True) if not digest])
+            names = {row: str(self._pile.ids[row]) for row in rows}
+            why = {row: "" if self._pile.labels[row] else UNLABELLED for row in rows}
+            changes = {name: Decision(0, name, "drop", "", by, why[row]) for row, name in names.items()}
+            items = [self._stay(row, DROPPED) for row in rows]
+            self._do(Action(items=items, lines=self._lines(changes)), by=by, window=window)
 
     def undo(self, *, by: str, window: str) -> list[int]:
         """Undo the last action of a window, and return its rows; none if there is nothing to undo.
 
         Raises:
             ChangedError: Someone changed an image since.
+            LockedError: Another process held the lock for ten seconds.
+            StorageError: The disk is full or read-only.
         """
-        raise NotImplementedError
+        with self._locked():
+            if (last := next(reversed(self._undoable(window)), None)) is None:
+                return []
+            found = [self._pile.row(item.target) for item in last.items]
+            rows = [row for row in found if row is not None]
+            changed = len(rows) < len(last.items)
+            if changed or [self._pile.labels[row] for row in rows] != [item.after for item in last.items]:
+                raise ChangedError("an image of this action was changed since, so it was not undone")
+            moved = [item for item in last.items if item.source != item.target]
+            if taken := [item.source for item in moved if (self._root / item.source).exists()]:
+                raise ChangedError(f"another file has the old name {taken[0]}", next="move it away, then undo again")
+            self._do(reverse(last), by=by, window=window)
+            return rows
 
     def undoable(self, window: str) -> int:
         """Return the number of actions that a window can undo."""
-        raise NotImplementedError
+        return len(self._undoable(window))
 
     def others(self, window: str) -> list[Other]:
         """Return who else labelled here in the last ten minutes, the latest first."""
-        raise NotImplementedError
+        now = time.time()
+        found: dict[str, tuple[str, float, int]] = {}
+        for action in self._actions:
+            if action.window != window and now - action.time < RECENT_SECONDS:
+                before = found.pop(action.window, (action.by, 0.0, 0))
+                found[action.window] = (action.by, now - action.time, before[2] + len(action.items))
+        return [Other(*other) for other in reversed(found.values())]
 
     def end(self) -> tuple[str, str | None]:
-        """Return a summary of this process's actions, and the next command, if any."""
-        raise NotImplementedError
+        """Return a summary of the actions of this process, and the next command, if any."""
+        last: dict[str, Item] = {}
+        for action in self._actions:
+            if action.key in self._own:
+                last |= {item.id: item for item in action.items}
+        labelled = sum(bool(item.after) for item in last.values())
+        dropped = sum(item.after == DROPPED for item in last.values())
+        commit = commit_command(self._root, "Label images")
+        command = " && ".join([*([commit] if commit else []), "dvc repro"]) if labelled or dropped else commit
+        return f"{count(labelled, 'image')} labelled, {dropped:,} dropped.", command
+
+    # Under the lock.
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock, and take over the actions of others."""
+        refusal = LockedError(f"another process has locked the labels for {_LOCK_SECONDS:g} seconds", next="try again")
+        with (
+            self._guard,
+            storage_errors(then="label again"),
+            hold_lock(self._lock, refusal, timeout=_LOCK_SECONDS),
+        ):
+            begun: dict[str, Action] = {}
+            for line in self._journal.new_lines():
+                if isinstance(line, Action):
+                    begun[line.key] = line
+                elif line in begun:
+                    self._take(begun.pop(line), is_earlier=not self._is_open)
+            for action in begun.values():  # of a killed process
+                self._complete(action)
+            yield
+
+    def _do(self, action: Action, *, by: str, window: str) -> None:
+        """Record an action, and change files and rows."""
+        if action.items:
+            action = replace(action, key=secrets.token_hex(8), by=by, window=window, time=time.time())
+            self._journal.add(action)
+            self._own.add(action.key)
+            self._complete(action)
+
+    def _complete(self, action: Action) -> None:
+        """Change files and rows; if that fails, restore the files."""
+        try:
+            self._write(action)
+        except Exception:
+            self._write(reverse(action))
+            self._journal.finish(action)
+            raise
+        self._journal.finish(action)
+        self._take(action)
+
+    def _write(self, action: Action) -> None:
+        """Change the files; repeating this completes an interrupted call."""
+        moved = [item for item in action.items if item.source != item.target]
+        if moved:
+            rows = {item.id: action.cells[item.target.removeprefix("data/")][1] or {} for item in moved}
+            self._log.move({item.id: (to_text(item.source), item.target, item.md5, rows[item.id]) for item in moved})
+            folders = {(self._root / name).parent for item in moved for name in (item.source, item.target)}
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            for item in moved:
+                if (self._root / item.source).exists():
+                    shutil.move(self._root / item.source, self._root / item.target)
+            for folder in folders:
+                sync_folder(folder)
+        if action.cells:
+            change_cells(self._root / "data", {name: after for name, (_, after) in action.cells.items()})
+        if action.lines:
+            self._log.change(action.lines)
+            after = {name: line and Decision(0, *line) for name, (_, line) in action.lines.items()}  # type: ignore[arg-type]
+            self._review.change(after)
+
+    def _take(self, action: Action, *, is_earlier: bool = False) -> None:
+        """Change the rows as an action says, unless the files were read after it."""
+        self._actions.append(action)
+        if action.undoes:
+            self._undone |= {action.key, action.undoes}
+        if is_earlier:
+            return
+        with self._pile.lock:
+            self._pile.version += 1
+            for item in action.items:
+                row = self._pile.row(item.source)
+                if row is None:
+                    row = self._pile.row(item.target)
+                if row is not None:
+                    self._pile.move(row, item.target, item.after)
+                    self._changed[row] = (self._pile.version, action.by, action.window)
+                (self._pile.dropped.add if item.after == DROPPED else self._pile.dropped.discard)(item.id)
+
+    def _check(self, rows: Sequence[int], window: str, version: int) -> None:
+        """Raise an error if another window has changed some of the rows."""
+        others = [each for row in rows if (each := self._changed.get(row)) and each[0] > version and each[2] != window]
+        if others:
+            names = join_names(sorted({by or "someone" for _, by, _ in others}))
+            raise ChangedError(f"{names} changed {count(len(others), 'of these images', 'of these images')} meanwhile")
+
+    def _demand(self, missing: Sequence[int]) -> None:
+        if missing:
+            raise ChangedError(f"{count(len(missing), 'image')} moved or deleted meanwhile", next="load the page again")
+
+    def _declare(self, label: str, *, moves: bool) -> None:
+        """Add a class to ``params.yaml`` unless it is there, and the source that reads ``data/``."""
+        scrape = self._params.scrape
+        is_new = label not in self._params.classes
+        sources = () if is_new and scrape.source != ("folder",) else scrape.sources_of(label)
+        is_read = not moves or not {"folder", "shop"}.isdisjoint(sources)
+        if is_new or not is_read:
+            params = load_params(self._root)
+            values: dict[str, object] = {"classes": [*dict.fromkeys((*params.classes, label))]}
+            if not is_read:
+                values["scrape.source_by_class"] = {**scrape.source_by_class, label: [*sources, "folder"]}
+            wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
+            path = self._root / "params.yaml"
+            write_text(path, edit_params(read_text(path), wanted, otherwise="add the class yourself"))
+            self._params = self._pile.params = wanted
+            self._open_review()
+
+    def _open_review(self) -> None:
+        path, tables = self._root / "review.csv", self._pile.tables
+
+        def names(decisions: Iterable[Decision]) -> list[Names]:
+            found = tables.names(decisions) if tables else []
+            known = {each.id for each in found}
+            others = {item.image for item in decisions if len(item.image) == _ID_DIGITS} - known
+            return [*found, *(Names(name, ()) for name in sorted(others))]
+
+        self._review = ReviewFile(path, self._params.classes, names, lock=self._review_lock)
+
+    def _overlay(self, name: str, decision: Decision) -> None:
+        """Apply a decision of ``review.csv`` to the rows."""
+        if decision.verb == "drop":
+            self._pile.dropped.add(name)
+        for row in self._pile.rows_of(name):
+            if decision.verb == "drop":
+                self._pile.labels[row] = DROPPED
+            elif decision.verb == "relabel" and row < self._pile.kept:
+                self._pile.labels[row] = decision.label
+
+    def _relabel(self, name: str, label: str, by: str) -> Decision:
+        """Return the decision on an image of the last run; ``keep`` for the only label that it came with."""
+        tables = self._pile.tables
+        place = tables.row(name) if tables else None
+        came_as = {item["label"] for item in tables.sightings(place)} if tables and place is not None else set()
+        verb, new = ("keep", "") if came_as == {label} else ("relabel", label)
+        return Decision(0, name, verb, new, by)  # type: ignore[arg-type]
+
+    def _lines(self, changes: Mapping[str, Decision | None]) -> dict[str, tuple[Line | None, Line | None]]:
+        now = self._review.read() if changes else {}
+        return {name: (_line(now.get(name)), _line(after)) for name, after in changes.items()}
+
+    def _stay(self, row: int, label: str) -> Item:
+        name = self._pile.names[row]
+        return Item(str(self._pile.ids[row]), "", name, name, self._pile.labels[row], label)
+
+    def _free(self, source: str, label: str, part: str, name: str, taken: set[str]) -> str:
+        """Return the file to which an image moves, beside others of its class."""
+        fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
+        folder, old = f"data/{fixed}{to_slug(label)}", PurePosixPath(to_text(source))
+        clean = _UNPORTABLE.sub("-", to_nfc(old.name)).lstrip(".")
+        for ending in ("", f"-{name[:8]}", f"-{name}"):
+            file = PurePosixPath(clean)
+            target = f"{folder}/{file.stem}{ending}{file.suffix}"
+            if target == source or not (target in taken or (self._root / target).exists()):
+                break
+        taken.add(target)
+        return target
+
+    def _cells(self, before: Cells | None, target: str, label: str, part: str) -> Cells:
+        """Return the row of an image in ``metadata.csv``, with its other facts."""
+        known = class_by_name(self._params.classes, self._params.scrape.folder.classes)
+        is_plain = known.get(to_nfc(to_slug(label))) == label
+        return {
+            **(before or {}),
+            "file_name": target.removeprefix("data/"),
+            "label": "" if is_plain else label,
+            "split": part,
+        }
+
+    def _undoable(self, window: str) -> list[Action]:
+        return [each for each in self._actions if each.window == window and each.key not in self._undone]
+
+
+def _part(name: str, *, is_sampled: bool) -> str:
+    """Return the split of an image; labels that were suggested never measure the model."""
+    return "train" if not is_sampled else "val" if int(name[-8:], 16) % 3 == 0 else "test"
+
+
+def _line(decision: Decision | None) -> Line | None:
+    if decision is None:
+        return None
+    item = one_line(decision)
+    return make_line(item.image, item.verb, item.label, item.by, item.why)

@@ -1,0 +1,143 @@
+"""The journal of what was done in the grid: each action is on disk before its files change.
+
+``.pixmill/review/actions.jsonl`` has a line for each action, followed by ``done`` once its files have changed. Whoever
+holds the lock completes an action without ``done``: the process that began it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixmill.core.metadata import Cells
+from pixmill.review.decision_log import Line
+
+_MAX_BYTES = 64 * 2**20
+"""Size of the journal from which it is begun anew when nobody uses it: some 100,000 images."""
+
+RECENT_SECONDS = 600.0
+"""Time after an action in which others are told of it."""
+
+
+class Item(NamedTuple):
+    """What an action does with an image.
+
+    Args:
+        id: Its id.
+        md5: MD5 of its bytes; empty if it stays where it is.
+        source: Its file, relative to the project folder.
+        target: Its new file, or the same one.
+        before: Its label; ``None`` without one, empty if it was dropped.
+        after: Its new label.
+    """
+
+    id: str
+    md5: str
+    source: str
+    target: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action in the grid.
+
+    Args:
+        items: Its images.
+        cells: Old and new rows of ``metadata.csv`` by file relative to ``data/``.
+        lines: Old and new lines of ``review.csv`` by id.
+        key: Identifies it.
+        by: Name of the person.
+        window: Identifies the window.
+        time: Seconds since 1970.
+        undoes: Key of the action that it undoes; empty if it is none.
+    """
+
+    items: Sequence[Item]
+    cells: Mapping[str, tuple[Cells | None, Cells | None]] = field(default_factory=dict)
+    lines: Mapping[str, tuple[Line | None, Line | None]] = field(default_factory=dict)
+    key: str = ""
+    by: str = ""
+    window: str = ""
+    time: float = 0.0
+    undoes: str = ""
+
+
+def reverse(action: Action) -> Action:
+    """Return the action that undoes another one."""
+    return Action(
+        [Item(each.id, each.md5, each.target, each.source, each.after, each.before) for each in action.items],
+        {name: (after, before) for name, (before, after) in action.cells.items()},
+        {name: (after, before) for name, (before, after) in action.lines.items()},
+        undoes=action.key,
+    )
+
+
+class Journal:
+    """The journal; call its methods while holding its lock.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+
+    @property
+    def is_current(self) -> bool:
+        """Whether everything in the file has been read; needs no lock."""
+        return self._size() == self._read
+
+    def tidy(self, now: float) -> None:
+        """Begin a large file anew, unless it was used lately."""
+        if self._size() > _MAX_BYTES and now - self._path.stat().st_mtime > RECENT_SECONDS:
+            self._path.unlink()
+
+    def new_lines(self) -> Iterator[Action | str]:
+        """Yield the actions that were added since the last call, and the key of each that is done.
+
+        A line that a killed process wrote in part is cut off: its action has not begun.
+        """
+        if self._size() < self._read:  # begun anew
+            self._read = 0
+        if self._size() == self._read:
+            return
+        with self._path.open("rb+") as file:
+            file.seek(self._read)
+            whole, _, part = file.read().rpartition(b"\n")
+            if part:
+                file.truncate(self._size() - len(part))
+        self._read = self._size()
+        for line in whole.splitlines():
+            content = json.loads(line)
+            yield content["done"] if "done" in content else _action(content)
+
+    def add(self, action: Action) -> None:
+        """Add an action durably."""
+        self._append(vars(action), durable=True)
+
+    def finish(self, action: Action) -> None:
+        """Note that the files of an action have changed."""
+        self._append({"done": action.key}, durable=False)
+
+    def _append(self, content: Mapping[str, Any], *, durable: bool) -> None:
+        with self._path.open("ab") as file:
+            file.write(json.dumps(content).encode() + b"\n")
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        self._read = self._size()
+
+    def _size(self) -> int:
+        return self._path.stat().st_size if self._path.exists() else 0
+
+
+def _action(content: dict[str, Any]) -> Action:
+    items = tuple(Item(*item) for item in content.pop("items"))
+    lines = {name: tuple(line and tuple(line) for line in pair) for name, pair in content.pop("lines").items()}
+    return Action(items=items, lines=lines, **content)  # type: ignore[arg-type]

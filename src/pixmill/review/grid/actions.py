@@ -1,14 +1,14 @@
 """The journal of what was done in the grid: each action is on disk before its files change.
 
-``.pixmill/review/actions.jsonl`` has a line for each action, followed by ``done`` once its files have changed. Whoever
-holds the lock completes an action without ``done``: the process that began it was killed.
+``.pixmill/review/actions.jsonl`` has a line for each action, and another once its files have changed. Whoever holds the
+lock completes an action that has no end: the process that began it was killed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,32 +98,37 @@ class Journal:
         if self._size() > _MAX_BYTES and now - self._path.stat().st_mtime > RECENT_SECONDS:
             self._path.unlink()
 
-    def new_lines(self) -> Iterator[Action | str]:
-        """Yield the actions that were added since the last call, and the key of each that is done.
+    def read(self) -> tuple[list[Action], list[Action]]:
+        """Return the actions since the last call that are done, and those that killed processes began.
 
         A line that a killed process wrote in part is cut off: its action has not begun.
         """
         if self._size() < self._read:  # begun anew
             self._read = 0
-        if self._size() == self._read:
-            return
+        if self.is_current:
+            return [], []
         with self._path.open("rb+") as file:
             file.seek(self._read)
             whole, _, part = file.read().rpartition(b"\n")
             if part:
                 file.truncate(self._size() - len(part))
         self._read = self._size()
-        for line in whole.splitlines():
-            content = json.loads(line)
-            yield content["done"] if "done" in content else _action(content)
+        done, begun = list[Action](), dict[str, Action]()
+        for content in map(json.loads, whole.splitlines()):
+            if "end" in content:
+                action = begun.pop(content["end"])
+                done += [action] if content["is_done"] else []
+            else:
+                begun[content["key"]] = _action(content)
+        return done, [*begun.values()]
 
     def add(self, action: Action) -> None:
         """Add an action durably."""
         self._append(vars(action), durable=True)
 
-    def finish(self, action: Action) -> None:
-        """Note that the files of an action have changed."""
-        self._append({"done": action.key}, durable=False)
+    def finish(self, action: Action, *, is_done: bool = True) -> None:
+        """Note that the files of an action have changed, or that they are as before."""
+        self._append({"end": action.key, "is_done": is_done}, durable=False)
 
     def _append(self, content: Mapping[str, Any], *, durable: bool) -> None:
         with self._path.open("ab") as file:

@@ -101,8 +101,9 @@ class Labels:
         with self._locked(), pile.lock:
             self._is_open = True
             self._journal.tidy(time.time())
+            places = {item.id: item.target for action in self._actions for item in action.items}
             for action in self._actions:  # of images that a run has seen since
-                if any(pile.row(item.target) is None for item in action.items):
+                if any(pile.row(places[item.id]) is None for item in action.items):
                     self._undone.add(action.key)
             status = check_decisions(self._log)
             self._log.forget(item for item in status.accepted if item.earlier)
@@ -247,13 +248,10 @@ class Labels:
             storage_errors(then="label again"),
             hold_lock(self._lock, refusal, timeout=_LOCK_SECONDS),
         ):
-            begun: dict[str, Action] = {}
-            for line in self._journal.new_lines():
-                if isinstance(line, Action):
-                    begun[line.key] = line
-                elif line in begun:
-                    self._take(begun.pop(line), is_earlier=not self._is_open)
-            for action in begun.values():  # of a killed process
+            done, begun = self._journal.read()
+            for action in done:
+                self._take(action, is_earlier=not self._is_open)
+            for action in begun:
                 self._complete(action)
             yield
 
@@ -270,8 +268,9 @@ class Labels:
         try:
             self._write(action)
         except Exception:
-            self._write(reverse(action))
-            self._journal.finish(action)
+            with contextlib.suppress(OSError):
+                self._write(reverse(action))
+            self._journal.finish(action, is_done=False)
             raise
         self._journal.finish(action)
         self._take(action)

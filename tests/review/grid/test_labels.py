@@ -1,0 +1,205 @@
+"""Labels of the grid are kept at once: in the folders of data/, its table, and review.csv."""
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import StorageError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.metadata import Facts, read_metadata
+from pixmill.core.params import load_params
+from pixmill.review.grid.labels import ChangedError, Labels
+from pixmill.review.grid.pile import Pile
+from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.review_tables import load_tables
+from tests.review.conftest import Project, jpeg
+
+PARAMS = "classes: [coat, dress, shoe]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+
+
+class Desk:
+    """A project with unlabelled images, and a process that labels them.
+
+    Args:
+        root: Project folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not (root / "params.yaml").exists():
+            (root / "params.yaml").write_text(PARAMS)
+        self.open()
+
+    def open(self) -> None:
+        """Start again."""
+        workspace, params = Workspace(self.root, self.root), load_params(self.root)
+        tables = load_tables(self.root) if (self.root / "artifacts").exists() else None
+        self.pile = Pile(workspace, params, tables)
+        self.labels = Labels(workspace, params, self.pile)
+
+    def rows(self, *names: str) -> list[int]:
+        return [row for row, name in enumerate(self.pile.names) if Path(name).name in names]
+
+    def give(self, label: str, *names: str, window: str = "one", **options: Sequence[int]) -> None:
+        version = self.pile.version
+        self.labels.give(self.rows(*names), label, by="ann", window=window, version=version, **options)
+
+    def files(self) -> set[str]:
+        return {path.relative_to(self.root / "data").as_posix() for path in self.root.glob("data/**/*.jpg")}
+
+
+def fill(root: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        path = root / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(number + 100))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    fill(tmp_path, *(f"unlabelled/{letter}.jpg" for letter in "abcd"), "unlabelled/deep/e.jpg")
+    return Desk(tmp_path)
+
+
+def test_moves_a_labelled_image_with_its_facts(desk: Desk) -> None:
+    (desk.root / "data/metadata.csv").write_text("file_name,author,patient\nunlabelled/a.jpg,Jane,p1\n")
+    desk.give("coat", "a.jpg", "e.jpg")
+    assert desk.files() == {"coat/a.jpg", "coat/e.jpg", "unlabelled/b.jpg", "unlabelled/c.jpg", "unlabelled/d.jpg"}
+    assert read_metadata(desk.root / "data") == {
+        "coat/a.jpg": Facts(split="train", author="Jane"),
+        "coat/e.jpg": Facts(split="train"),
+    }
+    assert "p1" in (desk.root / "data/metadata.csv").read_text()
+    desk.open()
+    assert sorted(desk.pile.labels, key=str) == [None, None, None, "coat", "coat"]
+
+
+def test_random_sample_measures(desk: Desk) -> None:
+    fill(desk.root, *(f"unlabelled/{number}.jpg" for number in range(30)))
+    desk.open()
+    names = [Path(name).name for name in desk.pile.names]
+    desk.give("coat", *names[:30], sample=range(30))
+    desk.give("dress", *names[30:], sample=range(30))
+    desk.give("shoe", names[0])  # its split stays
+    facts = read_metadata(desk.root / "data")
+    splits = [each.split for each in facts.values()]
+    assert 15 < splits.count("test") < 25 and splits.count("val") == 30 - splits.count("test")
+    assert {facts[f"dress/{name}"].split for name in names[30:]} == {"train"}
+    assert facts[f"shoe/{names[0]}"].split != "train"
+
+
+def test_undoes(desk: Desk) -> None:
+    before = desk.files()
+    desk.give("coat", "a.jpg")
+    desk.give("shoe", "a.jpg", "b.jpg")
+    desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
+    desk.open()  # in a new process, too
+    desk.pile.identify(range(5))
+    assert desk.labels.undoable("one") == 3
+    for left in (2, 1, 0):
+        assert desk.labels.undo(by="ann", window="one")
+        assert desk.labels.undoable("one") == left
+    assert not desk.labels.undo(by="ann", window="one")
+    assert desk.files() == before
+    assert not read_metadata(desk.root / "data")
+    assert desk.pile.labels == [None] * 5
+    assert (desk.root / "review.csv").read_text().splitlines()[1:] == []
+    assert not desk.labels._log.read()[0]
+
+
+def test_others_are_told_and_not_overwritten(desk: Desk) -> None:
+    other = Desk(desk.root)  # another process
+    seen = other.pile.version
+    desk.give("coat", "a.jpg", "b.jpg")
+    other.labels.refresh()
+    assert [(each.by, each.images) for each in other.labels.others("two")] == [("ann", 2)]
+    assert other.pile.labels[other.pile.row("data/coat/a.jpg") or 0] == "coat"
+    rows = other.rows("a.jpg", "c.jpg")
+    with pytest.raises(ChangedError, match="ann changed 1"):
+        other.labels.give(rows, "shoe", by="bob", window="two", version=seen)
+    assert "unlabelled/c.jpg" in desk.files()
+    other.labels.give(rows, "shoe", by="bob", window="two", version=other.pile.version)
+    with pytest.raises(ChangedError):
+        desk.labels.undo(by="ann", window="one")
+    assert {"shoe/a.jpg", "shoe/c.jpg", "coat/b.jpg"} <= desk.files()
+    assert not desk.labels.others("two") or desk.labels.others("one")[0].by == "bob"
+
+
+def test_keeps_files_of_equal_names(desk: Desk) -> None:
+    fill(desk.root, *(f"{folder}/a.jpg" for folder in ("shoe", "coat", "unlabelled/deep")))
+    before = {path.read_bytes() for path in desk.root.glob("data/**/*.jpg")}
+    desk.open()
+    desk.give("coat", "a.jpg")
+    assert sum(name.startswith("coat/") for name in desk.files()) == 4
+    assert {path.read_bytes() for path in desk.root.glob("data/**/*.jpg")} == before
+
+
+def test_a_new_class_joins_the_params(desk: Desk) -> None:
+    desk.give("cat / dog", "a.jpg")
+    assert load_params(desk.root).classes == ("coat", "dress", "shoe", "cat / dog")
+    desk.open()
+    assert "cat / dog" in desk.pile.labels
+
+
+def test_a_source_reads_the_labelled_images(desk: Desk) -> None:
+    (desk.root / "params.yaml").write_text(PARAMS.replace("source: folder", "source: openverse"))
+    desk.open()
+    desk.give("coat", "a.jpg")
+    assert load_params(desk.root).scrape.sources_of("coat") == ("openverse", "folder")
+    assert load_params(desk.root).scrape.sources_of("shoe") == ("openverse",)
+
+
+def test_images_of_the_last_run_are_decided_in_review_csv(project: Project) -> None:
+    first, second = project.add("coat"), project.add("dress")
+    project.write()
+    fill(project.root, "unlabelled/a.jpg")
+    desk = Desk(project.root)
+    desk.labels.give(desk.pile.rows_of(first), "shoe", by="ann", window="one", version=0)
+    desk.labels.drop(desk.pile.rows_of(second), by="ann", window="one", version=desk.pile.version)
+    assert project.lines() == sorted([f"{first},relabel,shoe,ann,", f"{second},drop,,ann,"])
+    desk.open()
+    assert [desk.pile.labels[desk.pile.rows_of(name)[0]] for name in (first, second)] == ["shoe", DROPPED]
+    desk.labels.give(desk.pile.rows_of(first), "coat", by="ann", window="one", version=desk.pile.version)
+    assert f"{first},keep,,ann," in project.lines()
+
+
+def test_dropped_images_stay_hidden_until_labelled(desk: Desk) -> None:
+    desk.labels.drop(desk.rows("a.jpg"), by="ann", window="one", version=desk.pile.version)
+    desk.open()
+    desk.pile.identify(range(5))
+    assert [desk.pile.labels[row] for row in desk.rows("a.jpg", "b.jpg")] == [DROPPED, None]
+    assert "unlabelled/a.jpg" in desk.files()
+    desk.give("coat", "a.jpg")
+    desk.open()
+    desk.pile.identify(range(5))
+    assert [desk.pile.labels[row] for row in desk.rows("a.jpg")] == ["coat"]
+
+
+def test_a_fixed_split_gets_images_into_its_folders(desk: Desk) -> None:
+    fill(desk.root, "train/coat/t.jpg", "test/coat/u.jpg")
+    (desk.root / "params.yaml").write_text(PARAMS.replace("source: folder", "source: folder, folder: {layout: fixed}"))
+    desk.open()
+    desk.give("shoe", "a.jpg")
+    assert "train/shoe/a.jpg" in desk.files()
+    desk.open()
+    assert {desk.pile.names[row]: desk.pile.labels[row] for row in desk.rows("a.jpg", "t.jpg")} == {
+        "data/train/coat/t.jpg": "coat",
+        "data/train/shoe/a.jpg": "shoe",
+    }
+
+
+def test_a_failed_action_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = desk.files()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full", "metadata.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pixmill.review.grid.labels.change_cells", fail)
+        with pytest.raises(StorageError):
+            desk.give("coat", "a.jpg")
+    assert desk.files() == before and desk.labels.undoable("one") == 0
+    desk.give("shoe", "b.jpg")
+    assert desk.files() == before - {"unlabelled/b.jpg"} | {"shoe/b.jpg"}

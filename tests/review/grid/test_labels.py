@@ -85,7 +85,8 @@ def test_random_sample_measures(desk: Desk) -> None:
     desk.give("shoe", names[0])  # its split stays
     facts = read_metadata(desk.root / "data")
     splits = [each.split for each in facts.values()]
-    assert 15 < splits.count("test") < 25 and splits.count("val") == 30 - splits.count("test")
+    assert 15 < splits.count("test") < 25
+    assert splits.count("val") == 30 - splits.count("test")
     assert {facts[f"dress/{name}"].split for name in names[30:]} == {"train"}
     assert facts[f"shoe/{names[0]}"].split != "train"
 
@@ -200,6 +201,7 @@ def test_a_failed_action_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyP
         patch.setattr("pixmill.review.grid.labels.change_cells", fail)
         with pytest.raises(StorageError):
             desk.give("coat", "a.jpg")
-    assert desk.files() == before and desk.labels.undoable("one") == 0
+    assert desk.files() == before
+    assert desk.labels.undoable("one") == 0
     desk.give("shoe", "b.jpg")
     assert desk.files() == before - {"unlabelled/b.jpg"} | {"shoe/b.jpg"}

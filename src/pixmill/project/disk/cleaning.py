@@ -30,9 +30,6 @@ _ABANDONED_SECONDS = 86_400
 """Age from which a partially written file counts as abandoned."""
 
 _CACHES = (
-    *("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite"),
-    *("validate/[!.]*.sqlite", "review/features/[!.]*.sqlite"),
-)
     "train/features/[!.]*.sqlite",
     "train/features/[!.]*.tflite",
     "validate/[!.]*.sqlite",

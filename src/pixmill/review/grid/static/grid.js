@@ -105,7 +105,8 @@ function show(answer) {
   selection.focus = Math.max(0, Math.min(selection.focus, state.rows.length - 1));
   part('empty').hidden = state.rows.length > 0;
   part('empty').textContent = view.scope && view.scope !== 'unlabelled' ? 'No image is here.' : 'No image waits for a label. Put images into data/unlabelled, and set evaluate.unlabelled: data/unlabelled in params.yaml.';
-  changed();
+  if (part('status').textContent.endsWith('…')) changed();
+  else draw();
 }
 
 function title({ kind, label, count }, sections) {

@@ -14,7 +14,7 @@ import numpy as np
 from pixmill.core.errors import ManifestError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
-from pixmill.images.compute import RowLimits
+from pixmill.images.compute import RowLimits, default_workers
 from pixmill.review.cases import KINDS
 from pixmill.review.grid.labels import Labels
 from pixmill.review.grid.pile import Pile
@@ -97,14 +97,17 @@ class Grid:
         self.pile = Pile(workspace, params, tables)
         self._labels = Labels(workspace, params, self.pile)
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
-        self.previews: Previews[int] = Previews(self._thumbnail, limits=limits)
+        self.previews: Previews[int] = Previews(self._thumbnail, limits=limits, workers=max(1, default_workers() - 1))
         self._lock = threading.RLock()
         self._sample: list[int] = []
         self._looks: Counter[int] = Counter()
+        self._queries: list[str] = []
         self._refused: set[tuple[int, str]] = set()
         self._featured = self._reduced = 0
         self._vectors = np.zeros((0, 1), np.float32)
+        self._seen: tuple[Any, ...] = ()
         self._proposed: tuple[Any, ...] = ()
+        self._counts: Counter[str | None] = Counter()
         self._proposal = propose(self._vectors, [], np.zeros(0, np.int64), [])
         self._accuracy: Accuracy | None = None
 
@@ -194,6 +197,10 @@ class Grid:
     def _update(self) -> None:
         """Renew sample and suggestions if images, features or labels have changed."""
         pile, count = self.pile, len(self.pile)
+        seen = (pile.version, self._reduced, len(self._refused), *pile.progress().values())
+        if seen == self._seen:
+            return
+        self._seen = seen
         shown = [row for row, label in enumerate(pile.labels) if label != DROPPED]
         ids = {row: name for row in shown if (name := pile.ids[row]) is not None}
         if len(ids) == len(shown) > 0 and len(self._sample) < SAMPLE:  # else it would be a sample of some images
@@ -214,6 +221,8 @@ class Grid:
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
             self._proposal = propose(self._vectors, pile.labels, sample, classes, refused=self._refused, looks=looks)
             self._accuracy = accuracy(self._vectors, pile.labels, sample)
+            self._counts = Counter(pile.labels)
+            self._queries = sorted({query for query in pile.queries if query})
             self._proposed = stamp
 
     def _reduce(self, count: int) -> None:
@@ -231,12 +240,11 @@ class Grid:
     def _classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
         declared = self._labels.classes
-        return [*declared, *sorted({label for label in self.pile.labels if label} - {*declared})]
+        return [*declared, *sorted({label for label in self._counts if label} - {*declared})]
 
     def _facts(self, view: View, window: str) -> dict[str, Any]:
         """Return what the page shows around the images."""
-        labels, progress = self.pile.labels, self.pile.progress()
-        counts = Counter(label for label in labels if label)
+        labels, counts = self.pile.labels, self._counts
         kinds = {section.kind for section in self._proposal.sections}
         return {
             "number": self.number,
@@ -248,11 +256,11 @@ class Grid:
                 for place, name in enumerate(self._classes())
             ],
             "doubts": self._kinds,
-            "queries": sorted({query for query in self.pile.queries if query}),
-            "progress": progress,
-            "labelled": sum(counts.values()),
-            "left": sum(label is None for label in labels),
-            "dropped": sum(label == DROPPED for label in labels),
+            "queries": self._queries,
+            "progress": self.pile.progress(),
+            "labelled": counts.total() - counts[None] - counts[DROPPED],
+            "left": counts[None],
+            "dropped": counts[DROPPED],
             "sample": {"size": len(self._sample), "left": sum(labels[row] is None for row in self._sample)},
             "stage": next(
                 (number for number, kind in enumerate(("sample", "cluster"), 1) if kind in kinds),

@@ -4,7 +4,8 @@ const HEAD = 44; // height of a section's title in pixels
 const CAPTION = 22;
 const GAP = 6;
 const MARGIN = 300; // pixels above and below the view where cells exist, too
-const SETTLE = 70; // milliseconds without scrolling after which images load
+const SETTLE = 70; // milliseconds after which images load that were scrolled past quickly
+const LOADS = 8; // images that begin to load in one frame
 
 export class Scroller {
   // place: the element that scrolls; canvas: its content; fill(cell, index, section): shows an image in a cell.
@@ -102,7 +103,8 @@ export class Scroller {
       for (let place = first; place < last; place += 1) wanted.set(section.start + place, section);
     }
     for (const index of [...this.cells.keys()]) if (!wanted.has(index)) this.release(index);
-    const isFast = Math.abs(scrollTop - this.last) > clientHeight / 2;
+    const isFast = Math.abs(scrollTop - this.last) > this.side / 2;
+    let loads = isFast ? 0 : LOADS;
     this.last = scrollTop;
     let waits = false;
     for (const [index, section] of wanted) {
@@ -111,17 +113,18 @@ export class Scroller {
         cell = this.spare.pop() ?? this.make();
         this.cells.set(index, cell);
         const { x, y } = this.position(index, section);
-        cell.box.style.transform = `translate(${x}px, ${y}px)`;
-        cell.box.style.width = cell.box.style.height = '';
+        Object.assign(cell.box.style, { left: `${x}px`, top: `${y}px` });
         cell.index = index;
         this.fill(cell, index, section);
         cell.box.hidden = false;
       }
-      if (cell.source && !isFast) this.load(cell);
-      else if (cell.source) waits = true;
+      if (cell.source && loads > 0) {
+        this.load(cell);
+        loads -= 1;
+      } else if (cell.source) waits = true;
     }
     clearTimeout(this.timer);
-    if (waits) this.timer = setTimeout(() => this.request(), SETTLE);
+    if (waits) this.timer = setTimeout(() => this.request(), isFast ? SETTLE : 0);
     for (const [section, head] of this.heads) if (!titles.has(section)) { head.remove(); this.heads.delete(section); }
     for (const section of titles) {
       let head = this.heads.get(section);

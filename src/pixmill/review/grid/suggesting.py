@@ -145,11 +145,13 @@ def reduce(features: npt.NDArray[np.floating]) -> Floats:
     fitted = features[_spread(ready, _FITTED_ROWS)].astype(np.float32)
     scaling = Scaling.of(fitted, several=True)
     directions = principal_directions(fitted, scaling, _DIRECTIONS) / scaling.deviation[:, None]
-    vectors = np.zeros((len(features), max(1, directions.shape[1])), np.float32)
+    width = directions.shape[1]
+    vectors = np.full((len(features), max(1, width)), np.nan, np.float32)
+    vectors[ready] = 0
     for start in range(0, len(features), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
         found = (features[rows] - scaling.mean.astype(np.float32)) @ directions.astype(np.float32)
-        vectors[rows] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+        vectors[rows, :width] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
     return vectors
 
 
@@ -228,17 +230,17 @@ def propose(
     open_rows = ~known & ~sampled & np.isfinite(vectors[:, 0])
     shown = _Shown(len(known))
     shown.add("sample", sample[~known[sample]], "random sample")
-    seen = {labels[row] for row in np.flatnonzero(given)}
+    seen = {labels[row] for row in np.flatnonzero(given).tolist()}
     ready = given.sum() >= _MIN_LABELS and len(seen) >= 2
     if not (ready and seen >= set(classes)):
         groups = clusters(vectors, max(_MIN_CLUSTERS, 2 * len(classes)))
-        new = [rows for rows in groups if not (known & ~sampled)[rows].any()]
+        new = [rows for rows in groups if open_rows[rows].any() and not (known & ~sampled)[rows].any()]
         if new or not ready:
             for rows in sorted(groups, key=lambda rows: not any(rows is one for one in new)):
                 shown.add("cluster", rows[open_rows[rows]], "similar images")
             return shown.proposal()
     rows, fitted = np.flatnonzero(open_rows), np.flatnonzero(given)
-    head = Head.fit(vectors[fitted], [str(labels[row]) for row in fitted])
+    head = Head.fit(vectors[fitted], [str(labels[row]) for row in fitted.tolist()])
     _suggest(shown, head, vectors, rows, fitted, classes, refused)
     if looks is not None:
         shown.add("again", _contradicted(head, vectors, labels, sample, looks), "random sample")
@@ -337,12 +339,12 @@ def _suggest(
         one, two = head.names[first[place]], head.names[second[place]]
         return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"between {one} and {two}"
 
-    shown.add("unsure", rows[unsure], [word(place) for place in unsure])
+    shown.add("unsure", rows[unsure], [word(place) for place in unsure.tolist()])
     rest = ~np.isin(each, unsure)
     for number, name in enumerate(head.names):
         members = np.flatnonzero(rest & ~novel & (first == number))
         members = members[np.argsort(-belief[members], kind="stable")]
-        shown.add("probably", rows[members], [word(place) for place in members], name)
+        shown.add("probably", rows[members], [word(place) for place in members.tolist()], name)
     strange = np.flatnonzero(rest & novel)
     shown.add("like none", rows[strange[np.argsort(near[strange], kind="stable")]], "like none")
 
@@ -367,27 +369,20 @@ def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
 
 
 def _contradicted(head: Head, vectors: Floats, labels: Labels, sample: Rows, looks: Sequence[int]) -> Rows:
-    """Return labelled images of the sample to label again: those that the head contradicts, and as many others.
+    """Return labelled images of the sample to label again: those that the head contradicts, each with another one.
 
-    The others make it a blind test. Their order is that of the sample.
+    The others make it a blind test. The order is that of the sample.
     """
     rows = np.array([row for row in sample.tolist() if labels[row] and np.isfinite(vectors[row, 0])], np.int64)
     if not len(rows):
         return rows
     columns = {name: place for place, name in enumerate(head.names)}
-    probabilities = head.probabilities(vectors[rows])
-    wrong = np.array(
-        [
-            looks[row] < 2 and probabilities[place, columns[str(labels[row])]] < _WRONG_BELIEF
-            if labels[row] in columns
-            else looks[row] < 2
-            for place, row in enumerate(rows)
-        ],
-        bool,
-    )
-    others = np.flatnonzero(~wrong & np.array([looks[row] < 2 for row in rows]))[: wrong.sum()]
-    wrong[others] = wrong.any()
-    return rows[wrong]
+    probabilities = np.pad(head.probabilities(vectors[rows]), ((0, 0), (0, 1)))  # The last is for unknown classes.
+    believed = probabilities[np.arange(len(rows)), [columns.get(str(labels[row]), -1) for row in rows]]
+    once = np.array([looks[row] < 2 for row in rows])
+    wrong = once & (believed < _WRONG_BELIEF)
+    found: Rows = rows[wrong | (once & np.roll(wrong, len(rows) // 2))]
+    return found
 
 
 def _labelled(labels: Labels) -> Rows:

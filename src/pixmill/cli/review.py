@@ -1,11 +1,12 @@
-"""Review images and labels in your browser, by key press.
+"""Review images in your browser, or label hundreds of them in a grid, by key press.
 
 Shows corrections from users of `pixmill serve`, label conflicts, images that the
 model gets wrong and the base got right, label issues, confident errors,
 near-duplicates, uncertain predictions, outliers and dropped images. Each decision
 is written to review.csv at once, and the next `dvc repro` applies it; accepted new
-images go into data/, and stay in inbox/ until they are committed. The page is served
-on this machine only; stop it with Ctrl-C.
+images go into data/, and stay in inbox/ until they are committed. The grid shows
+unlabelled images, what they are like, and what the model believes: label those that
+you select. The page is served on this machine only; stop it with Ctrl-C.
 """
 
 import argparse
@@ -16,6 +17,7 @@ EXAMPLES = (
     ("pixmill review", "review label issues, duplicates, outliers and errors"),
     ("pixmill review --only feedback", "only the corrections from users"),
     ("pixmill review data/coat/0012.png", "start with this image"),
+    ("pixmill review --grid", "label the images of data/unlabelled, many at once"),
 )
 
 _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
@@ -26,6 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("image", nargs="?", metavar="ID|FILE", help="id or file of the image to start with")
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
+    parser.add_argument(
+        "--grid", action="store_true", help="start with the grid (default: if only unlabelled images wait)"
+    )
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
     parser.add_argument(
         "--inbox",
@@ -67,5 +72,5 @@ def run(arguments: argparse.Namespace) -> None:
         only=arguments.only,
         random_sample=arguments.random_sample,
     )
-    if site.begin(arguments.inbox):
+    if site.begin(arguments.inbox, grid=arguments.grid):
         open_project(workspace, site, port=arguments.port, open_browser=arguments.open)

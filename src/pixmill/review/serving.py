@@ -10,6 +10,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
+from pixmill.images.listing import files_below
 from pixmill.review.grid import grid_routes
 from pixmill.review.grid.grid import Grid
 from pixmill.review.page_routes import routes
@@ -48,11 +49,12 @@ class ReviewSite:
             if part is not None:
                 part.__exit__()
 
-    def begin(self, inbox: Path | None = None) -> bool:
+    def begin(self, inbox: Path | None = None, *, grid: bool = False) -> bool:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
 
         Args:
             inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``; default: none.
+            grid: Whether to begin with the grid. Default: if there are no cases, but unlabelled images.
 
         Raises:
             LockedError: The inbox was locked for ten seconds.
@@ -62,16 +64,26 @@ class ReviewSite:
         own = Inbox(root / "inbox")
         if inbox is not None and inbox.resolve() != Path(own.place).resolve():
             announce(f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}.")
+        is_narrow = self._image is not None or self._options.get("only") is not None
+        folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
+        has_unlabelled = folder.is_dir() and any(files_below(folder))
+        has_run = (root / _TABLES[1]).exists()
+        if grid or (has_unlabelled and not has_run and not is_narrow):
+            self.start = "review/grid/"
+            self.grid()
+            return True
         project = self.load()
+        if project.remarks:
+            announce("\n".join(project.remarks))
         self.start = "review/"
         if self._image is not None:
             self.start += f"?image={project.find(self._image)}"
-        if project.remarks:
-            announce("\n".join(project.remarks))
-        has_cases = bool(project.session.cases) or self._image is not None
-        if not has_cases:
-            project.__exit__()
-        return has_cases
+        elif not project.session.cases:
+            if is_narrow or not has_unlabelled:
+                project.__exit__()
+                return False
+            self.start += "grid/"
+        return True
 
     def load(self) -> ReviewProject:
         """Return the review of the tables as they are now.

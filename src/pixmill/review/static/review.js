@@ -46,15 +46,17 @@ async function exclusively(work) {
     await work();
     part('alert').hidden = true;
   } catch (error) {
-    if (!shown) {
-      part('none').hidden = false;
-      document.querySelector('footer').hidden = true;
-    }
+    if (!shown) empty();
     warn(error.message);
   } finally {
     busy = false;
     document.querySelector('main').setAttribute('aria-busy', 'false');
   }
+}
+
+function empty() {
+  part('none').hidden = false;
+  document.querySelector('footer').hidden = true;
 }
 
 function warn(text) {
@@ -329,6 +331,7 @@ part('filter').addEventListener('input', classes);
 
 await exclusively(async () => {
   session = await ask(`session${location.search}`);
+  if (!session.total) return empty();
   await go(session.first ?? 0);
   choose(shown.images.findIndex(({ id }) => id === session.image));
   if (session.first === null) end();

@@ -18,7 +18,7 @@ from pixmill.models.scaling import Scaling, principal_directions
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 Labels = Sequence[str | None]
-Kind = Literal["sample", "cluster", "unsure", "probably", "like none", "again"]
+Kind = Literal["sample", "cluster", "probably", "unsure", "like none", "again"]
 
 DROPPED = ""
 """The label of an image that was dropped: not shown, not fitted to, not measured."""
@@ -310,7 +310,7 @@ def _suggest(
     classes: Sequence[str],
     refused: Collection[tuple[int, str]],
 ) -> None:
-    """Add the sections of a head: unsure images, those of each class, and those that are like no labelled one."""
+    """Add the sections of a head: probable images of each class, unsure ones, and those that are like no labelled one."""
     if not len(rows):
         return
     places = np.array([classes.index(name) if name in classes else -1 for name in head.names])
@@ -339,12 +339,12 @@ def _suggest(
         one, two = head.names[first[place]], head.names[second[place]]
         return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"between {one} and {two}"
 
-    shown.add("unsure", rows[unsure], [word(place) for place in unsure.tolist()])
     rest = ~np.isin(each, unsure)
     for number, name in enumerate(head.names):
         members = np.flatnonzero(rest & ~novel & (first == number))
         members = members[np.argsort(-belief[members], kind="stable")]
         shown.add("probably", rows[members], [word(place) for place in members.tolist()], name)
+    shown.add("unsure", rows[unsure], [word(place) for place in unsure.tolist()])
     strange = np.flatnonzero(rest & novel)
     shown.add("like none", rows[strange[np.argsort(near[strange], kind="stable")]], "like none")
 

@@ -310,7 +310,7 @@ def _suggest(
     classes: Sequence[str],
     refused: Collection[tuple[int, str]],
 ) -> None:
-    """Add the sections of a head: probable images of each class, unsure ones, and those that are like no labelled one."""
+    """Add the sections of a head: probable images of each class, unsure ones, and those that are like none."""
     if not len(rows):
         return
     places = np.array([classes.index(name) if name in classes else -1 for name in head.names])

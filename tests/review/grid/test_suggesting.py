@@ -51,6 +51,10 @@ def test_sample_grows_and_keeps_its_order() -> None:
     assert len(set(sample_of(ids[:3], 100).tolist())) == 3
 
 
+def test_sample_leaves_images_to_learn_from() -> None:
+    assert [len(sample_of([str(row) for row in range(count)])) for count in (0, 60, 300, 2000)] == [0, 20, 100, 100]
+
+
 def test_vectors_keep_what_distinguishes_images_and_missing_features() -> None:
     generator = np.random.default_rng(1)
     features = np.repeat(generator.normal(size=(2, 300)), 50, axis=0) + 0.1 * generator.normal(size=(100, 300))

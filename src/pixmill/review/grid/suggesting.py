@@ -24,7 +24,7 @@ DROPPED = ""
 """The label of an image that was dropped: not shown, not fitted to, not measured."""
 
 SAMPLE = 100
-"""Default size of the random sample."""
+"""Default size of the random sample, which is at most a third of the images."""
 
 _FITTED_ROWS = 5000
 """Maximum number of images that directions are fitted to."""
@@ -120,15 +120,18 @@ class Accuracy(NamedTuple):
     more: int
 
 
-def sample_of(ids: Sequence[str], count: int = SAMPLE) -> Rows:
+def sample_of(ids: Sequence[str], count: int | None = None) -> Rows:
     """Return the rows of a random sample, drawn by a hash of the ids.
 
     A larger sample begins with the smaller one; images that are added leave the order of the others as it is.
 
     Args:
         ids: Ids of all images.
-        count: Size of the sample.
+        count: Size of the sample. Default: :data:`SAMPLE`, and at most a third of the images, which leaves some to
+            learn from.
     """
+    if count is None:
+        count = min(SAMPLE, len(ids) // 3)
     ranks = [sha256(f"sample {name}".encode()).digest() for name in ids]
     return np.array(sorted(range(len(ids)), key=ranks.__getitem__)[:count], np.int64)
 

@@ -101,28 +101,57 @@ def read_metadata(data: Path) -> dict[str, Facts]:
     return {name: Facts(*(row.get(column, "").strip() or None for column in COLUMNS[1:])) for name, row in rows.items()}
 
 
-def change_cells(data: Path, changes: Mapping[str, Mapping[str, str] | None]) -> None:
-    """Change rows of the table durably; other rows and columns stay.
+class MetadataTable:
+    """The table as cells; other programs may edit it between two changes.
 
     Args:
         data: The folder ``data/``.
-        changes: New rows by path relative to ``data/``; ``None`` removes a row.
-
-    Raises:
-        DataError: As for :func:`read_metadata`; nothing was written.
     """
-    columns, rows = read_cells(data)
-    merged: dict[str, Mapping[str, str] | None] = {**rows, **changes}
-    kept = {name: row for name, row in sorted(merged.items()) if row is not None}
-    columns = list(
-        dict.fromkeys([*(columns or COLUMNS), *(column for row in changes.values() for column in row or ())])
-    )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for name, row in kept.items():
-        writer.writerow([name if column == COLUMNS[0] else row.get(column) for column in columns])
-    write_durably(data / FILE, text.getvalue().encode())
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._mark: tuple[int, ...] = ()
+        self._columns: list[str] = []
+        self._rows: dict[str, Cells] = {}
+
+    def read(self) -> Mapping[str, Cells]:
+        """Return the rows by path relative to ``data/``; the same object until the file changes.
+
+        Raises:
+            DataError: As for :func:`read_metadata`.
+        """
+        if self._mark != (mark := self._file_mark()) or not mark:
+            self._columns, self._rows = read_cells(self._data)
+            self._mark = mark
+        return self._rows
+
+    def change(self, changes: Mapping[str, Cells | None]) -> None:
+        """Change rows durably; other rows and columns stay.
+
+        Args:
+            changes: New rows by path relative to ``data/``; ``None`` removes a row.
+
+        Raises:
+            DataError: As for :func:`read_metadata`; nothing was written.
+        """
+        merged = {**self.read(), **changes}
+        rows = {name: row for name, row in sorted(merged.items()) if row is not None}
+        added = (column for row in changes.values() for column in row or ())
+        columns = list(dict.fromkeys([*(self._columns or COLUMNS), *added]))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([row.get(column, "") for column in columns] for row in rows.values())
+        write_durably(self._data / FILE, text.getvalue().encode())
+        self._mark, self._columns, self._rows = self._file_mark(), columns, rows
+
+    def _file_mark(self) -> tuple[int, ...]:
+        """Return what changes with the content of the file; empty if it is missing."""
+        path = self._data / FILE
+        if not path.exists():
+            return ()
+        state = path.stat()
+        return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:

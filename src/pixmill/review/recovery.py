@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, storage_errors, write_durably, write_text
-from pixmill.core.metadata import change_cells
+from pixmill.core.metadata import MetadataTable
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
@@ -178,7 +178,7 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
                 cells |= {name.removeprefix("data/"): None for name in item.earlier}
                 cells[item.file.removeprefix("data/")] = item.cells
         if cells:
-            change_cells(log.root / "data", cells)
+            MetadataTable(log.root / "data").change(cells)
     return broken
 
 

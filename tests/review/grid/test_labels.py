@@ -198,7 +198,7 @@ def test_a_failed_action_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "full", "metadata.csv")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pixmill.review.grid.labels.change_cells", fail)
+        patch.setattr("pixmill.review.grid.labels.MetadataTable.change", fail)
         with pytest.raises(StorageError):
             desk.give("coat", "a.jpg")
     assert desk.files() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import secrets
 import shutil
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import hold_lock, storage_errors, sync_folder, write_text
-from pixmill.core.metadata import Cells, change_cells, read_cells
+from pixmill.core.metadata import Cells, MetadataTable
 from pixmill.core.names import class_by_name, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
@@ -33,8 +34,8 @@ from pixmill.validate.decisions import UNLABELLED, Decision, Names
 
 _LOCK_SECONDS = 10.0
 
-_SCAN_SECONDS = 10.0
-"""Time between two looks for new files."""
+_LOOK_SECONDS = 10.0
+"""Time between two looks for new files, or 20 times what a look takes."""
 
 _UNPORTABLE = re.compile(r'[:\\*"?\[\]]')
 """Characters of file names that the log of decisions refuses."""
@@ -94,7 +95,8 @@ class Labels:
         self._undone: set[str] = set()
         self._changed: dict[int, tuple[int, str, str]] = {}
         self._own: set[str] = set()
-        self._scanned = time.monotonic()
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        self._table = MetadataTable(workspace.root / "data")
         self._guard = threading.RLock()
         self._is_open = False
         self._open_review()
@@ -118,15 +120,13 @@ class Labels:
         return self._params.classes
 
     def refresh(self) -> None:
-        """Take over what others labelled and, at most every ten seconds, new files; call it before each answer."""
+        """Take over what others labelled and, every ten seconds, look for new files; call it before each answer."""
         if not self._journal.is_current:
             with self._locked():
                 pass
-        if time.monotonic() - self._scanned > _SCAN_SECONDS:
-            self._scanned = time.monotonic()
-            found = self._pile.scan()
-            with self._locked():
-                self._pile.add(found)
+        if time.monotonic() > self._next_look:
+            self._next_look = math.inf
+            threading.Thread(target=self._look, daemon=True).start()
 
     def give(
         self, rows: Sequence[int], label: str, *, by: str, window: str, version: int, sample: Collection[int] = ()
@@ -160,7 +160,7 @@ class Labels:
             }
             items = [self._stay(row, label) for row in rest]
             cells: dict[str, tuple[Cells | None, Cells | None]] = {}
-            taken, table = set[str](), read_cells(self._root / "data")[1]
+            taken, table = set[str](), self._table.read()
             for row, digest in digests.items():
                 assert digest is not None
                 source = self._pile.names[row]
@@ -239,6 +239,16 @@ class Labels:
 
     # Under the lock.
 
+    def _look(self) -> None:
+        """Look for new files; without an answer if ``data/`` is malformed, which an action says."""
+        start = time.monotonic()
+        with contextlib.suppress(PixmillError, OSError):
+            found = self._pile.scan()
+            with self._locked():
+                self._pile.add(found)
+        now = time.monotonic()
+        self._next_look = now + max(_LOOK_SECONDS, 20 * (now - start))
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock, and take over the actions of others."""
@@ -290,7 +300,7 @@ class Labels:
             for folder in folders:
                 sync_folder(folder)
         if action.cells:
-            change_cells(self._root / "data", {name: after for name, (_, after) in action.cells.items()})
+            self._table.change({name: after for name, (_, after) in action.cells.items()})
         if action.lines:
             self._log.change(action.lines)
             after = {name: line and Decision(0, *line) for name, (_, line) in action.lines.items()}  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,8 +37,8 @@ from pixmill.scrape.sources.folder import FolderSource
 _SIDE = 224
 """Input size in pixels if the model has no backbone; its own images may be too small for one."""
 
-_CHUNK = 64
-"""Images that are hashed, or whose features are read or saved, at a time."""
+_HASHED, _CHUNK = 512, 64
+"""Images that are hashed, and whose features are read or saved, at a time."""
 
 _MAX_CACHE_BYTES = 4 * 2**30
 """Maximum size of the stores of features, 7 KB for an image; the oldest are deleted first."""
@@ -147,15 +148,15 @@ class Pile:
             source = FolderSource(data, layout=params.folder.layout, classes=known)
             for label in self.params.classes:
                 found |= dict.fromkeys((f"data/{name}" for _, name in source.files.get(label, ())), label)
-        folder = self.root / self.unlabelled
+        folder, start = self.root / self.unlabelled, len(str(self.root)) + 1
         for _, path in files_below(folder) if folder.is_dir() else ():
-            found.setdefault(path.relative_to(self.root).as_posix(), None)
+            found.setdefault(str(path)[start:].replace(os.sep, "/"), None)
         return {name: label for name, label in found.items() if name not in self._seen}
 
     def add(self, found: Mapping[str, str | None]) -> None:
         """Append the files of :meth:`scan` that are new, and hide rows whose file is gone."""
         with self.lock:
-            new = [name for name in found if name not in self._rows and (self.root / name).is_file()]
+            new = [name for name in found if name not in self._rows and os.path.isfile(self.root / name)]
             for name in new:
                 self._rows[name] = len(self.names)
                 self.names.append(name)
@@ -270,9 +271,9 @@ class Pile:
 
     def _hash(self) -> None:
         rows = [row for row, name in enumerate(self.ids) if name is None and self.labels[row] != DROPPED]
-        for start in range(0, len(rows), _CHUNK):
+        for start in range(0, len(rows), _HASHED):
             if not self._stop.is_set():
-                self.identify(rows[start : start + _CHUNK])
+                self.identify(rows[start : start + _HASHED])
 
     def _compute(self) -> None:
         """Compute the features of all rows that lack them."""

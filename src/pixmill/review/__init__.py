@@ -18,7 +18,9 @@ The page:
 
 - ``preview``: decoding of images in guarded worker processes
 - ``page_routes``: routes of the page
-- ``reviewing``: the review of a project, from its tables to Ctrl-C
+- ``reviewing``: the review of a project: its cases and decisions
+- ``grid``: labels for many images at once
+- ``serving``: both pages, below the page of ``pixmill open``
 
 This package imports nothing, so that the processes which decode images start fast.
 """

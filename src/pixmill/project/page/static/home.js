@@ -1,82 +1,15 @@
-// Show the state of the project. All content is set as text, because names of images, branches and params are untrusted.
+// Show the state of the project.
+import * as add from "./add.js";
+import * as commit from "./commit.js";
+import * as params from "./params.js";
+import * as production from "./production.js";
+import * as tools from "./tools.js";
+import * as tryOut from "./try.js";
+import { $, alert, command, make, part, percent, plain, post, setText, shown, size, some } from "./tools.js";
 
-const $ = (id) => document.getElementById(id);
-const shown = new Map();
+const MODULES = [params, commit, production, add, tryOut];
+
 let opensComparison = false; // whether to open the report when the comparison is done
-
-function make(tag, options = {}, ...children) {
-  const { attributes = {}, ...rest } = options;
-  const element = Object.assign(document.createElement(tag), rest);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-// Redraw a part only if its content changed, to keep focus and selections.
-function part(name, content, draw) {
-  const text = JSON.stringify(content);
-  if (shown.get(name) === text) return;
-  shown.set(name, text);
-  draw(content);
-}
-
-function setText(id, text) {
-  const element = $(id);
-  element.hidden = !text;
-  if (element.textContent !== text) element.textContent = text ?? "";
-}
-
-function command(text) {
-  const code = make("code", { textContent: text });
-  const button = make("button", { type: "button", textContent: "Copy", attributes: { "aria-label": `Copy: ${text}` } });
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(code);
-      button.textContent = "Press Ctrl+C";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-  return make("div", { className: "command" }, code, button);
-}
-
-function alert(text) {
-  setText("alert", text);
-}
-
-async function post(path) {
-  alert("");
-  try {
-    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
-    if (answer.ok) {
-      poll();
-      return true;
-    }
-    const body = await answer.text();
-    try {
-      const problem = JSON.parse(body);
-      alert(`${problem.error}${problem.next ? `\nNext: ${problem.next}` : ""}`);
-    } catch {
-      alert(body);
-    }
-  } catch {
-    alert("The server does not answer. If it has stopped, run again: pixmill open");
-  }
-  return false;
-}
-
-function size(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
-  return `${value.toFixed(unit && value < 100 ? 1 : 0)} ${units[unit]}`;
-}
-
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 // Buttons that do the same as a command.
 const shortcut = (selector, label) => () => {
@@ -218,11 +151,9 @@ function drawState(all) {
   $("unknown").hidden = !faults.length;
   part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
   part("comparison", all.comparison, drawComparison);
+  for (const module of MODULES) module.draw(all);
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
-
-// Like a terminal without colours: of an overwritten line, keep the last text.
-const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
 
 function drawLog(text) {
   const box = $("log");
@@ -232,6 +163,7 @@ function drawLog(text) {
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
+for (const module of MODULES) module.setUp(tools);
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; setText("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
@@ -253,4 +185,5 @@ async function poll() {
   timer = setTimeout(poll, 1000);
 }
 document.addEventListener("visibilitychange", poll);
+document.addEventListener("acted", poll);
 poll();

@@ -1,0 +1,5 @@
+// Images dropped onto a class.
+
+export function setUp() {}
+
+export function draw() {}

@@ -1,0 +1,5 @@
+// Commit the changed files.
+
+export function setUp() {}
+
+export function draw() {}

@@ -1,0 +1,5 @@
+// Try an image.
+
+export function setUp() {}
+
+export function draw() {}

@@ -38,8 +38,6 @@ _PAGE_POLICY = (
 
 _COOKIE = "pixmill"
 
-_MAX_BODY_BYTES = 1 << 20
-
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -57,7 +55,7 @@ class PrivateServer(LoopbackServer):
         app: Application, such as :func:`make_app` returns.
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
-        start: Page to open first, relative to the secret path; default: its root.
+        max_bytes: Maximum size of a request's body.
 
     Attributes:
         port: Port that the server listens on.
@@ -67,8 +65,8 @@ class PrivateServer(LoopbackServer):
         PixmillError: The port is taken.
     """
 
-    def __init__(self, app: Application, *, command: str, port: int = 0, start: str = "") -> None:
-        self._gate = _Gate(app, command, start)
+    def __init__(self, app: Application, *, command: str, port: int = 0, max_bytes: int = 1 << 20) -> None:
+        self._gate = _Gate(app, command, max_bytes)
         super().__init__(self._gate, command=command, port=port)
         self.origin = f"http://127.0.0.1:{self.port}"
 
@@ -97,15 +95,15 @@ def wait_for_end() -> NoReturn:
 class _Gate:
     """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
 
-    def __init__(self, app: Application, command: str, start: str) -> None:
+    def __init__(self, app: Application, command: str, max_bytes: int) -> None:
         self.token = secrets.token_urlsafe(32)
-        self._app, self._command, self._start = app, command, start
+        self._app, self._command, self._max_bytes = app, command, max_bytes
         self._root = f"/{secrets.token_urlsafe(24)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await run_bounded(
-            scope, receive, send, admit=self._admit, max_bytes=_MAX_BODY_BYTES, headers=_HEADERS, answer=_answer
+            scope, receive, send, admit=self._admit, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer
         )
 
     def _admit(self, scope: Scope) -> Application:

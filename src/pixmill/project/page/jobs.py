@@ -1,4 +1,4 @@
-"""Processes that the page starts, ``dvc repro`` and ``pixmill compare``; they outlive the page."""
+"""Processes that the page starts, such as ``dvc repro``; they outlive the page."""
 
 import contextlib
 import os
@@ -25,14 +25,17 @@ class Job:
 
     Args:
         root: Project folder.
-        name: Command as typed: ``dvc repro`` or ``pixmill compare``.
+        name: Program and command, such as ``dvc repro``.
         command: Command to run instead, for tests.
         patience: Seconds between SIGINT and SIGTERM.
+
+    Attributes:
+        name: Program and command.
     """
 
     def __init__(self, root: Path, name: str, command: Sequence[str] = (), patience: float = TERMINATE_SECONDS) -> None:
         program, verb = name.split()
-        self._root, self._name, self._patience = root, name, patience
+        self.name, self._root, self._patience = name, root, patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
         self._log = root / ".pixmill" / "open" / f"{verb}.log"
         self._lock = threading.Lock()
@@ -61,22 +64,25 @@ class Job:
             return log.read().decode("utf-8", "replace")
         return ""
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         """Start a run.
+
+        Args:
+            arguments: Arguments of the command; no shell reads them.
 
         Raises:
             LockedError: It is already running, here or in a terminal.
             PixmillError: The program cannot be started.
         """
         with self._lock:
-            is_elsewhere = self._name == "dvc repro" and any(each.writes for each in running_dvc(self._root))
+            is_elsewhere = self.name == "dvc repro" and any(each.writes for each in running_dvc(self._root))
             if self.pid or is_elsewhere:
-                raise LockedError(f"{self._name} is already running", next="wait for it, or stop it")
+                raise LockedError(f"{self.name} is already running", next="wait for it, or stop it")
             try:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 with self._log.open("wb") as log:
-                    self._child = subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
-                        self._command,
+                    self._child = subprocess.Popen(  # noqa: S603 (the program is fixed)
+                        [*self._command, *arguments],
                         cwd=self._root,
                         stdin=subprocess.DEVNULL,
                         stdout=log,
@@ -84,7 +90,7 @@ class Job:
                         start_new_session=True,  # Ctrl-C in the terminal of the page must not reach it.
                     )
             except OSError as error:
-                raise PixmillError(f"{self._name} cannot be started: {error.strerror}", next=self._name) from error
+                raise PixmillError(f"{self.name} cannot be started: {error.strerror}", next=self.name) from error
             self._is_stopped = False
 
     def stop(self) -> None:

@@ -15,11 +15,8 @@ from pixmill.images.depth import Window
 from pixmill.images.fit import thumbnail
 
 _JPEG_QUALITY = 88
-
-_MAX_CACHED_BYTES = 64 << 20
-"""Maximum size of the previews in memory: some 400 previews, or 10,000 thumbnails."""
-
-Name = TypeVar("Name")
+_MAX_CACHED = 256
+"""Maximum number of previews in memory, some 30 MB."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class ImageFile:
         source: Its file or bytes.
         max_pixels: Maximum number of pixels to decode.
         window: See :func:`pixmill.images.decode`.
-        side: Maximum side of the preview in pixels.
+        side: Maximum pixels of the longer side of the preview. Default: 1024.
     """
 
     id: str

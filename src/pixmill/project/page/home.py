@@ -25,6 +25,7 @@ from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
 from pixmill.project.page.jobs import Job
+from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.review.serving import ReviewSite
 from pixmill.tracking.store import tracking_uri, view_hint
@@ -75,6 +76,7 @@ class Home:
         self._fault: str | None = None
         self._due, self._whole_at = 0.0, 0.0
         self._mtimes: list[int] = []
+        self.overview = Overview(root)
 
     def document(self) -> dict[str, Any]:
         """Return the content of the page."""
@@ -86,6 +88,7 @@ class Home:
         return {
             "project": project_name(self.root),
             "state": self._state and self._state.document(),
+            "overview": self.overview.content,
             "fault": self._fault,
             "pipeline": self.pipeline.document(),
             "comparison": self.comparison.document(),
@@ -97,16 +100,31 @@ class Home:
         """Make the next request read the state."""
         self._due = 0.0
 
+    def compare(self, commit: str) -> None:
+        """Compare a commit of the history, or ``workspace``, with the one before.
+
+        Raises:
+            PixmillError: The history has no such commit, or none before it; or a comparison is running.
+        """
+        commits = [each["commit"] or "workspace" for each in self.overview.content["history"]]
+        if commit not in commits[1:]:
+            raise PixmillError("the history has no such commit with one before it", next="reload the page")
+        self.comparison.start(commits[commits.index(commit) - 1], commit)
+
     def _refresh(self) -> None:
-        known, now = self._state, time.monotonic()
         try:
-            mtimes = [path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()]
-            # The first read is quick; the second one adds the slow parts.
-            whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
-            state = self._read(self.root, whole=whole)
+            self._state = self._read_state()
+            self._fault = None
+            self.overview.update(self._state.data)
         except Exception as error:  # noqa: BLE001 (the page shows it, and the next read may succeed)
             self._fault = str(error) or type(error).__name__
-            return
+
+    def _read_state(self) -> ProjectState:
+        known, now = self._state, time.monotonic()
+        mtimes = [path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()]
+        # The first read is quick; the second one adds the slow parts.
+        whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
+        state = self._read(self.root, whole=whole)
         if whole:
             self._whole_at, self._mtimes = now + _WHOLE_SECONDS, mtimes
         elif known is not None:
@@ -116,7 +134,7 @@ class Home:
                 for name in ("disk", "champion", "is_promoted", "is_judged", "is_rolled_back", "has_store")
             }
             state = replace(state, **kept, faults={**state.faults, **faults})
-        self._state, self._fault = state, None
+        return state
 
 
 def _mlflow(root: Path) -> dict[str, str | None]:
@@ -169,16 +187,17 @@ def routes(home: Home) -> list[BaseRoute]:
     def state(request: Request) -> Response:  # noqa: ARG001
         return answer_json(home.document)
 
-    def action(run: Callable[[], None]) -> Callable[[Request], Any]:
-        def perform() -> dict[str, Any]:
-            try:
-                run()
-            finally:
-                home.expire()
-            return {}
-
+    def action(run: Callable[..., None]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
             expect_json(request)
+
+            def perform() -> dict[str, Any]:
+                try:
+                    run(**request.path_params)
+                finally:
+                    home.expire()
+                return {}
+
             return await run_in_threadpool(answer_json, perform)
 
         return answer
@@ -188,9 +207,16 @@ def routes(home: Home) -> list[BaseRoute]:
             raise ProblemError(404, "There is no such report.")
         return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
 
+    def thumbnail(request: Request) -> Response:
+        if (content := home.overview.thumbnail(request.path_params["name"])) is None:
+            raise ProblemError(404, "There is no such image on the page.")
+        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
     return [
         *page_routes("pixmill.project.page"),
         Route("/state", state),
+        Route("/thumbnail/{name}", thumbnail),
+        Route("/history/{commit}/compare", action(home.compare), methods=["POST"]),
         Route("/pipeline/start", action(home.pipeline.start), methods=["POST"]),
         Route("/pipeline/stop", action(home.pipeline.stop), methods=["POST"]),
         Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
@@ -226,6 +252,7 @@ def open_project(
                 webbrowser.open(server.new_address())
             wait_for_end()
     except KeyboardInterrupt:
+        home.overview.close()
         for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
             if (pid := job.pid) is not None:
                 announce(f"\n{name} continues in the background. To stop it: kill -INT -{pid}")

@@ -1,41 +1,58 @@
 // Show the state of the project.
 import * as add from "./add.js";
 import * as commit from "./commit.js";
+import * as comparison from "./compare.js";
+import * as model from "./model.js";
 import * as params from "./params.js";
 import * as production from "./production.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
-import { $, alert, command, make, part, percent, plain, post, setText, shown, size, some } from "./tools.js";
+import { $, alert, command, day, folded, make, part, plain, post, setText, shown, size, some } from "./tools.js";
 
-const MODULES = [params, commit, production, add, tryOut];
+const MODULES = [comparison, params, commit, production, add, tryOut];
 
-let opensComparison = false; // whether to open the report when the comparison is done
+// Press the button that does what a command does; also scrolls there.
+const press = (id) => () => { $(id).focus(); $(id).click(); };
 
-// Buttons that do the same as a command.
-const shortcut = (selector, label) => () => {
-  const button = make("button", { type: "button", className: "good", textContent: label });
-  button.addEventListener("click", () => {
-    const target = document.querySelector(selector);
-    target.focus(); // also scrolls there
-    target.click();
-  });
-  return button;
+// Lead to a part of the page, and open it.
+const lead = (id) => () => {
+  const place = $(id);
+  for (const details of place.querySelectorAll(":scope > details")) details.open = true;
+  place.scrollIntoView({ block: "center" });
+  place.querySelector("button:enabled, input, textarea, summary, a")?.focus();
 };
+const filled = (id) => () => $(id).childElementCount > 0;
+const always = () => true;
+
+// What the page itself can do about a step, by kind or command: label, whether it can, action.
+const REVIEW = ["Review", always, () => location.assign("review/")];
 const ACTIONS = {
-  "dvc repro": shortcut("#start", "Start"),
-  "pixmill compare": shortcut("#compare", "Compare"),
+  images: ["Add images", filled("add-part"), lead("add-part")],
+  "more images": ["Add images", filled("add-part"), lead("add-part")],
+  corrections: REVIEW,
+  labels: REVIEW,
+  commit: ["Commit", filled("commit-part"), lead("commit-part")],
+  promote: ["Promote", filled("production-part"), lead("production-part")],
+  "dvc repro": ["Start", always, press("start")],
+  "pixmill compare": ["Compare", always, press("compare")],
+  "pixmill serve --open": ["Try an image", filled("try-part"), lead("try-part")],
 };
+
+function stepActions({ kind, command: then }) {
+  if (!then) return [];
+  const [label, can, run] = ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]) ?? [];
+  if (!label || !can()) return [command(then)];
+  const button = make("button", { type: "button", className: "good", textContent: label });
+  button.addEventListener("click", run);
+  return [make("div", { className: "actions" }, button, folded(then))];
+}
 
 function drawNext(steps) {
   const [first, ...others] = steps;
-  // These steps need an action of the user before the run.
-  const action = ["images", "series", "more images"].includes(first.kind) ? undefined : ACTIONS[first.command];
   setText("next", first.sentence);
-  $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
-  if (action) $("next-command").firstChild.prepend(action());
+  $("next-command").replaceChildren(...stepActions(first));
   $("then").hidden = !others.length;
-  $("later").replaceChildren(...others.map((step) => make("li", {},
-    make("p", { textContent: step.sentence }), ...(step.command ? [command(step.command)] : []))));
+  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", { textContent: step.sentence }), ...stepActions(step))));
 }
 
 // Screen readers announce steps, but not the progress within a stage.
@@ -98,60 +115,64 @@ function drawPipeline({ stages, pipeline, commands }) {
       : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
-function drawComparison({ running, status, log }) {
-  $("compare").disabled = running;
-  const page = "reports/compare.html";
-  if (running) setText("compared", "Comparing …");
-  else if (status) setText("compared", plain(log).trim().split("\n").slice(-12).join("\n"));
-  else if (status === 0) {
-    $("compared").replaceChildren(make("a", { href: page, target: "_blank", rel: "noopener", textContent: "Open the comparison" }));
-    if (opensComparison) window.open(page, "_blank", "noopener");
-  }
-  if (!running && status !== null) opensComparison = false;
+const STAGES = ["scrape", "validate", "split", "train", "evaluate"];
+
+function drawReports(names) {
+  const link = (name) => make("a", { href: `reports/${name}`, textContent: name.replace(".html", "") });
+  const isStage = (name) => STAGES.includes(name.replace(".html", ""));
+  $("stage-links").replaceChildren(...STAGES.map((stage) => make("li", {}, names.includes(`${stage}.html`) ? link(`${stage}.html`) : stage)));
+  $("reports").replaceChildren(...names.filter((name) => !isStage(name)).map((name) => make("li", {}, link(name))));
+}
+
+function drawData({ images, issues, corrections, hasModel, disk }) {
+  const { classes, unlabelled } = images ?? { classes: [], unlabelled: 0 };
+  const total = classes.reduce((sum, { count }) => sum + count, 0);
+  const parts = [total && `${some(total, "image")} in ${some(classes.length, "class", "classes")}`, unlabelled && `${some(unlabelled, "image")} without a label`];
+  setText("images", images ? parts.filter(Boolean).join(", ") || "No images yet." : "Reading …");
+  $("counts").replaceChildren(...classes.slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
+  const open = [issues && some(issues, "label issue"), corrections && some(corrections, "correction")].filter(Boolean);
+  setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "Nothing to review." : "");
+  $("review").hidden = !hasModel && !corrections;
+  $("grid").hidden = !total && !unlabelled;
+  const sizes = Object.entries(disk).sort(([, one], [, other]) => other - one);
+  const whole = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
+  setText("disk", sizes.length ? `Disk: ${size(whole)} (${sizes.slice(0, 3).map(([name, bytes]) => `${name} ${size(bytes)}`).join(", ")})` : "Disk: measuring …");
+}
+
+function drawChampion({ champion, fault, registry, isRead }) {
+  const since = champion && `${champion.name} version ${champion.number}, since ${day(champion.at)}`;
+  const none = isRead ? `No model is in production yet${registry}.` : "Reading …";
+  setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && !fault ? "Nothing is in production yet." : "");
+  setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${since}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);
 }
 
 function drawState(all) {
-  const { state, pipeline } = all;
+  const { state, overview, pipeline } = all;
   part("fault", all.fault, (why) => alert(why && `The state cannot be read: ${why}`));
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
   setText("project", all.project);
   setText("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
+  for (const module of MODULES) module.draw(all);
+  model.draw(all);
   part("next", state.next, drawNext);
   announceNext(state.next[0]);
   drawStages(state.stages);
   const { log, ...run } = pipeline;
   part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline: run, commands: state.commands }, drawPipeline);
   part("log", log, drawLog);
-  const when = state.is_fresh ? "" : " of the last evaluation:";
-  setText("accuracy", state.accuracy ? `Test accuracy${when} ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
-  part("reports", all.reports, (names) => {
-    $("reports").replaceChildren(...names.map((name) => make("li", {},
-      make("a", { href: `reports/${name}`, target: "_blank", rel: "noopener", textContent: name.replace(".html", "") }))));
-  });
-  const reviews = [state.doubtful_labels && some(state.doubtful_labels, "label issue"), state.corrections && some(state.corrections, "correction")];
-  setText("review-text", reviews.filter(Boolean).join(", ") || "Nothing to review.");
-  const fault = state.faults["model in production"];
-  setText("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Reading …" : `No model is in production yet${state.registry}.`);
+  part("reports", all.reports, drawReports);
+  part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
+  part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
   setText("repository", state.repository.text);
-  setText("uncommitted", state.repository.images_and_decisions.text);
-  part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {
-    $("uncommitted-command").replaceChildren(...(text && then ? [command(then)] : []));
-  });
-  part("disk", state.disk, (disk) => {
-    const sizes = Object.entries(disk).flatMap(([name, bytes]) => [make("dt", { textContent: name }), make("dd", { textContent: size(bytes) })]);
-    $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Measuring …" }), make("dd")]));
-  });
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
-    $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
+    $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
     $("mlflow-command").replaceChildren(command(then));
   });
   const faults = Object.entries(state.faults);
   $("unknown").hidden = !faults.length;
   part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
-  part("comparison", all.comparison, drawComparison);
-  for (const module of MODULES) module.draw(all);
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
 
@@ -163,11 +184,11 @@ function drawLog(text) {
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-for (const module of MODULES) module.setUp(tools);
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
+for (const place of document.querySelectorAll("[data-folded]")) place.replaceWith(folded(place.dataset.folded));
+for (const module of MODULES) module.setUp(tools);
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; setText("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
-$("compare").addEventListener("click", () => { opensComparison = true; post("comparison/start"); });
 
 // Only a visible tab polls.
 let timer = 0;

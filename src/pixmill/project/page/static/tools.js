@@ -80,8 +80,10 @@ export function size(bytes) {
   return `${value.toFixed(unit && value < 100 ? 1 : 0)} ${units[unit]}`;
 }
 
-export const percent = (value) => `${(100 * value).toFixed(1)} %`;
-export const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+export const points = (value) => (100 * value).toFixed(1);
+export const percent = (value) => `${points(value)} %`;
+export const day = (when) => new Date(when).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+export const some = (number, noun, nouns = `${noun}s`) => `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`;
 
 // Like a terminal without colours: of an overwritten line, keep the last text.
 export const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");

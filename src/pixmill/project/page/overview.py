@@ -1,0 +1,260 @@
+"""What the page shows first: the figures and mistakes of the model, its history, and images of each class."""
+
+import contextlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Collection
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import file_digest
+from pixmill.core.metadata import FILE, Facts, read_metadata
+from pixmill.core.names import class_by_name, to_nfc
+from pixmill.core.params import load_params
+from pixmill.core.repository.git import git
+from pixmill.images.compute import RowLimits
+from pixmill.images.depth import read_window
+from pixmill.images.listing import files_below
+from pixmill.review.preview import ImageFile, Previews
+
+METRICS = "metrics/evaluate.json"
+"""File whose commits are the history of the model."""
+
+_MAX_COMMITS, _MAX_CONFUSIONS = 20, 3
+_MAX_CLASSES, _MAX_IMAGES, _MAX_PER_CLASS = 24, 96, 8
+"""Classes with images on the page, images of all of them, and images of one."""
+
+_MAX_BYTES, _MAX_PIXELS = 50_000_000, 50_000_000
+"""Maximum size of a file that is shown before validate has seen it, and maximum number of pixels."""
+
+_LIMITS = RowLimits(seconds=20, memory=1 << 30)
+"""Limits on decoding an image, the defaults of validate."""
+
+_SIDE = 128
+"""Pixels of the longer side of a thumbnail: twice the size on the page, for fine screens."""
+
+_INPUTS = (
+    "artifacts/evaluate/predictions.parquet",
+    "artifacts/scrape/manifest.parquet",
+    "artifacts/validate/manifest.parquet",
+    f"data/{FILE}",
+    METRICS,
+    "params.yaml",
+    "plots/evaluate/full.json",
+)
+
+
+class Overview:
+    """Content of the page about the model and the images, read again only after its files changed.
+
+    Args:
+        root: Project folder.
+
+    Attributes:
+        content: ``model``, ``history`` and ``images``, see the functions that read them.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._key: tuple[Any, ...] = ()
+        self.content: dict[str, Any] = {"model": None, "history": [], "images": None}
+        self._files: dict[str, ImageFile] = {}
+        self._lock = threading.Lock()
+        self._previews: Previews | None = None
+
+    def update(self, data: object) -> None:
+        """Read what has changed.
+
+        Args:
+            data: Differs after a change of the files in ``data/``.
+        """
+        paths = [self._root / name for name in _INPUTS]
+        times = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+        key = (data, git(self._root, "rev-parse", "HEAD"), times)
+        if key == self._key:
+            return
+        model, history = read_model(self._root), read_history(self._root)
+        images, files = read_images(self._root, with_files=model is None)
+        if model is not None:
+            shown = [image["id"] for each in model["classes"] for image in each["images"]]
+            files = _scraped(self._root, [*shown, *(each["id"] for each in model["confusions"])])
+        window = read_window(self._root / "artifacts/validate")
+        self._files = {name: ImageFile(name, path, _MAX_PIXELS, window, _SIDE) for name, path in files.items()}
+        self.content, self._key = {"model": model, "history": history, "images": images}, key
+
+    def thumbnail(self, name: str) -> bytes | None:
+        """Return the JPEG of an image on the page; ``None`` if there is no such image, or it cannot be decoded.
+
+        Args:
+            name: Id of the image.
+        """
+        if name not in self._files:
+            return None
+        with self._lock:
+            if self._previews is None:
+                self._previews = Previews(lambda each: self._files[each], limits=_LIMITS, workers=1).__enter__()
+        found = self._previews.get(name)
+        return found if isinstance(found, bytes) else None
+
+    def close(self) -> None:
+        """End the process that decodes images."""
+        if self._previews is not None:
+            self._previews.__exit__()
+
+
+def read_model(root: Path) -> dict[str, Any] | None:
+    """Return the figures of the last evaluation; ``None`` without one.
+
+    - ``n``: number of test images; ``majority``: the most frequent class and its share, or ``None``
+    - ``classes``: ``name``, ``f1``, ``support`` and random test ``images`` (``id``, and ``predicted`` if that is
+      wrong) of each class; of many, those with the lowest F1
+    - ``omitted``: number of classes that are left out
+    - ``confusions``: the most frequent ones: ``label``, ``predicted``, ``count``, and the ``id`` of the image with the
+      greatest loss
+
+    Args:
+        root: Project folder.
+    """
+    try:
+        metrics = json.loads((root / "plots/evaluate/full.json").read_bytes())
+        scores = {str(name): (float(each["f1"]), int(each["support"])) for name, each in metrics["per_class"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    names = list(scores)
+    if len(names) > _MAX_CLASSES:
+        names = sorted(names, key=lambda name: scores[name][0])[:_MAX_CLASSES]
+    table = root / "artifacts/evaluate/predictions.parquet"
+    rows = _rows(table, "id", "label", "predicted", "loss", where=("split", {"test"}))
+    rows.sort(key=lambda row: row["id"])  # a hash, so the first ones are a random sample
+    images: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in rows:
+        if row["label"] in images and len(images[row["label"]]) < _per_class(len(names)):
+            wrong = {"predicted": row["predicted"]} if row["predicted"] != row["label"] else {}
+            images[row["label"]].append({"id": row["id"], **wrong})
+    labels = Counter({name: support for name, (_, support) in scores.items()})
+    ((majority, number),) = labels.most_common(1) or [("", 0)]
+    wrong_rows = [row for row in rows if row["predicted"] != row["label"]]
+    pairs = Counter((row["label"], row["predicted"]) for row in wrong_rows)
+    worst = {(row["label"], row["predicted"]): row["id"] for row in sorted(wrong_rows, key=lambda row: row["loss"])}
+    return {
+        "n": labels.total(),
+        "majority": {"label": majority, "share": number / labels.total()} if number else None,
+        "classes": [
+            {"name": name, "f1": scores[name][0], "support": scores[name][1], "images": images[name]} for name in names
+        ],
+        "omitted": len(scores) - len(names),
+        "confusions": [
+            {"label": label, "predicted": predicted, "count": number, "id": worst[label, predicted]}
+            for (label, predicted), number in pairs.most_common(_MAX_CONFUSIONS)
+        ],
+    }
+
+
+def read_history(root: Path) -> list[dict[str, Any]]:
+    """Return the last commits that changed the metrics, oldest first, and the workspace if its metrics differ.
+
+    Each has ``commit`` (``None``: the workspace), ``at`` (seconds since 1970), ``subject``, ``accuracy``, ``low`` and
+    ``high``.
+
+    Args:
+        root: Project folder.
+    """
+    log = git(root, "log", f"-{_MAX_COMMITS}", "--format=%H%x00%ct%x00%s", "--", METRICS) or ""
+    commits = [line.split("\0", 2) for line in log.splitlines()][::-1]
+    found = [
+        {"commit": commit, "at": int(at), "subject": subject, **scores}
+        for commit, at, subject in commits
+        if (scores := _committed(root, commit)) is not None
+    ]
+    path = root / METRICS
+    now = _scores(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None)
+    if now is not None and (not found or any(now[key] != found[-1][key] for key in now)):
+        found.append({"commit": None, "at": int(path.stat().st_mtime), "subject": "", **now})
+    return found
+
+
+@lru_cache(maxsize=10 * _MAX_COMMITS)
+def _committed(root: Path, commit: str) -> dict[str, float] | None:
+    return _scores(git(root, "show", f"{commit}:./{METRICS}"))
+
+
+def _scores(text: str | None) -> dict[str, float] | None:
+    try:
+        metrics = json.loads(text or "")
+        return {key: float(metrics[f"accuracy{end}"]) for key, end in _ACCURACY.items()}
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+_ACCURACY = {"accuracy": "", "low": "_low", "high": "_high"}
+
+
+def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Return the images of each class, and by id the files of those to show.
+
+    The images are those of ``data/`` or, if there are other sources, those that validate kept. The first object has
+    ``classes`` (``name``, ``count`` and ``images``, ids), ``omitted`` (number of classes without images to show) and
+    ``unlabelled`` (number of images without a label).
+
+    Args:
+        root: Project folder.
+        with_files: Whether to choose images to show.
+    """
+    found: dict[str, list[tuple[str | None, Path]]] = {}
+    unlabelled, depth, names, facts, is_local = "data/unlabelled", 2, dict[str, str](), dict[str, Facts](), True
+    with contextlib.suppress(PixmillError):  # the next step names the fault
+        params = load_params(root)
+        folder = params.scrape.folder
+        unlabelled, depth = params.evaluate.unlabelled or unlabelled, 2 + (folder.layout == "fixed")
+        names, is_local = class_by_name(params.classes, folder.classes), params.sources == ["folder"]
+        facts = read_metadata(root / "data")
+    kept = root / "artifacts/validate/manifest.parquet"
+    for row in [] if is_local else _rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
+        if row["label"]:
+            found.setdefault(row["label"], []).append((row["id"], root / "artifacts/scrape" / row["path"]))
+    is_scraped, waiting = bool(found), 0
+    for name, path in files_below(root / "data") if (root / "data").is_dir() else ():
+        parts = f"data/{name}".split("/")
+        label = facts.get(to_nfc(name), Facts()).label or (parts[-2] if len(parts) == depth + 1 else "")
+        if f"data/{name}".startswith(f"{unlabelled}/"):
+            waiting += 1
+        elif label and not is_scraped and not name.endswith(".csv"):
+            found.setdefault(names.get(to_nfc(label), label), []).append((None, path))
+    shown: dict[str, Path] = {}
+    classes = []
+    for label, images in sorted(found.items()):
+        each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
+        chosen = images[:: max(1, len(images) // each)][:each] if each else []
+        ids = {name or file_digest(path): path for name, path in chosen if _is_small(path)}
+        shown |= ids
+        classes.append({"name": label, "count": len(images), "images": list(ids)})
+    return {"classes": classes, "omitted": max(0, len(found) - _MAX_CLASSES), "unlabelled": waiting}, shown
+
+
+def _per_class(classes: int) -> int:
+    return max(3, min(_MAX_PER_CLASS, _MAX_IMAGES // max(1, classes)))
+
+
+def _is_small(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= _MAX_BYTES
+
+
+def _scraped(root: Path, names: Collection[str]) -> dict[str, Path]:
+    """Return the files of scraped images by id."""
+    rows = _rows(root / "artifacts/scrape/manifest.parquet", "id", "path", where=("id", {*names}))
+    return {row["id"]: root / "artifacts/scrape" / row["path"] for row in rows}
+
+
+def _rows(path: Path, *columns: str, where: tuple[str, set[str]] | None = None) -> list[dict[str, Any]]:
+    """Return columns of the rows with one of some values in a column; none if the file is missing or being written."""
+    import pyarrow.parquet as pq
+
+    filters = None if where is None else [(where[0], "in", where[1])]
+    try:
+        found: list[dict[str, Any]] = pq.read_table(path, columns=[*columns], filters=filters).to_pylist()
+    except (OSError, ValueError):
+        return []
+    return found

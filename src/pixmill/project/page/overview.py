@@ -24,8 +24,8 @@ METRICS = "metrics/evaluate.json"
 """File whose commits are the history of the model."""
 
 _MAX_COMMITS, _MAX_CONFUSIONS = 20, 3
-_MAX_CLASSES, _MAX_IMAGES, _MAX_PER_CLASS = 24, 96, 8
-"""Classes with images on the page, images of all of them, and images of one."""
+_MAX_CLASSES, _MANY_CLASSES = 15, 6
+"""Number of classes on the page, and above which they have fewer images."""
 
 _MAX_BYTES, _MAX_PIXELS = 50_000_000, 50_000_000
 """Maximum size of a file that is shown before validate has seen it, and maximum number of pixels."""
@@ -235,7 +235,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
 
 
 def _per_class(classes: int) -> int:
-    return max(3, min(_MAX_PER_CLASS, _MAX_IMAGES // max(1, classes)))
+    return 4 if classes > _MANY_CLASSES else 6
 
 
 def _is_small(path: Path) -> bool:

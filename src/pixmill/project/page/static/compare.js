@@ -13,7 +13,8 @@ export function setUp() {
   $("compare").addEventListener("click", () => compare());
 }
 
-export function draw({ comparison }) {
+export function draw({ comparison, overview }) {
+  $("compare").hidden = !overview.history.some(({ commit }) => commit); // nothing to compare with
   part("comparison", comparison, ({ running, status, log }) => {
     $("compare").disabled = running;
     if (running) setText("compared", "Comparing …");

@@ -38,10 +38,10 @@ const ACTIONS = {
   "pixmill serve --open": ["Try an image", filled("try-part"), lead("try-part")],
 };
 
-function stepActions({ kind, command: then }) {
+function stepActions({ kind, command: then }, show = command) {
   if (!then) return [];
   const [label, can, run] = ACTIONS[kind] ?? (kind === "series" ? [] : ACTIONS[then]) ?? [];
-  if (!label || !can()) return [command(then)];
+  if (!label || !can()) return [show(then)];
   const button = make("button", { type: "button", className: "good", textContent: label });
   button.addEventListener("click", run);
   return [make("div", { className: "actions" }, button, folded(then))];
@@ -52,7 +52,7 @@ function drawNext(steps) {
   setText("next", first.sentence);
   $("next-command").replaceChildren(...stepActions(first));
   $("then").hidden = !others.length;
-  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", { textContent: step.sentence }), ...stepActions(step))));
+  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", { textContent: step.sentence }), ...stepActions(step, folded))));
 }
 
 // Screen readers announce steps, but not the progress within a stage.
@@ -129,7 +129,8 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   const total = classes.reduce((sum, { count }) => sum + count, 0);
   const parts = [total && `${some(total, "image")} in ${some(classes.length, "class", "classes")}`, unlabelled && `${some(unlabelled, "image")} without a label`];
   setText("images", images ? parts.filter(Boolean).join(", ") || "No images yet." : "Reading …");
-  $("counts").replaceChildren(...classes.slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
+  // Before the first run, the counts stand beside the images above.
+  $("counts").replaceChildren(...(hasModel ? classes : []).slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
   const open = [issues && some(issues, "label issue"), corrections && some(corrections, "correction")].filter(Boolean);
   setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "Nothing to review." : "");
   $("review").hidden = !hasModel && !corrections;
@@ -139,10 +140,10 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   setText("disk", sizes.length ? `Disk: ${size(whole)} (${sizes.slice(0, 3).map(([name, bytes]) => `${name} ${size(bytes)}`).join(", ")})` : "Disk: measuring …");
 }
 
-function drawChampion({ champion, fault, registry, isRead }) {
+function drawChampion({ champion, fault, registry, isRead, hasModel }) {
   const since = champion && `${champion.name} version ${champion.number}, since ${day(champion.at)}`;
   const none = isRead ? `No model is in production yet${registry}.` : "Reading …";
-  setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && !fault ? "Nothing is in production yet." : "");
+  setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && hasModel && !fault ? "Nothing is in production yet." : "");
   setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${since}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);
 }
 
@@ -163,7 +164,7 @@ function drawState(all) {
   part("log", log, drawLog);
   part("reports", all.reports, drawReports);
   part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
-  part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0 }, drawChampion);
+  part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0, hasModel: overview.model !== null }, drawChampion);
   setText("repository", state.repository.text);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),

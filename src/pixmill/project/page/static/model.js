@@ -18,7 +18,7 @@ const strip = (name, note, images, options) => make("div", { className: "class" 
 function drawClasses({ model, images }) {
   const left = model ?? images ?? { classes: [], omitted: 0 };
   const strips = model
-    ? model.classes.map(({ name, f1, support, images: shown }) => strip(name, `F1 ${f1.toFixed(2)} on ${support.toLocaleString("en")}`, shown))
+    ? model.classes.map(({ name, f1, support, images: shown }) => strip(name, `F1 ${f1.toFixed(2)} · ${some(support, "image")}`, shown))
     : left.classes.map(({ name, count, images: ids }) => strip(name, some(count, "image"), ids.map((id) => ({ id })), { linked: false }));
   if (left.omitted) {
     strips.push(make("p", { className: "faint", textContent: model
@@ -91,7 +91,8 @@ function drawHistory(history) {
 
 export function draw({ state, overview }) {
   const { model, history, images } = overview;
-  const has = state.accuracy !== null && state.accuracy !== undefined;
+  $("model").classList.toggle("plain", !model); // no mistakes yet, and nothing to try
+    const has = state.accuracy !== null && state.accuracy !== undefined;
   $("result").hidden = !has;
   if (has) {
     const [accuracy, low, high] = state.accuracy;

@@ -209,7 +209,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         params = load_params(root)
         folder = params.scrape.folder
         unlabelled, depth = params.evaluate.unlabelled or unlabelled, 2 + (folder.layout == "fixed")
-        names, is_local = class_by_name(params.classes, folder.classes), params.sources == ["folder"]
+        names, is_local = class_by_name(params.classes, folder.classes), params.sources() == ["folder"]
         facts = read_metadata(root / "data")
     kept = root / "artifacts/validate/manifest.parquet"
     for row in [] if is_local else _rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
@@ -224,7 +224,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         elif label and not is_scraped and not name.endswith(".csv"):
             found.setdefault(names.get(to_nfc(label), label), []).append((None, path))
     shown: dict[str, Path] = {}
-    classes = []
+    classes: list[dict[str, Any]] = []
     for label, images in sorted(found.items()):
         each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
         chosen = images[:: max(1, len(images) // each)][:each] if each else []

@@ -1,0 +1,198 @@
+"""What the page shows first: the model, its history, and images of each class."""
+
+import hashlib
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.project.page.home import Home
+from pixmill.project.page.jobs import Job
+from pixmill.project.page.overview import Overview, read_history, read_images, read_model
+from pixmill.project.state import ProjectState
+from tests.version_control import commit, git, start_repository
+
+PARAMS = "classes: [cat, wild dog]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+
+
+def draw(path, shade):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (200, 100), (shade, 0, 0)).save(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def write_rows(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def record(root, accuracy):
+    metrics = {"accuracy": accuracy, "accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1}
+    write(root / "metrics/evaluate.json", metrics)
+
+
+def evaluate(root, rows):
+    """Write an evaluation: id, split, label, prediction and loss of each image."""
+    table = [dict(zip(("id", "split", "label", "predicted", "loss"), row, strict=True)) for row in rows]
+    write_rows(root / "artifacts/evaluate/predictions.parquet", table)
+    labels = [row["label"] for row in table if row["split"] == "test"]
+    scores = {label: {"f1": 0.5, "support": labels.count(label)} for label in sorted({*labels})}
+    write(root / "plots/evaluate/full.json", {"per_class": scores})
+
+
+def test_model_and_its_confusions(tmp_path):
+    evaluate(
+        tmp_path,
+        [
+            ("e", "test", "cat", "cat", 0.1),
+            ("d", "test", "cat", "dog", 2.0),
+            ("c", "test", "cat", "dog", 3.0),
+            ("b", "test", "dog", "cat", 1.0),
+            ("a", "train", "dog", "cat", 9.0),
+        ],
+    )
+    assert read_model(tmp_path) == {
+        "n": 4,
+        "majority": {"label": "cat", "share": 0.75},
+        "classes": [
+            {
+                "name": "cat",
+                "f1": 0.5,
+                "support": 3,
+                "images": [{"id": "c", "predicted": "dog"}, {"id": "d", "predicted": "dog"}, {"id": "e"}],
+            },
+            {"name": "dog", "f1": 0.5, "support": 1, "images": [{"id": "b", "predicted": "cat"}]},
+        ],
+        "omitted": 0,
+        "confusions": [
+            {"label": "cat", "predicted": "dog", "count": 2, "id": "c"},
+            {"label": "dog", "predicted": "cat", "count": 1, "id": "b"},
+        ],
+    }
+    (tmp_path / "artifacts/evaluate/predictions.parquet").unlink()  # a clone without the files of DVC
+    model = read_model(tmp_path)
+    assert (model["n"], model["classes"][0]["images"], model["confusions"]) == (4, [], [])
+
+
+def test_of_many_classes_those_with_the_lowest_f1(tmp_path):
+    scores = {f"class {number}": {"f1": number / 100, "support": 1} for number in range(99, -1, -1)}
+    write(tmp_path / "plots/evaluate/full.json", {"per_class": scores})
+    model = read_model(tmp_path)
+    assert [each["name"] for each in model["classes"]] == [f"class {number}" for number in range(15)]
+    assert model["omitted"] == 85
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"per_class": {"cat": {}}}', '{"per_class": 5}'])
+def test_without_a_readable_evaluation(text, tmp_path):
+    (tmp_path / "plots/evaluate").mkdir(parents=True)
+    (tmp_path / "plots/evaluate/full.json").write_text(text)
+    assert read_model(tmp_path) is None
+
+
+def test_history_of_the_metrics(tmp_path):
+    root = start_repository(tmp_path / "pets")
+    assert read_history(root) == []
+    for number, accuracy in enumerate((0.5, 0.6)):
+        record(root, accuracy)
+        commit(root, f"Result {number}")
+        (root / "notes").write_text(str(number))
+        commit(root, "Note")
+    write(root / "metrics/evaluate.json", {})
+    commit(root, "Break")
+    found = read_history(root)
+    assert [(each["subject"], each["accuracy"]) for each in found] == [("Result 0", 0.5), ("Result 1", 0.6)]
+    assert found[0]["commit"] == git(root, "rev-parse", "HEAD~4")
+    record(root, 0.7)
+    assert [each["commit"] is None for each in read_history(root)] == [False, False, True]
+    assert read_history(root)[-1]["low"] == pytest.approx(0.6)
+
+
+def test_points_of_the_history_are_compared_with_the_one_before(tmp_path):
+    root = start_repository(tmp_path)
+    home = Home(
+        root, Job(root, "dvc repro"), Job(root, "pixmill compare", ["echo"]), lambda root, **_: ProjectState(root)
+    )
+    for accuracy in (0.5, 0.6):
+        record(root, accuracy)
+        commit(root, "Result")
+    record(root, 0.7)
+    one, two, _ = [each["commit"] for each in home.document()["overview"]["history"]]
+    for name, before in ((two, one), ("workspace", two)):
+        home.compare(name)
+        while home.comparison.pid:
+            pass
+        assert home.comparison.document()["log"] == f"{before} {name}\n"
+    for name in (one, "HEAD", "--help"):
+        with pytest.raises(PixmillError) as caught:
+            home.compare(name)
+        assert not isinstance(caught.value, LockedError)
+
+
+def test_images_before_the_first_run(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    cats = [draw(tmp_path / f"data/cat/{number:02}.png", number) for number in range(20)]
+    dog = draw(tmp_path / "data/wild dog/x.png", 99)
+    labelled = draw(tmp_path / "data/pile/y.png", 98)
+    draw(tmp_path / "data/unlabelled/more/z.png", 97)
+    draw(tmp_path / "data/cat/below/w.png", 96)
+    (tmp_path / "data/metadata.csv").write_text("file_name,label\npile/y.png,wild dog\n")
+    found, files = read_images(tmp_path)
+    assert found == {
+        "classes": [
+            {"name": "cat", "count": 20, "images": cats[::3][:6]},
+            {"name": "wild dog", "count": 2, "images": [labelled, dog]},
+        ],
+        "omitted": 0,
+        "unlabelled": 1,
+    }
+    assert files[dog] == tmp_path / "data/wild dog/x.png"
+    assert read_images(tmp_path, with_files=False)[1] == {}
+
+
+def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("folder", "shop"))
+    draw(tmp_path / "data/cat/0.png", 0)
+    rows = [("a", "cat", "keep"), ("b", "cat", "drop"), ("c", "dog", "keep"), ("d", None, "keep")]
+    table = [dict(zip(("id", "label", "verdict"), row, strict=True), path=f"images/{row[0]}.png") for row in rows]
+    write_rows(tmp_path / "artifacts/validate/manifest.parquet", table)
+    found, _ = read_images(tmp_path)
+    assert {each["name"]: each["count"] for each in found["classes"]} == {"cat": 1, "dog": 1}
+
+
+def test_only_images_on_the_page_have_thumbnails(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    name = draw(tmp_path / "data/cat/0.png", 0)
+    broken = tmp_path / "data/cat/1.png"
+    broken.write_bytes(b"none")
+    overview = Overview(tmp_path)
+    overview.update(1)
+    try:
+        content = overview.thumbnail(name)
+        assert content.startswith(b"\xff\xd8")
+        assert overview.thumbnail(hashlib.sha256(b"none").hexdigest()) is None
+        assert overview.thumbnail("../params.yaml") is None
+    finally:
+        overview.close()
+
+
+def test_reads_again_only_after_a_change(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    overview = Overview(tmp_path)
+    overview.update(0)
+    before = overview.content
+    overview.update(0)
+    assert overview.content is before
+    evaluate(tmp_path, [("a", "test", "cat", "cat", 0.1)])
+    overview.update(0)
+    assert overview.content["model"]["n"] == 1
+    draw(tmp_path / "data/cat/0.png", 0)
+    overview.update(1)
+    assert overview.content["images"]["classes"][0]["count"] == 1

@@ -171,13 +171,13 @@ def test_only_images_on_the_page_have_thumbnails(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS)
     name = draw(tmp_path / "data/cat/0.png", 0)
     broken = tmp_path / "data/cat/1.png"
-    broken.write_bytes(b"none")
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     overview = Overview(tmp_path)
     overview.update(1)
     try:
         content = overview.thumbnail(name)
         assert content.startswith(b"\xff\xd8")
-        assert overview.thumbnail(hashlib.sha256(b"none").hexdigest()) is None
+        assert overview.thumbnail(hashlib.sha256(broken.read_bytes()).hexdigest()) is None
         assert overview.thumbnail("../params.yaml") is None
     finally:
         overview.close()

@@ -18,12 +18,13 @@ from pixmill.core.repository.git import git
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.listing import files_below
+from pixmill.images.read_errors import reason_of
 from pixmill.review.preview import ImageFile, Previews
 
 METRICS = "metrics/evaluate.json"
 """File whose commits are the history of the model."""
 
-_MAX_COMMITS, _MAX_CONFUSIONS = 20, 3
+_MAX_COMMITS, _MAX_CONFUSIONS = 10, 3
 _MAX_CLASSES, _MANY_CLASSES = 15, 6
 """Number of classes on the page, and above which they have fewer images."""
 
@@ -228,7 +229,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     for label, images in sorted(found.items()):
         each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
         chosen = images[:: max(1, len(images) // each)][:each] if each else []
-        ids = {name or file_digest(path): path for name, path in chosen if _is_small(path)}
+        ids = {known: path for name, path in chosen if (known := name or _identify(path))}
         shown |= ids
         classes.append({"name": label, "count": len(images), "images": list(ids)})
     return {"classes": classes, "omitted": max(0, len(found) - _MAX_CLASSES), "unlabelled": waiting}, shown
@@ -238,8 +239,12 @@ def _per_class(classes: int) -> int:
     return 4 if classes > _MANY_CLASSES else 6
 
 
-def _is_small(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size <= _MAX_BYTES
+def _identify(path: Path) -> str | None:
+    """Return the id of an image; ``None`` if its first bytes are of something else, or it is large or unreadable."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size <= _MAX_BYTES and reason_of(path) is None:
+            return file_digest(path)
+    return None
 
 
 def _scraped(root: Path, names: Collection[str]) -> dict[str, Path]:

@@ -1,51 +1,18 @@
 """What the page shows first: the model, its history, and images of each class."""
 
 import hashlib
-import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.project.page.home import Home
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview, read_history, read_images, read_model
 from pixmill.project.state import ProjectState
+from tests.project.page.conftest import draw, evaluate, record, write, write_rows
 from tests.version_control import commit, git, start_repository
 
 PARAMS = "classes: [cat, wild dog]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
-
-
-def draw(path, shade):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (200, 100), (shade, 0, 0)).save(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-
-
-def write_rows(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def record(root, accuracy):
-    metrics = {"accuracy": accuracy, "accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1}
-    write(root / "metrics/evaluate.json", metrics)
-
-
-def evaluate(root, rows):
-    """Write an evaluation: id, split, label, prediction and loss of each image."""
-    table = [dict(zip(("id", "split", "label", "predicted", "loss"), row, strict=True)) for row in rows]
-    write_rows(root / "artifacts/evaluate/predictions.parquet", table)
-    labels = [row["label"] for row in table if row["split"] == "test"]
-    scores = {label: {"f1": 0.5, "support": labels.count(label)} for label in sorted({*labels})}
-    write(root / "plots/evaluate/full.json", {"per_class": scores})
 
 
 def test_model_and_its_confusions(tmp_path):

@@ -9,11 +9,12 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
+from pixmill.project.state import ProjectState
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
-from tests.project.page.conftest import progress
+from tests.project.page.conftest import draw, evaluate, progress, record, write_rows
 from tests.tiny_project import change_param, copy_project
-from tests.version_control import PERSON, git
+from tests.version_control import PERSON, git, start_repository
 from tests.waiting import until
 
 pytestmark = pytest.mark.browser
@@ -31,6 +32,11 @@ return [...document.querySelectorAll('button, a, progress, pre[tabindex], sectio
   !(element.getAttribute('aria-label') || element.textContent.trim()
     || document.getElementById(element.getAttribute('aria-labelledby'))?.textContent.trim())).map((e) => e.outerHTML);
 """
+
+
+def set_width(browser, width):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 class Page:
@@ -144,8 +150,7 @@ def test_screen_readers_announce_stages_only(page, browser):
 
 def test_layout_and_labels_at_each_width(page, browser):
     for width, scheme in ((400, "light"), (1600, "dark")):
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        set_width(browser, width)
         browser.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         )
@@ -159,3 +164,62 @@ def test_layout_and_labels_at_each_width(page, browser):
     assert browser.execute_script(UNNAMED) == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
     assert all(name.startswith(browser.current_url) for name in resources)
+
+
+@pytest.fixture
+def evaluated(browser, tmp_path):
+    """A project of two classes with three commits of results."""
+    root = start_repository(tmp_path)
+    names = [draw(root / f"artifacts/scrape/images/{number}.png", number) for number in range(4)]
+    rows = [{"id": name, "path": f"images/{number}.png"} for number, name in enumerate(names)]
+    write_rows(root / "artifacts/scrape/manifest.parquet", rows)
+    labels = [("cat", "cat"), ("cat", BRANCH), ("cat", "cat"), (BRANCH, BRANCH)]
+    evaluate(root, [(name, "test", *pair, 1.0) for name, pair in zip(names, labels, strict=True)])
+    for accuracy in (0.5, 0.75, 0.7):
+        record(root, accuracy)
+        git(root, "add", "metrics")
+        git(root, "commit", "-q", "-m", BRANCH)
+    comparison = Job(root, "pixmill compare", ["echo"])
+    state = ProjectState(root, accuracy=(0.7, 0.6, 0.8))
+    home = Home(root, Job(root, "dvc repro"), comparison, lambda *_, **__: state)
+    with PrivateServer(make_app(routes(home)), command="pixmill open") as server:
+        yield Page(browser, root, server.new_address())
+    home.overview.close()
+
+
+def test_model_with_images_and_history(evaluated, browser):
+    page = evaluated
+    images = "return [...document.images].map((each) => [each.alt, each.naturalWidth])"
+    page.until(lambda: all(width == 128 for _, width in browser.execute_script(images)))
+    alts = [alt for alt, _ in browser.execute_script(images)]
+    assert sorted(alts) == sorted([BRANCH, "cat", "cat", f"cat, predicted {BRANCH}", ""])
+    (wrong,) = browser.find_elements(By.CSS_SELECTOR, ".wrong")
+    (confusion,) = browser.find_elements(By.CSS_SELECTOR, ".confusion")
+    assert confusion.get_attribute("href") == wrong.get_attribute("href")
+    assert re.search("/image/[0-9a-f]{64}$", wrong.get_attribute("href"))
+    assert page.text("majority") == "Always answering cat: 75.0 %"
+
+    # The points of the chart are reached by keyboard, and lead to the comparison with the commit before.
+    points = browser.find_elements(By.CSS_SELECTOR, ".points button")
+    assert [bool(each.get_attribute("aria-disabled")) for each in points] == [True, False, False]
+    before, after = git(page.root, "log", "-2", "--format=%H").split()[::-1]
+    browser.execute_script("arguments[0].focus()", points[1])
+    assert "75.0 % (65.0 to 85.0)" in page.text("history")
+    browser.switch_to.active_element.send_keys(Keys.TAB, Keys.ENTER)
+    page.until(lambda: browser.current_url.endswith("reports/compare.html"))
+    assert (page.root / ".pixmill/open/compare.log").read_text() == f"{before} {after}\n"
+
+
+def test_nothing_scrolls_before_the_first_run(browser, tmp_path):
+    (tmp_path / "params.yaml").write_text("classes: [a, b]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
+    for label in "abcdefghijklm":
+        for number in range(4):
+            draw(tmp_path / f"data/{label}/{number}.png", number)
+    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"))
+    with PrivateServer(make_app(routes(home)), command="pixmill open") as server:
+        page = Page(browser, tmp_path, server.new_address())
+        page.until(lambda: len(browser.find_elements(By.CSS_SELECTOR, "#classes img")) == 13 * 4)
+        set_width(browser, 1280)
+        assert browser.execute_script("return document.documentElement.scrollHeight") <= 900
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    home.overview.close()

@@ -89,7 +89,7 @@ function drawHistory(history) {
     said);
 }
 
-export function draw({ state, overview }) {
+export function draw({ state, overview, comparison }) {
   const { model, history, images } = overview;
   $("model").classList.toggle("plain", !model); // no mistakes yet, and nothing to try
     const has = state.accuracy !== null && state.accuracy !== undefined;
@@ -106,4 +106,5 @@ export function draw({ state, overview }) {
   part("classes", { model: model && { classes: model.classes, omitted: model.omitted }, images: model ? null : images }, drawClasses);
   part("confusions", model?.confusions ?? [], drawConfusions);
   part("history", history, drawHistory);
+  setText("comparing", comparison.running ? "Comparing …" : "");
 }

@@ -34,6 +34,8 @@ const seen = cards.filter(each => each.getBoundingClientRect().top < innerHeight
 return seen.length > 0 && seen.every(each => each.naturalWidth > 0);
 """
 
+_LOADED = "return [...document.images].every(each => each.naturalWidth > 0)"
+
 _FROM_MATRIX_TO_ERRORS = """
 const matrix = document.querySelector(".matrix").closest(".scroll");
 for (let last = matrix; last.nextElementSibling?.id !== "mistakes";) {
@@ -116,8 +118,9 @@ def _home(driver: "WebDriver") -> Image.Image:
         try:
             assert page.stderr
             (address,) = re.findall(r"http://\S+", page.stderr.readline())
-            wait = _open(driver, address, 1280, 760)
+            wait = _open(driver, address, 1280, 900)
             wait.until(lambda _: "train.seed is now 8, was 7" in driver.find_element(By.ID, "next").text)
+            wait.until(lambda _: driver.execute_script(_LOADED))
             return _shot(driver)
         finally:
             page.terminate()

@@ -171,8 +171,21 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     return app
 
 
-def page_routes(package: str, *, page: str = "page.html", **content: str) -> list[BaseRoute]:
-    """Return the routes of a page, and of the style sheets and scripts in ``static/`` and those of all pages.
+def page_response(package: str, name: str = "page.html") -> Response:
+    """Return a page whose content security policy allows only its own style sheets and scripts.
+
+    Args:
+        package: Name of the package that contains it.
+        name: File name.
+    """
+    nonce = secrets.token_urlsafe(16)
+    content = (files(package) / name).read_text(encoding="utf-8")
+    policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
+    return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
+
+
+def page_routes(package: str) -> list[BaseRoute]:
+    """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
 
     The content security policy allows the page to load no others.
 
@@ -185,10 +198,8 @@ def page_routes(package: str, *, page: str = "page.html", **content: str) -> lis
     for name, value in content.items():
         html = html.replace(f"{{{{ {name} }}}}", value)
 
-    def answer(request: Request) -> Response:  # noqa: ARG001
-        nonce = secrets.token_urlsafe(16)
-        policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
-        return HTMLResponse(html.replace("NONCE", nonce), headers=policy)
+    def page(request: Request) -> Response:  # noqa: ARG001
+        return page_response(package)
 
     static = StaticFiles(packages=[(package, "static"), ("pixmill.pages", "static")])
     return [Route("/", answer), Mount("/static", static)]

@@ -69,31 +69,18 @@ def trace(workspace: Workspace, name: str) -> Row:
     runs, fault = _runs(workspace)
     uses = [*_commits(root), *runs]
     splits = _splits(root, [use["split_md5"] for use in uses])
-    inbox, path = Inbox(root / "inbox").entries()[0], root / "review.csv"
-    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.exists() else []
-    decisions = [row for row in csv.DictReader(lines) if row.get("image")]
     if content is None:
-        ids = find_ids(root, key) | {row["id"] for path in splits.values() for row in _find(path, key)}
-        others = [*(entry.id for entry in inbox), *(row["image"] for row in decisions if len(row["image"]) == 64)]
-        key = only_id(name, ids | {each for each in others if each.startswith(key)})
-
-    def find(table: str) -> list[Row]:
-        return _find(root / f"artifacts/{table}.parquet", key)
-
-    here = [row for table in _MANIFESTS for row in find(table)]
-    rows = {md5: found[0] for md5, path in splits.items() if (found := _find(path, key))}
-    facts, sightings = next(iter((*here, *rows.values())), {}), find("scrape/sightings")
-    places = {row[column] for row in (facts, *sightings) for column in ("path", "image_url") if row.get(column)}
-    made = [row for row in decisions if key.startswith(row["image"].lower()) or row["image"] in places]
+        ids = find_ids(root, key) | {row["id"] for path in splits.values() for row in find_rows(path, key)}
+        key = only_id(name, ids | {each for each in _noted_ids(root) if each.startswith(key)})
+    rows = {md5: found[0] for md5, path in splits.items() if (found := find_rows(path, key))}
+    here = read_facts(root, key, rows.values())
+    facts, made = next(iter((*here["manifest"], *rows.values())), {}), here["decisions"]
     known = "no longer in this project" if rows or made else "not in this project"
     if made and _is_forgotten(made):
         facts = facts | {"verdict": "forgotten", "reason": None}
-        known = "forgotten, but in the results until dvc repro" if here else known
-    elif here:
+        known = "forgotten, but in the results until dvc repro" if here["manifest"] else known
+    elif here["manifest"]:
         known = "in this project"
-    answers = [row for table in _PREDICTIONS for row in find(table)]
-    twins = [(({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")]
-    corrections = [each for entry in inbox if key in (entry.id, entry.original) for each in entry.corrections]
     parts = {md5: {"split": row["split"] or "dropped", "label": row["label"]} for md5, row in rows.items()}
     seen = [use | parts[use["split_md5"]] for use in uses if use["split_md5"] in parts]
     absent = sum(use["split_md5"] not in splits for use in uses)
@@ -101,20 +88,67 @@ def trace(workspace: Workspace, name: str) -> Row:
         "id": key,
         "image": known,
         **{column: facts.get(column) for column in _FACTS},
-        "sightings": sightings,
-        "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
+        "sightings": here["sightings"],
+        "near_duplicates": here["near_duplicates"],
         "prediction": [
             {"label": row["predicted"], "confidence": row.get(f"p_{row['predicted']}"), "held_out": row.get("held_out")}
-            for row in answers
+            for row in here["predictions"]
         ],
-        "corrections": [each.model_dump(mode="json") for each in corrections],
+        "corrections": here["corrections"],
         "decisions": [row | _last_change(root, row["image"]) for row in made],
         "commits": [use for use in seen if "commit" in use],
         "runs": [use for use in seen if "run" in use],
         "runs_fault": fault,
         "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A" if absent else None,
-        "nearest": [] if content is None or rows or here or made else _nearest(root, content),
+        "nearest": [] if content is None or rows or here["manifest"] or made else _nearest(root, content),
     }
+
+
+def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
+    """Return what the project's files say about an image, without its history.
+
+    Args:
+        root: Project folder.
+        key: Id of the image.
+        before: Its rows of earlier manifests, whose paths decisions may name.
+
+    Returns:
+        ``manifest``: its row of each manifest, the one with the most columns first; ``sightings``;
+        ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox; ``decisions`` of
+        ``review.csv``.
+    """
+
+    def find(table: str) -> list[Row]:
+        return find_rows(root / f"artifacts/{table}.parquet", key)
+
+    manifest, sightings = [row for table in _MANIFESTS for row in find(table)], find("scrape/sightings")
+    places = {
+        row[column] for row in (*manifest, *before, *sightings) for column in ("path", "image_url") if row.get(column)
+    }
+    twins = [(({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")]
+    inbox = [entry for entry in Inbox(root / "inbox").entries()[0] if key in (entry.id, entry.original)]
+    return {
+        "manifest": manifest,
+        "sightings": sightings,
+        "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
+        "predictions": [row for table in _PREDICTIONS for row in find(table)],
+        "corrections": [each.model_dump(mode="json") for entry in inbox for each in entry.corrections],
+        "decisions": [
+            row for row in _decisions(root) if key.startswith(row["image"].lower()) or row["image"] in places
+        ],
+    }
+
+
+def _decisions(root: Path) -> list[Row]:
+    path = root / "review.csv"
+    lines = path.read_text(encoding="utf-8-sig").split("\n") if path.exists() else []
+    return [row for row in csv.DictReader(lines) if row.get("image")]
+
+
+def _noted_ids(root: Path) -> list[str]:
+    """Return the ids of images in the inbox and in decisions."""
+    ids = [row["image"] for row in _decisions(root) if len(row["image"]) == 64]
+    return [*(entry.id for entry in Inbox(root / "inbox").entries()[0]), *ids]
 
 
 def named_bytes(root: Path, name: str) -> bytes | None:
@@ -134,7 +168,7 @@ def named_bytes(root: Path, name: str) -> bytes | None:
 def find_ids(root: Path, name: str) -> set[str]:
     """Return the ids in ``artifacts/`` that begin with a name, or whose path or URL it is."""
     tables = (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled")
-    return {row["id"] for table in tables for row in _find(root / f"artifacts/{table}.parquet", name) if row["id"]}
+    return {row["id"] for table in tables for row in find_rows(root / f"artifacts/{table}.parquet", name) if row["id"]}
 
 
 def only_id(name: str, ids: Collection[str]) -> str:
@@ -149,7 +183,7 @@ def only_id(name: str, ids: Collection[str]) -> str:
     raise DataError(f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A")
 
 
-def _find(path: Path, name: str) -> list[Row]:
+def find_rows(path: Path, name: str) -> list[Row]:
     """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table."""
     if not path.exists():
         return []

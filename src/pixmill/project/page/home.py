@@ -24,10 +24,11 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
+from pixmill.project.page import images
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
-from pixmill.review.serving import ReviewSite
+from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.tracking.store import tracking_uri, view_hint
 from pixmill.web.private_server import (
     PrivateServer,
@@ -221,6 +222,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/pipeline/stop", action(home.pipeline.stop), methods=["POST"]),
         Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
         Route("/reports/{name}", report),
+        *images.routes(images.Images(home.root)),
     ]
 
 
@@ -242,9 +244,8 @@ def open_project(
     """
     root = workspace.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
-    site = review or ReviewSite(workspace)
-    app = make_app([*routes(home), *site.routes()])
-    server = PrivateServer(app, command="pixmill review" if review else "pixmill open", port=port, start=site.start)
+    app = make_app(routes(home))
+    server = PrivateServer(app, command="pixmill open", port=port, max_bytes=MAX_BYTES)
     try:
         with site, server:
             announce(f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)")

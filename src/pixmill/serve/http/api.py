@@ -26,7 +26,7 @@ from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
 from pixmill.serve.http.examples import load_examples, nearest_finder
 from pixmill.serve.http.metrics import Metrics
-from pixmill.serve.http.models import LoadedModel, Models
+from pixmill.serve.http.models import LoadedModel, Models, answer_row
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.http.worker import UNEXPLAINED
 from pixmill.serve.inbox import Inbox, InboxFullError
@@ -194,7 +194,7 @@ async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     rows = []
     for image, content in zip(images, found, strict=True):
         answer = Answer(None, Prediction(reason=content.reason)) if isinstance(content, Refused) else next(rest)
-        rows.append(_row(answer, loaded.model.labels, image.name))
+        rows.append(answer_row(answer, loaded.model.labels, image.name))
     return JSONResponse({"model": loaded.model.identity, "predictions": rows})
 
 
@@ -293,7 +293,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     assert image.content is not None
     endpoints.check_label(labels[0])
     loaded, (answer,) = await endpoints.predict([image.content])
-    row = _row(answer, loaded.model.labels, None)
+    row = answer_row(answer, loaded.model.labels, None)
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
     examples = (await load_examples(endpoints.root, loaded.model.labels)).values()
@@ -341,22 +341,6 @@ async def ping(endpoints: InjectedEndpoints) -> Response:
 async def version() -> Response:
     """Return the server's version."""
     return Response(__version__, media_type="text/plain")
-
-
-def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, Any]:
-    prediction = answer.prediction
-    given = prediction.probabilities
-    return {
-        "id": answer.id,
-        "name": name,
-        "label": prediction.label,
-        "confidence": prediction.confidence,
-        "sure": prediction.sure,
-        "unlike": prediction.unlike,
-        "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
-        "reason": prediction.reason,
-        "message": None if prediction.reason is None else f"{meaning(prediction.reason)}.",
-    }
 
 
 def _busy(detail: str, seconds: int) -> ProblemError:

@@ -20,6 +20,7 @@ from pixmill.images.png import png_bytes
 from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
 from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
+from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor, Request, VectorRequest
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
 
@@ -229,6 +230,29 @@ class Models:
     def _title(self, version: str) -> str:
         spec = self._spec or str(Path(self._root or "") / "artifacts" / "train")
         return f"{spec} (version {version})" if self._is_recorded else spec
+
+
+def answer_row(answer: Answer, labels: Sequence[str], name: str | None = None) -> dict[str, Any]:
+    """Return an answer ready for JSON: the columns of :class:`pixmill.serve.http.schemas.Prediction`.
+
+    Args:
+        answer: The answer.
+        labels: Classes in the order of the outputs.
+        name: Name of the image.
+    """
+    prediction = answer.prediction
+    given = prediction.probabilities
+    return {
+        "id": answer.id,
+        "name": name,
+        "label": prediction.label,
+        "confidence": prediction.confidence,
+        "sure": prediction.sure,
+        "unlike": prediction.unlike,
+        "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
+        "reason": prediction.reason,
+        "message": None if prediction.reason is None else f"{meaning(prediction.reason)}.",
+    }
 
 
 def _copy(path: Path, folder: Path) -> Path:

@@ -1,0 +1,216 @@
+"""The view of one image, and images to try: where they come from, what the model says, and why."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from pixmill.core.errors import DataError, ParamsError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import Params, ValidateParams, load_params
+from pixmill.images import UndecodableError, read_verified
+from pixmill.images.compute import RowLimits
+from pixmill.images.depth import read_window
+from pixmill.images.read_errors import remedy
+from pixmill.models.prediction_reasons import meaning
+from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
+from pixmill.project.page.explaining import Explainer
+from pixmill.review.preview import ImageFile, Previews
+from pixmill.serve.inbox import Inbox
+from pixmill.web.private_server import answer_json, page_response
+from pixmill.web.problems import ProblemError
+
+_MAX_TRIED_BYTES = 64 << 20
+"""Total size of the uploads in memory; the last one is always kept."""
+
+_COLUMNS = (
+    "label",
+    "split",
+    "verdict",
+    "source",
+    "licence",
+    "author",
+    "snapshot",
+    "width",
+    "height",
+    "format",
+    "bytes",
+)
+"""Columns of the manifest that the page shows."""
+
+
+class Images:
+    """Images by id: those of the project, and uploads. Workers start with the first request.
+
+    Args:
+        root: Project folder.
+        find: Returns the file of an image that no table lists, such as one without a label; default: none.
+    """
+
+    def __init__(self, root: Path, find: Callable[[str], Path | None] = lambda _: None) -> None:
+        self._root, self._find, self._tried = root, find, dict[str, bytes]()
+        self.explainer = Explainer(root)
+
+    def add(self, content: bytes) -> str:
+        """Keep an upload in memory, in place of the oldest ones if there are many; return its id."""
+        name = hashlib.sha256(content).hexdigest()
+        self._tried[name] = content
+        while sum(map(len, self._tried.values())) > _MAX_TRIED_BYTES and len(self._tried) > 1:
+            self._tried.pop(next(iter(self._tried)))
+        return name
+
+    def content(self, name: str) -> bytes:
+        """Return the bytes of an image.
+
+        Args:
+            name: Its id.
+
+        Raises:
+            DataError: The file is missing or has changed.
+            ProblemError: There is no such image.
+        """
+        try:
+            return read_verified(self._locate(name).source, name)
+        except UndecodableError as error:
+            raise DataError(f"the image cannot be read: {meaning(error.reason)}", next=remedy(error.reason)) from error
+
+    def preview(self, name: str) -> bytes | str:
+        """Return a JPEG of an image, or a reason code; arguments and errors as for :meth:`content`."""
+        self._locate(name)  # an unknown id must not reach the queue
+        return self._previews.get(name)
+
+    def facts(self, name: str) -> Row:
+        """Return what the project knows about an image, ready for JSON; arguments and errors as for :meth:`content`.
+
+        Returns:
+            ``id``; ``known``: whether the project has it; columns of the manifest; ``why``: the meaning of its
+            reason, ``other``: the image that this names; ``prediction``: ``label``, ``probabilities``, ``loss``,
+            ``unlike`` and ``held_out``, or ``None``; ``neighbours``: the ids of images with the same label, prediction
+            and split, greatest loss first; ``sightings``, ``near_duplicates``, ``decisions`` and ``corrections``.
+        """
+        self._locate(name)
+        found = read_facts(self._root, name)
+        manifest: Row = next(iter(found["manifest"]), {})
+        predictions = found.pop("predictions")
+        word, _, other = (manifest.get("reason") or "").partition(":")
+        return {
+            **found,
+            "id": name,
+            "known": bool(manifest or predictions or found["corrections"]),
+            "manifest": {column: manifest.get(column) for column in _COLUMNS},
+            "why": _reasons().get(word, word.replace("_", " ")),
+            "other": other,
+            "prediction": _prediction(predictions[0]) if predictions else None,
+            "neighbours": self._neighbours(predictions[0]) if predictions and "split" in predictions[0] else [],
+        }
+
+    def history(self, name: str) -> Row:
+        """Return the result of :func:`pixmill.project.dataset.tracing.trace`."""
+        return trace(Workspace(self._root, self._root), name)
+
+    def _neighbours(self, row: Row) -> list[str]:
+        columns = ["id", "loss", "label", "predicted", "split"]
+        with pq.ParquetFile(self._root / "artifacts" / "evaluate" / "predictions.parquet") as file:
+            rows = zip(*file.read(columns).select(columns).to_pydict().values(), strict=True)
+        same = [row[column] for column in columns[2:]]
+        return [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
+
+    @property
+    def _params(self) -> Params | None:
+        try:
+            return load_params(self._root)
+        except ParamsError:
+            return None  # The images are there, whatever an edit does to params.yaml.
+
+    def _locate(self, name: str) -> ImageFile:
+        params = self._params
+        pixels = (params.validate if params else ValidateParams()).max_pixels
+        return ImageFile(name, self._source(name, params), pixels, read_window(self._root / "artifacts" / "validate"))
+
+    def _source(self, name: str, params: Params | None) -> Path | bytes:
+        if (content := self._tried.get(name)) is not None:
+            return content
+        for row in find_rows(self._root / "artifacts/scrape/manifest.parquet", name):
+            return self._root / "artifacts" / "scrape" / str(row["path"])
+        if folder := params and params.evaluate.unlabelled:
+            for row in find_rows(self._root / "artifacts/evaluate/unlabelled.parquet", name):
+                return self._root / folder / str(row["path"])
+        inbox = Inbox(self._root / "inbox")
+        for entry in inbox.entries()[0]:
+            if entry.id == name:
+                return inbox.read_image(entry)
+        if (path := self._find(name)) is None:
+            raise ProblemError(404, "This project has no such image.")
+        return path
+
+    @cached_property
+    def _previews(self) -> Previews:
+        limits = ValidateParams()
+        return Previews(
+            self._locate, limits=RowLimits(seconds=limits.timeout, memory=limits.memory << 20), workers=1
+        ).__enter__()
+
+
+def _reasons() -> dict[str, str]:
+    """Return the meanings of the reasons for dropping an image."""
+    from pixmill.split import straddling  # imports pandas, which takes half a second
+    from pixmill.validate.reasons import REASONS
+
+    return REASONS | straddling.REASONS
+
+
+def _name(request: Request) -> str:
+    name = str(request.path_params["name"])
+    if not re.fullmatch("[0-9a-f]{64}", name):
+        raise ProblemError(404, "This project has no such image.")
+    return name
+
+
+def _prediction(row: Row) -> Row:
+    given = {name.removeprefix("p_"): value for name, value in row.items() if name.startswith("p_")}
+    rest = {name: row.get(name) for name in ("loss", "unlike", "held_out", "reason")}
+    return {"label": row["predicted"], "probabilities": given, **rest}
+
+
+def routes(images: Images) -> Sequence[BaseRoute]:
+    """Return the routes of the page and of an image's data."""
+
+    def page(request: Request) -> Response:
+        _name(request)
+        return page_response("pixmill.project.page", "image.html")
+
+    def answer(act: Callable[[str], Any]) -> Callable[[Request], Response]:
+        return lambda request: answer_json(lambda: act(_name(request)))
+
+    def picture(request: Request) -> Response:
+        preview = images.preview(_name(request))
+        if isinstance(preview, str):
+            raise ProblemError(404, f"{meaning(preview)}.")
+        return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def heatmap(request: Request) -> Response:
+        name, label = _name(request), request.query_params.get("label", "")
+        return answer_json(lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)})
+
+    async def tried(request: Request) -> Response:
+        name = images.add(await request.body())
+        return await run_in_threadpool(answer_json, lambda: {"id": name})
+
+    place = "/image/{name}"
+    return [
+        Route(place, page),
+        Route(f"{place}/facts", answer(images.facts)),
+        Route(f"{place}/history", answer(images.history)),
+        Route(f"{place}/answer", answer(lambda name: images.explainer.answer(images.content(name), name))),
+        Route(f"{place}/picture", picture),
+        Route(f"{place}/heatmap", heatmap),
+        Route("/try", tried, methods=["POST"]),
+    ]

@@ -171,26 +171,11 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     return app
 
 
-def page_response(package: str, name: str = "page.html") -> Response:
-    """Return a page whose content security policy allows only its own style sheets and scripts.
+def page_answer(package: str, page: str = "page.html", **content: str) -> Callable[[Request], Response]:
+    """Return the function that answers with a page; its content security policy allows no other scripts and styles.
 
     Args:
-        package: Name of the package that contains it.
-        name: File name.
-    """
-    nonce = secrets.token_urlsafe(16)
-    content = (files(package) / name).read_text(encoding="utf-8")
-    policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
-    return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
-
-
-def page_routes(package: str) -> list[BaseRoute]:
-    """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
-
-    The content security policy allows the page to load no others.
-
-    Args:
-        package: Name of the package that contains these files.
+        package: Name of the package that contains the page.
         page: File name of the page.
         content: HTML to put in place of ``{{ <name> }}``, such as the ``head`` of :func:`pixmill.pages.page_head`.
     """
@@ -201,8 +186,18 @@ def page_routes(package: str) -> list[BaseRoute]:
     def page(request: Request) -> Response:  # noqa: ARG001
         return page_response(package)
 
+    return answer
+
+
+def page_routes(package: str, **options: str) -> list[BaseRoute]:
+    """Return the routes of a page, and of the style sheets and scripts in ``static/`` and those of all pages.
+
+    Args:
+        package: Name of the package that contains these files.
+        options: As for :func:`page_answer`.
+    """
     static = StaticFiles(packages=[(package, "static"), ("pixmill.pages", "static")])
-    return [Route("/", answer), Mount("/static", static)]
+    return [Route("/", page_answer(package, **options)), Mount("/static", static)]
 
 
 def expect_json(request: Request) -> None:

@@ -15,17 +15,19 @@ from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import Params, ValidateParams, load_params
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.read_errors import remedy
 from pixmill.models.prediction_reasons import meaning
+from pixmill.pages import page_head
 from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.project.page.explaining import Explainer
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.serve.inbox import Inbox
-from pixmill.web.private_server import answer_json, page_response
+from pixmill.web.private_server import answer_json, page_answer
 from pixmill.web.problems import ProblemError
 
 _MAX_TRIED_BYTES = 64 << 20
@@ -56,7 +58,7 @@ class Images:
     """
 
     def __init__(self, root: Path, find: Callable[[str], Path | None] = lambda _: None) -> None:
-        self._root, self._find, self._tried = root, find, dict[str, bytes]()
+        self.root, self._find, self._tried = root, find, dict[str, bytes]()
         self.explainer = Explainer(root)
 
     def add(self, content: bytes) -> str:
@@ -97,7 +99,7 @@ class Images:
             and split, greatest loss first; ``sightings``, ``near_duplicates``, ``decisions`` and ``corrections``.
         """
         self._locate(name)
-        found = read_facts(self._root, name)
+        found = read_facts(self.root, name)
         manifest: Row = next(iter(found["manifest"]), {})
         predictions = found.pop("predictions")
         word, _, other = (manifest.get("reason") or "").partition(":")
@@ -114,11 +116,11 @@ class Images:
 
     def history(self, name: str) -> Row:
         """Return the result of :func:`pixmill.project.dataset.tracing.trace`."""
-        return trace(Workspace(self._root, self._root), name)
+        return trace(Workspace(self.root, self.root), name)
 
     def _neighbours(self, row: Row) -> list[str]:
         columns = ["id", "loss", "label", "predicted", "split"]
-        with pq.ParquetFile(self._root / "artifacts" / "evaluate" / "predictions.parquet") as file:
+        with pq.ParquetFile(self.root / "artifacts" / "evaluate" / "predictions.parquet") as file:
             rows = zip(*file.read(columns).select(columns).to_pydict().values(), strict=True)
         same = [row[column] for column in columns[2:]]
         return [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
@@ -126,24 +128,24 @@ class Images:
     @property
     def _params(self) -> Params | None:
         try:
-            return load_params(self._root)
+            return load_params(self.root)
         except ParamsError:
             return None  # The images are there, whatever an edit does to params.yaml.
 
     def _locate(self, name: str) -> ImageFile:
         params = self._params
         pixels = (params.validate if params else ValidateParams()).max_pixels
-        return ImageFile(name, self._source(name, params), pixels, read_window(self._root / "artifacts" / "validate"))
+        return ImageFile(name, self._source(name, params), pixels, read_window(self.root / "artifacts" / "validate"))
 
     def _source(self, name: str, params: Params | None) -> Path | bytes:
         if (content := self._tried.get(name)) is not None:
             return content
-        for row in find_rows(self._root / "artifacts/scrape/manifest.parquet", name):
-            return self._root / "artifacts" / "scrape" / str(row["path"])
+        for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name):
+            return self.root / "artifacts" / "scrape" / str(row["path"])
         if folder := params and params.evaluate.unlabelled:
-            for row in find_rows(self._root / "artifacts/evaluate/unlabelled.parquet", name):
-                return self._root / folder / str(row["path"])
-        inbox = Inbox(self._root / "inbox")
+            for row in find_rows(self.root / "artifacts/evaluate/unlabelled.parquet", name):
+                return self.root / folder / str(row["path"])
+        inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
             if entry.id == name:
                 return inbox.read_image(entry)
@@ -183,10 +185,6 @@ def _prediction(row: Row) -> Row:
 def routes(images: Images) -> Sequence[BaseRoute]:
     """Return the routes of the page and of an image's data."""
 
-    def page(request: Request) -> Response:
-        _name(request)
-        return page_response("pixmill.project.page", "image.html")
-
     def answer(act: Callable[[str], Any]) -> Callable[[Request], Response]:
         return lambda request: answer_json(lambda: act(_name(request)))
 
@@ -204,9 +202,9 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         name = images.add(await request.body())
         return await run_in_threadpool(answer_json, lambda: {"id": name})
 
-    place = "/image/{name}"
+    place, head = "/image/{name}", page_head(project_name(images.root), "image")
     return [
-        Route(place, page),
+        Route(place, page_answer("pixmill.project.page", "image.html", head=head)),
         Route(f"{place}/facts", answer(images.facts)),
         Route(f"{place}/history", answer(images.history)),
         Route(f"{place}/answer", answer(lambda name: images.explainer.answer(images.content(name), name))),

@@ -40,8 +40,9 @@ class Explainer:
             name: Id of the image, which is not similar to itself.
 
         Returns:
-            The content of :func:`pixmill.serve.http.models.answer_row`, ``explains``: whether there are heatmaps, and
-            ``nearest`` as from :func:`pixmill.serve.http.examples.nearest_finder`.
+            The content of :func:`pixmill.serve.http.models.answer_row`, the ``threshold`` of sure predictions,
+            ``explains``: whether there are heatmaps, and ``nearest`` as from
+            :func:`pixmill.serve.http.examples.nearest_finder`.
 
         Raises:
             PixmillError: There is no model, it cannot be loaded, or too many images wait.
@@ -54,6 +55,7 @@ class Explainer:
         nearest = find(vector) if find and isinstance(vector, bytes) else []
         return {
             **answer_row(answer, loaded.model.labels),
+            "threshold": loaded.model.threshold,
             "explains": loaded.explains,
             "nearest": [each for each in nearest if each["id"] != name],
         }

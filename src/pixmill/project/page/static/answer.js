@@ -78,16 +78,20 @@ function heatmaps(address, place) {
 }
 
 // Draw a prediction: `label`, `probabilities`, and what else is known of `sure`, `unlike`, `explains` and `message`.
-export function drawPrediction(place, address, picture, prediction) {
+// `actual` is the image's label, if it has one.
+export function drawPrediction(place, address, picture, prediction, actual = null) {
   const { label, probabilities, sure, unlike, explains, reason, message } = prediction;
   if (!label) {
     place.replaceChildren(make("p", { textContent: `There is no prediction: ${message ?? reason}` }));
     return;
   }
-  const [verdict, kind] = unlike ? ["Unlike the training images", "warn"] : sure === false ? ["Not sure", "warn"] : sure ? ["Sure", "good"] : ["", ""];
+  const badges = [];
+  if (actual !== null) badges.push(actual === label ? ["Right", "good"] : [`Wrong: ${actual}`, "bad"]);
+  if (unlike) badges.push(["Unlike the training images", "warn"]);
+  else if (sure !== null && sure !== undefined) badges.push(sure ? ["Sure", ""] : ["Not sure", "warn"]);
   place.replaceChildren(
-    make("p", { className: "said" }, make("strong", { textContent: label }), ` ${percent(probabilities[label])} `,
-      ...(verdict ? [make("span", { className: `badge ${kind}`, textContent: verdict })] : [])),
+    make("p", { className: "answer" }, make("strong", { textContent: label }), ` ${percent(probabilities[label])}`,
+      ...badges.map(([text, kind]) => make("span", { className: `badge ${kind}`, textContent: text }))),
     ...(unlike ? [make("p", { className: "faint", textContent: "Predictions of such images are unreliable." })] : []),
     ...bars(probabilities, explains && heatmaps(address, picture)),
     ...(explains ? [make("p", { className: "faint", textContent: "Press a bar to see where the model looked." })] : []));

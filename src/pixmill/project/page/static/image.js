@@ -1,6 +1,6 @@
 // The view of one image. All content is set as text: names, pages and labels are untrusted.
 import { drawPrediction, figure, read, similar, trouble } from "./answer.js";
-import { $, folded, make, percent, setText, size, some } from "./tools.js";
+import { $, folded, make, setText, size } from "./tools.js";
 
 const id = location.pathname.split("/").at(-1);
 const view = (other) => other;
@@ -42,9 +42,8 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
     $("history").hidden = false;
   }
   if (!prediction) return;
-  drawPrediction($("said"), id, $("picture").firstChild, prediction);
-  const isRight = label && prediction.label === label;
-  setText("of", [label && (isRight ? "Correct." : `Wrong: its label is ${label}.`), prediction.loss !== null && prediction.loss !== undefined && `Loss ${prediction.loss.toFixed(2)}.`,
+  drawPrediction($("said"), id, $("picture").firstChild, prediction, label);
+  setText("of", [prediction.loss !== null && `Loss ${prediction.loss.toFixed(2)}.`,
     prediction.held_out === false ? "The model was trained on this image." : prediction.held_out ? "By a model that was not trained on this image." : ""].filter(Boolean).join(" "));
 }
 
@@ -75,13 +74,14 @@ async function drawHistory() {
 }
 
 // Ask the model now: an evaluation has no training images like it, and no prediction of new images.
-async function ask(prediction) {
+async function ask(prediction, actual) {
   setText("asking", "Asking the model …");
   try {
     const answer = await read(`${id}/answer`);
     setText("asking", "");
-    const { sure, unlike, explains } = answer;
-    if (!prediction || answer.label) drawPrediction($("said"), id, $("picture").firstChild, prediction ? { ...prediction, sure: prediction.label === answer.label ? sure : null, unlike: prediction.unlike ?? unlike, explains } : answer);
+    const { threshold, explains } = answer;
+    const sure = prediction && threshold !== null && prediction.unlike !== null ? !prediction.unlike && prediction.probabilities[prediction.label] >= threshold : null;
+    if (!prediction || answer.label) drawPrediction($("said"), id, $("picture").firstChild, prediction ? { ...prediction, sure, explains } : answer, actual);
     $("near").hidden = !answer.nearest.length;
     $("nearest").replaceChildren(similar(answer.nearest, view));
   } catch (error) {
@@ -92,20 +92,19 @@ async function ask(prediction) {
 
 async function start() {
   $("picture").replaceChildren(figure(id, "The image"));
-  let prediction = null;
+  let facts;
   try {
-    const facts = await read(`${id}/facts`);
-    ({ prediction } = facts);
+    facts = await read(`${id}/facts`);
     drawFacts(facts);
     document.title = `${$("title").textContent} ${short(id)} · Pixmill`;
-    if (prediction) drawSteps(facts.neighbours, facts.manifest, prediction.label);
+    if (facts.prediction) drawSteps(facts.neighbours, facts.manifest, facts.prediction.label);
   } catch (error) {
     setText("alert", error.message);
     return;
   } finally {
     document.querySelector("main").setAttribute("aria-busy", "false");
   }
-  await ask(prediction);
+  await ask(facts.prediction, facts.manifest.label);
 }
 
 $("history").addEventListener("toggle", drawHistory);

@@ -7,16 +7,20 @@ const view = (id) => `image/${id}`;
 
 async function attempt(list, file) {
   const [picture, said, more] = [make("div"), make("div", { attributes: { role: "status" } }), make("div")];
-  const trial = make("div", { className: "trial" }, picture, make("div", {}, make("p", { className: "faint", textContent: file.name }), said, more));
+  const close = make("button", { type: "button", textContent: "Close", attributes: { "aria-label": `Close ${file.name}` } });
+  const trial = make("div", { className: "trial" }, make("p", { className: "actions" }, make("strong", { textContent: file.name }), close), picture, said, more);
+  close.addEventListener("click", () => trial.remove());
   list.prepend(trial);
   for (const old of [...list.children].slice(MAX_TRIALS)) old.remove();
   said.textContent = "Asking the model …";
   try {
     const { id } = await read("try", { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
     picture.replaceChildren(figure(view(id), file.name));
-    const answer = await read(`${view(id)}/answer`);
-    drawPrediction(said, view(id), picture.firstChild, answer);
-    more.replaceChildren(...(answer.nearest.length ? [make("h3", { textContent: "Most similar training images" }), similar(answer.nearest, view)] : []),
+    const [answer, { known, manifest }] = await Promise.all([read(`${view(id)}/answer`), read(`${view(id)}/facts`)]);
+    drawPrediction(said, view(id), picture.firstChild, answer, manifest.label);
+    more.replaceChildren(
+      ...(known ? [make("p", { textContent: `The project has this image${manifest.split ? `, in the ${manifest.split} split` : ""}.` })] : []),
+      ...(answer.nearest.length ? [make("p", { className: "faint", textContent: "Most similar training images" }), similar(answer.nearest, view)] : []),
       make("p", {}, make("a", { href: view(id), textContent: "Open this image" })));
   } catch (error) {
     trouble(said, error);
@@ -25,7 +29,7 @@ async function attempt(list, file) {
 
 export function setUp() {
   const place = document.getElementById("try-part");
-  const list = make("div");
+  const list = make("div", { className: "trials" });
   const input = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif,.tif,.tiff", multiple: true, hidden: true });
   const button = make("button", { type: "button", textContent: "Choose images" });
   const zone = make("div", { className: "drop actions" }, button, make("span", { className: "faint", textContent: "or drop or paste one here" }), input);
@@ -43,7 +47,8 @@ export function setUp() {
   document.addEventListener("paste", ({ clipboardData, target }) => {
     if (!target.closest("input, textarea")) take([...clipboardData.files]);
   });
-  place.replaceChildren(zone, list);
+  place.replaceChildren(zone);
+  place.closest("section").append(list);
 }
 
 export function draw() {}

@@ -79,6 +79,11 @@ class Explainer:
         why = "this model cannot show where it looked" if found == UNEXPLAINED else meaning(found)
         raise PixmillError(why, next="try another image")
 
+    def close(self) -> None:
+        """End the worker process."""
+        if self._loaded is not None:
+            self._loaded.close()
+
     def _load(self) -> LoadedModel:
         with self._lock:
             folder, old = self._root / "artifacts" / "train", self._loaded

@@ -77,7 +77,7 @@ class Home:
         self._fault: str | None = None
         self._due, self._whole_at = 0.0, 0.0
         self._mtimes: list[int] = []
-        self.overview = Overview(root)
+        self.overview, self.images = Overview(root), images.Images(root)
 
     def document(self) -> dict[str, Any]:
         """Return the content of the page."""
@@ -222,7 +222,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/pipeline/stop", action(home.pipeline.stop), methods=["POST"]),
         Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
         Route("/reports/{name}", report),
-        *images.routes(images.Images(home.root)),
+        *images.routes(home.images),
     ]
 
 
@@ -254,6 +254,7 @@ def open_project(
             wait_for_end()
     except KeyboardInterrupt:
         home.overview.close()
+        home.images.close()
         for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
             if (pid := job.pid) is not None:
                 announce(f"\n{name} continues in the background. To stop it: kill -INT -{pid}")

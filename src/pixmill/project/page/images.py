@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
-from pixmill.core.params import Params, ValidateParams, load_params
+from pixmill.core.params import EvaluateParams, ValidateParams, load_params
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
@@ -118,6 +118,12 @@ class Images:
         """Return the result of :func:`pixmill.project.dataset.tracing.trace`."""
         return trace(Workspace(self.root, self.root), name)
 
+    def close(self) -> None:
+        """End the worker processes."""
+        self.explainer.close()
+        if "_previews" in self.__dict__:
+            self._previews.__exit__()
+
     def _neighbours(self, row: Row) -> list[str]:
         columns = ["id", "loss", "label", "predicted", "split"]
         with pq.ParquetFile(self.root / "artifacts" / "evaluate" / "predictions.parquet") as file:
@@ -125,26 +131,25 @@ class Images:
         same = [row[column] for column in columns[2:]]
         return [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
 
-    @property
-    def _params(self) -> Params | None:
+    def _sections(self) -> tuple[ValidateParams, EvaluateParams]:
         try:
-            return load_params(self.root)
-        except ParamsError:
-            return None  # The images are there, whatever an edit does to params.yaml.
+            params = load_params(self.root)
+        except ParamsError:  # The images are there, whatever an edit does to params.yaml.
+            return ValidateParams(), EvaluateParams()
+        return params.validate, params.evaluate
 
     def _locate(self, name: str) -> ImageFile:
-        params = self._params
-        pixels = (params.validate if params else ValidateParams()).max_pixels
-        return ImageFile(name, self._source(name, params), pixels, read_window(self.root / "artifacts" / "validate"))
+        validate, evaluate = self._sections()
+        source = self._source(name, evaluate.unlabelled)
+        return ImageFile(name, source, validate.max_pixels, read_window(self.root / "artifacts" / "validate"))
 
-    def _source(self, name: str, params: Params | None) -> Path | bytes:
+    def _source(self, name: str, unlabelled: str | None) -> Path | bytes:
         if (content := self._tried.get(name)) is not None:
             return content
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name):
             return self.root / "artifacts" / "scrape" / str(row["path"])
-        if folder := params and params.evaluate.unlabelled:
-            for row in find_rows(self.root / "artifacts/evaluate/unlabelled.parquet", name):
-                return self.root / folder / str(row["path"])
+        for row in find_rows(self.root / "artifacts/evaluate/unlabelled.parquet", name) if unlabelled else ():
+            return self.root / str(unlabelled) / str(row["path"])
         inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
             if entry.id == name:
@@ -155,10 +160,9 @@ class Images:
 
     @cached_property
     def _previews(self) -> Previews:
-        limits = ValidateParams()
-        return Previews(
-            self._locate, limits=RowLimits(seconds=limits.timeout, memory=limits.memory << 20), workers=1
-        ).__enter__()
+        validate, _ = self._sections()
+        limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
+        return Previews(self._locate, limits=limits, workers=1).__enter__()
 
 
 def _reasons() -> dict[str, str]:

@@ -13,6 +13,7 @@ async function attempt(list, file) {
   list.prepend(trial);
   for (const old of [...list.children].slice(MAX_TRIALS)) old.remove();
   said.textContent = "Asking the model …";
+  trial.scrollIntoView({ block: "nearest" });
   try {
     const { id } = await read("try", { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
     picture.replaceChildren(figure(view(id), file.name));

@@ -74,7 +74,8 @@ def trace(workspace: Workspace, name: str) -> Row:
         key = only_id(name, ids | {each for each in _noted_ids(root) if each.startswith(key)})
     rows = {md5: found[0] for md5, path in splits.items() if (found := find_rows(path, key))}
     here = read_facts(root, key, rows.values())
-    facts, made = next(iter((*here["manifest"], *rows.values())), {}), here["decisions"]
+    facts: Row = next(iter((*here["manifest"], *rows.values())), {})
+    made = here["decisions"]
     known = "no longer in this project" if rows or made else "not in this project"
     if made and _is_forgotten(made):
         facts = facts | {"verdict": "forgotten", "reason": None}

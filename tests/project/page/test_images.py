@@ -144,10 +144,12 @@ def test_images_of_the_inbox_and_elsewhere(root):
     name = Inbox(root / "inbox").add(b"a correction", **new)
     other = hashlib.sha256(b"elsewhere").hexdigest()
     (root / "elsewhere").write_bytes(b"elsewhere")
-    images = Images(root, {other: root / "elsewhere"}.get)
+    images = Images(root)
+    images.find = {other: root / "elsewhere"}.get
     assert images.content(name) == b"a correction"
     assert images.facts(name)["known"] is True
     assert images.content(other) == b"elsewhere"
+    assert images.facts(other)["known"] is True
     (root / "params.yaml").write_text("classes: [")  # someone edits it
     assert images.content(name) == b"a correction"
 

@@ -54,11 +54,14 @@ class Images:
 
     Args:
         root: Project folder.
-        find: Returns the file of an image that no table lists, such as one without a label; default: none.
+
+    Attributes:
+        find: Returns the file of an image that no table lists, such as one without a label; ``None`` if unknown.
     """
 
-    def __init__(self, root: Path, find: Callable[[str], Path | None] = lambda _: None) -> None:
-        self.root, self._find, self._tried = root, find, dict[str, bytes]()
+    def __init__(self, root: Path) -> None:
+        self.root, self._tried = root, dict[str, bytes]()
+        self.find: Callable[[str], Path | None] = lambda _: None
         self.explainer = Explainer(root)
 
     def add(self, content: bytes) -> str:
@@ -106,7 +109,7 @@ class Images:
         return {
             **found,
             "id": name,
-            "known": bool(manifest or predictions or found["corrections"]),
+            "known": bool(manifest or predictions or found["corrections"] or self.find(name)),
             "manifest": {column: manifest.get(column) for column in _COLUMNS},
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
@@ -149,14 +152,15 @@ class Images:
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name):
             return self.root / "artifacts" / "scrape" / str(row["path"])
         for row in find_rows(self.root / "artifacts/evaluate/unlabelled.parquet", name) if unlabelled else ():
-            return self.root / str(unlabelled) / str(row["path"])
+            if (path := self.root / str(unlabelled) / str(row["path"])).is_file():  # else it has a label now
+                return path
         inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
             if entry.id == name:
                 return inbox.read_image(entry)
-        if (path := self._find(name)) is None:
+        if (found := self.find(name)) is None:
             raise ProblemError(404, "This project has no such image.")
-        return path
+        return found
 
     @cached_property
     def _previews(self) -> Previews:

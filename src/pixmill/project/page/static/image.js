@@ -38,7 +38,9 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
     ...row("Corrections", ...lines(corrections.map((each) => [each.label ?? "none of the classes", ` instead of ${each.prediction.label}, received ${each.received.slice(0, 10)}`]))),
   );
   if (known) {
-    $("review").replaceChildren(make("a", { className: "button", href: `../review/?image=${id}`, textContent: "Review this" }), folded(`pixmill review ${short(id)}`));
+    const [text, href, typed] = verdict || corrections.length
+      ? ["Review this", `../review/?image=${id}`, `pixmill review ${short(id)}`] : ["Label this", "../review/grid/", "pixmill review --grid"];
+    $("review").replaceChildren(make("a", { className: "button", href, textContent: text }), folded(typed));
     $("history").hidden = false;
   }
   if (!prediction) return;
@@ -80,7 +82,7 @@ async function ask(prediction, actual) {
     const answer = await read(`${id}/answer`);
     setText("asking", "");
     const { threshold, explains } = answer;
-    const sure = prediction && threshold !== null && prediction.unlike !== null ? !prediction.unlike && prediction.probabilities[prediction.label] >= threshold : null;
+    const sure = prediction && threshold !== null ? !prediction.unlike && prediction.probabilities[prediction.label] >= threshold : null;
     if (!prediction || answer.label) drawPrediction($("said"), id, $("picture").firstChild, prediction ? { ...prediction, sure, explains } : answer, actual);
     $("near").hidden = !answer.nearest.length;
     $("nearest").replaceChildren(similar(answer.nearest, view));

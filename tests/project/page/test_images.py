@@ -77,7 +77,8 @@ def test_facts_of_an_image(visitor):
     prediction = {"label": "kurtā", "probabilities": {"coat": 0.25, "kurtā": 0.75}, "loss": 1.0, "held_out": True}
     assert prediction.items() <= facts["prediction"].items()
     assert [each["query"] for each in facts["sightings"]] == [HOSTILE]
-    assert facts["neighbours"] == [IDS[1], IDS[0]]  # the same mistake, the greatest loss first
+    # The same mistake, the greatest loss first.
+    assert facts["neighbours"] == {"place": 2, "total": 2, "previous": IDS[1], "next": None}
 
 
 def test_a_dropped_image_names_its_reason(visitor):

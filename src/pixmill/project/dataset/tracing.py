@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
         before: Its rows of earlier manifests, whose paths decisions may name.
 
     Returns:
-        ``manifest``: its row of each manifest, the one with the most columns first; ``sightings``;
+        ``manifest``: its row of the manifest with the most columns that has it; ``sightings``;
         ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox; ``decisions`` of
         ``review.csv``.
     """
@@ -122,7 +122,7 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
     def find(table: str) -> list[Row]:
         return find_rows(root / f"artifacts/{table}.parquet", key)
 
-    manifest, sightings = [row for table in _MANIFESTS for row in find(table)], find("scrape/sightings")
+    manifest, sightings = next(filter(None, map(find, _MANIFESTS)), []), find("scrape/sightings")
     places = {
         row[column] for row in (*manifest, *before, *sightings) for column in ("path", "image_url") if row.get(column)
     }
@@ -184,12 +184,18 @@ def only_id(name: str, ids: Collection[str]) -> str:
     raise DataError(f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A")
 
 
-def find_rows(path: Path, name: str) -> list[Row]:
-    """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table."""
+def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> list[Row]:
+    """Return the rows of a table whose id begins with a name, or whose path or URL it is; none without the table.
+
+    Args:
+        path: The table.
+        name: Beginning of an id, or another name of an image if the columns have it.
+        columns: Columns to read; default: all.
+    """
     if not path.exists():
         return []
     with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
-        table = file.read()
+        table = file.read(columns)
     masks = [pc.starts_with(table[column], name) for column in _IDS if column in table.column_names]
     exact = rf"\A{re.escape(name)}\z"  # pc.equal imports pandas
     masks += [pc.match_substring_regex(table[column], exact) for column in _PLACES if column in table.column_names]

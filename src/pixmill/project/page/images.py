@@ -98,8 +98,9 @@ class Images:
         Returns:
             ``id``; ``known``: whether the project has it; columns of the manifest; ``why``: the meaning of its
             reason, ``other``: the image that this names; ``prediction``: ``label``, ``probabilities``, ``loss``,
-            ``unlike`` and ``held_out``, or ``None``; ``neighbours``: the ids of images with the same label, prediction
-            and split, greatest loss first; ``sightings``, ``near_duplicates``, ``decisions`` and ``corrections``.
+            ``unlike`` and ``held_out``, or ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of
+            images with the same label, prediction and split, greatest loss first, and the ids of the ``previous`` and
+            the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and ``corrections``.
         """
         self._locate(name)
         found = read_facts(self.root, name)
@@ -114,7 +115,7 @@ class Images:
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "prediction": _prediction(predictions[0]) if predictions else None,
-            "neighbours": self._neighbours(predictions[0]) if predictions and "split" in predictions[0] else [],
+            "neighbours": self._neighbours(predictions[0]) if predictions and "split" in predictions[0] else None,
         }
 
     def history(self, name: str) -> Row:
@@ -127,12 +128,15 @@ class Images:
         if "_previews" in self.__dict__:
             self._previews.__exit__()
 
-    def _neighbours(self, row: Row) -> list[str]:
+    def _neighbours(self, row: Row) -> Row:
         columns = ["id", "loss", "label", "predicted", "split"]
         with pq.ParquetFile(self.root / "artifacts" / "evaluate" / "predictions.parquet") as file:
             rows = zip(*file.read(columns).select(columns).to_pydict().values(), strict=True)
         same = [row[column] for column in columns[2:]]
-        return [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
+        names = [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
+        at = names.index(row["id"])
+        around = {"previous": names[at - 1] if at else None, "next": names[at + 1] if at + 1 < len(names) else None}
+        return {"place": at + 1, "total": len(names), **around}
 
     def _sections(self) -> tuple[ValidateParams, EvaluateParams]:
         try:
@@ -149,9 +153,10 @@ class Images:
     def _source(self, name: str, unlabelled: str | None) -> Path | bytes:
         if (content := self._tried.get(name)) is not None:
             return content
-        for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name):
+        for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts" / "scrape" / str(row["path"])
-        for row in find_rows(self.root / "artifacts/evaluate/unlabelled.parquet", name) if unlabelled else ():
+        table = self.root / "artifacts/evaluate/unlabelled.parquet"
+        for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
             if (path := self.root / str(unlabelled) / str(row["path"])).is_file():  # else it has a label now
                 return path
         inbox = Inbox(self.root / "inbox")

@@ -49,15 +49,12 @@ function drawFacts({ known, manifest, why, other, prediction, sightings, near_du
     prediction.held_out === false ? "The model was trained on this image." : prediction.held_out ? "By a model that was not trained on this image." : ""].filter(Boolean).join(" "));
 }
 
-function drawSteps(names, { label }, said) {
-  const at = names.indexOf(id);
-  if (names.length < 2) return;
+function drawSteps({ place, total, previous, next }, { label }, said) {
+  if (total < 2) return;
   $("steps").hidden = false;
-  setText("place", `${at + 1} of ${names.length.toLocaleString("en")}: ${label} predicted as ${said}`);
-  for (const [place, to] of [["previous", names[at - 1]], ["next", names[at + 1]]]) {
-    if (to) $(place).href = view(to);
-    else $(place).removeAttribute("href");
-  }
+  setText("place", `${place.toLocaleString("en")} of ${total.toLocaleString("en")}: ${label} predicted as ${said}`);
+  if (previous) $("previous").href = view(previous);
+  if (next) $("next").href = view(next);
 }
 
 async function drawHistory() {
@@ -99,7 +96,7 @@ async function start() {
     facts = await read(`${id}/facts`);
     drawFacts(facts);
     document.title = `${$("title").textContent} ${short(id)} · Pixmill`;
-    if (facts.prediction) drawSteps(facts.neighbours, facts.manifest, facts.prediction.label);
+    if (facts.neighbours) drawSteps(facts.neighbours, facts.manifest, facts.prediction.label);
   } catch (error) {
     setText("alert", error.message);
     return;

@@ -50,8 +50,8 @@ def template(tmp_path_factory, trained_folder):
     table(root, "split/manifest", {"id": IDS[:3], "label": "coat", "path": paths, **rest, "reason": reasons})
     seen = {"source": HOSTILE, "query": HOSTILE, "page_url": f"javascript:{HOSTILE}", "image_url": "https://a.test/1"}
     table(root, "scrape/sightings", {"id": IDS[:3], **seen})
-    told = {"split": "test", "label": "coat", "predicted": "kurtā", "p_coat": 0.25, "p_kurtā": 0.75}
-    table(root, "evaluate/predictions", {"id": IDS[:2], **told, "loss": [1.0, 2.0], "held_out": True})
+    said = {"split": "test", "label": "coat", "predicted": "kurtā", "p_coat": 0.25, "p_kurtā": 0.75}
+    table(root, "evaluate/predictions", {"id": IDS[:2], **said, "loss": [1.0, 2.0], "held_out": True})
     table(root, "evaluate/unlabelled", {"id": IDS[3:], "path": ["x.png"], "predicted": ["coat"], "p_coat": [1.0]})
     return root
 

@@ -48,8 +48,12 @@ export function setUp() {
   document.addEventListener("paste", ({ clipboardData, target }) => {
     if (!target.closest("input, textarea")) take([...clipboardData.files]);
   });
+  place.hidden = true;
   place.replaceChildren(zone);
   place.closest("section").append(list);
 }
 
-export function draw() {}
+// Before the first evaluation there is no model to try. A later one removes its results for a while.
+export function draw({ overview }) {
+  if (overview.model) document.getElementById("try-part").hidden = false;
+}

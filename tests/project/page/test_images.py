@@ -65,7 +65,7 @@ def root(template, tmp_path):
 def visitor(template):
     images = Images(template)
     app = make_app([*page_routes("pixmill.project.page", head=""), *routes(images)])
-    with contextlib.closing(images), PrivateServer(app, command="pixmill open", max_bytes=1 << 20) as server:
+    with contextlib.closing(images), PrivateServer(app, command="pixmill open", max_bytes=100 << 20) as server:
         visitor = Visitor(server.new_address())
         visitor.address = server.new_address()
         yield visitor
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_image_has_a_reason(visitor):
 
 
 def test_too_large_uploads_are_refused(visitor):
-    assert visitor.ask("try", "POST", bytes(2 << 20))[0] == 413
+    assert visitor.ask("try", "POST", bytes(21 << 20))[0] == 413
 
 
 def test_uploads_are_kept_up_to_a_limit(root, monkeypatch):

@@ -26,6 +26,7 @@ from pixmill.pages import page_head
 from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.project.page.explaining import Explainer
 from pixmill.review.preview import ImageFile, Previews
+from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.inbox import Inbox
 from pixmill.web.private_server import answer_json, page_answer
 from pixmill.web.problems import ProblemError
@@ -212,6 +213,8 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         return answer_json(lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)})
 
     async def tried(request: Request) -> Response:
+        if int(request.headers.get("content-length", 0)) > MAX_BYTES:
+            raise ProblemError(413, f"An image may have at most {MAX_BYTES >> 20} MiB.")
         name = images.add(await request.body())
         return await run_in_threadpool(answer_json, lambda: {"id": name})
 

@@ -42,7 +42,7 @@ const describe = (image) => {
 };
 const images = [...document.querySelectorAll('main img')];
 const enlarge = (image) => {
-  const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.8 * innerHeight / image.naturalHeight, 6);
+  const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.65 * innerHeight / image.naturalHeight, 6);
   large.src = image.src;
   large.alt = image.alt;
   large.width = factor * image.naturalWidth;

@@ -165,7 +165,6 @@ function drawState(all) {
   part("reports", all.reports, drawReports);
   part("data", { images: overview.images, issues: state.doubtful_labels, corrections: state.corrections, hasModel: overview.model !== null, disk: state.disk }, drawData);
   part("champion", { champion: state.champion, fault: state.faults["model in production"], registry: state.registry, isRead: Object.keys(state.disk).length > 0, hasModel: overview.model !== null }, drawChampion);
-  setText("repository", state.repository.text);
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent to MLflow. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 from collections import Counter
 from collections.abc import Collection
@@ -17,7 +18,6 @@ from pixmill.core.params import load_params
 from pixmill.core.repository.git import git
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
-from pixmill.images.listing import files_below
 from pixmill.images.read_errors import reason_of
 from pixmill.review.preview import ImageFile, Previews
 
@@ -204,7 +204,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         root: Project folder.
         with_files: Whether to choose images to show.
     """
-    found: dict[str, list[tuple[str | None, Path]]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}  # path and, if known, id
     unlabelled, depth, names, facts, is_local = "data/unlabelled", 2, dict[str, str](), dict[str, Facts](), True
     with contextlib.suppress(PixmillError):  # the next step names the fault
         params = load_params(root)
@@ -215,21 +215,25 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
     kept = root / "artifacts/validate/manifest.parquet"
     for row in [] if is_local else _rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
         if row["label"]:
-            found.setdefault(row["label"], []).append((row["id"], root / "artifacts/scrape" / row["path"]))
+            found.setdefault(row["label"], []).append((f"artifacts/scrape/{row['path']}", row["id"]))
     is_scraped, waiting = bool(found), 0
-    for name, path in files_below(root / "data") if (root / "data").is_dir() else ():
-        parts = f"data/{name}".split("/")
-        label = facts.get(to_nfc(name), Facts()).label or (parts[-2] if len(parts) == depth + 1 else "")
-        if f"data/{name}".startswith(f"{unlabelled}/"):
-            waiting += 1
-        elif label and not is_scraped and not name.endswith(".csv"):
-            found.setdefault(names.get(to_nfc(label), label), []).append((None, path))
+    for place, _, files in os.walk(root / "data"):
+        parts = (place_name := Path(place).relative_to(root).as_posix()).split("/")
+        files = [name for name in files if not name.startswith(".") and not name.endswith(".csv")]
+        if f"{place_name}/".startswith(f"{unlabelled}/"):
+            waiting += len(files)
+        elif not is_scraped and "/." not in place_name:
+            own = parts[-1] if len(parts) == depth else ""
+            for name in files:
+                fact = facts.get(to_nfc("/".join([*parts[1:], name]))) if facts else None
+                if label := (fact and fact.label) or own:
+                    found.setdefault(names.get(to_nfc(label), label), []).append((f"{place_name}/{name}", ""))
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
     for label, images in sorted(found.items()):
         each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
-        chosen = images[:: max(1, len(images) // each)][:each] if each else []
-        ids = {known: path for name, path in chosen if (known := name or _identify(path))}
+        chosen = sorted(images)[:: max(1, len(images) // each)][:each] if each else []
+        ids = {known: root / path for path, name in chosen if (known := name or _identify(root / path))}
         shown |= ids
         classes.append({"name": label, "count": len(images), "images": list(ids)})
     return {"classes": classes, "omitted": max(0, len(found) - _MAX_CLASSES), "unlabelled": waiting}, shown

@@ -24,9 +24,11 @@ def find_undecodable(root: Path) -> dict[str, str]:
     from pixmill.validate.reasons import UNREADABLE, word
 
     found: dict[str, str] = {}
-    failures = {row["id"]: row["reason"] for row in _rows(root / "artifacts/validate/manifest.parquet", "id", "reason")}
+    failures = {
+        row["id"]: row["reason"] for row in read_rows(root / "artifacts/validate/manifest.parquet", "id", "reason")
+    }
     # All copies of an image: the manifest names one of them.
-    for row in _rows(root / "artifacts/scrape/sightings.parquet", "id", "reason", "image_url"):
+    for row in read_rows(root / "artifacts/scrape/sightings.parquet", "id", "reason", "image_url"):
         reason, path = word(failures.get(row["id"]) or row["reason"] or ""), row["image_url"]
         if path and path.startswith("data/") and reason in UNREADABLE and (root / path).is_file():
             found[path] = reason
@@ -44,7 +46,7 @@ def count_label_issues(root: Path) -> int:
         ValueError: The table is malformed.
     """
     decided = _decided(root)
-    rows = _rows(root / "artifacts/evaluate/labels.parquet", "id", "suggested")
+    rows = read_rows(root / "artifacts/evaluate/labels.parquet", "id", "suggested")
     return sum(row["suggested"] is not None and not _is_in(row["id"], decided) for row in rows)
 
 
@@ -120,11 +122,22 @@ def _is_in(image: str, decided: set[str]) -> bool:
     return any(image[:length] in decided for length in range(MIN_ID_DIGITS, len(image) + 1))
 
 
-def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """Return columns of a table as rows; empty if the file does not exist."""
+def read_rows(path: Path, *columns: str, where: tuple[str, set[str]] | None = None) -> list[dict[str, Any]]:
+    """Return columns of a table as rows; empty if the file does not exist.
+
+    Args:
+        path: Parquet file.
+        columns: Names of the columns.
+        where: Column and values: only rows with one of these. Default: all rows.
+
+    Raises:
+        OSError: The table cannot be read.
+        ValueError: The table is malformed.
+    """
     if not path.is_file():
         return []
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns)).to_pylist()
+    filters = where and [(where[0], "in", where[1])]
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns), filters=filters).to_pylist()
     return rows

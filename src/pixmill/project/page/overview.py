@@ -19,6 +19,7 @@ from pixmill.core.repository.git import git
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.read_errors import reason_of
+from pixmill.project.findings import read_rows
 from pixmill.review.preview import ImageFile, Previews
 
 METRICS = "metrics/evaluate.json"
@@ -128,7 +129,7 @@ def read_model(root: Path) -> dict[str, Any] | None:
     if len(names) > _MAX_CLASSES:
         names = sorted(names, key=lambda name: scores[name][0])[:_MAX_CLASSES]
     table = root / "artifacts/evaluate/predictions.parquet"
-    rows = _rows(table, "id", "label", "predicted", "loss", where=("split", {"test"}))
+    rows = read_rows(table, "id", "label", "predicted", "loss", where=("split", {"test"}))
     rows.sort(key=lambda row: row["id"])  # a hash, so the first ones are a random sample
     images: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for row in rows:
@@ -185,12 +186,10 @@ def _committed(root: Path, commit: str) -> dict[str, float] | None:
 def _scores(text: str | None) -> dict[str, float] | None:
     try:
         metrics = json.loads(text or "")
-        return {key: float(metrics[f"accuracy{end}"]) for key, end in _ACCURACY.items()}
+        names = {"accuracy": "accuracy", "low": "accuracy_low", "high": "accuracy_high"}
+        return {key: float(metrics[name]) for key, name in names.items()}
     except (ValueError, LookupError, TypeError):
         return None
-
-
-_ACCURACY = {"accuracy": "", "low": "_low", "high": "_high"}
 
 
 def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any], dict[str, Path]]:
@@ -213,7 +212,7 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         names, is_local = class_by_name(params.classes, folder.classes), params.sources() == ["folder"]
         facts = read_metadata(root / "data")
     kept = root / "artifacts/validate/manifest.parquet"
-    for row in [] if is_local else _rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
+    for row in [] if is_local else read_rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
         if row["label"]:
             found.setdefault(row["label"], []).append((f"artifacts/scrape/{row['path']}", row["id"]))
     is_scraped, waiting = bool(found), 0
@@ -253,17 +252,5 @@ def _identify(path: Path) -> str | None:
 
 def _scraped(root: Path, names: Collection[str]) -> dict[str, Path]:
     """Return the files of scraped images by id."""
-    rows = _rows(root / "artifacts/scrape/manifest.parquet", "id", "path", where=("id", {*names}))
+    rows = read_rows(root / "artifacts/scrape/manifest.parquet", "id", "path", where=("id", {*names}))
     return {row["id"]: root / "artifacts/scrape" / row["path"] for row in rows}
-
-
-def _rows(path: Path, *columns: str, where: tuple[str, set[str]] | None = None) -> list[dict[str, Any]]:
-    """Return columns of the rows with one of some values in a column; none if the file is missing or being written."""
-    import pyarrow.parquet as pq
-
-    filters = None if where is None else [(where[0], "in", where[1])]
-    try:
-        found: list[dict[str, Any]] = pq.read_table(path, columns=[*columns], filters=filters).to_pylist()
-    except (OSError, ValueError):
-        return []
-    return found

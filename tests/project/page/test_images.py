@@ -205,7 +205,7 @@ def browser():
 
 
 @pytest.mark.browser
-def test_page_of_an_image(visitor, browser, monkeypatch):
+def test_pages_of_an_image(visitor, browser, tmp_path, monkeypatch):
     pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     monkeypatch.setattr(explaining.Explainer, "heatmap", lambda _, __, label: f"{pixel}#{label}")
 
@@ -215,6 +215,10 @@ def test_page_of_an_image(visitor, browser, monkeypatch):
         )
 
     browser.get(visitor.address)
+    (tmp_path / f"{HOSTILE[:4]}.png").write_bytes(CONTENTS[0])
+    until("document.querySelector('#try-part input')").send_keys(str(tmp_path / f"{HOSTILE[:4]}.png"))
+    until("document.querySelector('.trial .bars')")
+    assert browser.find_element(By.LINK_TEXT, "Open this image").get_attribute("href").endswith(f"/image/{IDS[0]}")
     browser.get_log("browser")  # there is no state
     browser.get(f"{browser.current_url}image/{IDS[0]}")
     until("document.querySelector('.bars button')")

@@ -1,4 +1,4 @@
-"""Review images in your browser, or label hundreds of them in a grid, by key press.
+"""Review images in your browser by key press, or label many in a grid.
 
 Shows corrections from users of `pixmill serve`, label conflicts, images that the
 model gets wrong and the base got right, label issues, confident errors,

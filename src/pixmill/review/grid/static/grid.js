@@ -326,8 +326,12 @@ const KEYS = { a: 'above', e: 'like', x: 'drop', z: 'undo', '/': 'other', '?': '
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !state) return;
   if (document.querySelector('dialog[open]')) {
-    const first = event.key === 'Enter' && event.target === part('filter') && part('found').firstChild;
-    if (first) { event.preventDefault(); first.click(); }
+    if (event.key !== 'Enter' || event.target !== part('filter')) return;
+    // Of several classes, only the one that is typed whole.
+    const wanted = part('filter').value.trim();
+    const buttons = [...part('found').children];
+    event.preventDefault();
+    (buttons.find((button) => button.firstChild.textContent === wanted) ?? (buttons.length === 1 ? buttons[0] : null))?.click();
     return;
   }
   if (event.target.closest('select, input') || (event.target.closest('button, a') && ['Enter', ' '].includes(event.key))) return;

@@ -165,13 +165,13 @@ function around() {
   const { accuracy, classes, progress, sample } = facts;
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
-    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${accuracy.more ? `Some ${accuracy.more} more of them would narrow it to ± 5 points.` : ''}`
+    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${accuracy.more ? `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.` : ''}`
     : `Known after ten labels, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
   document.querySelector('[data-act=undo]').disabled = !facts.undoable;
   part('stage').textContent = STAGES[facts.stage];
   redraw('sections', (state?.sections ?? []).map((section) => section.title), (place) => place.replaceChildren(...state.sections.map((section, at) => {
-    const to = make('button', { type: 'button', textContent: section.title });
+    const to = make('button', { type: 'button', textContent: section.title.replace(/:.* ·/, ' ·') });
     to.addEventListener('click', () => { part('scroller').scrollTop = state.sections[at].top; selection.move(state.sections[at].start); part('scroller').focus(); });
     return make('li', {}, to);
   })));

@@ -16,6 +16,7 @@ from pixmill.core.words import printable_lines
 EXAMPLES = (
     ("pixmill import ~/photos.zip --dry-run", "show what is recognised in an archive"),
     ("pixmill import ~/photos.zip", "copy its images into data/"),
+    ("pixmill import ~/photos --label cat", "all images of a folder are of one class"),
     ("pixmill import labels.csv --columns image=id,label=breed", "images that a table lists"),
 )
 
@@ -24,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", metavar="X", type=Path, help="folder, archive or table")
     parser.add_argument("--classes", metavar="A,B,C", help="take only images with these labels")
+    parser.add_argument("--label", help="label of all images of a folder or archive; unlabelled: none")
     add_reading_options(parser)
 
 
@@ -38,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     refuse_overlap(arguments.source, root / "data")
     with scratch_of(root) as scratch:
-        found = recognise(arguments.source, scratch, replace(reading_options(arguments), least=1))
+        options = replace(reading_options(arguments), least=1, label=arguments.label)
+        found = recognise(arguments.source, scratch, options)
         if not arguments.dry_run:
             announce(introduce(found))
         lines = import_into(root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
+from pixmill.project.committing import add_command, find_commit
 
 if TYPE_CHECKING:
     from pixmill.project.stage_states import StageState
@@ -45,12 +46,6 @@ Kind = Literal[
 
 MAX_NAMED = 3
 """Files or reasons listed in a sentence."""
-
-MAX_ARGUMENTS = 6
-"""Files listed in a command."""
-
-OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
-"""Path prefixes that belong into a commit of results, tracked or not."""
 
 _RUN = "dvc repro"
 
@@ -291,22 +286,18 @@ def _ignore(paths: Sequence[str]) -> str:
 
 
 def _commit(state: ProjectState) -> Iterator[NextStep]:
-    git, uncommitted = state.repository, state.repository.uncommitted
+    git, found = state.repository, find_commit(state)
     if not git.has_commit:
         return
-    if git.changed_results and state.is_fresh:
-        own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
-        paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
-        paths = list(dict.fromkeys(map(_top, paths)))
-        commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
-        yield NextStep("commit", f"The results are new: commit them{uncommitted.removal}.", " && ".join(commit))
-    elif state.commit is not None and not uncommitted.missing:
-        yield NextStep("commit", f"{uncommitted.sentence}.", state.commit)
+    if found is not None and found.kind == "results":
+        yield NextStep("commit", f"The results are new: commit them{git.uncommitted.removal}.", found.command)
+    elif found is not None and found.kind == "decisions":
+        yield NextStep("commit", f"{git.uncommitted.sentence}.", found.command)
     elif git.operation:
         yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
-    elif (changed := [path for path in git.changed if path not in git.large]) and not git.changed_results:
-        sentence = f"{_names(changed)} {'is' if len(changed) == 1 else 'are'} changed and not committed."
-        yield NextStep("commit", sentence, f"{_add(changed)} && git commit")
+    elif found is not None:
+        sentence = f"{_names(found.paths)} {_are(found.paths)} changed and not committed."
+        yield NextStep("commit", sentence, f"{add_command(found.paths)} && git commit")
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
@@ -351,17 +342,6 @@ def _names(paths: Sequence[str]) -> str:
 
 def _files(paths: Sequence[str]) -> str:
     return " ".join(map(shell_word, paths))
-
-
-def _add(paths: Sequence[str]) -> str:
-    """Return the command that adds files, or their top folders if there are many."""
-    short = paths if len(paths) <= MAX_ARGUMENTS else list(dict.fromkeys(path.partition("/")[0] for path in paths))
-    return f"git add {_files(short)}"
-
-
-def _top(path: str) -> str:
-    """Return the results folder of a file, or the file itself."""
-    return head if (head := path.partition("/")[0]) in ("metrics", "plots") else path
 
 
 def _clock(seconds: float) -> str:

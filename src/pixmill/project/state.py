@@ -21,6 +21,7 @@ from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of
 from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
 from pixmill.metrics.growth import Growth
+from pixmill.project.committing import OWN
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
     count_corrections,
@@ -30,7 +31,7 @@ from pixmill.project.findings import (
     read_accuracy,
     read_growth,
 )
-from pixmill.project.next_steps import OWN, next_steps
+from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -219,3 +219,15 @@ def test_pattern_without_a_match_shows_a_path(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.png", "dog/1.png")
     with pytest.raises(DataError, match=r"matches no path; one is cat/1\.png"):
         find_in_folder(tmp_path, pattern="([A-Z]+)_")
+
+
+@pytest.mark.parametrize("label", ["cat", None])
+def test_all_images_with_one_label(label: str | None, tmp_path: Path) -> None:
+    put(tmp_path, "dog/1.png", "masks/1.png", "test/1_mask.png", "1.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    found = find_all(tmp_path, label)
+    assert labels(found) == {(label, None): 4}
+    assert len(found.remarks) == 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="has no images"):
+        find_all(tmp_path / "empty", label)

@@ -115,6 +115,25 @@ def find_in_folder(
     return Found(items, kind + ", by split" * has_splits, remarks=tuple(remarks), options=options)
 
 
+def find_all(top: Path, label: str | None) -> Found:
+    """Find all images in a folder tree, whatever their folders and names are.
+
+    Args:
+        top: Folder to search.
+        label: Label of all of them; ``None``: they have none.
+
+    Raises:
+        DataError: There are no images.
+    """
+    files, problems, others = _look(top)
+    items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
+    if not items:
+        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
+    remarks = [f"{what}; {fix}" for _, what, fix in explain(problems)]
+    remarks += [f"left out: other files ({len(others):,}): {first_of(sorted(others), MAX_NAMED)}"] if others else []
+    return Found(items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks))
+
+
 def _unreadable(text: str, problems: Iterable[str], otherwise: str) -> DataError:
     explained = explain(problems)
     fixes = filter(None, ("; ".join(dict.fromkeys(fix for *_, fix in explained)), otherwise))

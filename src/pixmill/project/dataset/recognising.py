@@ -7,9 +7,10 @@ from itertools import chain
 from pathlib import Path
 
 from pixmill.core.errors import DataError
+from pixmill.core.names import fold, to_nfc
 from pixmill.core.words import count, first_of
 from pixmill.project.dataset.archives import ARCHIVE, unpack
-from pixmill.project.dataset.folders import find_in_folder
+from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.table_files import SUFFIXES
 from pixmill.project.dataset.tables import find_table
@@ -25,6 +26,7 @@ class Options:
         pattern: Regular expression whose group is the label, for names of files.
         no_splits: Whether to ignore given splits.
         least: Minimum number of classes in folders.
+        label: Label of all images of a folder; ``unlabelled``: they have none; ``None``: recognise it.
     """
 
     classes: tuple[str, ...] = ()
@@ -32,6 +34,7 @@ class Options:
     pattern: str | None = None
     no_splits: bool = False
     least: int = 2
+    label: str | None = None
 
 
 def refuse_overlap(source: Path, folder: Path) -> None:
@@ -63,6 +66,9 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
         raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
+    if options.label is not None:
+        label = to_nfc(options.label).strip()
+        return find_all(source, None if fold(label) == "unlabelled" else label)
     # A pattern says that names label the images, not a table.
     if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
         return _choose(table, options)

@@ -1,0 +1,140 @@
+"""Find what the next commit should record, and commit it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.repository.dvc import dvc
+from pixmill.core.words import shell_word
+
+if TYPE_CHECKING:
+    from pixmill.project.state import ProjectState
+
+OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
+"""Path prefixes that belong into a commit of results, tracked or not."""
+
+MAX_ARGUMENTS = 6
+"""Files listed in a command."""
+
+_TIMEOUT_SECONDS = 600
+"""Timeout of Git, in case of a hanging hook; hooks may run checks."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a commit records.
+
+    Args:
+        kind: ``results`` of a run with everything that they depend on; ``decisions``: images and decisions; ``files``:
+            others; ``first``: the first commit.
+        paths: Changed files and new folders, relative to the project's folder.
+        restored: Deleted files that are restored first.
+        adds_data: Whether ``data/`` is added to DVC first.
+        message: Default message.
+    """
+
+    kind: Literal["results", "decisions", "files", "first"]
+    paths: tuple[str, ...]
+    restored: tuple[str, ...]
+    adds_data: bool
+    message: str
+
+    @property
+    def command(self) -> str:
+        """The shell command."""
+        restore = [f"git checkout HEAD -- {' '.join(self.restored)}"] if self.restored else []
+        data = ["dvc add data"] if self.adds_data else []
+        paths = [*dict.fromkeys(map(_top, self.paths))] if self.kind == "results" else self.paths
+        add = "git add ." if self.kind == "first" else add_command(paths)
+        commit = [add, f'git commit -m "{self.message}"'] if self.paths else []
+        return " && ".join([*restore, *data, *commit])
+
+
+def find_commit(state: ProjectState) -> Commit | None:
+    """Return what to commit next; ``None`` if everything is committed, or the results are out of date.
+
+    Untracked files that are too large for Git are left out.
+    """
+    git, uncommitted = state.repository, state.repository.uncommitted
+    restored, adds_data = uncommitted.deleted, bool(uncommitted.unadded)
+    images = ["data.dvc"] if adds_data else []
+    changed = [path for path in git.changed if path not in git.large]
+    if not git.has_git or git.conflicts:
+        return None
+    if not git.has_commit:
+        return Commit("first", tuple(changed), (), False, "Start") if changed else None
+    if git.changed_results and state.is_fresh:
+        own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
+        paths = sorted({*own, *images} - {*restored})
+        return Commit("results", tuple(paths), restored, adds_data, "Record new results")
+    if state.commit is not None and not (uncommitted.missing or uncommitted.unfetched):
+        paths = sorted({*uncommitted.changed, *images})
+        return Commit("decisions", tuple(paths), restored, adds_data, "Add images and decisions")
+    if changed and not git.changed_results:
+        return Commit("files", tuple(changed), (), False, f"Change {changed[0]}")
+    return None
+
+
+def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None:
+    """Commit what :func:`find_commit` has found.
+
+    Args:
+        state: The current state of the project.
+        paths: The paths that the person has seen.
+        message: Message of the commit.
+
+    Raises:
+        PixmillError: Others have changed since, a run or an operation of Git is in progress, or Git refuses.
+    """
+    found = find_commit(state)
+    if operation := state.repository.operation:
+        raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
+    if any(stage.status == "running" for stage in state.stages) or any(each.writes for each in state.commands):
+        raise LockedError("a run is in progress, so its results are not complete", next="wait for it, or stop it")
+    if found is None or found.paths != tuple(paths):
+        what = "nothing is left to commit" if found is None else "other files have changed since the list was made"
+        raise PixmillError(what, next="look at the new list")
+    if not message.strip():
+        raise PixmillError("a commit needs a message", next="write what changed, and why")
+    if found.restored:
+        _git(state.root, "checkout", "HEAD", "--", *found.restored)
+    if found.adds_data:
+        dvc(state.root, "add", "data", quiet=True)
+    if files := [f":(literal){path}" for path in found.paths]:
+        _git(state.root, "add", "--", *files)
+        # With the files, what else is staged stays out.
+        _git(state.root, "commit", f"--message={message}", "--", *files)
+
+
+def _git(root: Path, *words: str) -> None:
+    """Run Git; its errors are those of the user's hooks and settings, so they are shown as they are."""
+    try:
+        done = subprocess.run(  # noqa: S603 (no shell)
+            ["git", *words],  # noqa: S607 (the user's Git)
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PixmillError(f"git {words[0]} failed: {error}", next="git status") from None
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip()
+        raise PixmillError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next="git status")
+
+
+def add_command(paths: Sequence[str]) -> str:
+    """Return the command that adds files, or their top folders if there are many."""
+    short = paths if len(paths) <= MAX_ARGUMENTS else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    return f"git add {' '.join(map(shell_word, short))}"
+
+
+def _top(path: str) -> str:
+    """Return the results folder of a file, or the file itself."""
+    return head if (head := path.partition("/")[0]) in ("metrics", "plots") else path

@@ -24,7 +24,8 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import STAGES, Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.process.progress import announce
-from pixmill.project.page import images
+from pixmill.project.page import actions, images
+from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
@@ -78,6 +79,7 @@ class Home:
         self._due, self._whole_at = 0.0, 0.0
         self._mtimes: list[int] = []
         self.overview, self.images = Overview(root), images.Images(root)
+        self.actions = actions.Actions(root)
 
     def document(self) -> dict[str, Any]:
         """Return the content of the page."""
@@ -95,7 +97,20 @@ class Home:
             "comparison": self.comparison.document(),
             "reports": list_reports(self.root),
             "mlflow": _mlflow(self.root),
+            **self.actions.document(self._state),
         }
+
+    def read_now(self) -> ProjectState:
+        """Read the state and return it.
+
+        Raises:
+            PixmillError: It cannot be read.
+        """
+        with self._lock:
+            self._refresh()
+            if self._state is None or self._fault is not None:
+                raise PixmillError(f"the state cannot be read: {self._fault}", next="pixmill doctor")
+            return self._state
 
     def expire(self) -> None:
         """Make the next request read the state."""
@@ -223,6 +238,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
         Route("/reports/{name}", report),
         *images.routes(home.images),
+        *actions.routes(home),
     ]
 
 
@@ -244,8 +260,10 @@ def open_project(
     """
     root = workspace.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
-    app = make_app(routes(home))
-    server = PrivateServer(app, command="pixmill open", port=port, max_bytes=MAX_BYTES)
+    site = review or ReviewSite(workspace)
+    app = make_app([*routes(home), *site.routes()])
+    command = "pixmill review" if review else "pixmill open"
+    server = PrivateServer(app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES)
     try:
         with site, server:
             announce(f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)")
@@ -255,8 +273,8 @@ def open_project(
     except KeyboardInterrupt:
         home.overview.close()
         home.images.close()
-        for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
+        for job in (home.pipeline, home.comparison, *home.actions.jobs):
             if (pid := job.pid) is not None:
-                announce(f"\n{name} continues in the background. To stop it: kill -INT -{pid}")
+                announce(f"\n{job.name} continues in the background. To stop it: kill -INT -{pid}")
         if lines := site.end():
             announce("\n" + "\n".join(lines))

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,12 @@ class Job:
             return log.read().decode("utf-8", "replace")
         return ""
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, then: Callable[[], object] | None = None) -> None:
         """Start a run.
 
         Args:
             arguments: Arguments of the command; no shell reads them.
+            then: Called in a thread when the run has ended.
 
         Raises:
             LockedError: It is already running, here or in a terminal.
@@ -92,6 +93,8 @@ class Job:
             except OSError as error:
                 raise PixmillError(f"{self.name} cannot be started: {error.strerror}", next=self.name) from error
             self._is_stopped = False
+        if then is not None:
+            threading.Thread(target=_call_after, args=[self._child, then], daemon=True).start()
 
     def stop(self) -> None:
         """Send SIGINT to the run, then SIGTERM if it has not ended after ``patience``.
@@ -113,3 +116,8 @@ def _signal(child: subprocess.Popen[bytes], number: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # It has just ended.
         if child.poll() is None:
             os.killpg(child.pid, number)
+
+
+def _call_after(child: subprocess.Popen[bytes], act: Callable[[], object]) -> None:
+    child.wait()
+    act()

@@ -1,0 +1,130 @@
+"""What people do on the page besides runs: change params, add images, commit, promote and roll back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, ValidationError, create_model
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from pixmill.project.committing import find_commit, make_commit
+from pixmill.project.page.adding import Adding
+from pixmill.project.page.jobs import Job
+from pixmill.project.page.params_form import ParamsForm
+from pixmill.project.state import ProjectState
+from pixmill.web.private_server import answer_json, expect_json
+from pixmill.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from pixmill.project.page.home import Home
+
+
+class Actions:
+    """The actions of one page, and what it shows about them.
+
+    Args:
+        root: Project folder.
+
+    Attributes:
+        form: The form of the params.
+        adding: Uploaded images.
+        promotion: Job of ``pixmill promote``.
+        rollback: Job of ``pixmill rollback``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.form, self.adding = ParamsForm(root), Adding(root)
+        self.promotion, self.rollback = Job(root, "pixmill promote"), Job(root, "pixmill rollback")
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs."""
+        return [self.adding.job, self.promotion, self.rollback]
+
+    def document(self, state: ProjectState | None) -> dict[str, Any]:
+        """Return what the page shows.
+
+        Args:
+            state: The state of the project; ``None`` if it is not known.
+        """
+        found = find_commit(state) if state else None
+        commit = {"paths": found.paths, "message": found.message, "command": found.command} if found else None
+        return {
+            "commit": commit,
+            "can_undo_params": self.form.can_undo,
+            "import": self.adding.job.document(),
+            "promotion": self.promotion.document(),
+            "rollback": self.rollback.document(),
+        }
+
+
+def routes(home: Home) -> list[BaseRoute]:
+    """Return the routes of the actions."""
+    actions = home.actions
+
+    def params(request: Request) -> Response:  # noqa: ARG001
+        return answer_json(actions.form.document)
+
+    def check(values: dict[str, str]) -> dict[str, Any]:
+        return {"errors": actions.form.check(values)}
+
+    def commit(paths: list[str], message: str) -> None:
+        make_commit(home.read_now(), paths, message)
+
+    def promote(because: str, accept: bool) -> None:
+        accepted = [f"--accept-undecided={because}"] if accept else []
+        actions.promotion.start(*_reason(because), *accepted)
+
+    def roll_back(because: str) -> None:
+        actions.rollback.start(*_reason(because))
+
+    def take_in(batch: str, label: str | None) -> None:
+        actions.adding.start(batch, label)
+
+    async def receive(request: Request) -> Response:
+        # No form of another site can send this type.
+        if request.headers.get("content-type") != "application/octet-stream":
+            raise ProblemError(415, "Expected a body of application/octet-stream.")
+        await actions.adding.receive(request)
+        return answer_json(dict)
+
+    def post(path: str, act: Callable[..., dict[str, Any] | None], **kinds: Any) -> Route:
+        model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
+
+        async def answer(request: Request) -> Response:
+            expect_json(request)
+            try:
+                content = dict(model.model_validate_json(await request.body()))
+            except ValidationError as error:
+                raise ProblemError(400, f"Expected a JSON object of {', '.join(kinds) or 'nothing'}.") from error
+
+            def perform() -> dict[str, Any]:
+                try:
+                    return act(**content, **request.path_params) or {}
+                finally:
+                    home.expire()
+
+            return await run_in_threadpool(answer_json, perform)
+
+        return Route(path, answer, methods=["POST"])
+
+    return [
+        Route("/params", params),
+        post("/params", actions.form.save, digest=str, values=dict[str, str]),
+        post("/params/check", check, values=dict[str, str]),
+        post("/params/undo", actions.form.undo),
+        post("/commit", commit, paths=list[str], message=str),
+        post("/promote", promote, because=str, accept=bool),
+        post("/rollback", roll_back, because=str),
+        Route("/images/{batch}", receive, methods=["POST"]),
+        post("/images/{batch}/import", take_in, label=str | None),
+    ]
+
+
+def _reason(because: str) -> list[str]:
+    return [f"--because={because}"] if because.strip() else []

@@ -1,0 +1,149 @@
+"""The params as a form: read, checked, saved with their comments, and restored."""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import LockedError, ParamsError
+from pixmill.core.files.writing import write_bytes
+from pixmill.core.params import Params, parse_params, parse_yaml, read_text
+from pixmill.core.params.document import edit_params
+from pixmill.core.params.reference import CurrentParam, current_params, plain
+from pixmill.core.repository.dvc import running_dvc
+
+_CHOICES = re.compile(r"one of ([\w., -]+)")
+"""Params that accept a few words, and nothing else."""
+
+
+class ParamsForm:
+    """The params that ``params.yaml`` sets, as texts.
+
+    Args:
+        root: Project folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._path = root, root / "params.yaml"
+        self._lock = threading.Lock()
+        self._saved: list[tuple[str, bytes]] = []  # digest after each change, and content before
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a change was saved, and not undone."""
+        return bool(self._saved)
+
+    def document(self) -> dict[str, Any]:
+        """Return each param's text, meaning and choices, and the digest of the file.
+
+        Raises:
+            ParamsError: The file is not valid.
+        """
+        digest = _digest(read_text(self._path).encode())
+        return {"digest": digest, "params": [_field(param) for param in current_params(self._root) if param.in_file]}
+
+    def check(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return the errors of changed values by param; those of several params have the empty name.
+
+        Args:
+            values: Texts by dotted name, in YAML.
+
+        Raises:
+            ParamsError: The file is not valid.
+        """
+        return _change(read_text(self._path), values)[1]
+
+    def save(self, digest: str, values: Mapping[str, str]) -> None:
+        """Write changed values; comments and layout stay.
+
+        Args:
+            digest: That of the file from which the form was made.
+            values: Texts by dotted name, in YAML.
+
+        Raises:
+            ParamsError: A value is wrong, or the file has changed since.
+            LockedError: A run is in progress; DVC records the params when a stage ends.
+        """
+        with self._lock:
+            text = read_text(self._path)
+            self._refuse_others(text, digest, "reload the form, and repeat the change")
+            wanted, errors = _change(text, values)
+            if wanted is None:
+                raise ParamsError("\n".join(errors.values()), next="correct the values")
+            before = self._path.read_bytes()
+            after = edit_params(text, wanted, otherwise="edit it, then: pixmill check").encode()
+            if after != text.encode():
+                write_bytes(self._path, after)
+                self._saved.append((_digest(after), before))
+
+    def undo(self) -> None:
+        """Restore the file before the last change.
+
+        Raises:
+            ParamsError: No change was saved, or the file has changed since.
+            LockedError: A run is in progress.
+        """
+        with self._lock:
+            if not self._saved:
+                raise ParamsError("nothing to undo", next="git diff params.yaml")
+            digest, before = self._saved[-1]
+            self._refuse_others(read_text(self._path), digest, "git diff params.yaml")
+            write_bytes(self._path, before)
+            self._saved.pop()
+
+    def _refuse_others(self, text: str, digest: str, then: str) -> None:
+        if _digest(text.encode()) != digest:
+            raise ParamsError("params.yaml has been changed elsewhere, such as in an editor", next=then)
+        if any(command.writes for command in running_dvc(self._root)):
+            raise LockedError("a run is in progress, which records the params as it goes", next="wait, or stop it")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _field(param: CurrentParam) -> dict[str, Any]:
+    choices = _CHOICES.fullmatch("one of true, false" if param.expected == "true or false" else param.expected)
+    return {
+        "name": param.name,
+        "text": plain(param.value),
+        "meaning": param.meaning,
+        "expected": param.values(),
+        "default": None if param.default is ... else plain(param.default),
+        "choices": choices[1].split(", ") if choices and " or " not in choices[1] else [],
+        "is_number": type(param.value) in (int, float),
+    }
+
+
+def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[str, str]]:
+    """Return the params with changed values, or ``None`` and the errors by param."""
+    content, errors = parse_yaml(text), {}
+    parse_params(text)
+    for name, given in values.items():
+        *sections, key = name.split(".")
+        owner = content
+        for section in sections:
+            owner = owner.get(section) if isinstance(owner, dict) else None
+        if not isinstance(owner, dict) or key not in owner:
+            raise ParamsError(f"{name}: params.yaml does not set it", next="reload the form")
+        try:
+            value = parse_yaml(given, file=name)
+        except ParamsError as error:
+            errors[name] = error.message
+            continue
+        # A string may look like a number or date, such as the salt 7.
+        is_text = isinstance(owner[key], str) and not isinstance(value, list | dict | None)
+        owner[key] = given.strip() if is_text else value
+    if errors:
+        return None, errors
+    try:
+        return parse_params(json.dumps(content, ensure_ascii=False, default=str)), {}
+    except ParamsError as error:
+        for line in error.message.splitlines():
+            about = f"{line.partition(': ')[0]}."
+            named = max((name for name in values if about.startswith(f"{name}.")), key=len, default="")
+            errors[named] = f"{errors[named]}\n{line}" if named in errors else line
+        return None, errors

@@ -1,0 +1,152 @@
+"""The actions of the page, over HTTP."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pixmill.project.page.adding import Adding, safe_path
+from pixmill.project.page.home import Home, routes
+from pixmill.project.page.jobs import Job
+from pixmill.web.private_server import PrivateServer, make_app
+from tests.project.page.conftest import copy_project
+from tests.version_control import PERSON, git
+from tests.visitor import Visitor
+from tests.waiting import until
+
+BATCH = "0" * 32
+
+SHOW = [sys.executable, "-c", "import os, sys; print([f for *_, f in os.walk(sys.argv[1])], sys.argv[2:])"]
+
+
+@dataclass
+class Served:
+    """The page of a project; its jobs print what they were given."""
+
+    visitor: Visitor
+    root: Path
+
+    def upload(self, path: str, content: bytes = b"an image", batch: str = BATCH, **headers: str) -> int:
+        kind = {"Content_Type": "application/octet-stream"} | headers
+        return self.visitor.ask(f"images/{batch}?path={path}", "POST", content, **kind)[0]
+
+    def ended(self, name: str) -> dict:
+        return until(lambda: (job := self.visitor.get_json("state")[name])["status"] is not None and job)
+
+    @property
+    def added(self) -> Path:
+        return self.root / ".pixmill/open/added"
+
+
+@pytest.fixture
+def served(tiny_project, tmp_path, monkeypatch):
+    for name, value in PERSON.items():
+        monkeypatch.setenv(name, value)
+    root = copy_project(tiny_project, tmp_path / "pets")
+    home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
+    home.actions.promotion = Job(root, "pixmill promote", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
+    home.actions.rollback = Job(root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
+    home.actions.adding = Adding(root, Job(root, "pixmill import", SHOW))
+    with PrivateServer(make_app(routes(home)), command="pixmill open", max_bytes=1 << 20) as server:
+        yield Served(Visitor(server.new_address()), root)
+
+
+def test_params_are_checked_saved_and_undone(served):
+    # The tiny project has params of its own.
+    valid = "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}, train: {epochs: 3}}\n"
+    (served.root / "params.yaml").write_text(valid)
+    form = served.visitor.get_json("params")
+    assert [field["name"] for field in form["params"]] == ["classes", "scrape.snapshot", "train.epochs"]
+    values = {"train.epochs": "many"}
+    assert "train.epochs" in served.visitor.post("params/check", {"values": values})[1]["errors"]
+    assert served.visitor.post("params", {"digest": form["digest"], "values": values})[0] == 409
+    assert served.visitor.post("params", {"digest": form["digest"], "values": {"train.epochs": "4"}}) == (200, {})
+    assert served.visitor.get_json("state")["can_undo_params"]
+    assert (served.root / "params.yaml").read_text() == valid.replace("3}", "4}")
+    assert served.visitor.post("params/undo", {}) == (200, {})
+    assert (served.root / "params.yaml").read_text() == valid
+
+
+def test_commit_of_the_list(served):
+    assert served.visitor.get_json("state")["commit"] is None
+    (served.root / "notes.txt").write_text("mine")
+    shown = until(lambda: served.visitor.get_json("state")["commit"])
+    assert shown["paths"] == ["notes.txt"]
+    (served.root / "later.txt").write_text("mine")
+    assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"})[0] == 409
+    (served.root / "later.txt").unlink()
+    assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"}) == (200, {})
+    assert git(served.root, "show", "--format=%s", "--name-only", "HEAD").split("\n\n") == ["Add notes", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "arguments"),
+    [
+        ("promote", {"because": "", "accept": False}, []),
+        ("promote", {"because": "; ls", "accept": True}, ["--because=; ls", "--accept-undecided=; ls"]),
+        ("rollback", {"because": "--force"}, ["--because=--force"]),
+    ],
+)
+def test_reasons_are_arguments(path, content, arguments, served):
+    assert served.visitor.post(path, content) == (200, {})
+    assert served.ended({"promote": "promotion"}.get(path, path))["log"] == f"{arguments}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("promote", {"because": "x"}),
+        ("promote", {"because": "x", "accept": "no"}),
+        ("commit", {"paths": "notes.txt", "message": "x"}),
+        ("params/check", {"values": {"train.epochs": 3}}),
+        ("params/undo", []),
+    ],
+)
+def test_malformed_requests(path, content, served):
+    assert served.visitor.post(path, content)[0] == 400
+
+
+def test_uploads_are_taken_in_once(served):
+    assert served.visitor.post(f"images/{BATCH}/import", {"label": "cat"})[0] == 409
+    for name in ("a.png", "sub/b.png", "sub/..%2F..%2F..%2Fc.png"):
+        assert served.upload(name) == 200
+    assert served.visitor.post(f"images/{BATCH}/import", {"label": "cat"}) == (200, {})
+    log = served.ended("import")["log"]
+    assert "'a.png'" in log
+    assert "'b.png'" in log
+    assert log.endswith("['--label=cat']\n")
+    until(lambda: not (served.added / BATCH).exists())
+    assert not [*served.root.glob("**/c.png")]  # inside of the batch, all the time
+
+
+def test_refused_uploads_leave_nothing(served):
+    assert served.upload("a.png", Content_Type="text/plain") == 415
+    assert served.upload("a.png", Origin="http://evil.test") == 403
+    assert served.upload("a.png", batch="..") == 404
+    assert served.upload("a.png", bytes((1 << 20) + 1)) == 413
+    assert not [path for path in served.root.glob(".pixmill/open/**/*") if path.is_file()]
+
+
+def test_an_archive_is_unpacked(served):
+    served.upload("photos.tar.gz")
+    served.visitor.post(f"images/{BATCH}/import", {"label": None})
+    assert served.ended("import")["log"] == "[] []\n"  # a file, not its folder
+
+
+@pytest.mark.parametrize(
+    "path", ["", "..", "a/../../b.png", "/etc/passwd", "a\\b.png", "a\0b", "x" * 3000 + ".jpeg", "\ud800"]
+)
+def test_paths_stay_within_the_batch(path, tmp_path):
+    safe = safe_path(path)
+    assert (tmp_path / safe).resolve().is_relative_to(tmp_path)
+    assert (tmp_path / safe).resolve() != tmp_path
+    (tmp_path / safe).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / safe).write_bytes(b"")
+    assert safe.suffix == Path(path.replace("\\", "/")).suffix or path == ".."
+    assert safe_path(json.loads(json.dumps(path))) == safe
+
+
+def test_usual_paths_are_kept():
+    assert safe_path("café noir/été 1.JPG") == Path("café noir/été 1.JPG")

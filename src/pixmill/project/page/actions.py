@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import load_params
 from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
@@ -38,6 +41,7 @@ class Actions:
     """
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self.form, self.adding = ParamsForm(root), Adding(root)
         self.promotion, self.rollback = Job(root, "pixmill promote"), Job(root, "pixmill rollback")
 
@@ -52,15 +56,24 @@ class Actions:
         Args:
             state: The state of the project; ``None`` if it is not known.
         """
-        found = find_commit(state) if state else None
+        path, found = self._root / "params.yaml", find_commit(state) if state else None
         commit = {"paths": found.paths, "message": found.message, "command": found.command} if found else None
         return {
+            "classes": _read_classes(path, path.stat().st_mtime_ns) if path.exists() else (),
             "commit": commit,
             "can_undo_params": self.form.can_undo,
             "import": self.adding.job.document(),
             "promotion": self.promotion.document(),
             "rollback": self.rollback.document(),
         }
+
+
+@lru_cache(maxsize=1)
+def _read_classes(path: Path, _: int) -> tuple[str, ...]:
+    try:
+        return load_params(path.parent).classes
+    except PixmillError:
+        return ()  # The next step says what is wrong.
 
 
 def routes(home: Home) -> list[BaseRoute]:

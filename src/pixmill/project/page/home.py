@@ -29,7 +29,7 @@ from pixmill.project.page.adding import MAX_FILE_BYTES
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
-from pixmill.serve.http.schemas import MAX_BYTES
+from pixmill.review.serving import ReviewSite
 from pixmill.tracking.store import tracking_uri, view_hint
 from pixmill.web.private_server import (
     PrivateServer,

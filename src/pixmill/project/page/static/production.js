@@ -1,5 +1,52 @@
-// Promote the model, or go back to the one before.
+// Promote, and roll back, with a reason.
+import { $, folded, make, part, plain, post } from "./tools.js";
 
-export function setUp() {}
+let last = ""; // the job that was started last
 
-export function draw() {}
+async function start(event, name, content) {
+  event.preventDefault();
+  last = name;
+  await post(name === "promotion" ? "promote" : "rollback", content);
+}
+
+export function setUp() {
+  const reason = make("input", { id: "reason", type: "text", autocomplete: "off", attributes: { "aria-describedby": "reason-about" } });
+  const accept = make("input", { id: "accept", type: "checkbox" });
+  const back = make("button", { id: "roll-back", type: "button", className: "bad", textContent: "Roll back" });
+  const form = make("form", {},
+    make("div", { className: "field" }, make("label", { htmlFor: "reason", textContent: "Reason" }), reason,
+      make("p", { id: "reason-about", className: "faint", textContent: "Stored with the version. Rolling back needs one." })),
+    make("p", { id: "accept-row", hidden: true }, make("label", {}, accept, " Promote it nevertheless, for this reason")),
+    make("p", { className: "actions" }, make("button", { id: "promote", type: "submit", className: "good", textContent: "Promote the last commit" }), back));
+  form.addEventListener("submit", (event) => {
+    if (accept.checked && !reason.value.trim()) { event.preventDefault(); reason.focus(); return; }
+    start(event, "promotion", { because: reason.value, accept: accept.checked });
+    accept.checked = false;
+  });
+  back.addEventListener("click", (event) => {
+    reason.setCustomValidity(reason.value.trim() ? "" : "Say why, such as: worse on dark photographs");
+    if (reason.reportValidity()) start(event, "rollback", { because: reason.value });
+  });
+  reason.addEventListener("input", () => reason.setCustomValidity(""));
+  $("production-part").replaceChildren(
+    make("details", {}, make("summary", { textContent: "Promote or roll back" }), form,
+      folded('pixmill promote --because "REASON"'), folded('pixmill rollback --because "REASON"')),
+    make("p", { id: "promoted", className: "said-last", hidden: true, attributes: { role: "status" } }));
+}
+
+export function draw({ promotion, rollback, reports, state }) {
+  const jobs = { promotion, rollback };
+  const name = Object.keys(jobs).find((each) => jobs[each].running) ?? (last || Object.keys(jobs).find((each) => jobs[each].status !== null));
+  const job = jobs[name];
+  part("production", { name, job, hasReport: reports.includes("promote.html"), champion: Boolean(state.champion) }, ({ hasReport, champion }) => {
+    const isRunning = promotion.running || rollback.running;
+    $("promote").disabled = isRunning;
+    $("roll-back").disabled = isRunning || !champion;
+    $("accept-row").hidden = !(name === "promotion" && job?.status && job.log.includes("--accept-"));
+    $("promoted").hidden = !job || (!job.running && job.status === null);
+    if ($("promoted").hidden) return;
+    const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …") : plain(job.log).trim().split("\n").slice(-8).join("\n");
+    const report = make("a", { href: "reports/promote.html", textContent: "Open the comparison" });
+    $("promoted").replaceChildren(text, ...(!job.running && name === "promotion" && hasReport ? ["\n", report] : []));
+  });
+}

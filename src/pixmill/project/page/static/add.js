@@ -1,9 +1,10 @@
 // Images dropped onto a class: files are uploaded one by one, then taken in together.
-import { $, alert, folded, make, part, plain, post, some } from "./tools.js";
+import { $, alert, folded, make, part, plain, post, shown, some } from "./tools.js";
 
 const UPLOADS = 4; // at the same time
 const OTHER = { unlabelled: "no label", "": "folders name the classes" };
 let isUploading = false;
+let isImporting = false;
 
 // A folder's entries come in portions.
 async function* filesIn(entry, path = "") {
@@ -60,14 +61,17 @@ async function add(source, label) {
   };
   try {
     await Promise.all(Array.from({ length: UPLOADS }, work));
-    if (stored) await post(`images/${batch}/import`, { label: label || null });
+    while (isImporting) await new Promise((resolve) => setTimeout(resolve, 300)); // of another window
+    if (stored && !await post(`images/${batch}/import`, { label: label || null })) stored = 0; // It has said why.
   } catch (error) {
     faults.push(error.message);
   }
+  shown.delete("import"); // The result may read like the last one.
   if (faults.length) alert(`${some(faults.length, "file")} not copied:\n${faults.slice(0, 5).join("\n")}`);
   isUploading = false;
   $("add-progress").hidden = true;
-  if (!stored) $("added").hidden = true;
+  $("added").hidden = !stored;
+  $("added").textContent = "Taking in …";
 }
 
 const label = () => {
@@ -78,7 +82,7 @@ const label = () => {
 // A target is chosen by its radio button, or by dropping onto it.
 function target(value, text) {
   const radio = make("input", { type: "radio", name: "add-label", value });
-  const place = make("label", { className: "target" }, radio, make("span", { textContent: text }));
+  const place = make("div", { className: "target" }, make("label", {}, radio, make("span", { textContent: text })));
   for (const name of ["dragenter", "dragover"]) place.addEventListener(name, (event) => { event.preventDefault(); place.classList.add("over"); });
   place.addEventListener("dragleave", (event) => { if (!place.contains(event.relatedTarget)) place.classList.remove("over"); });
   place.addEventListener("drop", (event) => {
@@ -104,9 +108,17 @@ function picker(text, attributes) {
   return [button, input];
 }
 
+function newClass() {
+  const name = make("input", { id: "new-class", type: "text", autocomplete: "off", attributes: { "aria-label": "Name of the new class" } });
+  name.addEventListener("focus", () => { document.querySelector("[name=add-label][value='+']").checked = true; });
+  return name;
+}
+
 function drawTargets(classes) {
   const value = document.querySelector("[name=add-label]:checked")?.value;
-  const targets = [...classes.map((name) => target(name, name)), ...Object.entries(OTHER).map(([name, text]) => target(name, text)), target("+", "a new class:")];
+  const name = $("new-class") ?? newClass();
+  const targets = [...classes.map((name) => target(name, name)), ...Object.entries(OTHER).map(([name, text]) => target(name, text)), target("+", "new class")];
+  targets.at(-1).append(name);
   $("targets").replaceChildren(...targets);
   const radios = [...document.querySelectorAll("[name=add-label]")];
   (radios.find((radio) => radio.value === value) ?? radios.find((radio) => radio.value === "")).checked = true;
@@ -115,9 +127,7 @@ function drawTargets(classes) {
 export function setUp() {
   // A file that misses a target must not replace the page.
   for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-  const name = make("input", { id: "new-class", type: "text", autocomplete: "off", attributes: { "aria-label": "Name of the new class" } });
-  name.addEventListener("focus", () => { document.querySelector("[name=add-label][value='+']").checked = true; });
-  const options = make("fieldset", {}, make("legend", { textContent: "Drop images onto their class, or choose:" }), make("div", { id: "targets", className: "targets" }), name);
+  const options = make("fieldset", {}, make("legend", { textContent: "Drop images onto their class, or choose:" }), make("div", { id: "targets", className: "targets" }));
   $("add-part").replaceChildren(
     make("details", {}, make("summary", { textContent: "Add images" }), options,
       make("p", { className: "actions" }, ...picker("Choose files …", { accept: "image/*,.zip,.tar,.tgz,.gz,.csv" }), ...picker("Choose a folder …", { webkitdirectory: "" })),
@@ -128,8 +138,9 @@ export function setUp() {
 
 export function draw(all) {
   part("classes to add to", all.classes, drawTargets);
-  part("import", [all.import, isUploading], ([{ running, status, log }]) => {
-    if (isUploading || (!running && status === null)) return;
+  isImporting = all.import.running;
+  if (!isUploading) part("import", all.import, ({ running, status, log }) => {
+    if ((!running && status === null)) return;
     $("added").hidden = false;
     // Without the advice at the end, which is the page's next step.
     $("added").textContent = running ? "Taking in …" : status ? plain(log).trim() : plain(log).split("\nNext:")[0].trim();

@@ -34,7 +34,7 @@ function row(field) {
   });
   const fallback = field.default === null || field.default === field.text ? "" : ` Default: ${field.default}.`;
   return make("div", { className: "field" },
-    make("label", { htmlFor: id, textContent: field.name.split(".").slice(1).join(".") || field.name }),
+    make("label", { htmlFor: id }, ...(field.name.split(".").slice(1).join(".") || field.name).split(/(?<=\.)/).flatMap((piece) => [piece, make("wbr")])),
     control,
     make("p", { id: `${id}-error`, className: "problem" }),
     make("p", { id: `${id}-about`, className: "faint", title: `Expected: ${field.expected}` }, ...prose(field.meaning + fallback)));
@@ -91,7 +91,7 @@ export function setUp() {
   const form = make("form", {},
     make("div", { id: "params-form" }),
     make("p", { id: "params-problem", className: "problem", attributes: { role: "alert" } }),
-    make("p", { className: "actions" },
+    make("p", { className: "actions stays" },
       make("button", { id: "params-save", type: "submit", className: "good", textContent: "Save", disabled: true }),
       make("button", { id: "params-reload", type: "button", textContent: "Reset" })));
   const details = make("details", {}, make("summary", { textContent: "Change params" }), form, folded("pixmill check"));

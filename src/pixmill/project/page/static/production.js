@@ -1,5 +1,5 @@
 // Promote, and roll back, with a reason.
-import { $, folded, make, part, plain, post } from "./tools.js";
+import { $, command, folded, make, part, plain, post } from "./tools.js";
 
 let last = ""; // the job that was started last
 
@@ -14,7 +14,7 @@ export function setUp() {
   const accept = make("input", { id: "accept", type: "checkbox" });
   const back = make("button", { id: "roll-back", type: "button", className: "bad", textContent: "Roll back" });
   const form = make("form", {},
-    make("div", { className: "field" }, make("label", { htmlFor: "reason", textContent: "Reason" }), reason,
+    make("div", { className: "field whole" }, make("label", { htmlFor: "reason", textContent: "Reason" }), reason,
       make("p", { id: "reason-about", className: "faint", textContent: "Stored with the version. Rolling back needs one." })),
     make("p", { id: "accept-row", hidden: true }, make("label", {}, accept, " Promote it nevertheless, for this reason")),
     make("p", { className: "actions" }, make("button", { id: "promote", type: "submit", className: "good", textContent: "Promote the last commit" }), back));
@@ -28,9 +28,11 @@ export function setUp() {
     if (reason.reportValidity()) start(event, "rollback", { because: reason.value });
   });
   reason.addEventListener("input", () => reason.setCustomValidity(""));
+  const commands = folded('pixmill promote --because "REASON"');
+  commands.append(command('pixmill rollback --because "REASON"'));
   $("production-part").replaceChildren(
     make("details", {}, make("summary", { textContent: "Promote or roll back" }), form,
-      folded('pixmill promote --because "REASON"'), folded('pixmill rollback --because "REASON"')),
+      commands),
     make("p", { id: "promoted", className: "said-last", hidden: true, attributes: { role: "status" } }));
 }
 

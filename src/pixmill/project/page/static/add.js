@@ -34,8 +34,11 @@ async function upload(batch, path, file) {
   if (!answer.ok) throw new Error(`${path}: ${(await answer.text()).trim()}`);
 }
 
-async function add(source, label) {
-  if (isUploading) return;
+// A drop during another waits for it.
+let queue = Promise.resolve();
+const add = (source, label) => { queue = queue.then(() => send(source, label)); };
+
+async function send(source, label) {
   isUploading = true;
   alert("");
   const batch = crypto.randomUUID().replaceAll("-", "");

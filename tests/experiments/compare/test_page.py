@@ -48,6 +48,12 @@ def test_verdict_comes_first(verdict, heading):
     assert "No error is more or less frequent than before." in text
 
 
+def test_cells_of_the_confusion_matrix_lead_to_their_flips(whole):
+    cells = re.findall(r'<a href="#(flip-[^"]*)">', whole)
+    assert cells
+    assert [whole.count(f' id="{name}"') for name in cells] == [1] * len(cells)
+
+
 def test_revisions_gate_and_missing_follow(whole):
     text = words(whole)
     assert "main (1a2b3c4 Train longer) able-owl , trained in 12 s, 3.2 MB" in text
@@ -87,7 +93,7 @@ def test_slices_are_grouped_and_folded():
 
 def test_confusion_cells(whole):
     cells = re.findall(
-        r"var\(--(\w+)\) \d+%, transparent\)\">([-+]\d+)<small>(\d+) → (\d+)<",
+        r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → (\d+)<",
         whole.replace("\N{MINUS SIGN}", "-"),
     )
     # Two fewer coats are right, two more are predicted as shirts.

@@ -169,7 +169,7 @@ class Images:
         return found
 
     @cached_property
-    def _previews(self) -> Previews:
+    def _previews(self) -> Previews[str]:
         validate, _ = self._sections()
         limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
         return Previews(self._locate, limits=limits, workers=1).__enter__()

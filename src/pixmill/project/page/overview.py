@@ -65,7 +65,7 @@ class Overview:
         self.content: dict[str, Any] = {"model": None, "history": [], "images": None}
         self._files: dict[str, ImageFile] = {}
         self._lock = threading.Lock()
-        self._previews: Previews | None = None
+        self._previews: Previews[str] | None = None
 
     def update(self, data: object) -> None:
         """Read what has changed.

@@ -34,21 +34,6 @@ from pixmill.web.problems import ProblemError
 _MAX_TRIED_BYTES = 64 << 20
 """Total size of the uploads in memory; the last one is always kept."""
 
-_COLUMNS = (
-    "label",
-    "split",
-    "verdict",
-    "source",
-    "licence",
-    "author",
-    "snapshot",
-    "width",
-    "height",
-    "format",
-    "bytes",
-)
-"""Columns of the manifest that the page shows."""
-
 
 class Images:
     """Images by id: those of the project, and uploads. Workers start with the first request.
@@ -97,11 +82,12 @@ class Images:
         """Return what the project knows about an image, ready for JSON; arguments and errors as for :meth:`content`.
 
         Returns:
-            ``id``; ``known``: whether the project has it; columns of the manifest; ``why``: the meaning of its
-            reason, ``other``: the image that this names; ``prediction``: ``label``, ``probabilities``, ``loss``,
-            ``unlike`` and ``held_out``, or ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of
-            images with the same label, prediction and split, greatest loss first, and the ids of the ``previous`` and
-            the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and ``corrections``.
+            ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its row; ``why``: the
+            meaning of its reason; ``other``: the image that this names; ``prediction``: ``label``, ``probabilities``,
+            ``loss``, ``unlike`` and ``held_out``, or ``None``; ``neighbours``: its ``place`` (from 1) among the
+            ``total`` of images with the same label, prediction and split, greatest loss first, and the ids of the
+            ``previous`` and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
+            ``corrections``.
         """
         self._locate(name)
         found = read_facts(self.root, name)
@@ -112,7 +98,7 @@ class Images:
             **found,
             "id": name,
             "known": bool(manifest or predictions or found["corrections"] or self.find(name)),
-            "manifest": {column: manifest.get(column) for column in _COLUMNS},
+            "manifest": {column: value for column, value in manifest.items() if isinstance(value, str | int)},
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "prediction": _prediction(predictions[0]) if predictions else None,

@@ -27,6 +27,7 @@ class Served:
 
     visitor: Visitor
     root: Path
+    pipeline: Job
 
     def upload(self, path: str, content: bytes = b"an image", batch: str = BATCH, **headers: str) -> int:
         kind = {"Content_Type": "application/octet-stream"} | headers
@@ -45,12 +46,13 @@ def served(tiny_project, tmp_path, monkeypatch):
     for name, value in PERSON.items():
         monkeypatch.setenv(name, value)
     root = copy_project(tiny_project, tmp_path / "pets")
-    home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
+    pipeline = Job(root, "dvc repro", [sys.executable, "-c", "import time; time.sleep(60)"])
+    home = Home(root, pipeline, Job(root, "pixmill compare"))
     home.actions.promotion = Job(root, "pixmill promote", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
     home.actions.rollback = Job(root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
     home.actions.adding = Adding(root, Job(root, "pixmill import", SHOW))
     with PrivateServer(make_app(routes(home)), command="pixmill open", max_bytes=1 << 20) as server:
-        yield Served(Visitor(server.new_address()), root)
+        yield Served(Visitor(server.new_address()), root, pipeline)
 
 
 def test_params_are_checked_saved_and_undone(served):
@@ -79,6 +81,21 @@ def test_commit_of_the_list(served):
     (served.root / "later.txt").unlink()
     assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"}) == (200, {})
     assert git(served.root, "show", "--format=%s", "--name-only", "HEAD").split("\n\n") == ["Add notes", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("params", {"digest": "", "values": {}}),
+        ("params/undo", {}),
+        ("commit", {"paths": ["notes.txt"], "message": "Add notes"}),
+    ],
+)
+def test_nothing_changes_during_a_run(path, content, served):
+    served.pipeline.start()
+    status, problem = served.visitor.post(path, content)
+    served.pipeline.stop()
+    assert (status, problem["error"]) == (409, "a run is in progress")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.params import load_params
 from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
@@ -106,7 +106,7 @@ def routes(home: Home) -> list[BaseRoute]:
         await actions.adding.receive(request)
         return answer_json(dict)
 
-    def post(path: str, act: Callable[..., dict[str, Any] | None], **kinds: Any) -> Route:
+    def post(path: str, act: Callable[..., dict[str, Any] | None], *, alone: bool = False, **kinds: Any) -> Route:
         model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
 
         async def answer(request: Request) -> Response:
@@ -118,6 +118,8 @@ def routes(home: Home) -> list[BaseRoute]:
 
             def perform() -> dict[str, Any]:
                 try:
+                    if alone and home.pipeline.pid is not None:  # also between its stages
+                        raise LockedError("a run is in progress", next="wait for it, or stop it")
                     return act(**content, **request.path_params) or {}
                 finally:
                     home.expire()
@@ -128,10 +130,10 @@ def routes(home: Home) -> list[BaseRoute]:
 
     return [
         Route("/params", params),
-        post("/params", actions.form.save, digest=str, values=dict[str, str]),
+        post("/params", actions.form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", check, values=dict[str, str]),
-        post("/params/undo", actions.form.undo),
-        post("/commit", commit, paths=list[str], message=str),
+        post("/params/undo", actions.form.undo, alone=True),
+        post("/commit", commit, alone=True, paths=list[str], message=str),
         post("/promote", promote, because=str, accept=bool),
         post("/rollback", roll_back, because=str),
         Route("/images/{batch}", receive, methods=["POST"]),

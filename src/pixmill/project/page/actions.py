@@ -83,21 +83,9 @@ def routes(home: Home) -> list[BaseRoute]:
     def params(request: Request) -> Response:  # noqa: ARG001
         return answer_json(actions.form.document)
 
-    def check(values: dict[str, str]) -> dict[str, Any]:
-        return {"errors": actions.form.check(values)}
-
-    def commit(paths: list[str], message: str) -> None:
-        make_commit(home.read_now(), paths, message)
-
     def promote(because: str, accept: bool) -> None:
         accepted = [f"--accept-undecided={because}"] if accept else []
         actions.promotion.start(*_reason(because), *accepted)
-
-    def roll_back(because: str) -> None:
-        actions.rollback.start(*_reason(because))
-
-    def take_in(batch: str, label: str | None) -> None:
-        actions.adding.start(batch, label)
 
     async def receive(request: Request) -> Response:
         # No form of another site can send this type.
@@ -128,16 +116,17 @@ def routes(home: Home) -> list[BaseRoute]:
 
         return Route(path, answer, methods=["POST"])
 
+    form = actions.form
     return [
         Route("/params", params),
-        post("/params", actions.form.save, alone=True, digest=str, values=dict[str, str]),
-        post("/params/check", check, values=dict[str, str]),
-        post("/params/undo", actions.form.undo, alone=True),
-        post("/commit", commit, alone=True, paths=list[str], message=str),
+        post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
+        post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),
+        post("/params/undo", form.undo, alone=True),
+        post("/commit", lambda **them: make_commit(home.read_now(), **them), alone=True, paths=list[str], message=str),
         post("/promote", promote, because=str, accept=bool),
-        post("/rollback", roll_back, because=str),
+        post("/rollback", lambda because: actions.rollback.start(*_reason(because)), because=str),
         Route("/images/{batch}", receive, methods=["POST"]),
-        post("/images/{batch}/import", take_in, label=str | None),
+        post("/images/{batch}/import", actions.adding.start, label=str | None),
     ]
 
 

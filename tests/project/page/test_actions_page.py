@@ -43,7 +43,7 @@ class Page:
         field.send_keys(text)
 
     def click(self, selector):
-        self.until(lambda: self.find(selector).is_enabled())
+        self.until(lambda: (found := self.find(selector)).is_displayed() and found.is_enabled())
         self.find(selector).click()
 
     def drop(self, selector, *paths):

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -29,22 +30,33 @@ class Page:
         self.browser, self.root = browser, root
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 60, poll_frequency=0.1).until(lambda _: condition())
+        # A part may be drawn again between finding and using it.
+        wait = WebDriverWait(self.browser, 60, poll_frequency=0.1, ignored_exceptions=[WebDriverException])
+        return wait.until(lambda _: condition())
 
     def find(self, selector):
         return self.until(lambda: self.browser.find_elements(By.CSS_SELECTOR, selector))[0]
 
     def unfold(self, part):
-        self.find(f"#{part}-part > details > summary").click()
+        self.click(f"#{part}-part > details > summary")
 
     def type(self, selector, text):
-        field = self.find(selector)
-        field.clear()
-        field.send_keys(text)
+        def enter():
+            field = self.browser.find_element(By.CSS_SELECTOR, selector)
+            field.clear()
+            field.send_keys(text)
+            return True
+
+        self.until(enter)
 
     def click(self, selector):
-        self.until(lambda: (found := self.find(selector)).is_displayed() and found.is_enabled())
-        self.find(selector).click()
+        def press():
+            button = self.browser.find_element(By.CSS_SELECTOR, selector)
+            if is_ready := button.is_enabled():
+                button.click()
+            return is_ready
+
+        self.until(press)
 
     def drop(self, selector, *paths):
         place = self.find(selector)

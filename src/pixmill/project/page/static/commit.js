@@ -6,6 +6,7 @@ let written = ""; // a message that the person has written
 function drawCommit(found) {
   const place = $("commit-part");
   const isOpen = place.querySelector("details")?.open ?? false;
+  const isFocused = document.activeElement?.id === "commit-message";
   if (!found) return place.replaceChildren();
   const message = make("input", { id: "commit-message", type: "text", value: written || found.message, autocomplete: "off" });
   const button = make("button", { type: "submit", className: "good", textContent: "Commit" });
@@ -30,6 +31,7 @@ function drawCommit(found) {
   });
   place.replaceChildren(make("details", { open: isOpen },
     make("summary", { textContent: `Commit ${some(found.paths.length, "file")}` }), form, folded(found.command)));
+  if (isFocused) message.focus();
 }
 
 export function setUp() {

@@ -119,10 +119,12 @@ class ReviewSite:
             if self._grid is None or read[1:] != self._grid_read[1:]:
                 if self._grid is not None:
                     self._grid.__exit__()
-                    announce(self._grid.end()[0])
+                    announce(self._grid.labels.end()[0])
                 by = self._options.get("by") or default_name(root)
                 self._grid, self._grid_read = Grid(self._workspace, load_params(root), by, self._doubts), read
                 self._grid.__enter__()
+                if self._grid.labels.remarks:
+                    announce("\n".join(self._grid.labels.remarks))
             return self._grid
 
     def _doubts(self, kind: str) -> list[str]:
@@ -140,7 +142,8 @@ class ReviewSite:
             LockedError: The inbox was locked for ten seconds.
             StorageError: The inbox may not be written.
         """
-        ends = [part.end() for part in (self._project, self._grid) if part is not None]
+        ended = (self._project, None if self._grid is None else self._grid.labels)
+        ends = [part.end() for part in ended if part is not None]
         commands = [command for _, command in ends if command]
         return [*(summary for summary, _ in ends), *(f"Next: {command}" for command in commands[-1:])]
 

@@ -153,7 +153,7 @@ def test_scopes_of_a_run(project):
     (project.root / "data/unlabelled").mkdir(parents=True)
     (project.root / "data/unlabelled/0.jpg").write_bytes(jpeg(500))
     table = Table(project.root, {"outliers": [dress, torn, "0" * 64]})
-    rows = {table.grid.id(row): row for row in range(3)}
+    rows = {table.pile.image(row).id: row for row in range(3)}
     state = table.state("doubt:outliers", "files")
     assert state["rows"] == [rows[dress], rows[torn]]
     assert [state["classes"][place]["name"] for place in state["given"]] == ["dress", "coat"]

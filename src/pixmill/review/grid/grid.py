@@ -85,6 +85,8 @@ class Grid:
     Attributes:
         number: Number that identifies the rows, which another grid numbers differently.
         previews: Thumbnails by row.
+        pile: The images.
+        labels: Their labels.
     """
 
     def __init__(self, workspace: Workspace, params: Params, by: str, doubts: Callable[[str], list[str]]) -> None:
@@ -95,7 +97,7 @@ class Grid:
         self._kinds = [kind for kind in KINDS if kind != "feedback"] if tables else []
         self.number, self._by, self._doubts = next(_NUMBERS), by, doubts
         self.pile = Pile(workspace, params, tables)
-        self._labels = Labels(workspace, params, self.pile)
+        self.labels = Labels(workspace, params, self.pile)
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
         self.previews: Previews[int] = Previews(self._thumbnail, limits=limits, workers=max(1, default_workers() - 1))
         self._lock = threading.RLock()
@@ -129,7 +131,7 @@ class Grid:
             known: ``order`` of an earlier answer. If it is still the order, ``rows`` and the like are left out.
         """
         with self._lock:
-            self._labels.refresh()
+            self.labels.refresh()
             self._update()
             stamp = ".".join(str(number) for number in (self.number, *self._proposed))
             answer = {"order": stamp, **self._facts(view, window)}
@@ -156,9 +158,9 @@ class Grid:
             if not all(row < len(self.pile) for row in rows):
                 raise PixmillError("the grid has no such image", next="load the page again")
             if label == DROPPED:
-                self._labels.drop(rows, by=self._by, window=window, version=version)
+                self.labels.drop(rows, by=self._by, window=window, version=version)
             else:
-                self._labels.give(
+                self.labels.give(
                     rows, label, by=self._by, window=window, version=version, sample=[*{*rows} & {*self._sample}]
                 )
             self._refused |= {(row, label) for row in refused}
@@ -172,27 +174,15 @@ class Grid:
             ChangedError: Someone changed an image since.
         """
         with self._lock:
-            rows = self._labels.undo(by=self._by, window=window)
+            rows = self.labels.undo(by=self._by, window=window)
             self._looks.subtract(rows)
             return {**self._after(window), "rows": rows}
-
-    def id(self, row: int) -> str:
-        """Return the id of an image.
-
-        Raises:
-            DataError: The file is missing or cannot be read.
-        """
-        return self.pile.image(row).id
-
-    def end(self) -> tuple[str, str | None]:
-        """Return a summary of the actions, and the next command, if any."""
-        return self._labels.end()
 
     def _thumbnail(self, row: int) -> ImageFile:
         return replace(self.pile.image(row), side=THUMBNAIL_SIDE)
 
     def _after(self, window: str) -> dict[str, Any]:
-        return {"version": self.pile.version, "undoable": self._labels.undoable(window)}
+        return {"version": self.pile.version, "undoable": self.labels.undoable(window)}
 
     def _update(self) -> None:
         """Renew sample and suggestions if images, features or labels have changed."""
@@ -203,13 +193,16 @@ class Grid:
         self._seen = seen
         shown = [row for row, label in enumerate(pile.labels) if label != DROPPED]
         ids = {row: name for row in shown if (name := pile.ids[row]) is not None}
-        if len(ids) == len(shown) > 0 and len(self._sample) < SAMPLE:  # else it would be a sample of some images
+        is_hashed = len(ids) == len(shown)  # else the sample is not yet drawn from all
+        if is_hashed and len(self._sample) < SAMPLE:
+            rows = [*ids]
+            drawn = [rows[place] for place in sample_of([*ids.values()])]
             # An image stays in the sample: its label was chosen without a suggestion.
             drawn = [row for place in sample_of([*ids.values()]) if (row := [*ids][place]) not in self._sample]
             self._sample += drawn[: SAMPLE - len(self._sample)]
         featured = int(np.sum(pile.featured))
         is_done = all(pile.featured[row] or row in pile.broken for row in shown)
-        if featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
+        if is_hashed and featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
             self._featured = featured
             self._reducing = threading.Thread(target=self._reduce, args=[count], daemon=True)
             self._reducing.start()
@@ -217,7 +210,7 @@ class Grid:
             more = np.full((count - len(self._vectors), self._vectors.shape[1]), np.nan, np.float32)
             self._vectors = np.concatenate([self._vectors, more])
         if (stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))) != self._proposed:
-            sample, classes = np.array(self._sample, np.int64), self._labels.classes
+            sample, classes = np.array(self._sample, np.int64), self.labels.classes
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
             self._proposal = propose(self._vectors, pile.labels, sample, classes, refused=self._refused, looks=looks)
             self._accuracy = accuracy(self._vectors, pile.labels, sample)
@@ -239,7 +232,7 @@ class Grid:
 
     def _classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
-        declared = self._labels.classes
+        declared = self.labels.classes
         return [*declared, *sorted({label for label in self._counts if label} - {*declared})]
 
     def _facts(self, view: View, window: str) -> dict[str, Any]:
@@ -250,7 +243,7 @@ class Grid:
             "number": self.number,
             "by": self._by,
             "view": view._asdict(),
-            "others": [other._asdict() for other in self._labels.others(window)],
+            "others": [other._asdict() for other in self.labels.others(window)],
             "classes": [
                 {"name": name, "key": KEYS[place : place + 1], "count": counts[name]}
                 for place, name in enumerate(self._classes())

@@ -233,7 +233,7 @@ function act(action, label) {
   sending += 1;
   queue = queue.then(async () => {
     try {
-      await ask('act', { number, version, rows, action, ...(label && { label, refused }), window: window_ });
+      await ask('act', { number, version, rows, label: action === 'drop' ? null : label, refused: action === 'drop' ? [] : refused, window: window_ });
     } catch (error) {
       show({ ...before, order: '' });
       warn(error.message);
@@ -269,7 +269,7 @@ function undo() {
   queue = queue.then(async () => {
     let rows = [];
     try {
-      ({ rows } = await ask('undo', { window: window_ }));
+      ({ rows } = await ask(`undo?window=${window_}`, {}));
     } catch (error) {
       warn(error.message);
     } finally {

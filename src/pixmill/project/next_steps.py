@@ -201,6 +201,8 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     elif state.awaits_images:
         sentence = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
         yield NextStep("images", sentence, _RUN)
+    elif state.awaits_labels:
+        yield NextStep("labels", "No image has a label yet: label many at a time, in a grid.", "pixmill review")
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
     else:

@@ -139,6 +139,7 @@ class ProjectState:
         commands: Running DVC commands.
         accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without results.
         awaits_images: Whether images come from ``data/`` and it never had any.
+        awaits_labels: Whether images come from ``data/`` and none of them has a label.
         is_cached: Whether missing images and results of the last run are in DVC's local cache.
         is_compared: Whether the current results have been compared.
         is_promoted: Whether the model of the last commit is in production.
@@ -167,6 +168,7 @@ class ProjectState:
     commands: tuple[RunningDvc, ...] = ()
     accuracy: tuple[float, float, float] | None = None
     awaits_images: bool = False
+    awaits_labels: bool = False
     is_cached: bool = False
     is_compared: bool = False
     is_promoted: bool = False
@@ -263,6 +265,7 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
         awaits_images="data" not in faults and part("params.yaml", lambda: _awaits_images(root), default=False),
+        awaits_labels=part("params.yaml", lambda: _awaits_labels(root, hashes.files("data")), default=False),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
@@ -342,6 +345,21 @@ def _awaits_images(root: Path) -> bool:
     record = read_record(root)
     if (record is not None and record.get("nfiles") != 0) or any(path.is_file() for path in (root / "data").rglob("*")):
         return False
+    return _reads_data(root)
+
+
+def _awaits_labels(root: Path, files: Iterable[str]) -> bool:
+    """Return whether ``data/`` is the source of images, and all that it has are unlabelled.
+
+    Args:
+        root: Project folder.
+        files: Files in ``data/``, relative to it.
+    """
+    images = [name for name in files if not name.endswith(".csv")]
+    return bool(images) and all(name.startswith("unlabelled/") for name in images) and _reads_data(root)
+
+
+def _reads_data(root: Path) -> bool:
     path = root / "params.yaml"
     scrape = read_yaml(path.read_bytes() if path.is_file() else b"", "params.yaml").get("scrape")
     return isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])

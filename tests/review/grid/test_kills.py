@@ -19,6 +19,9 @@ from pixmill.review.grid.suggesting import DROPPED
 from tests.review.conftest import jpeg
 from tests.review.grid.test_labels import PARAMS, Desk
 
+State = dict[str, str | None]
+"""Labels by id of the image."""
+
 IMAGES, CLASSES = 120, ("coat", "dress", "shoe")
 
 
@@ -47,13 +50,12 @@ def say(word: str, labels: Mapping[str, str | None] | None = None) -> None:
     sys.stdout.flush()
 
 
-def state(desk: Desk) -> dict[str, str | None]:
+def state(desk: Desk) -> State:
     return {str(name): label for name, label in zip(desk.pile.ids, desk.pile.labels, strict=True)}
 
 
-def check_kill(root: Path, seed: int) -> int:
-    """Kill a process that labels; return the number of its actions."""
-    before = read_state(root)
+def check_kill(root: Path, seed: int, states: list[State]) -> None:
+    """Kill a process that labels, and add the states of the labels to the earlier ones."""
     command = [sys.executable, "-c", f"from {__name__} import *; work(Path({str(root)!r}), {seed})"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -62,17 +64,18 @@ def check_kill(root: Path, seed: int) -> int:
         process.send_signal(signal.SIGKILL)
         lines = [line for line in [first, *process.stdout] if line.endswith("\n")]
     done = [json.loads(line.removeprefix("did ")) for line in lines if line.startswith("did ")]
-    found, last = read_state(root), done[-1] if done else before
+    states += done
+    found, last = read_state(root), states[-1]
     if found != last:  # the last action was completed, although nobody was told
         assert lines[-1].startswith("will")
         if lines[-1] == "will undo\n":
-            assert found in [before, *done]
+            assert found in states
         else:
             assert found == last | json.loads(lines[-1].removeprefix("will "))
-    return len(done)
+    states.append(found)
 
 
-def read_state(root: Path) -> dict[str, str | None]:
+def read_state(root: Path) -> State:
     """Start again, and return the labels by id; each image exists once, and each labelled one has a split."""
     desk = Desk(root)
     desk.pile.identify(range(len(desk.pile)))
@@ -90,4 +93,7 @@ def test_loses_no_acknowledged_action(tmp_path: Path, kills: int) -> None:
     (tmp_path / "data/unlabelled").mkdir(parents=True)
     for number in range(IMAGES):
         (tmp_path / f"data/unlabelled/{number}.jpg").write_bytes(jpeg(number, 16))
-    assert sum(check_kill(tmp_path, seed) for seed in range(kills)) > kills
+    states = [read_state(tmp_path)]
+    for seed in range(kills):
+        check_kill(tmp_path, seed, states)
+    assert len(states) > 3 * kills

@@ -68,7 +68,8 @@ def find_in_folder(
 
     Args:
         top: Folder to search.
-        classes: Folders to take as classes, at any depth; default: the outermost ones.
+        classes: Folders to take as classes, at any depth; default: the outermost ones. If neither folders nor names
+            of files are labels, all images are taken without a label.
         pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its group ``label``, or
             its first group, or all of it without groups, is the label; images that it does not match have none.
             Default: the folder is the label; without class folders, a pattern that fits all file names is guessed.
@@ -90,7 +91,13 @@ def find_in_folder(
     spots = _arrange({file.place for file in files}, wanted)
     folders = {name for spot in spots.values() if spot.split in ("", "train") for name in spot.own[:1]}
     if pattern is None and not folders:
-        pattern = _guess(top, [file.path.name for file in files if spots[file.place].split in ("", "train")])
+        try:
+            pattern = _guess(top, [file.path.name for file in files if spots[file.place].split in ("", "train")])
+        except DataError:
+            if not wanted:
+                raise
+            items = [Item(str(file.path), file.name, Facts()) for file in files if not file.is_lost]
+            return Found(items, "images without a label, in no class folders", options=("--pattern",))
     items, unreadable, outside = _label(files, spots, pattern)
     labels = {item.facts.label for item in items if item.facts.label}
     if pattern is not None and not labels | unreadable:
@@ -317,7 +324,8 @@ def _guess(top: Path, names: Sequence[str]) -> str:
         counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], MAX_NAMED)
         advice = f"repeat the command with --pattern '{pattern}' (gives {counts})"
     problem = f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}"
-    raise DataError(problem, next=f"{advice}, or put the images into {top}/<class>/")
+    otherwise = f"put the images into {top}/<class>/, or name the classes, to label the images yourself: --classes A,B"
+    raise DataError(problem, next=f"{advice}, or {otherwise}")
 
 
 def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) -> tuple[list[Item], list[str], bool]:

@@ -20,6 +20,7 @@ from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
+from pixmill.images.listing import files_below
 from pixmill.models.preset_files import HUB, pinned_folder
 from pixmill.models.tensorflow import load_tensorflow
 from pixmill.project.bundled import missing_data
@@ -162,7 +163,15 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
             "put images of each class into data/train and data/test, and into data/val if there is one",
             stops=stops,
         )
-    if absent:
+    place = unlabelled or "data/unlabelled"
+    folder = data.parent / place
+    if absent and not present and folder.is_dir() and next(files_below(folder), None):
+        yield Issue(
+            f"no image has a label yet; those in {unlabelled or 'data/unlabelled'} wait for one",
+            "pixmill review",
+            stops=True,
+        )
+    elif absent:
         lines = [*absent.values()][:MAX_NAMED]
         if len(absent) > MAX_NAMED:
             lines.append(f"… and {len(absent) - MAX_NAMED:,} more classes without images")

@@ -94,7 +94,8 @@ def describe_lost(status: DecisionStatus) -> tuple[list[str], str] | None:
     """Return lines that name the lost decisions, and the command that restores them; ``None`` if none are lost."""
     lines = []
     for items, noun, place in (
-        (status.missing, "accepted image", "data/"),
+        ([item for item in status.missing if not item.earlier], "accepted image", "data/"),
+        ([item for item in status.missing if item.earlier], "labelled image", "their folders in data/"),
         (status.lost, "decision", "review.csv"),
     ):
         if items:

@@ -146,6 +146,12 @@ def test_labels_in_file_names(name: str, folder: str, tmp_path: Path) -> None:
     assert find_in_folder(tmp_path, pattern=pattern).items == found.items
 
 
+def test_images_without_labels_for_named_classes(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", "2.png")
+    found = find_in_folder(tmp_path, ["cat", "dog"])
+    assert [(item.name, item.facts.label) for item in found.items] == [("1.png", None), ("2.png", None)]
+
+
 def test_patterns_with_splits(tmp_path: Path) -> None:
     put(tmp_path, *(f"train/{label}.{n}.jpg" for label in ("cat", "dog") for n in range(5)))
     put(tmp_path, "test1/1.jpg", "test1/2.jpg")
@@ -157,7 +163,7 @@ def test_patterns_with_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
-        (["1.png", "2.png"], {}, "no class folders"),
+        (["1.png", "2.png"], {}, "no class folders.*\n.*--classes A,B"),
         (["cat_1.png", "cat_2.png", "dog_1.png"], {}, r"\nNext: .*--pattern '.*' \(gives 2 of cat, 1 of dog"),
         ([f"{word}_{n}.png" for word in ("IMG", "DSC") for n in range(5)], {}, "--pattern"),
         (["coat/1.png", "coat/2.png"], {}, "too few classes for a classifier: coat"),

@@ -154,9 +154,12 @@ def test_awaits_images(tiny_project: Path, tmp_path: Path) -> None:
     assert read(project).awaits_images
     (project / "data.dvc").write_text("outs:\n- md5: x.dir\n  nfiles: 0\n  size: 0\n  path: data\n")
     assert read(project).awaits_images
-    (project / "data" / "cat").mkdir(parents=True)
-    (project / "data" / "cat" / "1.jpg").write_bytes(b"cat")
+    (project / "data" / "unlabelled").mkdir(parents=True)
+    (project / "data" / "unlabelled" / "1.jpg").write_bytes(b"cat")
     assert not read(project).awaits_images
+    assert read(project).awaits_labels
+    (project / "data" / "unlabelled").rename(project / "data" / "cat")
+    assert not read(project).awaits_labels
 
 
 def test_two_projects_in_one_repository(tiny_project: Path, tmp_path: Path) -> None:

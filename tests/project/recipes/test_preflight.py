@@ -62,6 +62,12 @@ def test_missing_images_and_unknown_folders_stop(root: Path) -> None:
     ]
 
 
+def test_images_without_a_label_wait_for_review(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "unlabelled", 2, PNG)
+    [*_, last] = find_issues(tmp_path, params())
+    assert (last.next, last.stops) == ("pixmill review", True)
+
+
 def test_other_sources_may_have_the_images(root: Path) -> None:
     mixed = {"source_by_class": {"cap": ["folder", "bing"]}}
     assert messages(root, params(("coat", "cap"), **mixed))[-1] == ("data/cap is missing", True)

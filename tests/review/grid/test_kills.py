@@ -82,7 +82,7 @@ def read_state(root: Path) -> State:
     counts = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in root.glob("data/*/*"))
     assert counts == Counter(hashlib.sha256(jpeg(number, 16)).hexdigest() for number in range(IMAGES))
     facts = read_metadata(root / "data")
-    assert facts.keys() == {name for name in desk.files() if not name.startswith("unlabelled/")}
+    assert {*facts} == {name for name in desk.files() if not name.startswith("unlabelled/")}
     assert all(each.split for each in facts.values())
     return state(desk)
 

@@ -13,8 +13,10 @@ from pixmill.core.params import load_params
 from pixmill.review.grid.labels import ChangedError, Labels
 from pixmill.review.grid.pile import Pile
 from pixmill.review.grid.suggesting import DROPPED
+from pixmill.review.recovery import check_decisions, restore
 from pixmill.review.review_tables import load_tables
 from tests.review.conftest import Project, jpeg
+from tests.version_control import dvc_repo, git, start_repository
 
 PARAMS = "classes: [coat, dress, shoe]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
 
@@ -205,3 +207,54 @@ def test_a_failed_action_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyP
     assert desk.labels.undoable("one") == 0
     desk.give("shoe", "b.jpg")
     assert desk.files() == before - {"unlabelled/b.jpg"} | {"shoe/b.jpg"}
+
+
+def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    root = start_repository(desk.root, with_dvc=True)
+    (root / ".gitignore").write_text("/data\n/inbox/\n/.pixmill/\n")
+    with dvc_repo(root) as repo:
+        repo.add("data")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "Begin")
+    desk.give("coat", "a.jpg", "b.jpg", sample=desk.rows("a.jpg"))
+    desk.give("shoe", "b.jpg", "c.jpg")
+    files, facts = desk.files(), read_metadata(root / "data")
+    # Its bytes at the unlabelled place are in the commit, its label is not.
+    assert len(check_decisions(desk.labels._log).missing + check_decisions(desk.labels._log).accepted) == 0
+    with dvc_repo(root) as repo:
+        repo.checkout("data", force=True)
+    assert "coat/a.jpg" not in desk.files()
+    desk.open()
+    assert "3 labelled images of branch main missing" in desk.labels.remarks[0]
+    restore(Workspace(root, root), load_params(root))
+    assert (desk.files(), read_metadata(root / "data")) == (files, facts)
+    with dvc_repo(root) as repo:
+        repo.add("data")
+    git(root, "commit", "-qam", "Label")
+    desk.open()
+    desk.give("dress", "a.jpg")  # after the commit, unknown to it
+    with dvc_repo(root) as repo:
+        repo.checkout("data", force=True)
+    assert [item.file for item in check_decisions(desk.labels._log).missing] == ["data/dress/a.jpg"]
+    restore(Workspace(root, root), load_params(root))
+    with dvc_repo(root) as repo:
+        repo.add("data")
+    git(root, "commit", "-qam", "Correct")
+    desk.open()
+    assert not desk.labels.remarks
+    assert not desk.labels._log.read()[0]  # the commit holds all
+
+
+def test_ends_with_a_summary_and_the_commit(desk: Desk) -> None:
+    root = start_repository(desk.root, with_dvc=True)
+    git(root, "commit", "-q", "--allow-empty", "-m", "Begin")
+    git(root, "add", "params.yaml")
+    git(root, "commit", "-qm", "Params")
+    desk.give("coat", "a.jpg", "b.jpg")
+    desk.give("shoe", "a.jpg")
+    desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
+    summary, command = desk.labels.end()
+    assert summary == "2 images labelled, 1 dropped."
+    assert command is not None
+    assert command.startswith("dvc add data && git add data.dvc review.csv && git commit")
+    assert command.endswith("dvc repro")

@@ -150,3 +150,18 @@ def test_the_tables_are_read_again_after_a_run(project, capsys):
         assert len(site.load().session.cases) == 2
         assert capsys.readouterr().err == "1 decision written to review.csv.\n"
         assert site.end() == ["0 decisions written to review.csv."]
+
+
+def test_starts_with_the_grid_if_only_unlabelled_images_wait(project):
+    project.fill("coat", 3)
+    workspace = project.write()
+    (project.root / "data/unlabelled").mkdir(parents=True)
+    (project.root / "data/unlabelled/new.jpg").write_bytes(jpeg(900))
+    with ReviewSite(workspace) as site:
+        assert site.begin()
+        assert site.start == "review/grid/"
+    assert not ReviewSite(workspace, only="outliers").begin()
+    small = project.add("coat", reason="too_small")
+    with ReviewSite(project.write(), image=small[:12]) as site:
+        assert site.begin()
+        assert site.start == f"review/?image={small}"

@@ -9,6 +9,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── ManifestError                   an artifact of an earlier stage is missing or malformed
     ├── ReviewError                     review.csv has a malformed line
     ├── DecisionError                   a decision cannot be written (review.review_session)
+    ├── ChangedError                    images changed since the grid showed them (review.grid.actions)
     ├── BrowserError                    no browser, no driver, or incompatible versions
     │   └── BrowserLostError            a browser crashed or hangs; a new one may work
     ├── UnreachableError                a browser shows no page for a URL (web.browser.visit)

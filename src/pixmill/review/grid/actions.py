@@ -8,19 +8,45 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from pixmill.core.errors import PixmillError
 from pixmill.core.metadata import Cells
-from pixmill.review.decision_log import Line
+from pixmill.core.names import to_nfc, to_text
+from pixmill.review.decision_log import Line, make_line
+from pixmill.review.review_file import one_line
+from pixmill.validate.decisions import Decision
 
 _MAX_BYTES = 64 * 2**20
-"""Size of the journal from which it is begun anew when nobody uses it: some 100,000 images."""
+"""Size of the journal from which it is deleted when nobody uses it: some 100,000 images."""
+
+_UNPORTABLE = re.compile(r'[:\\*"?\[\]]')
+"""Characters of file names that the log of decisions refuses."""
 
 RECENT_SECONDS = 600.0
-"""Time after an action in which others are told of it."""
+"""Time after an action in which other windows show it."""
+
+
+class ChangedError(PixmillError):
+    """Images were changed since the page showed them; nothing was written."""
+
+
+class Other(NamedTuple):
+    """Another window, or person, that labels here.
+
+    Args:
+        by: Name.
+        seconds: Time since the last action.
+        images: Number of images labelled or dropped in the last ten minutes.
+    """
+
+    by: str
+    seconds: float
+    images: int
 
 
 class Item(NamedTuple):
@@ -94,7 +120,7 @@ class Journal:
         return self._size() == self._read
 
     def tidy(self, now: float) -> None:
-        """Begin a large file anew, unless it was used lately."""
+        """Delete a large file, unless it was used lately."""
         if self._size() > _MAX_BYTES and now - self._path.stat().st_mtime > RECENT_SECONDS:
             self._path.unlink()
 
@@ -103,7 +129,7 @@ class Journal:
 
         A line that a killed process wrote in part is cut off: its action has not begun.
         """
-        if self._size() < self._read:  # begun anew
+        if self._size() < self._read:  # deleted
             self._read = 0
         if self.is_current:
             return [], []
@@ -146,3 +172,35 @@ def _action(content: dict[str, Any]) -> Action:
     items = tuple(Item(*item) for item in content.pop("items"))
     lines = {name: tuple(line and tuple(line) for line in pair) for name, pair in content.pop("lines").items()}
     return Action(items=items, lines=lines, **content)  # type: ignore[arg-type]
+
+
+def free_name(root: Path, source: str, folder: str, name: str, taken: set[str]) -> str:
+    """Return the file to which an image moves, and add it to those that are taken.
+
+    Args:
+        root: Project folder.
+        source: Its file, relative to the project folder.
+        folder: Its new folder, relative to the project folder.
+        name: Id of the image, whose first digits distinguish files of equal names.
+        taken: Files to which others move.
+    """
+    file = PurePosixPath(_UNPORTABLE.sub("-", to_nfc(PurePosixPath(to_text(source)).name)))
+    for ending in ("", f"-{name[:8]}", f"-{name}"):
+        target = f"{folder}/{file.stem}{ending}{file.suffix}"
+        if target == source or not (target in taken or (root / target).exists()):
+            break
+    taken.add(target)
+    return target
+
+
+def part_of(name: str, *, is_sampled: bool) -> str:
+    """Return the split of an image; labels that were suggested never measure the model."""
+    return "train" if not is_sampled else "val" if int(name[-8:], 16) % 3 == 0 else "test"
+
+
+def line_of(decision: Decision | None) -> Line | None:
+    """Return a decision as the line that ``review.csv`` gets."""
+    if decision is None:
+        return None
+    item = one_line(decision)
+    return make_line(item.image, item.verb, item.label, item.by, item.why)

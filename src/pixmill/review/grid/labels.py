@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
@@ -23,12 +20,23 @@ from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
-from pixmill.review.decision_log import DecisionLog, Line, make_line
-from pixmill.review.grid.actions import RECENT_SECONDS, Action, Item, Journal, reverse
+from pixmill.review.decision_log import DecisionLog, Line
+from pixmill.review.grid.actions import (
+    RECENT_SECONDS,
+    Action,
+    ChangedError,
+    Item,
+    Journal,
+    Other,
+    free_name,
+    line_of,
+    part_of,
+    reverse,
+)
 from pixmill.review.grid.pile import Pile
 from pixmill.review.grid.suggesting import DROPPED
 from pixmill.review.recovery import check_decisions, describe_lost
-from pixmill.review.review_file import ReviewFile, one_line
+from pixmill.review.review_file import ReviewFile
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import UNLABELLED, Decision, Names
 
@@ -37,28 +45,7 @@ _LOCK_SECONDS = 10.0
 _LOOK_SECONDS = 10.0
 """Time between two looks for new files, or 20 times what a look takes."""
 
-_UNPORTABLE = re.compile(r'[:\\*"?\[\]]')
-"""Characters of file names that the log of decisions refuses."""
-
 _ID_DIGITS = 64
-
-
-class ChangedError(PixmillError):
-    """Images were changed since the page showed them; nothing was written."""
-
-
-class Other(NamedTuple):
-    """Another window, or person, that labels here.
-
-    Args:
-        by: Name.
-        seconds: Time since the last action.
-        images: Number of images labelled or dropped in the last ten minutes.
-    """
-
-    by: str
-    seconds: float
-    images: int
 
 
 class Labels:
@@ -102,6 +89,8 @@ class Labels:
         self._open_review()
         with self._locked(), pile.lock:
             self._is_open = True
+            for path in (self._root / "data").glob(".part-*"):  # of killed processes
+                path.unlink()
             self._journal.tidy(time.time())
             places = {item.id: item.target for action in self._actions for item in action.items}
             for action in self._actions:  # of images that a run has seen since
@@ -165,8 +154,9 @@ class Labels:
                 assert digest is not None
                 source = self._pile.names[row]
                 before = table.get(to_nfc(to_text(source)).removeprefix("data/"))
-                part = (before or {}).get("split") or _part(digest.id, is_sampled=row in sample)
-                target = self._free(source, label, part, digest.id, taken)
+                part = (before or {}).get("split") or part_of(digest.id, is_sampled=row in sample)
+                fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
+                target = free_name(self._root, source, f"data/{fixed}{to_slug(label)}", digest.id, taken)
                 items.append(Item(*digest, source, target, self._pile.labels[row], label))
                 if lines.get(digest.id):  # it was dropped
                     changes[digest.id] = None
@@ -383,24 +373,11 @@ class Labels:
 
     def _lines(self, changes: Mapping[str, Decision | None]) -> dict[str, tuple[Line | None, Line | None]]:
         now = self._review.read() if changes else {}
-        return {name: (_line(now.get(name)), _line(after)) for name, after in changes.items()}
+        return {name: (line_of(now.get(name)), line_of(after)) for name, after in changes.items()}
 
     def _stay(self, row: int, label: str) -> Item:
         name = self._pile.names[row]
         return Item(str(self._pile.ids[row]), "", name, name, self._pile.labels[row], label)
-
-    def _free(self, source: str, label: str, part: str, name: str, taken: set[str]) -> str:
-        """Return the file to which an image moves, beside others of its class."""
-        fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
-        folder, old = f"data/{fixed}{to_slug(label)}", PurePosixPath(to_text(source))
-        clean = _UNPORTABLE.sub("-", to_nfc(old.name)).lstrip(".")
-        for ending in ("", f"-{name[:8]}", f"-{name}"):
-            file = PurePosixPath(clean)
-            target = f"{folder}/{file.stem}{ending}{file.suffix}"
-            if target == source or not (target in taken or (self._root / target).exists()):
-                break
-        taken.add(target)
-        return target
 
     def _cells(self, before: Cells | None, target: str, label: str, part: str) -> Cells:
         """Return the row of an image in ``metadata.csv``, with its other facts."""
@@ -415,15 +392,3 @@ class Labels:
 
     def _undoable(self, window: str) -> list[Action]:
         return [each for each in self._actions if each.window == window and each.key not in self._undone]
-
-
-def _part(name: str, *, is_sampled: bool) -> str:
-    """Return the split of an image; labels that were suggested never measure the model."""
-    return "train" if not is_sampled else "val" if int(name[-8:], 16) % 3 == 0 else "test"
-
-
-def _line(decision: Decision | None) -> Line | None:
-    if decision is None:
-        return None
-    item = one_line(decision)
-    return make_line(item.image, item.verb, item.label, item.by, item.why)

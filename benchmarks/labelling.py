@@ -153,13 +153,15 @@ class Person:
             ]
             rows, label = max(lines, key=lambda line: self.right(*line), default=(sample[:0], ""))
             again = kinds.get("again", sample[:0])
-            left = min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles) - len(again)
-            if self.right(rows, label) >= MIN_RIGHT and MAX_ACTIONS - len(self.history) > len(again):
+            # Some are asked about a third time.
+            left = min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles) - 2 * len(again)
+            if self.right(rows, label) >= MIN_RIGHT and MAX_ACTIONS - len(self.history) > 2 * len(again):
                 self.select(rows, label)
             elif "unsure" in kinds and left > SINGLES:
                 self.each(kinds["unsure"][:SINGLES])
-            else:
+            elif len(again) and self.singles + len(again) <= MAX_SINGLES:
                 self.each(again)
+            else:
                 return
 
 

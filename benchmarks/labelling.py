@@ -50,7 +50,7 @@ OTHERS = 5000
 SAMPLE = sized(suggesting.SAMPLE, 60, 10)
 MAX_ACTIONS = MAX_SINGLES = 200
 SLIPS = 0.05
-WINDOW, MIN_RIGHT, SINGLES, RARE, SCREEN = 10, 4, 12, 5, 48
+WINDOW, MIN_RIGHT, SINGLES, RARE, RESERVE, SCREEN = 10, 4, 12, 5, 32, 48
 GOAL = 0.98
 """Share of the accuracy of all labels."""
 PARAMS = TrainParams(model="features", threads=1)
@@ -153,14 +153,15 @@ class Person:
             ]
             rows, label = max(lines, key=lambda line: self.right(*line), default=(sample[:0], ""))
             again = kinds.get("again", sample[:0])
-            # Some are asked about a third time.
-            left = min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles) - 2 * len(again)
-            if self.right(rows, label) >= MIN_RIGHT and MAX_ACTIONS - len(self.history) > 2 * len(again):
+            # Some are asked about a third time; they become fewer as the head improves.
+            reserve = min(RESERVE, 3 * len(again) // 2)
+            left = min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles) - reserve
+            if self.right(rows, label) >= MIN_RIGHT and MAX_ACTIONS - len(self.history) > reserve:
                 self.select(rows, label)
             elif "unsure" in kinds and left > SINGLES:
                 self.each(kinds["unsure"][:SINGLES])
-            elif len(again) and self.singles + len(again) <= MAX_SINGLES:
-                self.each(again)
+            elif len(again) and (left := min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles)) > 0:
+                self.each(again[:left])
             else:
                 return
 

@@ -62,8 +62,8 @@ _WRONG_BELIEF = 0.2
 """Probability of its label below which an image of the sample is shown again."""
 
 _MAX_LOOKS = 3
-"""How often an image of the sample is labelled while the head contradicts it. With two, slips in the second labels, also
-of images that were right, made the accuracy 2 points too low."""
+"""How often an image of the sample is labelled while the head contradicts it. With two, slips in the second labels,
+also of images that were right before, make the accuracy too low."""
 
 _Z = 1.96
 """Quantile of the normal distribution for confidence intervals of 95 %."""

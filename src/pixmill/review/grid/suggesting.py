@@ -58,7 +58,7 @@ _NOVEL_SHARE = 0.05
 _EXAMPLES = 1000
 """Maximum number of labelled images that others are compared with."""
 
-_WRONG_BELIEF = 0.2
+_WRONG_BELIEF = 0.1
 """Probability of its label below which an image of the sample is shown again."""
 
 _MAX_LOOKS = 3

@@ -106,9 +106,10 @@ def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: 
     assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
 
 
-def test_a_forgotten_image_needs_no_warning(scrape: Scrape) -> None:
+@pytest.mark.parametrize("why", ["forgotten: asked by mail", "unlabelled"])
+def test_images_that_are_meant_to_be_gone_need_no_warning(scrape: Scrape, why: str) -> None:
     scrape.fill("coat", 3)
-    gone = Decision(2, "f" * 64, "drop", why="forgotten: asked by mail")
+    gone = Decision(2, "f" * 64, "drop", why=why)
     assert scrape.validate(decisions=[gone]).review.powerless == []
 
 

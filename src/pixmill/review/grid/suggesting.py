@@ -284,11 +284,7 @@ def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
 
 
 class _Shown:
-    """The sections, as they are filled.
-
-    Args:
-        count: Number of images.
-    """
+    """The sections, as they are filled, of a number of images."""
 
     def __init__(self, count: int) -> None:
         self.sections: list[Section] = []
@@ -327,8 +323,7 @@ def _suggest(
         if name in head.names and place < len(rows) and rows[place] == row:
             probabilities[place, head.names.index(name)] = 0
     probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-9)
-    order = probabilities.argsort(axis=1)[:, ::-1]
-    first, second = order[:, 0], order[:, 1]
+    second, first = probabilities.argsort(axis=1)[:, -2:].T
     each = np.arange(len(rows))
     belief = probabilities[each, first]
     margin = belief - probabilities[each, second]
@@ -357,13 +352,7 @@ def _suggest(
 
 
 def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
-    """Return a screen of unsure images: small margins, unlike the labelled ones and one another.
-
-    Args:
-        vectors: Vectors of the images.
-        margin: Difference of the two largest probabilities of each.
-        near: Similarity of each to the nearest labelled image.
-    """
+    """Return a screen of unsure images: of small margins, unlike one another, not near to labelled ones."""
     candidates = np.flatnonzero(margin < _SURE_MARGIN)
     candidates = candidates[np.argsort(margin[candidates], kind="stable")][: 10 * _UNSURE]
     nearest, chosen = near[candidates].copy(), []

@@ -1,5 +1,7 @@
 """Validation as a whole."""
 
+import pytest
+
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
 from pixmill.validate.statistics import metrics

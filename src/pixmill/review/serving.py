@@ -127,6 +127,11 @@ class ReviewSite:
                     announce("\n".join(self._grid.labels.remarks))
             return self._grid
 
+    def find(self, name: str) -> Path | None:
+        """Return the file of an image of the grid by its id; ``None`` if it has none, or has not been opened."""
+        rows = self._grid.pile.rows_of(name) if self._grid else ()
+        return self._workspace.root / self._grid.pile.names[rows[0]] if self._grid and rows else None
+
     def _doubts(self, kind: str) -> list[str]:
         """Return the ids of the images of a kind of case, most urgent first."""
         return self.load().session.images_of(kind)

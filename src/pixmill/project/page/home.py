@@ -261,6 +261,7 @@ def open_project(
     root = workspace.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
+    home.images.find = site.find
     app = make_app([*routes(home), *site.routes()])
     command = "pixmill review" if review else "pixmill open"
     server = PrivateServer(app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES)

@@ -30,7 +30,7 @@ def made(tmp_path_factory):
 
     previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
     shown = SimpleNamespace(session=session, previews=previews)
-    site = SimpleNamespace(load=lambda: shown, current=lambda: shown)
+    site = SimpleNamespace(load=lambda: shown, current=lambda: shown, name="shoes")
     with (
         previews,
         PrivateServer(make_app(routes(site)), command="x") as server,

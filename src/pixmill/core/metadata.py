@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import write_durably, write_text
+from pixmill.core.files.writing import file_mark, write_durably, write_text
 from pixmill.core.names import to_nfc
 
 FILE = "metadata.csv"
@@ -120,7 +120,7 @@ class MetadataTable:
         Raises:
             DataError: As for :func:`read_metadata`.
         """
-        if self._mark != (mark := self._file_mark()) or not mark:
+        if self._mark != (mark := file_mark(self._data / FILE)):
             self._columns, self._rows = read_cells(self._data)
             self._mark = mark
         return self._rows
@@ -143,15 +143,7 @@ class MetadataTable:
         writer.writerow(columns)
         writer.writerows([row.get(column, "") for column in columns] for row in rows.values())
         write_durably(self._data / FILE, text.getvalue().encode())
-        self._mark, self._columns, self._rows = self._file_mark(), columns, rows
-
-    def _file_mark(self) -> tuple[int, ...]:
-        """Return what changes with the content of the file; empty if it is missing."""
-        path = self._data / FILE
-        if not path.exists():
-            return ()
-        state = path.stat()
-        return state.st_ino, state.st_mtime_ns, state.st_size
+        self._mark, self._columns, self._rows = file_mark(self._data / FILE), columns, rows
 
 
 def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import write_durably
+from pixmill.core.files.writing import file_mark, write_durably
 from pixmill.core.repository.git import git
 from pixmill.serve.inbox import Inbox
 
@@ -59,13 +59,8 @@ class Accepted(_Record):
     def _check_file(cls, file: str) -> str:
         """Refuse paths outside of ``data/``: a pull request may contain this file."""
         parts = file.split("/")  # 100,000 lines are read in a second
-        if (
-            parts[0] != "data"
-            or {"..", "."} & {*parts}
-            or len(parts) < 3
-            or {*":\\"} & {*file}
-            or {*"*?["} & {*parts[-1]}
-        ):
+        is_inside = parts[0] == "data" and len(parts) > 2 and not {"", ".", ".."} & {*parts}
+        if not is_inside or {*":\\"} & {*file} or {*"*?["} & {*parts[-1]}:
             raise ValueError("expected data/<class>/<file>")
         return file
 
@@ -134,7 +129,7 @@ class DecisionLog:
         Raises:
             DataError: A line is malformed.
         """
-        if (mark := self._mark()) == self._read[0]:
+        if (mark := file_mark(self.path)) == self._read[0]:
             return dict(self._read[1]), dict(self._read[2])
         accepted: dict[str, Accepted] = {}
         changed: dict[str, Changed] = {}
@@ -229,14 +224,7 @@ class DecisionLog:
     def _write(self, accepted: dict[str, Accepted], changed: dict[str, Changed]) -> None:
         lines = (f"{item.model_dump_json()}\n" for items in (accepted, changed) for item in items.values())
         write_durably(self.path, "".join(lines).encode())
-        self._read = self._mark(), accepted, changed
-
-    def _mark(self) -> tuple[int, ...]:
-        """Return what changes with the content of the file; empty if it is missing."""
-        if not self.path.exists():
-            return ()
-        state = self.path.stat()
-        return state.st_ino, state.st_mtime_ns, state.st_size
+        self._read = file_mark(self.path), accepted, changed
 
     def _branch(self) -> str:
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()

@@ -71,7 +71,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         return answer_json(lambda: site.current().session.undo())
 
     return [
-        *page_routes("pixmill.review"),
+        *page_routes("pixmill.review", head=page_head(site.name, "review")),
         Route("/session", session),
         Route("/case/{number:int}", case),
         Route("/image/{name}", image),

@@ -15,8 +15,11 @@ from pixmill.images.depth import Window
 from pixmill.images.fit import thumbnail
 
 _JPEG_QUALITY = 88
-_MAX_CACHED = 256
-"""Maximum number of previews in memory, some 30 MB."""
+
+_MAX_CACHED_BYTES = 64 << 20
+"""Maximum size of the previews in memory: some 400 previews, or 10,000 thumbnails."""
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)

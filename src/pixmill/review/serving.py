@@ -7,6 +7,7 @@ from typing import Any, Self
 from starlette.routing import BaseRoute, Mount
 
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import announce
 from pixmill.core.words import count
@@ -30,6 +31,7 @@ class ReviewSite:
         options: Further arguments of :class:`~pixmill.review.reviewing.ReviewProject`.
 
     Attributes:
+        name: Name of the project.
         start: Page to open first, relative to the project's page; empty before :meth:`begin`.
     """
 
@@ -39,7 +41,7 @@ class ReviewSite:
         self._project: ReviewProject | None = None
         self._grid: Grid | None = None
         self._read, self._grid_read = list[int](), list[int]()
-        self.start = ""
+        self.name, self.start = project_name(workspace.root), ""
 
     def __enter__(self) -> Self:
         return self

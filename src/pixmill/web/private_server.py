@@ -55,6 +55,7 @@ class PrivateServer(LoopbackServer):
         app: Application, such as :func:`make_app` returns.
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
+        start: Page to open first, relative to the secret path; default: its root.
         max_bytes: Maximum size of a request's body.
 
     Attributes:
@@ -65,8 +66,10 @@ class PrivateServer(LoopbackServer):
         PixmillError: The port is taken.
     """
 
-    def __init__(self, app: Application, *, command: str, port: int = 0, max_bytes: int = 1 << 20) -> None:
-        self._gate = _Gate(app, command, max_bytes)
+    def __init__(
+        self, app: Application, *, command: str, port: int = 0, start: str = "", max_bytes: int = 1 << 20
+    ) -> None:
+        self._gate = _Gate(app, command, start, max_bytes)
         super().__init__(self._gate, command=command, port=port)
         self.origin = f"http://127.0.0.1:{self.port}"
 
@@ -95,9 +98,9 @@ def wait_for_end() -> NoReturn:
 class _Gate:
     """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
 
-    def __init__(self, app: Application, command: str, max_bytes: int) -> None:
+    def __init__(self, app: Application, command: str, start: str, max_bytes: int) -> None:
         self.token = secrets.token_urlsafe(32)
-        self._app, self._command, self._max_bytes = app, command, max_bytes
+        self._app, self._command, self._start, self._max_bytes = app, command, start, max_bytes
         self._root = f"/{secrets.token_urlsafe(24)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -183,8 +186,10 @@ def page_answer(package: str, page: str = "page.html", **content: str) -> Callab
     for name, value in content.items():
         html = html.replace(f"{{{{ {name} }}}}", value)
 
-    def page(request: Request) -> Response:  # noqa: ARG001
-        return page_response(package)
+    def answer(request: Request) -> Response:  # noqa: ARG001
+        nonce = secrets.token_urlsafe(16)
+        policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
+        return HTMLResponse(html.replace("NONCE", nonce), headers=policy)
 
     return answer
 

@@ -276,6 +276,15 @@ def read_json(path: Path, *, stage: str) -> Any:
         raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
 
 
+def file_mark(path: Path) -> tuple[int, ...]:
+    """Return inode, time and size, which change with the content of a file; empty if it is missing."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return ()
+    return state.st_ino, state.st_mtime_ns, state.st_size
+
+
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file."""
     with path.open("rb") as stream:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from pixmill.core.errors import ManifestError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits, default_workers
@@ -90,10 +90,8 @@ class Grid:
     """
 
     def __init__(self, workspace: Workspace, params: Params, by: str, doubts: Callable[[str], list[str]]) -> None:
-        try:
-            tables = load_tables(workspace.root)
-        except ManifestError:
-            tables = None  # Labels come before the first run.
+        has_run = (workspace.root / "artifacts/validate/manifest.parquet").exists()
+        tables = load_tables(workspace.root) if has_run else None
         self._kinds = [kind for kind in KINDS if kind != "feedback"] if tables else []
         self.number, self._by, self._doubts = next(_NUMBERS), by, doubts
         self.pile = Pile(workspace, params, tables)
@@ -198,8 +196,7 @@ class Grid:
             rows = [*ids]
             drawn = [rows[place] for place in sample_of([*ids.values()])]
             # An image stays in the sample: its label was chosen without a suggestion.
-            drawn = [row for place in sample_of([*ids.values()]) if (row := [*ids][place]) not in self._sample]
-            self._sample += drawn[: SAMPLE - len(self._sample)]
+            self._sample += [row for row in drawn if row not in self._sample][: max(0, len(drawn) - len(self._sample))]
         featured = int(np.sum(pile.featured))
         is_done = all(pile.featured[row] or row in pile.broken for row in shown)
         if is_hashed and featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
@@ -288,7 +285,11 @@ class Grid:
         inside = np.zeros(len(labels), bool)
         inside[found] = True
         if view.sort == "next":
-            parts = [_Part(kind, label, rows[inside[rows]]) for kind, label, rows in self._proposal.sections]
+            # Images to label again have a label.
+            parts = [
+                _Part(kind, label, rows[inside[rows] | (kind == "again")])
+                for kind, label, rows in self._proposal.sections
+            ]
             for part in parts:
                 inside[part.rows] = False
             waiting = [row for row in found.tolist() if inside[row] and labels[row] is None]

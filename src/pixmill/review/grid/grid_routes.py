@@ -87,7 +87,7 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         return answer_json(lambda: site.grid().undo(request.query_params.get("window", "")))
 
     return [
-        *page_routes("pixmill.review.grid"),
+        *page_routes("pixmill.review.grid", head=page_head(site.name, "label", home="../../")),
         Route("/state", state),
         Route("/thumb/{row:int}", thumbnail),
         Route("/open/{row:int}", open_image),

@@ -156,7 +156,7 @@ class Pile:
     def add(self, found: Mapping[str, str | None]) -> None:
         """Append the files of :meth:`scan` that are new, and hide rows whose file is gone."""
         with self.lock:
-            new = [name for name in found if name not in self._rows and os.path.isfile(self.root / name)]
+            new = [name for name in found if name not in self._rows and (self.root / name).is_file()]
             for name in new:
                 self._rows[name] = len(self.names)
                 self.names.append(name)

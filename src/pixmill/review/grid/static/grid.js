@@ -98,7 +98,8 @@ function show(answer) {
   const top = state?.sections.findLast((section) => section.top <= scrollTop);
   const offset = top ? scrollTop - top.top : 0;
   state = answer;
-  for (const section of state.sections) section.title = title(section, state.sections);
+  let clusters = 0;
+  for (const section of state.sections) section.title = title(section, section.kind === 'cluster' ? (clusters += 1) : '');
   const same = top && state.sections.find(({ kind, label }) => kind === top.kind && label === top.label);
   scroller.show(state.sections);
   if (same && top.kind !== 'cluster') part('scroller').scrollTop = same.top + Math.min(offset, Math.max(0, Math.ceil(same.count / scroller.columns - 1) * scroller.height));
@@ -109,16 +110,14 @@ function show(answer) {
   else draw();
 }
 
-function title({ kind, label, count }, sections) {
+function title({ kind, label, count }, number) {
   const names = {
     sample: 'Random sample: label these one by one', cluster: 'Similar images', unsure: 'Unsure: label these one by one',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
     sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: 'In order',
   };
-  const clusters = sections.filter((section) => section.kind === 'cluster');
-  const number = kind === 'cluster' ? ` ${clusters.findIndex((section) => section.count === count) + 1}` : '';
-  return `${names[kind] ?? kind}${number} · ${count.toLocaleString('en')}`;
+  return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
 
 // ---- display
@@ -129,7 +128,7 @@ function fill(cell, index, section) {
   const guess = state.guess[index];
   const word = state.words[state.word[index]] ?? '';
   const text = given >= 0 ? state.classes[given].name
-    : guess < 0 || section.kind === 'unsure' ? word
+    : section.kind === 'cluster' ? '' : guess < 0 || section.kind === 'unsure' ? word
       : `${state.classes[guess].name} ${state.belief[index]} %`;
   scroller.want(cell, `thumb/${row}?${state.number}`);
   cell.text.textContent = text;
@@ -142,12 +141,17 @@ function fill(cell, index, section) {
   if (index === selection.focus) part('scroller').setAttribute('aria-activedescendant', cell.box.id);
 }
 
-function changed() {
+function draw() {
   scroller.refresh();
   selection.mark();
+  document.querySelector('[data-act=clear]').disabled = !selection.rows.size;
+}
+
+// The selection has changed.
+function changed() {
+  draw();
   const count = selection.rows.size;
-  say(count ? `${some(count, 'image')} selected.` : state.rows.length ? `Image ${selection.focus + 1} of ${state.rows.length.toLocaleString('en')}.` : '');
-  for (const act of ['like', 'clear']) document.querySelector(`[data-act=${act}]`).disabled = !count && act === 'clear';
+  say(count ? `${some(count, 'image')} selected.` : `Image ${selection.focus + 1} of ${state.rows.length.toLocaleString('en')}.`);
 }
 
 const drawn = new Map();

@@ -26,8 +26,6 @@ from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
 from pixmill.images.depth import read_window
 from pixmill.images.listing import files_below
 from pixmill.models.classifier import Preprocessing
-from pixmill.models.litert import BACKBONE
-from pixmill.models.model_folder import read_description
 from pixmill.review.grid.feature_pass import FileFeatures
 from pixmill.review.grid.suggesting import DROPPED, sample_of
 from pixmill.review.preview import ImageFile
@@ -298,28 +296,26 @@ class Pile:
             self.featured[[*rows]] = True
 
     def _open_network(self) -> FileFeatures:
-        """Return the pass: with the backbone of the last run, else with that of the params."""
+        """Return the pass with the backbone of the params; of several, the fastest: that of the smallest images."""
         if self._run is None:
-            trained, params = self.root / "artifacts/train", self.params
-            split = params.split
-            if (trained / BACKBONE).exists():
-                content, described = (trained / BACKBONE).read_bytes(), read_description(trained)
-                preprocessing = Preprocessing(**{name: described[name] for name in described if name != "labels"})
-            else:
-                # Imports TensorFlow, which takes seconds.
-                from pixmill.models.layers import origin_of
-                from pixmill.models.litert_export import convert_backbone
+            # Imports TensorFlow, which takes seconds, unless the backbone is converted already.
+            from pixmill.models.layers import origin_of
+            from pixmill.models.litert_export import convert_backbone
 
-                side = split.image_size if params.train.model == "features" else _SIDE
-                self._scratch.mkdir(exist_ok=True)
-                file = convert_backbone(
-                    params.train.backbone,
-                    image_size=side,
-                    scratch=self._scratch,
-                    threads=params.train.threads,
-                    **origin_of(params.train, self.root),
-                )
-                content, preprocessing = file.read_bytes(), Preprocessing(side, split.aspect, split.resize)
+            params, split = self.params, self.params.split
+            size = split.image_size if params.train.model == "features" else _SIDE
+            network = min(params.train.backbone.networks, key=lambda each: each.image_size or size)
+            train = params.train.model_copy(update={"backbone": network})
+            side = network.image_size if isinstance(network.image_size, int) else size
+            self._scratch.mkdir(exist_ok=True)
+            file = convert_backbone(
+                network,
+                image_size=side,
+                scratch=self._scratch,
+                threads=train.threads,
+                **origin_of(train, self.root),
+            )
+            content, preprocessing = file.read_bytes(), Preprocessing(side, split.aspect, split.resize)
             preprocessing = replace(preprocessing, max_pixels=params.validate.max_pixels)
             self._run = FileFeatures(content, preprocessing, self.root)
             digest = blake3(f"{version('ai-edge-litert')} {preprocessing}".encode()).update(content)

@@ -13,6 +13,8 @@ import numpy as np
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.metadata import read_metadata
+from pixmill.core.names import to_nfc, to_text
 from pixmill.core.params import Params
 from pixmill.images.compute import RowLimits, default_workers
 from pixmill.review.cases import KINDS
@@ -100,7 +102,9 @@ class Grid:
         self.previews: Previews[int] = Previews(self._thumbnail, limits=limits, workers=max(1, default_workers() - 1))
         self._lock = threading.RLock()
         self._sample: list[int] = []
+        self._held = _held_out(self.pile)
         self._looks: Counter[int] = Counter()
+        self._learnt: list[str | None] = []
         self._queries: list[str] = []
         self._refused: set[tuple[int, str]] = set()
         self._featured = self._reduced = 0
@@ -158,9 +162,7 @@ class Grid:
             if label == DROPPED:
                 self.labels.drop(rows, by=self._by, window=window, version=version)
             else:
-                self.labels.give(
-                    rows, label, by=self._by, window=window, version=version, sample=[*{*rows} & {*self._sample}]
-                )
+                self.labels.give(rows, label, by=self._by, window=window, version=version, sample=self._sample)
             self._refused |= {(row, label) for row in refused}
             self._looks.update(rows)
             return self._after(window)
@@ -209,8 +211,11 @@ class Grid:
         if (stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))) != self._proposed:
             sample, classes = np.array(self._sample, np.int64), self.labels.classes
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
-            self._proposal = propose(self._vectors, pile.labels, sample, classes, refused=self._refused, looks=looks)
-            self._accuracy = accuracy(self._vectors, pile.labels, sample)
+            self._learnt = [DROPPED if row in self._held else label for row, label in enumerate(pile.labels)]
+            for row in self._sample:
+                self._learnt[row] = pile.labels[row]
+            self._proposal = propose(self._vectors, self._learnt, sample, classes, refused=self._refused, looks=looks)
+            self._accuracy = accuracy(self._vectors, self._learnt, sample)
             self._counts = Counter(pile.labels)
             self._queries = sorted({query for query in pile.queries if query})
             self._proposed = stamp
@@ -322,7 +327,7 @@ class Grid:
 
     def _ranking(self, view: View, found: Rows) -> Rows:
         """Return rows by the order of a view; the images that have no place in it are missing."""
-        known = np.array([bool(label) for label in self.pile.labels], bool)
+        known = np.array([bool(label) for label in self._learnt], bool)
         known[self._sample] = False
         known &= np.isfinite(self._vectors[:, 0])
         examples, labels = np.flatnonzero(known), self.pile.labels
@@ -341,3 +346,22 @@ class Grid:
                 sign = 1 if view.scope == f"class:{view.label}" else -1
                 found = rows[np.argsort(sign * shares[:, head.names.index(view.label)], kind="stable")]
         return found
+
+
+def _held_out(pile: Pile) -> set[int]:
+    """Return the rows of validation and test, whose labels no suggestion may learn from."""
+    parts = ("val", "test")
+    facts = read_metadata(pile.root / "data")
+    held = {f"data/{name}" for name, each in facts.items() if each.split in parts}
+    ids: set[str] = set()
+    if pile.tables is not None:
+        manifest, predictions = pile.tables.manifest, pile.tables.predictions
+        ids = {*manifest["id"][manifest["given_split"].isin(parts)]}
+        if predictions is not None:
+            ids |= {*predictions["id"][predictions["split"].isin(parts)]}
+    folders = tuple(f"data/{part}/" for part in parts if pile.params.scrape.folder.layout == "fixed")
+    return {
+        row
+        for row, name in enumerate(pile.names)
+        if pile.ids[row] in ids or to_nfc(to_text(name)) in held or name.startswith(folders)
+    }

@@ -193,9 +193,9 @@ def free_name(root: Path, source: str, folder: str, name: str, taken: set[str]) 
     return target
 
 
-def part_of(name: str, *, is_sampled: bool) -> str:
-    """Return the split of an image; labels that were suggested never measure the model."""
-    return "train" if not is_sampled else "val" if int(name[-8:], 16) % 3 == 0 else "test"
+def part_of(place: int | None) -> str:
+    """Return the split of an image at a place of the random sample; suggested labels never measure the model."""
+    return "train" if place is None else "val" if place % 3 == 1 else "test"
 
 
 def line_of(decision: Decision | None) -> Line | None:

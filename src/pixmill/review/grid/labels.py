@@ -8,7 +8,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pixmill.core.errors import LockedError, PixmillError
@@ -118,7 +118,7 @@ class Labels:
             threading.Thread(target=self._look, daemon=True).start()
 
     def give(
-        self, rows: Sequence[int], label: str, *, by: str, window: str, version: int, sample: Collection[int] = ()
+        self, rows: Sequence[int], label: str, *, by: str, window: str, version: int, sample: Sequence[int] = ()
     ) -> None:
         """Give images a label; a new class is added to ``params.yaml``.
 
@@ -128,7 +128,8 @@ class Labels:
             by: Name of the person.
             window: Identifies the window.
             version: :attr:`Pile.version` of the state that the window shows.
-            sample: Rows of the random sample: two thirds become test, one third validation. Others become training.
+            sample: Rows of the random sample, in its order: the second of each three becomes validation, the others
+                test. Images outside of it become training.
 
         Raises:
             ChangedError: Another window changed some of the images after that version, or a file is gone.
@@ -154,7 +155,7 @@ class Labels:
                 assert digest is not None
                 source = self._pile.names[row]
                 before = table.get(to_nfc(to_text(source)).removeprefix("data/"))
-                part = (before or {}).get("split") or part_of(digest.id, is_sampled=row in sample)
+                part = (before or {}).get("split") or part_of(sample.index(row) if row in sample else None)
                 fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
                 target = free_name(self._root, source, f"data/{fixed}{to_slug(label)}", digest.id, taken)
                 items.append(Item(*digest, source, target, self._pile.labels[row], label))

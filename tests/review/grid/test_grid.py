@@ -100,6 +100,15 @@ def test_a_few_labels_sort_the_others_and_the_sample_measures_them(table):
     assert splits.count(",test,") + splits.count(",val,") == SAMPLE
 
 
+def test_suggestions_learn_nothing_from_validation_and_test(table):
+    table.name_clusters()
+    path = table.pile.root / "data/metadata.csv"
+    path.write_text(path.read_text().replace(",train,", ",test,"))
+    again = Table(table.pile.root)
+    assert {*again.rows(again.ready())} == {"sample", "cluster"}
+    assert not any(again.grid._learnt)
+
+
 def test_no_order_suggests_a_label_for_images_of_the_sample(table):
     table.name_clusters()
     sample = {*table.rows(table.state())["sample"]}

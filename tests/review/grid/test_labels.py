@@ -87,8 +87,8 @@ def test_random_sample_measures(desk: Desk) -> None:
     desk.give("shoe", names[0])  # its split stays
     facts = read_metadata(desk.root / "data")
     splits = [each.split for each in facts.values()]
-    assert 15 < splits.count("test") < 25
-    assert splits.count("val") == 30 - splits.count("test")
+    assert (splits.count("test"), splits.count("val")) == (20, 10)
+    assert {facts[f"coat/{name}"].split for name in names[1:3]} == {"test", "val"}  # of the first ones
     assert {facts[f"dress/{name}"].split for name in names[30:]} == {"train"}
     assert facts[f"shoe/{names[0]}"].split != "train"
 

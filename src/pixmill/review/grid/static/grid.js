@@ -170,7 +170,7 @@ function around() {
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${accuracy.more ? `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.` : ''}`
-    : `Known after ten labels, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
+    : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
   document.querySelector('[data-act=undo]').disabled = !facts.undoable;
   part('stage').textContent = STAGES[facts.stage];
@@ -182,7 +182,7 @@ function around() {
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by || 'Someone'} labels here, too: ${some(images, 'image')}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
+  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by === facts.by ? 'Another window of yours labels' : `${by || 'Someone'} labels`} here, too: ${some(images, 'image')}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, classes], drawScopes);
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };

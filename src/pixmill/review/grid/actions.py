@@ -36,7 +36,7 @@ class ChangedError(PixmillError):
 
 
 class Other(NamedTuple):
-    """Another window, or person, that labels here.
+    """Another person who labels here, or the same one in other windows.
 
     Args:
         by: Name.

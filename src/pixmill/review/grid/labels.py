@@ -209,12 +209,13 @@ class Labels:
     def others(self, window: str) -> list[Other]:
         """Return who else labelled here in the last ten minutes, the latest first."""
         now = time.time()
-        found: dict[str, tuple[str, float, int]] = {}
+        found: dict[str, Other] = {}
         for action in self._actions:
             if action.window != window and now - action.time < RECENT_SECONDS:
-                before = found.pop(action.window, (action.by, 0.0, 0))
-                found[action.window] = (action.by, now - action.time, before[2] + len(action.items))
-        return [Other(*other) for other in reversed(found.values())]
+                before = found.pop(action.by, None)
+                images = len(action.items) + (before.images if before else 0)
+                found[action.by] = Other(action.by, now - action.time, images)
+        return [*reversed(found.values())]
 
     def end(self) -> tuple[str, str | None]:
         """Return a summary of the actions of this process, and the next command, if any."""

@@ -115,7 +115,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: label these one by one', cluster: 'Similar images', unsure: 'Unsure: label these one by one',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: 'In order',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -169,7 +169,7 @@ function around() {
   const { accuracy, classes, progress, sample } = facts;
   part('accuracy').textContent = accuracy ? percent(accuracy.value) : '–';
   part('interval').textContent = accuracy
-    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${accuracy.more ? `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.` : ''}`
+    ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
   document.querySelector('[data-act=undo]').disabled = !facts.undoable;
@@ -182,7 +182,7 @@ function around() {
   part('counts').textContent = `${some(facts.labelled, 'label')}, ${facts.left.toLocaleString('en')} images left${facts.dropped ? `, ${facts.dropped.toLocaleString('en')} dropped` : ''}. You are ${facts.by || 'unnamed'}.`;
   const done = Math.min(progress.hashed, progress.featured + progress.broken);
   part('progress').textContent = progress.problem ?? (done < progress.files ? `Features of ${done.toLocaleString('en')} of ${some(progress.files, 'image')} are computed.` : progress.broken ? `${some(progress.broken, 'file')} cannot be read.` : '');
-  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by === facts.by ? 'Another window of yours labels' : `${by || 'Someone'} labels`} here, too: ${some(images, 'image')}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
+  part('others').textContent = facts.others.map(({ by, seconds, images }) => `${by === facts.by ? 'You labelled' : `${by || 'Someone'} labelled`} ${some(images, 'image')}${by === facts.by ? ' in another window' : ''}, the last ${seconds < 60 ? 'just now' : `${Math.round(seconds / 60)} min ago`}.`).join(' ');
   redraw('scope', [facts.view.scope, facts.queries, facts.doubts, classes], drawScopes);
   redraw('sort', [facts.view, facts.stage], (place) => {
     const sorts = { ...SORTS, ...(facts.view.sort === 'like' && { like: 'most like the chosen image' }) };
@@ -218,6 +218,7 @@ function go(changes) {
   selection.focus = selection.anchor = 0;
   part('scroller').scrollTop = 0;
   state = state && { ...state, order: '' };
+  say('Reading the images …');
   load();
 }
 

@@ -321,7 +321,8 @@ class Labels:
         others = [each for row in rows if (each := self._changed.get(row)) and each[0] > version and each[2] != window]
         if others:
             names = join_names(sorted({by or "someone" for _, by, _ in others}))
-            raise ChangedError(f"{names} changed {count(len(others), 'of these images', 'of these images')} meanwhile")
+            what = f"{count(len(others), 'of these images', 'of these images')}"
+            raise ChangedError(f"{names} changed {what} meanwhile", next="look at the others again, and repeat")
 
     def _demand(self, missing: Sequence[int]) -> None:
         if missing:

@@ -173,7 +173,7 @@ function around() {
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
   document.querySelector('[data-act=undo]').disabled = !facts.undoable;
-  part('stage').textContent = STAGES[facts.stage];
+  part('stage').textContent = facts.view.sort === 'next' ? STAGES[facts.stage] : '';
   redraw('sections', (state?.sections ?? []).map((section) => section.title), (place) => place.replaceChildren(...state.sections.map((section, at) => {
     const to = make('button', { type: 'button', textContent: section.title.replace(/:.* ·/, ' ·') });
     to.addEventListener('click', () => { part('scroller').scrollTop = state.sections[at].top; selection.move(state.sections[at].start); part('scroller').focus(); });
@@ -241,6 +241,7 @@ function act(action, label) {
       await ask('act', { number, version, rows, label: action === 'drop' ? null : label, refused: action === 'drop' ? [] : refused, window: window_ });
     } catch (error) {
       show({ ...before, order: '' });
+      say('Nothing was changed.');
       warn(error.message);
     } finally {
       sending -= 1;

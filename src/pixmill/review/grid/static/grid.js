@@ -115,7 +115,7 @@ function title({ kind, label, count }, number) {
     sample: 'Random sample: label these one by one', cluster: 'Similar images', unsure: 'Unsure: label these one by one',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
-    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: 'As they are',
+    sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope?.startsWith('doubt:') ? 'Most urgent first' : 'As they are',
   };
   return `${names[kind] ?? kind}${number && ` ${number}`} · ${count.toLocaleString('en')}`;
 }
@@ -151,7 +151,7 @@ function draw() {
 function changed() {
   draw();
   const count = selection.rows.size;
-  say(count ? `${some(count, 'image')} selected.` : `Image ${selection.focus + 1} of ${state.rows.length.toLocaleString('en')}.`);
+  say(count ? `${some(count, 'image')} selected.` : state.rows.length ? `Image ${selection.focus + 1} of ${state.rows.length.toLocaleString('en')}.` : '');
 }
 
 const drawn = new Map();

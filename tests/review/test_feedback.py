@@ -11,9 +11,9 @@ import pytest
 
 from pixmill.core.errors import DataError, StorageError
 from pixmill.review.cases import find_cases
-from pixmill.review.decision_log import DecisionLog
+from pixmill.review.decision_log import Accepted, DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
-from pixmill.review.recovery import describe_lost
+from pixmill.review.recovery import DecisionStatus, describe_lost
 from pixmill.review.review_session import Choice, DecisionError, Session
 from pixmill.serve.inbox import Inbox
 from tests.disk import limit_file_size
@@ -116,6 +116,13 @@ def test_an_accepted_image_is_copied_to_its_class_and_stays_in_the_inbox(project
     _, store = start()
     store.clean_inbox()
     store.release()
+    assert len(inbox.entries()[0]) == 1
+
+
+def test_a_correction_waits_if_its_image_was_labelled_in_the_grid(send, start, inbox, monkeypatch):
+    item = Accepted(image=send(jpeg(900), "dress"), branch="", file="data/coat/a.jpg", md5="0" * 32, corrections=0)
+    monkeypatch.setattr("pixmill.review.feedback.check_decisions", lambda _: DecisionStatus(accepted=[item]))
+    start()[1].release()
     assert len(inbox.entries()[0]) == 1
 
 

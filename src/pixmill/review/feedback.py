@@ -16,9 +16,9 @@ from pixmill.core.manifest import CORRECTION
 from pixmill.core.names import to_slug
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.cases import Case
-from pixmill.review.decision_log import DecisionLog, Line, make_line
+from pixmill.review.decision_log import DecisionLog
 from pixmill.review.recovery import DecisionStatus, check_decisions
-from pixmill.review.review_file import ReviewFile, one_line
+from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_tables import ReviewTables
 from pixmill.serve.inbox import Correction, Entry
 from pixmill.validate.decisions import Decision
@@ -191,19 +191,17 @@ class DecisionStore:
         """
         status = check_decisions(self._log)
         names = {entry.id: entry.names for entry in self._images.entries}
-        # The reviewer has not seen later corrections.
-        done = [name for item in status.accepted for name in names.get(item.image, ())[-item.corrections :]]
+        # The reviewer has not seen later corrections, or any of an image that was labelled in the grid.
+        reviewed = [item for item in status.accepted if item.corrections]
+        done = [name for item in reviewed for name in names.get(item.image, ())[-item.corrections :]]
         if done:
             self._inbox.remove(done)
         self._log.forget([*status.accepted, *status.written])
         return status
 
     def _change_lines(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        now = self._review_file.read()
         # Logged first: a line that vanishes from review.csv is always known.
-        self._log.change(
-            {name: (_line(now.get(name)), _line(decision and one_line(decision))) for name, decision in changes.items()}
-        )
+        self._log.change(self._review_file.lines(changes))
         return self._review_file.change(changes)
 
     def _apply(self, entry: Entry, decision: Decision | None) -> Decision | None:
@@ -263,9 +261,3 @@ def _describe(corrections: Sequence[Correction]) -> str:
     share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
     labels = ", ".join(dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections))
     return f"The model{model and f' {model}'} predicted '{prediction.get('label')}'{share}; users say {labels}."
-
-
-def _line(decision: Decision | None) -> Line | None:
-    if decision is None:
-        return None
-    return make_line(decision.image, decision.verb, decision.label, decision.by, decision.why)

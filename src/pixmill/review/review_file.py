@@ -8,6 +8,7 @@ from pathlib import Path
 from pixmill.core.errors import LockedError
 from pixmill.core.files.writing import hold_lock, storage_errors, write_text
 from pixmill.core.words import printable
+from pixmill.review.decision_log import Line, make_line
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -44,6 +45,11 @@ class ReviewFile:
             self._matched, _ = match_decisions(decisions, self._names(decisions))
             self._decisions = decisions
         return self._matched
+
+    def lines(self, changes: Mapping[str, Decision | None]) -> dict[str, tuple[Line | None, Line | None]]:
+        """Return the line of each image before and after changes, for the log; arguments as for :meth:`change`."""
+        now = self.read()
+        return {name: (_line(now.get(name)), _line(after and one_line(after))) for name, after in changes.items()}
 
     def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
         """Write decisions, one line per image, sorted by image; other lines stay.
@@ -90,3 +96,7 @@ def one_line(decision: Decision) -> Decision:
     """Return a decision without line ends and invisible characters."""
     by, why = (printable(text, instead=" ") for text in (decision.by, decision.why))
     return replace(decision, by=by, why=why)
+
+
+def _line(decision: Decision | None) -> Line | None:
+    return decision and make_line(decision.image, decision.verb, decision.label, decision.by, decision.why)

@@ -167,31 +167,30 @@ class DecisionLog:
             accepted, changed = self.read()
             self._write({**accepted, image: record}, changed)
 
-    def move(self, files: Mapping[str, tuple[str, str, str, dict[str, str]]]) -> None:
+    def move(self, files: Mapping[str, tuple[str, str, str, dict[str, str] | None]]) -> None:
         """Record images that are labelled by moving their files, before they are moved.
 
         Args:
             files: By id of the image: the file and the new one, relative to the project folder, the MD5, and the new
-                row in ``data/metadata.csv``. An image that returns to its first file is forgotten.
+                row in ``data/metadata.csv`` if any. An image that returns to its first file is forgotten.
         """
         branch = self._branch()
         with self.inbox.lock(then="label again"):
             accepted, changed = self.read()
             for image, (source, file, md5, cells) in files.items():
-                old = accepted.get(image)
-                files_before = (*(old.earlier if old else ()), source)
+                old = accepted.pop(image, None)
+                earlier = (*(old.earlier if old else ()), source)
                 corrections = old.corrections if old else 0
-                accepted[image] = Accepted(
-                    image=image,
-                    branch=branch,
-                    file=file,
-                    md5=md5,
-                    corrections=corrections,
-                    earlier=tuple(dict.fromkeys(name for name in files_before if name != file)),
-                    cells=cells,
-                )
-                if old and file == files_before[0] and not corrections:
-                    del accepted[image]
+                if corrections or file != earlier[0]:
+                    accepted[image] = Accepted(
+                        image=image,
+                        branch=branch,
+                        file=file,
+                        md5=md5,
+                        corrections=corrections,
+                        earlier=tuple(dict.fromkeys(name for name in earlier if name != file)),
+                        cells=cells or {},
+                    )
             self._write(accepted, changed)
 
     def change(self, lines: Mapping[str, tuple[Line | None, Line | None]]) -> None:

@@ -93,13 +93,17 @@ def test_random_sample_measures(desk: Desk) -> None:
     assert facts[f"shoe/{names[0]}"].split != "train"
 
 
-def test_undoes(desk: Desk) -> None:
-    before = desk.files()
-    desk.give("coat", "a.jpg")
-    desk.give("shoe", "a.jpg", "b.jpg")
-    desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
-    desk.open()  # in a new process, too
+# As macOS names files, as a copy is often named, and not in UTF-8.
+@pytest.mark.parametrize("name", ["a.jpg", "cafe\u0301.jpg", "a [1].jpg", "\udcff.jpg"])
+def test_undoes(desk: Desk, name: str) -> None:
+    (desk.root / "data/unlabelled/a.jpg").rename(desk.root / "data/unlabelled" / name)
+    desk.open()
     desk.pile.identify(range(5))
+    before = desk.files()
+    desk.give("coat", name)
+    row = desk.pile.rows_of(str(desk.pile.ids[desk.pile.labels.index("coat")]))
+    desk.labels.give([*row, *desk.rows("b.jpg")], "shoe", by="ann", window="one", version=desk.pile.version)
+    desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
     assert desk.labels.undoable("one") == 3
     for left in (2, 1, 0):
         assert desk.labels.undo(by="ann", window="one")
@@ -193,20 +197,26 @@ def test_a_fixed_split_gets_images_into_its_folders(desk: Desk) -> None:
     }
 
 
-def test_a_failed_action_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = desk.files()
+@pytest.mark.parametrize("method", ["MetadataTable.change", "Journal.finish"])
+def test_a_failed_action_is_completed_by_the_next(desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    other, before = Desk(desk.root), desk.files()
 
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full", "metadata.csv")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pixmill.review.grid.labels.MetadataTable.change", fail)
+        patch.setattr(f"pixmill.review.grid.labels.{method}", fail)
         with pytest.raises(StorageError):
             desk.give("coat", "a.jpg")
-    assert desk.files() == before
-    assert desk.labels.undoable("one") == 0
-    desk.give("shoe", "b.jpg")
-    assert desk.files() == before - {"unlabelled/b.jpg"} | {"shoe/b.jpg"}
+    fill(desk.root, "unlabelled/0.jpg", "unlabelled/a.jpg")  # a new file of the old name
+    other.give("shoe", "b.jpg", window="two")
+    desk.give("dress", "c.jpg")
+    gone = {f"unlabelled/{letter}.jpg" for letter in "bc"}
+    new = {"coat/a.jpg", "shoe/b.jpg", "dress/c.jpg", "unlabelled/0.jpg"}
+    assert desk.files() == before - gone | new
+    assert {*read_metadata(desk.root / "data")} == {*new} - {"unlabelled/0.jpg"}
+    assert [desk.labels.undoable(window) for window in ("one", "two")] == [2, 1]
+    assert (desk.root / "data/coat/a.jpg").read_bytes() == jpeg(100)
 
 
 def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

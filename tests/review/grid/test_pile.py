@@ -59,6 +59,22 @@ def test_appends_new_files_and_hides_deleted_ones(tmp_path: Path) -> None:
     assert pile.labels == [DROPPED, None, None]
 
 
+def test_hides_files_that_cannot_be_read(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    fill(tmp_path, "unlabelled/a.jpg")
+    outside = tmp_path_factory.mktemp("other") / "b.jpg"
+    outside.write_bytes(jpeg(1))
+    (tmp_path / "data/unlabelled/link.jpg").symlink_to(outside)
+    (tmp_path / "data/unlabelled/loop.jpg").symlink_to("loop.jpg")
+    pile = open_pile(tmp_path)
+    pile.identify([*range(len(pile))])
+    assert dict(zip(pile.names, pile.labels, strict=True)) == {
+        "data/unlabelled/a.jpg": None,
+        "data/unlabelled/link.jpg": DROPPED,
+    }
+    assert pile.progress()["broken"] == 1
+
+
 def test_computes_features_once_and_names_broken_files(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(f"{PARAMS}split: {{image_size: 32}}\n")
     fill(tmp_path, *(f"unlabelled/{number}.jpg" for number in range(3)))

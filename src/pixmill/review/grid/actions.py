@@ -1,7 +1,7 @@
 """The journal of what was done in the grid: each action is on disk before its files change.
 
-``.pixmill/review/actions.jsonl`` has a line for each action, and another once its files have changed. Whoever holds the
-lock completes an action that has no end: the process that began it was killed.
+``.pixmill/review/actions.jsonl`` has a line for each action, and an empty object once its files have changed. Whoever
+holds the lock next completes an action without one: the process that began it was killed, or the disk was full.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from typing import Any, NamedTuple
 from pixmill.core.errors import PixmillError
 from pixmill.core.metadata import Cells
 from pixmill.core.names import to_nfc, to_text
-from pixmill.review.decision_log import Line, make_line
-from pixmill.review.review_file import one_line
-from pixmill.validate.decisions import Decision
+from pixmill.review.decision_log import Line
 
 _MAX_BYTES = 64 * 2**20
 """Size of the journal from which it is deleted when nobody uses it: some 100,000 images."""
@@ -97,7 +95,7 @@ class Action:
 def reverse(action: Action) -> Action:
     """Return the action that undoes another one."""
     return Action(
-        [Item(each.id, each.md5, each.target, each.source, each.after, each.before) for each in action.items],
+        [Item(name, md5, target, source, after, before) for name, md5, source, target, before, after in action.items],
         {name: (after, before) for name, (before, after) in action.cells.items()},
         {name: (after, before) for name, (before, after) in action.lines.items()},
         undoes=action.key,
@@ -109,10 +107,14 @@ class Journal:
 
     Args:
         path: The file.
+
+    Attributes:
+        begun: The action that has no end, which is the last one; complete it before you add another.
     """
 
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
+        self.begun: Action | None = None
 
     @property
     def is_current(self) -> bool:
@@ -124,44 +126,45 @@ class Journal:
         if self._size() > _MAX_BYTES and now - self._path.stat().st_mtime > RECENT_SECONDS:
             self._path.unlink()
 
-    def read(self) -> tuple[list[Action], list[Action]]:
-        """Return the actions since the last call that are done, and those that killed processes began.
+    def read(self) -> list[Action]:
+        """Return the actions of others since the last call that are done.
 
-        A line that a killed process wrote in part is cut off: its action has not begun.
+        A line that was written in part is cut off: its action has not begun.
         """
         if self._size() < self._read:  # deleted
             self._read = 0
         if self.is_current:
-            return [], []
+            return []
         with self._path.open("rb+") as file:
             file.seek(self._read)
             whole, _, part = file.read().rpartition(b"\n")
             if part:
                 file.truncate(self._size() - len(part))
         self._read = self._size()
-        done, begun = list[Action](), dict[str, Action]()
+        done: list[Action] = []
         for content in map(json.loads, whole.splitlines()):
-            if "end" in content:
-                action = begun.pop(content["end"])
-                done += [action] if content["is_done"] else []
-            else:
-                begun[content["key"]] = _action(content)
-        return done, [*begun.values()]
+            if content:
+                self.begun = _action(content)
+            elif self.begun:
+                done.append(self.begun)
+                self.begun = None
+        return done
 
     def add(self, action: Action) -> None:
         """Add an action durably."""
-        self._append(vars(action), durable=True)
+        self._append(vars(action))
+        self.begun = action
 
-    def finish(self, action: Action, *, is_done: bool = True) -> None:
-        """Note that the files of an action have changed, or that they are as before."""
-        self._append({"end": action.key, "is_done": is_done}, durable=False)
+    def finish(self) -> None:
+        """Note that the files of the last action have changed."""
+        self._append({})
+        self.begun = None
 
-    def _append(self, content: Mapping[str, Any], *, durable: bool) -> None:
+    def _append(self, content: Mapping[str, Any]) -> None:
         with self._path.open("ab") as file:
             file.write(json.dumps(content).encode() + b"\n")
             file.flush()
-            if durable:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         self._read = self._size()
 
     def _size(self) -> int:
@@ -187,7 +190,8 @@ def free_name(root: Path, source: str, folder: str, name: str, taken: set[str]) 
     file = PurePosixPath(_UNPORTABLE.sub("-", to_nfc(PurePosixPath(to_text(source)).name)))
     for ending in ("", f"-{name[:8]}", f"-{name}"):
         target = f"{folder}/{file.stem}{ending}{file.suffix}"
-        if target == source or not (target in taken or (root / target).exists()):
+        place = root / target  # may be a link without its content, of git-annex
+        if target == source or not (target in taken or place.exists() or place.is_symlink()):
             break
     taken.add(target)
     return target
@@ -196,11 +200,3 @@ def free_name(root: Path, source: str, folder: str, name: str, taken: set[str]) 
 def part_of(place: int | None) -> str:
     """Return the split of an image at a place of the random sample; suggested labels never measure the model."""
     return "train" if place is None else "val" if place % 3 == 1 else "test"
-
-
-def line_of(decision: Decision | None) -> Line | None:
-    """Return a decision as the line that ``review.csv`` gets."""
-    if decision is None:
-        return None
-    item = one_line(decision)
-    return make_line(item.image, item.verb, item.label, item.by, item.why)

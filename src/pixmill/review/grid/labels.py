@@ -8,19 +8,19 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import hold_lock, storage_errors, sync_folder, write_text
+from pixmill.core.files.writing import file_digest, hold_lock, storage_errors, sync_folder, write_text
 from pixmill.core.metadata import Cells, MetadataTable
 from pixmill.core.names import class_by_name, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
-from pixmill.review.decision_log import DecisionLog, Line
+from pixmill.review.decision_log import DecisionLog
 from pixmill.review.grid.actions import (
     RECENT_SECONDS,
     Action,
@@ -29,7 +29,6 @@ from pixmill.review.grid.actions import (
     Journal,
     Other,
     free_name,
-    line_of,
     part_of,
     reverse,
 )
@@ -53,8 +52,8 @@ class Labels:
 
     An image of ``data/`` that no run has seen moves into the folder of its class, with its row in ``metadata.csv``;
     others get a line in ``review.csv``. An action whose method has returned survives SIGKILL; one that was interrupted
-    is completed by the next call, or by the next start. Until a commit holds a label, ``pixmill review --restore``
-    gives it again after a checkout that undid it.
+    by that or by a disk error is completed by the next action, or by the next start. Until a commit holds a label,
+    ``pixmill review --restore`` gives it again after a checkout that undid it.
 
     Args:
         workspace: Folders of the project.
@@ -79,9 +78,8 @@ class Labels:
         self._lock, self._review_lock = scratch / "labels.lock", scratch / "review.lock"
         self._journal = Journal(scratch / "actions.jsonl")
         self._actions: list[Action] = []
-        self._undone: set[str] = set()
         self._changed: dict[int, tuple[int, str, str]] = {}
-        self._own: set[str] = set()
+        self._windows: set[str] = set()
         self._next_look = time.monotonic() + _LOOK_SECONDS
         self._table = MetadataTable(workspace.root / "data")
         self._guard = threading.RLock()
@@ -92,10 +90,6 @@ class Labels:
             for path in (self._root / "data").glob(".part-*"):  # of killed processes
                 path.unlink()
             self._journal.tidy(time.time())
-            places = {item.id: item.target for action in self._actions for item in action.items}
-            for action in self._actions:  # of images that a run has seen since
-                if any(pile.row(places[item.id]) is None for item in action.items):
-                    self._undone.add(action.key)
             status = check_decisions(self._log)
             self._log.forget(item for item in status.accepted if item.earlier)
             for name, decision in self._review.read().items():
@@ -144,7 +138,7 @@ class Labels:
             digests = dict(zip(files, self._pile.identify(files), strict=True))
             self._demand([row for row, digest in digests.items() if digest is None])
             self._declare(label, moves=bool(files))
-            lines, rest = self._review.read(), [row for row in rows if row < self._pile.kept]
+            decisions, rest = self._review.read(), [row for row in rows if row < self._pile.kept]
             changes: dict[str, Decision | None] = {
                 name: self._relabel(name, label, by) for row in rest if (name := self._pile.ids[row])
             }
@@ -154,19 +148,16 @@ class Labels:
             for row, digest in digests.items():
                 assert digest is not None
                 source = self._pile.names[row]
-                before = table.get(to_nfc(to_text(source)).removeprefix("data/"))
+                before = table.get(_key(source))
                 part = (before or {}).get("split") or part_of(sample.index(row) if row in sample else None)
                 fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
                 target = free_name(self._root, source, f"data/{fixed}{to_slug(label)}", digest.id, taken)
                 items.append(Item(*digest, source, target, self._pile.labels[row], label))
-                if lines.get(digest.id):  # it was dropped
+                if decisions.get(digest.id):  # it was dropped
                     changes[digest.id] = None
-                cells[to_nfc(to_text(source)).removeprefix("data/")] = (before, None)
-                cells[target.removeprefix("data/")] = (
-                    table.get(target.removeprefix("data/")),
-                    self._cells(before, target, label, part),
-                )
-            self._do(Action(items=items, cells=cells, lines=self._lines(changes)), by=by, window=window)
+                cells[_key(source)] = (before, None)
+                cells[_key(target)] = (table.get(_key(target)), self._cells(before, target, label, part))
+            self._do(Action(items=items, cells=cells, lines=self._review.lines(changes)), by=by, window=window)
 
     def drop(self, rows: Sequence[int], *, by: str, window: str, version: int) -> None:
         """Drop images: a line in ``review.csv``; their files stay. Arguments and errors as for :meth:`give`."""
@@ -178,10 +169,10 @@ class Labels:
             why = {row: "" if self._pile.labels[row] else UNLABELLED for row in rows}
             changes = {name: Decision(0, name, "drop", "", by, why[row]) for row, name in names.items()}
             items = [self._stay(row, DROPPED) for row in rows]
-            self._do(Action(items=items, lines=self._lines(changes)), by=by, window=window)
+            self._do(Action(items=items, lines=self._review.lines(changes)), by=by, window=window)
 
     def undo(self, *, by: str, window: str) -> list[int]:
-        """Undo the last action of a window, and return its rows; none if there is nothing to undo.
+        """Undo the last action of a window since the start, and return its rows; none if there is nothing to undo.
 
         Raises:
             ChangedError: Someone changed an image since.
@@ -189,8 +180,9 @@ class Labels:
             StorageError: The disk is full or read-only.
         """
         with self._locked():
-            if (last := next(reversed(self._undoable(window)), None)) is None:
+            if not (actions := self._undoable(window)):
                 return []
+            last = actions[-1]
             found = [self._pile.row(item.target) for item in last.items]
             rows = [row for row in found if row is not None]
             changed = len(rows) < len(last.items)
@@ -221,7 +213,7 @@ class Labels:
         """Return a summary of the actions of this process, and the next command, if any."""
         last: dict[str, Item] = {}
         for action in self._actions:
-            if action.key in self._own:
+            if action.window in self._windows:
                 last |= {item.id: item for item in action.items}
         labelled = sum(bool(item.after) for item in last.values())
         dropped = sum(item.after == DROPPED for item in last.values())
@@ -250,45 +242,46 @@ class Labels:
             storage_errors(then="label again"),
             hold_lock(self._lock, refusal, timeout=_LOCK_SECONDS),
         ):
-            done, begun = self._journal.read()
-            for action in done:
-                self._take(action, is_earlier=not self._is_open)
-            for action in begun:
-                self._complete(action)
+            for action in self._journal.read():
+                if self._is_open:  # else the rows are newer
+                    self._take(action)
+            self._complete()
             yield
 
     def _do(self, action: Action, *, by: str, window: str) -> None:
         """Record an action, and change files and rows."""
         if action.items:
             action = replace(action, key=secrets.token_hex(8), by=by, window=window, time=time.time())
+            self._windows.add(window)
+            for item in action.items:  # an error here leaves nothing to complete
+                (self._root / item.target).parent.mkdir(parents=True, exist_ok=True)
             self._journal.add(action)
-            self._own.add(action.key)
-            self._complete(action)
+            self._complete()
 
-    def _complete(self, action: Action) -> None:
-        """Change files and rows; if that fails, restore the files."""
-        try:
+    def _complete(self) -> None:
+        """Change files and rows as the action says that has begun, if any."""
+        if action := self._journal.begun:
             self._write(action)
-        except Exception:
-            with contextlib.suppress(OSError):
-                self._write(reverse(action))
-            self._journal.finish(action, is_done=False)
-            raise
-        self._journal.finish(action)
-        self._take(action)
+            self._journal.finish()
+            self._take(action)
 
     def _write(self, action: Action) -> None:
         """Change the files; repeating this completes an interrupted call."""
         moved = [item for item in action.items if item.source != item.target]
         if moved:
-            rows = {item.id: action.cells[item.target.removeprefix("data/")][1] or {} for item in moved}
-            self._log.move({item.id: (to_text(item.source), item.target, item.md5, rows[item.id]) for item in moved})
+            self._log.move(
+                {
+                    item.id: (to_text(item.source), to_text(item.target), item.md5, action.cells[_key(item.target)][1])
+                    for item in moved
+                }
+            )
             folders = {(self._root / name).parent for item in moved for name in (item.source, item.target)}
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             for item in moved:
-                if (self._root / item.source).exists():
-                    shutil.move(self._root / item.source, self._root / item.target)
+                source, target = self._root / item.source, self._root / item.target
+                if source.exists() and not (target.exists() and file_digest(target) == item.id):
+                    shutil.move(source, target)
             for folder in folders:
                 sync_folder(folder)
         if action.cells:
@@ -298,13 +291,12 @@ class Labels:
             after = {name: line and Decision(0, *line) for name, (_, line) in action.lines.items()}  # type: ignore[arg-type]
             self._review.change(after)
 
-    def _take(self, action: Action, *, is_earlier: bool = False) -> None:
-        """Change the rows as an action says, unless the files were read after it."""
-        self._actions.append(action)
+    def _take(self, action: Action) -> None:
+        """Change the rows as an action says."""
         if action.undoes:
-            self._undone |= {action.key, action.undoes}
-        if is_earlier:
-            return
+            self._actions = [each for each in self._actions if each.key != action.undoes]
+        else:
+            self._actions.append(action)
         with self._pile.lock:
             self._pile.version += 1
             for item in action.items:
@@ -374,10 +366,6 @@ class Labels:
         verb, new = ("keep", "") if came_as == {label} else ("relabel", label)
         return Decision(0, name, verb, new, by)  # type: ignore[arg-type]
 
-    def _lines(self, changes: Mapping[str, Decision | None]) -> dict[str, tuple[Line | None, Line | None]]:
-        now = self._review.read() if changes else {}
-        return {name: (line_of(now.get(name)), line_of(after)) for name, after in changes.items()}
-
     def _stay(self, row: int, label: str) -> Item:
         name = self._pile.names[row]
         return Item(str(self._pile.ids[row]), "", name, name, self._pile.labels[row], label)
@@ -388,10 +376,15 @@ class Labels:
         is_plain = known.get(to_nfc(to_slug(label))) == label
         return {
             **(before or {}),
-            "file_name": target.removeprefix("data/"),
+            "file_name": _key(target),
             "label": "" if is_plain else label,
             "split": part,
         }
 
     def _undoable(self, window: str) -> list[Action]:
-        return [each for each in self._actions if each.window == window and each.key not in self._undone]
+        return [each for each in self._actions if each.window == window]
+
+
+def _key(file: str) -> str:
+    """Return the path of a file in ``metadata.csv``."""
+    return to_nfc(to_text(file)).removeprefix("data/")

@@ -19,7 +19,7 @@ from blake3 import blake3
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.cache import Cache
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import keep_newest
+from pixmill.core.files.writing import keep_newest, target_within
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
@@ -189,7 +189,10 @@ class Pile:
             self.names[row], self.labels[row] = name, label
 
     def identify(self, rows: Sequence[int]) -> list[Digests | None]:
-        """Return digests of files in ``data/``; those of unchanged files are cached. ``None`` for missing files."""
+        """Return digests of files in ``data/``; those of unchanged files are cached.
+
+        ``None`` for missing files, and for those that cannot be read, which are hidden.
+        """
         keys: dict[int, bytes] = {}
         for row in rows:
             with contextlib.suppress(OSError):
@@ -201,8 +204,13 @@ class Pile:
         with Cache(self._scratch.with_name("files.sqlite")) as cache:
             known, new = cache.read([*keys.values()]), {}
             for row, key in keys.items():
-                with contextlib.suppress(OSError):
-                    digests[row] = new[key] = known.get(key) or _digests(self.root / self.names[row])
+                try:
+                    digests[row] = new[key] = known.get(key) or _digests(self.root / self.names[row], self.root)
+                except FileNotFoundError:  # moved meanwhile, or deleted
+                    continue
+                except (OSError, RuntimeError):  # RuntimeError: a loop of links
+                    self.broken[row], self.labels[row] = "unreadable", DROPPED
+                    self.version += 1
             cache.write({key: value for key, value in new.items() if key not in known})
         found = {row: Digests(value[:32].hex(), value[32:].hex()) for row, value in digests.items()}
         with self.lock:
@@ -362,6 +370,8 @@ def _reason(_: str, loss: Loss) -> str:
     return loss
 
 
-def _digests(path: Path) -> bytes:
+def _digests(path: Path, root: Path) -> bytes:
+    if path.is_symlink() and target_within(path, root) is None:
+        raise PermissionError("a link out of the project, which scrape does not read, either")
     content = path.read_bytes()
     return hashlib.sha256(content).digest() + hashlib.md5(content, usedforsecurity=False).digest()

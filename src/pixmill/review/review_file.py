@@ -99,4 +99,6 @@ def one_line(decision: Decision) -> Decision:
 
 
 def _line(decision: Decision | None) -> Line | None:
-    return decision and make_line(decision.image, decision.verb, decision.label, decision.by, decision.why)
+    if decision is None:
+        return None
+    return make_line(decision.image, decision.verb, decision.label, decision.by, decision.why)

@@ -180,9 +180,8 @@ class Labels:
             StorageError: The disk is full or read-only.
         """
         with self._locked():
-            if not (actions := self._undoable(window)):
+            if (last := next((each for each in reversed(self._actions) if each.window == window), None)) is None:
                 return []
-            last = actions[-1]
             found = [self._pile.row(item.target) for item in last.items]
             rows = [row for row in found if row is not None]
             changed = len(rows) < len(last.items)
@@ -196,7 +195,7 @@ class Labels:
 
     def undoable(self, window: str) -> int:
         """Return the number of actions that a window can undo."""
-        return len(self._undoable(window))
+        return sum(action.window == window for action in self._actions)
 
     def others(self, window: str) -> list[Other]:
         """Return who else labelled here in the last ten minutes, the latest first."""
@@ -380,9 +379,6 @@ class Labels:
             "label": "" if is_plain else label,
             "split": part,
         }
-
-    def _undoable(self, window: str) -> list[Action]:
-        return [each for each in self._actions if each.window == window]
 
 
 def _key(file: str) -> str:

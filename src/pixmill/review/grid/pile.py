@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -26,7 +27,7 @@ from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
 from pixmill.images.depth import read_window
 from pixmill.images.listing import files_below
 from pixmill.models.classifier import Preprocessing
-from pixmill.review.grid.feature_pass import FileFeatures
+from pixmill.review.grid.feature_pass import file_features
 from pixmill.review.grid.suggesting import DROPPED, sample_of
 from pixmill.review.preview import ImageFile
 from pixmill.review.review_tables import ReviewTables
@@ -45,6 +46,7 @@ _PAUSE_SECONDS = 1.0
 """Time between two looks for images without features."""
 
 Half = npt.NDArray[np.float16]
+_Pass = Callable[[Sequence[str]], list[bytes | str]]
 
 
 class Digests(NamedTuple):
@@ -107,7 +109,7 @@ class Pile:
         self.featured = np.zeros(self.kept, bool)
         self.broken: dict[int, str] = {}
         self.dropped: set[str] = set()
-        self._run: FileFeatures | None = None
+        self._run: _Pass | None = None
         self._store = self._scratch / "none.sqlite"
         self._problem: str | None = None
         self._rows = {name: row for row, name in enumerate(self.names)}
@@ -220,13 +222,10 @@ class Pile:
 
     def features(self, rows: Sequence[int]) -> Half:
         """Return the features of rows, shape (n, width); NaN for those without features, width 1 if none has any."""
-        found: dict[int, Half] = {}
-        names = [(place, self.ids[row]) for place, row in enumerate(rows) if self.featured[row]]
+        keys = {place: bytes.fromhex(str(self.ids[row])) for place, row in enumerate(rows) if self.featured[row]}
         with Cache(self._store) as store:
-            for start in range(0, len(names), _CHUNK):
-                some = {place: bytes.fromhex(name) for place, name in names[start : start + _CHUNK] if name}
-                stored = store.read([*some.values()])
-                found |= {place: np.frombuffer(stored[key], "<f2") for place, key in some.items() if key in stored}
+            stored = store.read([*keys.values()])
+        found = {place: np.frombuffer(stored[key], "<f2") for place, key in keys.items() if key in stored}
         width = len(next(iter(found.values()))) if found else 1
         every = np.full((len(rows), width), np.nan, np.float16)
         for place, values in found.items():
@@ -312,7 +311,7 @@ class Pile:
         with self.lock:  # `add` replaces the array
             self.featured[[*rows]] = True
 
-    def _open_network(self) -> FileFeatures:
+    def _open_network(self) -> _Pass:
         """Return the pass with the backbone of the params; of several, the fastest: that of the smallest images."""
         if self._run is None:
             # Imports TensorFlow, which takes seconds, unless the backbone is converted already.
@@ -334,13 +333,13 @@ class Pile:
             )
             content, preprocessing = file.read_bytes(), Preprocessing(side, split.aspect, split.resize)
             preprocessing = replace(preprocessing, max_pixels=params.validate.max_pixels)
-            self._run = FileFeatures(content, preprocessing, self.root)
+            self._run = partial(file_features, network=content, preprocessing=preprocessing, root=self.root)
             digest = blake3(f"{version('ai-edge-litert')} {preprocessing}".encode()).update(content)
             self._store = self._scratch / f"{digest.hexdigest(length=16)}.sqlite"
             keep_newest(self._scratch.glob("*.sqlite"), _MAX_CACHE_BYTES)
         return self._run
 
-    def _extract(self, run: FileFeatures, rows: Sequence[int]) -> Iterator[dict[int, bytes]]:
+    def _extract(self, run: _Pass, rows: Sequence[int]) -> Iterator[dict[int, bytes]]:
         """Yield features by row, a few at a time, and note why others have none."""
         sent: list[str] = []
 

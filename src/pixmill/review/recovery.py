@@ -73,8 +73,11 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
             places = [recorded[branch].get(item.md5, set()) - earlier for branch in ("", item.branch)]
             if any(places) and cache and is_cached(cache, item.md5):
                 status.accepted.append(item)
-            # It may have been moved to another class.
-            elif not present.get(PurePosixPath(item.file).name, set()) - earlier:
+            # It may have been moved to another class; images of several folders may have one name.
+            elif not any(
+                f"data/{name}" == item.file or _is_image(root / "data" / name, item.image)
+                for name in present.get(PurePosixPath(item.file).name, set()) - earlier
+            ):
                 status.missing.append(item)
     if changed:
         path = root / "review.csv"
@@ -164,7 +167,7 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
         for item in images:
             entry = entries.get(item.image)
             earlier = [log.root / name for name in item.earlier]
-            earlier = [path for path in earlier if path.is_file() and file_digest(path) == item.image]
+            earlier = [path for path in earlier if _is_image(path, item.image)]
             places = [*earlier, object_file(cache, item.md5)] if item.earlier and cache else earlier
             content = next((path.read_bytes() for path in places if path.is_file()), b"")
             if not content and entry:
@@ -199,6 +202,10 @@ def _restore_lines(workspace: Workspace, params: Params, lost: Sequence[Changed]
         ]
         added = [Decision(0, *item.after) for item in lost if item.after is not None]  # type: ignore[arg-type]
         write_text(path, render_decisions([*kept, *added]))
+
+
+def _is_image(path: Path, image: str) -> bool:
+    return path.is_file() and file_digest(path) == image
 
 
 def _committed(root: Path, branch: str, name: str) -> str:

@@ -222,6 +222,7 @@ def test_a_failed_action_is_completed_by_the_next(desk: Desk, monkeypatch: pytes
 def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     root = start_repository(desk.root, with_dvc=True)
     (root / ".gitignore").write_text("/data\n/inbox/\n/.pixmill/\n")
+    (root / "data/unlabelled/deep/c.jpg").write_bytes(jpeg(7))  # another image of that name
     with dvc_repo(root) as repo:
         repo.add("data")
     git(root, "add", "-A")

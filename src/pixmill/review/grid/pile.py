@@ -137,14 +137,14 @@ class Pile:
         """Return numbers of images that are not dropped, and ``problem`` (text or ``None``).
 
         ``files``: all. ``hashed`` and ``featured``: those whose id and features are known. ``broken``: those that
-        cannot have features.
+        cannot have features, and hidden ones that cannot be read.
         """
         rows = [row for row, label in enumerate(self.labels) if label != DROPPED]
         numbers = {
             "files": len(rows),
             "hashed": sum(self.ids[row] is not None for row in rows),
             "featured": int(self.featured[rows].sum()),
-            "broken": sum(row in self.broken for row in rows),
+            "broken": sum(self.labels[row] != DROPPED or self.ids[row] is None for row in [*self.broken]),
         }
         return {**numbers, "problem": self._problem}
 

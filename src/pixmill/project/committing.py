@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import dvc
 from pixmill.core.words import shell_word
 
@@ -33,26 +33,14 @@ class Commit:
         kind: ``results`` of a run with everything that they depend on; ``decisions``: images and decisions; ``files``:
             others; ``first``: the first commit.
         paths: Changed files and new folders, relative to the project's folder.
-        restored: Deleted files that are restored first.
-        adds_data: Whether ``data/`` is added to DVC first.
+        command: The shell command that does the same.
         message: Default message.
     """
 
     kind: Literal["results", "decisions", "files", "first"]
     paths: tuple[str, ...]
-    restored: tuple[str, ...]
-    adds_data: bool
+    command: str
     message: str
-
-    @property
-    def command(self) -> str:
-        """The shell command."""
-        restore = [f"git checkout HEAD -- {' '.join(self.restored)}"] if self.restored else []
-        data = ["dvc add data"] if self.adds_data else []
-        paths = [*dict.fromkeys(map(_top, self.paths))] if self.kind == "results" else self.paths
-        add = "git add ." if self.kind == "first" else add_command(paths)
-        commit = [add, f'git commit -m "{self.message}"'] if self.paths else []
-        return " && ".join([*restore, *data, *commit])
 
 
 def find_commit(state: ProjectState) -> Commit | None:
@@ -61,22 +49,23 @@ def find_commit(state: ProjectState) -> Commit | None:
     Untracked files that are too large for Git are left out.
     """
     git, uncommitted = state.repository, state.repository.uncommitted
-    restored, adds_data = uncommitted.deleted, bool(uncommitted.unadded)
-    images = ["data.dvc"] if adds_data else []
+    images = ["data.dvc"] if uncommitted.unadded else []
     changed = [path for path in git.changed if path not in git.large]
     if not git.has_git or git.conflicts:
         return None
     if not git.has_commit:
-        return Commit("first", tuple(changed), (), False, "Start") if changed else None
+        return Commit("first", tuple(changed), "git add . && git commit -m Start", "Start") if changed else None
     if git.changed_results and state.is_fresh:
         own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
-        paths = sorted({*own, *images} - {*restored})
-        return Commit("results", tuple(paths), restored, adds_data, "Record new results")
+        paths = sorted({*own, *images} - {*uncommitted.deleted})
+        add, message = _add_command([*dict.fromkeys(map(_top, paths))]), "Record new results"
+        command = " && ".join([*uncommitted.before, add, f'git commit -m "{message}"'])
+        return Commit("results", tuple(paths), command, message)
     if state.commit is not None and not (uncommitted.missing or uncommitted.unfetched):
         paths = sorted({*uncommitted.changed, *images})
-        return Commit("decisions", tuple(paths), restored, adds_data, "Add images and decisions")
+        return Commit("decisions", tuple(paths), state.commit, "Add images and decisions")
     if changed and not git.changed_results:
-        return Commit("files", tuple(changed), (), False, f"Change {changed[0]}")
+        return Commit("files", tuple(changed), f"{_add_command(changed)} && git commit", f"Change {changed[0]}")
     return None
 
 
@@ -89,21 +78,20 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
         message: Message of the commit.
 
     Raises:
-        PixmillError: Others have changed since, a run or an operation of Git is in progress, or Git refuses.
+        PixmillError: Others have changed since, an operation of Git is in progress, or Git refuses.
     """
     found = find_commit(state)
     if operation := state.repository.operation:
         raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
-    if any(stage.status == "running" for stage in state.stages) or any(each.writes for each in state.commands):
-        raise LockedError("a run is in progress, so its results are not complete", next="wait for it, or stop it")
     if found is None or found.paths != tuple(paths):
         what = "nothing is left to commit" if found is None else "other files have changed since the list was made"
         raise PixmillError(what, next="look at the new list")
     if not message.strip():
         raise PixmillError("a commit needs a message", next="write what changed, and why")
-    if found.restored:
-        _git(state.root, "checkout", "HEAD", "--", *found.restored)
-    if found.adds_data:
+    uncommitted, keeps_images = state.repository.uncommitted, found.kind in ("results", "decisions")
+    if keeps_images and uncommitted.deleted:
+        _git(state.root, "checkout", "HEAD", "--", *uncommitted.deleted)
+    if keeps_images and uncommitted.unadded:
         dvc(state.root, "add", "data", quiet=True)
     if files := [f":(literal){path}" for path in found.paths]:
         _git(state.root, "add", "--", *files)
@@ -129,7 +117,7 @@ def _git(root: Path, *words: str) -> None:
         raise PixmillError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next="git status")
 
 
-def add_command(paths: Sequence[str]) -> str:
+def _add_command(paths: Sequence[str]) -> str:
     """Return the command that adds files, or their top folders if there are many."""
     short = paths if len(paths) <= MAX_ARGUMENTS else list(dict.fromkeys(path.partition("/")[0] for path in paths))
     return f"git add {' '.join(map(shell_word, short))}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
-from pixmill.project.committing import add_command, find_commit
+from pixmill.project.committing import find_commit
 
 if TYPE_CHECKING:
     from pixmill.project.stage_states import StageState
@@ -299,7 +299,7 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
     elif found is not None:
         sentence = f"{_names(found.paths)} {_are(found.paths)} changed and not committed."
-        yield NextStep("commit", sentence, f"{add_command(found.paths)} && git commit")
+        yield NextStep("commit", sentence, found.command)
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:

@@ -66,6 +66,8 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
         raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
+    if options.label is not None and not source.is_dir():
+        raise DataError(f"{source} is a table, which gives labels itself", next="repeat without --label")
     if options.label is not None:
         label = to_nfc(options.label).strip()
         return find_all(source, None if fold(label) == "unlabelled" else label)

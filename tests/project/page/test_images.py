@@ -146,7 +146,7 @@ def test_images_of_the_inbox_and_elsewhere(root):
     other = hashlib.sha256(b"elsewhere").hexdigest()
     (root / "elsewhere").write_bytes(b"elsewhere")
     images = Images(root)
-    images.find = {other: root / "elsewhere"}.get
+    images.finders.append({other: root / "elsewhere"}.get)
     assert images.content(name) == b"a correction"
     assert images.facts(name)["known"] is True
     assert images.content(other) == b"elsewhere"

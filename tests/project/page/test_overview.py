@@ -1,5 +1,6 @@
 """What the page shows first: the model, its history, and images of each class."""
 
+import contextlib
 import hashlib
 
 import pytest
@@ -9,6 +10,7 @@ from pixmill.project.page.home import Home
 from pixmill.project.page.jobs import Job
 from pixmill.project.page.overview import Overview, read_history, read_images, read_model
 from pixmill.project.state import ProjectState
+from pixmill.web.problems import ProblemError
 from tests.project.page.conftest import draw, evaluate, record, write, write_rows
 from tests.version_control import commit, git, start_repository
 
@@ -134,20 +136,19 @@ def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):
     assert {each["name"]: each["count"] for each in found["classes"]} == {"cat": 1, "dog": 1}
 
 
-def test_only_images_on_the_page_have_thumbnails(tmp_path):
+def test_thumbnails_before_the_first_run(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS)
     name = draw(tmp_path / "data/cat/0.png", 0)
     broken = tmp_path / "data/cat/1.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    overview = Overview(tmp_path)
-    overview.update(1)
-    try:
-        content = overview.thumbnail(name)
-        assert content.startswith(b"\xff\xd8")
-        assert overview.thumbnail(hashlib.sha256(broken.read_bytes()).hexdigest()) is None
-        assert overview.thumbnail("../params.yaml") is None
-    finally:
-        overview.close()
+    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"))
+    home.overview.update(1)
+    with contextlib.closing(home.images):
+        assert home.images.preview(name, 128).startswith(b"\xff\xd8")
+        assert home.images.facts(name)["known"]
+        for other in (hashlib.sha256(broken.read_bytes()).hexdigest(), "0" * 64):
+            with pytest.raises(ProblemError):
+                home.images.preview(other, 128)
 
 
 def test_reads_again_only_after_a_change(tmp_path):

@@ -184,7 +184,7 @@ def evaluated(browser, tmp_path):
     home = Home(root, Job(root, "dvc repro"), comparison, lambda *_, **__: state)
     with PrivateServer(make_app(routes(home)), command="pixmill open") as server:
         yield Page(browser, root, server.new_address())
-    home.overview.close()
+    home.images.close()
 
 
 def test_model_with_images_and_history(evaluated, browser):
@@ -222,4 +222,4 @@ def test_nothing_scrolls_before_the_first_run(browser, tmp_path):
         set_width(browser, 1280)
         assert browser.execute_script("return document.documentElement.scrollHeight") <= 900
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    home.overview.close()
+    home.images.close()

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import LockedError, ParamsError
+from pixmill.core.errors import ParamsError
 from pixmill.core.params import load_params
 from pixmill.project.page.params_form import ParamsForm
-from tests.version_control import hold, living_dvc
 
 TEXT = """\
 # my params
@@ -115,12 +114,3 @@ def test_edits_of_others_are_kept(root: Path) -> None:
     with pytest.raises(ParamsError, match="changed elsewhere"):
         form.undo()
     assert text(root).endswith("trials: 9\n# mine\n")
-
-
-def test_refuses_during_a_run(root: Path) -> None:
-    form = ParamsForm(root)
-    with living_dvc() as pid:
-        hold(root, "write", ("artifacts", pid))
-        with pytest.raises(LockedError):
-            save(form, sweep__trials="9")
-    save(form, sweep__trials="9")

@@ -1,4 +1,4 @@
-"""What people do on the page besides runs: change params, add images, commit, promote and roll back."""
+"""What people do on the page: run, compare, change params, add images, commit, promote and roll back."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.params import load_params
+from pixmill.core.repository.dvc import running_dvc
 from pixmill.project.committing import find_commit, make_commit
 from pixmill.project.page.adding import Adding
 from pixmill.project.page.jobs import Job
@@ -106,7 +107,8 @@ def routes(home: Home) -> list[BaseRoute]:
 
             def perform() -> dict[str, Any]:
                 try:
-                    if alone and home.pipeline.pid is not None:  # also between its stages
+                    # Between the stages of a run, no command holds DVC's lock.
+                    if alone and (home.pipeline.pid or any(each.writes for each in running_dvc(home.root))):
                         raise LockedError("a run is in progress", next="wait for it, or stop it")
                     return act(**content, **request.path_params) or {}
                 finally:
@@ -118,6 +120,10 @@ def routes(home: Home) -> list[BaseRoute]:
 
     form = actions.form
     return [
+        post("/pipeline/start", home.pipeline.start),
+        post("/pipeline/stop", home.pipeline.stop),
+        post("/comparison/start", home.comparison.start),
+        post("/history/{commit}/compare", home.compare),
         Route("/params", params),
         post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),

@@ -1,11 +1,9 @@
 """Images that people drop onto the page: collected in ``.pixmill/open/``, then taken in by ``pixmill import``."""
 
-import hashlib
 import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 
@@ -21,10 +19,8 @@ MAX_FILE_BYTES = 100 << 20
 
 _BATCH = re.compile(r"[0-9a-f]{32}")
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]|^\.{1,2}$")
-
-_MAX_NAME_BYTES, _MAX_DEPTH = 200, 16
-"""Limits of a name, and of the number of folders above it, that are kept."""
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{0,2}(?:/|$)")
+"""Paths that may lead out of a folder, or whose names a log cannot show."""
 
 _KEPT_SECONDS = 86_400
 """Age at which files that were never taken in are removed."""
@@ -40,23 +36,29 @@ class Adding:
 
     def __init__(self, root: Path, job: Job | None = None) -> None:
         self.job = job or Job(root, "pixmill import")
-        self._root, self._folder = root, root / ".pixmill" / "open" / "added"
+        self._folder = root / ".pixmill" / "open" / "added"
+        self._arrived: set[Path] = set()
         for left in self._folder.glob("*"):
             if time.time() - left.stat().st_mtime > _KEPT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
 
-    async def receive(self, request: Request) -> dict[str, Any]:
-        """Store the body of a request as a file of a batch, under a safe name.
+    async def receive(self, request: Request) -> None:
+        """Store the body of a request as a file of a batch; the query has its ``path``.
 
         Raises:
-            StorageError: The disk is full.
-            ProblemError: The request is malformed.
+            StorageError: The disk is full, or a name is too long.
+            ProblemError: The request is malformed, or the batch has another file of this name.
         """
-        target = self._batch(request.path_params["batch"]) / safe_path(request.query_params.get("path", ""))
-        with storage_errors(then="drop the images again"), replacing(target) as path, path.open("wb") as file:
+        path = request.query_params.get("path", "")
+        target = self._batch(request.path_params["batch"]) / path
+        if _UNSAFE.search(path):
+            raise ProblemError(400, "The file's name cannot be kept: rename it.")
+        if target in self._arrived:  # as from the results of a search
+            raise ProblemError(409, "Another file of this name has arrived: add this one alone.")
+        self._arrived.add(target)
+        with storage_errors(then="drop the images again"), replacing(target) as temporary, temporary.open("wb") as file:
             async for part in request.stream():
                 file.write(part)
-        return {}
 
     def start(self, batch: str, label: str | None) -> None:
         """Take in the files of a batch, which is removed when the import ends.
@@ -77,22 +79,11 @@ class Adding:
         is_single = len(entries) == 1 and first.is_file()
         is_packed = is_single and (ARCHIVE.search(first.name) or first.suffix.lower() in SUFFIXES)
         options = [] if label is None else [f"--label={label}"]
-        self.job.start(str(first if is_packed else folder), *options, then=lambda: shutil.rmtree(folder))
+        self.job.start(
+            str(first if is_packed else folder), *options, then=lambda: shutil.rmtree(folder, ignore_errors=True)
+        )
 
     def _batch(self, name: str) -> Path:
         if not _BATCH.fullmatch(name):
             raise ProblemError(404, "There is no such batch.")
         return self._folder / name
-
-
-def safe_path(path: str) -> Path:
-    """Return a relative path of safe names for one that a browser sent; suffixes stay."""
-    return Path(*map(_safe_name, path.split("/")[-_MAX_DEPTH:]))
-
-
-def _safe_name(name: str) -> str:
-    suffix, given = Path(name).suffix[:10], name.encode("utf-8", "replace")
-    stem = name.removesuffix(suffix).encode("utf-8", "replace")[:_MAX_NAME_BYTES].decode("utf-8", "ignore")
-    safe = _UNSAFE.sub("-", f"{stem}{suffix}")
-    # Different names stay different.
-    return safe if safe == name and name else f"{hashlib.sha256(given).hexdigest()[:8]}-{safe}"

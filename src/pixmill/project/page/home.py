@@ -15,7 +15,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -34,7 +33,6 @@ from pixmill.tracking.store import tracking_uri, view_hint
 from pixmill.web.private_server import (
     PrivateServer,
     answer_json,
-    expect_json,
     make_app,
     page_routes,
     wait_for_end,
@@ -79,6 +77,7 @@ class Home:
         self._due, self._whole_at = 0.0, 0.0
         self._mtimes: list[int] = []
         self.overview, self.images = Overview(root), images.Images(root)
+        self.images.finders.append(lambda name: self.overview.files.get(name))
         self.actions = actions.Actions(root)
 
     def document(self) -> dict[str, Any]:
@@ -203,39 +202,14 @@ def routes(home: Home) -> list[BaseRoute]:
     def state(request: Request) -> Response:  # noqa: ARG001
         return answer_json(home.document)
 
-    def action(run: Callable[..., None]) -> Callable[[Request], Any]:
-        async def answer(request: Request) -> Response:
-            expect_json(request)
-
-            def perform() -> dict[str, Any]:
-                try:
-                    run(**request.path_params)
-                finally:
-                    home.expire()
-                return {}
-
-            return await run_in_threadpool(answer_json, perform)
-
-        return answer
-
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:
             raise ProblemError(404, "There is no such report.")
         return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
 
-    def thumbnail(request: Request) -> Response:
-        if (content := home.overview.thumbnail(request.path_params["name"])) is None:
-            raise ProblemError(404, "There is no such image on the page.")
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
-
     return [
         *page_routes("pixmill.project.page"),
         Route("/state", state),
-        Route("/thumbnail/{name}", thumbnail),
-        Route("/history/{commit}/compare", action(home.compare), methods=["POST"]),
-        Route("/pipeline/start", action(home.pipeline.start), methods=["POST"]),
-        Route("/pipeline/stop", action(home.pipeline.stop), methods=["POST"]),
-        Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
         Route("/reports/{name}", report),
         *images.routes(home.images),
         *actions.routes(home),
@@ -261,7 +235,7 @@ def open_project(
     root = workspace.root
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     site = review or ReviewSite(workspace)
-    home.images.find = site.find
+    home.images.finders.append(site.find)
     app = make_app([*routes(home), *site.routes()])
     command = "pixmill review" if review else "pixmill open"
     server = PrivateServer(app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES)
@@ -272,7 +246,6 @@ def open_project(
                 webbrowser.open(server.new_address())
             wait_for_end()
     except KeyboardInterrupt:
-        home.overview.close()
         home.images.close()
         for job in (home.pipeline, home.comparison, *home.actions.jobs):
             if (pid := job.pid) is not None:

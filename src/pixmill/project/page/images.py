@@ -2,12 +2,11 @@
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from pixmill.images.read_errors import remedy
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
 from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
+from pixmill.project.findings import read_rows
 from pixmill.project.page.explaining import Explainer
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.serve.http.schemas import MAX_BYTES
@@ -34,6 +34,9 @@ from pixmill.web.problems import ProblemError
 _MAX_TRIED_BYTES = 64 << 20
 """Total size of the uploads in memory; the last one is always kept."""
 
+_PICTURE, _THUMBNAIL = 1024, 128
+"""Pixels of the longer side; thumbnails are twice as large as on the page, for fine screens."""
+
 
 class Images:
     """Images by id: those of the project, and uploads. Workers start with the first request.
@@ -42,13 +45,15 @@ class Images:
         root: Project folder.
 
     Attributes:
-        find: Returns the file of an image that no table lists, such as one without a label; ``None`` if unknown.
+        finders: Functions that return the file of an image by its id, or ``None``; asked before the tables.
     """
 
     def __init__(self, root: Path) -> None:
         self.root, self._tried = root, dict[str, bytes]()
-        self.find: Callable[[str], Path | None] = lambda _: None
+        self.finders: list[Callable[[str], Path | None]] = []
         self.explainer = Explainer(root)
+        self._lock = threading.Lock()
+        self._previews: Previews[tuple[str, int]] | None = None
 
     def add(self, content: bytes) -> str:
         """Keep an upload in memory, in place of the oldest ones if there are many; return its id."""
@@ -69,14 +74,30 @@ class Images:
             ProblemError: There is no such image.
         """
         try:
-            return read_verified(self._locate(name).source, name)
+            return read_verified(self._source(name), name)
         except UndecodableError as error:
             raise DataError(f"the image cannot be read: {meaning(error.reason)}", next=remedy(error.reason)) from error
 
-    def preview(self, name: str) -> bytes | str:
-        """Return a JPEG of an image, or a reason code; arguments and errors as for :meth:`content`."""
-        self._locate(name)  # an unknown id must not reach the queue
-        return self._previews.get(name)
+    def preview(self, name: str, side: int) -> bytes:
+        """Return a JPEG of an image.
+
+        Args:
+            name: Its id.
+            side: Maximum pixels of the longer side.
+
+        Raises:
+            DataError: The file is missing or has changed.
+            ProblemError: There is no such image, or it cannot be decoded.
+        """
+        with self._lock:
+            if self._previews is None:
+                validate, _ = self._sections()
+                limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
+                self._previews = Previews(self._locate, limits=limits, workers=1).__enter__()
+        found = self._previews.get((name, side))
+        if isinstance(found, str):
+            raise ProblemError(404, f"{meaning(found)}.")
+        return found
 
     def facts(self, name: str) -> Row:
         """Return what the project knows about an image, ready for JSON; arguments and errors as for :meth:`content`.
@@ -89,7 +110,7 @@ class Images:
             ``previous`` and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
             ``corrections``.
         """
-        self._locate(name)
+        self._source(name)
         found = read_facts(self.root, name)
         manifest: Row = next(iter(found["manifest"]), {})
         predictions = found.pop("predictions")
@@ -97,7 +118,7 @@ class Images:
         return {
             **found,
             "id": name,
-            "known": bool(manifest or predictions or found["corrections"] or self.find(name)),
+            "known": bool(manifest or predictions or found["corrections"] or self._found(name)),
             "manifest": {column: value for column, value in manifest.items() if isinstance(value, str | int)},
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
@@ -112,15 +133,14 @@ class Images:
     def close(self) -> None:
         """End the worker processes."""
         self.explainer.close()
-        if "_previews" in self.__dict__:
+        if self._previews is not None:
             self._previews.__exit__()
 
     def _neighbours(self, row: Row) -> Row:
         columns = ["id", "loss", "label", "predicted", "split"]
-        with pq.ParquetFile(self.root / "artifacts" / "evaluate" / "predictions.parquet") as file:
-            rows = zip(*file.read(columns).select(columns).to_pydict().values(), strict=True)
-        same = [row[column] for column in columns[2:]]
-        names = [name for _, name in sorted((-loss, name) for name, loss, *rest in rows if rest == same)]
+        rows = read_rows(self.root / "artifacts/evaluate/predictions.parquet", *columns)
+        alike = [each for each in rows if all(each[column] == row[column] for column in columns[2:])]
+        names = [each["id"] for each in sorted(alike, key=lambda each: (-each["loss"], each["id"]))]
         at = names.index(row["id"])
         around = {"previous": names[at - 1] if at else None, "next": names[at + 1] if at + 1 < len(names) else None}
         return {"place": at + 1, "total": len(names), **around}
@@ -132,17 +152,23 @@ class Images:
             return ValidateParams(), EvaluateParams()
         return params.validate, params.evaluate
 
-    def _locate(self, name: str) -> ImageFile:
-        validate, evaluate = self._sections()
-        source = self._source(name, evaluate.unlabelled)
-        return ImageFile(name, source, validate.max_pixels, read_window(self.root / "artifacts" / "validate"))
+    def _locate(self, key: tuple[str, int]) -> ImageFile:
+        (name, side), (validate, _) = key, self._sections()
+        window = read_window(self.root / "artifacts" / "validate")
+        return ImageFile(name, self._source(name), validate.max_pixels, window, side)
 
-    def _source(self, name: str, unlabelled: str | None) -> Path | bytes:
-        if (content := self._tried.get(name)) is not None:
-            return content
+    def _found(self, name: str) -> Path | None:
+        paths = (find(name) for find in self.finders)
+        return next((path for path in paths if path is not None and path.is_file()), None)
+
+    def _source(self, name: str) -> Path | bytes:
+        if name in self._tried:
+            return self._tried[name]
+        if (found := self._found(name)) is not None:
+            return found
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts" / "scrape" / str(row["path"])
-        table = self.root / "artifacts/evaluate/unlabelled.parquet"
+        table, unlabelled = self.root / "artifacts/evaluate/unlabelled.parquet", self._sections()[1].unlabelled
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
             if (path := self.root / str(unlabelled) / str(row["path"])).is_file():  # else it has a label now
                 return path
@@ -150,15 +176,7 @@ class Images:
         for entry in inbox.entries()[0]:
             if entry.id == name:
                 return inbox.read_image(entry)
-        if (found := self.find(name)) is None:
-            raise ProblemError(404, "This project has no such image.")
-        return found
-
-    @cached_property
-    def _previews(self) -> Previews[str]:
-        validate, _ = self._sections()
-        limits = RowLimits(seconds=validate.timeout, memory=validate.memory << 20)
-        return Previews(self._locate, limits=limits, workers=1).__enter__()
+        raise ProblemError(404, "This project has no such image.")
 
 
 def _reasons() -> dict[str, str]:
@@ -188,11 +206,9 @@ def routes(images: Images) -> Sequence[BaseRoute]:
     def answer(act: Callable[[str], Any]) -> Callable[[Request], Response]:
         return lambda request: answer_json(lambda: act(_name(request)))
 
-    def picture(request: Request) -> Response:
-        preview = images.preview(_name(request))
-        if isinstance(preview, str):
-            raise ProblemError(404, f"{meaning(preview)}.")
-        return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    def picture(side: int) -> Callable[[Request], Response]:
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return lambda request: Response(images.preview(_name(request), side), media_type="image/jpeg", headers=headers)
 
     def heatmap(request: Request) -> Response:
         name, label = _name(request), request.query_params.get("label", "")
@@ -210,7 +226,8 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         Route(f"{place}/facts", answer(images.facts)),
         Route(f"{place}/history", answer(images.history)),
         Route(f"{place}/answer", answer(lambda name: images.explainer.answer(images.content(name), name))),
-        Route(f"{place}/picture", picture),
+        Route(f"{place}/picture", picture(_PICTURE)),
+        Route("/thumbnail/{name}", picture(_THUMBNAIL)),
         Route(f"{place}/heatmap", heatmap),
         Route("/try", tried, methods=["POST"]),
     ]

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import threading
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
@@ -16,11 +15,8 @@ from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
 from pixmill.core.repository.git import git
-from pixmill.images.compute import RowLimits
-from pixmill.images.depth import read_window
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import read_rows
-from pixmill.review.preview import ImageFile, Previews
 
 METRICS = "metrics/evaluate.json"
 """File whose commits are the history of the model."""
@@ -29,14 +25,8 @@ _MAX_COMMITS, _MAX_CONFUSIONS = 10, 3
 _MAX_CLASSES, _MANY_CLASSES = 15, 6
 """Number of classes on the page, and above which they have fewer images."""
 
-_MAX_BYTES, _MAX_PIXELS = 50_000_000, 50_000_000
-"""Maximum size of a file that is shown before validate has seen it, and maximum number of pixels."""
-
-_LIMITS = RowLimits(seconds=20, memory=1 << 30)
-"""Limits on decoding an image, the defaults of validate."""
-
-_SIDE = 128
-"""Pixels of the longer side of a thumbnail: twice the size on the page, for fine screens."""
+_MAX_BYTES = 50_000_000
+"""Maximum size of a file that is shown before validate has seen it."""
 
 _INPUTS = (
     "artifacts/evaluate/predictions.parquet",
@@ -57,15 +47,14 @@ class Overview:
 
     Attributes:
         content: ``model``, ``history`` and ``images``, see the functions that read them.
+        files: The files of the images on the page, by id.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._key: tuple[Any, ...] = ()
         self.content: dict[str, Any] = {"model": None, "history": [], "images": None}
-        self._files: dict[str, ImageFile] = {}
-        self._lock = threading.Lock()
-        self._previews: Previews[str] | None = None
+        self.files: dict[str, Path] = {}
 
     def update(self, data: object) -> None:
         """Read what has changed.
@@ -83,28 +72,8 @@ class Overview:
         if model is not None:
             shown = [image["id"] for each in model["classes"] for image in each["images"]]
             files = _scraped(self._root, [*shown, *(each["id"] for each in model["confusions"])])
-        window = read_window(self._root / "artifacts/validate")
-        self._files = {name: ImageFile(name, path, _MAX_PIXELS, window, _SIDE) for name, path in files.items()}
-        self.content, self._key = {"model": model, "history": history, "images": images}, key
-
-    def thumbnail(self, name: str) -> bytes | None:
-        """Return the JPEG of an image on the page; ``None`` if there is no such image, or it cannot be decoded.
-
-        Args:
-            name: Id of the image.
-        """
-        if name not in self._files:
-            return None
-        with self._lock:
-            if self._previews is None:
-                self._previews = Previews(lambda each: self._files[each], limits=_LIMITS, workers=1).__enter__()
-        found = self._previews.get(name)
-        return found if isinstance(found, bytes) else None
-
-    def close(self) -> None:
-        """End the process that decodes images."""
-        if self._previews is not None:
-            self._previews.__exit__()
+        self.files, self._key = files, key
+        self.content = {"model": model, "history": history, "images": images}
 
 
 def read_model(root: Path) -> dict[str, Any] | None:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.errors import LockedError, ParamsError
+from pixmill.core.errors import ParamsError
 from pixmill.core.files.writing import write_bytes
 from pixmill.core.params import Params, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.params.reference import CurrentParam, current_params, plain
-from pixmill.core.repository.dvc import running_dvc
 
 _CHOICES = re.compile(r"one of ([\w., -]+)")
 """Params that accept a few words, and nothing else."""
@@ -65,11 +64,10 @@ class ParamsForm:
 
         Raises:
             ParamsError: A value is wrong, or the file has changed since.
-            LockedError: A run is in progress; DVC records the params when a stage ends.
         """
         with self._lock:
             text = read_text(self._path)
-            self._refuse_others(text, digest, "reload the form, and repeat the change")
+            _expect(text, digest, "reload the form, and repeat the change")
             wanted, errors = _change(text, values)
             if wanted is None:
                 raise ParamsError("\n".join(errors.values()), next="correct the values")
@@ -84,21 +82,19 @@ class ParamsForm:
 
         Raises:
             ParamsError: No change was saved, or the file has changed since.
-            LockedError: A run is in progress.
         """
         with self._lock:
             if not self._saved:
                 raise ParamsError("nothing to undo", next="git diff params.yaml")
             digest, before = self._saved[-1]
-            self._refuse_others(read_text(self._path), digest, "git diff params.yaml")
+            _expect(read_text(self._path), digest, "git diff params.yaml")
             write_bytes(self._path, before)
             self._saved.pop()
 
-    def _refuse_others(self, text: str, digest: str, then: str) -> None:
-        if _digest(text.encode()) != digest:
-            raise ParamsError("params.yaml has been changed elsewhere, such as in an editor", next=then)
-        if any(command.writes for command in running_dvc(self._root)):
-            raise LockedError("a run is in progress, which records the params as it goes", next="wait, or stop it")
+
+def _expect(text: str, digest: str, then: str) -> None:
+    if _digest(text.encode()) != digest:
+        raise ParamsError("params.yaml has been changed elsewhere, such as in an editor", next=then)
 
 
 def _digest(content: bytes) -> str:

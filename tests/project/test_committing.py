@@ -60,25 +60,26 @@ def test_first_commit_leaves_out_large_files(root: Path) -> None:
 
 def test_refusals_commit_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = git(root, "rev-parse", "HEAD")
-    (root / "one.txt").write_text("1")
+    (root / "$(one).txt").write_text("1")
     state = read_project_state(root, whole=False)
+    assert find_commit(state).command == "git add '$(one).txt' && git commit"  # a shell runs nothing of it
     with pytest.raises(PixmillError, match="other files"):
         make_commit(state, ["two.txt"], "Why")
     with pytest.raises(PixmillError, match="message"):
-        make_commit(state, ["one.txt"], " ")
+        make_commit(state, ["$(one).txt"], " ")
     hook = root / ".git/hooks/pre-commit"
     hook.write_text("#!/bin/sh\necho 'the hook says no'\nexit 1\n")
     hook.chmod(0o755)
     with pytest.raises(PixmillError, match="the hook says no"):
-        make_commit(state, ["one.txt"], "Why")
+        make_commit(state, ["$(one).txt"], "Why")
     hook.unlink()
     for name in PERSON:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     git(root, "config", "user.useConfigOnly", "true")
     with pytest.raises(PixmillError, match=r"user\.email"):
-        make_commit(state, ["one.txt"], "Why")
+        make_commit(state, ["$(one).txt"], "Why")
     (root / ".git/MERGE_HEAD").write_text(before)
     with pytest.raises(PixmillError, match="merge is in progress"):
-        make_commit(read_project_state(root, whole=False), ["one.txt"], "Why")
+        make_commit(read_project_state(root, whole=False), ["$(one).txt"], "Why")
     assert git(root, "rev-parse", "HEAD") == before

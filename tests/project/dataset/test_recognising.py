@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.errors import DataError
 from pixmill.project.dataset.recognising import Options, recognise
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -52,3 +53,9 @@ def test_usual_layouts(
         source = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
     found = recognise(source, tmp_path / "scratch", Options())
     assert Counter((item.facts.label, item.facts.split) for item in found.items) == expected
+
+
+def test_a_table_takes_no_label(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n")
+    with pytest.raises(DataError, match="without --label"):
+        recognise(tmp_path / "labels.csv", tmp_path / "scratch", Options(label="cat"))

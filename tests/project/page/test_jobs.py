@@ -100,9 +100,3 @@ def test_unwritable_log_starts_nothing(tmp_path):
     with pytest.raises(PixmillError, match="cannot be started"):
         job.start()
     assert job.pid is None
-
-
-def test_arguments_reach_the_command_unchanged(tmp_path):
-    job = repro(tmp_path, "import sys; print(sys.argv[1:])")
-    job.start("--because=; rm -rf $HOME", "data")
-    assert ended(job)["log"] == "['--because=; rm -rf $HOME', 'data']\n"

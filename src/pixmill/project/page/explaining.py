@@ -1,5 +1,6 @@
 """Ask the project's model about one image: its prediction, its evidence, and the most similar training images."""
 
+import asyncio
 import base64
 import threading
 from collections.abc import Callable
@@ -13,15 +14,14 @@ from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http.examples import nearest_finder
-from pixmill.serve.http.models import LoadedModel, answer_row
+from pixmill.serve.http.models import LoadedModel, Models, answer_row
 from pixmill.serve.http.worker import UNEXPLAINED
-from pixmill.serve.predict.model import find_model
 
 
 class Explainer:
     """The model in ``artifacts/train``, loaded by the first question after each training; threads may share it.
 
-    While a training replaces the files, the previous model answers.
+    While a training replaces the files, and if the new model is broken, the previous one answers.
 
     Args:
         root: Project folder.
@@ -29,8 +29,7 @@ class Explainer:
 
     def __init__(self, root: Path) -> None:
         self._root, self._lock = root, threading.Lock()
-        self._loaded: LoadedModel | None = None
-        self._changed_at = 0
+        self._models, self._changed_at = Models(None, root, workers=1), 0
 
     def answer(self, content: bytes, name: str = "") -> dict[str, Any]:
         """Return the prediction and the most similar training images, ready for JSON.
@@ -81,26 +80,19 @@ class Explainer:
 
     def close(self) -> None:
         """End the worker process."""
-        if self._loaded is not None:
-            self._loaded.close()
+        self._models.close()
 
     def _load(self) -> LoadedModel:
         with self._lock:
-            folder, old = self._root / "artifacts" / "train", self._loaded
+            folder = self._root / "artifacts" / "train"
             changed_at = folder.stat().st_mtime_ns if folder.exists() else 0
-            if old is not None and changed_at == self._changed_at:
-                return old
-            try:
-                model = find_model(None, self._root)
-                loaded = LoadedModel(model, 1) if old is None or old.model.digest != model.digest else old
-            except PixmillError:
-                if old is None:
-                    raise
-                return old
-            self._loaded, self._changed_at = loaded, changed_at
-            if old is not None and loaded is not old:
-                old.close()
-            return loaded
+            if self._models.current is None:
+                self._models.open()
+            elif changed_at != self._changed_at:
+                asyncio.run(self._models.refresh())
+            self._changed_at = changed_at
+            assert self._models.current is not None
+            return self._models.current
 
 
 def _result(submit: Callable[[], Future[Any]]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from pixmill.core.errors import ParamsError
 from pixmill.core.files.writing import write_bytes
 from pixmill.core.params import Params, parse_params, parse_yaml, read_text
-from pixmill.core.params.document import edit_params
+from pixmill.core.params.document import edit_params, value_at
 from pixmill.core.params.reference import CurrentParam, current_params, plain
 
 _CHOICES = re.compile(r"one of ([\w., -]+)")
@@ -119,10 +119,8 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
     content, errors = parse_yaml(text), {}
     parse_params(text)
     for name, given in values.items():
-        *sections, key = name.split(".")
-        owner = content
-        for section in sections:
-            owner = owner.get(section) if isinstance(owner, dict) else None
+        section, _, key = name.rpartition(".")
+        owner = value_at(content, section, None) if section else content
         if not isinstance(owner, dict) or key not in owner:
             raise ParamsError(f"{name}: params.yaml does not set it", next="reload the form")
         try:

@@ -19,7 +19,7 @@ const lead = (id) => () => {
   const place = $(id);
   for (const details of place.querySelectorAll(":scope > details")) details.open = true;
   place.scrollIntoView({ block: "center" });
-  place.querySelector("button:enabled, input, textarea, summary, a")?.focus();
+  (place.querySelector("input:not([hidden])") ?? place.querySelector("button"))?.focus({ preventScroll: true });
 };
 const filled = (id) => () => $(id).childElementCount > 0;
 const always = () => true;
@@ -109,10 +109,10 @@ function drawPipeline({ stages, pipeline, commands }) {
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
       : pipeline.running || !stages.length ? "" : "All stages are fresh.");
   // Stages that a run left undone may have run in a terminal since.
-  const isUndone = due.length && (pipeline.stopped || pipeline.status !== null);
+  const isUndone = due.length && (pipeline.stopped || pipeline.status);
   setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
-    : elsewhere ? "" : pipeline.status === 0 ? "The run finished." : !isUndone ? ""
-      : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
+    : elsewhere ? "" : pipeline.status === 0 && !due.length ? "The run finished." : !isUndone ? ""
+      : pipeline.stopped ? "The run was stopped." : "The run failed: see its output.");
 }
 
 const STAGES = ["scrape", "validate", "split", "train", "evaluate"];
@@ -132,7 +132,7 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   // Before the first run, the counts stand beside the images above.
   $("counts").replaceChildren(...(hasModel ? classes : []).slice(0, 40).map(({ name, count }) => make("li", {}, `${name} `, make("span", { className: "faint", textContent: count.toLocaleString("en") }))));
   const open = [issues && some(issues, "label issue"), corrections && some(corrections, "correction")].filter(Boolean);
-  setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "Nothing to review." : "");
+  setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "No label issues to review." : "");
   $("review").hidden = !hasModel && !corrections;
   $("grid").hidden = !total && !unlabelled;
   const sizes = Object.entries(disk).sort(([, one], [, other]) => other - one);
@@ -142,9 +142,10 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
 
 function drawChampion({ champion, fault, registry, isRead, hasModel }) {
   const since = champion && `${champion.name} version ${champion.number}, since ${day(champion.at)}`;
-  const none = isRead ? `No model is in production yet${registry}.` : "Reading …";
+  const none = isRead ? "No model is in production yet." : "Reading …";
   setText("champion", champion ? `In production: version ${champion.number} since ${day(champion.at)}` : isRead && hasModel && !fault ? "Nothing is in production yet." : "");
   setText("in-production", fault ? `Unknown: ${fault}` : champion ? `${since}${champion.by ? `, by ${champion.by.split(" <")[0]}` : ""}` : none);
+  setText("registry", registry && `${registry[2].toUpperCase()}${registry.slice(3, -1)}.`); // without its parentheses
 }
 
 function drawState(all) {
@@ -187,7 +188,7 @@ function drawLog(text) {
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 for (const place of document.querySelectorAll("[data-folded]")) place.replaceWith(folded(place.dataset.folded));
 for (const module of MODULES) module.setUp(tools);
-$("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
+$("start").addEventListener("click", () => post("pipeline/start"));
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; setText("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
 
 // Only a visible tab polls.

@@ -92,14 +92,14 @@ function drawHistory(history) {
 export function draw({ state, overview, comparison }) {
   const { model, history, images } = overview;
   $("model").classList.toggle("plain", !model); // no mistakes yet, and nothing to try
-    const has = state.accuracy !== null && state.accuracy !== undefined;
+  const has = state.accuracy !== null && state.accuracy !== undefined;
   $("result").hidden = !has;
   if (has) {
     const [accuracy, low, high] = state.accuracy;
     setText("accuracy", percent(accuracy));
     setText("interval", `${points(low)} to ${percent(high)} at 95 % confidence${model ? `, on ${some(model.n, "test image")}` : ""}`);
     setText("majority", model?.majority ? `Always answering ${model.majority.label}: ${percent(model.majority.share)}` : "");
-    setText("stale", state.is_fresh ? "" : "Of the last evaluation: something has changed since.");
+    setText("stale", state.is_fresh ? "" : "From the last evaluation; something has changed since.");
   }
   const classes = images?.classes.length ?? 0;
   setText("model-empty", has ? "" : classes ? "No model yet." : images ? "No images yet. Add some under Data." : "Reading the project …");

@@ -84,7 +84,11 @@ async function save(event) {
   event.preventDefault();
   if ($("params-save").disabled) return;
   saved = Boolean(await post("params", { digest, values: Object.fromEntries(changed) }));
-  if (saved) await load();
+  if (!saved) return;
+  changed.clear();
+  const details = $("params-form").closest("details");
+  details.open = false; // What is out of date, and the button to undo, are below.
+  details.firstChild.focus();
 }
 
 export function setUp() {

@@ -94,6 +94,7 @@ def test_params_commit_and_added_images(page):
     page.until(lambda: params.read_text() == PARAMS.replace("epochs: 3", "epochs: 4"))
     page.click("#params-undo")
     page.until(lambda: params.read_text() == PARAMS)
+    page.unfold("params")  # It folds when saved.
     page.until(lambda: page.find("[id='param-train.epochs']").get_property("value") == "3")
 
     # The listed files are committed.

@@ -112,7 +112,7 @@ def test_main_workflow(page, browser):
     page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")
-    page.until(lambda: "Running stage 'train'" in page.text("log"))
+    page.until(lambda: "Running stage 'train'" in browser.find_element(By.ID, "log").get_property("textContent"))
     browser.execute_script(RECORD)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))

@@ -7,7 +7,7 @@ import * as params from "./params.js";
 import * as production from "./production.js";
 import * as tools from "./tools.js";
 import * as tryOut from "./try.js";
-import { $, alert, command, day, folded, make, part, plain, post, setText, shown, size, some } from "./tools.js";
+import { $, alert, command, day, folded, linked, make, part, plain, post, setText, shown, size, some } from "./tools.js";
 
 const MODULES = [comparison, params, commit, production, add, tryOut];
 
@@ -49,10 +49,10 @@ function stepActions({ kind, command: then }, show = command) {
 
 function drawNext(steps) {
   const [first, ...others] = steps;
-  setText("next", first.sentence);
+  $("next").replaceChildren(...linked(first.sentence));
   $("next-command").replaceChildren(...stepActions(first));
   $("then").hidden = !others.length;
-  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", { textContent: step.sentence }), ...stepActions(step, folded))));
+  $("later").replaceChildren(...others.map((step) => make("li", {}, make("p", {}, ...linked(step.sentence)), ...stepActions(step, folded))));
 }
 
 // Screen readers announce steps, but not the progress within a stage.
@@ -135,7 +135,7 @@ function drawData({ images, issues, corrections, hasModel, disk }) {
   setText("review-text", open.length ? `To review: ${open.join(", ")}.` : hasModel ? "No label issues to review." : "");
   $("review").hidden = !hasModel && !corrections;
   $("grid").hidden = !total && !unlabelled;
-  const sizes = Object.entries(disk).sort(([, one], [, other]) => other - one);
+  const sizes = Object.entries(disk).filter(([, bytes]) => bytes).sort(([, one], [, other]) => other - one);
   const whole = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
   setText("disk", sizes.length ? `Disk: ${size(whole)} (${sizes.slice(0, 3).map(([name, bytes]) => `${name} ${size(bytes)}`).join(", ")})` : "Disk: measuring …");
 }

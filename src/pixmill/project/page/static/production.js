@@ -36,10 +36,12 @@ export function setUp() {
     make("p", { id: "promoted", className: "said-last", hidden: true, attributes: { role: "status" } }));
 }
 
-export function draw({ promotion, rollback, reports, state }) {
+export function draw({ promotion, rollback, reports, state, overview }) {
   const jobs = { promotion, rollback };
   const name = Object.keys(jobs).find((each) => jobs[each].running) ?? (last || Object.keys(jobs).find((each) => jobs[each].status !== null));
   const job = jobs[name];
+  // Before the first committed results, there is nothing to promote.
+  $("production-part").firstChild.hidden = !state.champion && !overview.history.some(({ commit }) => commit);
   part("production", { name, job, hasReport: reports.includes("promote.html"), champion: Boolean(state.champion) }, ({ hasReport, champion }) => {
     const isRunning = promotion.running || rollback.running;
     $("promote").disabled = isRunning;

@@ -72,6 +72,10 @@ export async function post(path, content = {}) {
   return null;
 }
 
+// Split a sentence at the names of reports and params.yaml, which become links.
+export const linked = (text) => text.split(/(reports\/[a-z0-9_-]+\.html|params\.yaml)/).map((piece, number) => (
+  number % 2 ? make("a", { href: piece === "params.yaml" ? "#params-part" : piece, textContent: piece }) : piece));
+
 export function size(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;

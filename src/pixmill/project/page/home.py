@@ -124,7 +124,8 @@ class Home:
         commits = [each["commit"] or "workspace" for each in self.overview.content["history"]]
         if commit not in commits[1:]:
             raise PixmillError("the history has no such commit with one before it", next="reload the page")
-        self.comparison.start(commits[commits.index(commit) - 1], commit)
+        place = commits.index(commit)
+        self.comparison.start(*(each[:12] for each in commits[place - 1 : place + 1]))  # the report's title has them
 
     def _refresh(self) -> None:
         try:

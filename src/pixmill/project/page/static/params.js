@@ -99,7 +99,7 @@ export function setUp() {
       make("button", { id: "params-save", type: "submit", className: "good", textContent: "Save", disabled: true }),
       make("button", { id: "params-reload", type: "button", textContent: "Reset" })));
   const details = make("details", {}, make("summary", { textContent: "Change params" }), form, folded("pixmill check"));
-  const undo = make("button", { id: "params-undo", type: "button", textContent: "Undo the last change" });
+  const undo = make("button", { id: "params-undo", type: "button", textContent: "Undo the last change of params" });
   form.addEventListener("submit", save);
   form.querySelector("#params-reload").addEventListener("click", load);
   undo.addEventListener("click", async () => {
@@ -115,6 +115,6 @@ export function draw({ state, can_undo_params: canUndo }) {
   const stale = state.stages.filter((stage) => stage.status === "stale").map((stage) => stage.name);
   part("params", { stale, canUndo, saved }, () => {
     $("params-saved").hidden = !canUndo;
-    $("params-saved").firstChild.textContent = !canUndo ? "" : `params.yaml is saved. ${stale.length ? `Out of date: ${stale.join(", ")}.` : "All stages are fresh."}`;
+    $("params-saved").firstChild.textContent = saved && stale.length ? `Saved. Out of date: ${stale.join(", ")}.` : "";
   });
 }

@@ -2,11 +2,12 @@
 import { $, command, folded, make, part, plain, post } from "./tools.js";
 
 let last = ""; // the job that was started last
+let isPending = false; // whether its end is awaited
 
 async function start(event, name, content) {
   event.preventDefault();
   last = name;
-  await post(name === "promotion" ? "promote" : "rollback", content);
+  isPending = await post(name === "promotion" ? "promote" : "rollback", content) !== null;
 }
 
 export function setUp() {
@@ -49,7 +50,11 @@ export function draw({ promotion, rollback, reports, state, overview }) {
     $("accept-row").hidden = !(name === "promotion" && job?.status && job.log.includes("--accept-"));
     $("promoted").hidden = !job || (!job.running && job.status === null);
     if ($("promoted").hidden) return;
-    const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …") : plain(job.log).trim().split("\n").slice(-8).join("\n");
+    if (isPending && job.status === 0) {
+      isPending = false;
+      $("reason").value = "";
+    }
+    const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …") : plain(job.log).trim().split("\n").slice(job.status ? -8 : -1).join("\n");
     const report = make("a", { href: "reports/promote.html", textContent: "Open the comparison" });
     $("promoted").replaceChildren(text, ...(!job.running && name === "promotion" && hasReport ? ["\n", report] : []));
   });

@@ -145,7 +145,8 @@ export function draw(all) {
   if (!isUploading) part("import", all.import, ({ running, status, log }) => {
     if ((!running && status === null)) return;
     $("added").hidden = false;
-    // Without the advice at the end, which is the page's next step.
-    $("added").textContent = running ? "Taking in …" : status ? plain(log).trim() : plain(log).split("\nNext:")[0].trim();
+    // Without the folder of the files, and the advice at the end, which is the page's next step.
+    const said = plain(log).replace(/^pixmill: /, "").replace(/[^\n:]*\/\.pixmill\/open\/added\/[0-9a-f]{32}\/?/g, "what you dropped ").trim();
+    $("added").textContent = running ? "Taking in …" : status ? said : said.split("\nNext:")[0];
   });
 }

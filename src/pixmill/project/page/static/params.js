@@ -1,5 +1,5 @@
 // The params as a form: checked while typing, saved with the file's comments, undone by one click.
-import { $, folded, make, part, post } from "./tools.js";
+import { $, alert, folded, make, part, post } from "./tools.js";
 
 const changed = new Map();
 let digest = "";
@@ -97,11 +97,11 @@ export function setUp() {
     make("p", { id: "params-problem", className: "problem", attributes: { role: "alert" } }),
     make("p", { className: "actions stays" },
       make("button", { id: "params-save", type: "submit", className: "good", textContent: "Save", disabled: true }),
-      make("button", { id: "params-reload", type: "button", textContent: "Reset" })));
+      make("button", { id: "params-reload", type: "button", textContent: "Reload" })));
   const details = make("details", {}, make("summary", { textContent: "Change params" }), form, folded("pixmill check"));
   const undo = make("button", { id: "params-undo", type: "button", textContent: "Undo the last change of params" });
   form.addEventListener("submit", save);
-  form.querySelector("#params-reload").addEventListener("click", load);
+  form.querySelector("#params-reload").addEventListener("click", () => { alert(""); load(); });
   undo.addEventListener("click", async () => {
     saved = false;
     if (await post("params/undo") && details.open) await load();
@@ -115,6 +115,7 @@ export function draw({ state, can_undo_params: canUndo }) {
   const stale = state.stages.filter((stage) => stage.status === "stale").map((stage) => stage.name);
   part("params", { stale, canUndo, saved }, () => {
     $("params-saved").hidden = !canUndo;
-    $("params-saved").firstChild.textContent = saved && stale.length ? `Saved. Out of date: ${stale.join(", ")}.` : "";
+    $("params-saved").firstChild.textContent = saved ? `Saved.${stale.length ? ` Out of date: ${stale.join(", ")}.` : ""}` : "";
+    $("params-saved").firstChild.hidden = !saved;
   });
 }

@@ -54,7 +54,9 @@ export function draw({ promotion, rollback, reports, state, overview }) {
       isPending = false;
       $("reason").value = "";
     }
-    const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …") : plain(job.log).trim().split("\n").slice(job.status ? -8 : -1).join("\n");
+    const log = plain(job.log).trim();
+    const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …")
+      : job.status ? log.split("\n").slice(-8).join("\n") : log.slice(Math.max(0, log.search(/^(Promoted|Rolled back)/m))); // with warnings after it
     const report = make("a", { href: "reports/promote.html", textContent: "Open the comparison" });
     $("promoted").replaceChildren(text, ...(!job.running && name === "promotion" && hasReport ? ["\n", report] : []));
   });

@@ -1,7 +1,7 @@
 // Promote, and roll back, with a reason.
 import { $, command, folded, make, part, plain, post } from "./tools.js";
 
-let last = ""; // the job that was started last
+let last = ""; // the job that was started or seen last
 let isPending = false; // whether its end is awaited
 
 async function start(event, name, content) {
@@ -39,7 +39,8 @@ export function setUp() {
 
 export function draw({ promotion, rollback, reports, state, overview }) {
   const jobs = { promotion, rollback };
-  const name = Object.keys(jobs).find((each) => jobs[each].running) ?? (last || Object.keys(jobs).find((each) => jobs[each].status !== null));
+  last = Object.keys(jobs).find((each) => jobs[each].running) ?? last;
+  const name = last;
   const job = jobs[name];
   // Before the first committed results, there is nothing to promote.
   $("production-part").firstChild.hidden = !state.champion && !overview.history.some(({ commit }) => commit);
@@ -56,7 +57,7 @@ export function draw({ promotion, rollback, reports, state, overview }) {
     }
     const log = plain(job.log).trim();
     const text = job.running ? (name === "promotion" ? "Promoting …" : "Rolling back …")
-      : job.status ? log.split("\n").slice(-8).join("\n") : log.slice(Math.max(0, log.search(/^(Promoted|Rolled back)/m))); // with warnings after it
+      : job.status ? log.replace(/\nNext:.* --accept-.*/, "").replace(/^pixmill: /m, "").split("\n").slice(-8).join("\n") : log.slice(Math.max(0, log.search(/^(Promoted|Rolled back)/m))); // with warnings after it
     const report = make("a", { href: "reports/promote.html", textContent: "Open the comparison" });
     $("promoted").replaceChildren(text, ...(!job.running && name === "promotion" && hasReport ? ["\n", report] : []));
   });

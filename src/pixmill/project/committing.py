@@ -110,7 +110,7 @@ def _git(root: Path, *words: str) -> None:
             stderr=subprocess.STDOUT,
             timeout=_TIMEOUT_SECONDS,
         )
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a null byte
         raise PixmillError(f"git {words[0]} failed: {error}", next="git status") from None
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip()

@@ -117,6 +117,10 @@ def test_reasons_are_arguments(path, content, arguments, served):
     assert served.ended({"promote": "promotion"}.get(path, path))["log"] == f"{arguments}\n"
 
 
+def test_arguments_that_no_process_takes(served):
+    assert served.visitor.post("rollback", {"because": "\0"})[0] == 409
+
+
 @pytest.mark.parametrize(
     ("path", "content"),
     [
@@ -135,7 +139,8 @@ def test_uploads_are_taken_in_once(served):
     assert served.visitor.post(f"images/{BATCH}/import", {"label": "cat"})[0] == 409
     for name in ("a.png", "caf%C3%A9%20noir/b%201.JPG"):
         assert served.upload(name) == 200
-    assert served.upload("a.png", b"another") == 409
+    # From different folders, such as the results of a search.
+    assert [served.upload(name, b"another") for name in ("a.png", "a.png/c.png", "caf%C3%A9%20noir")] == [409] * 3
     assert served.visitor.post(f"images/{BATCH}/import", {"label": "cat"}) == (200, {})
     log = served.ended("import")["log"]
     assert log == "[['a.png'], ['b 1.JPG']] ['--label=cat']\n"

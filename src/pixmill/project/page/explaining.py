@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import file_mark
 from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -29,7 +30,7 @@ class Explainer:
 
     def __init__(self, root: Path) -> None:
         self._root, self._lock = root, threading.Lock()
-        self._models, self._changed_at = Models(None, root, workers=1), 0
+        self._models, self._mark = Models(None, root, workers=1), tuple[int, ...]()
 
     def answer(self, content: bytes, name: str = "") -> dict[str, Any]:
         """Return the prediction and the most similar training images, ready for JSON.
@@ -84,13 +85,12 @@ class Explainer:
 
     def _load(self) -> LoadedModel:
         with self._lock:
-            folder = self._root / "artifacts" / "train"
-            changed_at = folder.stat().st_mtime_ns if folder.exists() else 0
+            mark = file_mark(self._root / "artifacts" / "train")
             if self._models.current is None:
                 self._models.open()
-            elif changed_at != self._changed_at:
+            elif mark != self._mark:
                 asyncio.run(self._models.refresh())
-            self._changed_at = changed_at
+            self._mark = mark
             assert self._models.current is not None
             return self._models.current
 

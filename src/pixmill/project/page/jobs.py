@@ -90,8 +90,9 @@ class Job:
                         stderr=subprocess.STDOUT,
                         start_new_session=True,  # Ctrl-C in the terminal of the page must not reach it.
                     )
-            except OSError as error:
-                raise PixmillError(f"{self.name} cannot be started: {error.strerror}", next=self.name) from error
+            except (OSError, ValueError) as error:  # ValueError: an argument has a null byte
+                why = getattr(error, "strerror", error)
+                raise PixmillError(f"{self.name} cannot be started: {why}", next=self.name) from error
             self._is_stopped = False
         if then is not None:
             threading.Thread(target=_call_after, args=[self._child, then], daemon=True).start()

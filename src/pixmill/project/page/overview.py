@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import file_digest
+from pixmill.core.files.writing import file_digest, file_mark
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
@@ -62,9 +62,7 @@ class Overview:
         Args:
             data: Differs after a change of the files in ``data/``.
         """
-        paths = [self._root / name for name in _INPUTS]
-        times = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
-        key = (data, git(self._root, "rev-parse", "HEAD"), times)
+        key = (data, git(self._root, "rev-parse", "HEAD"), *(file_mark(self._root / name) for name in _INPUTS))
         if key == self._key:
             return
         model, history = read_model(self._root), read_history(self._root)

@@ -87,8 +87,6 @@ class Labels:
         self._open_review()
         with self._locked(), pile.lock:
             self._is_open = True
-            for path in (self._root / "data").glob(".part-*"):  # of killed processes
-                path.unlink()
             self._journal.tidy(time.time())
             status = check_decisions(self._log)
             self._log.forget(item for item in status.accepted if item.earlier)

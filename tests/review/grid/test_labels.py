@@ -17,6 +17,7 @@ from pixmill.review.recovery import check_decisions, restore
 from pixmill.review.review_tables import load_tables
 from tests.review.conftest import Project, jpeg
 from tests.version_control import dvc_repo, git, start_repository
+from tests.waiting import until
 
 PARAMS = "classes: [coat, dress, shoe]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
 
@@ -132,6 +133,18 @@ def test_others_are_told_and_not_overwritten(desk: Desk) -> None:
         desk.labels.undo(by="ann", window="one")
     assert {"shoe/a.jpg", "shoe/c.jpg", "coat/b.jpg"} <= desk.files()
     assert not desk.labels.others("two") or desk.labels.others("one")[0].by == "bob"
+
+
+def test_shows_new_files(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(desk.root, "unlabelled/f.jpg")
+    (desk.root / "data/unlabelled/a.jpg").unlink()
+    monkeypatch.setattr(desk.labels, "_next_look", 0)
+    desk.labels.refresh()
+    until(lambda: desk.labels._found is not None)
+    assert len(desk.pile) == 5
+    desk.labels.refresh()
+    assert desk.rows("f.jpg") == [5]
+    assert desk.pile.labels[desk.rows("a.jpg")[0]] == DROPPED
 
 
 def test_keeps_files_of_equal_names(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pixmill.core.errors import LockedError, PixmillError
@@ -80,6 +80,7 @@ class Labels:
         self._actions: list[Action] = []
         self._changed: dict[int, tuple[int, str, str]] = {}
         self._windows: set[str] = set()
+        self._found: Mapping[str, str | None] | None = None
         self._next_look = time.monotonic() + _LOOK_SECONDS
         self._table = MetadataTable(workspace.root / "data")
         self._guard = threading.RLock()
@@ -101,10 +102,15 @@ class Labels:
         return self._params.classes
 
     def refresh(self) -> None:
-        """Take over what others labelled and, every ten seconds, look for new files; call it before each answer."""
-        if not self._journal.is_current:
+        """Take over what others labelled and new files, for which a thread looks every ten seconds.
+
+        Call it before each answer: rows are appended only here.
+        """
+        if self._found is not None or not self._journal.is_current:
             with self._locked():
-                pass
+                if self._found is not None:
+                    self._pile.add(self._found)
+                    self._found = None
         if time.monotonic() > self._next_look:
             self._next_look = math.inf
             threading.Thread(target=self._look, daemon=True).start()
@@ -218,17 +224,15 @@ class Labels:
         command = " && ".join([*([commit] if commit else []), "dvc repro"]) if labelled or dropped else commit
         return f"{count(labelled, 'image')} labelled, {dropped:,} dropped.", command
 
-    # Under the lock.
-
     def _look(self) -> None:
         """Look for new files; without an answer if ``data/`` is malformed, which an action says."""
         start = time.monotonic()
         with contextlib.suppress(PixmillError, OSError):
-            found = self._pile.scan()
-            with self._locked():
-                self._pile.add(found)
+            self._found = self._pile.scan()
         now = time.monotonic()
         self._next_look = now + max(_LOOK_SECONDS, 20 * (now - start))
+
+    # Under the lock.
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

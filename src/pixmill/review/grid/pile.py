@@ -207,7 +207,7 @@ class Pile:
             known, new = cache.read([*keys.values()]), {}
             for row, key in keys.items():
                 try:
-                    digests[row] = new[key] = known.get(key) or _digests(self.root / self.names[row], self.root)
+                    digests[row] = new[key] = known.get(key) or _digests(self.root, self.names[row])
                 except FileNotFoundError:  # moved meanwhile, or deleted
                     continue
                 except (OSError, RuntimeError):  # RuntimeError: a loop of links
@@ -369,8 +369,9 @@ def _reason(_: str, loss: Loss) -> str:
     return loss
 
 
-def _digests(path: Path, root: Path) -> bytes:
-    if path.is_symlink() and target_within(path, root) is None:
-        raise PermissionError("a link out of the project, which scrape does not read, either")
+def _digests(root: Path, name: str) -> bytes:
+    path = root / name
+    if path.is_symlink() and target_within(path, root / "data") is None:
+        raise PermissionError("a link out of data/, which scrape does not read, either")
     content = path.read_bytes()
     return hashlib.sha256(content).digest() + hashlib.md5(content, usedforsecurity=False).digest()

@@ -210,13 +210,27 @@ def test_a_fixed_split_gets_images_into_its_folders(desk: Desk) -> None:
     }
 
 
+def fail(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "full", "metadata.csv")
+
+
+def test_an_interrupted_undo_is_completed_by_the_next_action(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.root / "data/unlabelled/a.jpg").rename(desk.root / "data/unlabelled/a [1].jpg")
+    desk.open()
+    before = desk.files()
+    desk.give("coat", "a [1].jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr("pixmill.review.grid.labels.Journal.finish", fail)
+        with pytest.raises(StorageError):
+            desk.labels.undo(by="ann", window="one")
+    desk.give("shoe", "b.jpg")
+    assert desk.files() == before - {"unlabelled/b.jpg"} | {"shoe/b.jpg"}
+    assert [item.file for item in desk.labels._log.read()[0].values()] == ["data/shoe/b.jpg"]
+
+
 @pytest.mark.parametrize("method", ["MetadataTable.change", "Journal.finish"])
 def test_a_failed_action_is_completed_by_the_next(desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     other, before = Desk(desk.root), desk.files()
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "full", "metadata.csv")
-
     with monkeypatch.context() as patch:
         patch.setattr(f"pixmill.review.grid.labels.{method}", fail)
         with pytest.raises(StorageError):

@@ -270,10 +270,12 @@ class Labels:
         """Change the files; repeating this completes an interrupted call."""
         moved = [item for item in action.items if item.source != item.target]
         if moved:
+            known = self._log.read()[0]  # without the images that an interrupted undo forgot
             self._log.move(
                 {
                     item.id: (to_text(item.source), to_text(item.target), item.md5, action.cells[_key(item.target)][1])
                     for item in moved
+                    if item.id in known or not action.undoes
                 }
             )
             folders = {(self._root / name).parent for item in moved for name in (item.source, item.target)}

@@ -238,10 +238,9 @@ class Pile:
         Raises:
             DataError: The file is missing or cannot be read.
         """
-        name = self.ids[row]
-        if name is None and (digests := self.identify([row])[0]) is not None:
-            name = digests.id
-        if name is None:
+        if self.ids[row] is None:
+            self.identify([row])
+        if (name := self.ids[row]) is None:
             raise DataError(f"{self.names[row]} is missing or cannot be read", next="load the page again")
         return ImageFile(name, self.root / self.names[row], self.params.validate.max_pixels, self._window)
 

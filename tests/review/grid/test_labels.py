@@ -291,6 +291,8 @@ def test_ends_with_a_summary_and_the_commit(desk: Desk) -> None:
     desk.give("coat", "a.jpg", "b.jpg")
     desk.give("shoe", "a.jpg")
     desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
+    desk.give("coat", "d.jpg")
+    desk.labels.undo(by="ann", window="one")  # does not count
     summary, command = desk.labels.end()
     assert summary == "2 images labelled, 1 dropped."
     assert command is not None

@@ -8,7 +8,7 @@ const POLL = 2000; // milliseconds between questions for the state
 const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const STAGES = [
-  'The features of the images are computed. The random sample can be labelled meanwhile.',
+  'The features of the images are being computed. The random sample can be labelled meanwhile.',
   'Label the random sample, one by one. It has no suggestions and becomes validation and test, so that the accuracy is honest.',
   'Name the clusters: select what is alike, and press the key of its class.',
   'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Label the unsure ones one by one.',

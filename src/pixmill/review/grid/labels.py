@@ -214,14 +214,12 @@ class Labels:
 
     def end(self) -> tuple[str, str | None]:
         """Return a summary of the actions of this process, and the next command, if any."""
-        first: dict[str, str | None] = {}
-        last: dict[str, str | None] = {}
+        last: dict[str, Item] = {}
         for action in self._actions:
-            if action.key in self._own:
-                first = {item.id: item.before for item in action.items} | first
-                last |= {item.id: item.after for item in action.items}
-        changed = [label for name, label in last.items() if label != first[name]]
-        labelled, dropped = sum(map(bool, changed)), changed.count(DROPPED)
+            if action.window in self._windows:
+                last |= {item.id: item for item in action.items}
+        labelled = sum(bool(item.after) for item in last.values())
+        dropped = sum(item.after == DROPPED for item in last.values())
         commit = commit_command(self._root, "Label images")
         command = " && ".join([*([commit] if commit else []), "dvc repro"]) if labelled or dropped else commit
         return f"{count(labelled, 'image')} labelled, {dropped:,} dropped.", command

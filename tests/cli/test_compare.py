@@ -82,7 +82,7 @@ def test_failing_gate_exits_1_and_writes_files(project: Path, capsys: pytest.Cap
     assert output.out.endswith("\nWritten: reports/compare.html, reports/compare.md\n")
     assert "gate: compare.min.accuracy: accuracy 0.333" in output.err
     assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
-    assert 'href="../">' in (project / "reports" / "compare.html").read_text(encoding="utf-8")
+    assert 'href="../" title=' in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
 def test_undecided_gate_exits_0_and_prints_json(

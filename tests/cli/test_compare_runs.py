@@ -40,7 +40,7 @@ def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.Capt
     assert text.endswith("\nWritten: reports/runs.html\n")
     page = (trained / "reports" / "runs.html").read_text(encoding="utf-8")
     assert "narrow" in page
-    assert 'href="../">' in page
+    assert 'href="../" title=' in page
 
 
 def test_json_writes_no_page_and_limit_applies(

@@ -46,7 +46,7 @@ def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, fake_trial,
     assert text.endswith("pixmill sweep --apply && dvc repro\nWritten: reports/sweep.html\n")
     page = (root / "reports" / "sweep.html").read_text()
     assert "Of 3 trials, trial " in page
-    assert 'href="../">' in page
+    assert 'href="../" title=' in page
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["trials"]) == len(fake_trial.calls) == 5

@@ -14,6 +14,7 @@ KEYS = {
         f"{what}_3_12_{factor}" for what in ("accuracy", "equal", "better") for factor in ("1", "1.25", "1.5")
     },
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
+    "labelling": {"bundled_accuracy_vs_all", "bundled_actions_vs_random", "bundled_covers"},
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
     "presets": {"dinov2_small"},

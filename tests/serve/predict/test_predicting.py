@@ -42,7 +42,7 @@ def test_writes_all_outputs(model, photos):
     assert 'href="../"' not in page
     Path("dvc.yaml").touch()
     written(model, ["photos"], Output("html", Path("reports/answers.html")), workers=1)
-    assert 'href="../">' in Path("reports/answers.html").read_text(encoding="utf-8")
+    assert 'href="../" title=' in Path("reports/answers.html").read_text(encoding="utf-8")
 
 
 def test_consumes_inputs_lazily(model):

@@ -77,7 +77,7 @@ def test_from_nothing_the_sample_comes_first_then_clusters(table):
     state = table.ready()
     rows = table.rows(state)
     assert (state["stage"], len(rows["sample"]), len(rows["cluster"])) == (1, SAMPLE, COUNT - SAMPLE)
-    assert state["sample"] == {"size": SAMPLE, "left": SAMPLE}
+    assert state["sample"] == {"size": SAMPLE, "left": SAMPLE, "grows": False}
     assert {*state["guess"]} == {-1}
     assert (state["labelled"], state["left"], state["accuracy"]) == (0, COUNT, None)
     assert [(each["name"], each["key"]) for each in state["classes"]] == [("coat", "1"), ("dress", "2"), ("shoe", "3")]
@@ -107,6 +107,17 @@ def test_suggestions_learn_nothing_from_validation_and_test(table):
     again = Table(table.pile.root)
     assert {*again.rows(again.ready())} == {"sample", "cluster"}
     assert not any(again.grid._learnt)
+
+
+def test_the_sample_grows_by_images_without_a_label(table, monkeypatch):
+    monkeypatch.setattr("pixmill.review.grid.grid.SAMPLE", 10)
+    again = Table(table.pile.root)
+    again.name_clusters()
+    first = again.rows(again.state())["sample"]
+    again.grid.grow()
+    grown = again.rows(again.state())["sample"]
+    assert (len(first), len(grown), grown[:10]) == (10, 15, first)
+    assert not any(again.pile.labels[row] for row in grown)
 
 
 def test_no_order_suggests_a_label_for_images_of_the_sample(table):

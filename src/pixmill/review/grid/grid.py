@@ -102,6 +102,7 @@ class Grid:
         self.previews: Previews[int] = Previews(self._thumbnail, limits=limits, workers=max(1, default_workers() - 1))
         self._lock = threading.RLock()
         self._sample: list[int] = []
+        self._size = SAMPLE
         self._held = _held_out(self.pile)
         self._looks: Counter[int] = Counter()
         self._learnt: list[str | None] = []
@@ -178,6 +179,12 @@ class Grid:
             self._looks.subtract(rows)
             return {**self._after(window), "rows": rows}
 
+    def grow(self) -> dict[str, Any]:
+        """Enlarge the random sample by a half of its first size, to narrow the interval of the accuracy."""
+        with self._lock:
+            self._size, self._seen = len(self._sample) + SAMPLE // 2, ()
+            return {}
+
     def _thumbnail(self, row: int) -> ImageFile:
         return replace(self.pile.image(row), side=THUMBNAIL_SIDE)
 
@@ -194,11 +201,11 @@ class Grid:
         shown = [row for row, label in enumerate(pile.labels) if label != DROPPED]
         ids = {row: name for row in shown if (name := pile.ids[row]) is not None}
         is_hashed = len(ids) == len(shown)  # else the sample is not yet drawn from all
-        if is_hashed and len(self._sample) < SAMPLE:
-            rows = [*ids]
-            drawn = [rows[place] for place in sample_of([*ids.values()])]
-            # An image stays in the sample: its label was chosen without a suggestion.
-            self._sample += [row for row in drawn if row not in self._sample][: max(0, len(drawn) - len(self._sample))]
+        if is_hashed and len(self._sample) < (size := min(self._size, len(ids) // 3)):
+            # Other labels of training may have been suggested. An image stays in the sample.
+            rows = [row for row in ids if pile.labels[row] is None or row in self._held]
+            drawn = [rows[place] for place in sample_of([ids[row] for row in rows], size)]
+            self._sample += [row for row in drawn if row not in self._sample][: size - len(self._sample)]
         featured = int(np.sum(pile.featured))
         is_done = all(pile.featured[row] or row in pile.broken for row in shown)
         if is_hashed and featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
@@ -256,7 +263,11 @@ class Grid:
             "labelled": counts.total() - counts[None] - counts[DROPPED],
             "left": counts[None],
             "dropped": counts[DROPPED],
-            "sample": {"size": len(self._sample), "left": sum(labels[row] is None for row in self._sample)},
+            "sample": {
+                "size": len(self._sample),
+                "left": sum(labels[row] is None for row in self._sample),
+                "grows": len(self._sample) + SAMPLE // 2 <= len(labels) // 3,
+            },
             "stage": next(
                 (number for number, kind in enumerate(("sample", "cluster"), 1) if kind in kinds),
                 3 if kinds else 0,
@@ -301,7 +312,8 @@ class Grid:
             parts.append(_Part("waiting", None, np.array(waiting, np.int64)))
         else:
             # Without a label, images of the sample get no suggestion, and an order would be one.
-            inside[[row for row in self._sample if labels[row] is None]] = False
+            if view.sort != "files":
+                inside[[row for row in self._sample if labels[row] is None]] = False
             ranking = self._ranking(view, found)
             ranked = ranking[inside[ranking]]
             inside[ranked] = False

@@ -86,6 +86,10 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         expect_json(request)
         return answer_json(lambda: site.grid().undo(request.query_params.get("window", "")))
 
+    def grow(request: Request) -> Response:
+        expect_json(request)
+        return answer_json(site.grid().grow)
+
     return [
         *page_routes("pixmill.review.grid", head=page_head(site.name, "label", home="../../")),
         Route("/state", state),
@@ -93,4 +97,5 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         Route("/open/{row:int}", open_image),
         Route("/act", act, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
+        Route("/sample", grow, methods=["POST"]),
     ]

@@ -171,6 +171,7 @@ function around() {
   part('interval').textContent = accuracy
     ? `${percent(accuracy.low)} to ${percent(accuracy.high)} with 95 % confidence, on ${some(accuracy.n, 'image')} of the random sample. ${!accuracy.more ? '' : accuracy.more > sample.left ? `A sample of ${(accuracy.n + accuracy.more).toLocaleString('en')} would narrow it to ± 5 points.` : `Some ${accuracy.more.toLocaleString('en')} more would narrow it to ± 5 points.`}`
     : `Known after ten labels of other images, and some of the random sample (${sample.size - sample.left} of ${sample.size} labelled).`;
+  part('grow').hidden = !accuracy?.more || sample.left > 0 || !sample.grows;
   redraw('classes', classes, (place) => place.replaceChildren(...classes.filter(({ key }) => key).map((one) => labelButton(one.name, one.key, one.count))));
   document.querySelector('[data-act=undo]').disabled = !facts.undoable;
   part('stage').textContent = facts.view.sort === 'next' ? STAGES[facts.stage] : '';
@@ -315,6 +316,14 @@ const ACTS = {
   clear: () => selection.clear(),
   close: () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()),
   drop: () => act('drop'),
+  grow: async () => {
+    try {
+      await ask('sample', {});
+    } catch (error) {
+      warn(error.message);
+    }
+    load();
+  },
   help: () => part('help').showModal(),
   larger: () => resize(1),
   like: () => {

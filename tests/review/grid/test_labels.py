@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import StorageError
+from pixmill.core.errors import DataError, StorageError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.metadata import Facts, read_metadata
 from pixmill.core.params import load_params
@@ -244,6 +244,17 @@ def test_a_failed_action_is_completed_by_the_next(desk: Desk, monkeypatch: pytes
     assert {*read_metadata(desk.root / "data")} == {*new} - {"unlabelled/0.jpg"}
     assert [desk.labels.undoable(window) for window in ("one", "two")] == [2, 1]
     assert (desk.root / "data/coat/a.jpg").read_bytes() == jpeg(100)
+
+
+def test_a_malformed_journal_is_named(desk: Desk) -> None:
+    desk.give("coat", "a.jpg")
+    (journal,) = desk.root.glob(".pixmill/review/*.jsonl")
+    journal.write_bytes(b'{"key": 1}\n')
+    with pytest.raises(DataError, match="journal"):
+        desk.open()
+    journal.unlink()
+    desk.open()
+    assert "coat/a.jpg" in desk.files()
 
 
 def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.metadata import Cells
 from pixmill.core.names import to_nfc, to_text
 from pixmill.review.decision_log import Line
@@ -130,6 +130,9 @@ class Journal:
         """Return the actions of others since the last call that are done.
 
         A line that was written in part is cut off: its action has not begun.
+
+        Raises:
+            DataError: A line is malformed, or of another version.
         """
         if self._size() < self._read:  # deleted
             self._read = 0
@@ -142,9 +145,15 @@ class Journal:
                 file.truncate(self._size() - len(part))
         self._read = self._size()
         done: list[Action] = []
-        for content in map(json.loads, whole.splitlines()):
-            if content:
-                self.begun = _action(content)
+        for line in whole.splitlines():
+            try:
+                begun = _action(content) if (content := json.loads(line)) else None
+            except (ValueError, TypeError, KeyError, AttributeError):
+                self._read = 0
+                advice = f"delete it; the labels are in data/ and review.csv already: {self._path}"
+                raise DataError("the journal of labels is malformed", next=advice) from None
+            if begun:
+                self.begun = begun
             elif self.begun:
                 done.append(self.begun)
                 self.begun = None

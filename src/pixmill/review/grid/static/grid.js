@@ -9,9 +9,9 @@ const SIDES = [80, 100, 120, 160, 220];
 const SORTS = { next: 'what to label next', belief: 'probability of a class', sure: 'least sure first', unlike: 'most unlike first', files: 'as they are' };
 const STAGES = [
   'The features of the images are being computed. The random sample can be labelled meanwhile.',
-  'Label the random sample, one by one. It has no suggestions and becomes validation and test, so that the accuracy is honest.',
+  'Label the random sample: look at each image, select those of a class, and press its key. It has no suggestions and becomes validation and test, so that the accuracy is honest.',
   'Name the clusters: select what is alike, and press the key of its class.',
-  'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Label the unsure ones one by one.',
+  'Confirm the suggestions: select all above the line, click the wrong ones away, and press the key. Look at each of the unsure ones.',
 ];
 
 const part = (id) => document.getElementById(id);
@@ -112,7 +112,7 @@ function show(answer) {
 
 function title({ kind, label, count }, number) {
   const names = {
-    sample: 'Random sample: label these one by one', cluster: 'Similar images', unsure: 'Unsure: label these one by one',
+    sample: 'Random sample: look at each', cluster: 'Similar images', unsure: 'Unsure: look at each',
     probably: `Probably ${label}`, 'like none': 'Like none of the labelled images', again: 'Random sample, once more: label these without looking back',
     waiting: 'No suggestion yet', belief: view.scope === `class:${label}` ? `Least probably ${label} first` : `Most probably ${label} first`,
     sure: 'Least sure first', unlike: 'Most unlike the labelled images first', like: 'Most like the chosen image first', files: view.scope?.startsWith('doubt:') ? 'Most urgent first' : 'As they are',

@@ -158,6 +158,11 @@ def test_demo_project_reproduces_the_committed_results(shoes, repository) -> Non
     # Includes a fresh run of scrape, which depends on no code.
     committed = yaml.safe_load((repository / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     fresh = shoes.lock()["stages"]
+    for stage in fresh.values():
+        for out in stage["outs"]:
+            if out["path"].startswith("reports/"):  # Its head names the project.
+                text = (shoes.path / out["path"]).read_bytes().replace(b">shoes</a>", b">pixmill</a>")
+                out |= {"md5": hashlib.md5(text, usedforsecurity=False).hexdigest(), "size": len(text)}
     assert {name: stage["outs"] for name, stage in fresh.items()} == {
         name: stage["outs"] for name, stage in committed.items()
     }

@@ -5,7 +5,7 @@ const large = document.createElement('img'); // created here because HTML requir
 dialog.querySelector('form').after(large);
 let enlarged;
 // The view of an image, and its review, on the page of the project; without it, the command.
-const served = ['127.0.0.1', 'localhost'].includes(location.hostname);
+const served = /^(localhost|127\.[\d.]+)$/.test(location.hostname);
 const note = document.createElement('nav');
 note.setAttribute('aria-label', 'This image');
 dialog.querySelector('.bars').after(note);

@@ -7,6 +7,7 @@ from typing import Any, Self
 from starlette.routing import BaseRoute, Mount
 
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_mark
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import announce
@@ -40,7 +41,7 @@ class ReviewSite:
         self._lock = threading.RLock()
         self._project: ReviewProject | None = None
         self._grid: Grid | None = None
-        self._read, self._grid_read = list[int](), list[int]()
+        self._read, self._grid_read = list[tuple[int, ...]](), list[tuple[int, ...]]()
         self.name, self.start = project_name(workspace.root), ""
 
     def __enter__(self) -> Self:
@@ -95,7 +96,7 @@ class ReviewSite:
         """
         root = self._workspace.root
         with self._lock:
-            if (read := _mtimes(root)) != self._read or self._project is None:
+            if (read := _marks(root)) != self._read or self._project is None:
                 if self._project is not None:
                     self._project.__exit__()
                     announce(self._project.end()[0])
@@ -117,7 +118,7 @@ class ReviewSite:
             PixmillError: A table or ``review.csv`` is malformed.
         """
         with self._lock:
-            read = _mtimes(root := self._workspace.root) if renew or self._grid is None else self._grid_read
+            read = _marks(root := self._workspace.root) if renew or self._grid is None else self._grid_read
             if self._grid is None or read[1:] != self._grid_read[1:]:
                 if self._grid is not None:
                     self._grid.__exit__()
@@ -155,6 +156,6 @@ class ReviewSite:
         return [*(summary for summary, _ in ends), *(f"Next: {command}" for command in commands[-1:])]
 
 
-def _mtimes(root: Path) -> list[int]:
-    """Return when the files changed whose content a page shows; 0 for a missing one."""
-    return [path.stat().st_mtime_ns if (path := root / name).exists() else 0 for name in _TABLES]
+def _marks(root: Path) -> list[tuple[int, ...]]:
+    """Return what changes when a file changes whose content a page shows."""
+    return [file_mark(root / name) for name in _TABLES]

@@ -104,7 +104,7 @@ class Grid:
         self._sample: list[int] = []
         self._size = SAMPLE
         self._held = _held_out(self.pile)
-        self._looks: Counter[int] = Counter()
+        self._looks = Counter(row for row, label in enumerate(self.pile.labels) if label)
         self._learnt: list[str | None] = []
         self._queries: list[str] = []
         self._refused: set[tuple[int, str]] = set()

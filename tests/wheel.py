@@ -1,11 +1,12 @@
-"""Build the package as for a release, from the files that Git would clone."""
+"""Build the package as for a release, from the files that Git would clone, and install it."""
 
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
-__all__ = ["build_package", "copy_repository"]
+__all__ = ["build_package", "copy_repository", "environment"]
 
 
 def copy_repository(repository: Path, folder: Path) -> Path:
@@ -38,3 +39,24 @@ def build_package(source: Path, folder: Path, *words: str) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def environment(folder: Path, wheel: Path | None = None) -> Path:
+    """Create an environment with the packages of the tests and an optional wheel, and return its interpreter.
+
+    Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth`` files, such as that
+    of an editable installation, in folders that a ``.pth`` file adds.
+    """
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (site / "tests.pth").write_text("\n".join(packages), encoding="utf-8")
+    python = folder / "bin" / "python"
+    for name in ("dvc", "mlflow", "pip", "pytest"):
+        script = python.with_name(name)
+        script.write_text(f'#!/bin/sh\nexec "{python}" -m {name} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    if wheel is not None:
+        words = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+        subprocess.run([python, *words, wheel], check=True, capture_output=True, text=True)
+    return python

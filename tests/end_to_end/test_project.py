@@ -4,9 +4,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,33 +23,12 @@ from tests.end_to_end.conftest import Project
 from tests.review.browsing import Page
 from tests.review.conftest import Review
 from tests.servers import MlflowServer
-from tests.wheel import build_package, copy_repository
+from tests.wheel import build_package, copy_repository, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 DEFAULTS = "src/pixmill/core/params/train.py"
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
-
-
-def environment(folder: Path, wheel: Path | None = None) -> Path:
-    """Create an environment with the packages of the tests and an optional wheel, and return its interpreter.
-
-    Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth`` files, such as that
-    of an editable installation, in folders that a ``.pth`` file adds.
-    """
-    venv.create(folder, symlinks=True)
-    (site,) = folder.glob("lib/python*/site-packages")
-    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    (site / "tests.pth").write_text("\n".join(packages), encoding="utf-8")
-    python = folder / "bin" / "python"
-    for name in ("dvc", "mlflow", "pip", "pytest"):
-        script = python.with_name(name)
-        script.write_text(f'#!/bin/sh\nexec "{python}" -m {name} "$@"\n', encoding="utf-8")
-        script.chmod(0o755)
-    if wheel is not None:
-        words = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
-        subprocess.run([python, *words, wheel], check=True, capture_output=True, text=True)
-    return python
 
 
 def new(folder: Project, name: str, *words: str) -> tuple[Project, str]:

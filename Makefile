@@ -30,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow test-services lint check stale ui shop screenshots reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services lint check stale docs ui shop screenshots reference requirements clean setup browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,12 @@ check: setup ## check params.yaml, your folders and lists
 
 stale: setup ## check that the committed results match the committed code, params and data
 	@$(BIN)/python .ci/stale.py
+
+docs: setup ## build the site of docs/ into build/docs; warnings are errors
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/docs
+	@$(BIN)/python -m tests.documents.blocks
+	@echo "build/docs/index.html"
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
 	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false; export PYTHONWARNINGS MLFLOW_SERVER_ENABLE_JOB_EXECUTION; \

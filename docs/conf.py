@@ -9,7 +9,6 @@ from pixmill import __version__
 
 project = "Pixmill"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["package.md"]
 myst_heading_anchors = 6
 suppress_warnings = ["misc.highlighting_failure"]  # Pygments has no lexer for CSV.
 
@@ -43,7 +42,8 @@ def read(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = re.sub(rf"\]\((\.\./)+{re.escape(document)}", f"]({page}", source[0])
     if name == "index":
         for caption, section in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):
-            entries = "\n".join(re.findall(r"\]\((\S+)\.md\)", section))
+            links = re.findall(r"\[([^\]]+)\]\((\S+)\.md\)", section)
+            entries = "\n".join(f"{title} <{page}>" for title, page in links)
             source[0] += f"\n```{{toctree}}\n:caption: {caption}\n:hidden:\n\n{entries}\n```\n"
 
 

@@ -165,7 +165,7 @@ def test_conflict_in_dvc_lock_is_resolved_by_a_run(finished: Project, tmp_path: 
     ours = project.git("show", "HEAD:params.yaml")
     (project.path / "params.yaml").write_text(ours.replace("draws: 200", "draws: 300"), encoding="utf-8")
 
-    # Commands in CONTRIBUTING.md.
+    # As CONTRIBUTING.md describes.
     for command in (
         "git checkout --theirs dvc.lock metrics plots",
         "dvc repro",

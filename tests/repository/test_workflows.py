@@ -141,3 +141,30 @@ def test_tag_needs_version_and_changelog_section(repository, tmp_path, tag, sect
     done = subprocess.run([sys.executable, script, tag], capture_output=True, text=True, check=False)
     assert done.returncode == bool(words)
     assert words in done.stderr if words else done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def docs(repository):
+    return read(repository / ".github" / "workflows" / "docs.yml")
+
+
+def test_only_main_publishes_the_site(docs, repository):
+    assert docs[True] == {"push": {"branches": ["main"]}}
+    assert [step["run"] for step in docs["jobs"]["build"]["steps"] if "run" in step] == ["make docs"]
+    (upload,) = steps_with(docs["jobs"]["build"], "actions/upload-pages-artifact")
+    gitlab = read(repository / ".gitlab-ci.yml")["pages"]
+    assert upload == {"path": "build/docs"}
+    assert gitlab["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}]
+    assert gitlab["script"] == [".ci/run docs", "mv build/docs public"]
+
+
+def test_only_publish_job_may_write_the_site_and_runs_no_code(docs):
+    assert docs["permissions"] == {}
+    assert {name: job["permissions"] for name, job in docs["jobs"].items()} == {
+        "build": {"contents": "read"},
+        "publish": {"id-token": "write", "pages": "write"},
+    }
+    (step,) = docs["jobs"]["publish"]["steps"]
+    assert re.fullmatch(r"actions/deploy-pages@[0-9a-f]{40}", step["uses"])
+    (clone,) = steps_with(docs["jobs"]["build"], CHECKOUT)
+    assert clone["persist-credentials"] is False

@@ -16,14 +16,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.cli.parser import project_workspace
+from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.process.progress import announce
+from pixmill.project.api import Project
 
 if TYPE_CHECKING:
-    from pixmill.core.files.workspace import Workspace
-    from pixmill.core.params import Params
     from pixmill.experiments.compare.comparison import Gate
 
 EXAMPLES = (
@@ -51,21 +50,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print the result, write the reports, and check the gate."""
-    from pixmill.core.params import load_params
-
     _check(arguments)
     gate: Gate | None = None
     faults: tuple[str, ...] = ()
     try:
         with storage_errors(then="the same command"):
-            workspace = project_workspace()
-            params = load_params(workspace.root)
+            project = Project(project_root())
             if arguments.open or not (arguments.runs and arguments.json):
-                (workspace.root / "reports").mkdir(exist_ok=True)
+                (project.root / "reports").mkdir(exist_ok=True)
             if arguments.runs:
-                text, page = _runs(workspace, params, arguments)
+                text, page = _runs(project, arguments)
             else:
-                text, page, gate, faults = _compare(workspace, params, arguments)
+                text, page, gate, faults = _compare(project, arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 means that the gate fails
         raise
@@ -97,34 +93,30 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--limit needs --runs")
 
 
-def _compare(
-    workspace: Workspace, params: Params, arguments: argparse.Namespace
-) -> tuple[str, Path, Gate, tuple[str, ...]]:
-    from pixmill.experiments.compare.comparing import compare
+def _compare(project: Project, arguments: argparse.Namespace) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.view import comparison_json, comparison_text
 
     announce("Comparing: reading both sides, resampling images …")
-    comparison = compare(workspace, params, arguments.base, arguments.head)
-    page, *others = write_reports(comparison, workspace.root / "reports")
+    comparison = project.compare(arguments.base, arguments.head)
+    page, *others = write_reports(comparison, project.root / "reports")
     if arguments.json:
         return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
-    names = ", ".join(path.relative_to(workspace.root).as_posix() for path in (page, *others))
+    names = ", ".join(path.relative_to(project.root).as_posix() for path in (page, *others))
     return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison.gate, comparison.head.faults()
 
 
-def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:
+def _runs(project: Project, arguments: argparse.Namespace) -> tuple[str, Path]:
     from pixmill.core.files.writing import write_text
-    from pixmill.experiments.compare.ranking import compare_runs
     from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
 
     limits = {"limit": arguments.limit} if arguments.limit else {}
-    page = workspace.root / "reports" / "runs.html"
+    page = project.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = compare_runs(workspace, params, **limits)
+    ranking = project.rank(**limits)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
-        write_text(page, render_ranking(ranking, workspace.root))
+        write_text(page, render_ranking(ranking, project.root))
     if arguments.json:
         return ranking_json(ranking), page
     return f"{ranking_text(ranking)}\n\nWritten: reports/runs.html", page

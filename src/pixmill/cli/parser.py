@@ -10,6 +10,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.names import split_option
 from pixmill.core.words import did_you_mean
+from pixmill.project.api import find_project
 
 if TYPE_CHECKING:
     from pixmill.project.dataset.recognising import Options
@@ -33,19 +34,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{prog}: {message}\nNext: {prog} --help\n")
 
 
-def find_project() -> Path | None:
-    """Return the current folder or its nearest parent that is a project; ``None`` if there is none."""
-    folders = (Path.cwd(), *Path.cwd().parents)
-    return next((each for each in folders if (each / "dvc.yaml").exists() or (each / "params.yaml").exists()), None)
-
-
 def project_root() -> Path:
-    """Return the project folder found by :func:`find_project`.
+    """Return the project folder: the current one or its nearest parent.
 
     Raises:
         PixmillError: There is none.
     """
-    if (folder := find_project()) is None:
+    if (folder := find_project(Path.cwd())) is None:
         problem = f"{Path.cwd()} is not in a project: neither it nor a parent has a dvc.yaml"
         raise PixmillError(problem, next="cd to the project folder, then repeat the command")
     return folder

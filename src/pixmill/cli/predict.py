@@ -8,8 +8,8 @@ Exits 1 if no file has a prediction, or one that you name by itself has none.
 import argparse
 from pathlib import Path
 
-from pixmill.cli.parser import find_project
 from pixmill.core.process.progress import announce, track
+from pixmill.project.api import find_project
 
 EXTRAS = ("serve", "registry")
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.parquet:
         import pyarrow  # noqa: F401 (needed at the end; fail before the work)
     images = find_images(arguments.inputs, (output.path for output in outputs))
-    model = find_model(arguments.model, find_project())
+    model = find_model(arguments.model, find_project(Path.cwd()))
     summary = Summary()
     if outputs:
         for written in predict_to_files(model, images, outputs):

@@ -12,9 +12,10 @@ import os
 import webbrowser
 from pathlib import Path
 
-from pixmill.cli.parser import find_project, inbox, number, port
+from pixmill.cli.parser import inbox, number, port
 from pixmill.core.errors import PixmillError
 from pixmill.core.process.progress import announce
+from pixmill.project.api import find_project
 
 EXTRAS = ("serve", "registry")
 
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
 
-    root = find_project()  # not needed with --model
+    root = find_project(Path.cwd())  # not needed with --model
     keys = _keys(arguments.api_keys)
     local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
     if not local and not keys:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import read_json
+from pixmill.project.api import Project
 
 if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
@@ -66,11 +66,10 @@ def _results(state: ProjectState) -> list[str]:
 
     stages = [f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}" for stage in state.stages]
     lines = [] if state.is_fresh or not stages else ["Stages:", *stages, ""]
-    path = state.root / "plots" / "evaluate" / "full.json"
-    if not path.exists():
+    if not (state.root / "plots" / "evaluate" / "full.json").exists():
         return [*lines, "No results yet.", ""]
     try:
-        metrics = read_json(path, stage="evaluate")
+        metrics = Project(state.root).metrics
         shortcut, headline, classes = say("shortcut", metrics), _headline(metrics), _per_class(metrics)
     except (KeyError, ManifestError) as error:
         what = error.message if isinstance(error, ManifestError) else f"plots/evaluate/full.json lacks {error}"

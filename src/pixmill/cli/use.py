@@ -6,9 +6,11 @@ backbone and pins it (extra `hub`). A copy of an uncommitted params.yaml is kept
 """
 
 import argparse
+from pathlib import Path
 
-from pixmill.cli.parser import find_project, project_root
+from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
+from pixmill.project.api import find_project
 
 EXAMPLES = (
     ("pixmill use best", "use the model of the recommended recipe"),
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.project.recipes.replacement import use
 
     if arguments.recipe is None:
-        project = find_project()
+        project = find_project(Path.cwd())
         usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
         print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}")
         return

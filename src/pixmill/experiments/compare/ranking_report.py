@@ -47,9 +47,14 @@ def page_content(ranking: Ranking) -> dict[str, Any]:
 
 
 def ranking_json(ranking: Ranking) -> str:
-    """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN."""
+    """Return one JSON object, described in ``docs/reference/json.md``: six significant digits, never NaN."""
+    return json.dumps(significant(ranking_facts(ranking)), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+
+
+def ranking_facts(ranking: Ranking) -> dict[str, Any]:
+    """Return the ranking as plain values."""
     planned = ranking.planned
-    document = {
+    return {
         "metric": ranking.metric,
         "confidence": ranking.confidence,
         "summary": summary(ranking),
@@ -59,7 +64,6 @@ def ranking_json(ranking: Ranking) -> str:
         "left_out": ranking.left_out,
         "notes": [*filter(None, [ranking.without_runs]), *ranking.notes],
     }
-    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
 
 
 def summary(ranking: Ranking) -> str:

@@ -60,7 +60,7 @@ _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 
 
 def view(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as nested dictionaries, described in ``docs/comparing.md``."""
+    """Return the comparison as nested dictionaries, described in ``docs/reference/json.md``."""
     data, changes = comparison.data, comparison.changes
     return {
         "verdict": comparison.verdict,
@@ -182,10 +182,15 @@ def _values(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
     return {item.name: {"base": item.base, "head": item.head} for item in changes}
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Return plain text: verdict, gate, and all differences, with at most 100 characters per line."""
+def comparison_text(comparison: Comparison, page: str = "compare") -> str:
+    """Return plain text: verdict, gate, and all differences, with at most 100 characters per line.
+
+    Args:
+        comparison: The comparison.
+        page: Name of its page in ``reports/``; empty if there is none.
+    """
     return render_text(
-        "pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, page="compare", **content(comparison)
+        "pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, page=page, **content(comparison)
     )
 
 
@@ -196,7 +201,7 @@ def comparison_markdown(comparison: Comparison, page: str = "compare") -> str:
 
     Args:
         comparison: The comparison.
-        page: Name of its page in ``reports/``.
+        page: Name of its page in ``reports/``; empty if there is none.
     """
     made = {**content(comparison), "page": page}
     templates = (_environment(*size).get_template("comparison.txt") for size in _SIZES)

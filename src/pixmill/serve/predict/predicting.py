@@ -6,13 +6,14 @@ import asyncio
 import csv
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing, write_text
@@ -34,6 +35,8 @@ _MAX_CONCURRENT_FETCHES = 16
 
 _MAX_GROUP_VALUES = 1_000_000
 """Maximum number of values in a row group of Parquet, which is in memory; at least 1,000 rows."""
+
+T = TypeVar("T")
 
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterable[Row]]
@@ -104,9 +107,17 @@ def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple
     stream = iter(inputs)
     while batch := list(islice(stream, _MAX_CONCURRENT_FETCHES)):
         urls = [each.source for each in batch if isinstance(each.source, str)]
-        contents = iter(asyncio.run(_fetch(urls, network)) if urls else ())
+        contents = iter(_wait_for(_fetch(urls, network)) if urls else ())
         for each in batch:
             yield each, next(contents) if isinstance(each.source, str) else each.source
+
+
+def _wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine; a notebook's thread runs an event loop already, so another thread runs it."""
+    if asyncio._get_running_loop() is None:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, work).result()
 
 
 async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:

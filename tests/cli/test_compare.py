@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pixmill import load_project
 from tests.command import run_pixmill
 from tests.experiments.compare.made_revisions import write_predictions
 from tests.experiments.compare.projects import record
@@ -83,6 +84,16 @@ def test_failing_gate_exits_1_and_writes_files(project: Path, capsys: pytest.Cap
     assert "gate: compare.min.accuracy: accuracy 0.333" in output.err
     assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
     assert 'href="../" title=' in (project / "reports" / "compare.html").read_text(encoding="utf-8")
+
+
+def test_comparison_of_the_api_shows_itself_and_writes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here(monkeypatch)
+    comparison = load_project(project).compare("main", "worse")
+    assert comparison.verdict == "worse"
+    assert repr(comparison).startswith("Worse, notably on class boot")
+    assert comparison._repr_markdown_().startswith("**Worse, notably on class boot")
+    assert "reports/" not in repr(comparison) + comparison._repr_markdown_()
+    assert not [*(project / "reports").glob("*")]
 
 
 def test_undecided_gate_exits_0_and_prints_json(

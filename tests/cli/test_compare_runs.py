@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill import load_project
 from tests.command import run_pixmill
 from tests.experiments.compare.recorded import HEAD, PIPELINE, add_experiment, answers
 from tests.experiments.compare.tables import read_here
@@ -41,6 +42,15 @@ def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.Capt
     page = (trained / "reports" / "runs.html").read_text(encoding="utf-8")
     assert "narrow" in page
     assert 'href="../" title=' in page
+
+
+def test_table_of_the_api_has_the_rows_of_json(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = load_project(trained).runs()
+    assert run_pixmill("compare", "--runs", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert list(table["name"]) == [row["name"] for row in rows]
+    assert list(table["params.train.epochs"]) == [10, 5]
+    assert list(table["value"].round(6)) == [row["value"] for row in rows]
 
 
 def test_json_writes_no_page_and_limit_applies(

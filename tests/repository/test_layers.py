@@ -63,7 +63,7 @@ def test_number_of_packages_floors_and_imports(arrows, floors) -> None:
 
 def test_package_init_imports_only_arithmetic(source) -> None:
     # No stage lists this module as a dependency.
-    assert source.imports("pixmill") == {
+    assert {name for name in source.imports("pixmill") if name.startswith("pixmill")} == {
         "pixmill.core.process.arithmetic",
         "pixmill.core.process.arithmetic.fix_arithmetic",
     }

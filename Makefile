@@ -87,7 +87,7 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 	@$(MAKE) browser data
 	@$(BIN)/python benchmarks/$*.py
 
-reference: setup ## regenerate docs/params.md, its JSON Schema, and the code in the deps of dvc.yaml
+reference: setup ## regenerate pages of docs/reference, the JSON Schema, and the code in the deps of dvc.yaml
 	@$(BIN)/python .ci/reference.py
 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)

@@ -1,45 +1,85 @@
-"""Write what follows from the code: ``docs/params.md``, its JSON Schema, and the code dependencies in ``dvc.yaml``.
+"""Write what follows from the code: params, their JSON Schema, commands, and the code dependencies in ``dvc.yaml``.
 
 ``make reference`` runs this in the root of the repository.
 """
 
+import argparse
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
+from pixmill.cli import GROUPS, make_parser
 from pixmill.core.params.reference import plain, reference, schema
 from pixmill.core.provenance.code import Modules
 from pixmill.core.provenance.lock import SECTIONS
 
+REFERENCE = Path("docs", "reference")
 
-def markdown() -> str:
-    """Return ``docs/params.md``."""
+PIPE = r"\|"
+
+
+def params_page() -> str:
+    """Return ``docs/reference/params.md``."""
     lines = [
         "# Params",
         "",
-        "Every key of `params.yaml`. The file holds the keys that you usually change; you can add any other.",
-        "`pixmill params` prints all current values, `pixmill params KEY` one of them with its meaning. For an",
-        "experiment, `dvc exp run -S '++train.minutes=5'` sets a key whether or not the file has it.",
+        "Every key of `params.yaml`, which holds those that you usually change; you can add any other.",
+        "For one experiment: `dvc exp run -S '++train.minutes=5'`.",
         "",
         "This page is generated: `make reference`.",
     ]
     for item in reference():
-        section = item.name.partition(".")[0]
-        if item.name == section:
-            lines += [
-                "",
-                f"## {section}",
-                "",
-                item.meaning,
-                "",
-                "| key | default | meaning | values |",
-                "|---|---|---|---|",
-            ]
+        if "." not in item.name:
+            meaning = [] if item.expected else [_literal(item.meaning), ""]
+            lines += ["", f"## {item.name}", "", *meaning, "| key | default | meaning | values |", "|---|---|---|---|"]
             if not item.expected:
                 continue
         default = "" if not item.expected else "required" if item.default is ... else f"`{plain(item.default)}`"
-        lines.append(f"| `{item.name}` | {default} | {item.meaning} | {item.values()} |")
+        lines.append(f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |")
     return "\n".join(lines) + "\n"
+
+
+def commands_page() -> str:
+    """Return ``docs/reference/commands.md``: what ``--help`` prints, independent of the version of Python."""
+    (verbs,) = (action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    lines = [
+        "# Commands",
+        "",
+        "`dvc repro` runs the pipeline; `pixmill COMMAND --help` prints what this page says of a command.",
+        "",
+    ]
+    lines += ["| | command | |", "|---|---|---|"]
+    for group, names in GROUPS.items():
+        for name in names:
+            summary = verbs[name].description.partition("\n")[0]
+            lines.append(f"| {group * (name == names[0])} | [`pixmill {name}`](#pixmill-{name}) | {summary} |")
+    lines += ["", "This page is generated: `make reference`."]
+    for name, parser in verbs.items():
+        lines += ["", f"## pixmill {name}", "", _literal(parser.description.strip()), *_arguments(parser)]
+        if parser.epilog:
+            lines += ["", "```text", *textwrap.dedent(parser.epilog.partition("\n")[2]).splitlines(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the rows of a table of arguments."""
+    actions = [each for each in parser._actions if each.dest != "help" and each.help not in (None, argparse.SUPPRESS)]
+    if actions:
+        yield from ("", "| argument | |", "|---|---|")
+    for action in actions:
+        value = action.metavar or ",".join(action.choices or [action.dest.upper()])
+        value = " ".join(value) if isinstance(value, tuple) else value * (action.nargs != 0)
+        words = f"{', '.join(action.option_strings)} {value}".strip()
+        cells = [f"`{words}`", _literal(parser._get_formatter()._expand_help(action))]
+        yield f"| {' | '.join(cell.replace('|', PIPE) for cell in cells)} |"
+
+
+def _literal(text: str) -> str:
+    """Escape what Markdown would take for a tag or an escape, except in code spans."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"<(?=\w)|[\\*]", r"\\\g<0>", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def with_dependencies(text: str, root: Path) -> str:
@@ -75,9 +115,10 @@ def _entry(path: Path) -> str:
 
 
 def main() -> None:
-    """Rewrite the three files in the current folder."""
-    Path("docs/params.md").write_text(markdown(), encoding="utf-8")
-    Path("docs/params.schema.json").write_text(schema(), encoding="utf-8")
+    """Rewrite the four files in the current folder."""
+    (REFERENCE / "params.md").write_text(params_page(), encoding="utf-8")
+    (REFERENCE / "params.schema.json").write_text(schema(), encoding="utf-8")
+    (REFERENCE / "commands.md").write_text(commands_page(), encoding="utf-8")
     pipeline = Path("dvc.yaml")
     pipeline.write_text(with_dependencies(pipeline.read_text(encoding="utf-8"), Path.cwd()), encoding="utf-8")
 

@@ -25,8 +25,12 @@ def test_a_param_says_what_it_means() -> None:
 def test_the_generated_files_are_up_to_date() -> None:
     # Where this fails: make reference
     script = runpy.run_path(str(ROOT / ".ci" / "reference.py"))
-    assert (ROOT / "docs/params.md").read_text(encoding="utf-8") == script["markdown"]()
-    assert (ROOT / "docs/params.schema.json").read_text(encoding="utf-8") == schema()
+    for file, text in (
+        ("params.md", script["params_page"]()),
+        ("params.schema.json", schema()),
+        ("commands.md", script["commands_page"]()),
+    ):
+        assert (ROOT / "docs" / "reference" / file).read_text(encoding="utf-8") == text, file
 
 
 FILES = ["params.yaml", *(f"src/pixmill/project/recipes/{name}.yaml" for name in NAMES)]

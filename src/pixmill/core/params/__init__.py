@@ -8,7 +8,7 @@ r"""``params.yaml``: parsing, validation and typed sections.
 To add a parameter:
 
 1. Add a field with limits, a description and an example to its section.
-2. Run ``make reference``, which writes ``docs/params.md`` and ``docs/params.schema.json``.
+2. Run ``make reference``, which writes ``docs/reference/params.md`` and its JSON Schema.
 3. Pass it from ``<stage>/stage.py`` to the library as a typed argument.
 4. Test a value that must be refused; run ``dvc repro`` and commit the results.
 

@@ -131,8 +131,9 @@ def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         here: The part.
         schema: The whole schema, with its definitions.
     """
-    options = _options(here, schema)
-    return " or ".join(dict.fromkeys(_describe(option, schema) for option in options))
+    first, *others = dict.fromkeys(_describe(option, schema) for option in _options(here, schema))
+    # A list of what may also stand alone.
+    return functools.reduce(lambda text, each: f"{text} or {each.replace(text, 'one of these')}", others, first)
 
 
 def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Building blocks of sections, and the sections of the stages split and evaluate.
 
 Each field has its description (with the unit), bounds, default and examples in one place; ``pixmill params``,
-``docs/params.md`` and the JSON Schema are generated from them.
+``docs/reference/params.md`` and the JSON Schema are generated from them.
 """
 
 import re

@@ -90,10 +90,11 @@ class Recipe:
         """Return the recipe as a ``params.yaml``, with all the sections that DVC expects.
 
         Args:
-            root: Project folder; the schema for editors is there or in ``docs/``.
+            root: Project folder; the schema for editors is there or in ``docs/reference/``.
         """
         present = parse_yaml(self.text)
-        head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
+        folder = "docs/reference/"
+        head = _HEAD.format(folder if (root / folder / "params.schema.json").exists() else "")
         return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
 
     def with_limits_of(self, current: str) -> Recipe:

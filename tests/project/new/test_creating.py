@@ -177,7 +177,7 @@ def test_missing_git(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_demo_uses_the_shop_if_a_browser_is_available(
     new: New, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = (repository / "params.yaml").read_text().replace("$schema=docs/", "$schema=")
+    ours = (repository / "params.yaml").read_text().replace("$schema=docs/reference/", "$schema=")
     for name, browser, source in (("first", "PIXMILL_WEBDRIVER_URL", "shop"), ("second", "PIXMILL_BROWSER", "folder")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "data.dvc").write_text("as if all were there")

@@ -4,7 +4,7 @@ To add a check to Pixmill:
 
 1. Write a :class:`Check` in the ``checks.py`` of validate or split, on one of the stage's tables.
 2. Add a section with its threshold and severity to the stage's params.
-3. Test it with data that fails this check alone, and describe it in ``docs/validation.md`` or ``docs/split.md``.
+3. Test it with data that fails this check alone, and describe it in ``docs/reference/checks.md``.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_modules_exist(repository: Path, name: str) -> None:
 
 @pytest.mark.parametrize("word", [*validate.REASONS, *split.REASONS])
 def test_every_reason_is_explained(repository: Path, word: str) -> None:
-    text = (repository / "docs/review.md").read_text(encoding="utf-8")
+    text = (repository / "docs/reference/reasons.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
     assert any(re.search(rf"`{word}[`:]", row) for row in rows)
 
@@ -76,9 +76,6 @@ def test_every_reason_is_explained(repository: Path, word: str) -> None:
 def test_every_expectation_is_explained(repository: Path) -> None:
     params = parse_params((repository / "params.yaml").read_text(encoding="utf-8"))
     everything = params.split.model_copy(update={"group_by": "page"})
-    for name, checks in (
-        ("validation", validate_checks(params.validate, params.classes)),
-        ("split", split_checks(everything, params.classes)),
-    ):
-        text = (repository / "docs" / f"{name}.md").read_text(encoding="utf-8")
-        assert {check.name for check in checks if f"`{check.name}`" not in text} == set()
+    text = (repository / "docs/reference/checks.md").read_text(encoding="utf-8")
+    checks = [*validate_checks(params.validate, params.classes), *split_checks(everything, params.classes)]
+    assert {check.name for check in checks if f"`{check.name}`" not in text} == set()

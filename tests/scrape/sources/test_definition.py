@@ -138,7 +138,7 @@ def test_detail_needs_a_link():
 
 
 def test_documentation_has_a_valid_example_of_every_key(repository):
-    page = (repository / "docs" / "scraping.md").read_text(encoding="utf-8").partition("## A site of your own")[2]
+    page = (repository / "docs/reference/sources.md").read_text(encoding="utf-8").partition("## A site of your own")[2]
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     keys = {key for row in rows for key in re.findall(r"`(\w+)(?:\.\w+)?`", row[0])}
     assert keys >= set(SiteDefinition.model_fields)

@@ -25,6 +25,7 @@ from pixmill.pages import page_head
 from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace
 from pixmill.project.findings import read_rows
 from pixmill.project.page.explaining import Explainer
+from pixmill.review.grid.pile import find_hashed
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.inbox import Inbox
@@ -118,7 +119,9 @@ class Images:
         return {
             **found,
             "id": name,
-            "known": bool(manifest or predictions or found["corrections"] or self._found(name)),
+            "known": bool(
+                manifest or predictions or found["corrections"] or name not in self._tried or self._found(name)
+            ),
             "manifest": {column: value for column, value in manifest.items() if isinstance(value, str | int)},
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
@@ -172,6 +175,8 @@ class Images:
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
             if (path := self.root / str(unlabelled) / str(row["path"])).is_file():  # else it has a label now
                 return path
+        if hashed := find_hashed(Workspace(self.root, self.root), str(unlabelled or "data/unlabelled"), name):
+            return hashed
         inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
             if entry.id == name:

@@ -45,6 +45,9 @@ _MAX_CACHE_BYTES = 4 * 2**30
 _PAUSE_SECONDS = 1.0
 """Time between two looks for images without features."""
 
+_FILES = "files.sqlite"
+"""Cache of the digests of files in ``data/``."""
+
 Half = npt.NDArray[np.float16]
 _Pass = Callable[[Sequence[str]], list[bytes | str]]
 
@@ -157,9 +160,8 @@ class Pile:
             source = FolderSource(data, layout=params.folder.layout, classes=known)
             for label in self.params.classes:
                 found |= dict.fromkeys((f"data/{name}" for _, name in source.files.get(label, ())), label)
-        folder, start = self.root / self.unlabelled, len(str(self.root)) + 1
-        for _, path in files_below(folder) if folder.is_dir() else ():
-            found.setdefault(str(path)[start:].replace(os.sep, "/"), None)
+        for name in _names_below(self.root, self.unlabelled):
+            found.setdefault(name, None)
         return {name: label for name, label in found.items() if name not in self._seen}
 
     def add(self, found: Mapping[str, str | None]) -> None:
@@ -198,12 +200,9 @@ class Pile:
         keys: dict[int, bytes] = {}
         for row in rows:
             with contextlib.suppress(OSError):
-                state = (self.root / self.names[row]).stat()
-                keys[row] = f"{self.names[row]}\0{state.st_size}\0{state.st_mtime_ns}".encode(
-                    "utf-8", "surrogateescape"
-                )
+                keys[row] = _key(self.root, self.names[row])
         digests: dict[int, bytes] = {}
-        with Cache(self._scratch.with_name("files.sqlite")) as cache:
+        with Cache(self._scratch.with_name(_FILES)) as cache:
             known, new = cache.read([*keys.values()]), {}
             for row, key in keys.items():
                 try:
@@ -362,6 +361,30 @@ class Pile:
                 yield done
                 done = {}
         yield done
+
+
+def find_hashed(workspace: Workspace, folder: str, name: str) -> Path | None:
+    """Return the file of a folder that has an id, if a grid has hashed it before; no file is read."""
+    keys: dict[bytes, str] = {}
+    for file in _names_below(workspace.root, folder):
+        with contextlib.suppress(OSError):
+            keys[_key(workspace.root, file)] = file
+    with Cache(workspace.scratch("review") / _FILES) as cache:
+        known = cache.read([*keys])
+    return next((workspace.root / keys[key] for key, value in known.items() if value[:32].hex() == name), None)
+
+
+def _names_below(root: Path, folder: str) -> Iterator[str]:
+    """Yield the files below a folder of the project, relative to the project folder."""
+    start = len(str(root)) + 1
+    for _, path in files_below(root / folder) if (root / folder).is_dir() else ():
+        yield str(path)[start:].replace(os.sep, "/")
+
+
+def _key(root: Path, name: str) -> bytes:
+    """Return the key of a file in the cache, which changes with its size and time."""
+    state = (root / name).stat()
+    return f"{name}\0{state.st_size}\0{state.st_mtime_ns}".encode("utf-8", "surrogateescape")
 
 
 def _reason(_: str, loss: Loss) -> str:

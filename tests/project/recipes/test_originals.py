@@ -81,7 +81,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "parameters": 3_988_898,
     },
 }
-"""What the originals say; where they are silent or mistaken, what docs/historical.md says of ours."""
+"""What the originals say; where they are silent or mistaken, what our recipes say."""
 
 
 @cache
@@ -171,7 +171,7 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
         layers = f"{backbone.name} {backbone.weights} {frozen}, {layers}"
     assert layers == wanted["layers"]
     assert model.count_params() == wanted["parameters"]
-    lines = (ROOT / "docs/historical.md").read_text("utf-8").splitlines()
+    lines = (ROOT / "docs/how-to/recipes.md").read_text("utf-8").splitlines()
     row = next(line for line in lines if line.startswith(f"| `{name}` | "))
     assert row.endswith(f"| {wanted['parameters']:,} |")
 

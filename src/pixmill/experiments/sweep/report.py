@@ -51,7 +51,7 @@ def sweep_text(found: Outcome) -> str:
 
 
 def sweep_json(found: Outcome) -> str:
-    """Return one JSON object, described in ``docs/sweep.md``: six significant digits, never NaN."""
+    """Return one JSON object, described in ``docs/reference/json.md``: six significant digits, never NaN."""
     expected = found.expected
     worse = {row.model.name: row.gap.worse for row in found.rows if row.gap}
     document = {

@@ -22,15 +22,14 @@ QUOTED = {
         "{n} test, {held_out} by cross-validation",
         '"base": {exact},',
     ],
-    "docs/evaluation.md": ["with the bundled images it is {unlike} % (4 of {n})"],
+    "docs/explanation/statistics.md": ["with the bundled images it is {unlike} % (4 of {n})"],
     "docs/exporting.md": [
         "The bundled model on {n} images",
         "| `model.tflite` | 100 % | 0.000004 | {accuracy} % |",
         "using all {train} was no better",
     ],
     "docs/predicting.md": ["below the model's threshold of {threshold} %"],
-    "docs/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
-    "docs/training.md": ["of the {n} bundled ones, four ({unlike} %)"],
+    "docs/how-to/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
 }
 """Phrases in the documents with figures of the default run."""
 

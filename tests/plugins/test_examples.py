@@ -1,4 +1,4 @@
-"""The examples of docs/plugins run unchanged, in a project with the files of all pages."""
+"""The examples of docs/how-to/plugins.md run unchanged, in a project with the files of all sections."""
 
 import json
 import re
@@ -30,8 +30,9 @@ from pixmill.validate.validation import validate
 from tests.train.conftest import CLASSES, SIZE, write_packed
 from tests.validate.conftest import blocks, encoded
 
-PAGES = ("source", "check", "augmentation", "backbone")
-BLOCK = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGE = "docs/how-to/plugins.md"
+KINDS = ("source", "check", "augmentation", "backbone")
+BLOCK = re.compile(r"^`([^`\n]+)`:\n\n```\w+.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ODD = """
 def half(pixels, seed):
     return pixels[:, ::2]
@@ -44,17 +45,13 @@ BASE = "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate: {min_pe
 TINY = {"threads": 2, "epochs": 2, "learning_curve": "never"}
 
 
-def blocks_of(page: Path) -> dict[str, str]:
-    """Return the files of a page, by path."""
-    return dict(BLOCK.findall(page.read_text(encoding="utf-8")))
-
-
 @pytest.fixture
 def project(repository, tmp_path, plugin_imports):
     """A project with all four examples."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "pets"\n')
-    for name in PAGES:
-        files = blocks_of(repository / "docs/plugins" / f"{name}.md")
+    _, *sections = (repository / PAGE).read_text(encoding="utf-8").split("\n## ")
+    for name, section in zip(KINDS, sections, strict=True):
+        files = dict(BLOCK.findall(section))
         assert len(files) == 3
         for file, text in files.items():
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +61,11 @@ def project(repository, tmp_path, plugin_imports):
     return tmp_path
 
 
-def params_of(project: Path, *pages: str, **train: object) -> Params:
-    """Return the combined params of some pages."""
+def params_of(project: Path, *kinds: str, **train: object) -> Params:
+    """Return the combined params of some examples."""
     content = yaml.safe_load(BASE)
-    for page in pages:
-        merge(content, yaml.safe_load((project / f"{page}.yaml").read_text()))
+    for kind in kinds:
+        merge(content, yaml.safe_load((project / f"{kind}.yaml").read_text()))
     if train:
         merge(content, {"train": train})
     return parse_params(yaml.safe_dump(content))
@@ -132,7 +129,7 @@ def test_source_and_check(project, repository):
         raise gate_error(found.outcomes, report="page.html")
     lines = [f"validate: {line}" for line in warnings(found.outcomes)["photographers"]]
     lines += f"validate: {stopped.value.message}".splitlines()
-    assert "\n".join(lines) in (repository / "docs/plugins/check.md").read_text(encoding="utf-8")
+    assert "\n".join(lines) in (repository / PAGE).read_text(encoding="utf-8")
     record = json.loads(json.dumps([outcome.record() for outcome in found.outcomes[-2:]]))
     assert [(item["name"], item["table"]) for item in record] == [
         ("licensed", "manifest"),

@@ -203,7 +203,7 @@ class ProjectState:
         return command if self.commit is None else f"{self.commit} && {command}"
 
     def document(self) -> dict[str, Any]:
-        """Return the state and the next steps as a JSON object; ``docs/state.md`` lists its keys."""
+        """Return the state and the next steps as a JSON object; ``docs/reference/json.md`` lists its keys."""
         document = asdict(self)
         for key in ("root", "data", "fixes"):
             del document[key]

@@ -47,7 +47,7 @@ def _since(version: ModelVersion) -> str:
 
 
 def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
-    """Return the versions as one JSON object, described in ``docs/registry.md``.
+    """Return the versions as one JSON object, described in ``docs/reference/json.md``.
 
     Args:
         registry: Registry of the model.
@@ -57,7 +57,7 @@ def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
 
 
 def promotion_json(done: Promotion) -> str:
-    """Return a promotion as one JSON object, described in ``docs/registry.md``."""
+    """Return a promotion as one JSON object, described in ``docs/reference/json.md``."""
     compared = done.comparison
     document = {
         "name": done.name,

@@ -1,4 +1,4 @@
-"""The examples in docs/serving.md run, and its options, metrics and routes exist."""
+"""The examples in the pages on serving run, and their options, metrics and routes exist."""
 
 import json
 import re
@@ -12,11 +12,12 @@ from tests.serve.http.load.server import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
-TEXT = (Path(__file__).parents[4] / "docs" / "serving.md").read_text(encoding="utf-8")
+PAGES = ("reference/http-api.md", "how-to/serve.md", "how-to/deploy.md")
+TEXT = "\n".join((Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\b[^\n]*\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def local(example: str, server: Running) -> str:
@@ -52,7 +53,7 @@ def test_python_client(server, photographs, tmp_path, monkeypatch, capsys):
 def test_options_metrics_and_routes_exist(server):
     subparsers = next(action for action in make_parser()._actions if action.choices)
     known = set(subparsers.choices["serve"]._option_string_actions)
-    text = re.sub(r"docker compose.*|curl .*", "", TEXT)
+    text = re.sub(r"(docker compose|curl|pixmill review) .*", "", TEXT)
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - known == set()
     counts = server.ask("GET", "/metrics")[1].decode()
     names = re.findall(r"`(pixmill_\w+)", TEXT)

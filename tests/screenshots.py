@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +59,7 @@ def _shot(driver: "WebDriver") -> Image.Image:
     return Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
 
 
-def _shop(driver: "WebDriver") -> Image.Image:
+def _shop(driver: "WebDriver", _: Path) -> Image.Image:
     with Shop(ROOT / "data") as shop:
         wait = _open(driver, f"http://localhost:{shop.port}/search?q=coat", 1280, 640)
         driver.execute_script("document.getElementById('consent-accept').click()")  # leaves no pointer on the page
@@ -65,29 +67,20 @@ def _shop(driver: "WebDriver") -> Image.Image:
         return _shot(driver)
 
 
-def _served(driver: "WebDriver") -> Image.Image:
+def _served(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture the served page with the image that the README predicts."""
     (example,) = re.findall(r"^\$ pixmill predict (data/\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-    with tempfile.TemporaryDirectory() as folder:
-        # The page shows the folder's name as the name of the model.
-        model = shutil.copytree(ROOT / "artifacts" / "train", Path(folder, "shoes"))
-        command = [sys.executable, "-m", "pixmill", "serve", "--port", "0", "--model", model]
-        server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout
-            wait = _open(driver, server.stdout.readline().strip(), 1000, 660)
-            wait.until(lambda _: driver.find_element(By.ID, "stage").is_displayed())
-            driver.find_element(By.ID, "files").send_keys(str(ROOT / example))
-            wait.until(lambda _: driver.find_element(By.ID, "look").is_displayed())
-            driver.find_element(By.ID, "look").click()
-            wait.until(lambda _: "Evidence" in driver.find_element(By.ID, "caption").text)
-            return _shot(driver)
-        finally:
-            server.terminate()
-            server.communicate()
+    with _running(project, "serve", "--port", "0") as address:
+        wait = _open(driver, address, 1000, 660)
+        wait.until(lambda _: driver.find_element(By.ID, "stage").is_displayed())
+        driver.find_element(By.ID, "files").send_keys(str(project / example))
+        wait.until(lambda _: driver.find_element(By.ID, "look").is_displayed())
+        driver.find_element(By.ID, "look").click()
+        wait.until(lambda _: "Evidence" in driver.find_element(By.ID, "caption").text)
+        return _shot(driver)
 
 
-def _evaluation(driver: "WebDriver") -> Image.Image:
+def _evaluation(driver: "WebDriver", _: Path) -> Image.Image:
     """Capture two parts of the page side by side."""
     _open(driver, (ROOT / "reports" / "evaluate.html").as_uri(), 640, 1000)
     both = Image.new("RGB", (1280, 1000))
@@ -97,43 +90,71 @@ def _evaluation(driver: "WebDriver") -> Image.Image:
     return both
 
 
-def _home(driver: "WebDriver") -> Image.Image:
-    """Capture the project's page in a clone with a changed param."""
+def _home(driver: "WebDriver", project: Path) -> Image.Image:
+    """Capture the project's page."""
+    with _running(project, "open", "--no-open") as address:
+        wait = _open(driver, address, 1280, 900)
+        wait.until(lambda _: "label issues" in driver.find_element(By.ID, "next").text)
+        wait.until(lambda _: "Reading" not in driver.find_element(By.TAG_NAME, "main").text)
+        wait.until(lambda _: driver.execute_script(_LOADED))
+        return _shot(driver)
+
+
+def _review(driver: "WebDriver", project: Path) -> Image.Image:
+    """Capture the first case of the review."""
+    with _running(project, "review", "--no-open", "--by", "You") as address:
+        wait = _open(driver, address, 1280, 800)
+        wait.until(lambda _: driver.execute_script(f"return document.images.length > 0 && (() => {{ {_LOADED} }})()"))
+        return _shot(driver)
+
+
+@contextmanager
+def _running(project: Path, *words: str) -> Iterator[str]:
+    """Run a command that serves a page until the end of the block, and yield the page's address."""
+    command = [sys.executable, "-m", "pixmill", *words]
+    server = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert server.stdout
+        yield next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+@contextmanager
+def _demo() -> Iterator[Path]:
+    """Yield the project of the tutorial after its first commit: a copy of the results in this folder, named shoes."""
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder, "shoes")
-        git(Path(folder), "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
-        (clone / ".dvc" / "config.local").write_text(
+        project = Path(folder, "shoes")
+        git(Path(folder), "clone", "--quiet", "--no-hardlinks", str(ROOT), str(project))
+        (project / ".dvc" / "config.local").write_text(
             f"[cache]\n    dir = {ROOT / '.dvc' / 'cache'}\n", encoding="utf-8"
         )
-        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=clone, check=True)
-        for name, before, after in [("pyproject.toml", '"pixmill"', '"shoes"'), ("params.yaml", "seed: 7", "seed: 8")]:
-            text = (clone / name).read_text(encoding="utf-8")
-            assert before in text
-            (clone / name).write_text(text.replace(before, after, 1), encoding="utf-8")
-        git(clone, "remote", "remove", "origin")
-        git(clone, "branch", "--move", "--force", "main")
-        git(clone, "commit", "--quiet", "--message", "Name it", "pyproject.toml")
-        command = [sys.executable, "-m", "pixmill", "open", "--no-open"]
-        page = subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True)
-        try:
-            assert page.stderr
-            (address,) = re.findall(r"http://\S+", page.stderr.readline())
-            wait = _open(driver, address, 1280, 900)
-            wait.until(lambda _: "train.seed is now 8, was 7" in driver.find_element(By.ID, "next").text)
-            wait.until(lambda _: driver.execute_script(_LOADED))
-            return _shot(driver)
-        finally:
-            page.terminate()
-            page.communicate()
+        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=project, check=True)
+        settings = (project / "pyproject.toml").read_text(encoding="utf-8")
+        (project / "pyproject.toml").write_text(settings.replace('"pixmill"', '"shoes"', 1), encoding="utf-8")
+        shutil.copy(ROOT / "mlflow.db", project)
+        shutil.rmtree(project / ".git")
+        git(project, "init", "--quiet", "--initial-branch", "main")
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", "First results")
+        yield project
 
 
 def main() -> None:
     """Take all screenshots."""
     text = PngImagePlugin.PngInfo()
     text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
-    with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver:
-        for name, draw in {"shop": _shop, "serve": _served, "evaluate": _evaluation, "home": _home}.items():
-            draw(driver).save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
+    with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver, _demo() as project:
+        for name, draw in DRAWN.items():
+            picture = draw(driver, project)
+            if name != "serve":  # 256 colours halve the bytes, and would show bands in its large heatmap.
+                picture = picture.quantize(256)
+            picture.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
+
+
+DRAWN = {"shop": _shop, "serve": _served, "evaluate": _evaluation, "home": _home, "review": _review}
+"""Functions that draw the images of the documents, by name."""
 
 
 if __name__ == "__main__":

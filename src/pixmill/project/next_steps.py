@@ -1,7 +1,7 @@
 """Next steps: a sentence and a command for each, ordered by urgency.
 
-Conflicts come first, then running or failed stages, outdated results, findings on images and labels, and finally
-commits and promotion. No command loses images or decisions that no commit has.
+Conflicts come first, then running or failed stages, outdated results, commits, labels to review, and finally pushes
+and promotion. No command loses images or decisions that no commit has.
 """
 
 from __future__ import annotations
@@ -357,10 +357,10 @@ _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
     _stopped,
     _outdated,
     _start,
-    _reviews,
     _compare,
     _large,
     _commit,
+    _reviews,
     _share,
     _production,
 )

@@ -11,7 +11,7 @@ from pixmill.core.repository.uncommitted import commit_first, find_uncommitted, 
 from pixmill.project.doctor import run_check
 from tests.version_control import commit, git, start_repository
 
-DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
+DISCARD = "commit before dvc exp apply, dvc pull or a checkout, which may discard it"
 
 
 COMMIT = 'git commit -m "Add images and decisions"'

@@ -215,7 +215,7 @@ def test_steps_are_ordered_by_urgency() -> None:
         unpushed=1,
         waiting_runs=1,
     )
-    kinds = ["images", "labels", "commit", "push", "sync", "series", "more images"]
+    kinds = ["images", "commit", "labels", "push", "sync", "series", "more images"]
     assert [step.kind for step in next_steps(state)] == kinds
     state = replace(state, stages=fresh_until("validate", EPOCHS))
     state = replace(state, repository=replace(state.repository, uncommitted=DECISIONS))

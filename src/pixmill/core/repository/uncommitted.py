@@ -92,7 +92,7 @@ class Uncommitted:
             parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
         if self.deleted:
             parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
-        discard = ": dvc exp apply, dvc pull or a checkout may discard this" if parts else ""
+        discard = ": commit before dvc exp apply, dvc pull or a checkout, which may discard it" if parts else ""
         return f"{', and '.join(parts)}{discard}{self.removal}"
 
     @property

@@ -13,7 +13,7 @@ function drawCommit(found) {
   const form = make("form", {},
     make("ul", { className: "files", tabIndex: 0, attributes: { "aria-label": "Files of the commit" } },
       ...found.paths.map((path) => make("li", {}, make("code", { textContent: path })))),
-    make("p", { className: "faint", textContent: found.about?.replace(/: dvc exp .* discard this/, "") }),
+    make("p", { className: "faint", textContent: found.about?.replace(/: commit before .* discard it/, "") }),
     make("div", { className: "field whole" }, make("label", { htmlFor: "commit-message", textContent: "Message" }), message),
     make("p", { className: "actions" }, button));
   message.addEventListener("input", () => { written = message.value === found.message ? "" : message.value; });

@@ -42,6 +42,7 @@ def tutorial(python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_blocks_of_the_tutorial(tutorial: tuple[Path, list[str]], capfd: pytest.CaptureFixture[str]) -> None:
     with capfd.disabled():
         sys.stderr.write("\n".join(["", *counts([*PAGES.values()]), ""]))
@@ -49,6 +50,7 @@ def test_blocks_of_the_tutorial(tutorial: tuple[Path, list[str]], capfd: pytest.
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", OTHERS)
 def test_blocks_of_a_page(tutorial: tuple[Path, list[str]], python: Path, tmp_path: Path, name: str) -> None:
     assert "\n\n".join(run_page(PAGES[name], tutorial[0], tmp_path / "scratch", python)) == ""

@@ -10,6 +10,7 @@ from pixmill import __version__
 project = "Pixmill"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 6
+smartquotes = False
 suppress_warnings = ["misc.highlighting_failure"]  # Pygments has no lexer for CSV.
 
 html_theme = "furo"

@@ -217,7 +217,7 @@ def run_blocks(shell: Shell, page: str, blocks: Sequence[Block]) -> list[str]:
 def run_page(page: Path, project: Path, scratch: Path, python: Path | None = None) -> list[str]:
     """Run the blocks of a page in a copy of a finished project, and return the failures."""
     copy = scratch / project.name
-    shutil.copytree(project, copy, symlinks=True)
+    shutil.copytree(project, copy, symlinks=True, copy_function=_copy)
     shell = Shell(copy, scratch / "home", python)
     try:
         return [
@@ -226,6 +226,14 @@ def run_page(page: Path, project: Path, scratch: Path, python: Path | None = Non
     finally:
         shell.close()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _copy(source: str, target: str) -> None:
+    """Link the files of DVC's cache, which no command writes into, and copy others."""
+    if "/.dvc/cache/files/" in source:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def runnable(page: Path) -> list[Block]:
@@ -256,10 +264,12 @@ def _main() -> None:
     project, *names = map(Path, sys.argv[1:])
     failures = 0
     for page in names:
+        if not (blocks := runnable(page)):
+            continue
         begin = time.monotonic()
         found = run_page(page, project.resolve(), Path(tempfile.mkdtemp(prefix="pixmill-blocks-")))
         failures += len(found)
-        print(f"{page}: {len(runnable(page))} blocks, {len(found)} wrong, {time.monotonic() - begin:.1f} s")  # noqa: T201
+        print(f"{page}: {len(blocks)} blocks, {len(found)} wrong, {time.monotonic() - begin:.1f} s")  # noqa: T201
         print("".join(f"\n{failure}\n" for failure in found), flush=True)  # noqa: T201
     print(*counts(names), sep="\n")  # noqa: T201
     sys.exit(bool(failures))

@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.experiments.promotion.promoting import check_clean
 from pixmill.experiments.promotion.report import read_champion
 from pixmill.tracking import model_versions
 from pixmill.tracking.model_lookup import STATE, resolve
@@ -142,6 +143,13 @@ def test_dirty_tree_is_refused(give, project, registry):
         error.message == "the working tree differs from its commit in params.yaml, so no commit has the promoted state"
     )
     assert state(registry) == {}
+
+
+def test_project_without_git_is_refused(tmp_path):
+    with pytest.raises(PixmillError, match="the project is not in Git") as caught:
+        check_clean(Workspace(tmp_path, tmp_path))
+    assert caught.value.next is not None
+    assert caught.value.next.startswith("git init && git add .")
 
 
 def test_outdated_results_are_refused(give, project):

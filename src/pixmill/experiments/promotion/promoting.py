@@ -83,6 +83,9 @@ def check_clean(workspace: Workspace) -> None:
     """
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
+        if not any((folder / ".git").exists() for folder in (workspace.root, *workspace.root.resolve().parents)):
+            start = "git init && git add . && git commit -m Start, then the same command"
+            raise PixmillError("the project is not in Git, so no commit has its model", next=start)
         raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
     if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         raise PixmillError("nothing is committed yet", next="git add . && git commit -m Start, then the same command")

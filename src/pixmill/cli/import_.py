@@ -46,5 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
             announce(introduce(found))
         lines = import_into(root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run)
         if not arguments.dry_run:
-            lines = [*found.remarks, *lines, "Next:", "  pixmill check && dvc repro"]
+            grid = ["  pixmill review --grid   (gives labels to the images without one)"]
+            label = grid if any(item.facts.label is None for item in found.items) else []
+            lines = [*found.remarks, *lines, "Next:", *label, "  pixmill check && dvc repro"]
     print(printable_lines("\n".join(lines)))

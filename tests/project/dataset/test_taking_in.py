@@ -319,6 +319,8 @@ def test_commands_import_into_new_and_existing_projects(
     assert run_pixmill("import", source, "--classes", "weed") == 0
     assert "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n" in capsys.readouterr().out
     assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11
+    assert run_pixmill("import", str(put(tmp_path / "new", {"3.png": "3"})), "--label", "unlabelled") == 0
+    assert "Next:\n  pixmill review --grid  " in capsys.readouterr().out
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
     assert "Would take no images\nSkipped 1 image " in capsys.readouterr().out
     assert run_pixmill("import", "data") == 1

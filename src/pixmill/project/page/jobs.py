@@ -13,8 +13,8 @@ from typing import Any
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.repository.dvc import running_dvc
 
-TERMINATE_SECONDS = 10.0
-"""Time between SIGINT and SIGTERM, in which stages save their work."""
+TERMINATE_SECONDS = 30.0
+"""Time between SIGINT and SIGTERM, in which stages save their work: seconds on a busy machine."""
 
 MAX_LOG_BYTES = 64 << 10
 """Size of the end of the output that the page shows."""

@@ -231,9 +231,10 @@ def run_page(page: Path, project: Path, scratch: Path, python: Path | None = Non
 def _copy(source: str, target: str) -> None:
     """Link the files of DVC's cache, which no command writes into, and copy others."""
     if "/.dvc/cache/files/" in source:
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
+        with contextlib.suppress(OSError):  # another file system
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
 
 
 def runnable(page: Path) -> list[Block]:

@@ -41,7 +41,7 @@ def root(tmp_path: Path, trained_folder: Path) -> Path:
 def test_public_names() -> None:
     assert pixmill.__all__ == ["PixmillError", "Project", "__version__", "load_project"]
     assert {*pixmill.__all__} <= {*dir(pixmill)}
-    members = ["classifier", "compare", "images", "metrics", "params", "predict", "rank", "results", "runs"]
+    members = ["classifier", "compare", "images", "metrics", "params", "predict", "results", "runs"]
     assert [name for name in dir(pixmill.Project) if not name.startswith("_")] == members
     with pytest.raises(AttributeError, match="nosuch"):
         _ = pixmill.nosuch

@@ -108,12 +108,13 @@ def _compare(project: Project, arguments: argparse.Namespace) -> tuple[str, Path
 
 def _runs(project: Project, arguments: argparse.Namespace) -> tuple[str, Path]:
     from pixmill.core.files.writing import write_text
+    from pixmill.experiments.compare.ranking import compare_runs
     from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
 
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page = project.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = project.rank(**limits)
+    ranking = compare_runs(project.workspace, project.params, **limits)
     # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
         write_text(page, render_ranking(ranking, project.root))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from pixmill.core.params import Params
     from pixmill.experiments.compare.comparison import Comparison
-    from pixmill.experiments.compare.ranking import Ranking
     from pixmill.models.classifier import Classifier
 
 
@@ -34,6 +33,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.workspace = Workspace(root, root)
 
     def __repr__(self) -> str:
         return f"Project({str(self.root)!r})"
@@ -57,7 +57,7 @@ class Project:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """All metrics of the last evaluation: ``plots/evaluate/full.json``."""
+        """All metrics of the last evaluation, as in ``plots/evaluate/full.json``."""
         metrics: dict[str, Any] = read_json(self.root / "plots" / "evaluate" / "full.json", stage="evaluate")
         return metrics
 
@@ -116,30 +116,22 @@ class Project:
         from pixmill.experiments.compare.comparing import compare
 
         with _environment_kept():
-            return compare(Workspace(self.root, self.root), self.params, base, head)
-
-    def rank(self, *, limit: int = 500) -> Ranking:
-        """Rank the newest runs and experiments on validation, as ``pixmill compare --runs`` does.
-
-        Args:
-            limit: Maximum number of runs, and of experiments.
-        """
-        from pixmill.experiments.compare.ranking import compare_runs
-
-        with _environment_kept():
-            return compare_runs(Workspace(self.root, self.root), self.params, limit=limit)
+            return compare(self.workspace, self.params, base, head)
 
     def runs(self, *, limit: int = 500) -> pd.DataFrame:
-        """Return the runs and experiments, best first, with the columns of ``pixmill compare --runs --json``.
+        """Return the runs and experiments, best on validation first, as ``pixmill compare --runs --json`` does.
 
         Args:
             limit: Maximum number of runs, and of experiments.
         """
         import pandas as pd
 
+        from pixmill.experiments.compare.ranking import compare_runs
         from pixmill.experiments.compare.ranking_report import ranking_facts
 
-        facts = ranking_facts(self.rank(limit=limit))
+        with _environment_kept():
+            ranking = compare_runs(self.workspace, self.params, limit=limit)
+        facts = ranking_facts(ranking)
         return pd.json_normalize([*facts["rows"], *facts["others"]]).drop(columns="run", errors="ignore")
 
 

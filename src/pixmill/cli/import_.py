@@ -14,7 +14,7 @@ from pixmill.core.process.progress import announce
 from pixmill.core.words import printable_lines
 
 EXAMPLES = (
-    ("pixmill import ~/photos.zip --dry-run", "show what is recognised in an archive"),
+    ("pixmill import ~/photos.zip --dry-run", "list images and labels of an archive"),
     ("pixmill import ~/photos.zip", "copy its images into data/"),
     ("pixmill import ~/photos --label cat", "all images of a folder are of one class"),
     ("pixmill import labels.csv --columns image=id,label=breed", "images that a table lists"),

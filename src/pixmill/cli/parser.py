@@ -95,7 +95,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help=columns)
     parser.add_argument("--pattern", metavar="REGEX", help=pattern)
     parser.add_argument("--ignore-splits", action="store_true", help="draw train, val and test from all images")
-    parser.add_argument("--dry-run", action="store_true", help="only show what is recognised")
+    parser.add_argument("--dry-run", action="store_true", help="list images and labels, copy nothing")
 
 
 def reading_options(arguments: argparse.Namespace) -> "Options":

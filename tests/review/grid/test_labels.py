@@ -163,6 +163,25 @@ def test_a_new_class_joins_the_params(desk: Desk) -> None:
     assert "cat / dog" in desk.pile.labels
 
 
+def test_undo_withdraws_a_new_class_without_images(desk: Desk) -> None:
+    before = (desk.root / "params.yaml").read_text()
+    desk.give("hat", "a.jpg")
+    desk.give("hat", "b.jpg")
+    desk.labels.undo(by="ann", window="one")
+    assert "hat" in load_params(desk.root).classes
+    desk.labels.undo(by="ann", window="one")
+    assert (desk.root / "params.yaml").read_text() == before
+    assert "hat" not in desk.labels.classes
+
+
+def test_undo_keeps_an_edit_of_the_params(desk: Desk) -> None:
+    desk.give("hat", "a.jpg")
+    path = desk.root / "params.yaml"
+    path.write_text(edited := path.read_text() + "# mine\n")
+    desk.labels.undo(by="ann", window="one")
+    assert path.read_text() == edited
+
+
 def test_a_source_reads_the_labelled_images(desk: Desk) -> None:
     (desk.root / "params.yaml").write_text(PARAMS.replace("source: folder", "source: openverse"))
     desk.open()

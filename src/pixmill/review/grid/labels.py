@@ -78,6 +78,7 @@ class Labels:
         self._lock, self._review_lock = scratch / "labels.lock", scratch / "review.lock"
         self._journal = Journal(scratch / "actions.jsonl")
         self._actions: list[Action] = []
+        self._path, self._edits = self._root / "params.yaml", dict[str | None, tuple[str, str]]()
         self._changed: dict[int, tuple[int, str, str]] = {}
         self._windows: set[str] = set()
         self._found: Mapping[str, str | None] | None = None
@@ -176,7 +177,7 @@ class Labels:
             self._do(Action(items=items, lines=self._review.lines(changes)), by=by, window=window)
 
     def undo(self, *, by: str, window: str) -> list[int]:
-        """Undo the last action of a window since the start, and return its rows; none if there is nothing to undo.
+        """Undo the last action of a window since the start, with a class that it added, and return its rows, if any.
 
         Raises:
             ChangedError: Someone changed an image since.
@@ -195,6 +196,7 @@ class Labels:
             if taken := [item.source for item in moved if (self._root / item.source).exists()]:
                 raise ChangedError(f"another file has the old name {taken[0]}", next="move it away, then undo again")
             self._do(reverse(last), by=by, window=window)
+            self._withdraw(last.items[0].after)
             return rows
 
     def undoable(self, window: str) -> int:
@@ -335,10 +337,21 @@ class Labels:
             if not is_read:
                 values["scrape.source_by_class"] = {**scrape.source_by_class, label: [*sources, "folder"]}
             wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
-            path = self._root / "params.yaml"
-            write_text(path, edit_params(read_text(path), wanted, otherwise="add the class yourself"))
-            self._params = self._pile.params = wanted
-            self._open_review()
+            before = read_text(self._path)
+            after = edit_params(before, wanted, otherwise="add the class yourself")
+            self._edits[label] = before, after
+            self._set_params(after)
+
+    def _withdraw(self, label: str | None) -> None:
+        """Undo what :meth:`_declare` wrote for a label that no image has now, unless the file was edited since."""
+        before, after = self._edits.get(label, ("", ""))
+        if label not in self._pile.labels and after and read_text(self._path) == after:
+            self._set_params(before)
+
+    def _set_params(self, text: str) -> None:
+        write_text(self._path, text)
+        self._params = self._pile.params = load_params(self._root)
+        self._open_review()
 
     def _open_review(self) -> None:
         path, tables = self._root / "review.csv", self._pile.tables
@@ -377,12 +390,8 @@ class Labels:
         """Return the row of an image in ``metadata.csv``, with its other facts."""
         known = class_by_name(self._params.classes, self._params.scrape.folder.classes)
         is_plain = known.get(to_nfc(to_slug(label))) == label
-        return {
-            **(before or {}),
-            "file_name": _key(target),
-            "label": "" if is_plain else label,
-            "split": part,
-        }
+        own = {"file_name": _key(target), "label": "" if is_plain else label, "split": part}
+        return {**(before or {}), **own}
 
 
 def _key(file: str) -> str:

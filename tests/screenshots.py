@@ -52,7 +52,7 @@ def _open(driver: "WebDriver", url: str, width: int, height: int) -> WebDriverWa
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     driver.get(url)
-    return WebDriverWait(driver, 60)
+    return WebDriverWait(driver, 180)
 
 
 def _shot(driver: "WebDriver") -> Image.Image:

@@ -53,7 +53,7 @@ def test_what_an_installer_recorded_is_where_it_came_from(
 @pytest.mark.parametrize(
     "text",
     [
-        "pixmill==1.2.0",
+        f"pixmill==1.2.0#sha256={HASH}",
         f"pixmill @ {URL}#sha256={HASH}",
         f"pixmill @ git+ssh://git@example.org:22/a/pixmill.git@{COMMIT}",
         "./wheels/pixmill-1.2.0-py3-none-any.whl",
@@ -61,6 +61,7 @@ def test_what_an_installer_recorded_is_where_it_came_from(
 )
 def test_a_project_may_say_so(text: str) -> None:
     assert parse_origin(text) == Origin(text)
+    assert Origin("pixmill==1#sha256=0").requirement("ray") == "pixmill[ray]==1"
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,10 @@ def test_a_project_may_say_so(text: str) -> None:
     [
         None,
         "pixmill>=1",
-        "pixmill==1; touch x",
-        "pixmill==1\n",
+        "pixmill==1.2.0",
+        f"pixmill==1.2.0+local#sha256={HASH}",
+        f"pixmill==1; touch x#sha256={HASH}",
+        f"pixmill==1#sha256={HASH}\n",
         "paxmill==1",
         f"pixmill @ {URL}",
         f"pixmill @ {URL}'$(touch x)#sha256={HASH}",

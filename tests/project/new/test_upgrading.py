@@ -13,7 +13,7 @@ from pixmill.core.install.origin import Origin
 from pixmill.core.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.merging import merge_problem
 from pixmill.project.new import upgrading
-from pixmill.project.new.supply import INDEX_NOTE, Supply
+from pixmill.project.new.supply import Supply
 from pixmill.project.new.template import SCHEMA, managed_files, render
 from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
 from tests.command import run_pixmill
@@ -25,7 +25,7 @@ CHANGELOG = """# Changelog
 
 - not yet
 
-## 0.1.0 (2026-12-01)
+## 0.0.10 (2026-12-01)
 
 - now
 
@@ -39,6 +39,9 @@ CHANGELOG = """# Changelog
 """
 
 
+INDEX, OLD = (Origin(f"pixmill=={version}#sha256={'0' * 64}") for version in (__version__, "0.0.8"))
+
+
 @pytest.fixture(scope="module")
 def installed() -> Lock:
     return installed_lock()
@@ -47,7 +50,7 @@ def installed() -> Lock:
 @pytest.fixture
 def origin() -> Origin:
     """Origin of the running Pixmill."""
-    return Origin(f"pixmill=={__version__}")
+    return INDEX
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
     monkeypatch.setattr(upgrading, "installed_lock", lambda: installed)
     monkeypatch.setattr(upgrading, "running_origin", lambda: origin)
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(origin))
-    texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
+    texts = render("shoes", "shoes", OLD)
     schema = json.loads(texts[SCHEMA])
     schema["properties"]["train"]["default"]["batch_size"] = 8
     schema["properties"]["train"]["default"]["momentum"] = 0.8
@@ -75,7 +78,7 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
     template = {path: text_digest(text) for path, text in managed_files(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
     libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
-    write_lock(root, Lock("0.0.8", digests, libraries, template, Origin("pixmill==0.0.8")))
+    write_lock(root, Lock("0.0.8", digests, libraries, template, OLD))
     monkeypatch.chdir(root)
     return root
 
@@ -103,17 +106,16 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
         "Default: train.momentum 0.8 -> 0.9",
         "New param: evaluate.top_k, default 2",
         "Removed param: train.features.old",
-        "## 0.1.0 (2026-12-01)",
+        "## 0.0.10 (2026-12-01)",
         "- then",
         "Rewrite: Makefile",
         "Remove: old.cfg",
         f"Change: pyproject.toml now requires pixmill=={__version__}",
-        INDEX_NOTE,
     ):
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
-    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
+    rendered = render("shoes", "shoes", INDEX)
     assert after.items() >= managed_files(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
@@ -153,7 +155,7 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
     before = files_of(project)
     assert run_pixmill("upgrade") == 0
     after, shown = files_of(project), capsys.readouterr().out
-    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
+    rendered = render("shoes", "shoes", INDEX)
     assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
         path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
     }
@@ -209,13 +211,12 @@ def test_rejects_other_folders(tmp_path: Path) -> None:
 PACKED = Origin(f"./wheels/pixmill-{__version__}-py3-none-any.whl")
 ADDRESS = Origin(f"pixmill @ https://example.org/pixmill-{__version__}-py3-none-any.whl#sha256={'0' * 64}")
 COMMIT = Origin(f"pixmill @ git+https://example.org/pixmill.git@{'1' * 40}")
-INDEX = Origin(f"pixmill=={__version__}")
 BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(BEFORE, COMMIT), (Origin("pixmill==0.0.8"), INDEX), (COMMIT, PACKED), (None, ADDRESS)],
+    [(BEFORE, COMMIT), (OLD, INDEX), (COMMIT, PACKED), (None, ADDRESS)],
     ids=str,
 )
 def test_changes_the_origin(
@@ -223,7 +224,7 @@ def test_changes_the_origin(
 ) -> None:
     monkeypatch.setattr(upgrading, "running_origin", lambda: after)
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(after, b"new" if after.is_path else None))
-    texts = render("shoes", "shoes", before or Origin("pixmill==0.0.8"))
+    texts = render("shoes", "shoes", before or OLD)
     for path in ("README.md", "pyproject.toml"):
         (project / path).write_text(texts[path])
     if before == BEFORE:
@@ -244,13 +245,12 @@ def test_changes_the_origin(
     assert {path: text for path, text in found.items() if path.startswith("wheels/")} == (
         {after.text.removeprefix("./"): "new"} if after.is_path else {}
     )
-    assert (INDEX_NOTE in upgrade.lines) == (after == INDEX)
     assert (read_lock(project) or lock).origin == after
     assert not plan_upgrade(project).pending
 
 
 def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
+    texts = render("shoes", "shoes", OLD)
     (project / "pyproject.toml").write_text(texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]"))
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
     apply_upgrade(project, plan_upgrade(project))

@@ -19,7 +19,7 @@ WHEELS = "wheels"
 _FORMS = tuple(
     re.compile(form, re.ASCII)
     for form in (
-        r"pixmill==[\w.+]+",
+        r"pixmill==[\w.]+#sha256=[0-9a-f]{64}",
         r"pixmill @ https?://[\w.~%@+=&?,:/-]+#sha256=[0-9a-f]{64}",
         r"pixmill @ git\+(https?|ssh)://[\w.~%@+:/-]+@([0-9a-f]{40}|[0-9a-f]{64})(#subdirectory=[\w./-]+)?",
         rf"\./{WHEELS}/pixmill-[\w.+]+-py3-none-any\.whl",
@@ -32,8 +32,8 @@ class Origin:
     """The origin of an installation.
 
     Args:
-        text: Requirement for pip, without extras: ``pixmill==1.2.0``, ``pixmill @ https://…#sha256=…``,
-            ``pixmill @ git+https://…@<commit>``, or the path of a wheel or a folder.
+        text: Requirement for pip, without extras: ``pixmill @ https://…#sha256=…``, ``pixmill @ git+https://…@<commit>``,
+            the path of a wheel or a folder, or ``pixmill==1.2.0``, in a project with ``#sha256=…`` of its wheel.
         editable: Whether it is a folder that is installed in editable mode.
     """
 
@@ -53,7 +53,8 @@ class Origin:
     def requirement(self, extras: str = "") -> str:
         """Return the requirement for pip, with extras such as ``pipeline`` or ``pipeline,ray``."""
         brackets = f"[{extras}]" if extras else ""
-        return f"{self.text}{brackets}" if self.is_path else f"pixmill{brackets}{self.text.removeprefix('pixmill')}"
+        text = self.text.partition("#")[0] if self.from_index else self.text
+        return f"{text}{brackets}" if self.is_path else f"pixmill{brackets}{text.removeprefix('pixmill')}"
 
     def command(self, extras: str, *options: str) -> str:
         """Return the command that installs it with extras.
@@ -70,12 +71,12 @@ def parse_origin(text: object) -> Origin:
     """Parse an origin from a project's files.
 
     Raises:
-        ValueError: The text is not a version, a URL with a hash, a Git commit, or a wheel in ``wheels/``.
+        ValueError: The text is not a version or URL with a hash, a Git commit, or a wheel in ``wheels/``.
     """
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
         raise ValueError(f"expected an origin of pixmill, received {without_credentials(repr(text))}")
     if (origin := Origin(text)).from_index:
-        Version(text.removeprefix("pixmill=="))
+        Version(text.removeprefix("pixmill==").partition("#")[0])
     elif not origin.is_path:
         parts = urlsplit(text.removeprefix("pixmill @ ").removeprefix("git+"))
         if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):

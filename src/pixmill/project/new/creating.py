@@ -24,7 +24,7 @@ from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
-from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
+from pixmill.project.new.supply import Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
@@ -104,7 +104,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     if spec.dry_run and found is not None:
         return preview(found)
     lock = read_lock(root)
-    own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
+    own = None if lock is None or lock.origin is None else Supply(lock.origin)
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
     remarks = [] if found is None or _has_images(root) else [*found.remarks]
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
@@ -134,8 +134,6 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
         dvc(root, "remote", "add", "-d", "storage", url)
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
-    if supply.origin.from_index:
-        remarks.append(INDEX_NOTE)
     lines, issues = _describe_files(root, files, kept, supply.origin, extras), _list_issues(root)
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
     return [*lines, *copied, *remarks, *problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]

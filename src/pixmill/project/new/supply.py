@@ -4,9 +4,10 @@ import base64
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
@@ -15,12 +16,8 @@ import pixmill
 from pixmill.core.errors import PixmillError
 from pixmill.core.install.origin import WHEELS, Origin, parse_origin, running_origin, without_credentials
 
-INDEX_NOTE = (
-    "Warning: pixmill comes from a package index, which decides what CI and teammates install; to pin one build: "
-    "pip install WHEEL (or URL, or git+URL@COMMIT) && pixmill upgrade"
-)
-
 _ORIGIN_FORMS = "the URL of a wheel, git+https://…@<commit> with all 40 digits, or a wheel, without credentials"
+_WHEEL = b"Wheel-Version: 1.0\nGenerator: pixmill\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _COMPILED = (".pyc", ".pyo", ".pyd")
 _INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
 
@@ -36,6 +33,20 @@ class Supply:
 
     origin: Origin
     wheel: bytes | None = None
+
+    def locked(self, extras: str) -> str | None:
+        """Return the line of a requirements file that pip and uv install with ``--require-hashes``.
+
+        ``None`` for a Git commit, which they cannot hash.
+
+        Args:
+            extras: Comma-separated names.
+        """
+        if self.origin.text.startswith("pixmill @ git+"):
+            return None
+        line = self.origin.requirement(extras)
+        sha256 = self.origin.text.partition("#sha256=")[2] if self.wheel is None else _sha256(self.wheel)
+        return line if "#" in line else f"{line} --hash=sha256:{sha256}"
 
 
 def find_origin(text: str) -> Origin:
@@ -64,7 +75,8 @@ def find_origin(text: str) -> Origin:
 def find_supply(origin: Origin | None = None) -> Supply:
     """Return the origin of the running Pixmill for a project.
 
-    A wheel is used as it is. A folder or an editable checkout is packed into a wheel.
+    A wheel is used as it is, a release on a package index by its version and the hash of its wheel. Everything else
+    without a URL is packed into a wheel: a folder, an editable checkout, a development version or edited files.
 
     Args:
         origin: Requested origin, which must be the running code; default: that of the running one.
@@ -73,7 +85,7 @@ def find_supply(origin: Origin | None = None) -> Supply:
         PixmillError: The wheel has other code.
     """
     is_requested, origin = origin is not None, origin or running_origin()
-    if not origin.is_path:
+    if not (origin.is_path or origin.from_index):
         text = origin.text.removeprefix("pixmill @ ")
         return Supply(find_origin(text) if text.startswith("http") else _parse(origin.text, text))
     path = Path(origin.text)
@@ -86,6 +98,8 @@ def find_supply(origin: Origin | None = None) -> Supply:
             next=f"{origin.command('pipeline', '--force-reinstall')}, then repeat the command",
         )
     name, wheel = pack()
+    if origin.from_index and _is_release(wheel):
+        return Supply(parse_origin(f"{origin.text}#sha256={_sha256(wheel)}"))
     return Supply(parse_origin(f"./{WHEELS}/{name}"), wheel)
 
 
@@ -93,26 +107,35 @@ def pack() -> tuple[str, bytes]:
     """Pack the files and metadata of the running Pixmill into a wheel, without a build.
 
     Returns:
-        Name and content of the wheel; the same files give the same bytes.
+        Name and content of the wheel, for a release those of the published one.
     """
     distribution = metadata.distribution("pixmill")
     version = str(Version(pixmill.__version__))
-    info = f"pixmill-{version}.dist-info"
     content = _code()
     for file in distribution.files or ():
         if file.parts[0].endswith(".dist-info") and file.name not in _INSTALLER_FILES:
-            content[f"{info}/{'/'.join(file.parts[1:])}"] = file.read_binary()
-    tags = "Wheel-Version: 1.0\nGenerator: pixmill\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    content[f"{info}/WHEEL"] = tags.encode()
-    rows = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in sorted(content.items())]
-    content[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
+            content[f"pixmill-{version}.dist-info/{'/'.join(file.parts[1:])}"] = file.read_binary()
+    return f"pixmill-{version}-py3-none-any.whl", wheel_of(content, version)
+
+
+def wheel_of(files: Mapping[str, bytes], version: str) -> bytes:
+    """Return a wheel whose bytes depend on nothing but the files: sorted, dated 1980, and not compressed.
+
+    Args:
+        files: Contents by path in the wheel, without ``WHEEL`` and ``RECORD``.
+        version: Version in the name of the folder ``.dist-info``.
+    """
+    info = f"pixmill-{version}.dist-info"
+    content = {**files, f"{info}/WHEEL": _WHEEL}
+    rows = "".join(f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in sorted(content.items()))
+    content[f"{info}/RECORD"] = f"{rows}{info}/RECORD,,\n".encode()
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in content.items():
-            entry = zipfile.ZipInfo(name)  # dated 1980, for reproducible bytes
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
-            archive.writestr(entry, data, compresslevel=9)
-    return f"pixmill-{version}-py3-none-any.whl", packed.getvalue()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in sorted(content.items()):
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            archive.writestr(entry, data)
+    return packed.getvalue()
 
 
 def _code() -> dict[str, bytes]:
@@ -120,6 +143,23 @@ def _code() -> dict[str, bytes]:
     package = Path(pixmill.__file__).parent
     paths = [path for path in package.rglob("*") if path.is_file() and path.suffix not in _COMPILED]
     return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
+def _is_release(wheel: bytes) -> bool:
+    """Return whether a packed wheel is the installed one, which is a release: all files are as in the ``RECORD``."""
+    version = Version(pixmill.__version__)
+    if version.is_devrelease or version.local is not None:
+        return False
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        *packed, _ = archive.read(f"pixmill-{version}.dist-info/RECORD").decode().splitlines()
+    installed = (metadata.distribution("pixmill").read_text("RECORD") or "").splitlines()
+    ours = {row for row in installed if row.startswith(("pixmill/", "pixmill-")) and not row.endswith(",,")}
+    names = _INSTALLER_FILES - {"WHEEL"}
+    return {row for row in ours if PurePosixPath(row.partition(",")[0]).name not in names} == set(packed)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _digest(data: bytes) -> str:

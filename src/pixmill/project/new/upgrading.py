@@ -19,7 +19,7 @@ from pixmill.core.params.document import value_at
 from pixmill.core.params.reference import plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.repository.merging import add_drivers
-from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
+from pixmill.project.new.supply import Supply, find_supply
 from pixmill.project.new.template import SCHEMA, before_project, managed_files, project_names, render
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
@@ -109,8 +109,6 @@ def plan_upgrade(root: Path) -> Upgrade:
     command = f"pip install {before_project(supply.origin, extras)}-e ."
     if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
         lines.append(f"README.md: the command that installs the project is now: {command}")
-    if supply.origin.from_index and supply.origin != old.origin:
-        lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
     summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(root)]
     summary += [*_changelog(old.version, new.version), *lines]

@@ -1,29 +1,91 @@
-"""Check that a tag may be released: it names the version of the code, and the changelog has a section for it."""
+"""What the release workflow does to its checkout: see docs/releasing.md.
 
+release.py stamp v1.2.3    check that the tag may be released, and turn the development version into the release
+release.py pack dist       rewrite sdist and wheel so that their bytes depend on nothing but the files
+release.py notes v1.2.3    print the section of the changelog
+"""
+
+import gzip
+import io
+import os
 import re
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "pixmill"
+ROOT = Path(__file__).resolve().parent.parent
+VERSION, CHANGES = ROOT / "src/pixmill/__init__.py", ROOT / "src/pixmill/CHANGELOG.md"
+LINE = '__version__ = "{}"\n'
 
 
-def problem(tag: str) -> str | None:
-    """Return the reason why a tag cannot be released, or ``None``.
+def stamp(tag: str) -> None:
+    """Set the version, the date and the address of the repository in the files that name them.
 
     Args:
         tag: Git tag, such as ``v1.2.3``.
     """
-    code = (SOURCE / "__init__.py").read_text(encoding="utf-8")
-    version = re.findall(r'^__version__ = "(.*)"$', code, re.MULTILINE)[0]
-    if tag != f"v{version}":
-        return f"the tag is {tag}, but __version__ is {version}\nNext: tag the commit that sets __version__"
-    changes = (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8")
-    heading = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n"
-    section = re.search(rf"{heading}(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
-    if section is None or not section[1].strip():
-        return f"CHANGELOG.md has no section '## {version} (YYYY-MM-DD)'\nNext: name the changes, and tag that commit"
-    return None
+    version, code = tag.removeprefix("v"), VERSION.read_text(encoding="utf-8")
+    if not tag.startswith("v") or LINE.format(f"{version}.dev0") not in code:
+        (found,) = re.findall(LINE.format("(.*)"), code)
+        sys.exit(f"the tag is {tag}, but __version__ is {found}\nNext: tag v{found.removesuffix('.dev0')}, or edit it")
+    date, _ = section(version)
+    VERSION.write_text(code.replace(f'"{version}.dev0"', f'"{version}"'), encoding="utf-8")
+    citation = ROOT / "CITATION.cff"
+    lines = f'version: "{version}"\ndate-released: "{date}"\n'
+    if server := os.environ.get("GITHUB_SERVER_URL"):
+        url = f"{server}/{os.environ['GITHUB_REPOSITORY']}"
+        lines += f'repository-code: "{url}"\n'
+        urls = {"Changelog": f"{url}/blob/{tag}/src/pixmill/CHANGELOG.md", "Issues": f"{url}/issues", "Source": url}
+        table = "".join(f'{name} = "{address}"\n' for name, address in urls.items())
+        project = ROOT / "pyproject.toml"
+        text = project.read_text(encoding="utf-8")
+        project.write_text(text.replace("\n[tool.", f"\n[project.urls]\n{table}\n[tool.", 1), encoding="utf-8")
+    citation.write_text(citation.read_text(encoding="utf-8") + lines, encoding="utf-8")
+
+
+def section(version: str) -> tuple[str, str]:
+    """Return the date and the text of a version's section in the changelog."""
+    heading = rf"^## {re.escape(version)} \((\d{{4}}-\d\d-\d\d)\)\n"
+    changes = CHANGES.read_text(encoding="utf-8")
+    found = re.search(rf"{heading}(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
+    if found is None or not found[2].strip():
+        sys.exit(
+            f"CHANGELOG.md has no section '## {version} (YYYY-MM-DD)'\nNext: name the changes, and tag that commit"
+        )
+    return found[1], f"{found[2].strip()}\n"
+
+
+def pack(folder: str) -> None:
+    """Rewrite the only sdist and wheel of a folder; ``SOURCE_DATE_EPOCH`` dates the sdist.
+
+    Projects know the hash of the wheel because ``pixmill.project.new.supply`` rebuilds it from the installed files.
+    """
+    from pixmill.project.new.supply import wheel_of
+
+    (wheel,), (sdist,) = Path(folder).glob("*.whl"), Path(folder).glob("*.tar.gz")
+    version, built = wheel.name.split("-")[1], ("WHEEL", "RECORD")
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    files = {name: data for name, data in files.items() if name.partition(".dist-info/")[2] not in built}
+    wheel.write_bytes(wheel_of(files, version))
+
+    epoch, packed = int(os.environ["SOURCE_DATE_EPOCH"]), io.BytesIO()
+    with tarfile.open(sdist) as old, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
+        for member in sorted((each for each in old if each.isfile()), key=lambda each: each.name):
+            entry = tarfile.TarInfo(member.name)
+            entry.size, entry.mtime, entry.mode = member.size, epoch, 0o755 if member.mode & 0o100 else 0o644
+            new.addfile(entry, old.extractfile(member))
+    sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=epoch))
 
 
 if __name__ == "__main__":
-    sys.exit(problem(sys.argv[1]))
+    match sys.argv[1:]:
+        case ["stamp", tag]:
+            stamp(tag)
+        case ["pack", folder]:
+            pack(folder)
+        case ["notes", tag]:
+            sys.stdout.write(section(tag.removeprefix("v"))[1])
+        case _:
+            sys.exit(__doc__)

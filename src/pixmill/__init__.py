@@ -5,7 +5,7 @@ from typing import Any
 
 from pixmill.core.process.arithmetic import fix_arithmetic
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 __all__ = ["PixmillError", "Project", "__version__", "load_project"]
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pixmill import __version__
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
@@ -204,7 +205,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """The wheel of the next release, with another default and code line of train, and other template files."""
     folder = tmp_path_factory.mktemp("next")
     source = Project(copy_repository(repository, folder / "source"))
-    source.edit(('__version__ = "0.1.0"', '__version__ = "0.2.0"'), file="src/pixmill/__init__.py")
+    source.edit((f'"{__version__}"', '"0.2.0"'), file="src/pixmill/__init__.py")
     source.edit(
         ("label_smoothing: float = Field(default=0.0,", "label_smoothing: float = Field(default=0.1,"), file=DEFAULTS
     )
@@ -230,7 +231,7 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     assert refused.returncode != 0
     (restore,) = re.findall(r"^DVC removed the results of train .+: (git checkout .+)$", refused.stderr, re.M)
     assert not (project.path / "artifacts" / "train").exists()
-    (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with 0\.1\.0: (.+)$", refused.stderr, re.M)
+    (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with \S+: (.+)$", refused.stderr, re.M)
     done_by(project, "sh", "-c", f"{advice} && {restore}")
     assert project.git("status", "--porcelain") == ""
     assert project.dvc("status", "--quiet").returncode == 0

@@ -98,11 +98,6 @@ def test_files_are_valid(files: dict[str, str]) -> None:
 
 def test_comment_job_runs_no_code_of_the_pull_request(files: dict[str, str]) -> None:
     github, gitlab = (yaml.safe_load(files[path]) for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
-    assert github["permissions"] == {"contents": "read"}
-    writing = [name for name, job in github["jobs"].items() if "write" in str(job.get("permissions"))]
-    assert writing == ["comment"]
-    checkouts = [step for job in github["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
-    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
     commands = [step["run"] for step in github["jobs"]["comment"]["steps"] if "run" in step]
     for word in (*commands, *gitlab["comment"]["script"]):
         assert not any(name in word for name in ("pip", "pixmill", "make", "dvc", "git "))

@@ -1,5 +1,6 @@
 """The commands of projects and CI install the real package, although an impostor owns its name on the index."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import pytest
 import yaml
 
 import pixmill
+from pixmill.core.install.origin import Origin
+from pixmill.project.new.supply import Supply, pack
 from tests.end_to_end.conftest import Project
 from tests.index import Index
 
@@ -116,6 +119,26 @@ def test_install_by_version_gets_the_impostor(
     run_script(project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill")
     assert index.marker.exists(), "the trap works"
     index.marker.unlink()
+    index.asked.clear()
+
+
+def test_locked_release_is_taken_from_the_index_that_has_it(
+    index: Index, clean: Callable[[Project], Project], tmp_path: Path
+) -> None:
+    name, wheel = pack()
+    pin = f"pixmill=={pixmill.__version__}#sha256={hashlib.sha256(wheel).hexdigest()}"
+    (tmp_path / "requirements.txt").write_text(str(Supply(Origin(pin)).locked("pipeline")), encoding="utf-8")
+    install = "pip install --no-deps --require-hashes -r requirements.txt"
+    project = clean(Project(tmp_path))
+    refused = project.run("bash", "-c", install)
+    assert (refused.returncode, "DO NOT MATCH THE HASHES" in refused.stderr) == (1, True)
+    with Index(tmp_path / "released") as real:
+        folder = real.folder / "simple/pixmill"
+        (folder / name).write_bytes(wheel)
+        (folder / "index.html").write_text(f'<a href="{name}">{name}</a>', encoding="utf-8")
+        run_script(project, install, PIP_EXTRA_INDEX_URL=f"{real.url}simple/")
+    run_script(project, "python -P -c 'import pixmill.experiments.compare'")
+    assert not index.marker.exists()
     index.asked.clear()
 
 

@@ -91,10 +91,7 @@ reference: setup ## regenerate pages of docs/reference, the JSON Schema, and the
 	@$(BIN)/python .ci/reference.py
 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
-		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
-	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra serve --no-header \
-		--no-annotate --constraint requirements.txt pyproject.toml - --output-file deploy/requirements.txt
+	@$(BIN)/python .ci/requirements.py $(if $(UPGRADE),--upgrade)
 	@$(MAKE) setup
 
 clean: ## remove installed packages and caches; keep images, results and runs

@@ -69,7 +69,7 @@ def test_comment_follows_no_symlink(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("force", ["", "1"])
 @pytest.mark.parametrize("because", ["", "the $(false) old one; it's rude"])
-@pytest.mark.parametrize("commands", [github("promote")[:2], GITLAB["promote"]["script"]])
+@pytest.mark.parametrize("commands", [github("promote")[:3], GITLAB["promote"]["script"]])
 def test_promote_job(tmp_path: Path, commands: list[str], because: str, force: str) -> None:
     """A reason alone overrides no limit."""
     code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because, FORCE=force)

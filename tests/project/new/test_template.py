@@ -16,6 +16,8 @@ from pixmill.core.params.reference import schema
 from pixmill.project.new.template import SCHEMA, managed_files, render
 from tests.version_control import dvc, start_repository
 
+PINS = ("constraints.txt", "requirements.txt")
+PINNED = "-c constraints.txt"
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 
@@ -25,8 +27,9 @@ def files() -> dict[str, str]:
 
 
 def test_project_is_small(files: dict[str, str]) -> None:
-    assert len(files) + len(["data.dvc", "pixmill.lock"]) < 30
-    assert sum(len(text.splitlines()) for path, text in files.items() if path != SCHEMA) < 650
+    assert len(files) + len(["data.dvc", "pixmill.lock"]) < 32
+    generated = {SCHEMA, *PINS}
+    assert sum(len(text.splitlines()) for path, text in files.items() if path not in generated) < 660
     assert {*files} - {*managed_files(files)} - {path for path in files if path.startswith("src/")} == {
         ".dvc/config",
         "README.md",
@@ -88,7 +91,7 @@ def test_files_are_valid(files: dict[str, str]) -> None:
     project = tomllib.loads(files["pyproject.toml"])
     assert project["project"]["name"] == "my-shoes"
     assert project["project"]["dependencies"] == ["pixmill[pipeline]==1.2.3"]
-    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == ["pixmill[pipeline]==1.2.3"]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [PINNED, "pixmill[pipeline]==1.2.3"]
     for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"):
         jobs = yaml.safe_load(files[path])
         assert {"test", "compare", "comment", "promote"} <= jobs.get("jobs", jobs).keys()
@@ -116,8 +119,8 @@ def test_remote_origin_in_all_files(text: str) -> None:
     files = render("my-shoes", "my_shoes", Origin(text))
     wanted = text.replace("pixmill", "pixmill[pipeline]", 1)
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == [wanted]
-    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wanted]
-    assert "pip install -e .  " in files["README.md"]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [PINNED, wanted]
+    assert f"pip install {PINNED} -e .  " in files["README.md"]
 
 
 def test_wheel_origin_in_all_files() -> None:
@@ -125,14 +128,19 @@ def test_wheel_origin_in_all_files() -> None:
     wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
     # MLflow gives these lines to pip in a folder that has the project's files.
-    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wheel]
-    for path, number in (("README.md", 2), (".github/workflows/ci.yml", 3), (".gitlab-ci.yml", 3)):
-        commands = re.findall(r"pip install .*-e .*", files[path])
-        assert len(commands) == number, path
-        assert all(command.startswith(f"pip install '{wheel}' -e ") for command in commands), path
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [PINNED, wheel]
+    commands = re.findall(r"pip install .*-e \.", files["README.md"] + files["stages/__init__.py"])
+    assert commands == [f"pip install {PINNED} '{wheel}' -e ."] * 3
+
+
+@pytest.mark.parametrize("path", [".github/workflows/ci.yml", ".gitlab-ci.yml"])
+def test_ci_installs_by_hash(files: dict[str, str], path: str) -> None:
+    commands = re.findall(r"pip install .*", files[path])
+    assert commands[::2] == ["pip install --require-hashes -r requirements.txt"] * 3
+    assert {*commands[1::2]} == {f"pip install {PINNED} --no-build-isolation -e {what}" for what in (".", "'.[dev]'")}
 
 
 @pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])
 def test_no_file_installs_from_an_index(text: str) -> None:
     for path, content in render("my-shoes", "my_shoes", Origin(text)).items():
-        assert not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path
+        assert path in PINS or not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path

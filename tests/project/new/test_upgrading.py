@@ -170,7 +170,7 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("done", [0, 4])
 def test_interrupted_upgrade_is_completed(project: Path, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
     upgrade = plan_upgrade(project)
-    assert len(upgrade.texts) == 5
+    assert len(upgrade.texts) == 6
     written: list[Path] = []
 
     def write(path: Path, text: str) -> None:
@@ -223,7 +223,8 @@ def test_changes_the_origin(
     project: Path, installed: Lock, before: Origin | None, after: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upgrading, "running_origin", lambda: after)
-    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(after, b"new" if after.is_path else None))
+    wheel = b"new" if after.is_path else None
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(after, wheel))
     texts = render("shoes", "shoes", before or OLD)
     for path in ("README.md", "pyproject.toml"):
         (project / path).write_text(texts[path])
@@ -235,7 +236,7 @@ def test_changes_the_origin(
     write_lock(project, replace(lock, origin=before))
 
     apply_upgrade(project, upgrade := plan_upgrade(project))
-    rendered, found = render("shoes", "shoes", after), files_of(project)
+    rendered, found = render("shoes", "shoes", after, wheel=wheel), files_of(project)
     others = set() if before != BEFORE or after.is_path else {"pyproject.toml"}
     for path in rendered.keys() - {"README.md"} - others:
         assert found[path] == rendered[path]

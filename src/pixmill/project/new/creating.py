@@ -24,8 +24,8 @@ from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
-from pixmill.project.new.supply import Supply, find_origin, find_supply
-from pixmill.project.new.template import managed_files, project_names, render
+from pixmill.project.new.supply import find_origin, find_supply, supply_of
+from pixmill.project.new.template import install_project, managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources import is_on_web
@@ -104,7 +104,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     if spec.dry_run and found is not None:
         return preview(found)
     lock = read_lock(root)
-    own = None if lock is None or lock.origin is None else Supply(lock.origin)
+    own = None if lock is None or lock.origin is None else supply_of(root, lock.origin)
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
     remarks = [] if found is None or _has_images(root) else [*found.remarks]
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
@@ -113,7 +113,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     extras = "pipeline" if lock is None else lock.extras
     copied: list[str] = []
     _init_repository(root)
-    files = render(name, package, supply.origin, extras)
+    files = render(name, package, supply.origin, extras, wheel=supply.wheel)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
     if spec.mlflow is not None:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
@@ -349,7 +349,7 @@ def _describe_files(
             yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         if origin.is_path:
-            yield f"Pixmill is in {origin.text}: {origin.command(extras)} -e ."
+            yield f"Pixmill is in {origin.text}: {install_project(origin, extras)}"
         else:
             yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
 

@@ -103,6 +103,12 @@ def find_supply(origin: Origin | None = None) -> Supply:
     return Supply(parse_origin(f"./{WHEELS}/{name}"), wheel)
 
 
+def supply_of(root: Path, origin: Origin) -> Supply:
+    """Return the origin of a project, with the wheel that it has."""
+    path = root / origin.text
+    return Supply(origin, path.read_bytes() if origin.is_path and path.is_file() else None)
+
+
 def pack() -> tuple[str, bytes]:
     """Pack the files and metadata of the running Pixmill into a wheel, without a build.
 

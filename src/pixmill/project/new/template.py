@@ -18,6 +18,8 @@ from pathlib import Path
 from pixmill.core.install.origin import Origin
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import schema
+from pixmill.project.new.pins import CONSTRAINTS, pinned_files
+from pixmill.project.new.supply import Supply
 
 SCHEMA = "params.schema.json"
 """JSON Schema with which editors complete and check ``params.yaml``."""
@@ -57,7 +59,9 @@ def project_names(root: Path) -> tuple[str, str]:
     return name, package if installed is None or installed.origin is None else f"my_{package}"
 
 
-def render(name: str, package: str, origin: Origin, extras: str = "pipeline") -> dict[str, str]:
+def render(
+    name: str, package: str, origin: Origin, extras: str = "pipeline", *, wheel: bytes | None = None
+) -> dict[str, str]:
     """Return the content of each file by its path in the project.
 
     Args:
@@ -65,6 +69,7 @@ def render(name: str, package: str, origin: Origin, extras: str = "pipeline") ->
         package: Name of its package, an identifier.
         origin: Origin from which it installs Pixmill.
         extras: Extras that it installs, such as ``pipeline,heic``.
+        wheel: Content of the wheel at the origin.
     """
     requirement = origin.requirement(extras)
     tokens = {
@@ -72,9 +77,10 @@ def render(name: str, package: str, origin: Origin, extras: str = "pipeline") ->
         "@package@": package,
         "@requirement@": requirement,
         "@dependency@": "" if origin.is_path else f'"{requirement}"',
-        "@wheel@": before_project(origin, extras),
+        "@install@": install_project(origin, extras),
     }
-    files = {SCHEMA: schema()}
+    locked = None if origin.is_path and wheel is None else Supply(origin, wheel).locked(extras)
+    files = {SCHEMA: schema(), **pinned_files(locked, extras)}
     for path in _TEMPLATE.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             text = path.read_text(encoding="utf-8")
@@ -84,9 +90,10 @@ def render(name: str, package: str, origin: Origin, extras: str = "pipeline") ->
     return dict(sorted(files.items()))
 
 
-def before_project(origin: Origin, extras: str) -> str:
-    """Return the wheel argument of ``pip install`` before ``-e .``; empty if ``pyproject.toml`` names the origin."""
-    return f"'{origin.requirement(extras)}' " if origin.is_path else ""
+def install_project(origin: Origin, extras: str) -> str:
+    """Return the command with which people install a project; ``pyproject.toml`` names an origin without a wheel."""
+    wheel = f"'{origin.requirement(extras)}' " if origin.is_path else ""
+    return f"pip install -c {CONSTRAINTS} {wheel}-e ."
 
 
 def managed_files(files: Mapping[str, str]) -> dict[str, str]:

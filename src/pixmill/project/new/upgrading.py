@@ -19,8 +19,8 @@ from pixmill.core.params.document import value_at
 from pixmill.core.params.reference import plain
 from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.repository.merging import add_drivers
-from pixmill.project.new.supply import Supply, find_supply
-from pixmill.project.new.template import SCHEMA, before_project, managed_files, project_names, render
+from pixmill.project.new.supply import Supply, find_supply, supply_of
+from pixmill.project.new.template import SCHEMA, install_project, managed_files, project_names, render
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -68,7 +68,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
-    rendered = render(*project_names(root), supply.origin, extras)
+    rendered = render(*project_names(root), supply.origin, extras, wheel=supply.wheel)
     # Keep the recorded versions of libraries that are not installed here.
     new = replace(
         new,
@@ -106,7 +106,7 @@ def plan_upgrade(root: Path) -> Upgrade:
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, supply.origin, extras, lines)
-    command = f"pip install {before_project(supply.origin, extras)}-e ."
+    command = install_project(supply.origin, extras)
     if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
         lines.append(f"README.md: the command that installs the project is now: {command}")
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
@@ -150,7 +150,7 @@ def _supply(root: Path, old: Lock, new: Lock) -> Supply:
         return find_supply()
     # uv does not record the hash of a URL.
     keeps = is_local or old.origin.text.partition("#")[0] == running.text.partition("#")[0]
-    return Supply(old.origin) if same and keeps else find_supply()
+    return supply_of(root, old.origin) if same and keeps else find_supply()
 
 
 def _text(path: Path) -> str | None:

@@ -11,6 +11,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "pixmill":
         raise
-    sys.exit("Pixmill is not installed in this environment\nNext: pip install @wheel@-e .")
+    sys.exit("Pixmill is not installed in this environment\nNext: @install@")
 
 __all__ = ["run"]

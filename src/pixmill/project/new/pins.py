@@ -1,0 +1,41 @@
+"""Pinned packages of a project: the versions that this version of Pixmill was tested with, for every platform."""
+
+import re
+from pathlib import Path
+
+CONSTRAINTS = "constraints.txt"
+"""Versions for people: ``pip install -c constraints.txt``."""
+
+REQUIREMENTS = "requirements.txt"
+"""The same with hashes, for CI: ``pip install --require-hashes -r requirements.txt``."""
+
+_LOCKS = Path(__file__).parent / "locks"
+"""Packages of the extra ``pipeline``; for further extras, those that they add or replace. See ``make requirements``."""
+
+_HEADER = "# Written by `pixmill new` and `pixmill upgrade`: packages that Pixmill was tested with.\n"
+
+
+def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
+    """Return both files by path.
+
+    Args:
+        pixmill: Line that installs Pixmill; ``None`` if it has no hash.
+        extras: Extras of the project, such as ``pipeline,heic``. The versions for people cover all extras.
+    """
+    needed = {name: block for extra in ("pipeline", *extras.split(",")) for name, block in _blocks(extra).items()}
+    known = "".join(block for path in _LOCKS.iterdir() for block in _blocks(path.stem).values())
+    versions = {f"{version}\n" for version in re.findall(r"^(\w.*) \\$", known, re.MULTILINE)}
+    own = "" if pixmill is None else f"{pixmill}\n"
+    return {
+        CONSTRAINTS: "".join([_HEADER, *sorted(versions)]),
+        REQUIREMENTS: "".join([_HEADER, own, *(block for _, block in sorted(needed.items()))]),
+    }
+
+
+def _blocks(extra: str) -> dict[str, str]:
+    """Return the lines of each package, which may have several versions for different platforms."""
+    path, blocks = _LOCKS / f"{extra}.txt", dict[str, str]()
+    for block in re.findall(r"^\w.*\n(?: .*\n)*", path.read_text("utf-8") if path.exists() else "", re.MULTILINE):
+        name = block.partition("==")[0]
+        blocks[name] = blocks.get(name, "") + block
+    return blocks

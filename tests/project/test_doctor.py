@@ -111,12 +111,19 @@ def test_packages_of_the_project_extras(tmp_path, monkeypatch):
             raise metadata.PackageNotFoundError(name)
         return installed(name)
 
-    monkeypatch.setattr("pixmill.project.doctor.metadata.version", version_of)
+    monkeypatch.setattr("pixmill.core.install.extras.metadata.version", version_of)
     (finding,) = run_check("packages", tmp_path)
     assert (finding.status, finding.message) == (Status.BAD, "missing: fastapi")
     assert finding.next == install_command("serve")
     (tmp_path / "requirements.txt").touch()
     assert run_check("packages", tmp_path)[0].next == "pip install -r requirements.txt"
+
+
+def test_two_tensorflows_in_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.project.doctor.installed_tensorflows", lambda: ["tensorflow", "tensorflow-cpu"])
+    (finding,) = run_check("packages", tmp_path)
+    assert finding.status is Status.WARNING
+    assert finding.next == f"pip uninstall -y tensorflow tensorflow-cpu && {install_command('pipeline')}"
 
 
 @pytest.mark.parametrize(("free", "state"), [(0, Status.BAD), (0.3, Status.WARNING), (50, Status.OK)])

@@ -17,7 +17,7 @@ import pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.http.load.server import Running
 
-EXTRAS = {"serve", "registry", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "docs", "dev"}
+EXTRAS = {"serve", "registry", "stages", "pipeline", "cpu", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "docs", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 MAX_MEGABYTES = 300
 """Maximum size of the environment of ``pixmill[serve]``, by ``du``."""
@@ -42,7 +42,7 @@ def test_changelog_versions_are_in_order() -> None:
 def test_description_has_absolute_links_and_all_extras(repository: Path) -> None:
     text = (repository / "docs/package.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((?!https://)", text) == []
-    assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS - {"dev", "docs"}
+    assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS - {"dev", "docs", "stages"}
 
 
 @pytest.mark.slow

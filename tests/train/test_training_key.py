@@ -54,7 +54,7 @@ def test_key_depends_on_images_code_libraries_and_machine(parts, packed, monkeyp
     before = training_key(packed, parts, PARAMS, labels=CLASSES)
     rows = parts["val"].rows
     if changed == "library":
-        monkeypatch.setattr(module.importlib.metadata, "version", lambda name: f"of {name}")
+        monkeypatch.setattr(module, "installed_version", lambda name: f"of {name}")
     elif changed in ("code", "machine"):
         monkeypatch.setattr(module, {"code": "digest_code", "machine": "machine"}[changed], lambda *_: "other")
     else:

@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from pixmill.core.errors import DownloadError, TrainError
 from pixmill.core.files.writing import file_digest
+from pixmill.core.install.extras import installed_version
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.params import BackboneParams
 from pixmill.core.provenance.results import digest_code
@@ -139,7 +140,7 @@ def backbone_digest(
     parts = [f"network {name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
     if name.startswith("plugin:"):
         parts.append(f"{plugin_digest('backbones', name.removeprefix('plugin:'), root)} seed {seed}")
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in libraries]
+    parts += [f"{name} {installed_version(name)}" for name in libraries]
     parts.append(f"litert {runtime_version()}")
     parts.append(digest_code("backbone"))
     return blake3("\n".join(parts).encode()).hexdigest(length=16)

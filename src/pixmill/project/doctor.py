@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.install.extras import list_requirements
+from pixmill.core.install.extras import installed_tensorflows, installed_version, list_requirements
 from pixmill.core.install.origin import install_command
 from pixmill.core.repository.git import git, require_git
 from pixmill.core.repository.merging import merge_problem
@@ -127,7 +127,7 @@ def _packages(root: Path) -> Iterator[Finding]:
     missing, other = set(), set()
     for requirement in list_requirements(extras.split(",")):
         try:
-            version = metadata.version(requirement.name)
+            version = installed_version(requirement.name)
         except metadata.PackageNotFoundError:
             missing.add(requirement.name)
             continue
@@ -136,7 +136,11 @@ def _packages(root: Path) -> Iterator[Finding]:
     for status, problem, names in ((Status.BAD, "missing", missing), (Status.WARNING, "other versions", other)):
         if names:
             yield Finding("packages", status, shorten(f"{problem}: {', '.join(sorted(names))}", 300), next=advice)
-    if not missing and not other:
+    if len(both := installed_tensorflows()) > 1:
+        problem = f"{' and '.join(both)} overwrite each other's files"
+        fix = f"pip uninstall -y {' '.join(both)} && {advice}"
+        yield Finding("packages", Status.WARNING, problem, next=fix)
+    elif not missing and not other:
         yield Finding("packages", Status.OK, "all required packages are installed")
 
 

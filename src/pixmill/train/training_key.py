@@ -1,6 +1,5 @@
 """The key of a training: a digest of everything that its weights depend on."""
 
-import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -9,6 +8,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from pixmill.core.install.extras import installed_version
 from pixmill.core.install.plugins import plugin_digest
 from pixmill.core.params import TrainParams, flat
 from pixmill.core.provenance.results import digest_code
@@ -111,7 +111,7 @@ def _network_lines(params: TrainParams, origin: Origin) -> Iterator[str]:
 def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]) -> list[str]:
     """Return descriptions of the images, the code, the libraries and the machine."""
     lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
-    lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    lines += [f"{name} {installed_version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.

@@ -1,8 +1,18 @@
 """The extra that a missing package belongs to, by what the installed Pixmill says of itself."""
 
+import sys
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
-from pixmill.core.install.extras import list_requirements, missing_package
+from pixmill.core.install.extras import (
+    installed_extra,
+    installed_tensorflows,
+    installed_version,
+    list_requirements,
+    missing_package,
+)
 from pixmill.core.install.origin import install_command
 
 
@@ -55,3 +65,22 @@ def test_what_no_extra_brings_is_a_defect(error):
 def test_a_module_that_an_installed_package_lacks_is_a_defect(monkeypatch):
     monkeypatch.undo()
     assert missing_package(missing("numpy.gone"), "pixmill act") is None
+
+
+@pytest.mark.parametrize(
+    ("installed", "extra"),
+    [({"tensorflow"}, "pipeline"), ({"tensorflow-cpu"}, "cpu"), ({"tensorflow", "tensorflow-cpu"}, "pipeline")],
+)
+def test_one_tensorflow_stands_for_the_other(
+    installed: set[str], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in installed:
+        info = tmp_path / f"{name.replace('-', '_')}-2.99.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.99.0\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert installed_extra() == extra
+    assert {installed_version(name) for name in ("tensorflow", "tensorflow-cpu")} == {"2.99.0"}
+    assert {*installed_tensorflows()} == installed
+    with pytest.raises(metadata.PackageNotFoundError):
+        installed_version("keras")

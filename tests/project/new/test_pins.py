@@ -56,6 +56,14 @@ def test_lock_has_all_requirements_in_the_tested_versions(extras: str) -> None:
         assert version == f"=={metadata.version(requirement.name)}"
 
 
+def test_cpu_replaces_tensorflow_where_there_is_one_without_code_for_gpus() -> None:
+    lines = re.findall(r"^tensorflow\S*==.*", pinned_files(None, "cpu,heic")["requirements.txt"], re.MULTILINE)
+    markers = [Requirement(line.strip(" \\")).marker for line in lines]
+    here = {"sys_platform": "linux", "platform_machine": "x86_64"}
+    for environment, wanted in ((here, [False, True]), (here | {"platform_machine": "aarch64"}, [True, False])):
+        assert [marker is not None and marker.evaluate(environment) for marker in markers] == wanted
+
+
 def test_pins_are_those_of_this_repository(repository: Path) -> None:
     """The files of projects are generated together with those of the repository."""
     ours = pins_of((repository / "requirements.txt").read_text(encoding="utf-8"))

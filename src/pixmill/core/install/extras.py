@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib import metadata
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,6 +18,32 @@ if TYPE_CHECKING:
 
 _PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
 """Packages whose name differs from their module; ``mlflow-skinny`` suffices for predictions."""
+
+
+TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
+"""Packages with the same module; the second one lacks the code for GPUs."""
+
+
+def installed_version(name: str) -> str:
+    """Return the version of an installed package; one TensorFlow stands for the other.
+
+    Raises:
+        PackageNotFoundError: It is not installed.
+    """
+    for other in TENSORFLOWS if name in TENSORFLOWS else ():
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(other)
+    return metadata.version(name)
+
+
+def installed_tensorflows() -> list[str]:
+    """Return the installed packages with the module ``tensorflow``; more than one overwrite each other's files."""
+    return [name for name in TENSORFLOWS for _ in metadata.distributions(name=name)]
+
+
+def installed_extra() -> str:
+    """Return the extra of all verbs and stages that is installed: ``cpu`` or ``pipeline``."""
+    return "cpu" if installed_tensorflows() == ["tensorflow-cpu"] else "pipeline"
 
 
 def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:

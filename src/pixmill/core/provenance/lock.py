@@ -21,6 +21,7 @@ from packaging.version import Version
 import pixmill
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_text
+from pixmill.core.install.extras import installed_version
 from pixmill.core.install.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
 from pixmill.core.params.reference import Reference, reference
@@ -160,7 +161,7 @@ def installed_lock() -> Lock:
     libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
     for distribution in LIBRARIES:
         try:
-            libraries[distribution] = metadata.version(distribution)
+            libraries[distribution] = installed_version(distribution)
         except metadata.PackageNotFoundError:
             continue  # installed without the pipeline
     return Lock(pixmill.__version__, stage_digests(_PACKAGE), libraries)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
+from pixmill.core.install.extras import installed_extra
 from pixmill.core.install.origin import WHEELS, Origin
 from pixmill.core.metadata import FILE as METADATA
 from pixmill.core.names import to_nfc, to_slug
@@ -110,7 +111,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
         remarks.append(f"Ignored, because the project has its own: {', '.join(unused)}")
 
-    extras = "pipeline" if lock is None else lock.extras
+    extras = installed_extra() if lock is None else lock.extras
     copied: list[str] = []
     _init_repository(root)
     files = render(name, package, supply.origin, extras, wheel=supply.wheel)
@@ -133,7 +134,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
         url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
         dvc(root, "remote", "add", "-d", "storage", url)
     if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
+        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin, extras=extras))
     lines, issues = _describe_files(root, files, kept, supply.origin, extras), _list_issues(root)
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
     return [*lines, *copied, *remarks, *problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]

@@ -29,7 +29,7 @@ from pathlib import Path
 RUN = ("console", "python")
 """Languages of the blocks that are run."""
 
-LIMIT = 600.0
+LIMIT = 900.0
 """Seconds that a command may take."""
 
 _FENCE = re.compile(r"( *)(`{3,}|~{3,})\s*(\S*)[ \t]*(.*?)\s*$")
@@ -163,6 +163,8 @@ class Shell:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.ended = False
+        """Whether a command took too long or ended the shell, so no further ones can run."""
 
     def run(self, command: str) -> tuple[str, int]:
         """Run a command, and return its output and exit status.
@@ -180,8 +182,10 @@ class Shell:
         read, end = b"", time.monotonic() + LIMIT
         while not (found := re.search(rf"\n{mark} (\d+)\n".encode(), read)):
             if not select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                self.ended = True
                 raise TimeoutError(f"no end after {LIMIT:.0f} s:\n{read.decode(errors='replace')}")
             if not (more := os.read(self._process.stdout.fileno(), 65536)):
+                self.ended = True
                 raise EOFError(f"the shell ended:\n{read.decode(errors='replace')}")
             read += more
         return read[: found.start()].decode(errors="replace"), int(found[1])
@@ -210,8 +214,9 @@ def run_block(shell: Shell, block: Block) -> str | None:
 
 
 def run_blocks(shell: Shell, page: str, blocks: Sequence[Block]) -> list[str]:
-    """Run the blocks of a page, and return the failures."""
-    return [f"{page}, {failure}" for block in blocks if (failure := run_block(shell, block)) is not None]
+    """Run the blocks of a page, until the shell ends, and return the failures."""
+    failures = (run_block(shell, block) for block in blocks if not shell.ended)
+    return [f"{page}, {failure}" for failure in failures if failure is not None]
 
 
 def run_page(page: Path, project: Path, scratch: Path, python: Path | None = None) -> list[str]:
@@ -220,9 +225,7 @@ def run_page(page: Path, project: Path, scratch: Path, python: Path | None = Non
     shutil.copytree(project, copy, symlinks=True, copy_function=_copy)
     shell = Shell(copy, scratch / "home", python)
     try:
-        return [
-            f"{page.name}, {failure}" for block in runnable(page) if (failure := run_block(shell, block)) is not None
-        ]
+        return run_blocks(shell, page.name, runnable(page))
     finally:
         shell.close()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -112,6 +112,11 @@ def test_failing_command_fails_its_block(project, tmp_path, command):
     assert failure.startswith(f"page.md, line 2: $ {command.splitlines()[0]}\n")
 
 
+def test_no_block_runs_after_the_end_of_the_shell(project, tmp_path):
+    (failure,) = run("```console\n$ exit 0\n```\n```console\n$ true\n```\n", project, tmp_path)
+    assert failure.startswith("page.md, line 2: $ exit 0\n")
+
+
 def test_defect_fails_its_block_whatever_is_shown(project, tmp_path):
     (failure,) = run("```python\n1 / 0\n```\n", project, tmp_path)
     assert "ZeroDivisionError" in failure

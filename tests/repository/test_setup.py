@@ -1,12 +1,15 @@
 """.ci/setup with a fake Python that creates a fake environment and logs its install commands."""
 
 import os
+import platform
 import re
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,6 +146,16 @@ def test_pins_have_hashes_and_no_url():
         assert "--hash=sha256:" in pin, pin
     assert "://" not in text
     assert "--index" not in text
+
+
+def test_pip_accepts_the_pins():
+    """Uv ignores an upper limit of Python."""
+    refused = []
+    for name in re.findall(r"^[\w.-]+(?===)", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+        for found in metadata.distributions(name=name):
+            if not SpecifierSet(found.metadata["Requires-Python"] or "").contains(platform.python_version()):
+                refused.append(f"{name} {found.version}")
+    assert refused == []
 
 
 def test_mlflow_environment_uses_the_pins():

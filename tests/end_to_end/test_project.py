@@ -244,7 +244,7 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     assert project.read("Makefile").endswith("# Ours.\n")
     assert "# Of version 0.2.0." in project.read("Makefile.new")
     assert [path.name for path in (project.path / "wheels").iterdir()] == [next_wheel.name]
-    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in output
+    assert f"pip install -c constraints.txt './wheels/{next_wheel.name}[pipeline]' -e ." in output
     changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
     assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
     assert json.loads(done_by(project, "dvc", "status", "--json")).keys() == {"train", "evaluate"}

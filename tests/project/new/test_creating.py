@@ -72,7 +72,7 @@ def test_project_with_own_images(
     assert output.startswith("my-pets: a Git and DVC repository; your code goes into src/my_pets\n")
     assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in output
     assert "cd my-pets && dvc repro\n  git add -A && git commit" in output
-    assert len(listed(root)) == 30
+    assert len(listed(root)) == 32
     assert (root / WHEEL).is_file()
     params = load_params(root)
     assert params.classes == ("cat", "chien méchant")
@@ -130,7 +130,7 @@ def test_existing_repository_gets_missing_files(
     output = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in output
     assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in output
-    assert f"Pixmill is in ./{WHEEL}: pip install './{WHEEL}[pipeline]' -e .\n" in output
+    assert f"Pixmill is in ./{WHEEL}: pip install -c constraints.txt './{WHEEL}[pipeline]' -e .\n" in output
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)

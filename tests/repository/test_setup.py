@@ -153,7 +153,7 @@ def test_pip_accepts_the_pins():
     refused = []
     for name in re.findall(r"^[\w.-]+(?===)", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
         for found in metadata.distributions(name=name):
-            if not SpecifierSet(found.metadata["Requires-Python"] or "").contains(platform.python_version()):
+            if not SpecifierSet(found.metadata.get("Requires-Python", "")).contains(platform.python_version()):
                 refused.append(f"{name} {found.version}")
     assert refused == []
 
@@ -168,8 +168,8 @@ def test_make_lists_targets():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = [line.split()[1] for line in listed.splitlines()]
     assert names[:7] == ["help", "repro", "data", "test", "test-slow", "test-services", "lint"]
-    assert names[7:12] == ["check", "stale", "ui", "shop", "screenshots"]
-    assert names[12:] == ["bench-<name>", "reference", "requirements", "clean"]
+    assert names[7:12] == ["check", "stale", "docs", "ui", "shop"]
+    assert names[12:] == ["screenshots", "bench-<name>", "reference", "requirements", "clean"]
 
 
 def test_unknown_benchmark():

@@ -49,7 +49,12 @@ def test_no_job_has_permissions_that_it_does_not_name(repository):
             writing |= {(name, key) for key, access in granted.items() if access == "write"}
             # A branch may be named `$(…)`, which is plain text in an environment variable.
             assert not [step for step in job["steps"] if "${{" in step.get("run", "")], (path, name)
-    assert writing == {("comment", "pull-requests"), ("publish", "id-token"), ("announce", "contents")}
+    assert writing == {
+        ("comment", "pull-requests"),
+        ("publish", "id-token"),
+        ("publish", "pages"),
+        ("announce", "contents"),
+    }
 
 
 def test_actions_are_pinned_to_commits(repository):

@@ -28,7 +28,7 @@ def installed_version(name: str) -> str:
     """Return the version of an installed package; one TensorFlow stands for the other.
 
     Raises:
-        PackageNotFoundError: It is not installed.
+        ModuleNotFoundError: It is not installed.
     """
     for other in TENSORFLOWS if name in TENSORFLOWS else ():
         with suppress(metadata.PackageNotFoundError):

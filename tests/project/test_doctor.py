@@ -6,13 +6,14 @@ import sqlite3
 import sys
 import time
 from collections import namedtuple
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from pixmill.core.install.origin import install_command
-from pixmill.core.provenance.lock import SECTIONS, Lock, write_lock
+from pixmill.core.install.origin import Origin, install_command
+from pixmill.core.provenance.lock import SECTIONS, Lock, installed_lock, write_lock
 from pixmill.project.doctor import Finding, Status, examine, render, run_check
 from tests.servers import Handler, serve
 
@@ -103,7 +104,8 @@ def test_packages_default_to_the_pipeline_extra(tmp_path):
 
 
 def test_packages_of_the_project_extras(tmp_path, monkeypatch):
-    write_lock(tmp_path, Lock("0.1.0", dict.fromkeys(SECTIONS, "0" * 16), {}, extras="serve"))
+    lock = Lock("0.1.0", dict.fromkeys(SECTIONS, "0" * 16), extras="serve")
+    write_lock(tmp_path, lock)
     installed = metadata.version
 
     def version_of(name):
@@ -115,8 +117,27 @@ def test_packages_of_the_project_extras(tmp_path, monkeypatch):
     (finding,) = run_check("packages", tmp_path)
     assert (finding.status, finding.message) == (Status.BAD, "missing: fastapi")
     assert finding.next == install_command("serve")
-    (tmp_path / "requirements.txt").touch()
-    assert run_check("packages", tmp_path)[0].next == "pip install -r requirements.txt"
+    write_lock(tmp_path, replace(lock, origin=Origin("./wheels/pixmill-1-py3-none-any.whl")))
+    (tmp_path / "constraints.txt").touch()
+    assert run_check("packages", tmp_path)[0].next == (
+        "pip install -c constraints.txt './wheels/pixmill-1-py3-none-any.whl[serve]' -e ."
+    )
+
+
+@pytest.mark.parametrize(
+    ("pins", "other"),
+    [
+        ("numpy==1.0\nblake3==0.1\n", "numpy {} (constraints.txt: 1.0)"),
+        ("numpy=={}\nnumpy==1.0 ; python_full_version < '3.0'\nnumpy==\nnosuch==0.1\n", None),
+    ],
+)
+def test_results_depend_on_the_pinned_packages(tmp_path, monkeypatch, pins, other):
+    monkeypatch.setattr("pixmill.project.new.pins.LIBRARIES", ("numpy", "nosuch"))
+    write_lock(tmp_path, installed_lock())
+    (tmp_path / "constraints.txt").write_text(pins.format(version := metadata.version("numpy")))
+    (finding,) = run_check("code", tmp_path)
+    expected = "matches pixmill.lock" if other is None else f"results may differ in the last digits: {other}"
+    assert finding.message == expected.format(version)
 
 
 def test_two_tensorflows_in_one_folder(tmp_path, monkeypatch):

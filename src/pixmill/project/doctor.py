@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
@@ -21,6 +22,9 @@ from pixmill.core.repository.git import git, require_git
 from pixmill.core.repository.merging import merge_problem
 from pixmill.images.compute import default_workers
 from pixmill.images.compute.cluster import cluster_address, processors
+
+if TYPE_CHECKING:
+    from pixmill.core.provenance.lock import Lock
 
 _GIB = 2**30
 _COMFORTABLE_BYTES, _MIN_BYTES = 5 * _GIB, 300_000_000
@@ -122,8 +126,7 @@ def _packages(root: Path) -> Iterator[Finding]:
     from pixmill.core.words import shorten
 
     extras = "pipeline" if (lock := read_lock(root)) is None else lock.extras
-    has_list = (root / "requirements.txt").is_file()
-    advice = "pip install -r requirements.txt" if has_list else install_command(extras)
+    advice = _install(root, lock)
     missing, other = set(), set()
     for requirement in list_requirements(extras.split(",")):
         try:
@@ -144,9 +147,22 @@ def _packages(root: Path) -> Iterator[Finding]:
         yield Finding("packages", Status.OK, "all required packages are installed")
 
 
+def _install(root: Path, lock: Lock | None) -> str:
+    """Return the command that installs the packages of a project, or of Pixmill's own repository."""
+    from pixmill.project.new.pins import CONSTRAINTS
+    from pixmill.project.new.template import install_project
+
+    if lock is None and (root / "requirements.txt").is_file():
+        return "pip install -r requirements.txt"
+    if lock is not None and lock.origin is not None and (root / CONSTRAINTS).is_file():
+        return install_project(lock.origin, lock.extras)
+    return install_command("pipeline" if lock is None else lock.extras)
+
+
 def _code(root: Path) -> Iterator[Finding]:
-    """Compare the installed Pixmill and libraries with ``pixmill.lock``."""
+    """Compare the installed Pixmill with ``pixmill.lock``, and packages with ``constraints.txt``."""
     from pixmill.core.provenance import lock
+    from pixmill.project.new.pins import other_versions
 
     if (project := lock.read_lock(root)) is None:
         return
@@ -154,8 +170,9 @@ def _code(root: Path) -> Iterator[Finding]:
     if project.version != installed.version:
         same = f"pixmill {installed.version} gives the same results as {project.version}"
         yield Finding("code", Status.WARNING, same, next="pixmill upgrade")
-    if (other := lock.other_libraries(project, installed)) is not None:
-        yield Finding("code", Status.WARNING, other[0], next=other[1])
+    if other := ", ".join(other_versions(root)):
+        problem = f"results may differ in the last digits: {other}"
+        yield Finding("code", Status.WARNING, problem, next=_install(root, project))
     else:
         yield Finding("code", Status.OK, f"matches {lock.FILE}")
 

@@ -207,19 +207,18 @@ new==4.0.post1
     assert find_changes(base, make_revision(None), Path("/nowhere")).packages == ()
 
 
-def test_packages_of_pixmill_lock(tmp_path: Path) -> None:
+def test_version_of_pixmill_lock(tmp_path: Path) -> None:
     revisions = []
-    for version, digest in (("0.1.0", "a"), ("0.2.0", "b")):
+    for version, digest, pins in (("0.1.0", "a", None), ("0.2.0", "b", b"numpy==2.0")):
         digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
-        write_lock(tmp_path, Lock(version, digests, {"numpy": f"2.{version}", "scipy": "1"}))
+        write_lock(tmp_path, Lock(version, digests))
         lock = copy.deepcopy(LOCK)
         lock["train"]["params"] = {"pixmill.lock": {"train": digest}, "ours.yaml": {"limit": version}}
-        revisions.append(
-            make_revision(None, lock=lock, read={"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes()}.get)
-        )
+        files = {"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes(), "requirements.txt": pins}
+        revisions.append(make_revision(None, lock=lock, read=files.get))
     found = find_changes(*revisions, Path("/nowhere"))
     assert found.stages == {"train": ["code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"]}
-    assert found.packages == (Change("numpy", "2.0.1.0", "2.0.2.0"), Change("pixmill", "0.1.0", "0.2.0"))
+    assert found.packages == (Change("pixmill", "0.1.0", "0.2.0"),)
     # A malformed lock has no versions.
     found = find_changes(revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
     assert found.packages == ()

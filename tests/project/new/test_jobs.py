@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from pixmill.core.install.origin import Origin
+from pixmill.project.new.supply import Supply
 from pixmill.project.new.template import render
 
-FILES = render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
+FILES = render("my-shoes", "my_shoes", Supply(Origin("pixmill==1.2.3")))
 GITHUB = yaml.safe_load(FILES[".github/workflows/ci.yml"])["jobs"]
 GITLAB = yaml.safe_load(FILES[".gitlab-ci.yml"])
 

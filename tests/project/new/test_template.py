@@ -13,6 +13,7 @@ from pixmill.core.files.writing import replacing
 from pixmill.core.install.origin import Origin
 from pixmill.core.params import parse_params
 from pixmill.core.params.reference import schema
+from pixmill.project.new.supply import Supply
 from pixmill.project.new.template import SCHEMA, managed_files, render
 from tests.version_control import dvc, start_repository
 
@@ -23,7 +24,7 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    return render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
+    return render("my-shoes", "my_shoes", Supply(Origin("pixmill==1.2.3")))
 
 
 def test_project_is_small(files: dict[str, str]) -> None:
@@ -116,7 +117,7 @@ PLACES = [
 
 @pytest.mark.parametrize("text", PLACES)
 def test_remote_origin_in_all_files(text: str) -> None:
-    files = render("my-shoes", "my_shoes", Origin(text))
+    files = render("my-shoes", "my_shoes", Supply(Origin(text)))
     wanted = text.replace("pixmill", "pixmill[pipeline]", 1)
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == [wanted]
     assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [PINNED, wanted]
@@ -124,7 +125,7 @@ def test_remote_origin_in_all_files(text: str) -> None:
 
 
 def test_wheel_origin_in_all_files() -> None:
-    files = render("my-shoes", "my_shoes", Origin("./wheels/pixmill-1.2.3-py3-none-any.whl"))
+    files = render("my-shoes", "my_shoes", Supply(Origin("./wheels/pixmill-1.2.3-py3-none-any.whl")))
     wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
     # MLflow gives these lines to pip in a folder that has the project's files.
@@ -142,5 +143,5 @@ def test_ci_installs_by_hash(files: dict[str, str], path: str) -> None:
 
 @pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])
 def test_no_file_installs_from_an_index(text: str) -> None:
-    for path, content in render("my-shoes", "my_shoes", Origin(text)).items():
+    for path, content in render("my-shoes", "my_shoes", Supply(Origin(text))).items():
         assert path in PINS or not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path

@@ -63,7 +63,7 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
     monkeypatch.setattr(upgrading, "installed_lock", lambda: installed)
     monkeypatch.setattr(upgrading, "running_origin", lambda: origin)
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(origin))
-    texts = render("shoes", "shoes", OLD)
+    texts = render("shoes", "shoes", Supply(OLD))
     schema = json.loads(texts[SCHEMA])
     schema["properties"]["train"]["default"]["batch_size"] = 8
     schema["properties"]["train"]["default"]["momentum"] = 0.8
@@ -77,8 +77,7 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
         (root / path).write_text(text, encoding="utf-8")
     template = {path: text_digest(text) for path, text in managed_files(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
-    libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
-    write_lock(root, Lock("0.0.8", digests, libraries, template, OLD))
+    write_lock(root, Lock("0.0.8", digests, template, OLD))
     monkeypatch.chdir(root)
     return root
 
@@ -101,7 +100,6 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     for line in (
         f"pixmill 0.0.8 -> {__version__}",
         "Will run again, because code or defaults changed: train",
-        f"Library: numpy 1.0 -> {installed.libraries['numpy']}",
         "Default: train.batch_size 8 -> 32 (params.yaml has its own value)",
         "Default: train.momentum 0.8 -> 0.9",
         "New param: evaluate.top_k, default 2",
@@ -115,7 +113,7 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
-    rendered = render("shoes", "shoes", INDEX)
+    rendered = render("shoes", "shoes", Supply(INDEX))
     assert after.items() >= managed_files(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
@@ -123,7 +121,6 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     assert lock is not None
     assert (lock.version, lock.digests) == (installed.version, installed.digests)
     assert merge_problem(project) is None
-    assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
 
@@ -155,7 +152,7 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
     before = files_of(project)
     assert run_pixmill("upgrade") == 0
     after, shown = files_of(project), capsys.readouterr().out
-    rendered = render("shoes", "shoes", INDEX)
+    rendered = render("shoes", "shoes", Supply(INDEX))
     assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
         path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
     }
@@ -225,7 +222,7 @@ def test_changes_the_origin(
     monkeypatch.setattr(upgrading, "running_origin", lambda: after)
     wheel = b"new" if after.is_path else None
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(after, wheel))
-    texts = render("shoes", "shoes", before or OLD)
+    texts = render("shoes", "shoes", Supply(before or OLD))
     for path in ("README.md", "pyproject.toml"):
         (project / path).write_text(texts[path])
     if before == BEFORE:
@@ -236,7 +233,7 @@ def test_changes_the_origin(
     write_lock(project, replace(lock, origin=before))
 
     apply_upgrade(project, upgrade := plan_upgrade(project))
-    rendered, found = render("shoes", "shoes", after, wheel=wheel), files_of(project)
+    rendered, found = render("shoes", "shoes", Supply(after, wheel)), files_of(project)
     others = set() if before != BEFORE or after.is_path else {"pyproject.toml"}
     for path in rendered.keys() - {"README.md"} - others:
         assert found[path] == rendered[path]
@@ -251,7 +248,7 @@ def test_changes_the_origin(
 
 
 def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = render("shoes", "shoes", OLD)
+    texts = render("shoes", "shoes", Supply(OLD))
     (project / "pyproject.toml").write_text(texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]"))
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
     apply_upgrade(project, plan_upgrade(project))

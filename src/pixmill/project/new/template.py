@@ -59,28 +59,24 @@ def project_names(root: Path) -> tuple[str, str]:
     return name, package if installed is None or installed.origin is None else f"my_{package}"
 
 
-def render(
-    name: str, package: str, origin: Origin, extras: str = "pipeline", *, wheel: bytes | None = None
-) -> dict[str, str]:
+def render(name: str, package: str, supply: Supply, extras: str = "pipeline") -> dict[str, str]:
     """Return the content of each file by its path in the project.
 
     Args:
         name: Name of the project.
         package: Name of its package, an identifier.
-        origin: Origin from which it installs Pixmill.
+        supply: How it installs Pixmill.
         extras: Extras that it installs, such as ``pipeline,heic``.
-        wheel: Content of the wheel at the origin.
     """
-    requirement = origin.requirement(extras)
+    requirement = supply.origin.requirement(extras)
     tokens = {
         "@project@": name,
         "@package@": package,
         "@requirement@": requirement,
-        "@dependency@": "" if origin.is_path else f'"{requirement}"',
-        "@install@": install_project(origin, extras),
+        "@dependency@": "" if supply.origin.is_path else f'"{requirement}"',
+        "@install@": install_project(supply.origin, extras),
     }
-    locked = None if origin.is_path and wheel is None else Supply(origin, wheel).locked(extras)
-    files = {SCHEMA: schema(), **pinned_files(locked, extras)}
+    files = {SCHEMA: schema(), **pinned_files(supply.locked(extras), extras)}
     for path in _TEMPLATE.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             text = path.read_text(encoding="utf-8")

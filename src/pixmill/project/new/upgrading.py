@@ -31,7 +31,7 @@ class Upgrade:
     """Changes that adapt a project to another version.
 
     Args:
-        pending: Whether anything changes except library versions.
+        pending: Whether anything changes.
         lines: Description of the changes.
         texts: Contents of files to write by path, in this order.
         removed: Files to delete.
@@ -68,11 +68,9 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
-    rendered = render(*project_names(root), supply.origin, extras, wheel=supply.wheel)
-    # Keep the recorded versions of libraries that are not installed here.
+    rendered = render(*project_names(root), supply, extras)
     new = replace(
         new,
-        libraries={**old.libraries, **new.libraries},
         template={path: text_digest(text) for path, text in managed_files(rendered).items()},
         origin=supply.origin,
         extras=extras,
@@ -109,7 +107,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     command = install_project(supply.origin, extras)
     if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
         lines.append(f"README.md: the command that installs the project is now: {command}")
-    pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
+    pending = bool(texts or removed or wheel) or new != old
     summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(root)]
     summary += [*_changelog(old.version, new.version), *lines]
     return Upgrade(pending, tuple(summary), texts, tuple(removed), new, wheel)
@@ -196,9 +194,6 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
         yield f"Will run again, because code or defaults changed: {', '.join(stages)}"
     elif old.version != new.version:
         yield "No stage runs again: code and defaults are the same"
-    for name, version in new.libraries.items():
-        if (was := old.libraries.get(name)) != version:
-            yield f"Library: {name} {was or 'none'} -> {version}"
 
 
 def _defaults(root: Path, schema: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
 
+FIRST_COMMIT = 'git add -A && git commit -m "First results"'
+
 _TIMEOUT_SECONDS = 600
 """Timeout of Git, in case of a hanging hook; hooks may run checks."""
 
@@ -54,7 +56,7 @@ def find_commit(state: ProjectState) -> Commit | None:
     if not git.has_git or git.conflicts:
         return None
     if not git.has_commit:
-        return Commit("first", tuple(changed), "git add . && git commit -m Start", "Start") if changed else None
+        return Commit("first", tuple(changed), FIRST_COMMIT, "First results") if changed else None
     if git.changed_results and state.is_fresh:
         own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
         paths = sorted({*own, *images} - {*uncommitted.deleted})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
-from pixmill.project.committing import find_commit
+from pixmill.project.committing import FIRST_COMMIT, find_commit
 
 if TYPE_CHECKING:
     from pixmill.project.stage_states import StageState
@@ -269,9 +269,9 @@ def _start(state: ProjectState) -> Iterator[NextStep]:
     ignore = f"{_ignore(state.repository.large)} && " if state.repository.large else ""
     if not state.repository.has_git:
         sentence = "The project is not in Git, so its results are not versioned."
-        yield NextStep("commit", sentence, "git init && git add . && git commit -m Start")
+        yield NextStep("commit", sentence, f"git init && {FIRST_COMMIT}")
     elif not state.repository.has_commit:
-        yield NextStep("commit", "Nothing is committed yet.", f"{ignore}git add . && git commit -m Start")
+        yield NextStep("commit", "Nothing is committed yet.", f"{ignore}{FIRST_COMMIT}")
 
 
 def _large(state: ProjectState) -> Iterator[NextStep]:

@@ -31,6 +31,8 @@ from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.tracking.store import RECORD_AGAIN, local_registry
 
+_FIRST_COMMIT = 'git add -A && git commit -m "First results"'
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -84,11 +86,11 @@ def check_clean(workspace: Workspace) -> None:
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
         if not any((folder / ".git").exists() for folder in (workspace.root, *workspace.root.resolve().parents)):
-            start = "git init && git add . && git commit -m Start, then the same command"
+            start = f"git init && {_FIRST_COMMIT}, then the same command"
             raise PixmillError("the project is not in Git, so no commit has its model", next=start)
         raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
     if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
-        raise PixmillError("nothing is committed yet", next="git add . && git commit -m Start, then the same command")
+        raise PixmillError("nothing is committed yet", next=f"{_FIRST_COMMIT}, then the same command")
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(

@@ -22,6 +22,7 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
+from pixmill.project.committing import FIRST_COMMIT
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
@@ -34,8 +35,6 @@ from pixmill.scrape.sources import is_on_web
 _PARAMS = "params.yaml"
 _MLFLOW_LINE = '# mlflow = "https://mlflow.example.org"'
 """The line of ``pyproject.toml`` that is replaced by ``--mlflow``."""
-
-_COMMIT = 'git add -A && git commit -m "First results"'
 
 _IMAGE_OPTIONS = """\
 which images? Choose one option:
@@ -385,7 +384,7 @@ def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str
         yield "  dvc repro"
     else:
         yield f"  {check}dvc repro"
-    yield f"  {_COMMIT}"
+    yield f"  {FIRST_COMMIT}"
     yield f"Or use your browser: {go}pixmill open"
 
 

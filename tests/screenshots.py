@@ -80,9 +80,10 @@ def _served(driver: "WebDriver", project: Path) -> Image.Image:
         return _shot(driver)
 
 
-def _evaluation(driver: "WebDriver", _: Path) -> Image.Image:
+def _evaluation(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture two parts of the page side by side."""
     _open(driver, (ROOT / "reports" / "evaluate.html").as_uri(), 640, 1000)
+    driver.execute_script("document.querySelector('.head .project').textContent = arguments[0]", project.name)
     both = Image.new("RGB", (1280, 1000))
     both.paste(_shot(driver), (0, 0))
     driver.execute_script(_FROM_MATRIX_TO_ERRORS)

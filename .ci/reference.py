@@ -21,22 +21,30 @@ PIPE = r"\|"
 
 def params_page() -> str:
     """Return ``docs/reference/params.md``."""
+    items = list(reference())
+    sections = {item.name: item.meaning for item in items if not item.expected}
+    rows: dict[str, list[str]] = {}
+    for item in items:
+        parts = item.name.split(".")
+        names = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        table = rows.setdefault(next((name for name in names if name in sections), item.name), [])
+        if item.expected:
+            default = "required" if item.default is ... else f"`{plain(item.default)}`"
+            table.append(f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |")
     lines = [
         "# Params",
         "",
         "Every key of `params.yaml`, which holds those that you usually change; you can add any other.",
         "For one experiment: `dvc exp run -S '++train.minutes=5'`.",
         "",
+        *(f"- [{name}](#{name}): {sections.get(name, 'The labels.')}" for name in rows if "." not in name),
+        "",
         "This page is generated: `make reference`.",
     ]
-    for item in reference():
-        if "." not in item.name:
-            meaning = [] if item.expected else [_literal(item.meaning), ""]
-            lines += ["", f"## {item.name}", "", *meaning, "| key | default | meaning | values |", "|---|---|---|---|"]
-            if not item.expected:
-                continue
-        default = "" if not item.expected else "required" if item.default is ... else f"`{plain(item.default)}`"
-        lines.append(f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |")
+    for name, table in rows.items():
+        meaning = [_literal(sections[name]), ""] if name in sections else []
+        head = ["| key | default | meaning | values |", "|---|---|---|---|"]
+        lines += ["", f"{'#' * (2 + name.count('.'))} {name}", "", *meaning, *head, *table]
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,8 @@ class Reference:
 
     def values(self) -> str:
         """Return the accepted values with an example."""
-        return f"{self.expected}, such as {plain(self.example)}" if self.example is not None else self.expected
+        shown = self.example is None or ", such as " in self.expected
+        return self.expected if shown else f"{self.expected}, such as {plain(self.example)}"
 
 
 def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[Reference]:

@@ -19,9 +19,14 @@ html_theme_options = {"top_of_page_buttons": []}
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
+html_search_scorer = "scorer.js"
 
 OUTSIDE = {"CONTRIBUTING.md": "/contributing.md", "src/pixmill/CHANGELOG.md": "/changelog.md"}
 """Pages that include documents of the repository."""
+
+FOLDERS = ("how-to", "explanation", "reference")
+LINK = re.compile(r"\[([^\]]+)\]\((\S+)\.md\)")
+SECTION = re.compile(r"^##? (.+)\n((?:(?!##? ).*\n)*)", re.MULTILINE)
 
 ACCESSIBLE = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
@@ -37,15 +42,22 @@ ACCESSIBLE = {
 """Replacements in all pages."""
 
 
-def read(_app: Sphinx, name: str, source: list[str]) -> None:
-    """Point links to pages of the site, and add the sections of ``index.md`` as its navigation."""
+def read(app: Sphinx, name: str, source: list[str]) -> None:
+    """Point links to pages of the site, and add the navigation to ``index.md``: the pages in its headings, those in the
+    sections of each folder's ``index.md``, and those in its last section.
+    """
     for document, page in OUTSIDE.items():
         source[0] = re.sub(rf"\]\((\.\./)+{re.escape(document)}", f"]({page}", source[0])
     if name == "index":
-        for caption, section in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", source[0], re.MULTILINE):
-            links = re.findall(r"\[([^\]]+)\]\((\S+)\.md\)", section)
-            entries = "\n".join(f"{title} <{page}>" for title, page in links)
-            source[0] += f"\n```{{toctree}}\n:caption: {caption}\n:hidden:\n\n{entries}\n```\n"
+        *doors, (last, about) = SECTION.findall(source[0])
+        groups = [("Start", "\n".join(heading for heading, _ in doors))]
+        for folder in FOLDERS:
+            text = (Path(app.srcdir) / folder / "index.md").read_text(encoding="utf-8")
+            groups += [(heading, body.replace("](", f"]({folder}/")) for heading, body in SECTION.findall(text)]
+        for caption, body in [*groups, (last, about)]:
+            links = [f"{title[0].upper()}{title[1:]} <{page}>" for title, page in LINK.findall(body)]
+            if links:
+                source[0] += "\n".join(["", "```{toctree}", f":caption: {caption}", ":hidden:", "", *links, "```", ""])
 
 
 def finish(app: Sphinx, _error: Exception | None) -> None:

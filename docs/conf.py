@@ -43,8 +43,10 @@ ACCESSIBLE = {
 
 
 def read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Point links to pages of the site, and add the navigation to ``index.md``: the pages in its headings, those in the
-    sections of each folder's ``index.md``, and those in its last section.
+    """Point links to pages of the site, and add the navigation to ``index.md``.
+
+    It has the pages in the headings of ``index.md``, those in the sections of each folder's ``index.md``, and those in
+    the last section.
     """
     for document, page in OUTSIDE.items():
         source[0] = re.sub(rf"\]\((\.\./)+{re.escape(document)}", f"]({page}", source[0])

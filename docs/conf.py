@@ -19,7 +19,7 @@ html_theme_options = {"top_of_page_buttons": []}
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
-html_search_scorer = "scorer.js"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 OUTSIDE = {"CONTRIBUTING.md": "/contributing.md", "src/pixmill/CHANGELOG.md": "/changelog.md"}
 """Pages that include documents of the repository."""

@@ -149,7 +149,7 @@ def test_project_without_git_is_refused(tmp_path):
     with pytest.raises(PixmillError, match="the project is not in Git") as caught:
         check_clean(Workspace(tmp_path, tmp_path))
     assert caught.value.next is not None
-    assert caught.value.next.startswith("git init startswith("git init && git add .")startswith("git init && git add .") git add")
+    assert caught.value.next.startswith("git init && git add")
 
 
 def test_outdated_results_are_refused(give, project):

@@ -35,7 +35,7 @@ def params_page() -> str:
         "# Params",
         "",
         "Every key of `params.yaml`, which holds those that you usually change; you can add any other.",
-        "For one experiment: `dvc exp run -S '++train.minutes=5'`.",
+        "Unknown keys are refused. `pixmill params KEY` explains one; `dvc exp run -S '++train.minutes=5'` tries a value.",
         "",
         *(f"- [{name}](#{name}): {sections.get(name, 'The labels.')}" for name in rows if "." not in name),
         "",

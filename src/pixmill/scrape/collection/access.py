@@ -18,7 +18,8 @@ from pixmill.core.process.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.source import save_evidence
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
+from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness, Refused
+from pixmill.web.fetch.fetcher import Fetcher
 from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 
 if TYPE_CHECKING:

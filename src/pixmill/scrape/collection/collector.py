@@ -10,7 +10,8 @@ from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
-from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
+from pixmill.web.fetch import Fetched, Refused, Unchanged, Validators
+from pixmill.web.fetch.fetcher import Fetcher
 from pixmill.web.fetch.location import InvalidURLError, host_of, is_on, parse_url
 
 LEFT_ALONE = frozenset({"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})

@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
+from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness, Refused
+from pixmill.web.fetch.fetcher import Fetcher
 from pixmill.web.problems import ProblemError
 
 _TIMEOUT_SECONDS = 10.0

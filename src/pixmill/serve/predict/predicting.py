@@ -121,7 +121,8 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
-    from pixmill.web.fetch import Fetched, Fetcher
+    from pixmill.web.fetch import Fetched
+    from pixmill.web.fetch.fetcher import Fetcher
 
     async with Fetcher(network=network) as fetcher:
         found = await asyncio.gather(*(fetcher.fetch(url) for url in urls))

@@ -125,7 +125,7 @@ def test_names_a_damaged_file(installed, load, damage):
 def test_falls_back_to_keras(package, commands, load, lines, monkeypatch):
     commands("apt-get", "echo 'E: no such package' >&2; exit 100")
     sets = {"fashion_mnist": {"train": (IMAGES, LABELS)}}
-    monkeypatch.setattr("pixmill.project.bundled.load_keras", sets.__getitem__)
+    monkeypatch.setattr("pixmill.scrape.sources.keras.load_keras", sets.__getitem__)
     images, labels = load()
     assert (images.shape, labels.shape) == ((60, 28, 28), (60,))
     assert "apt-get could not download dataset-fashion-mnist: E: no such package" in lines
@@ -213,15 +213,16 @@ def test_wrong_images_never_reach_data(make, root, monkeypatch):
 KILLED = """
 import os, sys
 from pathlib import Path
+from pixmill.images import png
 from pixmill.project import bundled
-write, left = bundled.write_png, int(sys.argv[3])
+write, left = png.write_png, int(sys.argv[3])
 def write_png(path, pixels):
     global left
     if left == 0:
         os.kill(os.getpid(), 9)
     left -= 1
     write(path, pixels)
-bundled.write_png = write_png
+png.write_png = write_png
 bundled.PACKAGE_FOLDER, bundled.DATA_MD5 = Path(sys.argv[2]), sys.argv[4]
 bundled.make_data(Path(sys.argv[1]), report=print)
 """

@@ -20,7 +20,6 @@ from pixmill import __version__
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
-from pixmill.core.install.extras import missing_package
 from pixmill.core.process.progress import encode_any_text
 from pixmill.core.words import printable_lines
 
@@ -120,6 +119,8 @@ def _run(argv: Sequence[str] | None) -> None:
             try:
                 arguments.run(arguments)
             except ModuleNotFoundError as error:
+                from pixmill.core.install.extras import missing_package
+
                 if missing := missing_package(error, arguments.command, extras=arguments.extras):
                     raise missing from None
                 raise

@@ -17,7 +17,6 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.core.params import load_params
     from pixmill.core.repository.merging import merge_problem
     from pixmill.core.words import shorten
-    from pixmill.images.compute.cluster import cluster_address
     from pixmill.project.doctor import CHECKS, check_path
     from pixmill.project.next_steps import next_steps
     from pixmill.project.recipes.preflight import find_issues
@@ -38,7 +37,10 @@ def run(_: argparse.Namespace) -> None:
         from pixmill.experiments.sweep.space import check_searched
 
         check_searched(params)
-    cluster_address()
+    if "PIXMILL_COMPUTE" in os.environ:
+        from pixmill.images.compute.cluster import cluster_address
+
+        cluster_address()
     print(
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"

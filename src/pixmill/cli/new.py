@@ -8,7 +8,6 @@ import argparse
 from pathlib import Path
 
 from pixmill.cli.parser import add_reading_options, reading_options
-from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce
 from pixmill.core.words import printable_lines
 
@@ -40,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Create the project and print the next commands."""
     import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
+    from pixmill.core.process.lifetime import interruptible
     from pixmill.project.new.creating import ProjectSpec, create
 
     names = ("folder", "recipe", "source", "dry_run", "demo", "remote", "mlflow", "pixmill")

@@ -4,25 +4,25 @@ They are the first 250 training images of five classes of Fashion-MNIST (MIT lic
 values on black, enlarged to 112 by 112 and inverted to dark on white, like photographs in a shop.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-
-import filelock
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.repository.dvc import dvc, folder_md5, is_data, read_record
 from pixmill.core.repository.uncommitted import commit_first
-from pixmill.images.idx import read_labelled
-from pixmill.images.png import write_png
-from pixmill.scrape.sources.keras import load_keras
 
-Pixels = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
 
 CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}
 """Label indices of Fashion-MNIST by class name."""
@@ -59,6 +59,8 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
     Raises:
         DataError: ``data.dvc`` records other images, no source is available, or its images are wrong.
     """
+    import filelock
+
     data = root / "data"
     scratch = root / ".pixmill" / "data"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -161,6 +163,9 @@ def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels
     Raises:
         DataError: No source is available, or the first one is damaged.
     """
+    from pixmill.images.idx import read_labelled
+    from pixmill.scrape.sources.keras import load_keras
+
     if PACKAGE_FOLDER.is_dir():
         return read_labelled(PACKAGE_FOLDER, "train")
     if _fetch_package(scratch / "package", report):
@@ -217,6 +222,10 @@ def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
         images: Grey values on black of shape ``(n, height, width)``, ``uint8``.
         labels: Label indices of shape ``(n,)``.
     """
+    import numpy as np
+
+    from pixmill.images.png import write_png
+
     for name, label in CLASSES.items():
         (folder / name).mkdir()
         for number, index in enumerate(np.flatnonzero(labels == label)[:PER_CLASS]):
@@ -233,6 +242,8 @@ def enlarge(pixels: Pixels) -> Pixels:
         Grey values of shape ``(4 * height, 4 * width)``, ``uint8``: Catmull-Rom interpolation (E. Catmull and R. Rom,
         "A class of local interpolating splines", 1974), separable, edges repeated, rounded half up.
     """
+    import numpy as np
+
     down, across = (_catmull_rom(side) for side in pixels.shape)
     total = down @ pixels.astype(np.int64) @ across.T  # each side multiplies by 1024
     larger: Pixels = np.clip((total + (1 << 19)) >> 20, 0, 255).astype(np.uint8)
@@ -241,6 +252,8 @@ def enlarge(pixels: Pixels) -> Pixels:
 
 def _catmull_rom(side: int) -> npt.NDArray[np.int64]:
     """Return the interpolation matrix ``(4 * side, side)`` times 1024; exact, as positions are odd eighths."""
+    import numpy as np
+
     matrix = np.zeros((4 * side, side), np.int64)
     for row in range(4 * side):
         left, eighths = divmod(2 * row - 3, 8)  # centre of an output row: (row + 1/2) / 4 - 1/2

@@ -20,8 +20,6 @@ from pixmill.core.install.extras import installed_tensorflows, installed_version
 from pixmill.core.install.origin import install_command
 from pixmill.core.repository.git import git, require_git
 from pixmill.core.repository.merging import merge_problem
-from pixmill.images.compute import default_workers
-from pixmill.images.compute.cluster import cluster_address, processors
 
 if TYPE_CHECKING:
     from pixmill.core.provenance.lock import Lock
@@ -274,6 +272,9 @@ def _proxy(_: Path) -> Iterator[Finding]:
 
 def _compute(_: Path) -> Iterator[Finding]:
     """Count the processors that passes over images use."""
+    from pixmill.images.compute import default_workers
+    from pixmill.images.compute.cluster import cluster_address, processors
+
     address = cluster_address()
     where = "processors of this machine" if address is None else f"processors of {address}"
     yield Finding("compute", Status.OK, f"{processors(address) if address else default_workers()} {where}")

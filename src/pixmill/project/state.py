@@ -378,8 +378,9 @@ def _is_cached(root: Path) -> bool:
 
 def _is_last(root: Path, commits: Iterable[str | None]) -> bool:
     """Return whether one of these commits has the same trained model as the last one."""
-    names = ["HEAD", *(commit for commit in commits if commit and commit.isalnum())]
-    locks = [git(root, "show", f"{name}:./dvc.lock") for name in names]
+    if not (names := [commit for commit in commits if commit and commit.isalnum()]):
+        return False
+    locks = [git(root, "show", f"{name}:./dvc.lock") for name in ("HEAD", *names)]
     current, *others = (outputs_of(stages_of(lock)).get("artifacts/train") for lock in locks)
     return current is not None and current in others
 

@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_text
 from pixmill.core.process.progress import announce
@@ -82,6 +80,8 @@ def sync(workspace: Workspace) -> SyncResult:
     Args:
         workspace: The project's workspace.
     """
+    import filelock
+
     uri, place = tracking_uri(workspace), workspace.scratch("record")
     result = SyncResult(without_password(uri))
     quiet_mlflow()

@@ -13,7 +13,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
@@ -102,7 +101,7 @@ def tracking_uri(workspace: Workspace) -> str:
 def local_path(address: str) -> Path | None:
     """Return the path of an artifact address; ``None`` if it is not on this machine."""
     if address.startswith("file:"):
-        return Path(url2pathname(urlsplit(address).path))
+        return Path(unquote(urlsplit(address).path))
     return Path(address) if Path(address).is_absolute() else None
 
 

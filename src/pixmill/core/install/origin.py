@@ -4,11 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
-from importlib import metadata
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
-
-from packaging.version import Version
 
 import pixmill
 
@@ -76,6 +72,8 @@ def parse_origin(text: object) -> Origin:
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
         raise ValueError(f"expected an origin of pixmill, received {without_credentials(repr(text))}")
     if (origin := Origin(text)).from_index:
+        from packaging.version import Version
+
         Version(text.removeprefix("pixmill==").partition("#")[0])
     elif not origin.is_path:
         parts = urlsplit(text.removeprefix("pixmill @ ").removeprefix("git+"))
@@ -94,6 +92,9 @@ def running_origin() -> Origin:
 
     A URL has no hash if the installer recorded none, as with uv.
     """
+    from importlib import metadata
+    from urllib.request import url2pathname
+
     recorded = metadata.distribution("pixmill").read_text("direct_url.json")
     if recorded is None:
         return Origin(f"pixmill=={pixmill.__version__}")

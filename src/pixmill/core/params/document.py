@@ -112,7 +112,7 @@ class Params(Section):
         content = self.model_dump(mode="json", by_alias=True, exclude={"sweep"})
         for name, value in values.items():
             _put(content, name, value, flat(self))
-        return _check(content)  # type: ignore[return-value]
+        return check_params(content)  # type: ignore[return-value]
 
     def sources(self) -> list[str]:
         """Return the distinct sources of all classes, in order."""
@@ -177,7 +177,7 @@ def parse_params(text: str) -> Params:
     Raises:
         ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line for each.
     """
-    return _check(parse_yaml(text))
+    return check_params(parse_yaml(text))
 
 
 def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
@@ -300,7 +300,12 @@ def _not_searched(name: str, known: Mapping[str, Any]) -> str:
     )
 
 
-def _check(content: Any) -> Params:
+def check_params(content: Any) -> Params:
+    """Validate a parsed ``params.yaml``.
+
+    Raises:
+        ParamsError: It is not a mapping, or a key is unknown, missing or wrong; one line for each.
+    """
     if not isinstance(content, dict):
         kind = "nothing" if content is None else type(content).__name__
         raise ParamsError(f"params.yaml: expected sections, received {kind}", next=NEXT)

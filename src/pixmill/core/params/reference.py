@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params.document import Params, load_params, value_at
+from pixmill.core.params.document import Params, check_params, value_at
 from pixmill.core.params.refusal import describe
 from pixmill.core.params.yaml_text import parse_yaml, read_text
 from pixmill.core.words import did_you_mean
@@ -101,7 +101,8 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
     Raises:
         ParamsError: The file is not valid, or a key is unknown.
     """
-    params, content = load_params(root), parse_yaml(read_text(root / "params.yaml"))
+    content = parse_yaml(read_text(root / "params.yaml"))
+    params = check_params(content)
     items = [item for item in reference() if item.expected and "[]" not in item.name]
     for key in keys:
         if not any(_below(item.name, key) for item in items):

@@ -21,11 +21,7 @@ from pixmill.core.params import Params
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
-from pixmill.models.preset_files import HUB, pinned_folder
-from pixmill.models.tensorflow import load_tensorflow
 from pixmill.project.bundled import missing_data
-from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.folder import FolderSource
 
 MAX_NAMED = 20
 """Folders listed in a message."""
@@ -65,13 +61,17 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         source_issues += _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
     for source in sorted(sources):
         if source.startswith("site:"):
+            from pixmill.scrape.sources.definition import load_site
+
             source_issues += _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from source_issues
     yield from _plugins(root, params, sources)
-    if params.train.backbone.title.startswith(HUB) and params.train.model != "cnn":
+    if params.train.backbone.title.startswith("hub:") and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
         elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
+            from pixmill.models.preset_files import pinned_folder
+
             yield from _attempt(pinned_folder, params.train.backbone, root)  # It is a local folder.
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
@@ -109,6 +109,8 @@ def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Iss
         named.append(("backbones", train.backbone.title.removeprefix("plugin:")))
     for kind, name in named:
         if GROUPS[kind] == "train":
+            from pixmill.models.tensorflow import load_tensorflow
+
             # Before the plugin imports it: without its log messages, and with Pixmill's settings.
             load_tensorflow()
         yield from _attempt(load_plugin, kind, name, root)
@@ -124,6 +126,8 @@ def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
 
 def _folders(data: Path, params: Params) -> Iterator[Issue]:
     """Yield the problems with ``data/`` as the source ``folder``."""
+    from pixmill.scrape.sources.folder import FolderSource
+
     scrape = params.scrape
     try:
         names = class_by_name(params.classes, scrape.folder.classes)

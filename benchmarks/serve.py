@@ -38,7 +38,7 @@ from images import make_images
 from load import post, write_requests
 from PIL import Image
 
-from pixmill.images import fit
+from pixmill.images.fit import fit
 from pixmill.models.litert import available_cores
 from tests.ports import unused_port
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from predicting import Answers, compete
 
-from pixmill.images import fit
+from pixmill.images.fit import fit
 from pixmill.models.model_folder import load_classifier, read_description
 
 models = {}

@@ -27,7 +27,7 @@ def prepare(model: Path) -> None:
 
 
 def answer(path: Path) -> list[float]:
-    from pixmill.images import fit
+    from pixmill.images.fit import fit
     from pixmill.models.litert import main_output
 
     description = state["description"]

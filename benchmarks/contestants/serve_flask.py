@@ -9,7 +9,7 @@ import numpy as np
 from flask import Flask, jsonify, request
 from PIL import Image
 
-from pixmill.images import fit
+from pixmill.images.fit import fit
 from pixmill.models.model_folder import load_classifier
 
 folder = Path(os.environ["CLASSIFIER"])

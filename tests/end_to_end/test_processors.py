@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from pixmill.core.params import TrainParams
 from pixmill.evaluate.measure import measure
-from pixmill.images import decode, fit
+from pixmill.images.decode import decode
+from pixmill.images.fit import fit
 from pixmill.models.determinism import fix_threads
 from pixmill.models.features import extract_features
 from pixmill.models.litert_export import export_classifier

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pixmill.images import EXTENSIONS, UndecodableError, decode, fit, header_size
-from pixmill.images.decode import decodable, unused_pages
-from pixmill.images.fit import thumbnail
+from pixmill.images.decode import decodable, decode, header_size, unused_pages
+from pixmill.images.fit import fit, thumbnail
+from pixmill.images.formats import EXTENSIONS
+from pixmill.images.verified_reading import UndecodableError
 from tests.images.samples import (
     ARITHMETIC_JPEG,
     GREEN,
@@ -266,7 +267,7 @@ def test_memory_of_a_large_image() -> None:
     script = """
 import io, resource
 from PIL import Image
-from pixmill.images import decode
+from pixmill.images.decode import decode
 buffer = io.BytesIO()
 Image.new("RGB", (6000, 5000), "teal").save(buffer, "JPEG")
 held = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData"))) * 1024
@@ -417,7 +418,7 @@ def test_broken_files_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_decodes_without_stderr(tmp_path: Path) -> None:
     (tmp_path / "image.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
-    script = "import sys; from pixmill.images import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
+    script = "import sys; from pixmill.images.decode import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
     line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'image.tiff')])} 2>&-"
     done = subprocess.run(line, shell=True, stdout=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "RGB\n")
@@ -428,7 +429,7 @@ def test_lack_of_memory_raises_memory_error() -> None:
     script = """
 import io, resource
 from PIL import Image
-from pixmill.images import decode
+from pixmill.images.decode import decode
 image, files = Image.new("RGB", (3500, 3500), "teal"), []
 kinds = ("PNG", {"compress_level": 1}), ("JPEG", {"progressive": True}), ("WEBP", {"method": 0}), ("TIFF", {})
 for options in kinds:

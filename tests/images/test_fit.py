@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images import ASPECTS, RESIZES, decode, fit
-from pixmill.images.fit import thumbnail_uri
+from pixmill.images.decode import decode
+from pixmill.images.fit import ASPECTS, RESIZES, fit, thumbnail_uri
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

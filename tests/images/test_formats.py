@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
+from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 
 NO_IMAGE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
 

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from pixmill.core.params import ValidateParams
-from pixmill.images import UndecodableError, decode
 from pixmill.images import measures as module
+from pixmill.images.decode import decode
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.measures import (
     BORDER_LEVELS,
@@ -27,6 +27,7 @@ from pixmill.images.measures import (
     scale,
     sharpness,
 )
+from pixmill.images.verified_reading import UndecodableError
 from tests.validate.conftest import encoded, image, shapes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.images import UndecodableError, read_image, read_verified
+from pixmill.images.verified_reading import UndecodableError, read_image, read_verified
 
 
 def refusal(path: Path | bytes, **options: int) -> str:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import ManifestError
-from pixmill.images import decode, fit
+from pixmill.images.decode import decode
+from pixmill.images.fit import fit
 from pixmill.images.parts import Part, Shards
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import apply_temperature

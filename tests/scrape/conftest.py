@@ -19,7 +19,7 @@ from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.run import Harvest, scrape
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.journal import ImageStore, Journal
-from pixmill.scrape.sources import OpenSources
+from pixmill.scrape.sources.source_list import OpenSources
 from pixmill.web.fetch import FetchLimits
 from pixmill.web.fetch.fetcher import Fetcher
 from tests.scrape.invented import Invented, Web

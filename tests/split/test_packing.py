@@ -11,8 +11,9 @@ from PIL import Image
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files.writing import read_json
 from pixmill.core.params import SplitParams
-from pixmill.images import decode, fit
 from pixmill.images.compute import RowLimits
+from pixmill.images.decode import decode
+from pixmill.images.fit import fit
 from pixmill.images.parts import open_images
 from pixmill.images.png import png_bytes
 from pixmill.split.packing import pack

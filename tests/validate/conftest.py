@@ -14,7 +14,7 @@ from PIL import Image
 from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, write_table
 from pixmill.core.params import ValidateParams
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.validate.decisions import Decision
 from pixmill.validate.validation import Validation, validate
 from tests.images.samples import encoded

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.images import UndecodableError
 from pixmill.images import measures as measuring
 from pixmill.images.compute import RowLimits
 from pixmill.images.measures import measure
+from pixmill.images.verified_reading import UndecodableError
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import RECORD, Survey, pack, survey
 from tests.validate.conftest import Scrape, encoded, image, shapes

@@ -9,11 +9,10 @@ import pyarrow as pa
 from blake3 import blake3
 from PIL import Image
 
-from pixmill.images import decode, read_verified
-from pixmill.images.decode import unused_pages
+from pixmill.images.decode import decode, unused_pages
 from pixmill.images.depth import Window
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
-from pixmill.images.verified_reading import Source
+from pixmill.images.verified_reading import Source, read_verified
 
 MEASURED_SIDE = 160
 """Minimum longer side in pixels of the reduced image that is measured; the maximum is 319."""

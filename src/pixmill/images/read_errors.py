@@ -7,7 +7,6 @@ from pathlib import Path
 from pixmill.core.install.origin import install_command
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
-from pixmill.images.decode import decodable
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 
 _AGAIN = "copy or download it again, or delete it"
@@ -65,7 +64,11 @@ def reason_of(path: Path) -> str | None:
         return "annex" if path.is_symlink() and "/annex/objects/" in path.readlink().as_posix() else "not_a_file"
     with path.open("rb") as stream:
         kind = sniff(stream.read(_HEAD_BYTES))
-    return kind if kind not in EXTENSIONS else None if decodable(kind) else "no_decoder"
+    if kind not in EXTENSIONS:
+        return kind
+    from pixmill.images.decode import decodable
+
+    return None if decodable(kind) else "no_decoder"
 
 
 def remedy(reason: str) -> str:

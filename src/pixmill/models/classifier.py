@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json
-from pixmill.images import UndecodableError, decode, fit
+from pixmill.images.decode import decode
+from pixmill.images.fit import fit
+from pixmill.images.verified_reading import UndecodableError
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported

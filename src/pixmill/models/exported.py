@@ -19,7 +19,7 @@ import numpy as np
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import write_bytes
-from pixmill.images import ASPECTS, RESIZES
+from pixmill.images.fit import ASPECTS, RESIZES
 from pixmill.models.litert import Floats, Items, Network, Scorer, load_scorer
 from pixmill.models.model_folder import are_valid_labels
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import target_within
-from pixmill.images import UndecodableError, read_image
 from pixmill.images.compute import Loss, RowLimits, map_batches
 from pixmill.images.compute.cluster import cluster_address
+from pixmill.images.verified_reading import UndecodableError, read_image
 from pixmill.models.classifier import Classifier, Prediction
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files.writing import read_json, replacing, reserve, write_text
-from pixmill.images import ASPECTS, RESIZES
 from pixmill.images.depth import Window
+from pixmill.images.fit import ASPECTS, RESIZES
 from pixmill.models.determinism import first_line
 from pixmill.models.litert import NETWORK, converted_files
 from pixmill.models.tensorflow import keras

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.files.writing import file_digest
-from pixmill.images import UndecodableError
+from pixmill.images.verified_reading import UndecodableError
 from pixmill.models.classifier import Classifier
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.novelty import Novelty, load_novelty

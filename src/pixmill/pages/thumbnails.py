@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compute import RowLimits, map_batches
+from pixmill.images.decode import decode
 from pixmill.images.depth import Window
-from pixmill.images.fit import Aspect, Resize, thumbnail_uri
+from pixmill.images.fit import Aspect, Resize, fit, thumbnail_uri
+from pixmill.images.verified_reading import UndecodableError, read_verified
 
 _LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """Limits per image, as the defaults of validate."""

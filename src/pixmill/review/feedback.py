@@ -14,7 +14,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION
 from pixmill.core.names import to_slug
-from pixmill.images import UndecodableError, read_verified
+from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
 from pixmill.review.decision_log import DecisionLog
 from pixmill.review.recovery import DecisionStatus, check_decisions

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
 
-from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.compute import RowLimits, Service, ServiceFullError, default_workers
+from pixmill.images.decode import decode
 from pixmill.images.depth import Window
 from pixmill.images.fit import thumbnail
+from pixmill.images.verified_reading import UndecodableError, read_verified
 
 _JPEG_QUALITY = 88
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pixmill.core.params import ScrapeParams
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.web.fetch import Refused
 
 _UNTRUSTED_FIELDS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")

@@ -12,14 +12,14 @@ from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files.writing import write_json
 from pixmill.core.params import SplitParams
 from pixmill.core.process.progress import track
-from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compression import compress
 from pixmill.images.compute import Loss, RowLimits, map_batches
+from pixmill.images.decode import decode
 from pixmill.images.depth import Window
-from pixmill.images.fit import Aspect, Resize
+from pixmill.images.fit import Aspect, Resize, fit
 from pixmill.images.parts import PARTS, write_images
 from pixmill.images.read_errors import UNREADABLE, remedy
-from pixmill.images.verified_reading import Source, load_source
+from pixmill.images.verified_reading import Source, UndecodableError, load_source, read_verified
 
 
 def pack(

@@ -18,12 +18,11 @@ from pixmill.core.files.cache import Cache
 from pixmill.core.manifest import TEXT
 from pixmill.core.process.progress import Progress
 from pixmill.core.provenance.results import digest_code
-from pixmill.images import UndecodableError, read_verified
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.depth import PROBABILITIES, Window, find_window
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
-from pixmill.images.verified_reading import Source, load_source
+from pixmill.images.verified_reading import Source, UndecodableError, load_source, read_verified
 
 RECORD = np.dtype(
     [

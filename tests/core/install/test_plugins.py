@@ -6,7 +6,7 @@ from pixmill.core.errors import PluginError
 from pixmill.core.install.plugins import load_plugin, plugin_digest
 from pixmill.core.params import parse_params
 from pixmill.project.recipes.preflight import find_issues
-from pixmill.scrape.sources import open_sources
+from pixmill.scrape.sources.source_list import open_sources
 
 SOURCE = """
 from pixmill.scrape.sources import LocalSource

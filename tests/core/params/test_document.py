@@ -14,7 +14,8 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold
 from pixmill.core.params import Params, SplitParams, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.document import edit_params
-from pixmill.images import ASPECTS, EXTENSIONS
+from pixmill.images.fit import ASPECTS
+from pixmill.images.formats import EXTENSIONS
 
 COMMITTED = (Path(__file__).parents[3] / "params.yaml").read_text(encoding="utf-8")
 DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}")

@@ -3,7 +3,7 @@
 import pytest
 
 from pixmill.core.params import SOURCES, ScrapeParams
-from pixmill.scrape.sources import open_sources
+from pixmill.scrape.sources.source_list import open_sources
 
 
 @pytest.mark.parametrize("name", SOURCES)

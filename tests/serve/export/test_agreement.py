@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.evaluate.predictions import apply_calibration, predict_parts, predict_unlabelled, probabilities_of
-from pixmill.images import decode, fit
+from pixmill.images.decode import decode
+from pixmill.images.fit import fit
 from pixmill.images.parts import Part, Shards
 from pixmill.models.classifier import Classifier
 from pixmill.models.inference import answers_schema

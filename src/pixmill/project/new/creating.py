@@ -30,7 +30,7 @@ from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_
 from pixmill.project.new.template import install_project, managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe, find_recipe
-from pixmill.scrape.sources import is_on_web
+from pixmill.scrape.sources.source_list import is_on_web
 
 _PARAMS = "params.yaml"
 _MLFLOW_LINE = '# mlflow = "https://mlflow.example.org"'

@@ -16,10 +16,10 @@ from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.pyproject import project_name
 from pixmill.core.params import EvaluateParams, ValidateParams, load_params
-from pixmill.images import UndecodableError, read_verified
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import read_window
 from pixmill.images.read_errors import remedy
+from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.models.prediction_reasons import meaning
 from pixmill.pages import page_head
 from pixmill.project.dataset.tracing import Row, find_rows, read_facts, trace

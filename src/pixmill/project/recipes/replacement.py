@@ -11,7 +11,7 @@ from pixmill.core.params.reference import plain
 from pixmill.core.repository.git import git
 from pixmill.project.recipes.preflight import Issue, find_issues
 from pixmill.project.recipes.recipe import Recipe
-from pixmill.scrape.sources import is_on_web
+from pixmill.scrape.sources.source_list import is_on_web
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixmill.images import UndecodableError, read_image
+from pixmill.images.verified_reading import UndecodableError, read_image
 from pixmill.models.classifier import Preprocessing
 from pixmill.models.litert import Network, load_litert
 

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from pixmill.core.params import ScrapeParams
-from pixmill.images import OTHER_FORMATS, sniff
+from pixmill.images.formats import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting, StoredImage
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal, Outcome

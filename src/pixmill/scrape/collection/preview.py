@@ -26,11 +26,12 @@ from pixmill.scrape.collection.access import NO_ACCESS, open_access
 from pixmill.scrape.collection.collector import address_of
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.journal import Journal, read_journal
-from pixmill.scrape.sources import Access, SearchError, make_sources, open_sources
+from pixmill.scrape.sources import Access, SearchError
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
 from pixmill.scrape.sources.site import NO_DETAIL, SiteSource
 from pixmill.scrape.sources.source import save_evidence
+from pixmill.scrape.sources.source_list import make_sources, open_sources
 from pixmill.web.fetch import Network
 from pixmill.web.fetch.location import is_within
 

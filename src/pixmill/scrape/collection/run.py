@@ -25,7 +25,8 @@ from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.searches import FailedSearch, Search, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.journal import ImageStore, Journal, hold_journal
-from pixmill.scrape.sources import LocalSource, SearchError, is_local, open_sources
+from pixmill.scrape.sources import LocalSource, SearchError, is_local
+from pixmill.scrape.sources.source_list import open_sources
 from pixmill.web.fetch import Network, Refused
 
 _COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")

@@ -3,7 +3,7 @@
 import http
 from pathlib import Path
 
-from pixmill.images import OTHER_FORMATS
+from pixmill.images.formats import OTHER_FORMATS
 from pixmill.pages import render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
 from pixmill.scrape.collection.collector import LEFT_ALONE

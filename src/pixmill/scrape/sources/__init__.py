@@ -12,7 +12,6 @@
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.search_api import ApiSource, ask_json
 from pixmill.scrape.sources.source import Access, Failure, Kind, LocalSource, SearchError, Source, is_local
-from pixmill.scrape.sources.source_list import OpenSources, is_on_web, make_sources, open_sources
 from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [
@@ -23,14 +22,10 @@ __all__ = [
     "Fetched",
     "Kind",
     "LocalSource",
-    "OpenSources",
     "Query",
     "Refused",
     "SearchError",
     "Source",
     "ask_json",
     "is_local",
-    "is_on_web",
-    "make_sources",
-    "open_sources",
 ]

@@ -17,8 +17,8 @@ from fastapi.security import HTTPBearer
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
-from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.compute import ServiceFullError
+from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.images import UndecodableError
+from pixmill.images.verified_reading import UndecodableError
 from pixmill.models.classifier import Classifier
 from pixmill.models.inference import Answer, PredictionPass
 from pixmill.models.litert import BACKBONE, HEAD, converted_files, load_maps

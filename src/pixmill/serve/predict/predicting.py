@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing, write_text
 from pixmill.core.process.progress import track
-from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
+from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import predict_images
 from pixmill.serve.predict.inputs import FORMULA_PREFIXES, Input, InputStream

@@ -9,9 +9,9 @@ import numpy as np
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import shorten
-from pixmill.images import OTHER_FORMATS
 from pixmill.images.compute import RowLimits
 from pixmill.images.depth import WEIGHTS, describe_window
+from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.read_errors import remedy
 from pixmill.pages import Excerpt, histogram_svg, render_page
 from pixmill.pages.thumbnails import Thumbnail, take_until_full, thumbnails

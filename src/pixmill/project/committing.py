@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import dvc
+from pixmill.core.repository.git import FIRST_COMMIT
 from pixmill.core.words import shell_word
 
 if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
 
-OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
+_PINS = ("constraints.txt", "pixmill.lock", "requirements.txt")
+OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "plots/", "review.csv", "src/", "stages/", *_PINS)
 """Path prefixes that belong into a commit of results, tracked or not."""
 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
 
-FIRST_COMMIT = 'git add -A && git commit -m "First results"'
 
 _TIMEOUT_SECONDS = 600
 """Timeout of Git, in case of a hanging hook; hooks may run checks."""

@@ -119,16 +119,18 @@ def test_existing_repository_gets_missing_files(
     root = start_repository(tmp_path / "old_work", branch="trunk")
     shutil.copytree(pets, root / "data")
     own = {"README.md": "# Ours\n", ".gitignore": "/data\n*.log\n", "pyproject.toml": '[project]\nname = "ours"\n'}
+    own["requirements.txt"] = "flask\n"
     for path, text in own.items():
         (root / path).write_text(text)
     monkeypatch.chdir(root)
     git(root, "add", "-f", "data")
     refused = new(".")
     assert "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit" in refused
-    assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", "pyproject.toml"]
+    assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", *sorted(own)[2:]]
     git(root, "rm", "-r", "-q", "--cached", "data")
     output = new(".")
-    assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in output
+    assert "Kept as they were: .gitignore, README.md, pyproject.toml, requirements.txt\n" in output
+    assert "CI needs hashes in requirements.txt: " in output
     assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in output
     assert f"Pixmill is in ./{WHEEL}: pip install -c constraints.txt './{WHEEL}[pipeline]' -e .\n" in output
     assert {path: (root / path).read_text() for path in own} == own

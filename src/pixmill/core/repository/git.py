@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pixmill.core.errors import PixmillError
 
+FIRST_COMMIT = 'git add -A && git commit -m "First results"'
+"""Command of the first commit."""
+
 _TIMEOUT_SECONDS = 60
 """Timeout, in case of a hanging hook or lock."""
 

@@ -16,7 +16,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import significant
 from pixmill.core.params import Params
-from pixmill.core.repository.git import changed_files, git
+from pixmill.core.repository.git import FIRST_COMMIT, changed_files, git
 from pixmill.core.words import count, first_of, join_names, printable
 from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparing import compare_revisions
@@ -30,8 +30,6 @@ from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias,
 from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.tracking.store import RECORD_AGAIN, local_registry
-
-_FIRST_COMMIT = 'git add -A && git commit -m "First results"'
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,11 @@ def check_clean(workspace: Workspace) -> None:
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
         if not any((folder / ".git").exists() for folder in (workspace.root, *workspace.root.resolve().parents)):
-            start = f"git init && {_FIRST_COMMIT}, then the same command"
+            start = f"git init && {FIRST_COMMIT}, then the same command"
             raise PixmillError("the project is not in Git, so no commit has its model", next=start)
         raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
     if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
-        raise PixmillError("nothing is committed yet", next=f"{_FIRST_COMMIT}, then the same command")
+        raise PixmillError("nothing is committed yet", next=f"{FIRST_COMMIT}, then the same command")
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(

@@ -17,15 +17,15 @@ from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc, has_remote
-from pixmill.core.repository.git import git, require_git
+from pixmill.core.repository.git import FIRST_COMMIT, git, require_git
 from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
-from pixmill.project.committing import FIRST_COMMIT
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
+from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
 from pixmill.project.new.template import install_project, managed_files, project_names, render
 from pixmill.project.recipes.preflight import Issue, find_issues
@@ -347,6 +347,8 @@ def _describe_files(
         present = set(now.get(path, files[path]).splitlines())
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
             yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
+    if "--hash=" not in kept.get(REQUIREMENTS, "--hash="):
+        yield f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete it, then: pixmill new ."
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         if origin.is_path:
             yield f"Pixmill is in {origin.text}: {install_project(origin, extras)}"

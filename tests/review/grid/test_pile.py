@@ -1,6 +1,7 @@
 """The pile of images that the grid shows, with their features."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
+from pixmill.review.grid import pile as pile_module
 from pixmill.review.grid.pile import Pile
 from pixmill.review.grid.suggesting import DROPPED
 from pixmill.review.review_tables import load_tables
@@ -46,6 +48,17 @@ def test_shows_equal_unlabelled_files_once(tmp_path: Path) -> None:
     pile = open_pile(tmp_path)
     pile.identify([0, 1, 2])
     assert pile.labels == [None, None, DROPPED]
+
+
+def test_an_end_that_waits_for_features_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    monkeypatch.setattr(pile_module, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(Pile, "_work", lambda _: time.sleep(0.3))
+    with open_pile(tmp_path):
+        pass
+    assert capsys.readouterr().err != ""
 
 
 def test_appends_new_files_and_hides_deleted_ones(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import keep_newest, target_within
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
+from pixmill.core.process.progress import announce
 from pixmill.images.compute import Loss, RowLimits, default_workers, map_batches
 from pixmill.images.depth import read_window
 from pixmill.images.listing import files_below
@@ -96,11 +97,9 @@ class Pile:
         self.unlabelled = params.evaluate.unlabelled or "data/unlabelled"
         self.lock = threading.RLock()
         self._scratch = workspace.scratch("review") / "features"
-        self._seen: set[str] = set()
-        self.names: list[str] = []
-        self.ids: list[str | None] = []
-        self.labels: list[str | None] = []
-        self.queries: list[str | None] = []
+        self._seen, self.dropped = set[str](), set[str]()
+        self.names, self.ids = list[str](), list[str | None]()
+        self.labels, self.queries = list[str | None](), list[str | None]()
         if tables is not None:
             rows = tables.manifest[tables.manifest["verdict"] == "keep"]
             self._seen = set(tables.places())
@@ -111,7 +110,6 @@ class Pile:
         self.kept = len(self.names)
         self.featured = np.zeros(self.kept, bool)
         self.broken: dict[int, str] = {}
-        self.dropped: set[str] = set()
         self._run: _Pass | None = None
         self._store = self._scratch / "none.sqlite"
         self._problem: str | None = None
@@ -127,7 +125,10 @@ class Pile:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_PAUSE_SECONDS)
+        if self._thread.is_alive():
+            announce("Finishing the features that have begun …")
+            self._thread.join()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pixmill.core.repository.git import FIRST_COMMIT
 from pixmill.core.repository.merging import is_merged, is_resolved
 from pixmill.core.words import count, first_of, join_names, printable, shell_word
-from pixmill.project.committing import FIRST_COMMIT, find_commit
+from pixmill.project.committing import find_commit
 
 if TYPE_CHECKING:
     from pixmill.project.stage_states import StageState

@@ -22,7 +22,6 @@ from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
-from pixmill.project.committing import FIRST_COMMIT
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in

@@ -3,12 +3,12 @@
 import functools
 import json
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, check_params, value_at
@@ -41,36 +41,39 @@ class Reference:
         return self.expected if shown else f"{self.expected}, such as {plain(self.example)}"
 
 
-def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[Reference]:
-    """Yield every section, followed by its params.
+@functools.cache
+def reference() -> tuple[Reference, ...]:
+    """Return every section, followed by its params.
 
     >>> item = next(item for item in reference() if item.name == "train.batch_size")
     >>> item.meaning, item.values(), item.default
     ('Batch size.', 'a whole number from 1 to 65,536', 32)
     """
-    yield from _items(section, prefix)
+    return tuple(_each(Params, "", Params.model_json_schema()))
 
 
-@functools.cache
-def _items(section: type[BaseModel], prefix: str) -> tuple[Reference, ...]:
-    return tuple(_each(section, prefix))
+def _each(section: type[BaseModel], prefix: str, schema: Mapping[str, Any]) -> Iterator[Reference]:
+    """Yield the params of a section.
 
-
-def _each(section: type[BaseModel], prefix: str) -> Iterator[Reference]:
+    Args:
+        section: The section.
+        prefix: Its dotted name with a dot.
+        schema: Schema of the whole file.
+    """
+    properties = schema["$defs"].get(section.__name__, schema)["properties"]
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"
         meaning = field.description or ""
         inner = _section_in(field.annotation)
         if inner is not None and get_origin(field.annotation) is None:
             yield Reference(name, meaning, "", None, None)
-            yield from reference(inner, f"{name}.")
+            yield from _each(inner, f"{name}.", schema)
             continue
         default = ... if field.is_required() else _data(field.default)
-        values = TypeAdapter[Any](Annotated[field.annotation, field]).json_schema()  # type: ignore[arg-type]
-        expected = describe(values, values) if inner is None else "a list of sections"
+        expected = describe(properties[field.alias or key], schema) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:
-            yield from reference(inner, f"{name}[].")
+            yield from _each(inner, f"{name}[].", schema)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_what_an_installer_recorded_is_where_it_came_from(
     monkeypatch: pytest.MonkeyPatch, recorded: dict[str, Any] | None, text: str, installed: str
 ) -> None:
     read = {"direct_url.json": None if recorded is None else json.dumps(recorded)}.__getitem__
-    monkeypatch.setattr(origin.metadata, "distribution", {"pixmill": SimpleNamespace(read_text=read)}.__getitem__)
+    monkeypatch.setattr("importlib.metadata.distribution", {"pixmill": SimpleNamespace(read_text=read)}.__getitem__)
     assert running_origin() == Origin(text, editable=recorded is EDITABLE)
     assert install_command("ray") == f"pip install {installed}"
 

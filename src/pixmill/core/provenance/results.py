@@ -62,7 +62,7 @@ RESULTS: Mapping[str, Result] = {
     "measures": Result(
         ("pixmill.validate.survey",),
         within=("pixmill.images", "pixmill.validate.survey"),
-        without=("pixmill.images.compute", "pixmill.images.fit"),
+        without=("pixmill.images.compute",),
     ),
     # Features from pixels; features from an exported network; weights of the classifier.
     "backbone": Result(

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import pixmill
-from pixmill.core.install import origin
 from pixmill.core.install.origin import Origin, install_command, parse_origin, running_origin
 
 HASH, COMMIT = "0a" * 32, "0b" * 20

@@ -1,5 +1,6 @@
 """The blocks of the pages, run in order: the tutorial's in an empty folder, all others in the project that it makes."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ def tutorial(python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     (work := folder / "work").mkdir()
     shell = Shell(work, folder / "home", python)
     blocks = runnable(TUTORIAL)
-    first = next(n for n, block in enumerate(blocks, 1) if "git commit" in "\n".join(block.lines))
+    first = next(n for n, block in enumerate(blocks, 1) if re.search(r"^\$ .*git commit", "\n".join(block.lines), re.M))
     try:
         failures = run_blocks(shell, "tutorial.md", blocks[:first])
         shutil.copytree(work / "shoes", folder / "shoes", symlinks=True)

@@ -49,8 +49,8 @@ def test_shared_files_equal_those_of_this_repository(files: dict[str, str], repo
     for path in ("review.csv", ".dvc/config", *(f"stages/{name}.py" for name in ("__main__", *STAGES))):
         assert files[path] == ours(path), path
     assert files["MLproject"] == ours("MLproject").replace("name: pixmill", "name: my-shoes")
-    assert files["params.yaml"] == ours("params.yaml").replace("$schema=docs/", "$schema=")
-    assert files[SCHEMA] == ours(f"docs/{SCHEMA}") == schema()
+    assert files["params.yaml"] == ours("params.yaml").replace("$schema=docs/reference/", "$schema=")
+    assert files[SCHEMA] == ours(f"docs/reference/{SCHEMA}") == schema()
     assert parse_params(files["params.yaml"])
 
 

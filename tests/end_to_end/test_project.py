@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -152,15 +151,6 @@ def test_summary_of_a_new_project(shoes) -> None:
     assert f"Test accuracy {100 * project.metrics('evaluate')['accuracy']:.1f} %" in summary
     assert "127.0.0.1" in summary
     assert project.git("status", "--porcelain") == ""
-
-
-def test_prediction_in_the_readme(shoes, repository) -> None:
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    ((image, answer),) = re.findall(r"^\$ pixmill predict (data/\S+) .*\n(.*)$", readme, re.MULTILINE)
-    assert done_by(shoes, "pixmill", "predict", image) == f"{answer}\n"
-    predictions = pd.read_parquet(shoes.path / "artifacts/evaluate/predictions.parquet").set_index("id")
-    found = predictions.loc[hashlib.sha256((shoes.path / image).read_bytes()).hexdigest()]
-    assert (found["split"], found["predicted"], found["unlike"]) == ("test", Path(image).parent.name, False)
 
 
 def test_plugins_are_used_and_their_stages_depend_on_them(copy) -> None:

@@ -17,7 +17,8 @@ from pixmill.validate.checks import checks as validate_checks
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "src/pixmill/CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "benchmarks/README.md"]
+DOCUMENTS += ["src/pixmill/CHANGELOG.md"]
 MAX_README_LINES = 110
 
 

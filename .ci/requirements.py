@@ -9,6 +9,7 @@ Options for ``uv pip compile``, such as ``--upgrade``, may follow.
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +17,8 @@ LOCKS = ROOT / "src/pixmill/project/new/locks"
 EXTRAS = ("cpu", "gpu", "heic", "hub", "onnx", "ray", "s3", "sweep")
 TOOLS = "pytest\nsetuptools\n"
 """Packages with which a project is tested and built."""
+LIMITS = "backports-strenum<1.3\n"
+"""LiteRT needs any version; 1.3 forbids Python 3.11 and later, which uv ignores and pip does not."""
 
 
 def compile_pins(into: Path, extras: tuple[str, ...], *options: str, more: str = "") -> None:
@@ -23,7 +26,12 @@ def compile_pins(into: Path, extras: tuple[str, ...], *options: str, more: str =
     given = [f"--extra={extra}" for extra in extras]
     form = ["--universal", "--generate-hashes", "--python-version=3.11", "--no-header", "--no-annotate", "--quiet"]
     command = [str(ROOT / ".venv/bin/uv"), "pip", "compile", *form, *given, *options, "pyproject.toml", "-"]
-    subprocess.run([*command, f"--output-file={into}"], input=more, cwd=ROOT, text=True, check=True)  # noqa: S603
+    # Not [tool.uv] of pyproject.toml, whose limits `uv pip install --require-hashes` refuses.
+    with tempfile.NamedTemporaryFile("w") as limits:
+        limits.write(LIMITS)
+        limits.flush()
+        command += [f"--constraint={limits.name}", f"--output-file={into}"]
+        subprocess.run(command, input=more, cwd=ROOT, text=True, check=True)  # noqa: S603
 
 
 def read_pins(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.repository.git import FIRST_COMMIT
 from pixmill.experiments.compare.git_revisions import choose, find
 from tests.experiments.compare.projects import write
 from tests.version_control import git
@@ -154,4 +155,4 @@ def test_without_repository_or_commits(tmp_path, monkeypatch):
     git(tmp_path, "init")
     with pytest.raises(PixmillError, match="there is no commit yet") as refusal:
         choose(tmp_path, None, None)
-    assert refusal.value.next == "git add . && git commit"
+    assert refusal.value.next == FIRST_COMMIT

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.repository.git import git, require_git
+from pixmill.core.repository.git import FIRST_COMMIT, git, require_git
 from pixmill.core.words import printable
 
 WORKSPACE = "workspace"
@@ -61,10 +61,10 @@ def find(root: Path, name: str) -> GitRevision:
     require_git()
     if git(root, "rev-parse", "--git-dir") is None:
         raise PixmillError(
-            f"{root} is not in a Git repository, so it has no '{name}'", next="git init && git add . && git commit"
+            f"{root} is not in a Git repository, so it has no '{name}'", next=f"git init && {FIRST_COMMIT}"
         )
     if head is None:
-        raise PixmillError(f"there is no commit yet, so there is no '{name}'", next="git add . && git commit")
+        raise PixmillError(f"there is no commit yet, so there is no '{name}'", next=FIRST_COMMIT)
     named = refs_by_name(root)
     refs = named.get(name, {})
     if len(set(refs.values())) > 1:

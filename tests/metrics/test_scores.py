@@ -85,6 +85,13 @@ def test_balanced_accuracy_and_f1_equal_scikit_learn(part):
     assert macro_f1(actual, predicted) == figures["macro_f1"]
 
 
+def test_macro_f1_is_the_mean_over_classes_with_images():
+    """A class without test images, of which some are predicted, is no class that the model gets wrong."""
+    actual, probabilities = np.array([0, 0, 1, 1]), np.eye(3)[[0, 2, 1, 2]]
+    assert scores(actual, probabilities)["macro_f1"] == pytest.approx(2 / 3)
+    assert macro_f1(actual, probabilities.argmax(axis=1)) == pytest.approx(2 / 3)
+
+
 @given(parts())
 def test_loss_and_areas_equal_scikit_learn(part):
     actual, probabilities = part

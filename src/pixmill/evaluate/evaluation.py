@@ -119,10 +119,13 @@ class Evaluation:
                 f"; {100 * crossed['accuracy']:.1f} % ({100 * crossed['accuracy_low']:.1f} % to "
                 f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by cross-validation"
             )
+        tested = sum(row["support"] > 0 for row in found["per_class"].values())
+        classes = len(found["per_class"])
+        over = f" over the {tested} of {classes} classes with test images" if tested < classes else ""
         return (
             f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on {found['n']:,} images"
             f"{over_all}; macro-F1 "
-            f"{found['macro_f1']:.3f}, colour baseline {100 * baselines['histogram_accuracy']:.1f} %, one class "
+            f"{found['macro_f1']:.3f}{over}, colour baseline {100 * baselines['histogram_accuracy']:.1f} %, one class "
             f"{100 * baselines['majority_accuracy']:.1f} %"
         )
 

@@ -190,7 +190,7 @@ def weighted_scores(
                 {
                     "accuracy": alone[1] / n,
                     "balanced_accuracy": _mean_defined(of_class["recall"]),
-                    "macro_f1": _mean_defined(of_class["f1"][:averaged]),
+                    "macro_f1": _mean_defined(np.where(support > 0, of_class["f1"], np.nan)[:averaged]),
                     "weighted_f1": np.nansum(of_class["f1"] * support, axis=0) / n,
                     "log_loss": alone[2] / n,
                     "ece": np.abs(gaps).sum(axis=0) / n,

@@ -1,4 +1,4 @@
-"""Metrics of a split and of each class, with the definitions of scikit-learn."""
+"""Metrics of a split and of each class, with the definitions of scikit-learn but for ``macro_f1``."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ def scores(
         probabilities: Shape (images, classes). The class with the highest probability is predicted; on a tie, the
             first.
         top_k: The k of ``top_<k>_accuracy``, which is undefined unless there are more classes. Default: not included.
-        averaged: Number of first classes over which ``macro_f1`` is the mean, such as those that have images. Default:
-            all.
+        averaged: Number of first classes over which ``macro_f1`` is the mean, as far as they have images. Default: all.
 
     Returns:
         ``accuracy``; ``balanced_accuracy`` (mean recall of classes with images); ``macro_f1`` (unweighted mean over
-        classes); ``weighted_f1`` (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean; chance is
-        0.5); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes; chance is
-        the share of the class); ``ece``; ``n``, the number of images.
+        classes with images; scikit-learn also averages the 0 of a class that is only predicted); ``weighted_f1``
+        (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean; chance is 0.5); ``pr_auc`` (mean
+        average precision over classes, sensitive to false positives in rare classes; chance is the share of the
+        class); ``ece``; ``n``, the number of images.
     """
     count = len(actual)
     found, _ = weighted_scores(
@@ -41,14 +41,14 @@ def scores(
 
 
 def macro_f1(actual: Ints, predicted: Ints) -> float:
-    """Return the unweighted mean F1 of classes that have images or were predicted.
+    """Return the unweighted mean F1 of classes that have images.
 
     Args:
         actual: Class indices, shape (images,), at least one.
         predicted: Class indices, shape (images,).
     """
-    _, _, f1, _ = _of_classes(actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1)
-    return float(np.mean(f1[~np.isnan(f1)]))
+    _, _, f1, support = _of_classes(actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1)
+    return float(np.mean(f1[support > 0]))
 
 
 def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:

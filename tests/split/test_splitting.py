@@ -1,6 +1,7 @@
 """Splits, folds and metrics."""
 
 import functools
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 
 from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
-from pixmill.split.splitting import Split, assign, metrics, plot_table, split, summary
+from pixmill.images.likeness.groups import VerifiedPairs, groups
+from pixmill.split.checks import tables
+from pixmill.split.splitting import Split, assign, metrics, plot_table, series_remark, split, summary
+from pixmill.train.cross_fitting import divisions
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
 # Large shares, so that each class has images in each split after dropping.
@@ -45,13 +49,13 @@ def placed(pairs, params):
     return frame, places_in(frame)
 
 
-def alike(pairs):
-    """Return a manifest in which near-duplicates have a group, as validate gives it."""
-    groups = {name: name for name in IDS}
-    for a, b in pairs:
-        one, other = sorted((groups[a], groups[b]))
-        groups = {name: one if group == other else group for name, group in groups.items()}
-    return table(IDS, group=[groups[name] for name in IDS])
+def alike(pairs, **columns):
+    """Return a manifest in which near-duplicates have a group, as validate gives it; a chain has several."""
+    pairs = sorted(pairs)
+    ends = [np.array([IDS.index(pair[end]) for pair in pairs], np.int64) for end in (0, 1)]
+    none = np.empty((0, 2), np.int64)
+    leaders = groups(len(IDS), VerifiedPairs(*ends, np.full(len(pairs), 0.995), none))
+    return table(IDS, group=[IDS[leader] for leader in leaders], **columns)
 
 
 def without(rows, **columns):
@@ -100,6 +104,83 @@ def test_folds_keep_near_duplicates_together_and_drop_no_image(pairs):
     _, after = placed(pairs, FOLDED)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
     assert after.keys() == placed(pairs, PARAMS)[1].keys()
+
+
+@st.composite
+def projects(draw):
+    """Return a manifest with given splits, groups, corrections and equal pixels, its near-duplicates, and the params.
+
+    Pairs are drawn among few images, so that they form chains.
+    """
+    near = st.sampled_from(IDS[: draw(st.sampled_from([12, 30, 80]))])
+    pair = st.tuples(near, near).filter(lambda pair: pair[0] < pair[1])
+    pairs = draw(st.lists(pair, max_size=40, unique=True))
+    rows = st.lists(st.integers(0, 79), max_size=10)
+    given_split = [None] * 80
+    for part in ("train", "val", "test"):
+        for row in draw(rows):
+            given_split[row] = part
+    corrected = set(draw(rows))
+    files = [f"data/coat/{'feedback-2026-11-20-' if row in corrected else ''}{row}.jpg" for row in range(80)]
+    pixels = list(IDS)
+    for row in draw(rows):
+        pixels[row] = IDS[draw(st.integers(0, 79))]
+    pages = [f"http://shop.test/{draw(st.integers(0, 40))}" for _ in range(80)]
+    manifest = alike(pairs, given_split=given_split, image_url=files, pixels=pixels, page_url=pages)
+    return manifest, pairs, FOLDED.model_copy(update={"group_by": draw(st.sampled_from([None, "page"]))})
+
+
+@settings(max_examples=40, deadline=None)
+@given(projects())
+def test_no_head_predicts_an_image_linked_to_one_that_it_was_fitted_to(project):
+    manifest, pairs, params = project
+    found = assign(manifest, pairs_table(pairs), params)
+    frame = found.manifest
+    fitted = frame[frame["split"].isin(["train", "val"])].reset_index(drop=True)
+    rows = {name: row for row, name in enumerate(fitted["id"])}
+    links = [(rows[a], rows[b]) for a, b in pairs if a in rows and b in rows]
+    names = [fitted["pixels"]]
+    if found.groups is not None:
+        names.append(found.groups[frame["split"].isin(["train", "val"])].reset_index(drop=True))
+    for name in names:
+        for members in name.groupby(name).indices.values():
+            links += [(members[0], other) for other in members[1:]]
+    folds = fitted["fold"].fillna(-1).to_numpy(np.int64)
+    targets = fitted["label"].map(CLASSES.index).to_numpy(np.int64)
+    for trained, predicted in divisions(folds, targets):
+        apart = {*trained.tolist()}
+        measured = {*predicted.tolist()}
+        assert not [pair for pair in links if set(pair) & apart and set(pair) & measured]
+    # What the checks of leakage read is right by construction.
+    of = tables(frame, pairs_table(pairs), found.groups, CLASSES)
+    for name in of.keys() & {"pixels", "groups", "pixels in folds", "groups in folds"}:
+        assert of[name].rows["name"].is_unique
+    for name in ("pairs", "pairs in folds"):
+        assert (of[name].rows["side_a"] == of[name].rows["side_b"]).all()
+
+
+def test_a_correction_takes_the_fold_of_its_whole_chain():
+    chain = [(IDS[0], IDS[1]), (IDS[1], IDS[2]), (IDS[2], IDS[3])]
+    files = [f"data/coat/{'feedback-2026-11-20-' * (number == 0)}{number}.jpg" for number in range(80)]
+    frame = assign(alike(chain, image_url=files, given_split="train"), pairs_table(chain), FOLDED).manifest
+    assert frame["cluster"][:4].nunique() == 1
+    assert np.flatnonzero(frame["fold"].isna() & (frame["split"] != "test")).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("group_by", [None, "page"])
+def test_a_class_that_is_one_series_is_named(group_by):
+    coats = IDS[::2]
+    chain = list(itertools.pairwise(coats)) if group_by is None else []
+    pages = [f"http://shop.test/{0 if number % 2 == 0 else number}" for number in range(80)]
+    # Without drawn validation images, which would cut the chain.
+    given_split = ["train"] * 79 + ["val"]
+    manifest = alike(chain, page_url=pages, given_split=given_split)
+    params = SplitParams(group_by=group_by)
+    remark = series_remark(split(manifest, pairs_table(chain), params, classes=CLASSES), group_by)
+    assert "all images of coat are one series" in remark
+    assert "split.group_by" in remark
+    apart = split(alike([], page_url=PAGES, given_split=given_split), pairs_table([]), params, classes=CLASSES)
+    assert series_remark(apart, group_by) == ""
 
 
 def test_manifest_has_its_columns_and_folds_exclude_test():

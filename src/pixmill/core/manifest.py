@@ -71,9 +71,9 @@ SPLIT = table_schema(
 )
 """Columns that split adds: the split (``train``, ``val`` or ``test``; null if dropped) and the row in its packed array.
 
-``fold`` is the fold number, from 0, of images in train or val; null for :func:`corrections` in train and images that
-depend on them. ``cluster`` is the representative ``group`` of images that depend on each other: near-duplicates and, if
-``split.group_by`` is set, images of the same group; null if dropped.
+``fold`` is the fold number, from 0, of images in train or val; null for clusters with :func:`corrections` in train.
+``cluster`` is the first ``group`` of images that are linked, directly or through others: by near-duplicates, equal
+pixels or, if ``split.group_by`` is set, a group; null if dropped.
 """
 
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)

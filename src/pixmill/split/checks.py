@@ -161,7 +161,7 @@ def _check(
     kwargs: Mapping[str, object],
     wanted: str,
     describe: Describe,
-    advice: str = "rebuild the tables with: dvc repro -f validate",
+    advice: str = "rebuild the tables with: dvc repro -f validate (if that fails, too, please report a bug)",
     severity: Severity = "critical",
 ) -> Check:
     return Check(

@@ -38,6 +38,9 @@ _MAX_NAMED = 3
 _REFERRAL = re.compile(r"/ref=.*$")
 """Referral part of URLs of Amazon."""
 
+Pairs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Rows of the first and of the second image of each pair of near-duplicates."""
+
 Sides = npt.NDArray[np.int8]
 """Split of each image as an index into :data:`.PARTS`, which is sorted by rank."""
 
@@ -170,21 +173,26 @@ def _file_product(address: str) -> str:
     return f"product {label}/{_NUMBERED.sub('', stem)}"
 
 
-def clusters(groups: Texts, *names: Texts) -> Texts:
+def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     """Return the cluster of each image, named by its first group of near-duplicates.
 
-    Clusters are the connected components of images that share a group of near-duplicates or a name.
+    Clusters are the connected components of images that share a group of near-duplicates or a name, or are a pair.
+    Groups alone do not suffice: if A is a near-duplicate of B, and B of C, but not A of C, B is in one group with A or
+    C only (see :func:`pixmill.images.likeness.groups.groups`).
 
     Args:
         groups: Group of near-duplicates of each image.
         names: Arrays of further names, such as group names, null if an image has none.
+        pairs: Pairs of near-duplicates; default: none.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     group_of, known = pd.factorize(groups, sort=True)
-    # Nodes are groups and names; an image with a group and a name is an edge.
+    # Nodes are groups and names; an image with a group and a name is an edge, and so is a pair of images.
     count, ends = len(known), []
+    if pairs is not None:
+        ends.append((group_of[pairs[0]], group_of[pairs[1]]))
     for each in names:
         name_of, _ = pd.factorize(each)
         ends.append((group_of[name_of >= 0], count + name_of[name_of >= 0]))

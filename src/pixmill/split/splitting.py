@@ -20,6 +20,7 @@ from pixmill.split.grouping import (
     TEST,
     TRAIN,
     VAL,
+    Pairs,
     clusters,
     folds_of,
     given_sides,
@@ -171,14 +172,15 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, roo
             "other": ids[against[gone]],
         }
     )
-    return Assignment(_complete(manifest, kept, dropped, staying, named, corrected, params), groups, dropped)
+    complete = _complete(manifest, kept, dropped, staying, (alike.a, alike.b), named, corrected, params)
+    return Assignment(complete, groups, dropped)
 
 
 _WORDS = np.array(list(REASONS), object)
-_NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
+_NO_PAIRS: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _rows(pairs: pd.DataFrame, ids: Texts) -> Pairs:
     """Return the rows of the images of each pair, for pairs with both images in ``ids``."""
     index = pd.Index(ids)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64) for name in ("a", "b"))
@@ -197,6 +199,7 @@ def _complete(
     kept: npt.NDArray[np.int64],
     dropped: pd.DataFrame,
     sides: npt.NDArray[np.int8],
+    pairs: Pairs,
     names: Texts | None,
     corrected: npt.NDArray[np.bool_],
     params: SplitParams,
@@ -206,10 +209,13 @@ def _complete(
     near, members = manifest["group"].to_numpy(object)[kept[there]], np.full(len(kept), None, object)
     pixels = manifest["pixels"].iloc[kept[there]]
     alike = pixels.where(pixels.duplicated(keep=False)).to_numpy(object)
-    members[there] = clusters(near, alike, *([] if names is None else [names[there]]))
-    # By cluster, so that images which depend on each other share a fold; of the cluster's name alone, so that an image
-    # keeps its fold as data grow. Corrections have none: they are errors by selection, so predictions of them would
-    # bias what is measured.
+    both = there[pairs[0]] & there[pairs[1]]
+    place = np.cumsum(there) - 1
+    linked = (place[pairs[0][both]], place[pairs[1][both]])
+    members[there] = clusters(near, alike, *([] if names is None else [names[there]]), pairs=linked)
+    # By cluster, so that no head predicts an image after it was fitted to one linked to it; of the cluster's name
+    # alone, so that an image keeps its fold as data grow. Corrections, which train every head, and their clusters have
+    # none: they are errors by selection, so predictions of them would bias what is measured.
     folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
     folded &= ~pd.Index(members).isin(members[there & corrected])
     folds[folded] = folds_of(members[folded], params.salt, params.folds)
@@ -244,6 +250,25 @@ def metrics(split: Split) -> dict[str, Any]:
     if given := given_test(split.manifest):
         found["given_test"] = given
     return found
+
+
+def series_remark(split: Split, group_by: str | None) -> str:
+    """Return which classes have a single cluster in train and val, and so no held-out prediction; empty if none has.
+
+    Args:
+        split: Results of the stage.
+        group_by: ``split.group_by``.
+    """
+    fitted = split.manifest[split.manifest["split"].isin(["train", "val"])]
+    images = fitted.groupby("label")["cluster"].agg(["size", "nunique"])
+    single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
+    if not single:
+        return ""
+    grouped = f"are in one group of split.group_by ({group_by})" if group_by else "share a group (split.group_by)"
+    return (
+        f"all images of {first_of(single)} are one series: they are near-duplicates, each of the next, or {grouped}; "
+        "no model can be fitted without them to predict them, so add images of other series"
+    )
 
 
 def plot_table(split: Split) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pixmill.images.depth import read_window
 from pixmill.images.parts import PARTS
 from pixmill.split.packing import pack
 from pixmill.split.page.report import render_report
-from pixmill.split.splitting import metrics, plot_table, split, summary
+from pixmill.split.splitting import metrics, plot_table, series_remark, split, summary
 
 
 def main(workspace: Workspace, params: Params) -> None:
@@ -38,6 +38,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")
+    if remark := series_remark(result, params.split.group_by):
+        print(f"split: {remark}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     pack(result.manifest, images, out, params.split, limits, window=window)

@@ -10,7 +10,7 @@ Society B 36, 1974.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,13 +129,11 @@ def cross_fit(
         The predictions, and the history of each fold.
     """
     found = CrossFitted(
-        folds.copy(), np.zeros((len(targets), labels), np.float32), np.full(len(targets), np.nan, np.float32)
+        np.full_like(folds, -1), np.zeros((len(targets), labels), np.float32), np.full(len(targets), np.nan, np.float32)
     )
-    histories, numbers = [], np.unique(folds[folds >= 0])
-    for place, number in enumerate(numbers.tolist(), 1):
-        rest = np.flatnonzero(folds != number)
-        inside = np.flatnonzero((folds == number) & np.isin(targets, targets[rest]))
-        found.folds[(folds == number) & ~np.isin(targets, targets[rest])] = -1
+    histories = []
+    divided = list(divisions(folds, targets))
+    for place, (rest, inside) in enumerate(divided, 1):
         if not inside.size:
             continue
         fitted = fit_logistic(
@@ -144,14 +142,27 @@ def cross_fit(
             params,
             labels=labels,
             validation=(features[inside], targets[inside]),
-            title=f"Train fold {place} of {len(numbers)}",
+            title=f"Train fold {place} of {len(divided)}",
         )
         histories.append(fitted.history)
+        found.folds[inside] = folds[inside]
         found.probabilities[inside] = softmax(features[inside].astype(np.float64) @ fitted.kernel + fitted.bias)
         novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)][:, -top:])
         if novelty is not None:
             found.novelty[inside] = novelty.of(features[inside])
     return found, histories
+
+
+def divisions(folds: Rows, targets: Targets) -> Iterator[tuple[Rows, Rows]]:
+    """Yield for each fold the rows that its head is fitted to, and the rows that it predicts.
+
+    Args:
+        folds: Fold of each image, from 0; -1: it is only fitted to.
+        targets: Class of each image. A class with images in one fold only is not predicted.
+    """
+    for number in np.unique(folds[folds >= 0]).tolist():
+        fitted = np.flatnonzero(folds != number)
+        yield fitted, np.flatnonzero((folds == number) & np.isin(targets, targets[fitted]))
 
 
 def evenly(rows: Rows, limit: int) -> Rows:

@@ -17,7 +17,7 @@ from pixmill.images.parts import PARTS
 from pixmill.pages import Excerpt, render_page
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
 from pixmill.split.checks import count_by
-from pixmill.split.splitting import Split, metrics
+from pixmill.split.splitting import Split, metrics, series_remark
 from pixmill.split.straddling import REASONS
 
 MAX_CLASSES = 400
@@ -67,6 +67,7 @@ def render_report(
         "page.html",
         root=root,
         figures=figures,
+        series=series_remark(split, params.group_by),
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
         outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),

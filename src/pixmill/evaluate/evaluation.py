@@ -121,7 +121,7 @@ class Evaluation:
             )
         tested = sum(row["support"] > 0 for row in found["per_class"].values())
         classes = len(found["per_class"])
-        over = f" over the {tested} of {classes} classes with test images" if tested < classes else ""
+        over = f" (over {tested} of {classes} classes; the others have no test images)" if tested < classes else ""
         return (
             f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on {found['n']:,} images"
             f"{over_all}; macro-F1 "

@@ -1,30 +1,70 @@
 """Running a stage."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pixmill.core.errors import TrainError
 from pixmill.core.process.stage import run
-from tests.version_control import commit, start_repository
+from tests.tiny_project import copy_project
+from tests.version_control import git, hold, living_dvc
+
+RESULTS = ("artifacts/train/out", "metrics/train.json", "plots/train/full.json", "reports/train.html")
+"""The files of a stage; the params of this project are not valid for it."""
 
 
-@pytest.mark.parametrize("state", ["removed by DVC", "still there", "first run"])
-def test_wrong_params_name_the_command_that_restores_the_results(
-    state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # DVC removes the outputs of a stage before it starts it.
-    (tmp_path / "params.yaml").write_text("{classes: [a, b], scrape: {snapshot: '2026-11-20'}, train: {model: typo}}")
-    results = tmp_path / "metrics" / "train.json"
-    results.parent.mkdir()
-    results.write_text("{}")
-    if state == "first run":
-        results.unlink()
-    commit(start_repository(tmp_path))
-    if state == "removed by DVC":
-        results.unlink()
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def project(tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the finished project, in which DVC has removed the outputs of train before it starts it."""
+    project = copy_project(tiny_project, tmp_path / "pets")
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("DVC_STAGE", "train")
+    for name in RESULTS:
+        (project / name).unlink()
+    for folder in ("artifacts/train", "plots/train"):
+        (project / folder).rmdir()
+    return project
+
+
+def refusal() -> str:
     with pytest.raises(SystemExit) as stop:
         run("train", lambda *_: None)
-    assert "received 'typo'" in str(stop.value)
-    command = "git checkout metrics/train.json plots/train && dvc checkout train"
-    assert (command in str(stop.value)) == (state == "removed by DVC")
+    return str(stop.value)
+
+
+def test_wrong_params_leave_the_results_of_the_last_run(project: Path, tiny_project: Path) -> None:
+    # `dvc checkout` would wait for the `dvc repro` that started the stage.
+    with living_dvc() as pid:
+        hold(project, "write", ("artifacts/train", pid), ("reports/train.html", pid))
+        message = refusal()
+    assert "params.yaml" in message
+    for name in RESULTS:
+        assert (project / name).read_bytes() == (tiny_project / name).read_bytes()
+    assert git(project, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("lacking", ["metrics/train.json", "artifacts/train"])
+def test_results_that_are_neither_committed_nor_cached_are_named(project: Path, lacking: str) -> None:
+    if lacking == "artifacts/train":
+        shutil.rmtree(project / ".dvc" / "cache")
+    else:
+        # The committed version is not that of the last run.
+        (project / lacking).write_text("{}")
+        git(project, "add", lacking)
+        (project / lacking).unlink()
+    assert lacking in refusal().splitlines()[-1]
+    assert not (project / lacking).exists()
+    assert (project / "plots/train/full.json").exists()
+
+
+def test_results_of_a_stage_that_failed_after_writing_some_stay(project: Path) -> None:
+    (project / "params.yaml").write_text("{classes: [a, b], scrape: {snapshot: '2026-11-20'}}")
+
+    def fail(*_: object) -> None:
+        (project / "metrics" / "train.json").write_text("{}")
+        raise TrainError("too late")
+
+    with pytest.raises(SystemExit):
+        run("train", fail)
+    assert not any((project / name).exists() for name in RESULTS if name != "metrics/train.json")

@@ -27,7 +27,7 @@ if sys.argv[0] == "-m":
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, load_params
 from pixmill.core.provenance.lock import check_stage
-from pixmill.core.repository.git import git
+from pixmill.core.repository.restoring import put_back_results
 
 __all__ = ["run"]
 
@@ -50,6 +50,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
+    back = ""
     try:
         with (
             interruptible(ended),
@@ -57,14 +58,14 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
             workspace.lock(stage),
             reporting(stage, workspace.root, workspace.scratch("progress")),
         ):
-            check_stage(workspace.root, stage)
-            params = load_params(workspace.root)
-            workspace.sweep(stage)
-            main(workspace, params)
+            try:
+                check_stage(workspace.root, stage)
+                params = load_params(workspace.root)
+                workspace.sweep(stage)
+                main(workspace, params)
+            except PixmillError:
+                # While the lock is held: another process of the stage may be writing.
+                back = put_back_results(workspace.root, stage)
+                raise
     except PixmillError as error:
-        metrics = f"metrics/{stage}.json"
-        restore = f"git checkout {metrics} plots/{stage} && dvc checkout {stage}"
-        back = f"\nDVC removed the results of {stage} before it started. To restore them: {restore}"
-        # Without DVC they are still there; in the first run there are none.
-        is_gone = not (workspace.root / metrics).exists() and git(workspace.root, "show", f"HEAD:./{metrics}")
-        sys.exit(f"{stage}: {error}{back if is_gone else ''}")
+        sys.exit("\n".join(filter(None, (f"{stage}: {error}", back))))

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from pixmill.core.manifest import SPLIT, TEXT, write_table
 from pixmill.core.params import parse_params
+from tests.evaluate.conftest import completed
 
 HEAD = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 LISTED = {"classes": "['coat', 'dress']", "scrape.snapshot": "2026-11-20"}
@@ -48,14 +51,29 @@ def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(trainin
     assert list(json.loads(text)) == sorted(json.loads(text))
 
 
-def test_dvc_s_hash_is_a_tag(training, store):
-    digest = "0123456789abcdef0123456789abcdef.dir"
-    (store.workspace.root / "dvc.lock").write_text(
-        f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}"
-    )
+def test_dvc_s_hash_is_a_tag_and_the_digest_of_the_datasets(training, store):
+    digest, root = "0123456789abcdef0123456789abcdef.dir", store.workspace.root
+    (root / "dvc.lock").write_text(f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}")
+    (root / "artifacts" / "split").mkdir(parents=True)
+    rows = pd.DataFrame({"id": list("abcdef"), "label": ["dress", "coat"] * 3})
+    rows["split"] = pd.array(["train", "train", "val", "test", pd.NA, "train"], TEXT)
+    write_table(root / "artifacts/split/manifest.parquet", completed(rows), SPLIT)
     with training():
         pass
-    assert store.runs()[0].data.tags["pixmill.dvc.artifacts/split"] == digest
+    (recorded,) = store.runs()
+    assert recorded.data.tags["pixmill.dvc.artifacts/split"] == digest
+    inputs = {
+        entry.dataset.name: (entry.dataset.digest, json.loads(entry.dataset.profile), entry.tags[0].value)
+        for entry in recorded.inputs.dataset_inputs
+    }
+    assert inputs == {
+        "train": (digest, {"images": 3, "images of coat": 2, "images of dress": 1}, "training"),
+        "val": (digest, {"images": 1, "images of dress": 1}, "validation"),
+        "test": (digest, {"images": 1, "images of coat": 1}, "testing"),
+    }
+    # The filter of the table of runs.
+    query = f"dataset.name = 'train' and dataset.digest = '{digest}'"
+    assert [run.info.run_id for run in store.client.search_runs([recorded.info.experiment_id], query)] == [store.newest]
 
 
 def test_a_training_that_fails_is_not_recorded(training, store, place):

@@ -135,6 +135,7 @@ class RunData:
         origin: Tags for a new run only.
         tags: Tags for a new or existing run.
         params: Parameters, flattened.
+        datasets: Inputs, each with ``name``, ``digest``, ``source``, ``profile`` and ``context``.
         points: Metrics as ``[name, value, timestamp, step]``; step 0 is a metric of the whole run.
         children: Child runs.
         status: Final status.
@@ -150,6 +151,7 @@ class RunData:
     origin: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
+    datasets: list[dict[str, str]] = field(default_factory=list)
     points: list[list[Any]] = field(default_factory=list)
     children: list[RunData] = field(default_factory=list)
     status: str = "FINISHED"
@@ -247,7 +249,7 @@ def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
 
 def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> str:
     """Find the newest run of a query, or create one; upload missing data and return its id."""
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     runs = search_runs(client, query, max_results=1, order_by=["attributes.start_time DESC"])
     run_id = str(runs[0].info.run_id) if runs else _create_run(client, data, home)
@@ -255,6 +257,12 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
     _log(client, run_id, tags=[RunTag(*tag) for tag in data.tags.items()])
     recorded = client.get_run(run_id).data.params
     _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
+    inputs = []
+    for each in data.datasets:
+        dataset = Dataset(each["name"], each["digest"], "local", each["source"], profile=each["profile"])
+        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", each["context"])]))
+    if inputs:
+        client.log_inputs(run_id, datasets=inputs)
     # MLflow drops duplicate points of the same time and step.
     _log(client, run_id, metrics=[Metric(*point) for point in data.points])
     return run_id

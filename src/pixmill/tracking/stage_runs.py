@@ -4,14 +4,19 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pixmill.core.files.workspace import Workspace
+from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import Params, TrainParams, flat
 from pixmill.tracking.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS, RunData
-from pixmill.tracking.lineage import code_tags, data_tags, source_tags
+from pixmill.tracking.lineage import code_tags, data_hashes, data_tags, source_tags
 from pixmill.tracking.run_recorder import RunRecorder
 from pixmill.tracking.store import quiet_mlflow, tracking_uri
+
+_CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
+"""MLflow's tag of a dataset, by split."""
 
 
 @contextlib.contextmanager
@@ -31,6 +36,7 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
     quiet_mlflow()
     data = RunData("train", name=_name(params.train))
     data.origin, data.tags = source_tags("train"), code_tags(root) | data_tags(root)
+    data.datasets = _datasets(root)
     run = RunRecorder(workspace, data)
     run.log_params(_listed(params))
     resolved = params.model_dump(mode="json", by_alias=True)
@@ -83,10 +89,37 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     root = workspace.root
     data = RunData("evaluate", name="evaluation", weights=weights)
     data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
+    data.datasets = _datasets(root)
     run = RunRecorder(workspace, data)
     run.log_file(root / "dvc.lock", "dvc.lock")
     yield run
     run.finish()
+
+
+def _datasets(root: Path) -> list[dict[str, str]]:
+    """Return the splits as datasets of MLflow, for its column in the table of runs; empty if DVC has no hash.
+
+    Each has ``name`` (the split), ``digest`` (DVC's hash of all splits, by which `dvc.lock` names the version),
+    ``profile`` (JSON: the number of images, also of each class), ``source`` and ``context``.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ManifestError: The manifest of the splits is missing or malformed.
+    """
+    digest = data_hashes(root).get("artifacts/split")
+    if digest is None:
+        return []
+    manifest = root / "artifacts" / "split" / "manifest.parquet"
+    rows = read_table(manifest, SPLIT, stage="split", columns=["split", "label"])
+    datasets = []
+    for name, context in _CONTEXTS.items():
+        counts = rows.loc[rows["split"] == name, "label"].value_counts().sort_index()
+        profile = {"images": int(counts.sum()), **{f"images of {label}": int(n) for label, n in counts.items()}}
+        about = {"source": json.dumps({"uri": f"artifacts/split/{name}.bin"}), "profile": json.dumps(profile)}
+        datasets.append({"name": name, "digest": digest, "context": context, **about})
+    return datasets
 
 
 def _listed(params: Params) -> dict[str, Any]:

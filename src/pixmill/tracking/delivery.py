@@ -135,7 +135,7 @@ class RunData:
         origin: Tags for a new run only.
         tags: Tags for a new or existing run.
         params: Parameters, flattened.
-        datasets: Inputs, each with ``name``, ``digest``, ``source``, ``profile`` and ``context``.
+        datasets: Splits as ``[name, digest, context, profile]``.
         points: Metrics as ``[name, value, timestamp, step]``; step 0 is a metric of the whole run.
         children: Child runs.
         status: Final status.
@@ -151,7 +151,7 @@ class RunData:
     origin: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
-    datasets: list[dict[str, str]] = field(default_factory=list)
+    datasets: list[list[str]] = field(default_factory=list)
     points: list[list[Any]] = field(default_factory=list)
     children: list[RunData] = field(default_factory=list)
     status: str = "FINISHED"
@@ -257,10 +257,13 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
     _log(client, run_id, tags=[RunTag(*tag) for tag in data.tags.items()])
     recorded = client.get_run(run_id).data.params
     _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
-    inputs = []
-    for each in data.datasets:
-        dataset = Dataset(each["name"], each["digest"], "local", each["source"], profile=each["profile"])
-        inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", each["context"])]))
+    inputs = [
+        DatasetInput(
+            Dataset(name, digest, "local", json.dumps({"uri": f"artifacts/split/{name}.bin"}), profile=profile),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for name, digest, context, profile in data.datasets
+    ]
     if inputs:
         client.log_inputs(run_id, datasets=inputs)
     # MLflow drops duplicate points of the same time and step.

@@ -96,11 +96,11 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     run.finish()
 
 
-def _datasets(root: Path) -> list[dict[str, str]]:
-    """Return the splits as datasets of MLflow, for its column in the table of runs; empty if DVC has no hash.
+def _datasets(root: Path) -> list[list[str]]:
+    """Return the splits for MLflow's column of datasets; empty if DVC has no hash of them.
 
-    Each has ``name`` (the split), ``digest`` (DVC's hash of all splits, by which `dvc.lock` names the version),
-    ``profile`` (JSON: the number of images, also of each class), ``source`` and ``context``.
+    Each is its name, DVC's hash of all splits, by which ``dvc.lock`` names the version, its context, and its profile
+    (JSON: the number of images, also of each class).
 
     Args:
         root: The project's folder.
@@ -111,14 +111,12 @@ def _datasets(root: Path) -> list[dict[str, str]]:
     digest = data_hashes(root).get("artifacts/split")
     if digest is None:
         return []
-    manifest = root / "artifacts" / "split" / "manifest.parquet"
-    rows = read_table(manifest, SPLIT, stage="split", columns=["split", "label"])
+    rows = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split", columns=["split", "label"])
     datasets = []
     for name, context in _CONTEXTS.items():
-        counts = rows.loc[rows["split"] == name, "label"].value_counts().sort_index()
-        profile = {"images": int(counts.sum()), **{f"images of {label}": int(n) for label, n in counts.items()}}
-        about = {"source": json.dumps({"uri": f"artifacts/split/{name}.bin"}), "profile": json.dumps(profile)}
-        datasets.append({"name": name, "digest": digest, "context": context, **about})
+        counts = rows.loc[rows["split"] == name, "label"].value_counts(sort=False).sort_index()
+        profile = {"images": counts.sum()} | {f"images of {label}": number for label, number in counts.items()}
+        datasets.append([name, digest, context, json.dumps(profile, default=int)])
     return datasets
 
 

@@ -1,12 +1,10 @@
 """Put back the results that DVC removed before it started a stage."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.files.writing import write_bytes
-from pixmill.core.repository.dvc import is_cached, listing_md5
+from pixmill.core.repository.dvc import is_cached
 from pixmill.core.repository.git import git
 
 
@@ -31,12 +29,12 @@ def put_back_results(root: Path, stage: str) -> str:
     try:
         with Repo(str(root)) as repo:
             outs = repo.stage.load_one(name=stage).outs
-            if any(out.exists and not out.persist for out in outs) or not any(out.hash_info for out in outs):
-                return ""  # The stage wrote results, or it never ran before.
-            removed = [out for out in outs if not out.exists]
+            removed = [out for out in outs if out.hash_info and not out.exists]
+            if not removed or any(out.exists and not out.persist for out in outs):
+                return ""  # The first run, or the stage wrote results.
             lost = [out.def_path for out in removed if not _put_back(root, out)]
     except (DvcException, OSError) as error:
-        return f"The results of the last run could not be put back: {error}; to try again: dvc checkout {stage}"
+        return f"The results of the last run are not back: {error}; to try again: dvc checkout {stage}"
     if lost:
         return f"DVC removed {', '.join(lost)}, which neither Git nor DVC's cache has; dvc repro makes them again"
     return "The results of the last run are unchanged."
@@ -44,18 +42,10 @@ def put_back_results(root: Path, stage: str) -> str:
 
 def _put_back(root: Path, out: Any) -> bool:
     """Put back an output of DVC, and return whether it was available."""
-    path, md5 = out.def_path, str(out.hash_info.value)
-    if out.use_cache:
-        available = is_cached(Path(out.cache.path), md5)
-        if available:
-            out.checkout(force=True)
-        return available
-    names = (git(root, "ls-files", "-z", "--", path) or "").split("\0")[:-1]
-    files = {name: (git(root, "show", f":./{name}") or "").encode("utf-8", "surrogateescape") for name in names}
-    digests = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in files.items()}
-    found = digests.get(path) or listing_md5({name.removeprefix(f"{path}/"): each for name, each in digests.items()})
-    available = found == md5
-    if available:
-        for name, content in files.items():
-            write_bytes(root / name, content)
-    return available
+    if not out.use_cache:
+        git(root, "restore", "--", out.def_path)
+        if out.exists and out.changed_checksum():
+            out.remove()  # The committed version is not that of the other results.
+    elif is_cached(Path(out.cache.path), out.hash_info.value):
+        out.checkout()
+    return bool(out.exists)

@@ -50,15 +50,11 @@ def preset_features(
     Raises:
         TrainError: The preset is damaged or unsupported, does not take images of this size, or lacks a layer.
     """
-    name, config = read_preset(folder)
+    side = input_side(folder, pixels.shape[1], image_size)
+    name, _ = read_preset(folder)
     load_tensorflow()
     import keras_hub
 
-    try:
-        side = _side(config, name, image_size or pixels.shape[1], given=image_size is not None)
-    except (LookupError, TypeError, ValueError) as error:
-        message = f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}"
-        raise TrainError(message, next=CHOOSE_ANOTHER) from error
     of_text = bool(FAMILIES[name])
     options: dict[str, Any] = {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
     try:
@@ -124,26 +120,41 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
     return name, config
 
 
-def _side(config: Mapping[str, Any], name: str, side: int, *, given: bool) -> int:
-    """Return the input size of the network in pixels."""
-    if FAMILIES[name]:
-        own = int(config["vision_encoder"]["config"]["image_shape"][0])
-        if given and side != own:
+def input_side(folder: Path, packed: int, image_size: int | None) -> int:
+    """Return the side of the images that the network of a preset takes, in pixels.
+
+    Args:
+        folder: Folder of the preset.
+        packed: ``split.image_size``.
+        image_size: ``train.backbone.image_size``.
+
+    Raises:
+        TrainError: The preset is damaged or unsupported, or does not take images of this size.
+    """
+    name, config = read_preset(folder)
+    side = image_size or packed
+    try:
+        if FAMILIES[name]:
+            own = int(config["vision_encoder"]["config"]["image_shape"][0])
+            if image_size and side != own:
+                raise TrainError(
+                    f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
+                    next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
+                )
+            if side != own:
+                announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
+            return own
+        patch = int(config["patch_size"])
+        if side % patch:
+            key = "train.backbone.image_size" if image_size else "split.image_size"
+            below = side // patch * patch or patch
             raise TrainError(
-                f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
-                next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
+                f"{key}: this preset takes multiples of {patch} pixels, received {side}",
+                next=f"set {key} in params.yaml to {below} or {below + patch}, then: dvc repro",
             )
-        if side != own:
-            announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
-        return own
-    patch = int(config["patch_size"])
-    if side % patch:
-        below = side // patch * patch
-        raise TrainError(
-            f"train.backbone.image_size: this preset takes multiples of {patch} pixels, received {side}",
-            next=f"set train.backbone.image_size in params.yaml, for example to {below} or {below + patch}, "
-            "then: dvc repro train",
-        )
+    except (LookupError, TypeError, ValueError) as error:
+        message = f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}"
+        raise TrainError(message, next=CHOOSE_ANOTHER) from error
     return side
 
 

@@ -1,4 +1,4 @@
-"""Several networks of the model ``features``."""
+"""Several networks of the model ``features``, and image sizes of presets."""
 
 import pytest
 
@@ -42,3 +42,20 @@ def test_one_network_is_itself() -> None:
 def test_rejects_what_several_networks_cannot_do(train, message) -> None:
     with pytest.raises(ParamsError, match=message):
         parsed(train)
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "fitting"), [("dinov2_small", 260, 252), ("dinov3_vit_small_lvd1689m", 252, 256)]
+)
+def test_image_sizes_are_multiples_of_a_preset_s_patches(preset: str, size: int, fitting: int) -> None:
+    def params(size: object, split: int, model: str = "features") -> str:
+        train = f"{{model: {model}, backbone: {{name: 'hub:{preset}', image_size: {size}}}}}"
+        return (
+            f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, split: {{image_size: {split}}}, train: {train}}}"
+        )
+
+    for wrong in (params(size, fitting), params("null", size)):
+        with pytest.raises(ParamsError, match=f"takes multiples of .* received {size}"):
+            parse_params(wrong)
+    for right in (params(fitting, size), params("null", fitting), params("null", size, "cnn")):
+        parse_params(right)

@@ -47,6 +47,19 @@ def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFix
     assert "pixmill use hub:weights/ours" in output
 
 
+def test_the_image_size_fits_the_preset(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("image_size: 224", "image_size: 260"))
+    before = load_params(project).split
+    assert run_pixmill("use", "hub:weights/ours") == 0
+    assert load_params(project).split == before.model_copy(update={"image_size": 252})
+    assert run_pixmill("check") == 0
+    capsys.readouterr()
+    path.write_text(path.read_text().replace("image_size: 252", "image_size: 250"))
+    assert run_pixmill("check") == 1
+    assert "split.image_size: this preset takes multiples of 14 pixels, received 250" in capsys.readouterr().err
+
+
 def test_repinning_changes_only_the_digest(project: Path) -> None:
     run_pixmill("use", "hub:weights/ours")
     path = project / "params.yaml"

@@ -17,7 +17,7 @@ from pixmill.core.params.refusal import quote_value, refusals
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import MAX_LABEL, ClassName, EvaluateParams, Section, SplitParams, is_label
 from pixmill.core.params.sweep import RangeParams, SweepParams
-from pixmill.core.params.train import TrainParams
+from pixmill.core.params.train import PATCHES, TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text, set_values
 from pixmill.core.words import did_you_mean, first_of
@@ -98,6 +98,15 @@ class Params(Section):
             raise ValueError(
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_patches(self) -> Self:
+        backbone = self.train.backbone
+        size = backbone.image_size or self.split.image_size
+        patch = next((side for preset, side in PATCHES.items() if backbone.title.startswith(preset)), 1)
+        if isinstance(size, int) and size % patch and self.train.model != "cnn":
+            raise ValueError(f"split.image_size: {backbone.title} takes multiples of {patch} pixels, received {size}")
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:

@@ -18,6 +18,9 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 PRESET = r"^hub:\S+$"
 """Preset of KerasHub: a built-in name, a URL of Kaggle or Hugging Face, or a folder."""
 
+PATCHES = {"hub:dinov2_": 14, "hub:dinov3_": 16}
+"""Side of a patch in pixels, by prefix of a preset's built-in name; image sizes are multiples of it."""
+
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

@@ -68,4 +68,4 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
                 back = put_back_results(workspace.root, stage)
                 raise
     except PixmillError as error:
-        sys.exit("\n".join(filter(None, (f"{stage}: {error}", back))))
+        sys.exit(f"{stage}: {error}\n{back}".rstrip())

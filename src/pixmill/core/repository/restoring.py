@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.repository.dvc import is_cached
 from pixmill.core.repository.git import git
 
 
@@ -46,6 +45,6 @@ def _put_back(root: Path, out: Any) -> bool:
         git(root, "restore", "--", out.def_path)
         if out.exists and out.changed_checksum():
             out.remove()  # The committed version is not that of the other results.
-    elif is_cached(Path(out.cache.path), out.hash_info.value):
+    elif not out.changed_cache():
         out.checkout()
     return bool(out.exists)

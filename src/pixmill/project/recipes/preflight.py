@@ -66,13 +66,16 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             source_issues += _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from source_issues
     yield from _plugins(root, params, sources)
-    if params.train.backbone.title.startswith("hub:") and params.train.model != "cnn":
+    backbone = params.train.backbone
+    if backbone.title.startswith("hub:") and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
-        elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
+        elif backbone.sha256 is None or backbone.revision is None:  # It is a local folder.
             from pixmill.models.preset_files import pinned_folder
+            from pixmill.models.presets import input_side
 
-            yield from _attempt(pinned_folder, params.train.backbone, root)  # It is a local folder.
+            sizes = (params.split.image_size, backbone.image_size)
+            yield from _attempt(lambda *sides: input_side(pinned_folder(backbone, root), *sides), *sizes)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.

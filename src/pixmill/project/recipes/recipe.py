@@ -18,7 +18,7 @@ from pixmill.core.params.document import SECTION_NAMES, edit_params
 from pixmill.core.params.train import PRESET
 from pixmill.core.params.yaml_text import set_values
 from pixmill.core.words import did_you_mean
-from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
+from pixmill.models.preset_files import HUB, WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.models.presets import read_preset
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
@@ -174,7 +174,7 @@ def list_recipes(root: Path | None) -> str:
 
 
 def preset_recipe(root: Path, name: str) -> Recipe:
-    """Return the project's params with a preset as the backbone of the model ``features``.
+    """Return the project's params with a preset as the backbone of the model ``features``, and a fitting image size.
 
     Args:
         root: Project folder.
@@ -182,6 +182,7 @@ def preset_recipe(root: Path, name: str) -> Recipe:
 
     Raises:
         ParamsError: The name or ``params.yaml`` is not valid.
+        TrainError: The preset is not available or not supported.
     """
     if re.fullmatch(PRESET, name) is None:
         raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
@@ -192,7 +193,12 @@ def preset_recipe(root: Path, name: str) -> Recipe:
         changes["backbone"] = BackboneParams(name=name)
         if params.train.features.layers not in ("auto", "top"):  # They name layers of another network.
             changes["features"] = params.train.features.model_copy(update={"layers": "auto"})
-    wanted = params.model_copy(update={"train": params.train.model_copy(update=changes)})
+    train, split = params.train.model_copy(update=changes), params.split
+    if train.backbone.image_size is None:
+        _, config = read_preset(resolve_preset(name.removeprefix(HUB), root)[2])
+        patch = config.get("patch_size", 1)  # CLIP and SigLIP resize their images.
+        split = split.model_copy(update={"image_size": split.image_size // patch * patch or patch})
+    wanted = params.model_copy(update={"train": train, "split": split})
     return Recipe(name, edit_params(text, wanted, otherwise="set train.backbone yourself"))
 
 

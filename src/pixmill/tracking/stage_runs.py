@@ -89,7 +89,6 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     root = workspace.root
     data = RunData("evaluate", name="evaluation", weights=weights)
     data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
-    data.datasets = _datasets(root)
     run = RunRecorder(workspace, data)
     run.log_file(root / "dvc.lock", "dvc.lock")
     yield run
@@ -114,8 +113,8 @@ def _datasets(root: Path) -> list[list[str]]:
     rows = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split", columns=["split", "label"])
     datasets = []
     for name, context in _CONTEXTS.items():
-        counts = rows.loc[rows["split"] == name, "label"].value_counts(sort=False).sort_index()
-        profile = {"images": counts.sum()} | {f"images of {label}": number for label, number in counts.items()}
+        counts = rows.loc[rows["split"] == name, "label"].value_counts().sort_index()
+        profile = {"images": counts.sum(), **counts.add_prefix("images of ")}
         datasets.append([name, digest, context, json.dumps(profile, default=int)])
     return datasets
 

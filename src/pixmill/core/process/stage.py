@@ -50,7 +50,6 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
-    back = ""
     try:
         with (
             interruptible(ended),
@@ -65,7 +64,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
                 main(workspace, params)
             except PixmillError:
                 # While the lock is held: another process of the stage may be writing.
-                back = put_back_results(workspace.root, stage)
+                put_back_results(workspace.root, stage)
                 raise
     except PixmillError as error:
-        sys.exit(f"{stage}: {error}\n{back}".rstrip())
+        sys.exit(f"{stage}: {error}")

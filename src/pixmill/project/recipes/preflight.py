@@ -74,8 +74,11 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             from pixmill.models.preset_files import pinned_folder
             from pixmill.models.presets import input_side
 
-            sizes = (params.split.image_size, backbone.image_size)
-            yield from _attempt(lambda *sides: input_side(pinned_folder(backbone, root), *sides), *sizes)
+            yield from _attempt(
+                lambda *sizes: input_side(pinned_folder(backbone, root), *sizes),
+                params.split.image_size,
+                backbone.image_size,
+            )
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.

@@ -62,7 +62,12 @@ def test_names_the_deletion_if_a_purge_finds_something(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    found = purging.Purge({}, {"a": "data"}, {"cache": ["a"][:number]}, [], 0)
+    outputs, found = {"a": "data"}, {"cache": ["a"][:number]}
+    found = purging.Purge({"cache": None}, outputs, found, {"cache": {}}, [], 0, ["the remote"], {}, tmp_path)
     monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
     main(["forget", "--purge"])
-    assert ("--purge --yes" in capsys.readouterr().out) == bool(number)
+    assert ("--purge --yes --shared" in capsys.readouterr().out) == bool(number)
+    if number:
+        with pytest.raises(SystemExit):
+            main(["forget", "--purge", "--yes"])
+        assert "others would lose objects: the remote" in capsys.readouterr().err

@@ -6,7 +6,8 @@ data/, artifacts/scrape, the inbox and the caches; `dvc repro` then makes all re
 without them.
 
 After the commit, --purge lists the objects of DVC that hold such images and that the
-last commit does not use; with --yes, it deletes them.
+last commit does not use; with --yes, it deletes them. Lists of the other files in data/
+and artifacts/scrape stay. Where others may use these objects, it needs --shared, too.
 """
 
 import argparse
@@ -39,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
     parser.add_argument("--remote", action="store_true", help="with --purge: also those in the default remote")
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
+    shared = "with --yes: also what other projects, branches, tags or experiments may use"
+    parser.add_argument("--shared", action="store_true", help=shared)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
     ignored = (arguments.dry_run or arguments.reason) if arguments.purge else (arguments.remote or arguments.yes)
+    ignored = ignored or (arguments.shared and not arguments.yes)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
         expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --remote or --yes"
         raise PixmillError(f"expected {expected}", next="pixmill forget --help")
@@ -84,8 +88,11 @@ def _purge(arguments: argparse.Namespace) -> None:
     from pixmill.project.dataset.purging import plan_purge
 
     purge = plan_purge(project_workspace().root, remote=arguments.remote)
+    again = f"pixmill forget --purge{' --remote' * arguments.remote} --yes{' --shared' * bool(purge.others)}"
+    if arguments.yes and purge.others and purge.counts() and not arguments.shared:
+        raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
     if arguments.yes:
-        purge.delete()
+        purge.execute()
     for (store, path), number in sorted(purge.counts().items()):
         print(f"{store:8}{path:28}{count(number, 'object'):>16}")
     print(f"{count(purge.counts().total(), 'object')} {'deleted' if arguments.yes else 'to delete'}")
@@ -96,4 +103,6 @@ def _purge(arguments: argparse.Namespace) -> None:
         print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} ({way})")
     print(_NOT_TOUCHED)
     if purge.counts() and not arguments.yes:
-        print(f"Next: pixmill forget --purge{' --remote' * arguments.remote} --yes")
+        if purge.others:
+            print("Others would lose objects, too:", *purge.others, sep="\n")
+        print(f"Next: {again}")

@@ -2,7 +2,8 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import yaml
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import listing_md5, listing_text
-from pixmill.project.dataset.purging import plan_purge
+from pixmill.project.dataset import purging
+from pixmill.project.dataset.purging import Purge, plan_purge
 from tests.version_control import commit, dvc, git, start_repository
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -120,8 +122,9 @@ def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_pa
     assert [len(versions.holding(store)) >= 9 for store in stores] == [True, True]
     purge = plan_purge(versions.root, remote=True)
     assert [line.split(" ", 2)[2] for line in purge.commits] == ["With it, too", "With it"]
-    assert set(purge.found["cache"]) == set(purge.found["remote"]) == set(purge.objects)
-    purge.delete()
+    for name in ("cache", "remote"):
+        assert {*purge.found[name], *purge.lists[name]} == {*purge.outputs}
+    purge.execute()
     assert [versions.holding(store) for store in stores] == [set(), set()]
     # An image that only older versions have does not hold the forgotten one.
     others = {path.read_bytes() for path in versions.cache.rglob("*") if path.is_file()}
@@ -132,26 +135,45 @@ def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_pa
         git(clone, "checkout", "-q", revision)
         dvc(clone, "pull", "-q")
         assert (clone / "artifacts/split/train.bin").is_file()
+    # Branches and forks that have the image can have all others.
+    git(clone, "checkout", "-q", "main~1")
+    dvc(clone, "pull", "-q", "data.dvc")
+    assert {path.name for path in clone.glob("data/*/*")} == {"1.png", "2.png"}
     again = plan_purge(versions.root, remote=True)
-    assert (again.objects, again.commits, again.unknown) == ({}, [], 2)
+    assert (again.outputs, again.commits, again.unknown) == ({}, [], 2)
 
 
-@pytest.mark.parametrize("after", [0, 5, 11, 16, 21])
+class KilledError(Exception):
+    pass
+
+
+def cut(purge: Purge, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Execute a number of steps of a purge."""
+    left = iter(range(after))
+
+    def step(original: Callable[..., None], *given: object) -> None:
+        if next(left, None) is None:
+            raise KilledError
+        original(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        for store in purge.stores.values():
+            patch.setattr(store, "delete", partial(step, store.delete))
+        patch.setattr(purging, "_replace", partial(step, purging._replace))
+        purge.execute()
+
+
+@pytest.mark.parametrize("after", [0, 8, 12, 14, 22, 25])
 def test_repeating_completes_an_interrupted_purge(
     versions: Versions, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    purge = plan_purge(versions.root, remote=True)
-    left = iter(range(after))
-    with monkeypatch.context() as patch, pytest.raises(StopIteration):
-        for store in purge.stores.values():
-            original = store.delete
-            patch.setattr(store, "delete", lambda md5, original=original: (next(left), original(md5)))
-        purge.delete()
-    plan_purge(versions.root, remote=True).delete()
+    cut(plan_purge(versions.root, remote=True), monkeypatch, after)
+    plan_purge(versions.root, remote=True).execute()
     assert [versions.holding(store) for store in (versions.cache, versions.remote)] == [set(), set()]
 
 
-def test_finds_an_image_that_scrape_never_had(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_finds_an_image_that_scrape_never_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     versions = Versions(tmp_path / "pets")
     versions.run("first", {"hat/1.png": PNG + b"one"})
     data = versions.put_folder({"hat/1.png": PNG + b"one", "unlabelled/3.png": SECRET})
@@ -166,11 +188,23 @@ def test_finds_an_image_that_scrape_never_had(tmp_path: Path) -> None:
     md5 = versions.put(SECRET)
     (versions.cache / md5[:2] / md5[2:]).unlink()
     purge = plan_purge(versions.root, remote=True)
-    assert (purge.objects, purge.unknown) == ({}, 1)
+    assert (purge.outputs, purge.unknown) == ({}, 1)
     versions.put(SECRET)
+    cut(plan_purge(versions.root, remote=True), monkeypatch, after)
     purge = plan_purge(versions.root, remote=True)
-    purge.delete()
+    purge.execute()
     assert (purge.unknown, versions.holding(versions.cache), versions.holding(versions.remote)) == (0, set(), set())
+
+
+def test_names_others_who_may_use_the_objects(versions: Versions, tmp_path: Path) -> None:
+    assert plan_purge(versions.root).others == []
+    git(versions.root, "branch", "unmerged", "main~1")
+    git(versions.root, "tag", "clean", "main~3")
+    versions.cache.parents[1].rename(tmp_path / "cache")
+    dvc(versions.root, "cache", "dir", "--local", str(tmp_path / "cache"))
+    remote, cache, refs = plan_purge(versions.root, remote=True).others
+    assert (str(versions.remote) in remote, str(tmp_path / "cache") in cache) == (True, True)
+    assert ("unmerged" in refs, "clean" in refs) == (True, False)
 
 
 def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
@@ -186,7 +220,7 @@ def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
     page = versions.put("<html> of both")
     (versions.cache / listing[:2] / listing[2:]).unlink()
     purge = plan_purge(versions.root)
-    assert (len(purge.commits), purge.unknown, page in purge.objects) == (1, 1, False)
+    assert (len(purge.commits), purge.unknown, page in purge.outputs) == (1, 1, False)
 
 
 def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -> None:
@@ -214,7 +248,7 @@ def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> Non
     versions.forget()
     versions.run("third", {**one, "metadata.csv": b"HEAD's"})
     versions.commit("Forget images")
-    plan_purge(versions.root, remote=True).delete()
+    plan_purge(versions.root, remote=True).execute()
     left = {path.read_bytes() for path in versions.remote.rglob("*") if path.is_file()}
     assert left >= {b"without", b"HEAD's", PNG + b"two"}
     for store in (versions.cache, versions.remote):

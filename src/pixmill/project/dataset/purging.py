@@ -1,6 +1,11 @@
-"""Delete forgotten images from DVC's cache and remote, with all that was made from them and that HEAD does not use."""
+"""Delete forgotten images from DVC's cache and remote, with all that was made from them and that HEAD does not use.
+
+Lists of the files in ``data/`` and ``artifacts/scrape`` are shortened under their names, so that branches and clones
+that use them can still be pulled: DVC trusts the name of a read-only object, and does not verify lists of a remote.
+"""
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +13,25 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import file_digest
+from pixmill.core.files.writing import file_digest, replacing, write_json
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.core.repository.dvc import object_file, read_listing
 from pixmill.core.repository.git import changed_files, git
+from pixmill.core.words import first_of
 from pixmill.project.dataset.forgetting import forgotten_ids
 
 _LOG = ("log", "--all", "--full-history", "--date=short", "--format=%H %h %ad %s%d", "--", "dvc.lock", "data.dvc")
 """Commits of all branches, tags and experiments that have other results than those before them, newest first."""
 
 _COMMIT = 'dvc repro && git commit -am "Forget images"'
+
+_IMAGE_FOLDERS = ("data", "artifacts/scrape")
+"""Folders whose lists are shortened; other results cannot be used without the deleted files."""
+
+_IMAGES = Path(".pixmill/forget/images.json")
+"""MD5s of purged images by id."""
 
 Outputs = frozenset[tuple[str, str]]
 """Path and MD5 of the outputs of a commit, and of the inputs that they were made from."""
@@ -30,33 +42,46 @@ Listings = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Purge:
-    """Objects to delete.
+    """Objects to delete, and lists to shorten.
 
     Args:
         stores: DVC's ``remote`` and ``cache``. The cache is the last, since a repeated purge needs its lists of files.
-        objects: The output of each object by MD5. Images come after what was made from them, then lists of files.
-        found: MD5s of the objects that exist, by name of the store.
-        commits: A line for each commit that cannot be checked out afterwards, newest first.
+        outputs: The output of each object by MD5.
+        found: MD5s of the objects that exist, by name of the store. Images come after what was made from them.
+        lists: New contents of the lists that are shortened afterwards, by MD5 and name of the store.
+        commits: A line for each commit whose results cannot be checked out afterwards, newest first.
         unknown: Number of commits that were not examined, since the cache lacks lists of their files, or images that
             scrape never had. Objects that they name stay, files of their folders may not.
+        others: Descriptions of others who may use the objects.
+        images: MD5 of each forgotten image by id.
+        root: Project folder.
     """
 
     stores: Mapping[str, Any]
-    objects: Mapping[str, str]
-    found: Mapping[str, Collection[str]]
+    outputs: Mapping[str, str]
+    found: Mapping[str, Sequence[str]]
+    lists: Mapping[str, Mapping[str, bytes]]
     commits: Sequence[str]
     unknown: int
+    others: Sequence[str]
+    images: Mapping[str, str]
+    root: Path
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Return the number of existing objects by store and output."""
-        return Counter((name, self.objects[md5]) for name, found in self.found.items() for md5 in found)
+        """Return the number of objects by store and output."""
+        every = [(name, md5) for name in self.stores for md5 in (*self.found[name], *self.lists[name])]
+        return Counter((name, self.outputs[md5]) for name, md5 in every)
 
-    def delete(self) -> None:
-        """Delete the objects; after an interruption, another purge deletes the rest."""
+    def execute(self) -> None:
+        """Delete the objects, and shorten the lists; after an interruption, another purge does the rest."""
+        # Images that scrape never had are found by their content.
+        (self.root / _IMAGES).parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.root / _IMAGES, self.images)
         for name, store in self.stores.items():
-            found = [md5 for md5 in self.objects if md5 in self.found[name]]
-            for md5 in track(found, f"Purge {name}", len(found), unit="object"):
+            for md5 in track(self.found[name], f"Purge {name}", len(self.found[name]), unit="object"):
                 store.delete(md5)
+            for md5, content in self.lists[name].items():
+                _replace(store, md5, content)
 
 
 def plan_purge(root: Path, *, remote: bool = False) -> Purge:
@@ -74,56 +99,152 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
         PixmillError: There are uncommitted changes, nothing was forgotten, results of ``HEAD`` still have such an
             image, or DVC fails, such as without a remote.
     """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
+    ids = _forgotten(root)
+    stores, used, others = _open_stores(root, remote=remote)
+    cache = Path(stores["cache"].path)
+    versions = _read_versions(root, cache, used)
+    every = frozenset[tuple[str, str]]().union(*versions.values())
+    listed = {md5: files for _, md5 in every if md5.endswith(".dir") and (files := read_listing(cache, md5))}
+    images, unread = _find_images(root, cache, every, listed, ids)
+    holding = _lists_with(listed, images.values())
+    examined = listed.keys() - _lists_with(listed, unread)
+    if refs := _check_refs(root, holding, examined):
+        others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)}")
+    tainted = {name: outputs for name, outputs in versions.items() if _holds(outputs, holding)}
+    rest = [outputs for name, outputs in versions.items() if " " in name and name not in tainted]
+    outputs = _objects(tainted.values(), listed, {*images.values()})
+    for md5 in used | _used(rest, listed):
+        outputs.pop(md5, None)
+    found, lists = _locate(stores, outputs, {*images.values()}, holding)
+    commits = [name.partition(" ")[2] for name in tainted if " " in name]
+    unknown = sum(not _is_known(each, examined) for each in rest)
+    return Purge(stores, outputs, found, lists, commits, unknown, others, images, root)
 
+
+def _forgotten(root: Path) -> set[str]:
+    """Return the ids of the images that are forgotten in ``HEAD``.
+
+    Raises:
+        PixmillError: There are none, or there are uncommitted changes.
+    """
     if changed_files(root, "--untracked-files=no"):
         raise PixmillError("there are uncommitted changes", next=f"{_COMMIT}, then: the same command")
     if not (ids := forgotten_ids(root, load_params(root).classes)):
         raise PixmillError("review.csv has no forgotten image", next="pixmill forget ID")
+    return ids
+
+
+def _open_stores(root: Path, *, remote: bool) -> tuple[dict[str, Any], set[str], list[str]]:
+    """Return DVC's remote and cache, the MD5s that the workspace uses, and descriptions of others who use the stores.
+
+    Raises:
+        PixmillError: DVC fails, such as without a remote.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
     try:
         repo = Repo(str(root))
         stores = {"remote": repo.cloud.get_remote_odb(command="pull")} if remote else {}
         used = {str(item.value) for items in repo.used_objs().values() for item in items}
     except DvcException as error:
         raise PixmillError(f"DVC: {str(error).splitlines()[0]}", next="dvc pull; dvc remote list") from None
-    stores["cache"], cache = repo.cache.local, Path(repo.cache.local.path)
+    others = [f"clones and other projects may use the remote, {store.path}" for store in stores.values()]
+    stores["cache"] = repo.cache.local
+    if repo.config["cache"].get("shared") or not _is_own(root, Path(repo.cache.local.path)):
+        others.append(f"other projects may use DVC's cache, {repo.cache.local.path}")
+    return stores, used, others
 
+
+def _is_own(root: Path, cache: Path) -> bool:
+    return cache.resolve().is_relative_to(root.resolve())
+
+
+def _read_versions(root: Path, cache: Path, used: Container[str]) -> dict[str, Outputs]:
+    """Return the outputs of each commit by line, and versions of image folders that no commit uses by MD5."""
     lines = (git(root, *_LOG) or "").splitlines()
-    commits = {line: _outputs(root, line.split()[0]) for line in track(lines, "Read commits", len(lines))}
+    versions = {line: _outputs(root, line.split()[0]) for line in track(lines, "Read commits", len(lines))}
+    if not _is_own(root, cache):
+        return versions
+    named = {md5 for outputs in versions.values() for _, md5 in outputs}
+    for path in cache.glob("??/*.dir"):
+        md5 = path.parent.name + path.name
+        if md5 not in named and md5 not in used:
+            is_scraped = "manifest.parquet" in (read_listing(cache, md5) or ())
+            versions[md5] = frozenset({("artifacts/scrape" if is_scraped else "data", md5)})
+    return versions
+
+
+def _find_images(
+    root: Path, cache: Path, outputs: Outputs, listed: Listings, ids: Collection[str]
+) -> tuple[dict[str, str], set[str]]:
+    """Return the MD5 of each image that has one, by id, and MD5s of files that may be one but are not in the cache."""
+    earlier = json.loads((root / _IMAGES).read_bytes()) if (root / _IMAGES).exists() else {}
+    scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(outputs, listed, "artifacts/scrape")}
+    images = {name: md5 for name, md5 in {**earlier, **scraped}.items() if name in ids}
+    missing = ids - images.keys()
+    if not missing:
+        return images, set()
+    # Scrape never had images without a label.
+    wanted = {md5 for _, md5 in _files(outputs, listed, "data")} - {*scraped.values(), *images.values()}
+    unread = {md5 for md5 in wanted if not object_file(cache, md5).is_file()}
+    for md5 in track(wanted - unread, "Search images", len(wanted - unread)):
+        if (name := file_digest(object_file(cache, md5))) in missing:
+            images[name] = md5
+    return images, unread
+
+
+def _lists_with(listed: Listings, files: Collection[str]) -> set[str]:
+    return {md5 for md5, found in listed.items() if not {*found.values()}.isdisjoint(files)}
+
+
+def _check_refs(root: Path, holding: Container[str], examined: Container[str]) -> list[str]:
+    """Return the branches, tags and experiments whose last commit has a forgotten image.
+
+    Raises:
+        PixmillError: ``HEAD`` has one, or was not examined.
+    """
     head = _outputs(root, "HEAD")
-    every = head.union(*commits.values())
-    never: Outputs = frozenset()
-    if cache.resolve().is_relative_to(root.resolve()):  # Other projects do not use this cache.
-        loose = {path.parent.name + path.name for path in cache.glob("??/*.dir")} - used - {md5 for _, md5 in every}
-        tables = {md5: "manifest.parquet" in (read_listing(cache, md5) or ()) for md5 in loose}
-        never = frozenset(("artifacts/scrape" if is_scraped else "data", md5) for md5, is_scraped in tables.items())
-    every |= never
-    listed = {md5: files for _, md5 in every if md5.endswith(".dir") and (files := read_listing(cache, md5))}
-    scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(every, listed, "artifacts/scrape")}
-    unread: set[str] = set()
-    images, missing = {scraped[name] for name in ids & scraped.keys()}, ids - scraped.keys()
-    if missing:  # Scrape never had images without a label.
-        wanted = {md5 for _, md5 in _files(every, listed, "data")} - {*scraped.values()}
-        unread = {md5 for md5 in wanted if not object_file(cache, md5).is_file()}
-        read = track(wanted - unread, "Search images", len(wanted - unread))
-        images |= {md5 for md5 in read if file_digest(object_file(cache, md5)) in missing}
-    holding = {md5 for md5, files in listed.items() if not images.isdisjoint(files.values())}
-    examined = {md5 for md5, files in listed.items() if unread.isdisjoint(files.values())}
-    if any(md5 in holding for _, md5 in head) or not _is_known(head, examined):
+    if _holds(head, holding) or not _is_known(head, examined):
         problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
         raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
-    tainted = [line for line, outputs in commits.items() if any(md5 in holding for _, md5 in outputs)]
-    others = [outputs for line, outputs in commits.items() if line not in tainted]
-    clean = [outputs for outputs in others if _is_known(outputs, listed)]
-    used |= _objects(clean, listed).keys() | _objects(others, {}).keys()
-    dropped = [*(commits[line] for line in tainted), frozenset(item for item in never if item[1] in holding)]
-    objects = _objects(dropped, listed, images)
-    ordered = sorted(objects.keys() - used, key=lambda md5: (md5.endswith(".dir"), md5 in images, md5))
-    found = {name: {*store.oids_exist(ordered)} for name, store in stores.items()}
-    lost = [line.partition(" ")[2] for line in tainted]
-    unknown = sum(not _is_known(outputs, examined) for outputs in others)
-    return Purge(stores, {md5: objects[md5] for md5 in ordered}, found, lost, unknown)
+    refs = (git(root, "for-each-ref", "--format=%(refname:short)") or "").splitlines()
+    return [ref for ref in refs if _holds(_outputs(root, ref), holding)]
+
+
+def _locate(
+    stores: Mapping[str, Any], outputs: Mapping[str, str], images: Container[str], holding: Container[str]
+) -> tuple[dict[str, list[str]], dict[str, dict[str, bytes]]]:
+    """Return the objects to delete and the lists to shorten that each store has, in order."""
+    lists = sorted(outputs, key=lambda md5: (md5 in holding, md5))
+    lists = [md5 for md5 in lists if md5.endswith(".dir") and outputs[md5] in _IMAGE_FOLDERS]
+    # Lists of deleted files are needed until these are deleted.
+    deleted = sorted(outputs.keys() - lists, key=lambda md5: (md5 in images, md5.endswith(".dir"), md5))
+    found = {name: sorted(store.oids_exist(deleted), key=deleted.index) for name, store in stores.items()}
+    return found, {name: _shorten(store, lists, {*deleted}) for name, store in stores.items()}
+
+
+def _shorten(store: Any, lists: Iterable[str], deleted: Container[str]) -> dict[str, bytes]:
+    """Return the new content of each list that has deleted files."""
+    contents = {}
+    for md5 in lists:
+        if store.exists(md5):
+            entries = json.loads(store.fs.cat_file(store.oid_to_path(md5)))
+            kept = [entry for entry in entries if entry["md5"] not in deleted]
+            if kept != entries:
+                contents[md5] = json.dumps(kept, sort_keys=True).encode()
+    return contents
+
+
+def _replace(store: Any, md5: str, content: bytes) -> None:
+    """Replace an object by one that has another MD5."""
+    path = store.oid_to_path(md5)
+    if store.fs.protocol != "local":
+        store.fs.pipe_file(path, content)
+        return
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(content)
+        temporary.chmod(store.CACHE_MODE)  # DVC deletes a writable object whose MD5 is wrong.
 
 
 def _outputs(root: Path, commit: str) -> Outputs:
@@ -137,15 +258,25 @@ def _outputs(root: Path, commit: str) -> Outputs:
     return frozenset((path, md5) for path, md5 in found if not path.startswith(("src/", "stages/")))
 
 
-def _files(outputs: Outputs, listed: Listings, path: str) -> set[tuple[str, str]]:
-    """Return name and MD5 of all files of a folder."""
-    return {item for place, md5 in outputs if place == path for item in listed.get(md5, {}).items()}
+def _holds(outputs: Outputs, holding: Container[str]) -> bool:
+    return any(md5 in holding for _, md5 in outputs)
 
 
 def _is_known(outputs: Outputs, listed: Container[str]) -> bool:
     """Return whether the files in ``data/`` and ``artifacts/`` are known."""
     folders = (md5 for path, md5 in outputs if path.startswith(("data", "artifacts/")) and md5.endswith(".dir"))
     return all(md5 in listed for md5 in folders)
+
+
+def _files(outputs: Outputs, listed: Listings, path: str) -> set[tuple[str, str]]:
+    """Return name and MD5 of all files of a folder."""
+    return {item for place, md5 in outputs if place == path for item in listed.get(md5, {}).items()}
+
+
+def _used(commits: Sequence[Outputs], listed: Listings) -> set[str]:
+    """Return the MD5s of all that commits use, without the files of folders if some are not known."""
+    whole = (outputs for outputs in commits if _is_known(outputs, listed))
+    return {*_objects(whole, listed), *_objects(commits, {})}
 
 
 def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[str] | None = None) -> dict[str, str]:
@@ -160,10 +291,7 @@ def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[st
     for path, folder in sorted(frozenset[tuple[str, str]]().union(*commits)):
         found[folder] = path
         for name, md5 in listed.get(folder, {}).items():
-            is_single = (path == "data" and not name.lower().endswith(".csv")) or (path, name[:7]) == (
-                "artifacts/scrape",
-                "images/",
-            )
+            is_single = path in _IMAGE_FOLDERS and not name.lower().endswith((".csv", ".parquet"))
             if images is None or md5 in images or not is_single:
                 found[md5] = path
     return found

@@ -62,8 +62,8 @@ def test_names_the_deletion_if_a_purge_finds_something(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    outputs, found = {"a": "data"}, {"cache": ["a"][:number]}
-    found = purging.Purge({"cache": None}, outputs, found, {"cache": {}}, [], 0, ["the remote"], {}, tmp_path)
+    changes = {"cache": dict.fromkeys(["a"][:number])}
+    found = purging.Purge({"cache": None}, changes, {"a": "data"}, [], 0, ["the remote"], {}, tmp_path)
     monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
     main(["forget", "--purge"])
     assert ("--purge --yes --shared" in capsys.readouterr().out) == bool(number)

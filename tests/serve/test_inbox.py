@@ -78,7 +78,7 @@ def test_refuses_a_file(tmp_path):
 
 
 def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
-    for content in (b"1", b"1", b"2"):
+    for content in (b"1", b"2", b"3"):
         add(inbox, content)
     before, place = files(inbox), Path(inbox.place)
     for limits in ({"max_entries": 3}, {"max_bytes": 2000}):
@@ -87,7 +87,10 @@ def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
     assert caught.value.next == "pixmill review"
     assert files(inbox) == before
     inbox.remove(inbox.entries()[0][0].names)
-    add(Inbox(place, max_entries=3), b"3")
+    add(Inbox(place, max_entries=3), b"4")
+    # The same bytes with the same label count once, and are the newest.
+    name = add(Inbox(place, max_entries=3), b"2")
+    assert (len(files(inbox)), inbox.entries()[0][0].id) == (3, name)
 
 
 def test_take_over_can_be_repeated(inbox, tmp_path):

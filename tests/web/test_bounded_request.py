@@ -5,11 +5,28 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from pixmill.web import bounded_request
 from pixmill.web.bounded_request import run_bounded
 from pixmill.web.problems import answer
 
 
+def test_a_body_that_stops_is_answered(monkeypatch):
+    monkeypatch.setattr(bounded_request, "_BODY_TIMEOUT_SECONDS", 0.05)
+    status, (start, _) = answered(cancel=False)
+    assert status == start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+
+
 def test_unfinished_upload_is_answered_on_shutdown():
+    status, (start, body) = answered(cancel=True)
+    assert status == start["status"] == 503
+    assert (b"x-a", b"b") in start["headers"]
+    assert b"The server is stopping." in body["body"]
+
+
+def answered(*, cancel: bool):
+    """Return status and messages of a request whose body stops after its first part."""
+
     async def app(scope, receive, send):
         await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
 
@@ -26,10 +43,8 @@ def test_unfinished_upload_is_answered_on_shutdown():
         given = {"max_bytes": 10, "headers": {"x-a": "b"}, "answer": answer}
         task = asyncio.create_task(run_bounded(scope, receive, send, admit=lambda _: app, **given))
         await asyncio.sleep(0)
-        task.cancel()
+        if cancel:
+            task.cancel()
         return await task, sent
 
-    status, (start, body) = asyncio.run(act())
-    assert status == start["status"] == 503
-    assert (b"x-a", b"b") in start["headers"]
-    assert b"The server is stopping." in body["body"]
+    return asyncio.run(act())

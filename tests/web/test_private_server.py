@@ -55,6 +55,13 @@ def application():
     )
 
 
+def test_only_uploads_may_be_large():
+    with PrivateServer(application(), command="x", max_bytes=4 << 20) as running:
+        visitor, body = Visitor(running.new_address()), bytes(2 << 20)
+        kinds = ("application/octet-stream", "application/json")
+        assert [visitor.ask("echo", "POST", body, Content_Type=kind)[0] for kind in kinds] == [200, 413]
+
+
 @pytest.fixture(scope="module")
 def server():
     with PrivateServer(application(), command="pixmill look") as running:

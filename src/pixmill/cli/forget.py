@@ -10,12 +10,18 @@ last commit does not use; with --yes, it deletes them. Lists of the other files 
 and artifacts/scrape stay. Where others may use these objects, it needs --shared, too.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
+from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
 from pixmill.core.words import count, first_of, printable
+
+if TYPE_CHECKING:
+    from pixmill.project.dataset.purging import Purge
 
 EXAMPLES = (
     ("pixmill forget 9f86d081 --reason 'asked by mail'", "forget an image"),
@@ -40,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
     parser.add_argument("--remote", action="store_true", help="with --purge: also those in the default remote")
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
-    shared = "with --yes: also what other projects, branches, tags or experiments may use"
+    shared = "with --purge: also what other projects, branches, tags or experiments may use"
     parser.add_argument("--shared", action="store_true", help=shared)
 
 
@@ -51,10 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.review.reviewing import default_name
 
     workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
-    ignored = (arguments.dry_run or arguments.reason) if arguments.purge else (arguments.remote or arguments.yes)
-    ignored = ignored or (arguments.shared and not arguments.yes)
+    for_purge = (arguments.remote, arguments.yes, arguments.shared)
+    ignored = any((arguments.dry_run, arguments.reason) if arguments.purge else for_purge)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
-        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --remote or --yes"
+        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --remote, --yes, --shared"
         raise PixmillError(f"expected {expected}", next="pixmill forget --help")
     with find_scratch(workspace):  # No stage and no DVC may run.
         if arguments.purge:
@@ -89,20 +95,25 @@ def _purge(arguments: argparse.Namespace) -> None:
 
     purge = plan_purge(project_workspace().root, remote=arguments.remote)
     again = f"pixmill forget --purge{' --remote' * arguments.remote} --yes{' --shared' * bool(purge.others)}"
-    if arguments.yes and purge.others and purge.counts() and not arguments.shared:
-        raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
+    others = purge.others if purge.counts() else ()
     if arguments.yes:
+        if others and not arguments.shared:
+            raise PixmillError(f"others would lose objects: {'; '.join(others)}", next=f"if they may: {again}")
         purge.execute()
+    _print(purge, "deleted" if arguments.yes else "to delete")
+    if others:
+        print("Others lose objects, too:", *others, sep="\n")
+    if purge.counts() and not arguments.yes:
+        print(f"Next: {again}")
+
+
+def _print(purge: Purge, what: str) -> None:
     for (store, path), number in sorted(purge.counts().items()):
         print(f"{store:8}{path:28}{count(number, 'object'):>16}")
-    print(f"{count(purge.counts().total(), 'object')} {'deleted' if arguments.yes else 'to delete'}")
+    print(f"{count(purge.counts().total(), 'object')} {what}")
     if purge.commits:
         print("Cannot be checked out without them, like later ones with the same dvc.lock:", *purge.commits, sep="\n")
     if purge.unknown:
         way = "purged before, or to be fetched: dvc fetch --all-commits"
         print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} ({way})")
     print(_NOT_TOUCHED)
-    if purge.counts() and not arguments.yes:
-        if purge.others:
-            print("Others would lose objects, too:", *purge.others, sep="\n")
-        print(f"Next: {again}")

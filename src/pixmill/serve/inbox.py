@@ -1,12 +1,11 @@
 """The inbox: a folder of images with corrected labels, kept until they are reviewed.
 
-``corrections/<time>-<random>`` holds one correction: a line of JSON, then the bytes of the image. It is written
-atomically. ``dropped/<id>`` is an empty file that marks an image which a reviewer dropped.
+``corrections/<time>-<digest of image and label>`` holds one correction: a line of JSON, then the bytes of the image. It
+is written atomically. ``dropped/<id>`` is an empty file that marks an image which a reviewer dropped.
 """
 
 import contextlib
 import hashlib
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,7 +127,7 @@ class Inbox:
         model: Mapping[str, Any],
         original: str | None = None,
     ) -> str:
-        """Save a correction; once this returns, it survives SIGKILL and power loss.
+        """Save a correction in place of an equal one; once this returns, it survives SIGKILL and power loss.
 
         Args:
             content: The image, unchanged.
@@ -157,7 +156,11 @@ class Inbox:
             original=original,
         )
         with self.lock(then="send the feedback again"):
-            sizes = [(self._path / name).stat().st_size for name in self._names("corrections")]
+            # The same statement about the same image replaces the earlier one.
+            key = hashlib.sha256(f"{correction.id} {label}".encode()).hexdigest()[:16]
+            names = self._names("corrections")
+            earlier = [name for name in names if name.endswith(f"-{key}")]
+            sizes = [(self._path / name).stat().st_size for name in names if name not in earlier]
             body = f"{correction.model_dump_json()}\n".encode() + content
             if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
                 raise InboxFullError(
@@ -165,9 +168,14 @@ class Inbox:
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
                 )
-            name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(8)}"
-            write_durably(self._path / "corrections" / name, body)
+            name = f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{key}"
+            write_durably(self._path / name, body)
+            self._delete(each for each in earlier if each != name)
         return correction.id
+
+    def share(self, size: int) -> float:
+        """Return the part of the inbox that an image of this size takes, 0 to 1."""
+        return max(size / self._max_bytes, 1 / self._max_entries)
 
     def entries(self) -> tuple[list[Entry], int]:
         """Return the images with their corrections, last corrected first, and the number of malformed files.

@@ -18,6 +18,10 @@ HEAD_BYTES = 64 << 10
 """Maximum size of the request line and headers together; also uvicorn's buffer for an incomplete request."""
 
 
+_BODY_TIMEOUT_SECONDS = 30.0
+"""Maximum time between two parts of a body."""
+
+
 async def run_bounded(
     scope: Scope,
     receive: Receive,
@@ -42,10 +46,17 @@ async def run_bounded(
         hold: Called with the size of each part of the body; may raise :class:`ProblemError`.
     """
     status = received = 0
+    is_complete = False
 
     async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
+        nonlocal received, is_complete
+        try:
+            async with asyncio.timeout(None if is_complete else _BODY_TIMEOUT_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            problem = f"No part of the body has arrived for {_BODY_TIMEOUT_SECONDS:g} seconds."
+            raise ProblemError(408, problem, {"Connection": "close"}) from None
+        is_complete = not message.get("more_body")
         size = len(message.get("body", b""))
         received += size
         if received > max_bytes:
@@ -63,7 +74,7 @@ async def run_bounded(
         await send(message)
 
     try:
-        _check_size(scope, max_bytes)
+        check_size(scope, max_bytes)
         await admit(scope)(scope, bounded, complete)
     except ProblemError as error:
         if status:
@@ -75,7 +86,7 @@ async def run_bounded(
     return status
 
 
-def _check_size(scope: Scope, max_bytes: int) -> None:
+def check_size(scope: Scope, max_bytes: int) -> None:
     """Check the sizes that the request's head declares.
 
     The rest of a refused body is read and dropped. Chunked bodies are refused, since each chunk costs time, however

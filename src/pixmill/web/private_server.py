@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import storage_errors
 from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
 from pixmill.web.loopback import LoopbackServer, wait_for_interrupt
 from pixmill.web.problems import ProblemError
@@ -38,6 +39,8 @@ _PAGE_POLICY = (
 
 _COOKIE = "pixmill"
 
+_MAX_JSON_BYTES = 1 << 20
+
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -56,7 +59,8 @@ class PrivateServer(LoopbackServer):
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
         start: Page to open first, relative to the secret path; default: its root.
-        max_bytes: Maximum size of a request's body.
+        max_bytes: Maximum size of an uploaded file; a body of JSON, which is parsed between other requests, may have
+            1 MiB.
 
     Attributes:
         port: Port that the server listens on.
@@ -105,8 +109,9 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        max_bytes = min(self._max_bytes, _MAX_JSON_BYTES) if _is_json(Request(scope)) else self._max_bytes
         await run_bounded(
-            scope, receive, send, admit=self._admit, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer
+            scope, receive, send, admit=self._admit, max_bytes=max_bytes, headers=_HEADERS, answer=_answer
         )
 
     def _admit(self, scope: Scope) -> Application:
@@ -211,8 +216,12 @@ def expect_json(request: Request) -> None:
     Raises:
         ProblemError: The body is not declared as JSON.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if not _is_json(request):
         raise ProblemError(415, "Expected a body of application/json.")
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
@@ -223,7 +232,8 @@ def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
     """
     status = 200
     try:
-        content = act()
+        with storage_errors(then="try again"):
+            content = act()
     except PixmillError as error:
         status, content = 409, {"error": error.message, "next": error.next}
     text = json.dumps(content, allow_nan=False)  # ASCII, since file names may contain surrogates

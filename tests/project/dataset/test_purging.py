@@ -123,7 +123,7 @@ def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_pa
     purge = plan_purge(versions.root, remote=True)
     assert [line.split(" ", 2)[2] for line in purge.commits] == ["With it, too", "With it"]
     for name in ("cache", "remote"):
-        assert {*purge.found[name], *purge.lists[name]} == {*purge.outputs}
+        assert {*purge.changes[name]} == {*purge.outputs}
     purge.execute()
     assert [versions.holding(store) for store in stores] == [set(), set()]
     # An image that only older versions have does not hold the forgotten one.

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import hashlib
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import pytest
 from pixmill import __version__
 from pixmill.serve.inbox import Inbox
 from tests.serve.http.conftest import BOUNDARY, Client, b64, multipart, picture
+from tests.serve.http.load.server import Running
 
 pytestmark = pytest.mark.linux
 
@@ -170,6 +172,22 @@ def test_saves_feedback_before_the_response(client: Client, inbox: Path, expecte
         key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")
     }
     assert correction.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
+
+
+@pytest.mark.slow
+def test_a_client_fills_a_part_of_the_inbox(trained_folder: Path, tmp_path: Path) -> None:
+    code = "from pixmill.serve.http import api; api._INBOX_SHARE = 2e-4; from pixmill.cli import main; main()"
+    options = ["--model", str(trained_folder), "--workers", "1", "--inbox", "inbox", "--proxy", "127.0.0.1"]
+    with Running(*options, cwd=tmp_path, start=(sys.executable, "-c", code)) as running:
+        body, kind = multipart(("file", "x", picture()), ("label", None, b"coat"))
+        clients = ["192.0.2.1"] * 3 + ["192.0.2.2"]
+        answers = [
+            Client(running.port).ask("POST", "/v1/feedback", body, kind | {"X-Forwarded-For": client})
+            for client in clients
+        ]
+    assert [answer.status for answer in answers] == [201, 201, 429, 201]
+    assert answers[2].is_problem(429)
+    assert len([*(tmp_path / "inbox/corrections").iterdir()]) == 1
 
 
 def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(client: Client, inbox: Path) -> None:

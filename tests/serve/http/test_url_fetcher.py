@@ -13,25 +13,6 @@ from pixmill.web.fetch import Network, Refused
 from pixmill.web.problems import ProblemError
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_rate_per_client_and_minute() -> None:
-    clock = Clock()
-    fetcher = UrlFetcher(6, 1000, clock=clock)
-    fetcher.charge("a", 6)
-    with pytest.raises(ProblemError) as caught:
-        fetcher.charge("a", 1)
-    assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "60"})
-    fetcher.charge("b", 6)
-    clock.now += 60
-    fetcher.charge("a", 6)
-
-
 def test_an_ipv6_network_counts_as_one_client() -> None:
     async def ask() -> None:
         for client in ("2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1"):

@@ -42,13 +42,13 @@ Listings = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Purge:
-    """Objects to delete, and lists to shorten.
+    """Changes of DVC's stores.
 
     Args:
         stores: DVC's ``remote`` and ``cache``. The cache is the last, since a repeated purge needs its lists of files.
-        outputs: The output of each object by MD5.
-        found: MD5s of the objects that exist, by name of the store. Images come after what was made from them.
-        lists: New contents of the lists that are shortened afterwards, by MD5 and name of the store.
+        changes: New content of each list to shorten by MD5, and ``None`` for each object to delete, in order, by name
+            of the store.
+        outputs: The output of each object.
         commits: A line for each commit whose results cannot be checked out afterwards, newest first.
         unknown: Number of commits that were not examined, since the cache lacks lists of their files, or images that
             scrape never had. Objects that they name stay, files of their folders may not.
@@ -58,9 +58,8 @@ class Purge:
     """
 
     stores: Mapping[str, Any]
+    changes: Mapping[str, Mapping[str, bytes | None]]
     outputs: Mapping[str, str]
-    found: Mapping[str, Sequence[str]]
-    lists: Mapping[str, Mapping[str, bytes]]
     commits: Sequence[str]
     unknown: int
     others: Sequence[str]
@@ -69,19 +68,18 @@ class Purge:
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Return the number of objects by store and output."""
-        every = [(name, md5) for name in self.stores for md5 in (*self.found[name], *self.lists[name])]
-        return Counter((name, self.outputs[md5]) for name, md5 in every)
+        return Counter((name, self.outputs[md5]) for name, changes in self.changes.items() for md5 in changes)
 
     def execute(self) -> None:
         """Delete the objects, and shorten the lists; after an interruption, another purge does the rest."""
-        # Images that scrape never had are found by their content.
-        (self.root / _IMAGES).parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.root / _IMAGES, self.images)
+        write_json(self.root / _IMAGES, self.images)  # Else images that scrape never had could not be found again.
         for name, store in self.stores.items():
-            for md5 in track(self.found[name], f"Purge {name}", len(self.found[name]), unit="object"):
-                store.delete(md5)
-            for md5, content in self.lists[name].items():
-                _replace(store, md5, content)
+            changes = self.changes[name]
+            for md5, content in track(changes.items(), f"Purge {name}", len(changes), unit="object"):
+                if content is None:
+                    store.delete(md5)
+                else:
+                    _replace(store, md5, content)
 
 
 def plan_purge(root: Path, *, remote: bool = False) -> Purge:
@@ -110,15 +108,16 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     examined = listed.keys() - _lists_with(listed, unread)
     if refs := _check_refs(root, holding, examined):
         others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)}")
-    tainted = {name: outputs for name, outputs in versions.items() if _holds(outputs, holding)}
-    rest = [outputs for name, outputs in versions.items() if " " in name and name not in tainted]
-    outputs = _objects(tainted.values(), listed, {*images.values()})
+    tainted, rest = _divide(versions, holding)
+    md5s = {*images.values()}
+    outputs = _objects(tainted.values(), listed, md5s)
     for md5 in used | _used(rest, listed):
         outputs.pop(md5, None)
-    found, lists = _locate(stores, outputs, {*images.values()}, holding)
     commits = [name.partition(" ")[2] for name in tainted if " " in name]
     unknown = sum(not _is_known(each, examined) for each in rest)
-    return Purge(stores, outputs, found, lists, commits, unknown, others, images, root)
+    ordered = _order(outputs, md5s, holding)
+    changes = {name: _find_changes(store, ordered) for name, store in stores.items()}
+    return Purge(stores, changes, outputs, commits, unknown, others, images, root)
 
 
 def _forgotten(root: Path) -> set[str]:
@@ -160,16 +159,16 @@ def _is_own(root: Path, cache: Path) -> bool:
     return cache.resolve().is_relative_to(root.resolve())
 
 
-def _read_versions(root: Path, cache: Path, used: Container[str]) -> dict[str, Outputs]:
+def _read_versions(root: Path, cache: Path, used: set[str]) -> dict[str, Outputs]:
     """Return the outputs of each commit by line, and versions of image folders that no commit uses by MD5."""
     lines = (git(root, *_LOG) or "").splitlines()
     versions = {line: _outputs(root, line.split()[0]) for line in track(lines, "Read commits", len(lines))}
     if not _is_own(root, cache):
         return versions
-    named = {md5 for outputs in versions.values() for _, md5 in outputs}
+    named = used | {md5 for outputs in versions.values() for _, md5 in outputs}
     for path in cache.glob("??/*.dir"):
         md5 = path.parent.name + path.name
-        if md5 not in named and md5 not in used:
+        if md5 not in named:
             is_scraped = "manifest.parquet" in (read_listing(cache, md5) or ())
             versions[md5] = frozenset({("artifacts/scrape" if is_scraped else "data", md5)})
     return versions
@@ -179,7 +178,9 @@ def _find_images(
     root: Path, cache: Path, outputs: Outputs, listed: Listings, ids: Collection[str]
 ) -> tuple[dict[str, str], set[str]]:
     """Return the MD5 of each image that has one, by id, and MD5s of files that may be one but are not in the cache."""
-    earlier = json.loads((root / _IMAGES).read_bytes()) if (root / _IMAGES).exists() else {}
+    earlier: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError):
+        earlier = json.loads((root / _IMAGES).read_bytes())
     scraped = {PurePosixPath(name).stem: md5 for name, md5 in _files(outputs, listed, "artifacts/scrape")}
     images = {name: md5 for name, md5 in {**earlier, **scraped}.items() if name in ids}
     missing = ids - images.keys()
@@ -192,6 +193,12 @@ def _find_images(
         if (name := file_digest(object_file(cache, md5))) in missing:
             images[name] = md5
     return images, unread
+
+
+def _divide(versions: Mapping[str, Outputs], holding: Container[str]) -> tuple[dict[str, Outputs], list[Outputs]]:
+    """Return the versions that have a forgotten image, and the other commits."""
+    tainted = {name: outputs for name, outputs in versions.items() if _holds(outputs, holding)}
+    return tainted, [outputs for name, outputs in versions.items() if " " in name and name not in tainted]
 
 
 def _lists_with(listed: Listings, files: Collection[str]) -> set[str]:
@@ -212,28 +219,25 @@ def _check_refs(root: Path, holding: Container[str], examined: Container[str]) -
     return [ref for ref in refs if _holds(_outputs(root, ref), holding)]
 
 
-def _locate(
-    stores: Mapping[str, Any], outputs: Mapping[str, str], images: Container[str], holding: Container[str]
-) -> tuple[dict[str, list[str]], dict[str, dict[str, bytes]]]:
-    """Return the objects to delete and the lists to shorten that each store has, in order."""
-    lists = sorted(outputs, key=lambda md5: (md5 in holding, md5))
-    lists = [md5 for md5 in lists if md5.endswith(".dir") and outputs[md5] in _IMAGE_FOLDERS]
-    # Lists of deleted files are needed until these are deleted.
-    deleted = sorted(outputs.keys() - lists, key=lambda md5: (md5 in images, md5.endswith(".dir"), md5))
-    found = {name: sorted(store.oids_exist(deleted), key=deleted.index) for name, store in stores.items()}
-    return found, {name: _shorten(store, lists, {*deleted}) for name, store in stores.items()}
+def _order(outputs: Mapping[str, str], images: Collection[str], holding: Container[str]) -> dict[str, bool]:
+    """Return whether a list is to be shortened, in an order in which a repeated purge finds what is left."""
+    lists = {md5: md5.endswith(".dir") and path in _IMAGE_FOLDERS for md5, path in outputs.items()}
+    names = sorted(lists, key=lambda md5: (lists[md5], md5 in images, md5.endswith(".dir"), md5 in holding, md5))
+    return {md5: lists[md5] for md5 in names}
 
 
-def _shorten(store: Any, lists: Iterable[str], deleted: Container[str]) -> dict[str, bytes]:
-    """Return the new content of each list that has deleted files."""
-    contents = {}
-    for md5 in lists:
-        if store.exists(md5):
-            entries = json.loads(store.fs.cat_file(store.oid_to_path(md5)))
-            kept = [entry for entry in entries if entry["md5"] not in deleted]
-            if kept != entries:
-                contents[md5] = json.dumps(kept, sort_keys=True).encode()
-    return contents
+def _find_changes(store: Any, objects: Mapping[str, bool]) -> dict[str, bytes | None]:
+    """Return the new content of each list that has deleted files, and ``None`` for other objects that exist."""
+    existing, changes = {*store.oids_exist([*objects])}, dict[str, bytes | None]()
+    for md5 in [md5 for md5 in objects if md5 in existing]:
+        if not objects[md5]:
+            changes[md5] = None
+            continue
+        entries = json.loads(store.fs.cat_file(store.oid_to_path(md5)))
+        kept = [entry for entry in entries if entry["md5"] not in objects]
+        if kept != entries:
+            changes[md5] = json.dumps(kept, sort_keys=True).encode()
+    return changes
 
 
 def _replace(store: Any, md5: str, content: bytes) -> None:

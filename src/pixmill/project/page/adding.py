@@ -53,12 +53,13 @@ class Adding:
         target = self._batch(request.path_params["batch"]) / path
         if _UNSAFE.search(path):
             raise ProblemError(400, "The file's name cannot be kept: rename it.")
-        if target.is_dir() or self._arrived & {target, *target.parents}:  # as from the results of a search
-            raise ProblemError(409, "Another file of this name has arrived: add this one alone.")
-        self._arrived.add(target)
-        with storage_errors(then="drop the images again"), replacing(target) as temporary, temporary.open("wb") as file:
-            async for part in request.stream():
-                file.write(part)
+        with storage_errors(then="drop the images again"):
+            if target.is_dir() or self._arrived & {target, *target.parents}:  # as from the results of a search
+                raise ProblemError(409, "Another file of this name has arrived: add this one alone.")
+            self._arrived.add(target)
+            with replacing(target) as temporary, temporary.open("wb") as file:
+                async for part in request.stream():
+                    file.write(part)
 
     def start(self, batch: str, label: str | None) -> None:
         """Take in the files of a batch, which is removed when the import ends.

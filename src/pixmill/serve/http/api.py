@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read
 from pixmill.serve.http.examples import load_examples, nearest_finder
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models, answer_row
+from pixmill.serve.http.quota import Quota
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.http.worker import UNEXPLAINED
 from pixmill.serve.inbox import Inbox, InboxFullError
@@ -34,6 +35,11 @@ from pixmill.web.fetch import Refused
 from pixmill.web.problems import ProblemError
 
 _LOG = logging.getLogger("pixmill.serve")
+
+_INBOX_SHARE = 0.1
+"""Part of the inbox that each client may fill in a day."""
+
+_INBOX_USED = "This client has sent too many corrections today."
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Endpoints:
         urls: Fetcher of images; ``None``: URLs are refused.
         keys: API keys; empty: no key is needed.
         is_local: Whether only this machine can use the service, which may then show training images.
+        feedback_quota: Part of the inbox that each client may fill.
     """
 
     models: Models
@@ -57,6 +64,7 @@ class Endpoints:
     urls: UrlFetcher | None
     keys: Collection[str]
     is_local: bool
+    feedback_quota: Quota = field(default_factory=lambda: Quota(_INBOX_SHARE, 86_400, _INBOX_USED))
 
     @property
     def loaded(self) -> LoadedModel:
@@ -146,10 +154,13 @@ class Endpoints:
         if urls:
             if self.urls is None:
                 raise ProblemError(403, "This server fetches no URLs: send the image itself.")
-            client = request.client.host if request.client else ""
-            found = await self.urls.fetch(client, urls, request.scope["hold"])
+            found = await self.urls.fetch(_client(request), urls, request.scope["hold"])
         fetched = iter(found)
         return [next(fetched) if image.content is None else image.content for image in images]
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 async def _endpoints(request: Request) -> Endpoints:
@@ -206,7 +217,7 @@ async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
 )
 async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the image at a URL. The page uses it, since it may not reach other hosts."""
-    address = await read_json(request, schemas.Address)
+    address = await read_json(request, schemas.Address, max_bytes=64 << 10)
     (content,) = await endpoints.fetch(request, [RequestImage(None, address.url)])
     reason = content.reason if isinstance(content, Refused) else sniff(content)
     if isinstance(content, Refused) or reason not in EXTENSIONS:
@@ -297,6 +308,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
     examples = (await load_examples(endpoints.root, loaded.model.labels)).values()
+    endpoints.feedback_quota.charge(_client(request), endpoints.inbox.share(len(image.content)))
     try:
         name = await asyncio.to_thread(
             endpoints.inbox.add,

@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from pixmill.serve.http import schemas
+from pixmill.web.bounded_request import check_size
 from pixmill.web.problems import ProblemError
 
 _MAX_JSON_MARKS = 100_000
@@ -70,14 +71,20 @@ async def read_form(request: Request, *, max_images: int = 1) -> tuple[list[Requ
     return images, labels
 
 
-async def read_json(request: Request, schema: type[Schema]) -> Schema:
+async def read_json(request: Request, schema: type[Schema], max_bytes: int = schemas.MAX_BYTES) -> Schema:
     """Parse a JSON body in a thread, and validate it.
+
+    Args:
+        request: The request.
+        schema: Its schema.
+        max_bytes: Maximum size of the body.
 
     Raises:
         ProblemError: The body has another type, is not JSON, does not match the schema, or has too many elements.
     """
     if _media_type(request) != "application/json":
         raise _unsupported(request, "application/json")
+    check_size(request.scope, max_bytes)
     return await asyncio.to_thread(_parse, await request.body(), schema)
 
 

@@ -1,5 +1,6 @@
 """Run the service with uvicorn: listen, load the model, and shut down in order."""
 
+import asyncio
 import errno
 import logging
 import socket
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pixmill.core.errors import PixmillError
 from pixmill.images.compute import default_workers
@@ -28,6 +31,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names of this machine's loopback interface."""
 
 _IDLE_TIMEOUT_SECONDS, _SHUTDOWN_TIMEOUT_SECONDS = 5, 25
+
+_HEAD_TIMEOUT_SECONDS = 10
+"""Time for the request line and headers to arrive; half-sent ones would occupy all connections."""
 
 _MAX_CONNECTIONS = 256
 """Further connections are answered with 503."""
@@ -110,7 +116,7 @@ def run(
         try:
             config = uvicorn.Config(
                 app,
-                http="h11",
+                http=_Protocol,
                 h11_max_incomplete_event_size=HEAD_BYTES,
                 limit_concurrency=_MAX_CONNECTIONS,
                 ws="none",
@@ -130,6 +136,27 @@ def run(
             _Server(config, lambda: ready(_url(listener)) if ready else None).run([listener])
         finally:
             models.close()
+
+
+class _Protocol(H11Protocol):
+    """Close connections on which the head of a request takes too long."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_head()
+
+    def _await_head(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(_HEAD_TIMEOUT_SECONDS, self.transport.close)
+        if self.conn.their_state is not h11.IDLE:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _Server(uvicorn.Server):

@@ -1,15 +1,12 @@
 """Fetch images that clients name by URL, under an SSRF guard and a rate limit per client."""
 
 import asyncio
-import ipaddress
-import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
+from pixmill.serve.http.quota import Quota
 from pixmill.web.fetch import Fetched, FetchLimits, Network, Politeness, Refused
 from pixmill.web.fetch.fetcher import Fetcher
-from pixmill.web.problems import ProblemError
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_CONCURRENT = 8
@@ -41,23 +38,9 @@ class UrlFetcher:
             read_timeout=_TIMEOUT_SECONDS / 2,
             attempts=1,
         )
-        self._network, self._clock, self._per_minute = network, clock, per_minute
+        self._network = network
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
-        self._window_start, self._counts = -60.0, Counter[str]()
-
-    def charge(self, client: str, count: int) -> None:
-        """Count URLs against a client's rate.
-
-        Raises:
-            ProblemError: The client requested too many URLs in this minute.
-        """
-        if self._clock() - self._window_start >= 60:
-            self._window_start, self._counts = self._clock(), Counter()
-        network = _network_of(client)
-        if self._counts[network] + count > self._per_minute:
-            wait = {"Retry-After": str(math.ceil(self._window_start + 60 - self._clock()))}
-            raise ProblemError(429, "Too many URLs in a minute: wait, or send the image itself.", wait)
-        self._counts[network] += count
+        self._quota = Quota(per_minute, 60, "Too many URLs in a minute: wait, or send the image itself.", clock)
 
     async def fetch(self, client: str, urls: Sequence[str], hold: Callable[[int], None]) -> list[bytes | Refused]:
         """Return the bytes at each URL, or the reason why there are none.
@@ -70,7 +53,7 @@ class UrlFetcher:
         Raises:
             ProblemError: The client requested too many URLs, or too much is in memory.
         """
-        self.charge(client, len(urls))
+        self._quota.charge(client, len(urls))
 
         async def fetch_one(url: str) -> bytes | Refused:
             async with self._slots:
@@ -87,14 +70,3 @@ class UrlFetcher:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-
-
-def _network_of(client: str) -> str:
-    """Return the addresses that one client usually holds: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return client

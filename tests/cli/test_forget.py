@@ -71,3 +71,15 @@ def test_names_the_deletion_if_a_purge_finds_something(
         with pytest.raises(SystemExit):
             main(["forget", "--purge", "--yes"])
         assert "others would lose objects: the remote" in capsys.readouterr().err
+
+
+def test_purges_no_cache_without_its_remote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text("[core]\n    remote = far\n['remote \"far\"']\n    url = /far\n")
+    with pytest.raises(SystemExit):
+        main(["forget", "--purge", "--yes"])
+    assert "Next: pixmill forget --purge --remote" in capsys.readouterr().err

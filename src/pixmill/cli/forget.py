@@ -91,20 +91,28 @@ def _host(text: str) -> str:
 
 
 def _purge(arguments: argparse.Namespace) -> None:
+    from pixmill.core.repository.dvc import has_remote
     from pixmill.project.dataset.purging import plan_purge
 
-    purge = plan_purge(project_workspace().root, remote=arguments.remote)
+    root = project_workspace().root
+    if arguments.yes and not arguments.remote and has_remote(root):
+        problem = "the remote has these images, too, and only lists in this cache tell where"
+        raise PixmillError(problem, next="pixmill forget --purge --remote")
+    purge = plan_purge(root, remote=arguments.remote)
+    if not purge.counts():
+        _print(purge, "to delete")
+        return
     again = f"pixmill forget --purge{' --remote' * arguments.remote} --yes{' --shared' * bool(purge.others)}"
-    others = purge.others if purge.counts() else ()
-    if arguments.yes:
-        if others and not arguments.shared:
-            raise PixmillError(f"others would lose objects: {'; '.join(others)}", next=f"if they may: {again}")
-        purge.execute()
-    _print(purge, "deleted" if arguments.yes else "to delete")
-    if others:
-        print("Others lose objects, too:", *others, sep="\n")
-    if purge.counts() and not arguments.yes:
+    if not arguments.yes:
+        _print(purge, "to delete")
+        if purge.others:
+            print("Others would lose objects, too:", *purge.others, sep="\n")
         print(f"Next: {again}")
+        return
+    if purge.others and not arguments.shared:
+        raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
+    purge.execute()
+    _print(purge, "deleted")
 
 
 def _print(purge: Purge, what: str) -> None:

@@ -101,7 +101,7 @@ def plan_purge(root: Path, *, remote: bool = False) -> Purge:
     stores, used, others = _open_stores(root, remote=remote)
     cache = Path(stores["cache"].path)
     versions = _read_versions(root, cache, used)
-    every = frozenset[tuple[str, str]]().union(*versions.values())
+    every = Outputs().union(*versions.values())
     listed = {md5: files for _, md5 in every if md5.endswith(".dir") and (files := read_listing(cache, md5))}
     images, unread = _find_images(root, cache, every, listed, ids)
     holding = _lists_with(listed, images.values())
@@ -292,7 +292,7 @@ def _objects(commits: Iterable[Outputs], listed: Listings, images: Collection[st
         images: Of the single images in ``data/`` and ``artifacts/scrape/images/``, return only these; default: all.
     """
     found = {}
-    for path, folder in sorted(frozenset[tuple[str, str]]().union(*commits)):
+    for path, folder in sorted(Outputs().union(*commits)):
         found[folder] = path
         for name, md5 in listed.get(folder, {}).items():
             is_single = path in _IMAGE_FOLDERS and not name.lower().endswith((".csv", ".parquet"))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -154,7 +153,7 @@ class _Protocol(H11Protocol):
     def _await_head(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(_HEAD_TIMEOUT_SECONDS, self.transport.close)
-        if self.conn.their_state is not h11.IDLE:
+        if self.conn.their_state.__name__ != "IDLE":
             self._deadline.cancel()
             self._deadline = None
 

@@ -1,6 +1,8 @@
 """Class folders, splits, masks and labels in file names are recognized."""
 
 import re
+import shlex
+import subprocess
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -12,6 +14,7 @@ from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
 
 PNG = b"\x89PNG\r\n\x1a\n"
+PATTERN = r"([a-z]+)\.\d+"
 
 
 def put(folder: Path, *names: str) -> None:
@@ -39,7 +42,12 @@ def test_class_folders_with_other_files(tmp_path: Path) -> None:
     assert labels(found) == {("café noir", None): 1, ("coat", None): 3}
     assert sorted(item.name for item in found.items) == ["1", "a.png", "link.png", "old/a.png"]
     assert all(item.path.is_file() for item in found.items)
-    assert [re.findall(r"\((\d+)\)", remark) for remark in found.remarks] == [["1"], ["42"]]  # loose.png, no images
+    numbers = [re.findall(r"\((\d+)\): ([^;]*)", remark) for remark in found.remarks]
+    assert [(each[0][0], "loop" in each[0][1], "loose" in each[0][1]) for each in numbers] == [
+        ("1", True, False),
+        ("41", False, False),
+        ("1", False, True),
+    ]
 
 
 def test_labels_have_no_spaces_at_their_ends_and_other_classes_are_left_out(tmp_path: Path) -> None:
@@ -47,7 +55,7 @@ def test_labels_have_no_spaces_at_their_ends_and_other_classes_are_left_out(tmp_
     assert labels(find_in_folder(tmp_path)).keys() == {(label, None) for label in ("Bats", "Cats", "Dogs", "Owls")}
     found = find_in_folder(tmp_path, ["Cats", "Dogs"])
     assert labels(found) == {("Cats", None): 1, ("Dogs", None): 1}
-    assert [remark for remark in found.remarks if "no class folder" in remark] == [
+    assert [remark.partition(";")[0] for remark in found.remarks] == [
         "left out: images in no class folder (1): loose.png"
     ]
     assert labels(find_in_folder(tmp_path, pattern="(.+)/")).keys() >= {("Cats", None), ("Dogs", None)}
@@ -103,13 +111,24 @@ def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits:
         (["a/1", "b/1", "unlabelled/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["bus/1", "train/1"], {"bus": 1, "train": 1}, 0),
         (["images/a/1", "images/b/1", "loose"], {"a": 1, "b": 1}, 1),
+        # without a folder train
+        (["dataset/a/1", "dataset/b/1", "test/a/1", "test/b/1"],
+         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
+        (["a/1", "b/1", "test/a/1", "test/b/1"], {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
+        (["a/1", "b/1", "test/1"], {"a": 1, "b": 1, None: 1}, 1),
+        (["a/1", "b/1", "no_label/1"], {"a": 1, "b": 1, None: 1}, 1),
+        # words of splits in names of classes
+        (["Predictions/1", "dev board/1", "test tube/1"], {"Predictions": 1, "dev board": 1, "test tube": 1}, 0),
+        (["train/test tube/1", "train/a/1", "test/test tube/2"],
+         {"test tube train": 1, "a train": 1, "test tube test": 1}, 1),
         # masks
         (["a/images/1", "a/masks/1", "b/images/1", "b/masks/1"], {"a": 1, "b": 1}, 1),
         (["a/1.png", "a/1_mask.png", "a/1_mask_1.png", "b/2.png"], {"a": 1, "b": 1}, 1),
         (["a/1", "b/1", "ground_truth/b/1"], {"a": 1, "b": 1}, 1),
+        (["image/1", "text/1"], {"image": 1, "text": 1}, 0),
+        (["images/a/1", "images/b/1", "masks/a/1", "masks/b/1"], {"a": 1, "b": 1}, 1),
         (["mask/1-with-mask.png", "no_mask/1"], {"mask": 1, "no_mask": 1}, 0),
-        # subfolders that could be the classes
-        (["x/a/1", "x/b/1", "y/c/1"], {"x": 2, "y": 1}, 1),
+        (["mask/1", "no_mask/1", "test/1"], {"mask": 1, "no_mask": 1, None: 1}, 1),
     ],
 )  # fmt: skip
 def test_layouts(files: list[str], expected: dict[str | None, int], remarks: int, tmp_path: Path) -> None:
@@ -134,16 +153,49 @@ def test_classes_at_any_depth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("files", "options", "expected"),
+    [
+        (["a/1", "b/1", "test/1"], {"classes": ["a", "b", "test"]}, {"a": 1, "b": 1, "test": 1}),
+        (["a/1", "b/1", "test/1"], {"pattern": "^([^/]+)/"}, {"a": 1, "b": 1, "test": 1}),
+        (["labeled/1", "unlabeled/1"], {"classes": ["labeled", "unlabeled"]}, {"labeled": 1, "unlabeled": 1}),
+        (["labeled/1", "unlabeled/1"], {"pattern": "^([^/]+)/"}, {"labeled": 1, "unlabeled": 1}),
+        (["train/1", "test/1", "bus/1"], {"classes": ["train", "test", "bus"]}, {"train": 1, "test": 1, "bus": 1}),
+        (["train/a/1", "train/b/1", "test/1"], {"classes": ["a", "b", "test"]}, {"a": 1, "b": 1, "test": 1}),
+        (["images/1", "masks/1"], {"classes": ["images", "masks"]}, {"images": 1, "masks": 1}),
+        (["a/images/1", "a/masks/1", "b/1"], {"pattern": "^([^/]+)/"}, {"a": 2, "b": 1}),
+        (["seg_train/a/1", "seg_test/a/1", "seg_pred/1"],
+         {"classes": ["a", "seg_pred"], "no_splits": True}, {"a": 2, "seg_pred": 1}),
+        (["dataset/a/1", "test/a/1"], {"classes": ["dataset", "test"]}, {"dataset": 1, "test": 1}),
+    ],
+)  # fmt: skip
+def test_chosen_classes_win_over_guesses(
+    files: list[str], options: dict[str, object], expected: dict[str, int], tmp_path: Path
+) -> None:
+    put(tmp_path, *files)
+    found = find_in_folder(tmp_path, **options)  # type: ignore[arg-type]
+    assert labels(found) == {(label, None): number for label, number in expected.items()}
+    assert found.remarks == ()
+
+
+def test_the_pattern_for_masks_takes_them(tmp_path: Path) -> None:
+    put(tmp_path, "train/a/1.png", "train/a/1_mask.png", "train/b/masks/1.png", "train/b/images/1.png", "test/a/2.png")
+    (remark,) = [remark for remark in find_in_folder(tmp_path).remarks if "masks (2)" in remark]
+    found = find_in_folder(tmp_path, pattern=remark.partition("--pattern ")[2].strip("'"))
+    assert labels(found) == {("a", "train"): 2, ("b", "train"): 2, ("a", "test"): 1}
+
+
+@pytest.mark.parametrize(
     "name", ["{label}.{n}.jpg", "{label}_{n:03}.png", "{label} ({n}).jpg", "{label}{n}.jpg", "{n:04}_{label}.jpg"]
 )
 @pytest.mark.parametrize("folder", ["", "train/", "train/train/"])
-def test_labels_in_file_names(name: str, folder: str, tmp_path: Path) -> None:
+def test_proposes_a_pattern_of_labels_in_file_names(name: str, folder: str, tmp_path: Path) -> None:
     for label in ("cat", "great dane"):
         put(tmp_path, *(folder + name.format(label=label, n=n) for n in range(5)))
-    found = find_in_folder(tmp_path)
-    assert labels(found) == {("cat", None): 5, ("great dane", None): 5}
-    pattern = found.recognised.rpartition("pattern ")[2]
-    assert find_in_folder(tmp_path, pattern=pattern).items == found.items
+    with pytest.raises(DataError) as refused:
+        find_in_folder(tmp_path)
+    proposed = re.search("--pattern '([^']+)'", str(refused.value.next))
+    assert proposed
+    assert labels(find_in_folder(tmp_path, pattern=proposed[1])) == {("cat", None): 5, ("great dane", None): 5}
 
 
 def test_images_without_labels_for_named_classes(tmp_path: Path) -> None:
@@ -154,17 +206,30 @@ def test_images_without_labels_for_named_classes(tmp_path: Path) -> None:
 
 def test_patterns_with_splits(tmp_path: Path) -> None:
     put(tmp_path, *(f"train/{label}.{n}.jpg" for label in ("cat", "dog") for n in range(5)))
-    put(tmp_path, "test1/1.jpg", "test1/2.jpg")
-    assert labels(find_in_folder(tmp_path)) == {("cat", None): 5, ("dog", None): 5, (None, None): 2}
+    put(tmp_path, "test1/1.jpg", "test1/12.jpg")
+    assert labels(find_in_folder(tmp_path, pattern=PATTERN)) == {("cat", None): 5, ("dog", None): 5, (None, None): 2}
     put(tmp_path, "test1/cat.1.jpg", "test1/dog.2.jpg")
-    assert labels(find_in_folder(tmp_path))[("cat", "test")] == 1
+    assert labels(find_in_folder(tmp_path, pattern=PATTERN))[("cat", "test")] == 1
+
+
+def test_links_to_folders_are_named_with_a_copy_that_has_their_images(tmp_path: Path) -> None:
+    put(tmp_path / "store", "cat/1.png", "dog/1.png")
+    (tmp_path / "set").mkdir()
+    for label in ("cat", "dog"):
+        (tmp_path / "set" / label).symlink_to(tmp_path / "store" / label)
+    with pytest.raises(DataError, match=r"has no images\n.* \(2\): cat, dog\n") as refused:
+        find_in_folder(tmp_path / "set")
+    command = re.search(r"cp -rL \S+ COPY", str(refused.value.next))
+    assert command
+    subprocess.run(shlex.split(command[0]), check=True, cwd=tmp_path)
+    assert labels(find_in_folder(tmp_path / "COPY")) == {("cat", None): 1, ("dog", None): 1}
 
 
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
-        (["1.png", "2.png"], {}, "no class folders.*\n.*--classes A,B"),
-        (["cat_1.png", "cat_2.png", "dog_1.png"], {}, r"\nNext: .*--pattern '.*' \(gives 2 of cat, 1 of dog"),
+        (["1.png", "2.png"], {}, "neither class folders nor .*\n.*--classes A,B"),
+        (["cat_1.png", "cat_2.png", "dog_1.png"], {}, r"\nNext: .*--pattern '.*' \(gives cat, dog"),
         ([f"{word}_{n}.png" for word in ("IMG", "DSC") for n in range(5)], {}, "--pattern"),
         (["coat/1.png", "coat/2.png"], {}, "too few classes for a classifier: coat"),
         (["coat/1.png", "hat/1.png"], {"classes": ["hat"]}, "too few classes for a classifier: hat"),
@@ -173,7 +238,9 @@ def test_patterns_with_splits(tmp_path: Path) -> None:
         (["coat/1.png", "hat/1.png"], {"pattern": "coat"}, "too few classes for a classifier: coat"),
         (["train/good/1", "test/good/1", "test/broken/1"], {}, "no images of broken, .*\nNext: .*--ignore-splits"),
         (["train/a/1", "train/b/1", "test/a/1", "test/c/1"], {}, "of c, only of a, b; .*--ignore-splits; .*--classes$"),
+        (["train/A/1", "train/b/1", "test/a/1", "test/b/1"], {}, "of a, only of A, b; .*lower case\n.*rename"),
         (["cat_1.png", "dog_1.png"], {"pattern": r"(\w+)_", "classes": ["owl"]}, "images of owl; it has cat, dog"),
+        (["cat/1.png", "dog/1.png"], {"pattern": "([A-Z]+)_"}, r"--pattern label files such as cat/1\.png"),
     ],
 )  # fmt: skip
 def test_refusals_name_the_way_out(files: list[str], options: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -219,12 +286,6 @@ def test_names_of_arbitrary_bytes(tmp_path: Path) -> None:
     (folder / "\udcfe.png").write_bytes(PNG)
     found = find_in_folder(tmp_path)
     assert sorted((item.facts.label, item.name) for item in found.items) == [(r"\udcff", r"\udcfe.png"), ("a", "1.png")]
-
-
-def test_pattern_without_a_match_shows_a_path(tmp_path: Path) -> None:
-    put(tmp_path, "cat/1.png", "dog/1.png")
-    with pytest.raises(DataError, match=r"matches no path; one is cat/1\.png"):
-        find_in_folder(tmp_path, pattern="([A-Z]+)_")
 
 
 @pytest.mark.parametrize("label", ["cat", None])

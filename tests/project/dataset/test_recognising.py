@@ -34,9 +34,8 @@ def names(form: str, kinds: Sequence[str] = KINDS, count: int = 6) -> list[str]:
         (names("{kind}/{n}.png", PLANTS), {(kind, None): 6 for kind in PLANTS}),
         (names("{kind}/" + DEEP + "/{n}.png"), {("cat", None): 6, ("dog", None): 6}),
         ([*names("images/{kind}{n}.png"), "labels.csv"], {("cat", None): 6, ("dog", None): 6}),
-        (names("train/{kind}.{n}.png"), {("cat", None): 6, ("dog", None): 6}),
     ],
-    ids=["flat test", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table", "prefixes"],
+    ids=["flat test", "partial test", "doubled", "masks", "images and meta", "plants", "deep", "table"],
 )  # fmt: skip
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_usual_layouts(

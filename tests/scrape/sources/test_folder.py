@@ -91,6 +91,9 @@ def test_absence_depends_on_content(source, data, tmp_path):
     assert source.absence("hat") is None
     assert source.absence("cap") == "data/cap has no image among 3 entries; subfolders are not read"
     assert source.absence("Hat") == "data/Hat is missing, but there is hat, which differs in case"
+    (tmp_path / "caps").mkdir()
+    (data / "fez").symlink_to(tmp_path / "caps")
+    assert "data/fez is a link out of data/" in str(FolderSource(data).absence("fez"))
     shutil.copy(data / "hat" / "000.png", data / "cap" / "named.txt")
     assert FolderSource(data).absence("cap") is None
 

@@ -1,8 +1,9 @@
 """Recognise folders of images: classes, splits, masks, and labels in file names."""
 
 import re
+import shlex
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,16 +29,16 @@ _SPLIT = re.compile(
 """Words in case-folded folder names that name a split, such as in ``seg_train``."""
 
 WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
-"""Names of folders that hold images and name no class, if no other folder beside them has images."""
+"""Names of folders that hold images and name no class, if they are above or below that of a class."""
 
-_MASKS = {"groundtruth", "annotations", "segmentations", "trimaps"}
+_UNLABELLED = {"unlabelled", "unlabeled", "nolabel"}
+"""Names, without punctuation, of folders whose images have no label."""
+
+_MASKS = {"mask", "masks", "gt", "groundtruth", "annotations", "segmentation", "segmentations", "trimap", "trimaps"}
 """Names, without punctuation, of folders of masks."""
 
-_PERHAPS_MASKS = {"mask", "masks", "gt", "annotation", "segmentation", "trimap"}
-"""Names of folders of masks if folders of images or splits are beside them, and of classes otherwise."""
-
 _MASK_FILE = re.compile(r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE)
-"""End of the stem of a mask, if the image has the rest as its stem."""
+"""End of the stem of a mask."""
 
 _JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
 """Folders of copies and thumbnails that systems leave behind."""
@@ -45,14 +46,8 @@ _JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
 _PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
 """Reasons of files that are images elsewhere or otherwise; a class of such files is refused, not left out."""
 
-_PATTERNS = (r"(?P<label>[^/]+?)[ ._-]*\(?\d+\)?\.\w+$", r"(?:^|/)\d+[ ._-]+(?P<label>[^/]+)\.\w+$")
-"""Guesses: a number after the label, or before it."""
-
-_NO_LABELS = {"img", "image", "dsc", "dscn", "pic", "picture", "photo", "frame", "screenshot", "scan", "pxl", "clip"}
-"""First words of file names that cameras and programs give."""
-
-_MIN_IMAGES, _LABELS = 5, range(2, 101)
-"""Images of each label, and number of labels, for a guessed pattern to be used without asking."""
+_PATTERN = r"(?:^|/)(?:\d+[ ._-]+)?([^\W\d_][^/]*?)[ ._(-]*\d*\)?\.\w+$"
+"""A pattern to propose: the label, with a number before or after it."""
 
 _Place = tuple[str, ...]
 """Folders from the top down, in Unicode's composed form, without spaces at their ends."""
@@ -63,16 +58,16 @@ def find_in_folder(
 ) -> Found:
     """Find labelled images in class folders, in the class folders of splits, or by their file names.
 
-    Folders that only wrap others are entered; images in subfolders of a class belong to it. Masks are left out. Names
-    of items are relative to the class folder.
+    Folders that only wrap others are entered; images in subfolders of a class belong to it. Names of items are relative
+    to the class folder. ``classes`` and ``pattern`` come first; of the rest, masks are left out, and images in folders
+    such as ``unlabelled`` have no label.
 
     Args:
         top: Folder to search.
-        classes: Folders to take as classes, at any depth; default: the outermost ones. If neither folders nor names
-            of files are labels, all images are taken without a label.
-        pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its group ``label``, or
-            its first group, or all of it without groups, is the label; images that it does not match have none.
-            Default: the folder is the label; without class folders, a pattern that fits all file names is guessed.
+        classes: Folders to take as classes, at any depth; default: the outermost ones. Without class folders, all
+            images are taken without a label.
+        pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its first group, or all of
+            it without groups, is the label; images that it does not match have none. Default: the folder is the label.
         no_splits: Whether to ignore that folders are named after splits.
         least: Minimum number of classes.
 
@@ -82,44 +77,45 @@ def find_in_folder(
     """
     if not top.is_dir():
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
-    files, problems, others = _look(top)
-    masks = _find_masks(files)
+    files, problems = _look(top)
+    wanted = {*map(to_nfc, classes)}
+    named = _match(files, pattern) if pattern else {}
+    chosen = wanted.union(named.values())
+    masks = _find_masks(files, chosen) - named.keys()
     files = [file for file in files if file.name not in masks]
-    if all(file.is_lost for file in files):
-        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
-    wanted = [*map(to_nfc, classes)]
-    spots = _arrange({file.place for file in files}, wanted)
-    folders = {name for spot in spots.values() if spot.split in ("", "train") for name in spot.own[:1]}
-    if pattern is None and not folders:
-        try:
-            pattern = _guess(top, [file.path.name for file in files if spots[file.place].split in ("", "train")])
-        except DataError:
-            if not wanted:
-                raise
-            items = [Item(str(file.path), file.name, Facts()) for file in files if not file.is_lost]
-            return Found(items, "images without a label, in no class folders", options=("--pattern",))
-    items, unreadable, outside = _label(files, spots, pattern)
-    labels = {item.facts.label for item in items if item.facts.label}
-    if pattern is not None and not labels | unreadable:
-        fix = "correct it: its parentheses match the label in such a path"
-        raise DataError(f"--pattern {pattern} matches no path; one is {files[0].name}", next=fix)
-    if missing := [name for name in wanted if name not in labels | unreadable]:
-        has = first_of(sorted(labels if pattern else folders))
+    spots = _arrange({file.place for file in files}, chosen)
+    if not pattern:
+        named = {file.name: label for file in files if (label := spots[file.place].label)}
+    if not named and wanted and not pattern:
+        return replace(find_all(top, None), options=("--pattern",))
+    if not named:
+        raise _propose(top, [file.name for file in files])
+    every = {*named.values()}
+    if missing := sorted(wanted - every):
+        has = first_of(sorted(every))
         raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
-    if lacking := sorted((unreadable - labels).intersection(wanted or unreadable)):
-        raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
+    items, outside = _label(files, spots, named, may_lack={"", "train"} if pattern else set())
     items = [item for item in items if not wanted or item.facts.label in (None, *wanted)]
-    items, remarks, has_splits = _settle(top, items, no_splits=no_splits, least=least)
-    inner = {spot.inner[:1] for spot in spots.values() if spot.label}
-    if not pattern and not wanted and () not in inner and len(inner) > len(labels):
-        remarks.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
-    remarks += [f"{what}; {fix}" for _, what, fix in explain(problems)]
-    for what, names in (("masks", [*masks]), ("images in no class folder", outside), ("other files", others)):
-        if names:
-            remarks.append(f"left out: {what} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}")
+    labels = {item.facts.label for item in items if item.facts.label}
+    if lacking := sorted((wanted or every) - labels):
+        raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
+    above = next((place.index(spot.label) for place, spot in spots.items() if spot.label), 0)
+    problems += _left_out("images in no class folder", outside, "to label them: --pattern")
+    problems += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
+    remarks = [f"{what}; {fix}" for what, fix in problems]
+    if blank := [item.path for item in items if not item.facts.label]:
+        such = f"{count(len(blank), 'image')} without a label, such as {blank[0].relative_to(top).as_posix()}"
+        remarks.append(f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too")
+    if len(labels) < least:
+        text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
+        fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
+        raise DataError("\n".join([text, *remarks]), next=fix)
+    items, more, has_splits = _settle(items, no_splits=no_splits)
+    if has_splits and not no_splits and "train" not in {role_of(name) for place in spots for name in place}:
+        more.append("images that are in no folder of a split are used as train; to draw the splits: --ignore-splits")
     kind = f"labels in file names, pattern {pattern}" if pattern else "class folders"
     options = ("--classes", "--pattern", *["--ignore-splits"] * has_splits)
-    return Found(items, kind + ", by split" * has_splits, remarks=tuple(remarks), options=options)
+    return Found(items, kind + ", by split" * has_splits, remarks=(*remarks, *more), options=options)
 
 
 def find_all(top: Path, label: str | None) -> Found:
@@ -132,19 +128,15 @@ def find_all(top: Path, label: str | None) -> Found:
     Raises:
         DataError: There are no images.
     """
-    files, problems, others = _look(top)
+    files, problems = _look(top)
     items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
-    if not items:
-        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
-    remarks = [f"{what}; {fix}" for _, what, fix in explain(problems)]
-    remarks += [f"left out: other files ({len(others):,}): {first_of(sorted(others), MAX_NAMED)}"] if others else []
+    remarks = [f"{what}; {fix}" for what, fix in problems]
     return Found(items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks))
 
 
-def _unreadable(text: str, problems: Iterable[str], otherwise: str) -> DataError:
-    explained = explain(problems)
-    fixes = filter(None, ("; ".join(dict.fromkeys(fix for *_, fix in explained)), otherwise))
-    return DataError("\n".join([text, *(what for _, what, _ in explained)]), next="; or ".join(fixes))
+def _unreadable(text: str, problems: Sequence[tuple[str, str]], otherwise: str) -> DataError:
+    fixes = dict.fromkeys(fix for _, fix in problems)
+    return DataError("\n".join([text, *(what for what, _ in problems)]), next="; or ".join([*fixes, otherwise]))
 
 
 class _File(NamedTuple):
@@ -163,44 +155,64 @@ class _File(NamedTuple):
     is_lost: bool
 
 
-def _look(top: Path) -> tuple[list[_File], list[str], list[str]]:
-    """Return images, the reasons of unreadable files, and the names of other files."""
-    files, problems, others = [], [], []
+def _look(top: Path) -> tuple[list[_File], list[tuple[str, str]]]:
+    """Return images, and what is not read, each with the next step.
+
+    Raises:
+        DataError: There are no images.
+    """
+    files: list[_File] = []
+    reasons: list[str] = []
+    links: list[str] = []
+    others: list[str] = []
     every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
     for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
         if reason in ("unknown", "not_a_file"):
-            others.append(name)
+            (links if path.is_dir() else others).append(name)
         elif reason and reason != "no_decoder":
-            problems.append(reason)
+            reasons.append(reason)
         if reason in (None, "no_decoder", *_PROMISED):
             place = tuple(sys.intern(to_nfc(folder).strip()) for folder in name.split("/")[:-1])
             files.append(_File(place, name, path, reason in _PROMISED))
-    return files, problems, others
+    problems = [(what, fix) for _, what, fix in explain(reasons)]
+    fix = f"cp -rL {shlex.quote(str(top))} COPY (follows links), and give COPY"
+    problems += _left_out("folders that are links or locked", links, fix)
+    problems += _left_out("other files", others, "convert those that are images to PNG or JPEG")
+    if all(file.is_lost for file in files):
+        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
+    return files, problems
 
 
-def _find_masks(files: Iterable[_File]) -> set[str]:
-    """Return the names of files in folders of masks, and those named after another file in their folder."""
-    stems = {(file.place, Path(file.name).stem) for file in files}
-    sizes = Counter(place for place, _ in stems)
-    folders = {place[:size] for place in sizes for size in range(1, len(place) + 1)}
+def _left_out(kind: str, names: Collection[str], fix: str) -> list[tuple[str, str]]:
+    return [(f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}", fix)] if names else []
 
-    def holds_masks(folder: _Place) -> bool:
-        parent, name = folder[:-1], re.sub(r"[\W_]+", "", fold(folder[-1]))
-        if name not in _PERHAPS_MASKS:
-            return name in _MASKS
-        beside = {fold(other[-1]) for other in folders if other[:-1] == parent}
-        among_images = len(parent) > 0 and 0 < sizes[folder] <= sizes[parent]
-        return among_images or any(name in WRAPPERS or role_of(name) for name in beside)
 
-    holders = {folder for folder in folders if holds_masks(folder)}
-    masked = {place for place in sizes if any(place[:size] in holders for size in range(1, len(place) + 1))}
+def _find_masks(files: Iterable[_File], wanted: Collection[str]) -> set[str]:
+    """Return the names of files that are called masks, by their folders or endings, and otherwise like an image.
 
-    def is_mask(file: _File) -> bool:
-        end = _MASK_FILE.search(Path(file.name).stem)
-        return file.place in masked or (end is not None and (file.place, end.string[: end.start()]) in stems)
+    Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and ``images/cat/1_mask.png``.
 
-    return {file.name for file in files if is_mask(file)}
+    Args:
+        files: Images and masks.
+        wanted: Folders to take as classes, so not as those of masks.
+    """
+    holders = _MASKS - {*map(_letters, wanted)}
+    images: set[_Place] = set()
+    masks: dict[str, _Place] = {}
+    for file in files:
+        stem = Path(file.name).stem
+        folders = [*map(_letters, file.place)]
+        key = (*(word for word in folders if word not in holders | WRAPPERS), _MASK_FILE.sub("", stem))
+        if key[-1] != stem or not holders.isdisjoint(folders):
+            masks[file.name] = key
+        else:
+            images.add(key)
+    return {name for name, key in masks.items() if key in images}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W\d_]+", "", fold(name))
 
 
 def role_of(name: str) -> str:
@@ -214,150 +226,155 @@ class _Spot(NamedTuple):
 
     Args:
         split: Split, ``unlabelled``, empty without splits; ``None`` for images beside the splits.
-        own: Folders below those that only wrap others, without that of the split.
         label: Label, if they are in a class folder.
         inner: Folders below the class folder.
-        is_unlabelled: Whether images without a label are for prediction.
     """
 
     split: str | None
-    own: _Place
     label: str | None
     inner: _Place
-    is_unlabelled: bool
 
 
 def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place, _Spot]:
     """Return labels and splits by folder.
 
-    The folders of splits are the outermost ones, or those in each class folder.
-
     Args:
         places: Folders that have images.
-        wanted: Folders to take as classes; empty: the outermost ones.
+        wanted: Folders to take as classes; empty: the outermost ones that neither name a split nor wrap others.
     """
-    base = cut = _count_wrappers(places, wanted, any_name=True)
-    for depth in (base, base + 1):
-        roles = {role_of("".join(place[depth : depth + 1])) for place in places}
-        if {"train"} < roles - {""} and (depth == base or "" not in roles):
-            cut = depth + 1
-            break
-    parts: dict[_Place, list[_Place]] = defaultdict(list)
-    for place in places:
-        parts[place[:cut]].append(place[cut:])
-    found: dict[_Place, tuple[str | None, _Place]] = {}
-    names: dict[str | None, set[str]] = defaultdict(set)
-    for part, below in parts.items():
-        split = "" if cut == base else role_of("".join(part[cut - 1 :])) or None
-        size = _count_wrappers(below, wanted)
-        for rest in below:
-            own = (*part[base : cut - 1], *rest[size:])
-            found[(*part, *rest)] = (split, own)
-            names[split].update(own[:1])
-    known = names["" if cut == base else "train"]
-    blind = {split for split, each in names.items() if split and len(each) < 2 and known.isdisjoint(each)}
+    base = _count_wrappers(places, wanted)
+    roles, beside = _find_splits([place[base:] for place in places], wanted)
     spots = {}
-    for place, (split, own) in found.items():
-        is_unlabelled = split in blind or "unlabelled" in (split, role_of("".join(own[:1])))
-        # Others belong to classes that are left out.
-        labels = [] if split is None or is_unlabelled else [*filter(wanted.__contains__, own), *own]
+    for place in places:
+        below = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS]
+        if not roles:
+            below = below or [*place[base:]]
+        split = next((roles[name] for name in below if name in roles), beside)
+        if any(_letters(name) in _UNLABELLED and name not in wanted for name in below):
+            split = "unlabelled"
+        own = [name for name in below if name not in roles or roles[name] != split]
+        # Classes that are not wanted are left out later.
+        labels = [*filter(wanted.__contains__, own), *([] if split in (None, "unlabelled") else own)]
         inner = own[own.index(labels[0]) + 1 :] if labels else own
-        spots[place] = _Spot(split, own, labels[0] if labels else None, inner, is_unlabelled)
+        spots[place] = _Spot(split, next(iter(labels), None), tuple(inner))
     return spots
 
 
-def _count_wrappers(places: Collection[_Place], wanted: Collection[str], *, any_name: bool = False) -> int:
-    """Return the number of leading folders that only wrap others, and are not wanted as classes.
-
-    Args:
-        places: Folders that have images.
-        wanted: Folders to take as classes.
-        any_name: Whether a folder wraps others whatever its name is.
-    """
+def _count_wrappers(places: Collection[_Place], wanted: Collection[str]) -> int:
+    """Return the number of leading folders that only wrap others, and are not wanted as classes."""
     depth = 0
     while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
         (name,) = names
-        wraps = any_name and any(len(place) > depth + 1 for place in places)
-        if name in wanted or not (wraps or fold(name) in WRAPPERS or role_of(name)):
+        wraps = fold(name) in WRAPPERS or role_of(_letters(name)) or any(len(place) > depth + 1 for place in places)
+        if name in wanted or not wraps:
             break
         depth += 1
     return depth
 
 
-def _label(
-    files: Iterable[_File], spots: Mapping[_Place, _Spot], pattern: str | None
-) -> tuple[list[Item], set[str], list[str]]:
-    """Return images with label and split, labels of unreadable files, and names of images that are left out."""
+def _find_splits(places: Collection[_Place], wanted: Collection[str]) -> tuple[dict[str, str], str | None]:
+    """Return the roles, see :func:`role_of`, of the folders of splits, and that of images beside them.
+
+    Args:
+        places: Folders that have images.
+        wanted: Folders to take as classes.
+    """
+    for depth in (1, 0):  # splits in each class folder, or outermost
+        names = {"".join(place[depth : depth + 1]) for place in places}.difference(wanted)
+        roles = {name: role for name in names if (role := role_of(name))}
+        if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
+            return roles, None
+    # Without a folder train, it is what is beside test.
+    roles = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
+    if "test" not in roles.values():
+        return {}, ""
+    others = names - {*roles, ""}
+    return (roles | dict.fromkeys(others, "train"), None) if len(others) == 1 else (roles, "train")
+
+
+def _match(files: Sequence[_File], pattern: str) -> dict[str, str]:
+    """Return labels by the names of files, of those that a pattern matches.
+
+    Raises:
+        DataError: It is no regular expression.
+    """
     try:
-        compiled = re.compile(pattern or "")
+        compiled = re.compile(pattern)
     except re.error as error:
         raise DataError(f"--pattern {pattern}: {error}", next="give a regular expression") from None
-    group = "label" if "label" in compiled.groupindex else min(1, compiled.groups)
-    items, unreadable, outside = [], set(), []
+    group = min(1, compiled.groups)
+    matches = {file.name: compiled.search(file.name) for file in files}
+    texts = {name: to_nfc(match[group] or "").strip() for name, match in matches.items() if match}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _label(
+    files: Iterable[_File], spots: Mapping[_Place, _Spot], labels: Mapping[str, str], *, may_lack: Collection[str]
+) -> tuple[list[Item], list[str]]:
+    """Return readable images with label and split, and names of images that are left out.
+
+    Args:
+        files: The files.
+        spots: What their folders say.
+        labels: Labels by the names of files.
+        may_lack: Splits whose images may lack a label, besides those that have another purpose than training.
+    """
+    items: list[Item] = []
+    outside: list[str] = []
     for file in files:
         spot = spots[file.place]
-        label, is_unlabelled = spot.label, spot.is_unlabelled
-        if pattern is not None:
-            match = None if spot.split == "unlabelled" else compiled.search(file.name)
-            label = to_nfc(match[group] or "").strip() if match else None
-            is_unlabelled = spot.split is not None
-        if spot.split is None or not (label or is_unlabelled):
+        label = labels.get(file.name)
+        if not label and spot.split not in {"val", "test", "unlabelled", *may_lack}:
             outside.append(file.name)
         elif not file.is_lost:
             name = "/".join((*spot.inner, file.name.rpartition("/")[2]))
-            items.append(Item(str(file.path), name, Facts(label or None, spot.split)))
-        elif label:
-            unreadable.add(label)
-    return items, unreadable, outside
+            items.append(Item(str(file.path), name, Facts(label, spot.split)))
+    return items, outside
 
 
-def _guess(top: Path, names: Sequence[str]) -> str:
-    """Return the pattern of labels in file names that fits all of them, or propose one in the message."""
+def _propose(top: Path, names: Sequence[str]) -> DataError:
+    """Return the refusal of a folder without class folders, with a pattern of labels in names of files."""
+    labels = [to_nfc(match[1]) for name in names if (match := re.search(_PATTERN, name))]
     advice = "give a pattern of the label: --pattern '([a-z]+)_'"
-    for pattern in _PATTERNS:
-        found = [to_nfc(match["label"]) for name in names if (match := re.search(pattern, name))]
-        labels = Counter(label for label in found if any(map(str.isalpha, label)))
-        if len(labels) not in _LABELS or {*map(fold, labels)} & _NO_LABELS:
-            continue
-        if labels.total() == len(names) and min(labels.values()) >= _MIN_IMAGES:
-            return pattern
-        counts = first_of([f"{n:,} of {label}" for label, n in labels.most_common()], MAX_NAMED)
-        advice = f"repeat the command with --pattern '{pattern}' (gives {counts})"
-    problem = f"{top} has no class folders, and its files have names such as {first_of(sorted(names), 3)}"
-    otherwise = f"put the images into {top}/<class>/, or name the classes, to label the images yourself: --classes A,B"
-    raise DataError(problem, next=f"{advice}, or {otherwise}")
+    if 1 < len({*labels}) < len(labels):
+        advice = f"repeat the command with --pattern '{_PATTERN}' (gives {first_of(sorted({*labels}), MAX_NAMED)})"
+    problem = f"{top}: neither class folders nor --pattern label files such as {first_of(names, 3)}"
+    otherwise = (
+        f"put the images into {top}/<class>/, or name the classes, folders or labels to give later: --classes A,B"
+    )
+    return DataError(problem, next=f"{advice}, or {otherwise}")
 
 
-def _settle(top: Path, items: Sequence[Item], *, no_splits: bool, least: int) -> tuple[list[Item], list[str], bool]:
+def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list[str], bool]:
     """Return the images with the splits to record, remarks, and whether splits are given.
 
     Args:
-        top: Folder for messages.
         items: Images with the splits of their folders.
         no_splits: Whether to ignore splits.
-        least: Minimum number of classes.
     """
     labels: dict[str | None, set[str]] = defaultdict(set)
     for facts in (every_facts := {item.facts for item in items}):
         if facts.label:
             labels[facts.split].add(facts.label)
     every = set().union(*labels.values())
-    if len(every) < least:
-        fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
-        raise DataError(f"{top} has too few classes for a classifier: {first_of(sorted(every)) or 'none'}", next=fix)
     given, remarks = settle_splits(labels)
-    splits, remarks = ({}, []) if no_splits else (given, remarks)
-    absent = {split: sorted(every - labels[split]) for split in splits if every - labels[split]}
-    if "train" in absent:
-        has = f"{first_of(absent['train'], MAX_NAMED)}, only of {first_of(sorted(labels['train']), MAX_NAMED)}"
-        fix = "draw train, val and test from all images: --ignore-splits; or leave classes out: --classes"
-        raise DataError(f"the given train has no images of {has}; a class is learned from those in train", next=fix)
-    gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
-    remarks += [f"the given {split} has no images of {first_of(each)}: {gap}" for split, each in absent.items()]
-    if unlabelled := sum(not item.facts.label for item in items):
-        remarks.append(f"{count(unlabelled, 'image')} without a label: predicted, never learned from")
+    splits = {} if no_splits else given
+    for split in splits:
+        absent = sorted(every - labels[split])
+        if absent and split == "train":
+            has = f"{first_of(absent, MAX_NAMED)}, only of {first_of(sorted(labels['train']), MAX_NAMED)}"
+            why = "a class is learned from those in train"
+            fix = "draw train, val and test from all images: --ignore-splits; or leave classes out: --classes"
+            if not {*map(fold, absent)}.isdisjoint(map(fold, labels["train"])):
+                why = "names differ in upper and lower case"
+                fix = "rename folders, so that the name of a class is the same in each split"
+            raise DataError(f"the given train has no images of {has}; {why}", next=fix)
+        if absent:
+            gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
+            remarks.append(f"the given {split} has no images of {first_of(absent)}: {gap}")
     final = {facts: Facts(facts.label, splits.get(facts.split) if facts.label else None) for facts in every_facts}
-    return [replace(item, facts=final[item.facts]) for item in items], remarks, bool(given)
+    items = [replace(item, facts=final[item.facts]) for item in items]
+    return items, [] if no_splits else remarks, bool(given)
 
 
 def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], list[str]]:

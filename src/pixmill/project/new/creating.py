@@ -278,7 +278,7 @@ def _layout_of(found: Found, data: Path) -> str:
         return "fixed"
     raise DataError(
         "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
-        next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE",
+        next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE; or name its folders: --classes A,B",
     )
 
 

@@ -100,6 +100,8 @@ class FolderSource(LocalSource):
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {be} missing{but}"
+        if any(target_within(folder, self._data) is None for folder in existing):
+            return f"{where} {be} a link out of {self._data.name}/, which is not followed: put a copy there instead"
         if not (files := [folder / name for folder in existing for name in _visible(folder)]):
             return f"{where} {be} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
@@ -138,9 +140,7 @@ class FolderSource(LocalSource):
             remark = f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
             if folders := [name for name in others if (self._data / name).is_dir()]:
                 remark += "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml"
-                classes = {label for _, label in self._entries_by_label}
-                if example := next((name for name in folders if to_nfc(name) not in classes), None):
-                    remark += f", such as to {self._address(self._data / example)}"
+                remark += f", such as to {self._address(self._data / folders[0])}"
             remarks.append(remark)
         if None in self._parts and names >= _REQUIRED_PARTS:
             fix = "set scrape.folder.layout to fixed in params.yaml"

@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -86,16 +86,23 @@ def find_in_folder(
     spots = _arrange({file.place for file in files}, chosen)
     if not pattern:
         named = {file.name: label for file in files if (label := spots[file.place].label)}
-    if not named and wanted and not pattern:
-        return replace(find_all(top, None), options=("--pattern",))
     if not named:
-        raise _propose(top, [file.name for file in files])
+        if pattern or not wanted:
+            raise _propose(top, [file.name for file in files])
+        return replace(find_all(top, None), options=("--pattern",))
     every = {*named.values()}
     if missing := sorted(wanted - every):
         has = first_of(sorted(every))
         raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
-    items, outside = _label(files, spots, named, may_lack={"", "train"} if pattern else set())
-    items = [item for item in items if not wanted or item.facts.label in (None, *wanted)]
+    # Outside training, images need no label; with a pattern, nowhere but beside the splits.
+    blank = {"val", "test", "unlabelled", *(("", "train") if pattern else ())}
+    outside = {file.name for file in files if file.name not in named and spots[file.place].split not in blank}
+    taken = {None, *(wanted or every)}
+    items = [
+        Item(str(path), "/".join((*spots[place].inner, name.rpartition("/")[2])), Facts(label, spots[place].split))
+        for place, name, path, is_lost in files
+        if not is_lost and name not in outside and (label := named.get(name)) in taken
+    ]
     labels = {item.facts.label for item in items if item.facts.label}
     if lacking := sorted((wanted or every) - labels):
         raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
@@ -103,8 +110,8 @@ def find_in_folder(
     problems += _left_out("images in no class folder", outside, "to label them: --pattern")
     problems += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
     remarks = [f"{what}; {fix}" for what, fix in problems]
-    if blank := [item.path for item in items if not item.facts.label]:
-        such = f"{count(len(blank), 'image')} without a label, such as {blank[0].relative_to(top).as_posix()}"
+    if without := [item.path for item in items if not item.facts.label]:
+        such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"
         remarks.append(f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too")
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
@@ -306,30 +313,6 @@ def _match(files: Sequence[_File], pattern: str) -> dict[str, str]:
     matches = {file.name: compiled.search(file.name) for file in files}
     texts = {name: to_nfc(match[group] or "").strip() for name, match in matches.items() if match}
     return {name: text for name, text in texts.items() if text}
-
-
-def _label(
-    files: Iterable[_File], spots: Mapping[_Place, _Spot], labels: Mapping[str, str], *, may_lack: Collection[str]
-) -> tuple[list[Item], list[str]]:
-    """Return readable images with label and split, and names of images that are left out.
-
-    Args:
-        files: The files.
-        spots: What their folders say.
-        labels: Labels by the names of files.
-        may_lack: Splits whose images may lack a label, besides those that have another purpose than training.
-    """
-    items: list[Item] = []
-    outside: list[str] = []
-    for file in files:
-        spot = spots[file.place]
-        label = labels.get(file.name)
-        if not label and spot.split not in {"val", "test", "unlabelled", *may_lack}:
-            outside.append(file.name)
-        elif not file.is_lost:
-            name = "/".join((*spot.inner, file.name.rpartition("/")[2]))
-            items.append(Item(str(file.path), name, Facts(label, spot.split)))
-    return items, outside
 
 
 def _propose(top: Path, names: Sequence[str]) -> DataError:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts, write_metadata
-from pixmill.project.dataset import archives
+from pixmill.project.dataset import archives, table_files
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.tables import find_table
 
@@ -229,6 +230,34 @@ def test_embedded_images_have_the_limits_of_archives(
     with pytest.raises(DataError, match="bomb"):
         find_table(tmp_path / "images.parquet", scratch=scratch)
     assert sum(path.stat().st_size for path in scratch.rglob("*.png")) <= 2**20
+
+
+def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch: Path) -> None:
+    many = "file,label" + "," * 5_000 + "\n0,cat" * 5_000
+    keys = json.dumps([{"file": "0", str(number): 1} for number in range(5_000)])
+    for name, content in {"a.csv": many, "a.json": keys}.items():
+        (top / name).write_text(content)
+        with pytest.raises(DataError, match=f"{name} has too many cells"):
+            find_table(top, scratch=scratch)
+        (top / name).unlink()
+    pq.write_table(pa.table({"file": pa.nulls(21_000_000, pa.string())}), top / "a.parquet")
+    assert (top / "a.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match="too many cells"):
+        find_table(top / "a.parquet", scratch=scratch)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+@pytest.mark.parametrize("column", ["label", "image"])
+def test_cells_that_fill_the_memory_are_refused(
+    column: str, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_files, "_MEMORY", 100 << 20)
+    large: Any = ["x" * 2**23] * 20 if column == "label" else [PNG + bytes(2**23)] * 20
+    rows = pa.table({"image": [PNG] * 20, "label": ["cat", "dog"] * 10} | {column: large})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 2**23
+    with pytest.raises(DataError, match=r"a\.parquet cannot be read within .* memory"):
+        find_table(tmp_path, scratch=scratch)
 
 
 def test_label_studio(tmp_path: Path, scratch: Path) -> None:

@@ -40,7 +40,7 @@ _SAMPLE = 200
 _URL = re.compile(r"https?://(?!.*/data/(?:upload|local-files)/)", re.IGNORECASE)
 """Beginning of a URL, except for those of Label Studio on files."""
 
-_FRACTION = re.compile(r"-?\d*\.\d*[1-9]\d*(?:e-?\d+)?", re.IGNORECASE)
+_FRACTION = re.compile(r"-?\d*\.(?=\d*[1-9])\d+(?:e-?\d+)?", re.IGNORECASE)
 
 
 def is_url(cell: str) -> bool:

@@ -1,16 +1,24 @@
-"""Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports."""
+"""Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
+
+They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process with limits reads them.
+"""
 
 import csv
 import io
 import json
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pixmill.core.errors import DataError
+from pixmill.core.words import first_of
+from pixmill.images.compute import Loss, RowLimits, map_batches
+from pixmill.images.formats import EXTENSIONS, sniff
+from pixmill.project.dataset.archives import Room
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of tables, in lower case."""
@@ -18,8 +26,23 @@ SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 SEPARATOR = "\n"
 """Joins the values of a cell that has several; no label has line ends."""
 
-_BATCH_ROWS = 64
+_MAX_CELLS = 20_000_000
+"""Cells of all tables of an import: a million rows of twenty columns."""
+
+_MEMORY = 4 << 30
+_SECONDS, _BYTES_A_SECOND = 60, 10**6
+"""Limits of the process that reads tables: bytes; seconds, and bytes for each of which it has more time."""
+
+_SMALLER = "save the columns of images and labels alone, as CSV, or move the table away"
+
+_NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
+"""Raised for files that are no tables."""
+
+_BATCH_ROWS = 16
 """Images of Parquet in memory."""
+
+_FOLDER_IMAGES = 1000
+"""Images of Parquet per folder that they are written to."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +62,59 @@ class Table:
     kind: str = "a table"
 
 
-def read_table(path: Path) -> Table:
-    """Read a table, except for images in it.
+def read_tables(paths: Sequence[Path], *, skips: bool = False) -> list[Table]:
+    """Read tables, except for images in them.
 
     Args:
-        path: A file with one of :data:`SUFFIXES`.
+        paths: Files with one of :data:`SUFFIXES`.
+        skips: Whether to leave out files that are no tables.
 
     Raises:
-        DataError: It cannot be read, or is not a table.
+        DataError: One is not a table, or they exceed the limits.
     """
-    try:
-        return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
+    tables: list[Table] = _guarded(_read_all, (paths, skips), paths) if paths else []
+    return tables
+
+
+def _guarded(act: Callable[[Sequence[Any]], Sequence[Any]], row: Any, paths: Sequence[Path]) -> Any:
+    """Return what a pass makes of a row, in a process with limits.
+
+    Raises:
+        DataError: The pass exceeds them, or raises it.
+    """
+    seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
+
+    def refuse(_: Any, loss: Loss) -> NoReturn:
+        limit = f"{seconds:,.0f} s" if loss == "timeout" else f"{_MEMORY >> 30} GB of memory"
+        names = first_of([*map(str, paths)], 3)
+        raise DataError(f"{names} cannot be read within {limit}", next=_SMALLER)
+
+    limits = RowLimits(seconds, _MEMORY)
+    (result,) = map_batches(act, [row], workers=1, limits=limits, lost=refuse, local=True)
+    return result
+
+
+def _read_all(rows: Sequence[tuple[Sequence[Path], bool]]) -> list[list[Table]]:
+    ((paths, skips),) = rows
+    tables: list[Table] = []
+    cells = 0
+    for path in paths:
+        try:
+            table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+        except _NO_TABLE as error:
+            if skips:
+                continue
+            raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
+        cells += sum(map(len, table.columns.values()))
+        _check_size(path, cells)
+        tables.append(table)
+    return [tables]
+
+
+def _check_size(path: Path, cells: int) -> None:
+    if cells > _MAX_CELLS:
+        problem = f"{path} has too many cells; at most {_MAX_CELLS:,} are read, of all tables"
+        raise DataError(problem, next=_SMALLER)
 
 
 def _read_text(path: Path) -> Table:
@@ -69,6 +132,7 @@ def _read_text(path: Path) -> Table:
         case _:
             head = text.partition("\n")[0]
             delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ())))
+            _check_size(path, (head.count(delimiter) + 1) * text.count("\n"))
             lines = io.StringIO(text, newline="")
             reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval="")
             rows = [row for row in reader if any(row.values())]
@@ -76,7 +140,7 @@ def _read_text(path: Path) -> Table:
         raise TypeError("no list of objects")
     if rows and {"data", "annotations"} <= rows[0].keys():
         return _read_label_studio(path, rows)
-    return Table(path, _to_columns(rows))
+    return Table(path, _to_columns(path, rows))
 
 
 def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
@@ -90,11 +154,12 @@ def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
             rows.append(task["data"] | chosen)
             questions |= chosen.keys()
     sure = {"label": questions.pop()} if len(questions) == 1 else {}
-    return Table(path, _to_columns(rows), sure, "an export of Label Studio")
+    return Table(path, _to_columns(path, rows), sure, "an export of Label Studio")
 
 
-def _to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    names = dict.fromkeys(name for row in rows for name in row)
+def _to_columns(path: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    names = dict.fromkeys(chain.from_iterable(rows))
+    _check_size(path, len(names) * len(rows))
     return {name: [_to_text(row.get(name)) for row in rows] for name in names}
 
 
@@ -115,6 +180,8 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        _check_size(path, sum(group.column(n).num_values for group in groups for n in range(group.num_columns)))
         schema = file.schema_arrow
         images = [item.name for item in schema if _has_bytes(item.type)]
         names = [name for name in schema.names if name not in images]
@@ -139,18 +206,45 @@ def _has_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def embedded_images(path: Path, column: str) -> Iterator[tuple[bytes | None, str]]:
-    """Yield the bytes of each image in Parquet, and its path, which is empty if there is none.
-
-    Only a page of the file and a few images are in memory.
+def unpack_images(path: Path, column: str, folder: Path, first: int) -> list[tuple[str, str] | None]:
+    """Write the images in Parquet as files, within the limits of archives.
 
     Args:
-        path: The file.
+        path: The Parquet file.
         column: The column of bytes, or of structs of ``bytes`` and ``path``.
+        folder: Target.
+        first: Number of the first file; others follow.
+
+    Returns:
+        For each row the written file and the name of the image; ``None`` if it has no image.
+
+    Raises:
+        DataError: The images exceed the limits.
     """
+    files: list[tuple[str, str] | None] = _guarded(_unpack, (path, column, folder, first, Room(path, folder)), [path])
+    return files
+
+
+def _unpack(rows: Sequence[tuple[Path, str, Path, int, Room]]) -> list[list[tuple[str, str] | None]]:
+    """Only a page of the file and a few images are in memory."""
     import pyarrow.parquet as pq
 
+    ((path, column, folder, number, room),) = rows
+    files: list[tuple[str, str] | None] = []
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=[column]):
-            for value in batch.column(0).to_pylist():
-                yield (value["bytes"], value.get("path") or "") if isinstance(value, dict) else (value, "")
+        batches = file.iter_batches(_BATCH_ROWS, columns=[column])
+        for value in chain.from_iterable(batch.column(0).to_pylist() for batch in batches):
+            image = value if isinstance(value, dict) else {"bytes": value}
+            content = image["bytes"]
+            if content is None:
+                files.append(None)
+                continue
+            ending = EXTENSIONS.get(sniff(content[:4096]), "")
+            place = folder / str(number // _FOLDER_IMAGES) / f"{number}{ending}"
+            place.parent.mkdir(exist_ok=True)
+            room.take(len(content))
+            place.write_bytes(content)
+            name = (image.get("path") or "").replace("\\", "/").rpartition("/")[2]
+            files.append((str(place), name or f"{path.stem}-{len(files)}{ending}"))
+            number += 1
+    return [files]

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
@@ -13,21 +13,16 @@ from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import first_of, join_names
-from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
-from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, role_of, settle_splits
 from pixmill.project.dataset.found import PRECEDENCE, Found, Item
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
-from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, embedded_images, read_table
+from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, read_tables, unpack_images
 
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
-
-_FOLDER_IMAGES = 1000
-"""Images of Parquet per folder that they are written to."""
 
 
 def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratch: Path) -> Found | None:
@@ -55,7 +50,7 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     if wrong := [role for role in chosen if role not in ROLES]:
         raise DataError(f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns")
     top = source if source.is_dir() else source.parent
-    tables = [*_read_all(source)] if source.is_dir() else [read_table(source)]
+    tables = read_tables(_tables_in(source), skips=True) if source.is_dir() else read_tables([source])
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
     if tables and (absent := [name for name in chosen.values() if name not in present]):
         has = first_of(sorted(present))
@@ -63,7 +58,7 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     files = NamedFiles(top)
     reading = _Reading(files, fresh_folder(scratch))
     classes = {*filter(None, map(folder_label, files.names if source.is_dir() else ()))}
-    for table in tables:
+    for table in track(tables, "Read", len(tables), unit="table"):
         folders = classes if table.path.stem != "metadata" else ()
         roles = guess_columns(table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders)  # type: ignore[misc]
         if "image" in roles:
@@ -77,14 +72,10 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     return found
 
 
-def _read_all(top: Path) -> Iterator[Table]:
-    """Yield the tables in a folder; other files of their formats are skipped."""
-    for _, path in files_below(top):
-        if path.suffix.lower() in SUFFIXES and not _SUBMISSION.search(path.stem) and path.is_file():
-            try:
-                yield read_table(path)
-            except DataError:
-                continue
+def _tables_in(top: Path) -> list[Path]:
+    """Return the files in a folder that may be tables of labels."""
+    named = [path for _, path in files_below(top) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return [path for path in named if not _SUBMISSION.search(path.stem)]
 
 
 class _Reading:
@@ -153,20 +144,11 @@ class _Reading:
 
     def _add_images(self, table: Table, column: str, facts_of: Callable[[int], Facts]) -> None:
         """Write the images of Parquet as files, and add them with the facts of their rows."""
-        rows = len(next(iter(table.columns.values()), ()))
-        room = Room(table.path, self._scratch)
-        images = track(embedded_images(table.path, column), f"Unpack {table.path.name}", rows)
-        for number, (content, path) in enumerate(images):
-            if content is None:
+        for number, file in enumerate(unpack_images(table.path, column, self._scratch, len(self._items))):
+            if file is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
-                continue
-            ending = EXTENSIONS.get(sniff(content[:4096]), "")
-            place = self._scratch / str(len(self._items) // _FOLDER_IMAGES) / f"{len(self._items)}{ending}"
-            place.parent.mkdir(exist_ok=True)
-            room.take(len(content))
-            place.write_bytes(content)
-            name = path.replace("\\", "/").rpartition("/")[2] or f"{table.path.stem}-{number}{ending}"
-            self._items.append(Item(str(place), name, facts_of(number)))
+            else:
+                self._items.append(Item(*file, facts_of(number)))
 
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and the labels that folders give."""

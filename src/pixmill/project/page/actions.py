@@ -132,6 +132,7 @@ def routes(home: Home) -> list[BaseRoute]:
         post("/promote", promote, because=str, accept=bool),
         post("/rollback", lambda because: actions.rollback.start(*_reason(because)), because=str),
         Route("/images/{batch}", receive, methods=["POST"]),
+        post("/import/stop", lambda: actions.adding.job.stop()),
         post("/images/{batch}/import", actions.adding.start, label=str | None),
     ]
 

@@ -249,7 +249,10 @@ def open_project(
     except KeyboardInterrupt:
         home.images.close()
         for job in (home.pipeline, home.comparison, *home.actions.jobs):
-            if (pid := job.pid) is not None:
+            if (pid := job.pid) is not None and job is home.actions.adding.job:
+                job.stop()
+                announce(f"\n{job.name} was stopped: add the images again")
+            elif pid is not None:
                 announce(f"\n{job.name} continues in the background. To stop it: kill -INT -{pid}")
         if lines := site.end():
             announce("\n" + "\n".join(lines))

@@ -1,4 +1,4 @@
-"""Processes that the page starts, such as ``dvc repro``; they outlive the page."""
+"""Processes that the page starts, such as ``dvc repro``; all but imports outlive the page."""
 
 import contextlib
 import os
@@ -69,7 +69,7 @@ class Job:
 
         Args:
             arguments: Arguments of the command; no shell reads them.
-            then: Called in a thread when the run has ended.
+            then: Called in a thread when the run has ended; this process waits for it.
 
         Raises:
             LockedError: It is already running, here or in a terminal.
@@ -95,7 +95,7 @@ class Job:
                 raise PixmillError(f"{self.name} cannot be started: {why}", next=self.name) from error
             self._is_stopped = False
         if then is not None:
-            threading.Thread(target=_call_after, args=[self._child, then], daemon=True).start()
+            threading.Thread(target=_call_after, args=[self._child, then], daemon=False).start()
 
     def stop(self) -> None:
         """Send SIGINT to the run, then SIGTERM if it has not ended after ``patience``.

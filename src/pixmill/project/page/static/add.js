@@ -136,17 +136,20 @@ export function setUp() {
       make("p", { className: "actions" }, ...picker("Choose files …", { accept: "image/*,.zip,.tar,.tgz,.gz,.csv" }), ...picker("Choose a folder …", { webkitdirectory: "" })),
       folded("pixmill import FOLDER --label CLASS")),
     make("progress", { id: "add-progress", hidden: true, attributes: { "aria-label": "Files copied" } }),
-    make("p", { id: "added", className: "said-last", hidden: true, attributes: { role: "status" } }));
+    make("p", { id: "added", className: "said-last", hidden: true, attributes: { role: "status" } }),
+    make("button", { id: "stop-import", type: "button", hidden: true, textContent: "Stop" }));
+  $("stop-import").addEventListener("click", () => post("import/stop"));
 }
 
 export function draw(all) {
   part("classes to add to", all.classes, drawTargets);
   isImporting = all.import.running;
-  if (!isUploading) part("import", all.import, ({ running, status, log }) => {
-    if ((!running && status === null)) return;
+  if (!isUploading) part("import", all.import, ({ running, status, stopped, log }) => {
+    $("stop-import").hidden = !running;
+    if (!running && status === null) return;
     $("added").hidden = false;
     // Without the folder of the files, and the advice at the end, which is the page's next step.
     const said = plain(log).replace(/^pixmill: /, "").replace(/[^\n:]*\/\.pixmill\/open\/added\/[0-9a-f]{32}\/?/g, "what you dropped ").trim();
-    $("added").textContent = running ? "Taking in …" : status ? said : said.split("\nNext:")[0];
+    $("added").textContent = running ? "Taking in …" : stopped ? "Stopped." : status ? said : said.split("\nNext:")[0];
   });
 }

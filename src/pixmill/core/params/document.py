@@ -41,8 +41,8 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/. Any printable text; if file "
-        "systems refuse it, `pixmill check` shows the folder's name. They must differ in more than case; "
+        description="Labels of the classifier: names of searches and of folders in data/. Any visible text without $(; "
+        "if file systems refuse it, `pixmill check` shows the folder's name. They must differ in more than case; "
         "composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
     )
@@ -64,8 +64,9 @@ class Params(Section):
     def _named(cls, names: Any) -> Any:
         if isinstance(names, list | tuple) and (wrong := [name for name in names if not is_label(name)]):
             raise ValueError(
-                f"expected names of at most {MAX_LABEL} printable characters without spaces at their ends, in quotes "
-                f"if YAML reads them as something else, received {first_of([*map(quote_value, wrong)], _MAX_NAMED)}"
+                f"expected names of at most {MAX_LABEL} visible characters without $( or spaces at their ends, in "
+                "quotes if YAML reads them as something else, received "
+                + first_of([*map(quote_value, wrong)], _MAX_NAMED)
             )
         return names
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from pixmill.core.names import to_nfc
+from pixmill.core.words import JOINERS
 
 GROUPINGS = ("product", "page", "folder")
 """Values of ``split.group_by`` that are neither a table's column nor a pattern."""
@@ -58,21 +59,26 @@ MAX_LABEL = 200
 LABEL = rf"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{{0,{MAX_LABEL - 2}}}[^\s\x00-\x1f\x7f])?$"
 """Pattern of labels in the JSON Schema, whose patterns have no Unicode categories; see :func:`is_label`."""
 
+_REFUSED = {"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"}
+"""Unicode categories of characters that no label has."""
+
 
 def is_label(value: Any) -> bool:
     """Return whether a value can be a label: text of at most 200 printable characters without white space at its ends.
 
-    Refused are control characters, line and paragraph separators, surrogates and unassigned characters. Format
-    characters are allowed: emoji and Persian need joiners.
+    Refused are control characters, line and paragraph separators, surrogates, unassigned characters, and those that
+    are invisible or reverse others, except for the joiners of emoji and Persian. So is ``$(``, which a shell executes:
+    names of folders in archives become classes, and classes folders.
 
-    >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3)
-    (True, True, False, False)
+    >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3), is_label("$(halt)")
+    (True, True, False, False, False)
     """
     return (
         isinstance(value, str)
         and 0 < len(to_nfc(value)) <= MAX_LABEL
         and value == value.strip()
-        and not any(unicodedata.category(sign) in {"Cc", "Cn", "Cs", "Zl", "Zp"} for sign in value)
+        and "$(" not in value
+        and not any(unicodedata.category(sign) in _REFUSED for sign in value if sign not in JOINERS)
     )
 
 

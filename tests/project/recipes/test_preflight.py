@@ -7,19 +7,30 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pixmill.core.params import Params
 from pixmill.images.decode import decodable
+from pixmill.images.png import png_bytes
 from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
 """One black pixel; appended bytes make another file of the same image."""
 
 
-def params(classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, **scrape: Any) -> Params:
+ANY_SIZE = {"min_per_class": {"count": 1}, "image_size": {"min_width": 1, "min_height": 1}}
+
+
+def params(
+    classes: tuple[str, ...] = ("coat", "hat"),
+    unlabelled: str | None = None,
+    validate: dict[str, Any] = ANY_SIZE,
+    **scrape: Any,
+) -> Params:
     given = {"source": "folder", "snapshot": "2026-11-20", **scrape}
-    return Params.model_validate({"classes": classes, "scrape": given, "evaluate": {"unlabelled": unlabelled}})
+    sections = {"scrape": given, "validate": validate, "evaluate": {"unlabelled": unlabelled}}
+    return Params.model_validate({"classes": classes, **sections})
 
 
 def fill(folder: Path, count: int, content: bytes = PNG) -> None:
@@ -41,6 +52,23 @@ def root(tmp_path: Path) -> Path:
 
 def test_matching_folders_have_no_issues(root: Path) -> None:
     assert list(find_issues(root, params())) == []
+
+
+@pytest.mark.parametrize(
+    ("validate", "named", "stops"),
+    [
+        ({"min_per_class": {"count": 4}}, "coat (3), hat (3)", True),
+        ({"min_per_class": {"count": 4, "severity": "info"}}, "coat (3), hat (3)", False),
+        ({"image_size": {"min_width": 2, "min_height": 1}}, "6 of 6", False),
+        ({"max_pixels": 1}, "1 file", False),
+    ],
+)
+def test_images_that_validate_will_drop_are_named(
+    validate: dict[str, Any], named: str, stops: bool, root: Path
+) -> None:
+    (root / "data/coat/0.png").write_bytes(png_bytes(np.zeros((2, 1, 3), np.uint8)))
+    (issue,) = find_issues(root, params(validate=ANY_SIZE | validate))
+    assert (named in issue.message, issue.stops) == (True, stops)
 
 
 def test_missing_images_and_unknown_folders_stop(root: Path) -> None:

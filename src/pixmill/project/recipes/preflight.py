@@ -5,7 +5,7 @@ They take about a second; a run would fail after minutes.
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -20,8 +20,15 @@ from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.repository.dvc import cache_folder
 from pixmill.core.words import first_of
+from pixmill.images.compute import RowLimits, map_batches
+from pixmill.images.decode import header_size
 from pixmill.images.listing import files_below
+from pixmill.images.read_errors import explain
+from pixmill.images.verified_reading import UndecodableError, read_image
 from pixmill.project.bundled import missing_data
+
+_MAX_OPENED = 100
+"""Images whose headers are read."""
 
 MAX_NAMED = 20
 """Folders listed in a message."""
@@ -188,3 +195,40 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         # Another source may have images of the class, and searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
         yield Issue("\n".join(lines), source.advice(), stops=stops)
+    yield from _dropped(source.files, data, params)
+
+
+def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, params: Params) -> Iterator[Issue]:
+    """Yield an issue if a class has too few images for validate, or validate will drop images for their size.
+
+    Args:
+        files: Split and path of the files of each class.
+        data: Folder of the files.
+        params: Params of the project.
+    """
+    validate, least = params.validate_, params.validate_.min_per_class
+    own = [label for label in params.classes if params.scrape.sources_of(label) == ("folder",)]
+    if few := [f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least.count]:
+        text = f"fewer images than validate.min_per_class.count ({least.count:,}): {first_of(few, MAX_NAMED)}"
+        fix = "add images of these classes, or lower it in params.yaml"
+        yield Issue(text, fix, stops=least.severity == "critical")
+    paths = [data / name for each in files.values() for _, name in each]
+    looked = paths[:: len(paths) // _MAX_OPENED + 1]
+    limits = RowLimits(validate.timeout, validate.memory << 20)
+    every = map_batches(_read_sizes, looked, workers=1, limits=limits, lost=lambda *_: (), local=True)
+    sizes = [size for size in every if size]
+    least_side = validate.image_size
+    if small := sum(width < least_side.min_width or height < least_side.min_height for width, height in sizes):
+        text = f"{small:,} of {len(sizes):,} images looked at are smaller than validate.image_size allows"
+        yield Issue(text, "use larger ones, or lower it in params.yaml")
+    large = ["too_many_pixels" for width, height in sizes if width * height > validate.max_pixels]
+    for _, what, remedy in explain(large):
+        yield Issue(f"of {len(sizes):,} looked at, {what}", remedy)
+
+
+def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:
+    """Return width and height of each image, nothing if it has no sound header."""
+    try:
+        return [header_size(read_image(path)) for path in paths]
+    except (UndecodableError, OSError):
+        return [()]

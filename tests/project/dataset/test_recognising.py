@@ -1,6 +1,7 @@
 """Folders as people have them are recognised, and all of their images are counted."""
 
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,28 @@ def test_usual_layouts(
         source = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", source))
     found = recognise(source, tmp_path / "scratch", Options())
     assert Counter((item.facts.label, item.facts.split) for item in found.items) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (["train.zip", "csv/labels.csv"], "set.tm has archives inside: train.zip"),
+        (["[Content_Types].xml", "xl/workbook.xml", "xl/media/1.png"], "set.tm is a document"),
+        (["cat/1.png"], "set.tm has too few classes"),
+        (["C:/1.png", *names("{kind}/{n}.png")], None),
+    ],
+)
+def test_archives_are_known_by_their_bytes_and_named(files: Sequence[str], named: str | None, tmp_path: Path) -> None:
+    source = tmp_path / "set.tm"
+    with zipfile.ZipFile(source, "w") as packed:
+        for name in files:
+            packed.writestr(name, b"PK\3\4" if name.endswith("zip") else PNG + name.encode())
+    if named is None:
+        found = recognise(source, tmp_path / "scratch", Options())
+        assert {item.facts.label for item in found.items} == {*KINDS}
+    else:
+        with pytest.raises(DataError, match=named):
+            recognise(source, tmp_path / "scratch", Options())
 
 
 def test_a_table_takes_no_label(tmp_path: Path) -> None:

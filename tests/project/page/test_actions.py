@@ -173,6 +173,6 @@ def test_refused_uploads_leave_nothing(served):
 
 
 def test_an_archive_is_unpacked(served):
-    served.upload("photos.tar.gz")
+    served.upload("photos.bin", b"\x1f\x8b")
     served.visitor.post(f"images/{BATCH}/import", {"label": None})
     assert served.ended("import")["log"] == "[] []\n"  # a file, not its folder

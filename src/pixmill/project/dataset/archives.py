@@ -19,9 +19,6 @@ from pixmill.core.names import to_slug, to_text
 from pixmill.core.process.progress import Progress
 from pixmill.core.words import count, first_of
 
-ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))$", re.IGNORECASE)
-"""End of the names of archives that :func:`unpack` reads."""
-
 _BROKEN = {None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 """Numbers of errors that are the archive's fault: of other kinds, or an entry is a file and a folder at once."""
 
@@ -38,6 +35,12 @@ _MAX_HEADER = 2**20
 
 _MAX_NAME = 255
 """Bytes of a name that file systems take."""
+
+_DOCUMENT = {"[Content_Types].xml", "META-INF/manifest.xml"}
+"""Entries by which ZIP files of office programs are known."""
+
+_DRIVE = re.compile(r"^[A-Za-z]:/*")
+"""Beginning of an absolute path on Windows."""
 
 _Members = Iterator[tuple[str, Callable[[], IO[bytes]] | None]]
 """Names of entries that are no folders, with a function that opens them; ``None`` for links and devices."""
@@ -92,7 +95,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
                 if opened is None:
                     skipped.append(name if len(skipped) < _MAX_NAMED else "")
                     continue
-                short = "/".join(map(_shorten, name.replace("\\", "/").split("/")))
+                path = _DRIVE.sub("", name.replace("\\", "/"))
+                short = "/".join(map(_shorten, path.split("/")))
                 target = folder / tarfile.data_filter(tarfile.TarInfo(short), str(folder)).name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened() as source, target.open("wb") as copy:
@@ -116,6 +120,9 @@ def _zip(raw: IO[bytes], room: Room) -> _Members:
         archive = zipfile.ZipFile(raw, metadata_encoding="utf-8")
     except UnicodeDecodeError:
         archive = zipfile.ZipFile(raw)  # CP437 by the standard, yet many programs write UTF-8.
+    if _DOCUMENT & {*archive.namelist()}:
+        problem = f"{raw.name} is a document of an office program, not an archive of images"
+        raise DataError(problem, next="if it has a table of labels, save that as CSV, and give the CSV")
     for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         room.take(info.file_size)  # More is not read.
         if not info.is_dir():

@@ -5,13 +5,14 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import COLUMNS, SPLITS
 from pixmill.core.names import fold
 from pixmill.core.words import first_of, join_names, shell_word
 from pixmill.project.dataset.folders import role_of
-from pixmill.project.dataset.table_files import Table
+from pixmill.project.dataset.table_files import SEPARATOR, Table
 
 ROLES = ("image", *COLUMNS[1:])
 """What columns can be; the names that ``--columns`` takes."""
@@ -41,6 +42,33 @@ _URL = re.compile(r"https?://(?!.*/data/(?:upload|local-files)/)", re.IGNORECASE
 """Beginning of a URL, except for those of Label Studio on files."""
 
 _FRACTION = re.compile(r"-?\d*\.(?=\d*[1-9])\d+(?:e-?\d+)?", re.IGNORECASE)
+
+
+ONE_HOT = "one-hot"
+"""Name of the column that :func:`with_one_hot` adds."""
+
+_ONES = {"1", "1.0", "true", "True", "TRUE"}
+_BITS = _ONES | {"0", "0.0", "false", "False", "FALSE"}
+_MAX_NONE = 0.1
+"""Share of the rows of such a table that may have no class."""
+
+
+def with_one_hot(table: Table, chosen: Collection[str]) -> Table:
+    """Return the table with one column of labels instead of one for each class, which is 1 in the rows of its images.
+
+    Args:
+        table: The table.
+        chosen: Columns that stay, and with them the others.
+    """
+    bits = [name for name, cells in table.columns.items() if _BITS.issuperset(cells)]
+    if len(bits) < 2 or not {*bits}.isdisjoint(chosen):
+        return table
+    rows = zip(*(table.columns[name] for name in bits), strict=True)
+    labels = [SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES) for row in rows]
+    if labels.count("") > _MAX_NONE * len(labels):
+        return table
+    others = {name: cells for name, cells in table.columns.items() if name not in bits}
+    return replace(table, columns={**others, ONE_HOT: labels})
 
 
 def is_url(cell: str) -> bool:
@@ -82,7 +110,7 @@ def guess_columns(
     for role in ("group", "licence", "author", "page_url"):
         roles.setdefault(role, named(role))
     roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
-    roles.setdefault("image", _guess_image(columns, free(), has_file))
+    roles.setdefault("image", _guess_image(table, free(), has_file))
     pages = (free().get(plain, "") for plain in ("source", "url", "link"))
     roles["page_url"] = roles["page_url"] or next((name for name in pages if name and holds_urls(name)), "")
     if "label" not in roles and roles["image"]:
@@ -104,17 +132,23 @@ def to_option(roles: Mapping[str, str]) -> str:
     return f"--columns {shell_word(text.getvalue())}"
 
 
-def _guess_image(columns: Mapping[str, list[str]], names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:
+def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str], bool]) -> str:
     """Return the column that names files; if there is none, one of URLs; or an empty text."""
     known = _NAMES["image"].split()
     found: dict[bool, list[str]] = {False: [], True: []}
     for plain in sorted(names, key=lambda plain: known.index(plain) if plain in known else len(known)):
-        cells = [*filter(None, columns[names[plain]])]
+        name = names[plain]
+        cells = [*filter(None, table.columns[name])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
         least = len(sample) * (_MIN_SHARE_NAMED if plain in known else _MIN_SHARE)
         is_label = 2 * len({*sample}) <= len(sample) > 2
         if not is_label and (sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least):
-            found[is_url(sample[0])].append(names[plain])
+            if plain not in known and (has_file(name) or is_url(name)):
+                raise DataError(
+                    f"{table.path} has no header: its first line names an image, {name}",
+                    next="add a first line that names the columns, such as: image,label",
+                )
+            found[is_url(sample[0])].append(name)
     return next(iter(found[False] + found[True]), "")
 
 
@@ -124,7 +158,8 @@ def _guess_label(table: Table, names: Collection[str], image: str, folders: Coll
     choices = [
         name
         for name, values in counts.items()
-        if 2 <= len(values) <= values.total() / 2
+        if len(values) > 1
+        and (name == ONE_HOT or len(values) <= values.total() / 2)
         and not any(is_url(value) or _FRACTION.fullmatch(value) for value in values)
     ]
     places = [f"{name} ({len(counts[name]):,} values)" for name in choices]

@@ -9,7 +9,9 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.words import count, first_of
-from pixmill.project.dataset.archives import ARCHIVE, unpack
+from pixmill.images.listing import files_below
+from pixmill.images.read_errors import reason_of
+from pixmill.project.dataset.archives import unpack
 from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
 from pixmill.project.dataset.table_files import SUFFIXES
@@ -59,9 +61,19 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     Raises:
         DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
     """
-    if source.is_file() and ARCHIVE.search(source.name):
-        remarks = unpack(source, scratch / "unpacked")
-        found = recognise(scratch / "unpacked", scratch, options)
+    if source.is_file() and reason_of(source) == "archive":
+        folder = scratch / "unpacked"
+        remarks = unpack(source, folder)
+        try:
+            found = recognise(folder, scratch, options)
+        except DataError as error:
+            if inner := [name for name, path in files_below(folder) if reason_of(path) == "archive"]:
+                problem = f"{source} has archives inside: {first_of(inner, 5)}"
+                fix = "unpack all of them, move the archives away, and give the folder"
+                raise DataError(problem, next=fix) from None
+            # The folder is removed.
+            message = error.message.replace(str(folder), str(source))
+            raise DataError(message, next=(error.next or "").replace(str(folder), str(source))) from None
         return replace(found, remarks=(*remarks, *found.remarks))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"

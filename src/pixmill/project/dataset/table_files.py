@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 from pixmill.core.errors import DataError
 from pixmill.core.words import first_of
-from pixmill.images.compute import Loss, RowLimits, map_batches
+from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.project.dataset.archives import Room
 
@@ -37,6 +37,8 @@ _SMALLER = "save the columns of images and labels alone, as CSV, or move the tab
 
 _NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
 """Raised for files that are no tables."""
+
+_Result = TypeVar("_Result")
 
 _BATCH_ROWS = 16
 """Images of Parquet in memory."""
@@ -62,7 +64,30 @@ class Table:
     kind: str = "a table"
 
 
-def read_tables(paths: Sequence[Path], *, skips: bool = False) -> list[Table]:
+def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
+    """Return the result of a call in a process with limits of time and memory.
+
+    Args:
+        act: Reads the files; it must be picklable, and its result no text.
+        paths: The files.
+
+    Raises:
+        DataError: It exceeds the limits, or raises this.
+    """
+    seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
+    limits = RowLimits(seconds, _MEMORY)
+    (result,) = map_batches(_call, [act], workers=1, limits=limits, lost=lambda _, loss: loss, local=True)
+    if isinstance(result, str):
+        problem = f"cannot be read in {seconds:,.0f} s with {_MEMORY >> 30} GB of memory"
+        raise DataError(f"{first_of([*map(str, paths)], 3)} {problem}", next=_SMALLER)
+    return result  # type: ignore[no-any-return]
+
+
+def _call(rows: Sequence[Callable[[], Any]]) -> list[Any]:
+    return [act() for act in rows]
+
+
+def read_tables(paths: Sequence[Path], *, skips: bool) -> list[Table]:
     """Read tables, except for images in them.
 
     Args:
@@ -70,32 +95,8 @@ def read_tables(paths: Sequence[Path], *, skips: bool = False) -> list[Table]:
         skips: Whether to leave out files that are no tables.
 
     Raises:
-        DataError: One is not a table, or they exceed the limits.
+        DataError: One is not a table, or they have too many cells.
     """
-    tables: list[Table] = _guarded(_read_all, (paths, skips), paths) if paths else []
-    return tables
-
-
-def _guarded(act: Callable[[Sequence[Any]], Sequence[Any]], row: Any, paths: Sequence[Path]) -> Any:
-    """Return what a pass makes of a row, in a process with limits.
-
-    Raises:
-        DataError: The pass exceeds them, or raises it.
-    """
-    seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
-
-    def refuse(_: Any, loss: Loss) -> NoReturn:
-        limit = f"{seconds:,.0f} s" if loss == "timeout" else f"{_MEMORY >> 30} GB of memory"
-        names = first_of([*map(str, paths)], 3)
-        raise DataError(f"{names} cannot be read within {limit}", next=_SMALLER)
-
-    limits = RowLimits(seconds, _MEMORY)
-    (result,) = map_batches(act, [row], workers=1, limits=limits, lost=refuse, local=True)
-    return result
-
-
-def _read_all(rows: Sequence[tuple[Sequence[Path], bool]]) -> list[list[Table]]:
-    ((paths, skips),) = rows
     tables: list[Table] = []
     cells = 0
     for path in paths:
@@ -108,7 +109,7 @@ def _read_all(rows: Sequence[tuple[Sequence[Path], bool]]) -> list[list[Table]]:
         cells += sum(map(len, table.columns.values()))
         _check_size(path, cells)
         tables.append(table)
-    return [tables]
+    return tables
 
 
 def _check_size(path: Path, cells: int) -> None:
@@ -206,34 +207,28 @@ def _has_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def unpack_images(path: Path, column: str, folder: Path, first: int) -> list[tuple[str, str] | None]:
-    """Write the images in Parquet as files, within the limits of archives.
+def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tuple[str, str] | None]:
+    """Write the images in Parquet as files. Only a page of it and a few images are in memory.
 
     Args:
         path: The Parquet file.
         column: The column of bytes, or of structs of ``bytes`` and ``path``.
         folder: Target.
-        first: Number of the first file; others follow.
+        room: Bytes that may be written.
 
     Returns:
         For each row the written file and the name of the image; ``None`` if it has no image.
 
     Raises:
-        DataError: The images exceed the limits.
+        DataError: There is no room.
     """
-    files: list[tuple[str, str] | None] = _guarded(_unpack, (path, column, folder, first, Room(path, folder)), [path])
-    return files
-
-
-def _unpack(rows: Sequence[tuple[Path, str, Path, int, Room]]) -> list[list[tuple[str, str] | None]]:
-    """Only a page of the file and a few images are in memory."""
     import pyarrow.parquet as pq
 
-    ((path, column, folder, number, room),) = rows
     files: list[tuple[str, str] | None] = []
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         batches = file.iter_batches(_BATCH_ROWS, columns=[column])
-        for value in chain.from_iterable(batch.column(0).to_pylist() for batch in batches):
+        values = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+        for number, value in enumerate(values):
             image = value if isinstance(value, dict) else {"bytes": value}
             content = image["bytes"]
             if content is None:
@@ -241,10 +236,9 @@ def _unpack(rows: Sequence[tuple[Path, str, Path, int, Room]]) -> list[list[tupl
                 continue
             ending = EXTENSIONS.get(sniff(content[:4096]), "")
             place = folder / str(number // _FOLDER_IMAGES) / f"{number}{ending}"
-            place.parent.mkdir(exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
             room.take(len(content))
             place.write_bytes(content)
             name = (image.get("path") or "").replace("\\", "/").rpartition("/")[2]
-            files.append((str(place), name or f"{path.stem}-{len(files)}{ending}"))
-            number += 1
-    return [files]
+            files.append((str(place), name or f"{path.stem}-{number}{ending}"))
+    return files

@@ -12,14 +12,15 @@ from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.process.progress import track
-from pixmill.core.words import first_of, join_names
+from pixmill.core.words import count, first_of, join_names
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
-from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option
+from pixmill.project.dataset.archives import Room
+from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option, with_one_hot
 from pixmill.project.dataset.folders import MAX_NAMED, role_of, settle_splits
 from pixmill.project.dataset.found import PRECEDENCE, Found, Item
 from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
-from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, read_tables, unpack_images
+from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, read_tables, unpack_images, within_limits
 
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
@@ -50,7 +51,9 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     if wrong := [role for role in chosen if role not in ROLES]:
         raise DataError(f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns")
     top = source if source.is_dir() else source.parent
-    tables = read_tables(_tables_in(source), skips=True) if source.is_dir() else read_tables([source])
+    paths = _tables_in(source) if source.is_dir() else [source]
+    read = within_limits(partial(read_tables, paths, skips=source.is_dir()), paths) if paths else []
+    tables = [with_one_hot(table, chosen.values()) for table in read]
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
     if tables and (absent := [name for name in chosen.values() if name not in present]):
         has = first_of(sorted(present))
@@ -144,7 +147,9 @@ class _Reading:
 
     def _add_images(self, table: Table, column: str, facts_of: Callable[[int], Facts]) -> None:
         """Write the images of Parquet as files, and add them with the facts of their rows."""
-        for number, file in enumerate(unpack_images(table.path, column, self._scratch, len(self._items))):
+        folder = self._scratch / str(len(self.tables))
+        act = partial(unpack_images, table.path, column, folder, Room(table.path, self._scratch))
+        for number, file in enumerate(within_limits(act, [table.path])):
             if file is None:
                 self._lost["rows without an image"].append(f"row {number + 1} of {table.path.name}")
             else:
@@ -197,6 +202,12 @@ class _Reading:
             else:
                 reasons.append(reason)
         remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
+        known = {*labels}
+        folders = {name: {*map(to_nfc, name.split("/")[:-1])} for name, facts in self._rows.items() if facts.label}
+        overruled = [name for name, each in folders.items() if each & known and self._rows[name].label not in each]
+        if overruled:
+            which = first_of(overruled, MAX_NAMED)
+            remarks.append(f"the table overrules the folder of {count(len(overruled), 'image')}: {which}")
         if self._lost:
             lost = (f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})" for what, each in self._lost.items())
             remarks.append(f"left out: {'; '.join(lost)}")

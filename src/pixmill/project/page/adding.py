@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import replacing, storage_errors
-from pixmill.project.dataset.archives import ARCHIVE
+from pixmill.images.read_errors import reason_of
 from pixmill.project.dataset.table_files import SUFFIXES
 from pixmill.project.page.jobs import Job
 from pixmill.web.problems import ProblemError
@@ -78,7 +78,7 @@ class Adding:
             raise DataError("no files have arrived", next="drop the images again")
         first = entries[0]
         is_single = len(entries) == 1 and first.is_file()
-        is_packed = is_single and (ARCHIVE.search(first.name) or first.suffix.lower() in SUFFIXES)
+        is_packed = is_single and (reason_of(first) == "archive" or first.suffix.lower() in SUFFIXES)
         options = [] if label is None else [f"--label={label}"]
         self.job.start(
             str(first if is_packed else folder), *options, then=lambda: shutil.rmtree(folder, ignore_errors=True)

@@ -202,10 +202,7 @@ class _Reading:
             else:
                 reasons.append(reason)
         remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
-        known = {*labels}
-        folders = {name: {*map(to_nfc, name.split("/")[:-1])} for name, facts in self._rows.items() if facts.label}
-        overruled = [name for name, each in folders.items() if each & known and self._rows[name].label not in each]
-        if overruled:
+        if overruled := self._overruled({*labels}):
             which = first_of(overruled, MAX_NAMED)
             remarks.append(f"the table overrules the folder of {count(len(overruled), 'image')}: {which}")
         if self._lost:
@@ -223,6 +220,15 @@ class _Reading:
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         text = ", ".join(f"{role} = {name}" for role, name in roles.items())
         return Found(items, f"{table.kind}, {first_of(paths, 3)}: {text}", urls, (*remarks,), (to_option(roles),))
+
+    def _overruled(self, labels: set[str]) -> list[str]:
+        """Return the files in the folder of another label than theirs."""
+        names = []
+        for name, facts in self._rows.items():
+            folders = labels.intersection(map(to_nfc, name.split("/")[:-1]))
+            if facts.label and folders and facts.label not in folders:
+                names.append(name)
+        return names
 
 
 def _split_of(names: Sequence[str]) -> str | None:

@@ -23,7 +23,6 @@ from pixmill.core.words import first_of
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.decode import header_size
 from pixmill.images.listing import files_below
-from pixmill.images.read_errors import explain
 from pixmill.images.verified_reading import UndecodableError, read_image
 from pixmill.project.bundled import missing_data
 
@@ -206,12 +205,13 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
         data: Folder of the files.
         params: Params of the project.
     """
-    validate, least = params.validate_, params.validate_.min_per_class
+    validate = params.validate_
+    least = validate.min_per_class.count
     own = [label for label in params.classes if params.scrape.sources_of(label) == ("folder",)]
-    if few := [f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least.count]:
-        text = f"fewer images than validate.min_per_class.count ({least.count:,}): {first_of(few, MAX_NAMED)}"
-        fix = "add images of these classes, or lower it in params.yaml"
-        yield Issue(text, fix, stops=least.severity == "critical")
+    if few := [f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least]:
+        text = f"fewer images than validate.min_per_class.count ({least:,}): {first_of(few, MAX_NAMED)}"
+        # A review may give other labels, so nothing stops here.
+        yield Issue(text, "add images of these classes, or lower it in params.yaml")
     paths = [data / name for each in files.values() for _, name in each]
     looked = paths[:: len(paths) // _MAX_OPENED + 1]
     limits = RowLimits(validate.timeout, validate.memory << 20)
@@ -221,9 +221,10 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
     if small := sum(width < least_side.min_width or height < least_side.min_height for width, height in sizes):
         text = f"{small:,} of {len(sizes):,} images looked at are smaller than validate.image_size allows"
         yield Issue(text, "use larger ones, or lower it in params.yaml")
-    large = ["too_many_pixels" for width, height in sizes if width * height > validate.max_pixels]
-    for _, what, remedy in explain(large):
-        yield Issue(f"of {len(sizes):,} looked at, {what}", remedy)
+    largest = max((width * height for width, height in sizes), default=0)
+    if largest > validate.max_pixels:
+        text = f"validate drops images of more than validate.max_pixels ({validate.max_pixels:,}); one has {largest:,}"
+        yield Issue(text, f"raise it in params.yaml to {largest} or more")
 
 
 def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:

@@ -30,8 +30,11 @@ _MAX_CELLS = 20_000_000
 """Cells of all tables of an import: a million rows of twenty columns."""
 
 _MEMORY = 4 << 30
-_SECONDS, _BYTES_A_SECOND = 60, 10**6
-"""Limits of the process that reads tables: bytes; seconds, and bytes for each of which it has more time."""
+"""Bytes that the process that reads tables may take."""
+
+_SECONDS = 60
+_BYTES_A_SECOND = 10**6
+"""Its time: so many seconds, and one more for so many bytes of the files."""
 
 _SMALLER = "save the columns of images and labels alone, as CSV, or move the table away"
 

@@ -16,6 +16,7 @@ from pixmill.core.install.origin import Origin, install_command
 from pixmill.core.provenance.lock import SECTIONS, Lock, installed_lock, write_lock
 from pixmill.project.doctor import Finding, Status, examine, render, run_check
 from tests.servers import Handler, serve
+from tests.version_control import start_repository
 
 
 @pytest.fixture
@@ -67,6 +68,13 @@ def test_examine_changes_no_file(project):
     before = sorted(project.rglob("*"))
     examine(project)
     assert sorted(project.rglob("*")) == before
+
+
+def test_git_refuses_the_repository_of_another_user(tmp_path, monkeypatch):
+    start_repository(tmp_path)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    (finding,) = run_check("Git", tmp_path)
+    assert (finding.status, finding.next) == (Status.WARNING, f"git config --global --add safe.directory {tmp_path}")
 
 
 def test_dvc_runs_the_current_python(monkeypatch):

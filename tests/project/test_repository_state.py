@@ -6,6 +6,7 @@ import pytest
 
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.project import state
+from pixmill.project.next_steps import next_steps
 from pixmill.project.state import Repository
 from tests.version_control import commit, git, start_repository
 
@@ -32,6 +33,13 @@ def text(root: Path) -> str:
 def test_without_git_or_commit(tmp_path: Path) -> None:
     assert text(tmp_path) == "not in Git"
     assert text(start_repository(tmp_path / "new")) == "no commit yet"
+
+
+def test_the_first_step_is_that_git_can_read_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    found = state.read_project_state(project, stages=False, whole=False)
+    assert [step.command for step in next_steps(found)] == [f"git config --global --add safe.directory {project}"]
+    assert "dubious ownership" in found.document()["repository"]["text"]
 
 
 def test_changed_files_and_results(project: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.core.repository.git import GitError
 from pixmill.review import review_file as review_file_module
 from pixmill.review.decision_log import DecisionLog
 from pixmill.review.feedback import DecisionStore, ReviewImages
@@ -64,6 +65,13 @@ def test_restores_reverted_lines(project, name, log, decide, cleared):
     restore(project.write(), project.params())
     assert project.lines() == ([] if cleared else [f"{name},keep,,mk,it is"])
     assert lost(log) == []
+
+
+def test_restores_nothing_unless_git_can_be_read(project, log, monkeypatch):
+    start_repository(project.root)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(GitError):
+        restore(project.write(), project.params())
 
 
 def test_forgets_committed_and_edited_lines(project, name, log, decide):

@@ -92,6 +92,12 @@ def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
     assert data_hashes(tmp_path) == {}
 
 
+def test_a_training_ends_with_a_record_where_git_refuses(repository, monkeypatch, capsys):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert code_tags(repository) == {"pixmill.version": __version__}
+    assert "safe.directory" in capsys.readouterr().err
+
+
 def test_hashes_are_of_what_the_training_stands_on(repository):
     assert data_hashes(repository) == {
         "artifacts/split": "22222222222222222222222222222222.dir",

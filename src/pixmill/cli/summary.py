@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the next command"),)
 
-_SHOWN_FAULTS = ("stages", "model in production", "MLflow")
+_SHOWN_FAULTS = ("Git", "stages", "model in production", "MLflow")
 """Faults that the next step or another line shows."""
 
 
@@ -56,7 +56,7 @@ def summary(state: ProjectState) -> str:
     fault = state.faults.get("model in production")
     champion = state.champion.describe() if state.champion else f"no model yet{state.registry or ' (pixmill promote)'}"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
-    lines += [f"  Git: {state.repository.text}", *([f"  {describe_sizes(state.disk)}"] if state.disk else [])]
+    lines += [f"  Git: {state.git}", *([f"  {describe_sizes(state.disk)}"] if state.disk else [])]
     lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _SHOWN_FAULTS]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -22,6 +22,7 @@ All exceptions of Pixmill; those not defined here name their module::
     │   └── DownloadError               weights cannot be downloaded
     ├── StoreError                      MLflow refuses or cannot be reached (tracking.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
+    ├── GitError                        Git cannot read the repository, or fails (core.repository.git)
     ├── InboxFullError                  the inbox is full until it is reviewed (serve.inbox)
     └── LockedError                     another process holds the workspace
 

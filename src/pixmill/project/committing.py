@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.repository.dvc import dvc
-from pixmill.core.repository.git import FIRST_COMMIT
+from pixmill.core.repository.git import FIRST_COMMIT, change
 from pixmill.core.words import shell_word
 
 if TYPE_CHECKING:
@@ -22,10 +20,6 @@ OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "plots/", "review.csv", "s
 
 MAX_ARGUMENTS = 6
 """Files listed in a command."""
-
-
-_TIMEOUT_SECONDS = 600
-"""Timeout of Git, in case of a hanging hook; hooks may run checks."""
 
 
 @dataclass(frozen=True)
@@ -93,31 +87,13 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
         raise PixmillError("a commit needs a message", next="write what changed, and why")
     uncommitted, keeps_images = state.repository.uncommitted, found.kind in ("results", "decisions")
     if keeps_images and uncommitted.deleted:
-        _git(state.root, "checkout", "HEAD", "--", *uncommitted.deleted)
+        change(state.root, "checkout", "HEAD", "--", *uncommitted.deleted)
     if keeps_images and uncommitted.unadded:
         dvc(state.root, "add", "data", quiet=True)
     if files := [f":(literal){path}" for path in found.paths]:
-        _git(state.root, "add", "--", *files)
+        change(state.root, "add", "--", *files)
         # With the files, what else is staged stays out.
-        _git(state.root, "commit", f"--message={message}", "--", *files)
-
-
-def _git(root: Path, *words: str) -> None:
-    """Run Git; its errors are those of the user's hooks and settings, so they are shown as they are."""
-    try:
-        done = subprocess.run(  # noqa: S603 (no shell)
-            ["git", *words],  # noqa: S607 (the user's Git)
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a null byte
-        raise PixmillError(f"git {words[0]} failed: {error}", next="git status") from None
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip()
-        raise PixmillError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next="git status")
+        change(state.root, "commit", f"--message={message}", "--", *files)
 
 
 def _add_command(paths: Sequence[str]) -> str:

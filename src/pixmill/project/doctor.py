@@ -18,7 +18,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.install.extras import installed_tensorflows, installed_version, list_requirements
 from pixmill.core.install.origin import install_command
-from pixmill.core.repository.git import git, require_git
+from pixmill.core.repository.git import GitError, git, require_git
 from pixmill.core.repository.merging import merge_problem
 
 if TYPE_CHECKING:
@@ -107,14 +107,22 @@ def _python(_: Path) -> Iterator[Finding]:
 
 
 def _git(root: Path) -> Iterator[Finding]:
-    """Check that Git is installed and has an author."""
+    """Check that Git is installed, reads the repository and has an author."""
     require_git()
+    try:
+        git(root, "status", "--untracked-files=no")
+        problem = merge_problem(root)
+    except GitError as error:
+        # DVC reads the repository of another user all the same.
+        status = Status.WARNING if "safe.directory" in str(error.next) else Status.BAD
+        yield Finding("Git", status, error.message, next=error.next)
+        return
     if git(root, "var", "GIT_AUTHOR_IDENT") is None:
         advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
         yield Finding("Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice)
     else:
         yield Finding("Git", Status.OK, str(shutil.which("git")))
-    if problem := merge_problem(root):
+    if problem:
         yield Finding("merging", Status.WARNING, problem[0], next=problem[1])
 
 

@@ -43,9 +43,9 @@ def main() -> int:
         raise ModuleNotFoundError("No module named 'dvc'", name="dvc")
     try:
         values = parse_overrides(load_params(root), texts)
+        committed = bool(values) and is_committed(root, "params.yaml", *RESULTS)
     except PixmillError as error:
         sys.exit(f"{entry}: {error}")
-    committed = is_committed(root, "params.yaml", *RESULTS)
     command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
     command += [] if entry == "main" else [entry]
     # DVC and its stage handle Ctrl-C; this process waits for them.

@@ -122,6 +122,9 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
     if state.repository.uncommitted.unfetched:
         fetch = state.commit_first("dvc pull" if state.repository.has_storage else "dvc checkout")
         yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
+    if "Git" in state.faults:
+        fix = state.fixes["Git"]
+        yield NextStep("broken", f"{state.faults['Git']}.", fix if fix.startswith("git ") else "pixmill doctor")
     for needed in state.deleted:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:

@@ -16,7 +16,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.documents import read_yaml
 from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.git import changed_files, git
+from pixmill.core.repository.git import GitError, changed_files, git
 from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of, stages_of, workspace_stages
 from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
@@ -194,6 +194,11 @@ class ProjectState:
         return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
 
     @property
+    def git(self) -> str:
+        """The state of Git in a phrase, or why it cannot be read."""
+        return self.faults.get("Git") or self.repository.text
+
+    @property
     def commit(self) -> str | None:
         """The command that commits images and decisions; ``None`` if all are committed."""
         return self.repository.uncommitted.command("Add images and decisions")
@@ -212,7 +217,7 @@ class ProjectState:
             if stage.progress is not None:
                 entry["progress"]["text"] = stage.progress.describe()
         repository = document["repository"]
-        repository["text"] = self.repository.text
+        repository["text"] = self.git
         repository["images_and_decisions"] = {
             **repository.pop("uncommitted"),
             "text": self.repository.uncommitted.sentence,
@@ -242,6 +247,8 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         try:
             return read()
         except Exception as error:  # noqa: BLE001 (the other parts are still useful)
+            if isinstance(error, GitError):
+                name = "Git"
             faults[name] = getattr(error, "message", None) or str(error) or type(error).__name__
             if fix := getattr(error, "next", None):
                 fixes[name] = fix

@@ -60,9 +60,11 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
 
     Raises:
         DataError: A line of the log, or a ``data.dvc``, is malformed.
+        GitError: Git cannot read the repository.
     """
     accepted, changed = log.read()
     status, root = DecisionStatus(), log.root
+    git(root, "rev-parse", "--git-dir")  # Fails where no commit can be read, before anything is decided.
     images = [item for item in accepted.values() if not (only_absent and (root / item.file).is_file())]
     if images:
         cache, present = cache_folder(root), _file_names(root / "data")

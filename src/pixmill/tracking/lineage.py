@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from pixmill import __version__
 from pixmill.core.errors import DataError
+from pixmill.core.process.progress import announce
 from pixmill.core.repository.documents import MalformedError, read_stages
-from pixmill.core.repository.git import git
+from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
@@ -41,10 +42,14 @@ def code_tags(root: Path) -> dict[str, str]:
     Returns:
         ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
         any file except results differs from it; absent if unknown), ``pixmill.project``, and
-        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Outside Git only the first.
+        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Only the first outside Git, or if it fails.
     """
     tags = {VERSION: __version__}
-    head = git(root, "rev-parse", "HEAD")
+    head = None
+    try:
+        head = git(root, "rev-parse", "HEAD")
+    except GitError as error:
+        announce(f"warning: the run will be recorded without its commit. {error}")
     if head is not None:
         changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
         tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()

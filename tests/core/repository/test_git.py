@@ -1,11 +1,12 @@
-"""Git is asked, and whatever it says, or that it says nothing, is no error."""
+"""Git is asked; that there is nothing is no answer to an unreadable repository."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from pixmill.core.repository.git import changed_files, git
+from pixmill.core.repository import git as module
+from pixmill.core.repository.git import GitError, change, changed_files, git
 from tests.version_control import commit, start_repository
 
 
@@ -50,3 +51,39 @@ def test_changed_files_have_their_path_from_the_project(project: Path) -> None:
     assert changed_files(below, "--", ".") == {"a b": "??", "c": "A "}
     assert changed_files(below, "--untracked-files=no") == {"c": "A "}
     assert changed_files(project / "absent") is None
+
+
+def test_a_repository_of_another_user_is_refused_with_the_command_of_git(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    for ask in (lambda: git(project, "rev-parse", "HEAD"), lambda: change(project, "config", "a.b", "c")):
+        with pytest.raises(GitError, match="dubious ownership") as caught:
+            ask()
+        assert caught.value.next == f"git config --global --add safe.directory {project}"
+
+
+def test_a_broken_repository_is_not_a_missing_one(project: Path) -> None:
+    (project / ".git/index").write_text("broken")
+    assert git(project, "rev-parse", "--verify", "HEAD") is None
+    with pytest.raises(GitError, match="index file"):
+        changed_files(project)
+    (project / ".git").rename(project / "moved")
+    (project / ".git").write_text("gitdir: /nowhere/worktrees/x")
+    (project / "below").mkdir()
+    with pytest.raises(GitError, match="/nowhere/worktrees/x") as caught:
+        git(project / "below", "show", "HEAD:./data.dvc")
+    assert caught.value.next is not None
+    assert f"git worktree repair {project}" in caught.value.next
+
+
+def test_a_lock_and_a_command_that_hangs_are_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / ".git/index.lock").touch()
+    (project / "file").touch()
+    with pytest.raises(GitError) as caught:
+        change(project, "add", "file")
+    assert caught.value.next is not None
+    assert f"rm {project}/.git/index.lock" in caught.value.next
+    monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(GitError, match="did not end"):
+        git(project, "-c", "alias.wait=!exec sleep 2", "wait")

@@ -199,7 +199,7 @@ def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
 
 def test_locked_configuration_is_an_error(project: Path) -> None:
     (project / ".git/config.lock").touch()
-    with pytest.raises(PixmillError, match="cannot write"):
+    with pytest.raises(PixmillError, match="lock config file"):
         add_drivers(project)
 
 

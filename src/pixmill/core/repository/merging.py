@@ -17,7 +17,7 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.dvc import listing_md5, listing_text, object_file, read_listing, read_record
-from pixmill.core.repository.git import git
+from pixmill.core.repository.git import change, git
 
 _DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(("dvc.lock", "metrics/**", "plots/**"), "pixmill-results")
 """Driver by pattern, as in ``.gitattributes``; the next run writes results again, so either side is fine."""
@@ -55,14 +55,14 @@ def add_drivers(root: Path) -> None:
         root: Project folder.
 
     Raises:
-        PixmillError: Git cannot write its configuration.
+        GitError: Git cannot write its configuration.
     """
     # -P: no modules from the current folder. Without Pixmill, there are conflict marks instead of one side's images.
     merge = f"{shlex.quote(sys.executable)} -P -m {__name__} %O %A %B %P"
     merge += " || git merge-file -L ours -L base -L theirs %A %O %B"
-    done = [git(root, "config", name, command) for name, command in ((_IMAGES, merge), (_RESULTS, "true"))]
-    if None in done and git(root, "rev-parse", "--git-dir") is not None:
-        raise PixmillError("Git cannot write its configuration", next="git config --list --show-origin")
+    if git(root, "rev-parse", "--git-dir") is not None:
+        for name, command in ((_IMAGES, merge), (_RESULTS, "true")):
+            change(root, "config", name, command)
 
 
 def is_merged(path: str) -> bool:
@@ -97,6 +97,7 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
 
     Raises:
         DataError: Images of one side are missing, or Git does not have both sides of a file.
+        GitError: Git cannot write its index.
     """
     merged = [path for path in files if is_merged(path) and not is_resolved(root, path)]
     for path in merged:
@@ -108,9 +109,11 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
             raise DataError(why, next=f"git checkout COMMIT {path}, of: git log --all -- {path}")
         if path == "data.dvc":
             write_text(root / path, merge_records(root, base or "", str(ours), str(theirs)))
-            git(root, "add", "--", path)
-        elif git(root, "checkout", "HEAD", "--", path) is None:
-            git(root, "rm", "-q", "-f", "--", path)  # deleted on our side
+            change(root, "add", "--", path)
+        elif git(root, "cat-file", "-e", f"HEAD:./{path}") is None:  # deleted on our side
+            change(root, "rm", "-q", "-f", "--", path)
+        else:
+            change(root, "checkout", "HEAD", "--", path)
     return merged
 
 
@@ -160,7 +163,8 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     files = [object_file(cache, each) for each in merged.values()]
     size = sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else None
     if merged != our:
-        announce("note: data/ lacks images of the other side\nNext: dvc pull, or without a DVC remote: dvc checkout")
+        fetch = "dvc pull data.dvc, or without a DVC remote: dvc checkout data.dvc"
+        announce(f"note: data/ lacks images of the other side\nNext: {fetch}")
     text = re.sub(r"md5: \w+\.dir", f"md5: {md5}", ours)
     text = re.sub(r"nfiles: \d+", f"nfiles: {len(merged)}", text)
     # As in DVC, the size is left out if not all images are in the cache.

@@ -16,7 +16,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import significant
 from pixmill.core.params import Params
-from pixmill.core.repository.git import FIRST_COMMIT, changed_files, git
+from pixmill.core.repository.git import FIRST_COMMIT, changed_files, git, require_git
 from pixmill.core.words import count, first_of, join_names, printable
 from pixmill.experiments.compare.answers import MAX_CLASSES
 from pixmill.experiments.compare.comparing import compare_revisions
@@ -79,14 +79,13 @@ def check_clean(workspace: Workspace) -> None:
     """Check that the working tree, whose ``params.yaml`` has the limits, equals its commit.
 
     Raises:
-        PixmillError: Files that Git tracks were changed, or ``git status`` failed.
+        PixmillError: Files that Git tracks were changed, or there is no commit.
     """
+    require_git()
     changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
     if changed is None:
-        if not any((folder / ".git").exists() for folder in (workspace.root, *workspace.root.resolve().parents)):
-            start = f"git init && {FIRST_COMMIT}, then the same command"
-            raise PixmillError("the project is not in Git, so no commit has its model", next=start)
-        raise PixmillError("Git cannot compare the working tree with its commit", next="git status")
+        start = f"git init && {FIRST_COMMIT}, then the same command"
+        raise PixmillError("the project is not in Git, so no commit has its model", next=start)
     if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         raise PixmillError("nothing is committed yet", next=f"{FIRST_COMMIT}, then the same command")
     if changed:

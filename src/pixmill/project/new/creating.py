@@ -17,7 +17,7 @@ from pixmill.core.names import to_nfc, to_slug
 from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc, has_remote
-from pixmill.core.repository.git import FIRST_COMMIT, git, require_git
+from pixmill.core.repository.git import FIRST_COMMIT, change, git, require_git
 from pixmill.core.repository.merging import add_drivers
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
@@ -141,8 +141,8 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
 
 def _init_repository(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
-        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {shlex.quote(str(root))}")
+    if not (root / ".git").exists():
+        change(root, "init", "-q", "-b", "main")
     add_drivers(root)
 
 

@@ -15,7 +15,8 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, read_json
 from pixmill.core.install.pyproject import read_project
-from pixmill.core.repository.git import git
+from pixmill.core.process.progress import announce
+from pixmill.core.repository.git import GitError, git
 from pixmill.core.repository.stage_inputs import hashes_of, is_committed, is_restorable, workspace_stages
 from pixmill.core.repository.uncommitted import commit_first
 from pixmill.metrics.calibration import calibration_verdict, min_answers
@@ -219,9 +220,14 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(project: Path) -> str | None:
-    """Return the commit that last changed ``dvc.lock``; ``None`` if the file has uncommitted changes."""
-    unchanged = is_committed(project, "dvc.lock")
-    commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if unchanged else None
+    """Return the commit that last changed ``dvc.lock``; ``None`` if the file has uncommitted changes, or Git fails."""
+    try:
+        if not is_committed(project, "dvc.lock"):
+            return None
+        commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock")
+    except GitError as error:
+        announce(f"note: the model's commit is unknown. {error}")
+        return None
     return commit.strip() or None if commit else None
 
 

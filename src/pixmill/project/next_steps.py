@@ -120,7 +120,7 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
     if state.repository.uncommitted.unfetched:
-        fetch = state.commit_first("dvc pull" if state.repository.has_storage else "dvc checkout")
+        fetch = state.commit_first(_fetch_images(state))
         yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
     if "Git" in state.faults:
         fix = state.fixes["Git"]
@@ -196,7 +196,7 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         intended = "If you deleted the others: dvc add data && git add data.dvc && git commit."
         sentence = f"data/ has the images of an earlier commit, as after `git pull`. {intended}"
         # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
-        yield NextStep("fetch", sentence, "dvc pull" if state.repository.has_storage else "dvc checkout")
+        yield NextStep("fetch", sentence, _fetch_images(state))
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
         sentence = "The images of data.dvc are missing, and DVC has no remote: add your team's."
         yield NextStep("fetch", sentence, "dvc remote add -d storage URL && dvc pull")
@@ -218,6 +218,11 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         lacks = (state.is_cached or state.repository.has_storage) and any(stage.is_missing for stage in old)
         command = f"{state.commit_first(fetch)} && {_RUN}" if lacks else _RUN
         yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
+
+
+def _fetch_images(state: ProjectState) -> str:
+    """Return the command that fetches images; without a remote, results of the last commit may be nowhere."""
+    return "dvc pull" if state.repository.has_storage else "dvc checkout data.dvc"
 
 
 def _lacks_images(stages: list[StageState]) -> bool:

@@ -160,7 +160,7 @@ def test_errors_of_git_and_dvc_then_empty_class_folders(
     with monkeypatch.context() as patch:
         patch.setenv("GIT_CONFIG_GLOBAL", str(settings / "config"))
         output = new("pets", "--classes", "cat,dog")
-    assert "git init failed: fatal: bad config line 1" in output
+    assert "git init failed: fatal: bad config line 2" in output
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
     assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new("pets", "--classes", "cat,dog")
     (settings / "config").unlink()

@@ -20,6 +20,7 @@ from pixmill import __version__
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
+from pixmill.core.process.account import complete_account
 from pixmill.core.process.progress import encode_any_text
 from pixmill.core.words import printable_lines
 
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: Arguments after ``pixmill``; default: those of the process.
     """
     encode_any_text()
+    complete_account()
     try:
         try:
             _run(argv)

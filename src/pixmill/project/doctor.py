@@ -106,6 +106,16 @@ def _python(_: Path) -> Iterator[Finding]:
     yield check_path()
 
 
+def _account(_: Path) -> Iterator[Finding]:
+    """Check that the user has a name and a home folder; this process has set them for itself."""
+    from pixmill.core.process.account import ADDED
+
+    if ADDED:
+        message = f"dvc fails without {' and '.join(ADDED)}, since the user has no entry in /etc/passwd"
+        advice = f"export {' '.join(f'{name}={value}' for name, value in ADDED.items())}"
+        yield Finding("account", Status.BAD, message, next=advice)
+
+
 def _git(root: Path) -> Iterator[Finding]:
     """Check that Git is installed, reads the repository and has an author."""
     require_git()
@@ -304,6 +314,7 @@ def _mlflow(root: Path) -> Iterator[Finding]:
 
 CHECKS: Mapping[str, Callable[[Path], Iterator[Finding]]] = {
     "Python": _python,
+    "account": _account,
     "Git": _git,
     "packages": _packages,
     "code": _code,

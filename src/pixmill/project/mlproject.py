@@ -12,6 +12,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
+from pixmill.core.process.account import complete_account
 from pixmill.core.repository.stage_inputs import RESULTS, advice, is_committed
 
 
@@ -37,6 +38,7 @@ def setting(name: str, value: Any) -> str:
 
 def main() -> int:
     """Run the entry point's stages with DVC and the given values, and return the exit status."""
+    complete_account()
     entry, texts = parse_arguments(sys.argv[1:])
     root = Path.cwd()
     if not find_spec("dvc"):  # The subprocess below would not name the extra to install.

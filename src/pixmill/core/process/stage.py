@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import name_missing_package
+from pixmill.core.process.account import complete_account
 from pixmill.core.process.lifetime import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.process.progress import encode_any_text, reporting
 
@@ -46,6 +47,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     encode_any_text()
+    complete_account()
     workspace = Workspace.current()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)

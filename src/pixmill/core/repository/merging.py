@@ -15,6 +15,7 @@ from typing import Any
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
+from pixmill.core.process.account import complete_account
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.dvc import listing_md5, listing_text, object_file, read_listing, read_record
 from pixmill.core.repository.git import change, git
@@ -192,6 +193,7 @@ def _listing(repo: Any, text: str) -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
+    complete_account()
     *files, name = map(Path, sys.argv[1:])
     try:
         text = merge_records(name.absolute().parent, *(file.read_text("utf-8") for file in files))

@@ -11,6 +11,7 @@ import pytest
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.tracking import store as store_module
+from pixmill.tracking.model_lookup import open_store
 from pixmill.tracking.store import (
     StoreError,
     check_store,
@@ -130,6 +131,9 @@ def test_a_locked_database(store, monkeypatch):
     with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
         assert trouble_of(store.uri).message == "does not respond (database is locked)"
+        with pytest.raises(StoreError, match="locked") as caught:
+            open_store(store.uri)
+        assert f"lsof {store.workspace.home}/mlflow.db" in caught.value.next
 
 
 def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path, monkeypatch):

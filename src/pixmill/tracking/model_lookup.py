@@ -20,6 +20,7 @@ from pixmill.tracking.store import (
     database_file,
     line_of,
     quiet_mlflow,
+    refuse_locked,
     tracking_uri,
     without_password,
 )
@@ -133,7 +134,7 @@ def open_store(store: str) -> MlflowClient:
         store: The tracking URI.
 
     Raises:
-        PixmillError: There is no database yet, or the server does not respond within seconds.
+        PixmillError: There is no database yet, or it is locked, or the server does not respond within seconds.
     """
     path = database_file(store)
     if path is not None and not path.exists():
@@ -145,6 +146,7 @@ def open_store(store: str) -> MlflowClient:
     if path is None:
         check_store(store)
     else:
+        refuse_locked(path)
         import sqlalchemy  # noqa: F401 (the small MLflow of the extra `registry` would call the database unsupported)
     from mlflow import MlflowClient
 

@@ -51,7 +51,7 @@ _DEFAULTS = {
 
 
 _FIXES = {
-    "locked": "end the process that locks it",
+    "locked": "end the process that locks it, or wait for it, then repeat the command (to find it: lsof {file})",
     "missing or not writable": "create that folder, or unset MLFLOW_TRACKING_URI",
     "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a database such as "
     "sqlite:///mlflow.db; mlflow migrate-filestore copies the runs of a folder",
@@ -228,8 +228,22 @@ def check_store(uri: str) -> None:
             advice = f"mv {quote(str(path))} {quote(f'{path}.broken')}"
         for word, fix in _FIXES.items():
             if word in cause:
-                advice = fix.format(uri=without_password(uri))
+                advice = fix.format(uri=without_password(uri), file=path)
         raise StoreError(f"does not respond ({cause.partition('. ')[0]})", next=advice) from error
+
+
+def refuse_locked(file: Path) -> None:
+    """Refuse a database that another process locks; in one that was moved, addresses could not be corrected.
+
+    Raises:
+        StoreError: It is locked for seconds.
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS)) as database:
+            database.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:  # Others, as of a disk that is read-only, prevent no query.
+        if "locked" in str(error):
+            raise StoreError(f"does not respond ({error})", next=_FIXES["locked"].format(file=file)) from error
 
 
 def connect(uri: str) -> MlflowClient:

@@ -1,9 +1,12 @@
 """``pixmill predict`` lists a few images, and summarizes many."""
 
+import os
 import shutil
+import signal
 
 import pytest
 
+from pixmill.serve.predict import predicting
 from tests.command import run_pixmill
 from tests.images.samples import encoded, shapes
 
@@ -43,6 +46,17 @@ def test_output_files_replace_the_list(photos, capsys):
 def test_missing_input_fails_early(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
+    assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
+
+
+def test_a_stopped_prediction_says_that_nothing_is_kept(photos, capfd, monkeypatch):
+    def predict(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield
+
+    monkeypatch.setattr(predicting, "predict", predict)
+    assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv") == 128 + signal.SIGTERM
+    assert "pixmill predict: interrupted; " in capfd.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
 
 

@@ -8,6 +8,7 @@ Exits 1 if no file has a prediction, or one that you name by itself has none.
 import argparse
 from pathlib import Path
 
+from pixmill.core.process.lifetime import interruptible
 from pixmill.core.process.progress import announce, track
 from pixmill.project.api import find_project
 
@@ -53,16 +54,17 @@ def run(arguments: argparse.Namespace) -> None:
         import pyarrow  # noqa: F401 (needed at the end; fail before the work)
     images = find_images(arguments.inputs, (output.path for output in outputs))
     model = find_model(arguments.model, find_project(Path.cwd()))
-    summary = Summary()
     if outputs:
-        for written in predict_to_files(model, images, outputs):
-            summary.add(written)
+        rows = predict_to_files(model, images, outputs)
+    else:
+        rows = track(predict(model, images), "Predict", images.count())
+    summary = Summary()
+    with interruptible("pixmill predict: interrupted; predictions are shown and written once all images are done"):
+        for row in rows:
+            summary.add(row)
+    if outputs:
         print("\n".join([*summary.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))
-        summary.require(images)
-        return
-    for row in track(predict(model, images), "Predict", images.count()):
-        summary.add(row)
-    if 0 < summary.n <= MAX_TABLE_ROWS:
+    elif 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
     else:
         print("\n".join(summary.lines(model)))

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         _apply(workspace, plan, arguments.apply)
         return
     again = plan.command + (f" --trials {arguments.trials}" if arguments.trials else "")
-    with storage_errors(then=again), lock_sweep(workspace):
+    with storage_errors(then=f"{again} (finished trials are kept)"), lock_sweep(workspace):
         _search(workspace, plan, again, as_json=arguments.json)
     if arguments.open:
         import webbrowser

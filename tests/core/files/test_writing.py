@@ -77,7 +77,7 @@ def test_a_full_disk_is_told_with_the_file_and_the_next_command():
     with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
         Path("/dev/full").write_bytes(b"much")
     assert "the disk is full" in caught.value.message
-    assert caught.value.next == "free some space there, then: dvc repro split (finished work is kept)"
+    assert caught.value.next == "free some space there, then: dvc repro split"
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path):

@@ -55,7 +55,7 @@ def storage_errors(*, then: str) -> Iterator[None]:
         reason, fix = _REFUSALS[error.errno]
         raise StorageError(
             f"{'a file' if name is None else os.fsdecode(name)} cannot be used: {reason}",
-            next=f"{fix}, then: {then} (finished work is kept)",
+            next=f"{fix}, then: {then}",
         ) from error
 
 

@@ -87,6 +87,8 @@ def interruptible(message: str) -> Iterator[None]:
         nonlocal signum
         signum = signal.SIGTERM
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # Now, since `timeout` sends a second one at once; not by sys.stderr, which may be in use.
+        os.write(2, f"{message}\n".encode())
         # Use the current handler of Ctrl-C, such as that of asyncio.
         interrupt = signal.getsignal(signal.SIGINT)
         if not callable(interrupt):
@@ -100,7 +102,8 @@ def interruptible(message: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"{message}\n")
+        if signum == signal.SIGINT:
+            sys.stderr.write(f"{message}\n")
         sys.exit(128 + signum)
     finally:
         if signal.getsignal(signal.SIGTERM) is receive:

@@ -55,7 +55,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     try:
         with (
             interruptible(ended),
-            storage_errors(then=f"dvc repro {stage}"),
+            storage_errors(then=f"dvc repro {stage} (finished work is kept)"),
             workspace.lock(stage),
             reporting(stage, workspace.root, workspace.scratch("progress")),
         ):

@@ -91,7 +91,7 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     root = spec.folder.resolve()
     _check_folder(root, spec)
     _check_options(spec)
-    with storage_errors(then="repeat the command"), scratch_of(root) as scratch:
+    with storage_errors(then="repeat the command (finished work is kept)"), scratch_of(root) as scratch:
         return _create(spec, root, scratch, report)
 
 

@@ -20,7 +20,7 @@ LINE = '__version__ = "{}"\n'
 
 
 def stamp(tag: str) -> None:
-    """Set the version, the date and the address of the repository in the files that name them.
+    """Set version, date, the address of the repository and the command that installs it in the files that name them.
 
     Args:
         tag: Git tag, such as ``v1.2.3``.
@@ -41,6 +41,10 @@ def stamp(tag: str) -> None:
         project = ROOT / "pyproject.toml"
         text = project.read_text(encoding="utf-8")
         project.write_text(text.replace("\n[tool.", f"\n[project.urls]\n{table}\n[tool.", 1), encoding="utf-8")
+    page = ROOT / "docs" / "package.md"  # The package index shows it.
+    text = page.read_text(encoding="utf-8")
+    text = text.replace("'.[pipeline]'  # in a clone of the repository", "'pixmill[pipeline]'")
+    page.write_text(text, encoding="utf-8")
     citation.write_text(citation.read_text(encoding="utf-8") + lines, encoding="utf-8")
 
 

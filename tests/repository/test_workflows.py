@@ -147,7 +147,7 @@ def test_jobs_with_rights_run_no_code_of_the_repository(release):
 @pytest.fixture
 def checkout(repository, tmp_path):
     """A checkout with a changelog that has a section for 1.2.3, and the script."""
-    for name in (".ci/release.py", "pyproject.toml", "CITATION.cff"):
+    for name in (".ci/release.py", "pyproject.toml", "CITATION.cff", "docs/package.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(repository / name, tmp_path / name)
     package = tmp_path / "src/pixmill"
@@ -180,6 +180,7 @@ def test_stamp_makes_the_release(checkout):
     citation = read(checkout / "CITATION.cff")
     stamped = {"version": "1.2.3", "date-released": "2026-12-01", "repository-code": "https://forge.test/us/pixmill"}
     assert citation.items() >= stamped.items()
+    assert "$ pip install 'pixmill[pipeline]'\n" in (checkout / "docs/package.md").read_text()
     again = run_release(checkout, "stamp", "v1.2.3")
     assert (again.returncode, "but __version__ is 1.2.3\n" in again.stderr) == (1, True)
 

@@ -121,18 +121,16 @@ def _git(root: Path) -> Iterator[Finding]:
     require_git()
     try:
         git(root, "status", "--untracked-files=no")
-        problem = merge_problem(root)
     except GitError as error:
-        # DVC reads the repository of another user all the same.
-        status = Status.WARNING if "safe.directory" in str(error.next) else Status.BAD
-        yield Finding("Git", status, error.message, next=error.next)
+        # DVC runs all the same; the runs are recorded without their commit.
+        yield Finding("Git", Status.WARNING, error.message, next=error.next)
         return
     if git(root, "var", "GIT_AUTHOR_IDENT") is None:
         advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
         yield Finding("Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice)
     else:
         yield Finding("Git", Status.OK, str(shutil.which("git")))
-    if problem:
+    if problem := merge_problem(root):
         yield Finding("merging", Status.WARNING, problem[0], next=problem[1])
 
 

@@ -123,8 +123,7 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         fetch = state.commit_first(_fetch_images(state))
         yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
     if "Git" in state.faults:
-        fix = state.fixes["Git"]
-        yield NextStep("broken", f"{state.faults['Git']}.", fix if fix.startswith("git ") else "pixmill doctor")
+        yield NextStep("broken", f"{state.faults['Git']}.", _typed(state.fixes["Git"]) or "pixmill doctor")
     for needed in state.deleted:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:

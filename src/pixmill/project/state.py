@@ -194,11 +194,6 @@ class ProjectState:
         return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
 
     @property
-    def git(self) -> str:
-        """The state of Git in a phrase, or why it cannot be read."""
-        return self.faults.get("Git") or self.repository.text
-
-    @property
     def commit(self) -> str | None:
         """The command that commits images and decisions; ``None`` if all are committed."""
         return self.repository.uncommitted.command("Add images and decisions")
@@ -217,7 +212,7 @@ class ProjectState:
             if stage.progress is not None:
                 entry["progress"]["text"] = stage.progress.describe()
         repository = document["repository"]
-        repository["text"] = self.git
+        repository["text"] = self.faults.get("Git") or self.repository.text
         repository["images_and_decisions"] = {
             **repository.pop("uncommitted"),
             "text": self.repository.uncommitted.sentence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,6 @@ from pixmill.tracking.store import (
     database_file,
     line_of,
     quiet_mlflow,
-    refuse_locked,
     tracking_uri,
     without_password,
 )
@@ -143,11 +143,10 @@ def open_store(store: str) -> MlflowClient:
             next=f"set MLFLOW_TRACKING_URI to the team's server, or train here: {RECORD_AGAIN}",
         )
     quiet_mlflow()
-    if path is None:
-        check_store(store)
-    else:
-        refuse_locked(path)
+    if path is not None:
         import sqlalchemy  # noqa: F401 (the small MLflow of the extra `registry` would call the database unsupported)
+    if path is None or os.access(path, os.W_OK):
+        check_store(store)
     from mlflow import MlflowClient
 
     return MlflowClient(store, store)

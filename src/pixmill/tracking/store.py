@@ -232,20 +232,6 @@ def check_store(uri: str) -> None:
         raise StoreError(f"does not respond ({cause.partition('. ')[0]})", next=advice) from error
 
 
-def refuse_locked(file: Path) -> None:
-    """Refuse a database that another process locks; in one that was moved, addresses could not be corrected.
-
-    Raises:
-        StoreError: It is locked for seconds.
-    """
-    try:
-        with closing(sqlite3.connect(file, timeout=_TIMEOUT_SECONDS)) as database:
-            database.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:  # Others, as of a disk that is read-only, prevent no query.
-        if "locked" in str(error):
-            raise StoreError(f"does not respond ({error})", next=_FIXES["locked"].format(file=file)) from error
-
-
 def connect(uri: str) -> MlflowClient:
     """Return a client of an available store; a missing SQLite database is created.
 

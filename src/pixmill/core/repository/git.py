@@ -6,15 +6,17 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from pixmill.core.errors import PixmillError
 
 FIRST_COMMIT = 'git add -A && git commit -m "First results"'
 """Command of the first commit."""
 
-_TIMEOUT_SECONDS, _CHANGE_TIMEOUT_SECONDS = 60, 600
-"""Timeouts of queries and of changes, in case of a hanging hook or lock; hooks may run checks."""
+_TIMEOUT_SECONDS = 60
+"""Timeout of queries, in case of a hanging lock."""
+
+_CHANGE_TIMEOUT_SECONDS = 600
+"""Timeout of changes; hooks may run checks."""
 
 
 class GitError(PixmillError):
@@ -31,10 +33,8 @@ def git(root: Path, *words: str) -> str | None:
     Raises:
         GitError: Git cannot read the repository, or does not end.
     """
-    # Refreshing the index would make a concurrent `git commit` of the user fail.
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = _run(root, words, env=environment, stderr=subprocess.PIPE, timeout=_TIMEOUT_SECONDS)
+        done = _run(root, words, _TIMEOUT_SECONDS)
     except OSError:
         return None
     if done.returncode:
@@ -55,30 +55,29 @@ def change(root: Path, *words: str) -> None:
         GitError: It failed; the message is Git's, or that of a hook.
     """
     try:
-        done = _run(root, words, stderr=subprocess.STDOUT, timeout=_CHANGE_TIMEOUT_SECONDS)
+        done = _run(root, words, _CHANGE_TIMEOUT_SECONDS)
     except (OSError, ValueError) as error:  # ValueError: a null byte
         raise GitError(f"git {words[0]} failed: {error}", next="git status") from None
     if done.returncode:
-        folder = git(root, "rev-parse", "--absolute-git-dir")
-        advice = "git status"
-        if locks := sorted(Path(folder.strip()).glob("*.lock")) if folder else []:
-            names = " ".join(quote(str(lock)) for lock in locks)
-            advice = f"if no other Git command runs: rm {names}, then repeat the command"
-        said = done.stdout.decode("utf-8", "replace").strip()
+        _check_readable(root)
+        said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        advice = "end other Git commands, or delete the lock (.git/*.lock)" if "lock" in said else "git status"
         raise GitError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice)
 
 
-def _run(root: Path, words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 (no untrusted input)
             ["git", *words],  # noqa: S607 (the user's Git)
             cwd=root,
+            # Refreshing the index would make a concurrent `git commit` of the user fail.
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            **options,
+            capture_output=True,
+            timeout=timeout,
         )
-    except subprocess.TimeoutExpired as error:
-        message = f"git {words[0]} did not end within {error.timeout:.0f} seconds"
+    except subprocess.TimeoutExpired:
+        message = f"git {words[0]} did not end within {timeout:.0f} seconds"
         raise GitError(message, next="end other Git commands of this repository, then repeat the command") from None
 
 
@@ -89,20 +88,20 @@ def _check_readable(root: Path, failed: subprocess.CompletedProcess[bytes] | Non
         root: The project's folder.
         failed: A command that fails only then; default: try one.
     """
-    place = next((each / ".git" for each in (root, *root.resolve().parents) if (each / ".git").exists()), None)
-    if place is None:
+    top = next((each for each in (root, *root.resolve().parents) if (each / ".git").exists()), None)
+    if top is None:
         return
-    tried = failed or _run(root, ["rev-parse", "--git-dir"], stderr=subprocess.PIPE, timeout=_TIMEOUT_SECONDS)
+    tried = failed or _run(root, ["rev-parse", "--git-dir"], _TIMEOUT_SECONDS)
     if tried.returncode == 0:
         return
-    lines = [line.strip() for line in tried.stderr.decode("utf-8", "replace").splitlines()]
-    said, advice = " ".join(lines), f"mend that until this works: git -C {quote(str(place.parent))} status"
-    if place.is_file():
-        advice = f"if the main repository was moved, there: git worktree repair {quote(str(place.parent))}"
-    if trust := [line for line in lines if line.startswith("git config") and "safe.directory" in line]:
-        # The repository belongs to another user.
-        said, advice = lines[0], trust[0]
-    raise GitError(f"Git cannot read {place}: {said}", next=advice)
+    said = tried.stderr.decode("utf-8", "replace").strip()
+    first = said.partition("\n")[0]
+    advice = f"mend that until this works: git -C {quote(str(top))} status"
+    if (top / ".git").is_file():
+        advice = f"if the main repository was moved, there: git worktree repair {quote(str(top))}"
+    if "safe.directory" in said:  # It belongs to another user, and the last line trusts it.
+        advice = said.rpartition("\n")[2].strip()
+    raise GitError(f"Git cannot read the repository {top}: {first}", next=advice)
 
 
 def changed_files(root: Path, *words: str) -> dict[str, str] | None:

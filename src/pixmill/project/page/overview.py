@@ -14,7 +14,7 @@ from pixmill.core.files.writing import file_digest, file_mark
 from pixmill.core.metadata import FILE, Facts, read_metadata
 from pixmill.core.names import class_by_name, to_nfc
 from pixmill.core.params import load_params
-from pixmill.core.repository.git import GitError, git
+from pixmill.core.repository.git import git
 from pixmill.images.read_errors import reason_of
 from pixmill.project.findings import read_rows
 
@@ -62,7 +62,7 @@ class Overview:
         Args:
             data: Differs after a change of the files in ``data/``.
         """
-        key = (data, _git(self._root, "rev-parse", "HEAD"), *(file_mark(self._root / name) for name in _INPUTS))
+        key = (data, git(self._root, "rev-parse", "HEAD"), *(file_mark(self._root / name) for name in _INPUTS))
         if key == self._key:
             return
         model, history = read_model(self._root), read_history(self._root)
@@ -131,7 +131,7 @@ def read_history(root: Path) -> list[dict[str, Any]]:
     Args:
         root: Project folder.
     """
-    log = _git(root, "log", f"-{_MAX_COMMITS}", "--format=%H%x00%ct%x00%s", "--", METRICS) or ""
+    log = git(root, "log", f"-{_MAX_COMMITS}", "--format=%H%x00%ct%x00%s", "--", METRICS) or ""
     commits = [line.split("\0", 2) for line in log.splitlines()][::-1]
     found = [
         {"commit": commit, "at": int(at), "subject": subject, **scores}
@@ -145,16 +145,9 @@ def read_history(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _git(root: Path, *words: str) -> str | None:
-    try:
-        return git(root, *words)
-    except GitError:
-        return None  # The next step on the page says why.
-
-
 @lru_cache(maxsize=10 * _MAX_COMMITS)
 def _committed(root: Path, commit: str) -> dict[str, float] | None:
-    return _scores(_git(root, "show", f"{commit}:./{METRICS}"))
+    return _scores(git(root, "show", f"{commit}:./{METRICS}"))
 
 
 def _scores(text: str | None) -> dict[str, float] | None:

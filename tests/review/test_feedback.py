@@ -126,6 +126,17 @@ def test_a_correction_waits_if_its_image_was_labelled_in_the_grid(send, start, i
     assert len(inbox.entries()[0]) == 1
 
 
+def test_an_image_is_not_accepted_into_a_link_out_of_data(send, start, data, inbox, tmp_path):
+    (tmp_path / "home").mkdir()
+    (data / "dress").symlink_to(tmp_path / "home")
+    name = send(jpeg(900), "dress")
+    session, _ = start()
+    with pytest.raises(DataError, match="leads out of"):
+        session.decide(0, [Choice(name, "keep")], "")
+    assert not [*(tmp_path / "home").iterdir()]
+    assert stored(inbox, name).exists()
+
+
 def test_a_decision_can_be_changed_and_undone(send, start, data, inbox):
     name = send(jpeg(900), "dress")
     session, store = start()

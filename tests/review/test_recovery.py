@@ -119,6 +119,18 @@ def test_names_images_without_an_intact_copy(project, name, log, capsys):
     assert "1 accepted image of branch main missing from data/" in capsys.readouterr().err
 
 
+def test_restores_nothing_through_a_link_out_of_data(project, name, log, tmp_path):
+    content = jpeg(900)
+    image = log.inbox.add(content, extension=".jpg", prediction={}, label="coat", model={})
+    log.accept(image, project.root / "data/coat/a.jpg", content, 1)
+    (home := tmp_path / "home").mkdir()
+    (project.root / "data").mkdir(exist_ok=True)
+    (project.root / "data/coat").symlink_to(home)
+    with pytest.raises(DataError, match="leads out of"):
+        restore(project.write(), project.params())
+    assert not [*home.iterdir()]
+
+
 def test_does_not_restore_undeclared_labels(project, name, log, capsys):
     git(project.root, "checkout", "-qb", "hats")
     other = "0" * 64

@@ -5,6 +5,13 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pixmill.core.errors import DataError
+from pixmill.core.words import JOINERS
+
+MAX_LABEL = 200
+"""Maximum length of a label, in characters."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[1-9]) *(\..*)?|metadata\.csv", re.IGNORECASE)
 """Names of devices on Windows, with any extension, and the table in ``data/``."""
@@ -14,6 +21,43 @@ _UNPORTABLE = re.compile(r"""[<>:"/\\|?*\x00-\x1f\x7f]|^[ .]+|[ .]+$""")
 
 _MAX_BYTES = 120
 """Length of a folder name, so that names joined from a few stay below the 255 bytes of file systems."""
+
+
+_REFUSED = {"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"}
+"""Unicode categories of characters that no label has."""
+
+
+def is_label(value: Any) -> bool:
+    """Return whether a value can be a label: text of at most 200 printable characters without white space at its ends.
+
+    Refused are control characters, line and paragraph separators, surrogates, unassigned characters, and those that
+    are invisible or reverse others, except for the joiners of emoji and Persian. So is ``$(``, which a shell executes:
+    names of folders in archives become classes, and classes folders.
+
+    >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3), is_label("$(halt)")
+    (True, True, False, False, False)
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(to_nfc(value)) <= MAX_LABEL
+        and value == value.strip()
+        and "$(" not in value
+        and not any(unicodedata.category(sign) in _REFUSED for sign in value if sign not in JOINERS)
+    )
+
+
+def class_folder(label: str) -> str:
+    """Return the folder of a class that images are written to, :func:`to_slug` of its label.
+
+    Raises:
+        DataError: The text cannot be a label.
+    """
+    if not is_label(label):
+        expected = f"a label of at most {MAX_LABEL} printable characters without spaces at their ends"
+        raise DataError(
+            f"expected {expected}, received {label!r}", next="repeat the command with another, such as --label cat"
+        )
+    return to_slug(label)
 
 
 def to_slug(label: str) -> str:

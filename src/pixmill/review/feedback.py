@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import storage_errors, write_durably
+from pixmill.core.files.writing import place_within, storage_errors, write_durably
 from pixmill.core.manifest import CORRECTION
-from pixmill.core.names import to_slug
+from pixmill.core.names import class_folder
 from pixmill.images.verified_reading import UndecodableError, read_verified
 from pixmill.review.cases import Case
 from pixmill.review.decision_log import DecisionLog
@@ -242,7 +242,7 @@ class DecisionStore:
             raise ValueError(f"expected a label, received {decision}")
         newest = entry.corrections[0]
         name = f"{self._prefix}{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
-        return self._folder / to_slug(label) / name
+        return place_within(self._folder / class_folder(label) / name, self._folder)
 
 
 def _describe(corrections: Sequence[Correction]) -> str:

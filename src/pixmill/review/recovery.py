@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_digest, storage_errors, write_durably, write_text
+from pixmill.core.files.writing import file_digest, place_within, storage_errors, write_durably, write_text
 from pixmill.core.metadata import MetadataTable
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
@@ -168,7 +168,7 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
     with storage_errors(then=_RESTORE):
         for item in images:
             entry = entries.get(item.image)
-            earlier = [log.root / name for name in item.earlier]
+            target, *earlier = (place_within(log.root / name, log.root / "data") for name in (item.file, *item.earlier))
             earlier = [path for path in earlier if _is_image(path, item.image)]
             places = [*earlier, object_file(cache, item.md5)] if item.earlier and cache else earlier
             content = next((path.read_bytes() for path in places if path.is_file()), b"")
@@ -177,7 +177,7 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
             if sha256(content).hexdigest() != item.image:
                 broken.append(item)
                 continue
-            write_durably(log.root / item.file, content)
+            write_durably(target, content)
             for path in earlier:
                 path.unlink()
             if item.earlier:

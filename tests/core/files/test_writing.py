@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixmill.core.errors import ManifestError, StorageError
+from pixmill.core.errors import DataError, ManifestError, StorageError
 from pixmill.core.files.writing import (
     file_digest,
+    place_within,
     read_json,
     replacing,
     reserve,
@@ -117,6 +118,21 @@ def test_a_place_is_taken_before_it_is_needed(tmp_path):
     assert path.read_bytes()[:5] == b"head\0"
     reserve(path, 10)
     assert path.stat().st_size == 1_000_000
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/..", "../b", "a/../../b", "/b", "a\0b", "out/b", "in/../../b"])
+def test_no_file_is_written_out_of_a_folder(tmp_path, name):
+    folder = tmp_path / "data"
+    (folder / "a").mkdir(parents=True)
+    (folder / "in").symlink_to(folder / "a")
+    (folder / "out").symlink_to(tmp_path)
+    linked = tmp_path / "link"  # as to a larger disk
+    linked.symlink_to(folder)
+    for place in (folder, linked):
+        with pytest.raises(DataError, match="leads out"):
+            place_within(place / name, place)
+        for good in ("b", "a/b", "new/b", "in/b", "..b"):
+            assert place_within(place / good, place) == place / good
 
 
 def test_a_link_leads_within_the_folder_or_into_the_cache(tmp_path):

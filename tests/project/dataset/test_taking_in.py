@@ -353,3 +353,28 @@ def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
 
 def test_an_ending_alone_is_no_hidden_file() -> None:
     assert taking_in._free_path("cat", ".jpg", set()) == "cat/image.jpg"
+
+
+def everything(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("label", [" ", "\n", "a\0b"])
+def test_what_is_no_label_is_not_taken_in(root: Path, tmp_path: Path, label: str) -> None:
+    there = put(tmp_path / "there", {f"blank-{tmp_path.name}.png": "new"})
+    before = everything(tmp_path)
+    with pytest.raises((DataError, ParamsError)):
+        take(root, there, Options(least=1, label=label))
+    assert everything(tmp_path) == before
+    assert not Path(f"/blank-{tmp_path.name}.png").exists()
+
+
+def test_a_linked_class_takes_nothing_in(root: Path, tmp_path: Path) -> None:
+    there = put(tmp_path / "there", {"1.png": "new"})
+    (tmp_path / "home").mkdir()
+    (root / "data/cat").rename(tmp_path / "elsewhere")
+    (root / "data/cat").symlink_to(tmp_path / "home")
+    before = everything(tmp_path)
+    with pytest.raises(DataError, match="leads out of"):
+        take(root, there, Options(least=1, label="cat"))
+    assert everything(tmp_path) == before

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pixmill.core.errors import LockedError, ManifestError, StorageError
+from pixmill.core.errors import DataError, LockedError, ManifestError, StorageError
 
 _TEMPORARY = ".part-"
 """Prefix of partial files, which DVC ignores."""
@@ -173,6 +173,26 @@ def target_within(path: Path, folder: Path) -> Path | None:
     target = path.resolve(strict=True)
     within = target.is_relative_to(folder.resolve()) or _CACHED.fullmatch(target.as_posix())
     return target if within else None
+
+
+def place_within(path: Path, folder: Path) -> Path:
+    """Return a path to write, which may be missing.
+
+    Names that come from uploads, archives or other people's branches may lead out of a folder.
+
+    Args:
+        path: The path.
+        folder: The folder that it must be in; it may be a link itself.
+
+    Raises:
+        DataError: It leads out of the folder, by its name or through a link.
+    """
+    if "\0" in str(path) or path.name == ".." or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{str(path)!r} leads out of {folder}",
+            next=f"replace links in {folder.name}/ by the folders that they lead to",
+        )
+    return path
 
 
 def fresh_folder(folder: Path) -> Path:

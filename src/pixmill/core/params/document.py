@@ -11,11 +11,11 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import fold, to_slug
+from pixmill.core.names import MAX_LABEL, fold, is_label, to_slug
 from pixmill.core.params.compare import CompareParams
 from pixmill.core.params.refusal import quote_value, refusals
 from pixmill.core.params.scrape import ScrapeParams
-from pixmill.core.params.sections import MAX_LABEL, ClassName, EvaluateParams, Section, SplitParams, is_label
+from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams
 from pixmill.core.params.train import PATCHES, TrainParams
 from pixmill.core.params.validate import ValidateParams

@@ -5,7 +5,6 @@ Each field has its description (with the unit), bounds, default and examples in 
 """
 
 import re
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,8 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from pixmill.core.names import to_nfc
-from pixmill.core.words import JOINERS
+from pixmill.core.names import MAX_LABEL, to_nfc
 
 GROUPINGS = ("product", "page", "folder")
 """Values of ``split.group_by`` that are neither a table's column nor a pattern."""
@@ -53,33 +51,9 @@ def _compose(name: Any) -> Any:
     return to_nfc(name) if isinstance(name, str) else name
 
 
-MAX_LABEL = 200
-"""Maximum length of a label, in characters."""
-
 LABEL = rf"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{{0,{MAX_LABEL - 2}}}[^\s\x00-\x1f\x7f])?$"
-"""Pattern of labels in the JSON Schema, whose patterns have no Unicode categories; see :func:`is_label`."""
-
-_REFUSED = {"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"}
-"""Unicode categories of characters that no label has."""
-
-
-def is_label(value: Any) -> bool:
-    """Return whether a value can be a label: text of at most 200 printable characters without white space at its ends.
-
-    Refused are control characters, line and paragraph separators, surrogates, unassigned characters, and those that
-    are invisible or reverse others, except for the joiners of emoji and Persian. So is ``$(``, which a shell executes:
-    names of folders in archives become classes, and classes folders.
-
-    >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3), is_label("$(halt)")
-    (True, True, False, False, False)
-    """
-    return (
-        isinstance(value, str)
-        and 0 < len(to_nfc(value)) <= MAX_LABEL
-        and value == value.strip()
-        and "$(" not in value
-        and not any(unicodedata.category(sign) in _REFUSED for sign in value if sign not in JOINERS)
-    )
+"""Pattern of labels in the JSON Schema, whose patterns have no Unicode categories; see
+:func:`pixmill.core.names.is_label`."""
 
 
 # Sections that map classes to values need not check their names: they must be among the classes.

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
-from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, write_text
+from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, place_within, write_text
 from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
-from pixmill.core.names import class_by_name, fold, to_nfc, to_slug, to_text
+from pixmill.core.names import class_by_name, class_folder, fold, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.process.progress import track
@@ -164,6 +164,7 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     data = root / "data"
     rows = read_metadata(data)
     chosen, skipped, notes = _plan(found, root, rows, params)
+    places = {target: place_within(data / target, data) for target in chosen}
     lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
     tables = {"folder": (_GROUPS, ""), "urls": (f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and ")}
     for source, (by, first) in tables.items():
@@ -186,9 +187,9 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
         new.rename(data)
     else:
         write_metadata(data, rows)
-        for target in chosen:
-            (data / target).parent.mkdir(parents=True, exist_ok=True)
-            (new / target).rename(data / target)
+        for target, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (new / target).rename(place)
     copied = replace(found, items=[*chosen.values()], urls={})
     return [f"Copied {describe(copied)}", *notes, *lines], replace(found, items=[*chosen.values(), *skipped])
 
@@ -245,7 +246,7 @@ def _plan(
             found_as = f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
             notes["Left out {} with another label (to change one: pixmill review)"].append(found_as)
         elif own not in had:
-            folder = unlabelled if facts.label is None else to_slug(facts.label)
+            folder = unlabelled if facts.label is None else class_folder(facts.label)
             name = _free_path(folder, item.name, taken)
             chosen[name], rows[name], had[own] = item, facts, name
         else:

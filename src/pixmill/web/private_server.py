@@ -1,11 +1,15 @@
 """Local server for one person's browser, on 127.0.0.1 with a token, and routes for its pages."""
 
+import contextlib
 import hmac
 import json
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NoReturn
 
 from starlette.applications import Starlette
@@ -81,6 +85,26 @@ class PrivateServer(LoopbackServer):
         """Return the address that opens the page."""
         return f"{self.origin}/?token={self._gate.token}"
 
+    @contextlib.contextmanager
+    def opened(self, folder: Path) -> Iterator[None]:
+        """Open the page in the default browser, whose command line other accounts of this machine can read.
+
+        So it opens a file, readable for this account only, that forwards with a token for one use.
+
+        Args:
+            folder: Folder of the file, which is removed at the end of the block.
+        """
+        token = secrets.token_urlsafe(32)
+        self._gate.single_tokens.add(token)
+        with tempfile.NamedTemporaryFile("w", suffix=".html", dir=folder) as file:  # with mode 0600
+            file.write(
+                '<!doctype html><title>Pixmill</title><meta http-equiv="refresh" content="0; '
+                f'url={self.origin}/?token={token}">'
+            )
+            file.flush()
+            webbrowser.open(Path(file.name).as_uri())
+            yield
+
 
 def wait_for_end() -> NoReturn:
     """Wait until Ctrl-C, SIGTERM or SIGHUP (the terminal was closed), in the main thread.
@@ -104,6 +128,7 @@ class _Gate:
 
     def __init__(self, app: Application, command: str, start: str, max_bytes: int) -> None:
         self.token = secrets.token_urlsafe(32)
+        self.single_tokens = set[str]()
         self._app, self._command, self._start, self._max_bytes = app, command, start, max_bytes
         self._root = f"/{secrets.token_urlsafe(24)}"
 
@@ -127,7 +152,9 @@ class _Gate:
             raise ProblemError(421, "This server does not answer to that name.")
         path, method = request.scope["path"], request.method
         # The token is accepted from any site: its link may be opened in a web-based terminal.
-        if path == "/" and method == "GET" and _equal(request.query_params.get("token", ""), self.token):
+        token = request.query_params.get("token", "")
+        if path == "/" and method == "GET" and (token in self.single_tokens or _equal(token, self.token)):
+            self.single_tokens.discard(token)
             return self._entrance()
         origin = request.headers.get("origin")
         is_own = origin == f"http://{hosts[0]}" or (origin is None and method in ("GET", "HEAD"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import threading
 import time
-import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -243,9 +243,8 @@ def open_project(
     try:
         with site, server:
             announce(f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)")
-            if open_browser:
-                webbrowser.open(server.new_address())
-            wait_for_end()
+            with server.opened(workspace.scratch("open")) if open_browser else contextlib.nullcontext():
+                wait_for_end()
     except KeyboardInterrupt:
         home.images.close()
         for job in (home.pipeline, home.comparison, *home.actions.jobs):

@@ -68,7 +68,7 @@ def test_csv_has_a_byte_order_mark_if_needed(tmp_path):
 
 def test_csv_has_no_formulas(tmp_path):
     labels = ("=1+1", "-x")
-    row = SURE.as_row("a.jpg", labels) | {"predicted": "=1+1"}
+    row = SURE.as_row("a\r=1.jpg", labels) | {"predicted": "=1+1"}
     write_csv(tmp_path / "a.csv", lambda: [row], made.model(labels))
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         cells = [cell for line in csv.reader(file) for cell in line if cell.startswith(("=", "+", "-", "@"))]

@@ -177,7 +177,7 @@ def write_csv(path: Path, rows: Rows, model: Model) -> None:
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(names)
-        table.writerows([_cell(row[name]) for name in names] for row in rows())
+        table.writerows([spreadsheet_cell(row[name]) for name in names] for row in rows())
 
 
 def write_jsonl(path: Path, rows: Rows, model: Model) -> None:
@@ -228,7 +228,8 @@ def _columns(model: Model) -> list[str]:
     return ["path", "id", "predicted", "confidence", "sure", "unlike", *probabilities, "reason"]
 
 
-def _cell(value: Any) -> str:
+def spreadsheet_cell(value: Any) -> str:
+    """Return a value as text that no spreadsheet evaluates as a formula."""
     match value:
         case None:
             return ""
@@ -237,5 +238,5 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.6g}"
         case str() if value.startswith(FORMULA_PREFIXES):
-            return f"'{value}"
-    return str(value)
+            value = f"'{value}"
+    return str(value).replace("\r", " ")  # the writers leave it without quotes, so it would begin another row

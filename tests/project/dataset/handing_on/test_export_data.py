@@ -1,5 +1,6 @@
 """Exported images keep ids, labels, splits and provenance; others may not be handed on."""
 
+import csv
 import hashlib
 import json
 
@@ -85,6 +86,20 @@ def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_p
         zip(known["split"], known["image_url"], strict=True)
     )
     assert "--ignore-splits" in " ".join(found.remarks)
+
+
+@pytest.mark.parametrize("form", ["csv", "label-studio"])
+def test_the_table_has_no_formulas(project, tmp_path, params, form):
+    path = project / "artifacts/split/manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split")
+    authors = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a\r=1", "a\n=1", "=x"]
+    write_table(path, completed(manifest.assign(author=authors, label="=cat")), SPLIT)
+    choice = choose(project, params, include_unknown=True)
+    export_data(choice, tmp_path / "out", form=form, root=project, params=params)
+    with (tmp_path / "out/metadata.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert cells.count("'=cat") == 8
 
 
 def test_licences_of_the_export(project, params):

@@ -15,6 +15,7 @@ from pixmill.core.params import Params
 from pixmill.core.process.progress import track
 from pixmill.project.dataset.handing_on.card import CARD, MARK, TEMPLATES, render_texts
 from pixmill.project.dataset.handing_on.choosing import Choice
+from pixmill.serve.predict.predicting import spreadsheet_cell
 
 DATA_FORMATS = ("imagefolder", "csv", "label-studio")
 
@@ -54,7 +55,7 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
                 part = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
                 part.to_json(new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False)
         else:
-            rows.to_csv(new / "metadata.csv", index=False, lineterminator="\n")
+            rows.map(spreadsheet_cell).to_csv(new / "metadata.csv", index=False, lineterminator="\n")
         if form == "label-studio":
             _write_tasks(rows, new / "tasks.json", output.name)
             templates["labelling.xml"] = "labelling.xml"

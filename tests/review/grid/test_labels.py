@@ -1,6 +1,7 @@
 """Labels of the grid are kept at once: in the folders of data/, its table, and review.csv."""
 
 import errno
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -204,6 +205,17 @@ def test_images_of_the_last_run_are_decided_in_review_csv(project: Project) -> N
     assert f"{first},keep,,ann," in project.lines()
 
 
+def test_no_source_is_asked_for_a_new_class_of_relabelled_images(project: Project) -> None:
+    name = project.add("coat")
+    project.write()
+    fill(project.root, "unlabelled/a.jpg")
+    desk = Desk(project.root)
+    desk.labels.give(desk.pile.rows_of(name), "hat", by="ann", window="one", version=0)
+    assert load_params(project.root).scrape.sources_of("hat") == ()
+    desk.give("hat", "a.jpg")  # an image in data/, which the source folder reads
+    assert load_params(project.root).scrape.sources_of("hat") == ("folder",)
+
+
 def test_dropped_images_stay_hidden_until_labelled(desk: Desk) -> None:
     desk.labels.drop(desk.rows("a.jpg"), by="ann", window="one", version=desk.pile.version)
     desk.open()
@@ -274,6 +286,57 @@ def test_a_malformed_journal_is_named(desk: Desk) -> None:
     journal.unlink()
     desk.open()
     assert "coat/a.jpg" in desk.files()
+
+
+BELOW = "data/coat/a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "undoes"),
+    [
+        (BELOW, "data/../secret.txt", "x"),
+        (BELOW, "data/out/secret.txt", "x"),
+        (BELOW, "{root}/secret.txt", "x"),
+        ("data/../secret.txt", BELOW, ""),
+        ("data/out/secret.txt", BELOW, ""),
+        ("{root}/secret.txt", BELOW, ""),
+        ("secret.txt", BELOW, "x"),
+        (BELOW, 1, "x"),
+    ],
+    ids=range(8),
+)
+def test_a_journal_of_others_moves_nothing_into_or_out_of_data(
+    desk: Desk, source: str, target: str, undoes: str
+) -> None:
+    desk.give("coat", "a.jpg")
+    (desk.root / "secret.txt").write_text("secret")
+    (desk.root / "data/out").symlink_to(desk.root)
+    (journal,) = desk.root.glob(".pixmill/review/*.jsonl")
+    action = json.loads(journal.read_text().splitlines()[0])
+    ((name, md5, *_, before, after),) = action["items"]
+    files = [str(file).format(root=desk.root) if isinstance(file, str) else file for file in (source, target)]
+    rows = {str(file).removeprefix("data/"): [None, None] for file in files}
+    action |= {"items": [[name, md5, *files, before, after]], "cells": rows, "undoes": undoes}
+    journal.write_text(f"{json.dumps(action)}\n")
+    with pytest.raises(DataError) as caught:
+        desk.open()
+    assert str(journal) in str(caught.value.next)
+    assert (desk.root / "secret.txt").read_text() == "secret"
+    assert (desk.root / BELOW).read_bytes() == jpeg(100)
+    journal.unlink()  # as the message says
+    desk.open()
+
+
+def test_a_journal_that_is_a_link_is_not_written(desk: Desk) -> None:
+    desk.give("coat", "a.jpg")
+    (journal,) = desk.root.glob(".pixmill/review/*.jsonl")
+    (other := desk.root / "profile").write_text("{}\nno newline")
+    for target in (other, desk.root / "new"):
+        journal.unlink()
+        journal.symlink_to(target)
+        with pytest.raises(DataError, match="journal"):
+            desk.open()
+    assert other.read_text() == "{}\nno newline"
 
 
 def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from pydantic import InstanceOf, TypeAdapter
+
 from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.writing import place_within
 from pixmill.core.metadata import Cells
 from pixmill.core.names import to_nfc, to_text
-from pixmill.review.decision_log import Line
+from pixmill.review.decision_log import Accepted, Line
 
 _MAX_BYTES = 64 * 2**20
 """Size of the journal from which it is deleted when nobody uses it: some 100,000 images."""
@@ -61,8 +64,8 @@ class Item(NamedTuple):
 
     id: str
     md5: str
-    source: str
-    target: str
+    source: InstanceOf[str]  # not always valid Unicode
+    target: InstanceOf[str]
     before: str | None
     after: str | None
 
@@ -91,6 +94,27 @@ class Action:
     time: float = 0.0
     undoes: str = ""
 
+    def moved(self, root: Path) -> list[Item]:
+        """Return the images whose files move; all are in ``data/``, and the log of decisions takes them.
+
+        Args:
+            root: Project folder.
+
+        Raises:
+            DataError: A file is not in ``data/``, or only through a link.
+            ValueError: An id, a digest or a name is malformed.
+        """
+        moved = [item for item in self.items if item.source != item.target]
+        for item in moved:
+            for file in (item.source, item.target):
+                place_within(root / file, root / "data")
+            labelled = item.source if self.undoes else item.target
+            Accepted(image=item.id, branch="", file=labelled, md5=item.md5, corrections=0)
+        return moved
+
+
+_PARSER = TypeAdapter(Action)
+
 
 def reverse(action: Action) -> Action:
     """Return the action that undoes another one."""
@@ -107,13 +131,16 @@ class Journal:
 
     Args:
         path: The file.
+        root: Project folder.
 
     Attributes:
         begun: The action that has no end, which is the last one; complete it before you add another.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, 0
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self._read = 0
         self.begun: Action | None = None
 
     @property
@@ -132,8 +159,11 @@ class Journal:
         A line that was written in part is cut off: its action has not begun.
 
         Raises:
-            DataError: A line is malformed, or of another version.
+            DataError: A line is malformed, or of another version; the last action moves files out of ``data/`` or into
+                it; or the journal is a link.
         """
+        if self._path.is_symlink():  # of a branch; other lines would be cut off and added there
+            raise self._refusal()
         if self._size() < self._read:  # deleted
             self._read = 0
         if self.is_current:
@@ -145,19 +175,24 @@ class Journal:
                 file.truncate(self._size() - len(part))
         self._read = self._size()
         done: list[Action] = []
-        for line in whole.splitlines():
-            try:
-                begun = _action(content) if (content := json.loads(line)) else None
-            except (ValueError, TypeError, KeyError, AttributeError):
-                self._read = 0
-                advice = f"delete it; the labels are in data/ and review.csv already: {self._path}"
-                raise DataError("the journal of labels is malformed", next=advice) from None
-            if begun:
-                self.begun = begun
-            elif self.begun:
-                done.append(self.begun)
-                self.begun = None
+        try:
+            for line in whole.splitlines():
+                if content := json.loads(line):
+                    self.begun = _PARSER.validate_python(content)
+                elif self.begun:
+                    done.append(self.begun)
+                    self.begun = None
+            if self.begun:
+                self.begun.moved(self._root)  # a branch may contain the journal
+        except (ValueError, DataError):
+            self._read = 0
+            self.begun = None
+            raise self._refusal() from None
         return done
+
+    def _refusal(self) -> DataError:
+        advice = f"delete it; the labels are in data/ and review.csv already: {self._path}"
+        return DataError("the journal of labels is malformed", next=advice)
 
     def add(self, action: Action) -> None:
         """Add an action durably."""
@@ -178,12 +213,6 @@ class Journal:
 
     def _size(self) -> int:
         return self._path.stat().st_size if self._path.exists() else 0
-
-
-def _action(content: dict[str, Any]) -> Action:
-    items = tuple(Item(*item) for item in content.pop("items"))
-    lines = {name: tuple(line and tuple(line) for line in pair) for name, pair in content.pop("lines").items()}
-    return Action(items=items, lines=lines, **content)  # type: ignore[arg-type]
 
 
 def free_name(root: Path, source: str, folder: str, name: str, taken: set[str]) -> str:

@@ -15,7 +15,7 @@ from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, hold_lock, storage_errors, sync_folder, write_text
 from pixmill.core.metadata import Cells, MetadataTable
-from pixmill.core.names import class_by_name, to_nfc, to_slug, to_text
+from pixmill.core.names import class_by_name, class_folder, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, load_params, read_text
 from pixmill.core.params.document import edit_params
 from pixmill.core.repository.uncommitted import commit_command
@@ -76,7 +76,7 @@ class Labels:
         self._log = DecisionLog(Inbox(workspace.root / "inbox"), workspace.root)
         scratch = workspace.scratch("review")
         self._lock, self._review_lock = scratch / "labels.lock", scratch / "review.lock"
-        self._journal = Journal(scratch / "actions.jsonl")
+        self._journal = Journal(scratch / "actions.jsonl", self._root)
         self._actions: list[Action] = []
         self._path, self._edits = self._root / "params.yaml", dict[str | None, tuple[str, str]]()
         self._changed: dict[int, tuple[int, str, str]] = {}
@@ -156,7 +156,7 @@ class Labels:
                 before = table.get(_key(source))
                 part = (before or {}).get("split") or part_of(sample.index(row) if row in sample else None)
                 fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
-                target = free_name(self._root, source, f"data/{fixed}{to_slug(label)}", digest.id, taken)
+                target = free_name(self._root, source, f"data/{fixed}{class_folder(label)}", digest.id, taken)
                 items.append(Item(*digest, source, target, self._pile.labels[row], label))
                 if decisions.get(digest.id):  # it was dropped
                     changes[digest.id] = None
@@ -256,7 +256,7 @@ class Labels:
         if action.items:
             action = replace(action, key=secrets.token_hex(8), by=by, window=window, time=time.time())
             self._windows.add(window)
-            for item in action.items:  # an error here leaves nothing to complete
+            for item in action.moved(self._root):  # an error here leaves nothing to complete
                 (self._root / item.target).parent.mkdir(parents=True, exist_ok=True)
             self._journal.add(action)
             self._complete()
@@ -270,12 +270,12 @@ class Labels:
 
     def _write(self, action: Action) -> None:
         """Change the files; repeating this completes an interrupted call."""
-        moved = [item for item in action.items if item.source != item.target]
-        if moved:
+        rows = {name: after for name, (_, after) in action.cells.items()}
+        if moved := action.moved(self._root):
             known = self._log.read()[0]  # without the images that an interrupted undo forgot
             self._log.move(
                 {
-                    item.id: (to_text(item.source), to_text(item.target), item.md5, action.cells[_key(item.target)][1])
+                    item.id: (to_text(item.source), to_text(item.target), item.md5, rows.get(_key(item.target)))
                     for item in moved
                     if item.id in known or not action.undoes
                 }
@@ -289,8 +289,8 @@ class Labels:
                     shutil.move(source, target)
             for folder in folders:
                 sync_folder(folder)
-        if action.cells:
-            self._table.change({name: after for name, (_, after) in action.cells.items()})
+        if rows:
+            self._table.change(rows)
         if action.lines:
             self._log.change(action.lines)
             after = {name: line and Decision(0, *line) for name, (_, line) in action.lines.items()}  # type: ignore[arg-type]

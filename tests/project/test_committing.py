@@ -45,7 +45,8 @@ def test_images_and_decisions(root: Path) -> None:
     (root / "data/cat/2.jpg").write_bytes(b"another")
     (root / "staged.txt").write_text("mine")
     git(root, "add", "staged.txt")
-    assert commit(root) == {"data.dvc"}
+    change_param(root, "epochs: 3", "epochs: 4")
+    assert commit(root) == {"data.dvc", "params.yaml"}
     assert "A  staged.txt" in git(root, "status", "--porcelain")
 
 

@@ -59,7 +59,7 @@ def find_commit(state: ProjectState) -> Commit | None:
         command = " && ".join([*uncommitted.before, add, f'git commit -m "{message}"'])
         return Commit("results", tuple(paths), command, message)
     if state.commit is not None and not (uncommitted.missing or uncommitted.unfetched):
-        paths = sorted({*uncommitted.changed, *images})
+        paths = sorted({*uncommitted.changed, *uncommitted.params, *images})
         return Commit("decisions", tuple(paths), state.commit, "Add images and decisions")
     if changed and not git.changed_results:
         return Commit("files", tuple(changed), f"{_add_command(changed)} && git commit", f"Change {changed[0]}")

@@ -58,6 +58,17 @@ def test_what_differs_is_committed_first(project):
     )
 
 
+def test_the_params_are_committed_with_images_and_decisions(project):
+    params = project / "params.yaml"
+    params.write_text("classes: [coat, dress]\n")
+    git(project, "add", "params.yaml")
+    git(project, "commit", "-qm", "x")
+    params.write_text("classes: [coat, dress, shoe]\n")
+    assert describe_uncommitted(project) is None
+    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,relabel,shoe,,\n")
+    assert describe_uncommitted(project)[1] == f"git add params.yaml review.csv && {COMMIT}"
+
+
 def record(root, listing):
     """Write ``data.dvc``, and the list of its files as DVC's cache has it."""
     content = json.dumps([{"md5": listing[name], "relpath": name} for name in sorted(listing)])

@@ -108,6 +108,14 @@ class TestFolder:
         with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is empty"):
             result.check()
 
+    def test_a_class_of_relabelled_images_needs_none_from_a_source(self, run, data):
+        options = {"classes": ("boot", "scarf", "hat"), "source_by_class": {"scarf": ()}}
+        result = run(**options)
+        result.check()
+        assert set(result.manifest["label"]) == {"boot", "hat"}
+        (data / "hat").rename(data / "scarf")
+        assert set(run(**options).manifest["label"]) == {"boot", "scarf"}  # its folder is not ignored
+
     def test_no_data(self, run, data):
         data.rename(data.with_name("elsewhere"))
         with pytest.raises(DataError, match="pixmill data"):

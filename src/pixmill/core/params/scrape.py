@@ -53,14 +53,17 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": f"^(site|plugin):{PLUGIN}$"}]}
-Sources = Annotated[
+_LIST = {"type": "array", "items": _NAMES}
+ClassSources = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     AfterValidator(_check_names),
     PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
-    Field(min_length=1, strict=False),
-    WithJsonSchema({"anyOf": [_NAMES, {"type": "array", "items": _NAMES, "minItems": 1}]}),
+    Field(strict=False),
+    WithJsonSchema({"anyOf": [_NAMES, _LIST]}),
 ]
+"""Sources of a class, in order; it may have none."""
+Sources = Annotated[ClassSources, Field(min_length=1), WithJsonSchema({"anyOf": [_NAMES, {**_LIST, "minItems": 1}]})]
 """One or several sources, in order."""
 
 
@@ -115,9 +118,9 @@ class ScrapeParams(Section):
         "`plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
-    source_by_class: dict[ClassName, Sources] = Field(
+    source_by_class: dict[ClassName, ClassSources] = Field(
         default={},
-        description="Sources for individual classes, instead of `source`.",
+        description="Sources for individual classes, instead of `source`; `[]`: none, for relabelled images.",
         examples=[{"saree": ["amazon", "bing"]}],
     )
     queries: dict[ClassName, Texts] = Field(

@@ -50,6 +50,7 @@ class Uncommitted:
     Attributes:
         changed: Changed files among ``data.dvc`` and ``review.csv``.
         deleted: Deleted files among them.
+        params: ``params.yaml`` if it differs; images and decisions may need its classes.
         unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
         missing: Description of images and decisions that only the last commit has, or an empty string. Images that a
             person deleted do not count: messages advise to delete some, and the results are made without them.
@@ -69,6 +70,7 @@ class Uncommitted:
     has_earlier_images: bool = False
     removed: str = ""
     unfetched: tuple[str, str] | None = None
+    params: tuple[str, ...] = ()
 
     @property
     def before(self) -> list[str]:
@@ -114,8 +116,8 @@ class Uncommitted:
             return f"{restore} && dvc checkout data.dvc" if "data.dvc" in self.changed else restore
         if self.missing:
             message = "Change images and decisions"
-        names = sorted({*self.changed, *(["data.dvc"] if self.unadded else [])})
-        commit = [f"git add {' '.join(names)}", f'git commit -m "{message}"'] if names else []
+        names = {*self.changed, *(["data.dvc"] if self.unadded else [])}
+        commit = [f"git add {' '.join(sorted({*names, *self.params}))}", f'git commit -m "{message}"'] if names else []
         return " && ".join([*self.before, *commit]) or None
 
 
@@ -150,7 +152,8 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
-    entries = changed_files(root, "--", *_FILES) or {}
+    entries = changed_files(root, "--", *_FILES, "params.yaml") or {}
+    params = ("params.yaml",) if entries.pop("params.yaml", None) else ()
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and deleted is in no commit.
     deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
@@ -177,7 +180,7 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
         if not (is_earlier or (is_back and is_applied)):
             unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
     unadded = "" if is_earlier or unfetched else unadded
-    return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched)
+    return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched, params)
 
 
 def _earlier_records(root: Path) -> list[str]:

@@ -334,8 +334,9 @@ class Labels:
         if is_new or not is_read:
             params = load_params(self._root)
             values: dict[str, object] = {"classes": [*dict.fromkeys((*params.classes, label))]}
-            if not is_read:
-                values["scrape.source_by_class"] = {**scrape.source_by_class, label: [*sources, "folder"]}
+            if not (moves and is_read):  # no source has the images of a new class if they stay where they are
+                own = [*sources, "folder"] if moves else []
+                values["scrape.source_by_class"] = {**scrape.source_by_class, label: own}
             wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
             before = read_text(self._path)
             after = edit_params(before, wanted, otherwise="add the class yourself")

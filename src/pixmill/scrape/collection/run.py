@@ -236,6 +236,8 @@ def scrape(
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     with open_sources(names, classes, params, root=root) as opened, hold_journal(params, scratch) as journal:
         shutil.rmtree(scratch / "browser", ignore_errors=True)  # profiles of killed runs
+        # The others get images by decisions; their folders are read as those of undeclared classes.
+        classes = [label for label in classes if params.sources_of(label)]
         searches = plan_searches(classes, params, opened.sources)
         judge = Judge(journal, params)
 

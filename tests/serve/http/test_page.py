@@ -37,7 +37,7 @@ from pixmill.serve.http.server import Settings, run
 from pixmill.web.fetch import Network
 root, port, keys, held = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 settings = Settings(
-    root=root, workers=1, held_bytes=held, inbox=root / "inbox", inbox_bytes=20_000, url_rate=60,
+    root=root, workers=1, held_bytes=held, inbox=root / "inbox", inbox_bytes=500_000, url_rate=60,
     keys=tuple(filter(None, [keys])),
 )
 run(settings, port=0, ready=lambda url: print(url, flush=True), network=Network(served={"images.test:80": port}))
@@ -367,6 +367,8 @@ def test_saves_a_correction_and_reports_a_full_inbox(page, project):
     large = project.root / "large.jpg"
     large.write_bytes(picture(9, 400))
     assert large.stat().st_size > 20_000
+    # Others have filled the inbox.
+    (project.root / "inbox/corrections/others").write_bytes(bytes(480_000))
     page.choose(large)
     page.until(lambda: "large.jpg" in page.text("caption"))
     page.answered()

@@ -1,6 +1,8 @@
 """Folders as people have them are recognised, and all of their images are counted."""
 
 import shutil
+import sys
+import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError
+from pixmill.project.dataset import table_files
 from pixmill.project.dataset.recognising import Options, recognise
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -75,6 +78,17 @@ def test_archives_are_known_by_their_bytes_and_named(files: Sequence[str], named
     else:
         with pytest.raises(DataError, match=named):
             recognise(source, tmp_path / "scratch", Options())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_archives_that_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "_MEMORY", 20 << 20)
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
+        info = tarfile.TarInfo("1.png")
+        info.pax_headers = {"comment": "x" * (100 << 20)}
+        tar.addfile(info)
+    with pytest.raises(DataError, match=r"a\.tgz cannot be read in .* memory"):
+        recognise(tmp_path / "a.tgz", tmp_path / "scratch", Options())
 
 
 def test_a_table_takes_no_label(tmp_path: Path) -> None:

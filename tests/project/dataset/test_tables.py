@@ -117,7 +117,7 @@ def test_left_out(top: Path, scratch: Path) -> None:
     assert found is not None
     broken, left_out = found.remarks
     assert broken.startswith("1 file: the file is empty")
-    assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/0.png"), ("1", "images/1.png")]
+    assert re.findall(r"(\d) \(([^)]+)", left_out) == [("1", "gone"), ("1", "images/1.png")]
 
 
 def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
@@ -133,7 +133,7 @@ def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
     found = find_table(top, scratch=scratch)
     assert labels(found) == {name: label for name, label in WANTED.items() if name != "1.png"}
     assert found is not None
-    assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/0.png"), ("1", "images/1.png")]
+    assert re.findall(r"(\d) \(([^)]+)", found.remarks[0]) == [("1", "images/1.png")]
 
 
 @pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
@@ -269,13 +269,10 @@ def test_embedded_images_have_the_limits_of_archives(
 
 
 def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch: Path) -> None:
-    many = "file,label" + "," * 5_000 + "\n0,cat" * 5_000
-    keys = json.dumps([{"file": "0", str(number): 1} for number in range(5_000)])
-    for name, content in {"a.csv": many, "a.json": keys}.items():
-        (top / name).write_text(content)
-        with pytest.raises(DataError, match=f"{name} has too many cells"):
-            find_table(top, scratch=scratch)
-        (top / name).unlink()
+    (top / "a.json").write_text(json.dumps([{"file": "0", str(number): 1} for number in range(5_000)]))
+    with pytest.raises(DataError, match=r"a\.json has too many cells"):
+        find_table(top, scratch=scratch)
+    (top / "a.json").unlink()
     pq.write_table(pa.table({"file": pa.nulls(21_000_000, pa.string())}), top / "a.parquet")
     assert (top / "a.parquet").stat().st_size < 100_000
     with pytest.raises(DataError, match="too many cells"):
@@ -326,7 +323,7 @@ def test_exports_of_label_studio(name: str, scratch: Path) -> None:
     assert labels(find_table(export, scratch=scratch)) == {f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)}
 
 
-@pytest.mark.parametrize("page", ["Source", "url", "link"])
+@pytest.mark.parametrize("page", ["url", "link", "source_url"])
 def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path) -> None:
     rows = [row | {page: f"https://a.test/{row['id']}", "terms": "CC0", "Weight": f"{row['id']}.5"} for row in ROWS]
     (top / "labels.csv").write_text(as_csv(rows))

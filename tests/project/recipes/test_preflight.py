@@ -59,7 +59,7 @@ def test_matching_folders_have_no_issues(root: Path) -> None:
     [
         ({"min_per_class": {"count": 4}}, "coat (3), hat (3)"),
         ({"image_size": {"min_width": 2, "min_height": 1}}, "6 of 6"),
-        ({"max_pixels": 1}, "one has 2"),
+        ({"max_pixels": 1}, "0.png (1 x 2)"),
     ],
 )
 def test_images_that_validate_will_drop_are_named(validate: dict[str, Any], named: str, root: Path) -> None:
@@ -83,7 +83,7 @@ def test_missing_images_and_unknown_folders_stop(root: Path) -> None:
             "params.yaml",
             stops=True,
         ),
-        Issue("data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True),
+        Issue("data/empty is empty, data/texts has no image among 2 entries, data/none is missing", advice, stops=True),
     ]
 
 

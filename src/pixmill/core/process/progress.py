@@ -12,6 +12,7 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -184,6 +185,9 @@ Item = TypeVar("Item")
 _LINE_SECONDS = 10.0
 """Seconds between lines without a terminal."""
 
+_BARS = threading.RLock()
+"""Held while bars are drawn. By default tqdm adds a semaphore, which Python reports as leaked by a killed worker."""
+
 _DELAY_SECONDS = 1.0
 """Seconds before a bar appears."""
 
@@ -203,6 +207,7 @@ class Progress:
     ) -> None:
         from tqdm import tqdm
 
+        tqdm.set_lock(_BARS)
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self._stream = stream or sys.stderr

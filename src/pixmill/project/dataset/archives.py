@@ -1,8 +1,6 @@
 """Unpack archives of images: ZIP, and tar with or without compression."""
 
 import errno
-import math
-import os
 import re
 import shutil
 import stat
@@ -11,30 +9,21 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
-from pixmill.core.names import to_slug, to_text
 from pixmill.core.process.progress import Progress
 from pixmill.core.words import count, first_of
 
-_BROKEN = {None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
-"""Numbers of errors that are the archive's fault: of other kinds, or an entry is a file and a folder at once."""
+_BROKEN = {None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""Numbers of errors that are the archive's fault: of other kinds, an entry is file and folder, or its name is long."""
 
 _MAX_RATIO, _ALWAYS_ALLOWED = 200, 10**9
 """Bytes unpacked for each byte of the archive, and bytes that are unpacked in any case: images hardly compress."""
 
 _BLOCK = 4096
 """Bytes that an entry takes at least, so that many empty ones are limited, too."""
-
-_MAX_NAMED = 5
-
-_MAX_HEADER = 2**20
-"""Bytes of a tar file that are read for one entry besides its content."""
-
-_MAX_NAME = 255
-"""Bytes of a name that file systems take."""
 
 _DOCUMENT = {"[Content_Types].xml", "META-INF/manifest.xml"}
 """Entries by which ZIP files of office programs are known."""
@@ -76,8 +65,6 @@ class Room:
 def unpack(archive: Path, folder: Path) -> list[str]:
     """Unpack the regular files of an archive, one after the other; archives inside it stay as they are.
 
-    Names that are too long for file systems are cut and end in a hash.
-
     Args:
         archive: A ZIP or tar file.
         folder: Target, emptied first.
@@ -93,11 +80,10 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         with archive.open("rb") as raw, Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress:
             for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):
                 if opened is None:
-                    skipped.append(name if len(skipped) < _MAX_NAMED else "")
+                    skipped.append(name)
                     continue
                 path = _DRIVE.sub("", name.replace("\\", "/"))
-                short = "/".join(map(_shorten, path.split("/")))
-                target = folder / tarfile.data_filter(tarfile.TarInfo(short), str(folder)).name
+                target = folder / tarfile.data_filter(tarfile.TarInfo(path), str(folder)).name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened() as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy)
@@ -108,11 +94,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         fix = "copy or download it again; or, if you trust it, unpack it, and give its folder"
         raise DataError(f"{archive} cannot be unpacked: {error or type(error).__name__}", next=fix) from None
     what = count(len(skipped), "link or device was", "links or devices were")
-    return [f"{what} left out of the archive: {first_of(skipped, _MAX_NAMED)}"] if skipped else []
-
-
-def _shorten(name: str) -> str:
-    return name if len(os.fsencode(name)) <= _MAX_NAME else to_slug(to_text(name)) + Path(name).suffix[:6]
+    return [f"{what} left out of the archive: {first_of(skipped, 5)}"] if skipped else []
 
 
 def _zip(raw: IO[bytes], room: Room) -> _Members:
@@ -123,7 +105,7 @@ def _zip(raw: IO[bytes], room: Room) -> _Members:
     if _DOCUMENT & {*archive.namelist()}:
         problem = f"{raw.name} is a document of an office program, not an archive of images"
         raise DataError(problem, next="if it has a table of labels, save that as CSV, and give the CSV")
-    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+    for info in archive.infolist():
         room.take(info.file_size)  # More is not read.
         if not info.is_dir():
             is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
@@ -132,37 +114,12 @@ def _zip(raw: IO[bytes], room: Room) -> _Members:
 
 def _tar(raw: IO[bytes], room: Room) -> _Members:
     raw.seek(0)
-    with _Tar.open(fileobj=raw, mode="r:*") as archive:
-        stream: Any = archive.fileobj
-        before = 0
-        while (info := archive.next()) is not None:
-            archive.members, archive.pax_headers = [], {}  # type: ignore[attr-defined]  # They would fill the memory.
-            room.take(info.size + info.offset_data - before)
-            before = stream.end = archive.offset
+    before = 0
+    with tarfile.open(fileobj=raw, mode="r:*") as archive:
+        for info in archive:
+            room.take(info.size + info.offset_data - before)  # Headers may be long, too.
+            before = archive.offset
             if not info.isdir():
                 yield info.name, partial(archive.extractfile, info) if info.isreg() else None  # type: ignore[misc]
-            stream.end = archive.offset + _MAX_HEADER
-        stream.end = math.inf
-        while stream.read(_BLOCK):  # Padding; its end has the checksum.
+        while archive.fileobj.read(_BLOCK):  # Padding; its end has the checksum.
             room.take(_BLOCK)
-
-
-class _Tar(tarfile.TarFile):
-    """A tar file that reads its stream, decompressed, through :class:`_Bounded`."""
-
-    @classmethod
-    def taropen(cls, name: Any, mode: Any, fileobj: Any, **more: Any) -> Self:  # type: ignore[override]
-        return super().taropen(name, mode, _Bounded(fileobj), **more)  # type: ignore[arg-type]
-
-
-class _Bounded:
-    """A stream that is read up to ``end`` only."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.end, self._stream = _MAX_HEADER, stream
-        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
-
-    def read(self, size: int) -> bytes:
-        if self.tell() + size > self.end:
-            raise ValueError("a header is too long")
-        return self._stream.read(size)

@@ -25,15 +25,12 @@ _NAMES = {
     "individualid sequenceid",
     "licence": "licence license licenceurl licenseurl rights",
     "author": "author artist creator photographer owner credit rightsholder",
-    "page_url": "pageurl page sourceurl landingurl originallandingurl",
+    "page_url": "pageurl page sourceurl landingurl originallandingurl url link",
 }
 """Names of columns without case and punctuation, in order of preference."""
 
 _NO_LABEL = {"width", "height", "size", "filesize", "bytes", "channels", "depth", "x", "y", "w", "h", "xmin", "ymin"}
 """Names of columns that are never taken as labels."""
-
-_MIN_SHARE, _MIN_SHARE_NAMED = 0.9, 0.5
-"""Share of the cells of a sample that must name an image: in any column, and in one named like a column of images."""
 
 _SAMPLE = 200
 """Cells of a sample."""
@@ -104,15 +101,11 @@ def guess_columns(
     def holds_splits(name: str) -> bool:
         return all(cell.isalpha() and role_of(cell) in SPLITS for cell in columns[name] if cell)
 
-    def holds_urls(name: str) -> bool:
-        return all(is_url(cell) for cell in columns[name] if cell)
-
-    for role in ("group", "licence", "author", "page_url"):
+    for role in ("group", "licence", "author"):
         roles.setdefault(role, named(role))
     roles.setdefault("split", next(filter(holds_splits, free().values()), ""))
     roles.setdefault("image", _guess_image(table, free(), has_file))
-    pages = (free().get(plain, "") for plain in ("source", "url", "link"))
-    roles["page_url"] = roles["page_url"] or next((name for name in pages if name and holds_urls(name)), "")
+    roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
         roles["label"] = named("label") or _guess_label(table, others, roles["image"], folders)
@@ -140,7 +133,7 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
         name = names[plain]
         cells = [*filter(None, table.columns[name])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
-        least = len(sample) * (_MIN_SHARE_NAMED if plain in known else _MIN_SHARE)
+        least = len(sample) / 2
         is_label = 2 * len({*sample}) <= len(sample) > 2
         if not is_label and (sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least):
             if plain not in known and (has_file(name) or is_url(name)):

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -77,7 +76,7 @@ def find_in_folder(
     """
     if not top.is_dir():
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
-    files, problems = _look(top)
+    files, remarks = _look(top)
     wanted = {*map(to_nfc, classes)}
     named = _match(files, pattern) if pattern else {}
     chosen = wanted.union(named.values())
@@ -91,9 +90,6 @@ def find_in_folder(
             raise _propose(top, [file.name for file in files])
         return replace(find_all(top, None), options=("--pattern",))
     every = {*named.values()}
-    if missing := sorted(wanted - every):
-        has = first_of(sorted(every))
-        raise DataError(f"{top} has no images of {first_of(missing)}; it has {has}", next="correct --classes")
     # Outside training, images need no label; with a pattern, nowhere but beside the splits.
     blank = {"val", "test", "unlabelled", *(("", "train") if pattern else ())}
     outside = {file.name for file in files if file.name not in named and spots[file.place].split not in blank}
@@ -105,11 +101,12 @@ def find_in_folder(
     ]
     labels = {item.facts.label for item in items if item.facts.label}
     if lacking := sorted((wanted or every) - labels):
-        raise _unreadable(f"no images in the folders of {first_of(lacking)}", problems, "leave them out: --classes")
+        has = first_of(sorted(every.difference(lacking))) or "none"
+        problem = f"{top} has no images of {first_of(lacking)}; it has {has}"
+        raise DataError("\n".join([problem, *remarks]), next="put right what is left out, or correct --classes")
     above = next((place.index(spot.label) for place, spot in spots.items() if spot.label), 0)
-    problems += _left_out("images in no class folder", outside, "to label them: --pattern")
-    problems += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
-    remarks = [f"{what}; {fix}" for what, fix in problems]
+    remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
+    remarks += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
     if without := [item.path for item in items if not item.facts.label]:
         such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"
         remarks.append(f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too")
@@ -135,15 +132,9 @@ def find_all(top: Path, label: str | None) -> Found:
     Raises:
         DataError: There are no images.
     """
-    files, problems = _look(top)
+    files, remarks = _look(top)
     items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
-    remarks = [f"{what}; {fix}" for what, fix in problems]
     return Found(items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks))
-
-
-def _unreadable(text: str, problems: Sequence[tuple[str, str]], otherwise: str) -> DataError:
-    fixes = dict.fromkeys(fix for _, fix in problems)
-    return DataError("\n".join([text, *(what for what, _ in problems)]), next="; or ".join([*fixes, otherwise]))
 
 
 class _File(NamedTuple):
@@ -162,8 +153,8 @@ class _File(NamedTuple):
     is_lost: bool
 
 
-def _look(top: Path) -> tuple[list[_File], list[tuple[str, str]]]:
-    """Return images, and what is not read, each with the next step.
+def _look(top: Path) -> tuple[list[_File], list[str]]:
+    """Return images, and lines on what is not read, each with the next step.
 
     Raises:
         DataError: There are no images.
@@ -180,19 +171,20 @@ def _look(top: Path) -> tuple[list[_File], list[tuple[str, str]]]:
         elif reason and reason != "no_decoder":
             reasons.append(reason)
         if reason in (None, "no_decoder", *_PROMISED):
-            place = tuple(sys.intern(to_nfc(folder).strip()) for folder in name.split("/")[:-1])
+            place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
             files.append(_File(place, name, path, reason in _PROMISED))
-    problems = [(what, fix) for _, what, fix in explain(reasons)]
+    remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
     fix = f"cp -rL {shlex.quote(str(top))} COPY (follows links), and give COPY"
-    problems += _left_out("folders that are links or locked", links, fix)
-    problems += _left_out("other files", others, "convert those that are images to PNG or JPEG")
+    remarks += _left_out("folders that are links or locked", links, fix)
+    remarks += _left_out("other files", others, "convert those that are images to PNG or JPEG")
     if all(file.is_lost for file in files):
-        raise _unreadable(f"{top} has no images", problems, "give a folder that has images")
-    return files, problems
+        fix = "put right what is left out, or give a folder that has images"
+        raise DataError("\n".join([f"{top} has no images", *remarks]), next=fix)
+    return files, remarks
 
 
-def _left_out(kind: str, names: Collection[str], fix: str) -> list[tuple[str, str]]:
-    return [(f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}", fix)] if names else []
+def _left_out(kind: str, names: Collection[str], fix: str) -> list[str]:
+    return [f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}; {fix}"] if names else []
 
 
 def _find_masks(files: Iterable[_File], wanted: Collection[str]) -> set[str]:
@@ -216,6 +208,11 @@ def _find_masks(files: Iterable[_File], wanted: Collection[str]) -> set[str]:
         else:
             images.add(key)
     return {name for name, key in masks.items() if key in images}
+
+
+def in_masks(folders: Iterable[str]) -> bool:
+    """Return whether one of the folders of a file is named like one of masks."""
+    return not _MASKS.isdisjoint(map(_letters, folders))
 
 
 def _letters(name: str) -> str:
@@ -336,7 +333,7 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
         no_splits: Whether to ignore splits.
     """
     labels: dict[str | None, set[str]] = defaultdict(set)
-    for facts in (every_facts := {item.facts for item in items}):
+    for facts in {item.facts for item in items}:
         if facts.label:
             labels[facts.split].add(facts.label)
     every = set().union(*labels.values())
@@ -355,8 +352,8 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
         if absent:
             gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
             remarks.append(f"the given {split} has no images of {first_of(absent)}: {gap}")
-    final = {facts: Facts(facts.label, splits.get(facts.split) if facts.label else None) for facts in every_facts}
-    items = [replace(item, facts=final[item.facts]) for item in items]
+    final = [replace(each.facts, split=splits.get(each.facts.split) if each.facts.label else None) for each in items]
+    items = [replace(item, facts=facts) for item, facts in zip(items, final, strict=True)]
     return items, [] if no_splits else remarks, bool(given)
 
 

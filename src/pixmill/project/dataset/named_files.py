@@ -10,13 +10,10 @@ from urllib.parse import unquote
 from pixmill.core.names import fold, to_nfc
 from pixmill.images.formats import EXTENSIONS
 from pixmill.images.listing import files_below
-from pixmill.project.dataset.folders import WRAPPERS, role_of
+from pixmill.project.dataset.folders import WRAPPERS, in_masks, role_of
 
 _ENDINGS = {*EXTENSIONS.values(), ".jpeg", ".jpe", ".jfif", ".tif", ".heif", ".jp2", ".jxl", ""}
 """Endings of files that a table may name, in lower case."""
-
-MASKS = {"mask", "masks", "groundtruth", "ground_truth", "annotations", "segmentations"}
-"""Names of folders whose files are taken only if a table names them, and no other file has the name."""
 
 _LABEL_STUDIO = re.compile(r".*(?:/local-files/\?d=|data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?)")
 """What Label Studio puts before the name of a file."""
@@ -65,7 +62,7 @@ class NamedFiles:
             shared = len(posixpath.commonprefix([folders[::-1], inside[::-1]]))
             if is_loose or shared == min(len(folders), len(inside)):
                 is_of_table = role_of(table.stem) in {*map(role_of, inside)} - {""}
-                ranks[name] = (shared, shared - len(inside), MASKS.isdisjoint(inside), is_of_table)
+                ranks[name] = (shared, shared - len(inside), not in_masks(inside), is_of_table)
         best = [name for name, rank in ranks.items() if rank == max(ranks.values())]
         return best[0] if len(best) == 1 else None
 

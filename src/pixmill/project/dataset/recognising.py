@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pixmill.images.read_errors import reason_of
 from pixmill.project.dataset.archives import unpack
 from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
-from pixmill.project.dataset.table_files import SUFFIXES
+from pixmill.project.dataset.table_files import SUFFIXES, within_limits
 from pixmill.project.dataset.tables import find_table
 
 
@@ -63,17 +64,16 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     """
     if source.is_file() and reason_of(source) == "archive":
         folder = scratch / "unpacked"
-        remarks = unpack(source, folder)
+        remarks = within_limits(partial(unpack, source, folder), [source])
         try:
             found = recognise(folder, scratch, options)
         except DataError as error:
+            problem = error.message.replace(str(folder), str(source))  # The folder is removed.
+            fix = str(error.next).replace(str(folder), str(source))
             if inner := [name for name, path in files_below(folder) if reason_of(path) == "archive"]:
                 problem = f"{source} has archives inside: {first_of(inner, 5)}"
                 fix = "unpack all of them, move the archives away, and give the folder"
-                raise DataError(problem, next=fix) from None
-            # The folder is removed.
-            message = error.message.replace(str(folder), str(source))
-            raise DataError(message, next=(error.next or "").replace(str(folder), str(source))) from None
+            raise DataError(problem, next=fix) from None
         return replace(found, remarks=(*remarks, *found.remarks))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"

@@ -27,16 +27,16 @@ SEPARATOR = "\n"
 """Joins the values of a cell that has several; no label has line ends."""
 
 _MAX_CELLS = 20_000_000
-"""Cells of all tables of an import: a million rows of twenty columns."""
+"""Cells of a table: a million rows of twenty columns."""
 
 _MEMORY = 4 << 30
-"""Bytes that the process that reads tables may take."""
+"""Bytes that the process that reads tables and archives may take."""
 
 _SECONDS = 60
 _BYTES_A_SECOND = 10**6
 """Its time: so many seconds, and one more for so many bytes of the files."""
 
-_SMALLER = "save the columns of images and labels alone, as CSV, or move the table away"
+_SMALLER = "of a table, save the columns of images and labels alone, as CSV, or move it away; unpack an archive"
 
 _NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
 """Raised for files that are no tables."""
@@ -45,9 +45,6 @@ _Result = TypeVar("_Result")
 
 _BATCH_ROWS = 16
 """Images of Parquet in memory."""
-
-_FOLDER_IMAGES = 1000
-"""Images of Parquet per folder that they are written to."""
 
 
 @dataclass(frozen=True)
@@ -101,24 +98,18 @@ def read_tables(paths: Sequence[Path], *, skips: bool) -> list[Table]:
         DataError: One is not a table, or they have too many cells.
     """
     tables: list[Table] = []
-    cells = 0
     for path in paths:
         try:
-            table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+            tables.append(_read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path))
         except _NO_TABLE as error:
-            if skips:
-                continue
-            raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
-        cells += sum(map(len, table.columns.values()))
-        _check_size(path, cells)
-        tables.append(table)
+            if not skips:
+                raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
     return tables
 
 
 def _check_size(path: Path, cells: int) -> None:
     if cells > _MAX_CELLS:
-        problem = f"{path} has too many cells; at most {_MAX_CELLS:,} are read, of all tables"
-        raise DataError(problem, next=_SMALLER)
+        raise DataError(f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER)
 
 
 def _read_text(path: Path) -> Table:
@@ -136,7 +127,6 @@ def _read_text(path: Path) -> Table:
         case _:
             head = text.partition("\n")[0]
             delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ())))
-            _check_size(path, (head.count(delimiter) + 1) * text.count("\n"))
             lines = io.StringIO(text, newline="")
             reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval="")
             rows = [row for row in reader if any(row.values())]
@@ -184,11 +174,10 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-        _check_size(path, sum(group.column(n).num_values for group in groups for n in range(group.num_columns)))
         schema = file.schema_arrow
         images = [item.name for item in schema if _has_bytes(item.type)]
         names = [name for name in schema.names if name not in images]
+        _check_size(path, len(names) * file.metadata.num_rows)
         columns = {name: [*map(_to_text, file.read([name])[name].to_pylist())] for name in names}
     features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     sure = {"image": min(images, key=lambda name: name not in ("image", "img"))} if images else {}
@@ -228,6 +217,7 @@ def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tup
     import pyarrow.parquet as pq
 
     files: list[tuple[str, str] | None] = []
+    folder.mkdir(parents=True, exist_ok=True)
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         batches = file.iter_batches(_BATCH_ROWS, columns=[column])
         values = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
@@ -238,8 +228,7 @@ def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tup
                 files.append(None)
                 continue
             ending = EXTENSIONS.get(sniff(content[:4096]), "")
-            place = folder / str(number // _FOLDER_IMAGES) / f"{number}{ending}"
-            place.parent.mkdir(parents=True, exist_ok=True)
+            place = folder / f"{number}{ending}"
             room.take(len(content))
             place.write_bytes(content)
             name = (image.get("path") or "").replace("\\", "/").rpartition("/")[2]

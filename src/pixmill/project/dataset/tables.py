@@ -10,16 +10,16 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import fresh_folder
 from pixmill.core.metadata import COLUMNS, EXPORTED, SPLITS, Facts
-from pixmill.core.names import fold, to_nfc
+from pixmill.core.names import to_nfc
 from pixmill.core.process.progress import track
 from pixmill.core.words import count, first_of, join_names
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option, with_one_hot
-from pixmill.project.dataset.folders import MAX_NAMED, role_of, settle_splits
+from pixmill.project.dataset.folders import MAX_NAMED, in_masks, role_of, settle_splits
 from pixmill.project.dataset.found import PRECEDENCE, Found, Item
-from pixmill.project.dataset.named_files import MASKS, NamedFiles, folder_label
+from pixmill.project.dataset.named_files import NamedFiles, folder_label
 from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, read_tables, unpack_images, within_limits
 
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
@@ -95,7 +95,6 @@ class _Reading:
         self._items: list[Item] = []  # from Parquet
         self._rows: dict[str, Facts] = {}  # by file or URL
         self._lost: dict[str, list[str]] = defaultdict(list)  # by reason
-        self._known: dict[Facts, Facts] = {}  # most are alike
 
     def add(self, table: Table, roles: Mapping[str, str]) -> None:
         """Add the rows of a table."""
@@ -111,13 +110,11 @@ class _Reading:
             row = {role: values[number] or None for role, values in cells.items()}
             cell = row.get("split")
             row["split"] = _split_of([cell] if cell else [*folders, *above])
-            facts = Facts(**row)
-            return self._known.setdefault(facts, facts)
+            return Facts(**row)
 
         if roles["image"] not in table.columns:
             self._add_images(table, roles["image"], facts_of)
             return
-        seen: set[str] = set()
         for number, (cell, key) in enumerate(self._find(table.columns[roles["image"]], table.path)):
             if key is None:
                 self._lost["rows that name no image, or several"].append(cell or f"row {number + 1}")
@@ -130,10 +127,7 @@ class _Reading:
                 facts = replace(merged, label=label, split=both[0], group=group)
                 if both[1] not in (None, both[0]):
                     self._lost["rows in a second split, of images that stay out of training"].append(key)
-                elif key in seen and facts == before:
-                    self._lost["repeated rows"].append(key)
             self._rows[key] = facts
-            seen.add(key)
 
     def _find(self, cells: Sequence[str], table: Path) -> list[tuple[str, str | None]]:
         """Return each cell with its file or URL; names alone count only if most are in other folders."""
@@ -165,7 +159,7 @@ class _Reading:
             label = next(filter(None, labels), None)
             if facts := self._rows.get(name):
                 self._rows[name] = replace(facts, label=facts.label or label)
-            elif MASKS.isdisjoint(map(fold, folders)) and (label or {"test", "unlabelled"} & {*map(role_of, folders)}):
+            elif not in_masks(folders) and (label or {"test", "unlabelled"} & {*map(role_of, folders)}):
                 self._rows[name] = Facts(label, _split_of(folders))
             elif Path(name).suffix:
                 self._lost["images that no table names"].append(name)
@@ -174,6 +168,7 @@ class _Reading:
         """Return what was found; ``None`` if no image has a label."""
         found = [*self._items, *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items())]
         labels = [item.facts.label for item in found if item.facts.label]
+        classes = {*labels}
         if not labels:
             return None
         joined = sum(SEPARATOR in label for label in labels)
@@ -191,6 +186,7 @@ class _Reading:
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
+        overruled: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
             facts = replace(item.facts, split=splits.get(item.facts.split) if item.facts.label else None)
             if several := [role for role in ("label", "group") if SEPARATOR in (getattr(facts, role) or "")]:
@@ -198,11 +194,14 @@ class _Reading:
             elif is_url(item.name):
                 urls[item.name] = facts
             elif (reason := reason_of(item.path)) in (None, "no_decoder"):
-                items.append(replace(item, facts=self._known.setdefault(facts, facts)))
+                items.append(replace(item, facts=facts))
+                folders = classes.intersection(map(to_nfc, item.name.split("/")[:-1]))
+                if facts.label and folders and facts.label not in folders:
+                    overruled.append(item.name)
             else:
                 reasons.append(reason)
         remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
-        if overruled := self._overruled({*labels}):
+        if overruled:
             which = first_of(overruled, MAX_NAMED)
             remarks.append(f"the table overrules the folder of {count(len(overruled), 'image')}: {which}")
         if self._lost:
@@ -220,15 +219,6 @@ class _Reading:
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         text = ", ".join(f"{role} = {name}" for role, name in roles.items())
         return Found(items, f"{table.kind}, {first_of(paths, 3)}: {text}", urls, (*remarks,), (to_option(roles),))
-
-    def _overruled(self, labels: set[str]) -> list[str]:
-        """Return the files in the folder of another label than theirs."""
-        names = []
-        for name, facts in self._rows.items():
-            folders = labels.intersection(map(to_nfc, name.split("/")[:-1]))
-            if facts.label and folders and facts.label not in folders:
-                names.append(name)
-        return names
 
 
 def _split_of(names: Sequence[str]) -> str | None:

@@ -226,7 +226,8 @@ def _plan(
     for item in found.items:
         labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
         groups[contents[item.file]] |= {group for group in [item.facts.group] if group}
-    before, chosen, skipped = dict(rows), dict[str, Item](), list[Item]()
+    chosen: dict[str, Item] = {}
+    skipped: list[Item] = []
     notes: dict[str, list[str]] = defaultdict(list)
     # An image in several splits stays out of training.
     items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
@@ -254,13 +255,12 @@ def _plan(
             skipped.append(item)
             row = rows.get(name, Facts())
             full = replace(row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED})
+            notes["Skipped {} that data/ or the import has already"].append(item.name)
             if full != row:
                 rows[name] = full
-            notes["Skipped {} that data/ or the import has already"].append(item.name)
+                notes["Added split, group or origin to {} in data/"].append(name)
             if facts.split not in (None, full.split) or facts.group not in (None, full.group):
                 notes["Kept the split and group of {} that have others here"].append(f"{name} ({item.name})")
-    if full_now := [name for name, facts in rows.items() if name not in chosen and facts != before.get(name)]:
-        notes["Added split, group or origin to {} in data/"] = full_now
     what = {text.format(count(len(each), "image")): each for text, each in notes.items()}
     return chosen, skipped, [f"{text}: {first_of(each, _MAX_NAMED)}" for text, each in what.items()]
 

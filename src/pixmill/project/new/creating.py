@@ -134,7 +134,9 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
         dvc(root, "remote", "add", "-d", "storage", url)
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=template, origin=supply.origin, extras=extras))
-    lines, issues = _describe_files(root, files, kept, supply.origin, extras), _list_issues(root)
+    lines = _describe_files(root, files, kept, supply.origin, extras)
+    params = load_params(root)
+    issues = [] if _is_empty(root, params) else [*find_issues(root, params)]
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
     return [*lines, *copied, *remarks, *problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]
 
@@ -300,21 +302,19 @@ def _fill_data(
     root: Path, spec: ProjectSpec, found: Found | None, scratch: Path, report: Callable[[str], None]
 ) -> list[str]:
     """Fill ``data/`` unless it has files; return lines that count the copied images, if any."""
-    data = root / "data"
     if spec.demo:
         make_data(root, report=report)
-    elif found is not None and not holds_files(data):
+        return []
+    data = root / "data"
+    data.mkdir(exist_ok=True)
+    params = load_params(root)
+    if found is not None and not holds_files(data):
         report(introduce(found))
-        copied, _ = take_in(root, found, scratch, load_params(root), _list_name(spec))
-        data.mkdir(exist_ok=True)
-        return copied
-    else:
-        data.mkdir(exist_ok=True)
-        params = load_params(root)
-        splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
-        for label in params.classes:
-            for split in splits if params.scrape.sources_of(label) == ("folder",) else ():
-                (data / split / to_slug(label)).mkdir(parents=True, exist_ok=True)
+        return take_in(root, found, scratch, params, _list_name(spec))[0]
+    splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
+    for label in params.classes:
+        for split in splits if params.scrape.sources_of(label) == ("folder",) else ():
+            (data / split / to_slug(label)).mkdir(parents=True, exist_ok=True)
     return []
 
 
@@ -356,19 +356,13 @@ def _describe_files(
             yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
 
 
-def _list_issues(root: Path) -> list[Issue]:
-    """Return the problems with the params and local images; none without images."""
-    params = load_params(root)
-    return [] if _is_empty(root, params) else list(find_issues(root, params))
-
-
 def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:
     """Yield the commands to run next.
 
     Args:
         root: Project folder.
         here: Current folder.
-        issues: Issues from :func:`_list_issues`; those that stop a run come first.
+        issues: Problems with the params and local images; those that stop a run come first.
     """
     folder = shlex.quote(str(root.relative_to(here) if root.is_relative_to(here) else root))
     go = "" if root == here else f"cd {folder} && "

@@ -60,17 +60,15 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     """
     yield from temporary_copies(root)
     sources = params.sources()
-    source_issues: list[Issue] = []
     if "urls" in sources:
         from pixmill.scrape.sources.urls import UrlsSource
 
-        source_issues += _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
+        yield from _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
     for source in sorted(sources):
         if source.startswith("site:"):
             from pixmill.scrape.sources.definition import load_site
 
-            source_issues += _attempt(load_site, source.removeprefix("site:"), root / "sites")
-    yield from source_issues
+            yield from _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from _plugins(root, params, sources)
     backbone = params.train.backbone
     if backbone.title.startswith("hub:") and params.train.model != "cnn":
@@ -80,11 +78,8 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             from pixmill.models.preset_files import pinned_folder
             from pixmill.models.presets import input_side
 
-            yield from _attempt(
-                lambda *sizes: input_side(pinned_folder(backbone, root), *sizes),
-                params.split.image_size,
-                backbone.image_size,
-            )
+            side = params.split.image_size
+            yield from _attempt(lambda: input_side(pinned_folder(backbone, root), side, backbone.image_size))  # type: ignore[arg-type]
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.
@@ -188,12 +183,9 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
             stops=True,
         )
     elif absent:
-        lines = [*absent.values()][:MAX_NAMED]
-        if len(absent) > MAX_NAMED:
-            lines.append(f"… and {len(absent) - MAX_NAMED:,} more classes without images")
         # Another source may have images of the class, and searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
-        yield Issue("\n".join(lines), source.advice(), stops=stops)
+        yield Issue(first_of([*absent.values()], MAX_NAMED), source.advice(), stops=stops)
     yield from _dropped(source.files, data, params)
 
 
@@ -212,19 +204,22 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
         text = f"fewer images than validate.min_per_class.count ({least:,}): {first_of(few, MAX_NAMED)}"
         # A review may give other labels, so nothing stops here.
         yield Issue(text, "add images of these classes, or lower it in params.yaml")
-    paths = [data / name for each in files.values() for _, name in each]
-    looked = paths[:: len(paths) // _MAX_OPENED + 1]
-    limits = RowLimits(validate.timeout, validate.memory << 20)
-    every = map_batches(_read_sizes, looked, workers=1, limits=limits, lost=lambda *_: (), local=True)
-    sizes = [size for size in every if size]
-    least_side = validate.image_size
-    if small := sum(width < least_side.min_width or height < least_side.min_height for width, height in sizes):
-        text = f"{small:,} of {len(sizes):,} images looked at are smaller than validate.image_size allows"
-        yield Issue(text, "use larger ones, or lower it in params.yaml")
-    largest = max((width * height for width, height in sizes), default=0)
-    if largest > validate.max_pixels:
-        text = f"validate drops images of more than validate.max_pixels ({validate.max_pixels:,}); one has {largest:,}"
-        yield Issue(text, f"raise it in params.yaml to {largest} or more")
+    names = [name for each in files.values() for _, name in each]
+    looked = names[:: len(names) // _MAX_OPENED + 1]
+    bounds = RowLimits(validate.timeout, validate.memory << 20)
+    paths = [data / name for name in looked]
+    sizes = map_batches(_read_sizes, paths, workers=1, limits=bounds, lost=lambda *_: (), local=True)
+    side = validate.image_size
+    most = validate.max_pixels
+    dropped = [
+        f"{name} ({size[0]} x {size[1]})"
+        for name, size in zip(looked, sizes, strict=True)
+        if size and (size[0] < side.min_width or size[1] < side.min_height or size[0] * size[1] > most)
+    ]
+    if dropped:
+        limits = f"validate.image_size ({side.min_width} x {side.min_height}) or above validate.max_pixels ({most:,})"
+        text = f"validate drops {len(dropped):,} of {len(looked):,} images looked at, below {limits}"
+        yield Issue(f"{text}: {first_of(dropped, 3)}", "use other images, or change these limits in params.yaml")
 
 
 def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:

@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 ADDED: dict[str, str] = {}
@@ -14,9 +16,19 @@ def complete_account() -> None:
     try:
         Path.home()
     except RuntimeError:
-        ADDED["HOME"] = tempfile.gettempdir()
+        ADDED["HOME"] = str(_own_folder())
     try:
         getpass.getuser()
     except (ImportError, KeyError, OSError):
         ADDED["USER"] = "unknown"
     os.environ.update(ADDED)
+
+
+def _own_folder() -> Path:
+    """Return a temporary folder that only this user can write to: Git, for one, runs commands of ``~/.gitconfig``."""
+    folder = Path(tempfile.gettempdir(), f"pixmill-{os.getuid()}")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    is_own = found.st_uid == os.getuid() and found.st_mode == stat.S_IFDIR | 0o700
+    return folder if is_own else Path(tempfile.mkdtemp(prefix="pixmill-"))

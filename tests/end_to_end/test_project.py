@@ -219,10 +219,8 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     assert "pixmill upgrade" in checked.stderr
     refused = project.dvc("repro", "--force", "--single-item", "train")
     assert refused.returncode != 0
-    (restore,) = re.findall(r"^DVC removed the results of train .+: (git checkout .+)$", refused.stderr, re.M)
-    assert not (project.path / "artifacts" / "train").exists()
     (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with \S+: (.+)$", refused.stderr, re.M)
-    done_by(project, "sh", "-c", f"{advice} && {restore}")
+    done_by(project, "sh", "-c", advice)
     assert project.git("status", "--porcelain") == ""
     assert project.dvc("status", "--quiet").returncode == 0
 

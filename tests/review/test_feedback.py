@@ -182,7 +182,7 @@ def test_an_accepted_image_that_vanishes_is_reported_as_missing(send, start, dat
         "{broken",
         *(
             json.dumps({"image": "a" * 64, "branch": "", "file": file, "md5": "b" * 32, "corrections": 1})
-            for file in ("data/../../coat/x.jpg", "/tmp/coat/x.jpg", "data/coat/*")
+            for file in ("coat/x.jpg", "/tmp/coat/x.jpg", "data/x.jpg")
         ),
     ],
 )

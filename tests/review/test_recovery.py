@@ -1,5 +1,7 @@
 """Decisions are recognized as lost, committed or replaced; lost ones are restored."""
 
+import json
+
 import pytest
 
 from pixmill.core.errors import DataError
@@ -129,6 +131,25 @@ def test_restores_nothing_through_a_link_out_of_data(project, name, log, tmp_pat
     with pytest.raises(DataError, match="leads out of"):
         restore(project.write(), project.params())
     assert not [*home.iterdir()]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_restores_nothing_by_a_path_out_of_data(project, name, log, earlier):
+    content = jpeg(900)
+    image = log.inbox.add(content, extension=".jpg", prediction={}, label="coat", model={})
+    log.accept(image, project.root / "data/coat/a.jpg", content, 1)
+    (outside := project.root / "coat/b.jpg").parent.mkdir()
+    record = json.loads(log.path.read_text())
+    if earlier:
+        outside.write_bytes(content)
+        record["earlier"] = ["coat/b.jpg"]
+    else:
+        record["file"] = "data/coat/../../coat/b.jpg"
+    log.path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match="leads out of"):
+        restore(project.write(), project.params())
+    assert outside.exists() == earlier
+    assert not (project.root / "data/coat/a.jpg").exists()
 
 
 def test_does_not_restore_undeclared_labels(project, name, log, capsys):

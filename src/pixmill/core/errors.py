@@ -43,6 +43,8 @@ All exceptions of Pixmill; those not defined here name their module::
 Any other exception is a bug and keeps its traceback.
 """
 
+from functools import partial
+
 
 class PixmillError(Exception):
     """An error that the user can fix.
@@ -64,11 +66,7 @@ class PixmillError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Pickle cannot rebuild exceptions with keyword arguments.
-        return (_rebuild, (type(self), self.message, self.next))
-
-
-def _rebuild(kind: type[PixmillError], message: str, next_: str | None) -> PixmillError:
-    return kind(message, next=next_)
+        return partial(type(self), self.message, next=self.next), ()
 
 
 class ParamsError(PixmillError):

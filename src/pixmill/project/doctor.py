@@ -180,7 +180,7 @@ def _code(root: Path) -> Iterator[Finding]:
 
     if (project := lock.read_lock(root)) is None:
         return
-    lock.check_code(project, installed := lock.installed_lock(root))
+    lock.check_code(project, installed := lock.installed_lock())
     if project.version != installed.version:
         same = f"pixmill {installed.version} gives the same results as {project.version}"
         yield Finding("code", Status.WARNING, same, next="pixmill upgrade")

@@ -13,7 +13,7 @@ from typing import Any
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
 from pixmill.core.process.account import complete_account
-from pixmill.core.repository.stage_inputs import RESULTS, advice, is_committed
+from pixmill.core.repository.stage_inputs import RESULTS
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -45,7 +45,6 @@ def main() -> int:
         raise ModuleNotFoundError("No module named 'dvc'", name="dvc")
     try:
         values = parse_overrides(load_params(root), texts)
-        committed = bool(values) and is_committed(root, "params.yaml", *RESULTS)
     except PixmillError as error:
         sys.exit(f"{entry}: {error}")
     command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
@@ -54,6 +53,6 @@ def main() -> int:
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:
-        following = advice(root, ("params.yaml", *RESULTS), undo=committed) if status == 0 else "To resume: dvc repro"
-        sys.stdout.write(f"params.yaml holds the new values. {following}\n")
+        keep = f"To keep them: git add params.yaml {' '.join(RESULTS)} && git commit"
+        sys.stdout.write(f"params.yaml holds the new values. {keep if status == 0 else 'To resume: dvc repro'}\n")
     return status

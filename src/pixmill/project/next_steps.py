@@ -171,11 +171,9 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
             more = f" ({others[0]}{', …' * (len(others) > 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
-            way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
-            back = f" To restore the previous results: {way}" if state.is_cached else ""
             command = _typed(advice) or _RUN
             command += "" if _RUN in command else f" && {_RUN}"
-            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}{back}", command)
+            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}", command)
             return
 
 

@@ -255,6 +255,10 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
     champion = part(PRODUCTION, lambda: _champion(workspace), None) if whole else None
+    images = [name for name in hashes.files("data") if not name.endswith(".csv")]
+    is_empty = data is not None and data.is_new
+    is_unlabelled = bool(images) and all(name.startswith("unlabelled/") for name in images)
+    reads_data = (is_empty or is_unlabelled) and part("params.yaml", lambda: _reads_data(root), default=False)
     current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
@@ -266,8 +270,8 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         deleted=tuple(name for name in _REQUIRED_FILES if name in repository.changed and not (root / name).exists()),
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
-        awaits_images="data" not in faults and part("params.yaml", lambda: _awaits_images(root), default=False),
-        awaits_labels=part("params.yaml", lambda: _awaits_labels(root, hashes.files("data")), default=False),
+        awaits_images=reads_data and is_empty,
+        awaits_labels=reads_data and is_unlabelled,
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
@@ -342,26 +346,8 @@ def _champion(workspace: Workspace) -> Champion | None:
     return read_champion(workspace)
 
 
-def _awaits_images(root: Path) -> bool:
-    """Return whether ``data/`` is the source of images, is empty, and is recorded as empty or not at all."""
-    record = read_record(root)
-    if (record is not None and record.get("nfiles") != 0) or any(path.is_file() for path in (root / "data").rglob("*")):
-        return False
-    return _reads_data(root)
-
-
-def _awaits_labels(root: Path, files: Iterable[str]) -> bool:
-    """Return whether ``data/`` is the source of images, and all that it has are unlabelled.
-
-    Args:
-        root: Project folder.
-        files: Files in ``data/``, relative to it.
-    """
-    images = [name for name in files if not name.endswith(".csv")]
-    return bool(images) and all(name.startswith("unlabelled/") for name in images) and _reads_data(root)
-
-
 def _reads_data(root: Path) -> bool:
+    """Return whether ``data/`` is the only source of images."""
     path = root / "params.yaml"
     scrape = read_yaml(path.read_bytes() if path.is_file() else b"", "params.yaml").get("scrape")
     return isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])

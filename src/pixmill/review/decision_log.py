@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_mark, write_durably
@@ -41,35 +41,19 @@ class Accepted(_Record):
     """An accepted new image.
 
     Args:
-        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``.
+        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``. A pull request may contain
+            the log, so whoever writes a file checks that it is in ``data/``.
         md5: MD5 of its bytes, as in DVC's cache.
         corrections: Number of its corrections when it was accepted; later ones are reviewed separately.
         earlier: Its earlier files in ``data/``, the first one first, if it was labelled by moving it.
         cells: Its row in ``data/metadata.csv``.
     """
 
-    file: str
+    file: Annotated[str, Field(pattern=r"^data/([^/:\\]+/)+[^/:\\]+$")]
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     corrections: int
     earlier: tuple[str, ...] = ()
     cells: dict[str, str] = {}
-
-    @field_validator("file")
-    @classmethod
-    def _check_file(cls, file: str) -> str:
-        """Refuse paths outside of ``data/``: a pull request may contain this file."""
-        parts = file.split("/")  # 100,000 lines are read in a second
-        is_inside = parts[0] == "data" and len(parts) > 2 and not {"", ".", ".."} & {*parts}
-        if not is_inside or {*":\\"} & {*file} or {*"*?["} & {*parts[-1]}:
-            raise ValueError("expected data/<class>/<file>")
-        return file
-
-    @field_validator("earlier")
-    @classmethod
-    def _check_earlier(cls, files: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not file.startswith("data/") or ".." in file.split("/") for file in files):
-            raise ValueError("expected files in data/")
-        return files
 
     @property
     def label(self) -> str:

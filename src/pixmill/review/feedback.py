@@ -159,7 +159,11 @@ class DecisionStore:
             StorageError: The disk is full, or a file may not be written.
         """
         others = {name: decision for name, decision in changes.items() if name not in self._images.new}
-        before = self._change_lines(others) if others else {}
+        before: dict[str, Decision | None] = {}
+        if others:
+            # Logged first: a line that vanishes from review.csv is always known.
+            self._log.change(self._review_file.lines(others))
+            before = self._review_file.change(others)
         for name in changes.keys() - others.keys():
             before[name] = self._apply(self._images.new[name], changes[name])
         return before
@@ -198,11 +202,6 @@ class DecisionStore:
             self._inbox.remove(done)
         self._log.forget([*status.accepted, *status.written])
         return status
-
-    def _change_lines(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        # Logged first: a line that vanishes from review.csv is always known.
-        self._log.change(self._review_file.lines(changes))
-        return self._review_file.change(changes)
 
     def _apply(self, entry: Entry, decision: Decision | None) -> Decision | None:
         before = self._decided.get(entry.id)

@@ -142,14 +142,8 @@ class ReviewProject:
 
 
 def default_name(root: Path) -> str:
-    """Return the name of the reviewer: ``user.name`` in Git, else the login, else nothing."""
-    if name := (git(root, "config", "user.name") or "").strip():
-        return name
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        # A container's user may have no name.
-        return ""
+    """Return the name of the reviewer: ``user.name`` in Git, else the login."""
+    return (git(root, "config", "user.name") or "").strip() or getpass.getuser()
 
 
 def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:

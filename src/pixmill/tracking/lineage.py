@@ -26,11 +26,8 @@ PROJECT = "pixmill.project"
 
 def source_tags(stage: str) -> dict[str, str]:
     """Return user and source file under MLflow's tag names."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        user = "unknown"  # a container's user may have no name; MLflow uses the same default
-    return {"mlflow.source.name": f"stages/{stage}.py", "mlflow.source.type": "LOCAL", "mlflow.user": user}
+    name = f"stages/{stage}.py"
+    return {"mlflow.source.name": name, "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
 
 
 def code_tags(root: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import re
@@ -317,10 +318,8 @@ class Registry:
         self.move(alias, number)
         self.check_still(alias, number, command)
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        with store_errors(f"models:/{self.name}", self.store):
-            yield
+    def _errors(self) -> contextlib.AbstractContextManager[None]:
+        return store_errors(f"models:/{self.name}", self.store)
 
 
 def check_alias(alias: str) -> str:
@@ -362,13 +361,12 @@ def who(root: Path) -> str:
         root: The project's folder.
     """
     from pixmill.core.repository.git import git
-    from pixmill.tracking.lineage import source_tags
 
     for variable in ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
         if actor := os.environ.get(variable):
             return actor
     identity = (git(root, "var", "GIT_AUTHOR_IDENT") or "").rpartition(">")[0]
-    return printable(f"{identity}>" if identity else source_tags("")["mlflow.user"])
+    return printable(f"{identity}>" if identity else getpass.getuser())
 
 
 def _version(entry: Any, aliases: list[str]) -> ModelVersion:

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
-from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
+from pixmill.web.bounded_request import Application, Receive, Scope, Send, check_size, run_bounded
 from pixmill.web.loopback import LoopbackServer, wait_for_interrupt
 from pixmill.web.problems import ProblemError
 
@@ -63,8 +63,8 @@ class PrivateServer(LoopbackServer):
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
         start: Page to open first, relative to the secret path; default: its root.
-        max_bytes: Maximum size of an uploaded file; a body of JSON, which is parsed between other requests, may have
-            1 MiB.
+        max_bytes: Maximum size of an uploaded file; :func:`expect_json` limits JSON, which is parsed between other
+            requests.
 
     Attributes:
         port: Port that the server listens on.
@@ -134,9 +134,8 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        max_bytes = min(self._max_bytes, _MAX_JSON_BYTES) if _is_json(Request(scope)) else self._max_bytes
         await run_bounded(
-            scope, receive, send, admit=self._admit, max_bytes=max_bytes, headers=_HEADERS, answer=_answer
+            scope, receive, send, admit=self._admit, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer
         )
 
     def _admit(self, scope: Scope) -> Application:
@@ -238,17 +237,14 @@ def page_routes(package: str, **options: str) -> list[BaseRoute]:
 
 
 def expect_json(request: Request) -> None:
-    """Require a JSON body, which no form on another site can send.
+    """Require a JSON body, which no form on another site can send, of at most 1 MiB.
 
     Raises:
-        ProblemError: The body is not declared as JSON.
+        ProblemError: The body is not declared as JSON, or is too large.
     """
-    if not _is_json(request):
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(415, "Expected a body of application/json.")
-
-
-def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    check_size(request.scope, _MAX_JSON_BYTES)
 
 
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:

@@ -112,23 +112,6 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
     assert load_path(str(tmp_path / FILE), localfs)["train"] == DIGEST
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "[1]", '{"state": 1'])
-def test_a_project_keeps_the_digests_until_the_package_changes(
-    tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
-    kept = tmp_path / ".pixmill" / "code.json"
-    kept.parent.mkdir()
-    kept.write_text(damage)
-    assert installed_lock(tmp_path) == installed
-    monkeypatch.setattr("pixmill.core.provenance.lock.stage_digests", lambda _: dict.fromkeys(SECTIONS, "other"))
-    assert installed_lock(tmp_path) == installed
-    package = tmp_path / "pixmill"
-    package.mkdir()
-    (package / "new.py").touch()
-    monkeypatch.setattr("pixmill.core.provenance.lock._PACKAGE", package)
-    assert {*installed_lock(tmp_path).digests.values()} == {"other"}
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message", "following"),
     [

@@ -9,7 +9,6 @@ import pytest
 from pixmill.core.errors import DataError
 from pixmill.core.repository.dvc import RunningDvc, cache_folder, is_cached, running_dvc
 from pixmill.core.repository.dvc import dvc as run_dvc
-from pixmill.core.repository.stage_inputs import is_restorable
 from tests.version_control import dvc, hold, living_dvc
 
 
@@ -48,16 +47,6 @@ def test_what_dvc_says_need_be_no_text(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(failing))
     with pytest.raises(DataError, match="`dvc add data` failed: no such file: caf\ufffd"):
         run_dvc(tmp_path, "add", "data", quiet=True)
-
-
-@pytest.mark.parametrize(
-    "lock",
-    [None, b"stages: [", b"\xff", b"schema: '2.0'\n", b"stages:\n  train:\n    outs: [{path: artifacts/train}]\n"],
-)
-def test_what_no_lock_names_cannot_be_brought_back(tmp_path, lock):
-    if lock is not None:
-        (tmp_path / "dvc.lock").write_bytes(lock)
-    assert not is_restorable(tmp_path, "artifacts/train")
 
 
 def test_only_living_dvc_commands_hold_files(tmp_path):

@@ -9,7 +9,6 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -133,13 +132,9 @@ def write_lock(root: Path, lock: Lock) -> None:
     write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
 
 
-def installed_lock(root: Path | None = None) -> Lock:
-    """Return the lock of the installed Pixmill, without the template's files.
-
-    Args:
-        root: Project folder that keeps the digests until a file of the package changes.
-    """
-    return Lock(pixmill.__version__, stage_digests(_PACKAGE) if root is None else _kept_digests(root))
+def installed_lock() -> Lock:
+    """Return the lock of the installed Pixmill, without the template's files."""
+    return Lock(pixmill.__version__, stage_digests(_PACKAGE))
 
 
 def stage_digests(package: Path) -> dict[str, str]:
@@ -153,22 +148,6 @@ def stage_digests(package: Path) -> dict[str, str]:
     """
     params = tuple(reference())
     return {stage: _stage_digest(stage, package, params) for stage in SECTIONS}
-
-
-def _kept_digests(root: Path) -> dict[str, str]:
-    """Return the digests of the running package, from a file in the project if the package is as it was."""
-    path, state = root / ".pixmill" / "code.json", blake3()
-    for file in sorted(_PACKAGE.rglob("*.py")):
-        found = file.stat()
-        state.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["state"] == state.hexdigest():
-            return {stage: str(kept["digests"][stage]) for stage in SECTIONS}
-    digests = stage_digests(_PACKAGE)
-    with suppress(OSError):
-        write_text(path, json.dumps({"state": state.hexdigest(), "digests": digests}))
-    return digests
 
 
 def _stage_digest(stage: str, package: Path, params: Iterable[Reference]) -> str:
@@ -222,9 +201,10 @@ def check_stage(root: Path, stage: str) -> None:
     Raises:
         PixmillError: The code differs, or the file is not valid.
     """
-    if stage not in SECTIONS or (lock := read_lock(root)) is None or lock.digests[stage] == _kept_digests(root)[stage]:
+    if stage not in SECTIONS or (lock := read_lock(root)) is None:
         return
-    raise PixmillError(f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}")
+    if lock.digests[stage] != _stage_digest(stage, _PACKAGE, reference()):
+        raise PixmillError(f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}")
 
 
 def _other_code(lock: Lock) -> str:

@@ -96,17 +96,13 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
     Raises:
         MalformedError: DVC would not write such a file.
     """
-    document = _drop_nulls(read_yaml(content, file))
+    # DVC treats keys with null values as missing.
+    document = {str(key): value for key, value in read_yaml(content, file).items() if value is not None}
     try:
         stages = _Lock(**document).stages if file == "dvc.lock" else {"": _Stage(outs=document.get("outs", []))}
         return {name: stage.model_dump(exclude_unset=True) for name, stage in stages.items()}
     except ValidationError as error:
         raise MalformedError(describe_error(error)) from None
-
-
-def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
-    """Drop keys with null values, which DVC treats as missing."""
-    return {str(key): value for key, value in document.items() if value is not None}
 
 
 def describe_error(error: ValidationError) -> str:

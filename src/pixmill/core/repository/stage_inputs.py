@@ -1,8 +1,8 @@
-"""The inputs and outputs of results, from ``dvc.lock``, and commands that keep or restore results."""
+"""The inputs and outputs of results, from ``dvc.lock``."""
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,38 +98,6 @@ RESULTS = ("dvc.lock", "metrics", "plots")
 def is_committed(root: Path, *paths: str) -> bool:
     """Return whether files and folders equal the last commit."""
     return git(root, "status", "--porcelain", "--", *paths) == ""
-
-
-def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
-    """Return how to commit the results, and how to restore those of the last commit if that loses nothing.
-
-    ``dvc checkout`` removes an output whose committed version is not in DVC's cache, as in a fresh clone.
-
-    Args:
-        root: The project's folder.
-        paths: Paths to commit or restore.
-        undo: Whether the files equalled the last commit before the run, so that Git can restore them.
-    """
-    keep = f"To keep them: git add {' '.join(paths)} && git commit"
-    committed = outputs_of(stages_of(git(root, "show", "HEAD:./dvc.lock")))
-    tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
-    if undo and are_cached(root, {path: md5 for path, md5 in committed.items() if path not in tracked}):
-        return f"{keep}\nTo go back to the last commit: git checkout {' '.join(paths)} && dvc checkout dvc.yaml"
-    return keep
-
-
-def is_restorable(root: Path, path: str) -> bool:
-    """Return whether ``dvc checkout`` can restore an output of the last run.
-
-    Args:
-        root: The project's folder.
-        path: Path of the output, such as ``artifacts/train``.
-    """
-    try:
-        made = outputs_of(workspace_stages(root))
-    except ParamsError:
-        return False
-    return path in made and are_cached(root, {path: made[path]})
 
 
 def are_cached(root: Path, outputs: Mapping[str, str | None]) -> bool:

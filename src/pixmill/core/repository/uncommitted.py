@@ -42,6 +42,11 @@ class Data:
     record: Mapping[str, Any] | None
     differs: bool
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there are no files, here or in the record."""
+        return not self.count and (self.record is None or self.record.get("nfiles") == 0)
+
 
 @dataclass(frozen=True)
 class Uncommitted:

@@ -17,7 +17,6 @@ from fastapi.security import HTTPBearer
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute import ServiceFullError
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
@@ -81,15 +80,14 @@ class Endpoints:
         """Return the predictions of images, and the model that made them.
 
         Raises:
-            ProblemError: There is no model, or too many images wait.
+            ProblemError: There is no model, or no worker could be started.
+            ServiceFullError: Too many images wait.
         """
         loaded = self.loaded
         if not contents:
             return loaded, []
         try:
             outcomes = await asyncio.gather(*map(asyncio.wrap_future, loaded.predict(contents)))
-        except ServiceFullError as error:
-            raise _busy("Too many images wait to be predicted.", 1) from error
         except PixmillError as error:
             _LOG.error("%s", error.message)
             raise _busy("No worker process could be started.", 10) from error
@@ -106,14 +104,12 @@ class Endpoints:
         """Return a heatmap of where the model looked, as a PNG.
 
         Raises:
-            ProblemError: There is no heatmap or no such class, the image is unreadable, or too many images wait.
+            ProblemError: There is no heatmap or no such class, or the image is unreadable.
+            ServiceFullError: Too many images wait.
         """
         loaded = self.loaded
         self.check_label(label)
-        try:
-            found = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
-        except ServiceFullError as error:
-            raise _busy("Too many images wait to be explained.", 1) from error
+        found = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
         if isinstance(found, bytes):
             return found
         if found == UNEXPLAINED:
@@ -124,16 +120,14 @@ class Endpoints:
         """Return the training images most similar to an image; none for other machines or without an evaluation.
 
         Raises:
-            ProblemError: There is no model, or too many images wait.
+            ProblemError: There is no model.
+            ServiceFullError: Too many images wait.
         """
         loaded = self.loaded
         find = await asyncio.to_thread(nearest_finder, self.root, loaded.path) if self.root and self.is_local else None
         if find is None:
             return []
-        try:
-            vector = await asyncio.wrap_future(loaded.vector(content))
-        except ServiceFullError as error:
-            raise _busy("Too many images wait to be compared.", 1) from error
+        vector = await asyncio.wrap_future(loaded.vector(content))
         if not isinstance(vector, bytes):  # No image, or its worker died.
             return []
         return await asyncio.to_thread(find, vector)

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
+from pixmill.images.compute import ServiceFullError
 from pixmill.serve.http import api, schemas
 from pixmill.web.problems import ProblemError, answer
 
@@ -44,7 +45,7 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
             await watch
             await asyncio.to_thread(endpoints.models.close)
 
-    kinds: tuple[Any, ...] = (ProblemError, HTTPException, ClientDisconnect, Exception)
+    kinds: tuple[Any, ...] = (ProblemError, HTTPException, ServiceFullError, ClientDisconnect, Exception)
     app = FastAPI(
         title="Pixmill",
         version=__version__,
@@ -106,6 +107,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
             return answer(ProblemError(404, f"There is nothing at {request.url.path}; /docs lists all routes."))
         case HTTPException():
             return answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
+        case ServiceFullError():
+            return answer(ProblemError(503, "Too many images wait.", {"Retry-After": "1"}))
         case ClientDisconnect():
             return Response(status_code=499)
     return answer(ProblemError(500, "The server failed to answer this request; its log says why."))

@@ -1,7 +1,6 @@
 """Fetch images that clients name by URL, under an SSRF guard and a rate limit per client."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 from pixmill.serve.http.quota import Quota
@@ -21,16 +20,9 @@ class UrlFetcher:
         per_minute: URLs that each client may request in a minute.
         max_bytes: Maximum size of an image.
         network: Addresses that may be reached in addition to the public internet; default: none.
-        clock: Returns the time in seconds.
     """
 
-    def __init__(
-        self,
-        per_minute: int,
-        max_bytes: int,
-        network: Network | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, per_minute: int, max_bytes: int, network: Network | None = None) -> None:
         self._limits = FetchLimits(
             max_bytes=max_bytes,
             timeout=_TIMEOUT_SECONDS,
@@ -40,7 +32,7 @@ class UrlFetcher:
         )
         self._network = network
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
-        self._quota = Quota(per_minute, 60, "Too many URLs in a minute: wait, or send the image itself.", clock)
+        self._quota = Quota(per_minute, 60, "Too many URLs in a minute: wait, or send the image itself.")
 
     async def fetch(self, client: str, urls: Sequence[str], hold: Callable[[int], None]) -> list[bytes | Refused]:
         """Return the bytes at each URL, or the reason why there are none.

@@ -17,7 +17,7 @@ from pixmill.core.files.writing import file_digest, read_json
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.process.progress import announce
 from pixmill.core.repository.git import GitError, git
-from pixmill.core.repository.stage_inputs import hashes_of, is_committed, is_restorable, workspace_stages
+from pixmill.core.repository.stage_inputs import hashes_of, is_committed, workspace_stages
 from pixmill.core.repository.uncommitted import commit_first
 from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
@@ -124,9 +124,6 @@ def _missing(path: Path, *, is_own: bool) -> PixmillError:
     root = path.absolute().parent.parent
     if not is_own:
         advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
-    elif is_restorable(root, _TRAINED.as_posix()):
-        # DVC removes the outputs of a stage before it starts; an invalid param then stops the stage.
-        advice = f"dvc checkout {_TRAINED.as_posix()} (restores that of the last run), or dvc repro"
     else:
         advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
     if path.is_dir():

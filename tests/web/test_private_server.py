@@ -122,17 +122,19 @@ def test_only_the_token_opens_the_page(server, client):
     assert (status, client.key.encode() in body, headers["Cache-Control"]) == (200, True, "no-store")
 
 
-@pytest.mark.parametrize("cookie", [None, "pixmill=", "other={value}", "pixmill={short}", "pixmill={value}x"])
+@pytest.mark.parametrize("cookie", [None, "{name}=", "other={value}", "{name}={short}", "{name}={value}x"])
 def test_requests_without_the_cookie_are_refused(client, cookie):
-    value = client.cookie.partition("=")[2]
-    given = None if cookie is None else cookie.format(value=value, short=value[:-1])
+    name, _, value = client.cookie.partition("=")
+    given = None if cookie is None else cookie.format(name=name, value=value, short=value[:-1])
     for path in ("", "echo", "nowhere"):
         assert status_of(client.ask(path, Cookie=given)) == 403
         assert status_of(client.ask(path, "POST", b"x", Cookie=given)) == 403
 
 
 def test_cookies_of_other_servers_are_ignored(client):
-    for cookie in (f"a=b; {client.cookie}", f"{client.cookie}; pixmill=theirs", f"pixmill=theirs;{client.cookie}"):
+    with PrivateServer(application(), command="x") as other:
+        theirs = Visitor(other.new_address()).cookie
+    for cookie in (f"a=b; {client.cookie}", f"{client.cookie}; {theirs}", f"{theirs};{client.cookie}"):
         assert client.ask("", Cookie=cookie)[0] == 200
 
 

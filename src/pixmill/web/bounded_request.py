@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from pixmill.web.problems import ProblemError
@@ -68,9 +69,9 @@ async def run_bounded(
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            given = {name.lower(): value for name, value in message.get("headers", [])}
-            added = {name.encode(): value.encode() for name, value in headers.items()}
-            message = {**message, "headers": [*(added | given).items()]}
+            given = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                given.setdefault(name, value)
         await send(message)
 
     try:

@@ -41,8 +41,6 @@ _PAGE_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_COOKIE = "pixmill"
-
 _MAX_JSON_BYTES = 1 << 20
 
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -131,6 +129,8 @@ class _Gate:
         self.single_tokens = set[str]()
         self._app, self._command, self._start, self._max_bytes = app, command, start, max_bytes
         self._root = f"/{secrets.token_urlsafe(24)}"
+        # Another server on this machine may set cookies for all, but none of this name.
+        self._cookie = f"pixmill-{secrets.token_hex(16)}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -160,7 +160,7 @@ class _Gate:
         if not is_own or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise ProblemError(403, "Pages of other sites may not use this server.")
         is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
-        if not is_within or not self._has_cookie(request.headers.getlist("cookie")):
+        if not is_within or not _equal(request.cookies.get(self._cookie, ""), self.token):
             raise ProblemError(403, f"Open this page by the address that {self._command} prints.")
         request.scope["root_path"] = self._root
         return self._app
@@ -174,12 +174,8 @@ class _Gate:
             f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
             f'url={self._root}/{self._start}"><p><a href="{self._root}/{self._start}">Continue</a></p></html>'
         )
-        response.set_cookie(_COOKIE, self.token, path=f"{self._root}/", httponly=True, samesite="strict")
+        response.set_cookie(self._cookie, self.token, path=f"{self._root}/", httponly=True, samesite="strict")
         return response
-
-    def _has_cookie(self, headers: list[str]) -> bool:
-        pairs = (part.strip().partition("=") for header in headers for part in header.split(";"))
-        return any(name == _COOKIE and _equal(value, self.token) for name, _, value in pairs)
 
 
 def _answer(problem: ProblemError) -> Response:

@@ -97,8 +97,6 @@ def _check_readable(root: Path, failed: subprocess.CompletedProcess[bytes] | Non
     said = tried.stderr.decode("utf-8", "replace").strip()
     first = said.partition("\n")[0]
     advice = f"mend that until this works: git -C {quote(str(top))} status"
-    if (top / ".git").is_file():
-        advice = f"if the main repository was moved, there: git worktree repair {quote(str(top))}"
     if "safe.directory" in said:  # It belongs to another user, and the last line trusts it.
         advice = said.rpartition("\n")[2].strip()
     raise GitError(f"Git cannot read the repository {top}: {first}", next=advice)

@@ -127,7 +127,7 @@ def test_full_disk_raises_and_leaves_no_partial_files(project):
     ):
         main(Workspace(project.root, project.root), params)
     assert caught.value.message == f"{project.out}/train.bin cannot be used: it would exceed the file size limit"
-    assert caught.value.next == "raise the limit (ulimit -f), then: dvc repro split (finished work is kept)"
+    assert caught.value.next == "raise the limit (ulimit -f), then: dvc repro split"
     assert not list(project.out.rglob("*.bin"))
     assert not (project.out / "manifest.parquet").exists()
 

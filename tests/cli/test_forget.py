@@ -62,8 +62,7 @@ def test_names_the_deletion_if_a_purge_finds_something(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    changes = {"cache": dict.fromkeys(["a"][:number])}
-    found = purging.Purge({"cache": None}, changes, {"a": "data"}, [], 0, ["the remote"], {}, tmp_path)
+    found = purging.Purge({"cache": None}, {"cache": ["a"][:number]}, {"a"}, ["the remote"], 0)
     monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
     main(["forget", "--purge"])
     assert ("--purge --yes --shared" in capsys.readouterr().out) == bool(number)
@@ -71,15 +70,3 @@ def test_names_the_deletion_if_a_purge_finds_something(
         with pytest.raises(SystemExit):
             main(["forget", "--purge", "--yes"])
         assert "others would lose objects: the remote" in capsys.readouterr().err
-
-
-def test_purges_no_cache_without_its_remote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    Path(".dvc").mkdir()
-    Path(".dvc/config").write_text("[core]\n    remote = far\n['remote \"far\"']\n    url = /far\n")
-    with pytest.raises(SystemExit):
-        main(["forget", "--purge", "--yes"])
-    assert "Next: pixmill forget --purge --remote" in capsys.readouterr().err

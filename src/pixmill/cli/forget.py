@@ -5,28 +5,25 @@ are from. They are excluded in params.yaml, dropped in review.csv, and deleted f
 data/, artifacts/scrape, the inbox and the caches; `dvc repro` then makes all results
 without them.
 
-After the commit, --purge lists the objects of DVC that hold such images and that the
-last commit does not use; with --yes, it deletes them. Lists of the other files in data/
-and artifacts/scrape stay. Where others may use these objects, it needs --shared, too.
+After the commit, --purge lists the objects in DVC's cache and default remote that hold
+such images and that the last commit does not use; with --yes, it deletes them. Lists of
+the other files in data/ and artifacts/scrape stay. Where others may use these objects,
+it needs --shared, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
 from pixmill.core.words import count, first_of, printable
 
-if TYPE_CHECKING:
-    from pixmill.project.dataset.purging import Purge
-
 EXAMPLES = (
     ("pixmill forget 9f86d081 --reason 'asked by mail'", "forget an image"),
     ("pixmill forget --host photos.example.org --dry-run", "list the images of a host"),
-    ("pixmill forget --purge --remote", "list the objects of forgotten images"),
+    ("pixmill forget --purge", "list the objects of forgotten images"),
 )
 
 _NOT_TOUCHED = """\
@@ -44,7 +41,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
     parser.add_argument("--dry-run", action="store_true", help="list the images, change nothing")
     parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
-    parser.add_argument("--remote", action="store_true", help="with --purge: also those in the default remote")
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
     shared = "with --purge: also what other projects, branches, tags or experiments may use"
     parser.add_argument("--shared", action="store_true", help=shared)
@@ -57,10 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.review.reviewing import default_name
 
     workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
-    for_purge = (arguments.remote, arguments.yes, arguments.shared)
+    for_purge = (arguments.yes, arguments.shared)
     ignored = any((arguments.dry_run, arguments.reason) if arguments.purge else for_purge)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
-        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --remote, --yes, --shared"
+        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --yes, --shared"
         raise PixmillError(f"expected {expected}", next="pixmill forget --help")
     with find_scratch(workspace):  # No stage and no DVC may run.
         if arguments.purge:
@@ -91,37 +87,19 @@ def _host(text: str) -> str:
 
 
 def _purge(arguments: argparse.Namespace) -> None:
-    from pixmill.core.repository.dvc import has_remote
     from pixmill.project.dataset.purging import plan_purge
 
-    root = project_workspace().root
-    if arguments.yes and not arguments.remote and has_remote(root):
-        problem = "the remote has these images, too, and only lists in this cache tell where"
-        raise PixmillError(problem, next="pixmill forget --purge --remote")
-    purge = plan_purge(root, remote=arguments.remote)
-    if not purge.counts():
-        _print(purge, "to delete")
-        return
-    again = f"pixmill forget --purge{' --remote' * arguments.remote} --yes{' --shared' * bool(purge.others)}"
-    if not arguments.yes:
-        _print(purge, "to delete")
-        if purge.others:
-            print("Others would lose objects, too:", *purge.others, sep="\n")
-        print(f"Next: {again}")
-        return
-    if purge.others and not arguments.shared:
-        raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
-    purge.execute()
-    _print(purge, "deleted")
-
-
-def _print(purge: Purge, what: str) -> None:
-    for (store, path), number in sorted(purge.counts().items()):
-        print(f"{store:8}{path:28}{count(number, 'object'):>16}")
-    print(f"{count(purge.counts().total(), 'object')} {what}")
-    if purge.commits:
-        print("Cannot be checked out without them, like later ones with the same dvc.lock:", *purge.commits, sep="\n")
-    if purge.unknown:
-        way = "purged before, or to be fetched: dvc fetch --all-commits"
-        print(f"Not examined, may lack objects afterwards: {count(purge.unknown, 'commit')} ({way})")
+    purge = plan_purge(project_workspace().root)
+    again = f"pixmill forget --purge --yes{' --shared' * bool(purge.others)}"
+    if arguments.yes:
+        if purge.others and not arguments.shared:
+            raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
+        purge.execute()
+    for store, objects in purge.objects.items():
+        print(f"{store:8}{count(len(objects), 'object')} {'deleted' if arguments.yes else 'to delete'}")
+    if purge.unexamined:
+        print(f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch --all-commits")
     print(_NOT_TOUCHED)
+    if any(purge.objects.values()) and not arguments.yes:
+        print("Older commits with the images lose all results made from them, until dvc repro; data/ keeps the others.")
+        print(*(f"Others would lose them, too: {each}" for each in purge.others), f"Next: {again}", sep="\n")

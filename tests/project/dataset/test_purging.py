@@ -120,10 +120,8 @@ def versions(tmp_path: Path) -> Versions:
 def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_path: Path) -> None:
     stores = (versions.cache, versions.remote)
     assert [len(versions.holding(store)) >= 9 for store in stores] == [True, True]
-    purge = plan_purge(versions.root, remote=True)
-    assert [line.split(" ", 2)[2] for line in purge.commits] == ["With it, too", "With it"]
-    for name in ("cache", "remote"):
-        assert {*purge.changes[name]} == {*purge.outputs}
+    purge = plan_purge(versions.root)
+    assert {*purge.objects["cache"]} == {*purge.objects["remote"]}
     purge.execute()
     assert [versions.holding(store) for store in stores] == [set(), set()]
     # An image that only older versions have does not hold the forgotten one.
@@ -139,8 +137,8 @@ def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_pa
     git(clone, "checkout", "-q", "main~1")
     dvc(clone, "pull", "-q", "data.dvc")
     assert {path.name for path in clone.glob("data/*/*")} == {"1.png", "2.png"}
-    again = plan_purge(versions.root, remote=True)
-    assert (again.outputs, again.commits, again.unknown) == ({}, [], 2)
+    again = plan_purge(versions.root)
+    assert (again.objects, again.unexamined) == ({"remote": [], "cache": []}, 0)
 
 
 class KilledError(Exception):
@@ -159,7 +157,7 @@ def cut(purge: Purge, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         for store in purge.stores.values():
             patch.setattr(store, "delete", partial(step, store.delete))
-        patch.setattr(purging, "_replace", partial(step, purging._replace))
+        patch.setattr(purging, "_shorten", partial(step, purging._shorten))
         purge.execute()
 
 
@@ -167,8 +165,8 @@ def cut(purge: Purge, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
 def test_repeating_completes_an_interrupted_purge(
     versions: Versions, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    cut(plan_purge(versions.root, remote=True), monkeypatch, after)
-    plan_purge(versions.root, remote=True).execute()
+    cut(plan_purge(versions.root), monkeypatch, after)
+    plan_purge(versions.root).execute()
     assert [versions.holding(store) for store in (versions.cache, versions.remote)] == [set(), set()]
 
 
@@ -187,24 +185,30 @@ def test_finds_an_image_that_scrape_never_had(tmp_path: Path, monkeypatch: pytes
     versions.commit("Forget images")
     md5 = versions.put(SECRET)
     (versions.cache / md5[:2] / md5[2:]).unlink()
-    purge = plan_purge(versions.root, remote=True)
-    assert (purge.outputs, purge.unknown) == ({}, 1)
+    purge = plan_purge(versions.root)
+    assert (purge.objects, purge.unexamined) == ({"remote": [], "cache": []}, 1)
     versions.put(SECRET)
-    cut(plan_purge(versions.root, remote=True), monkeypatch, after)
-    purge = plan_purge(versions.root, remote=True)
+    cut(plan_purge(versions.root), monkeypatch, after)
+    purge = plan_purge(versions.root)
     purge.execute()
-    assert (purge.unknown, versions.holding(versions.cache), versions.holding(versions.remote)) == (0, set(), set())
+    assert (purge.unexamined, versions.holding(versions.cache), versions.holding(versions.remote)) == (0, set(), set())
 
 
 def test_names_others_who_may_use_the_objects(versions: Versions, tmp_path: Path) -> None:
-    assert plan_purge(versions.root).others == []
     git(versions.root, "branch", "unmerged", "main~1")
     git(versions.root, "tag", "clean", "main~3")
     versions.cache.parents[1].rename(tmp_path / "cache")
     dvc(versions.root, "cache", "dir", "--local", str(tmp_path / "cache"))
-    remote, cache, refs = plan_purge(versions.root, remote=True).others
+    remote, cache, refs = plan_purge(versions.root).others
     assert (str(versions.remote) in remote, str(tmp_path / "cache") in cache) == (True, True)
     assert ("unmerged" in refs, "clean" in refs) == (True, False)
+
+
+def test_the_own_cache_alone_has_no_others(versions: Versions) -> None:
+    dvc(versions.root, "remote", "default", "--unset")
+    versions.commit("No remote")
+    purge = plan_purge(versions.root)
+    assert ([*purge.stores], purge.others) == (["cache"], [])
 
 
 def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
@@ -220,7 +224,7 @@ def test_objects_that_an_unexamined_commit_names_stay(tmp_path: Path) -> None:
     page = versions.put("<html> of both")
     (versions.cache / listing[:2] / listing[2:]).unlink()
     purge = plan_purge(versions.root)
-    assert (len(purge.commits), purge.unknown, page in purge.outputs) == (1, 1, False)
+    assert (purge.unexamined, page in purge.deleted) == (1, False)
 
 
 def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -> None:
@@ -248,7 +252,7 @@ def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> Non
     versions.forget()
     versions.run("third", {**one, "metadata.csv": b"HEAD's"})
     versions.commit("Forget images")
-    plan_purge(versions.root, remote=True).execute()
+    plan_purge(versions.root).execute()
     left = {path.read_bytes() for path in versions.remote.rglob("*") if path.is_file()}
     assert left >= {b"without", b"HEAD's", PNG + b"two"}
     for store in (versions.cache, versions.remote):

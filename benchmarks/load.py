@@ -102,7 +102,8 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
     began = time.perf_counter()
     numbers: Iterator[int] = iter(range(len(requests))) if once else itertools.cycle(range(len(requests)))
 
-    async def work() -> None:
+    async def work(place: int) -> None:
+        address = f"127.0.0.{1 + place // 50}", 0  # The server takes 64 connections of one.
         sender: Sender | None = None
         while once or time.perf_counter() - began < seconds:
             number = next(numbers, None)
@@ -111,7 +112,7 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
             sent = time.perf_counter()
             try:
                 if sender is None or sender.closed:
-                    _, sender = await loop.create_connection(Sender, "127.0.0.1", port)
+                    _, sender = await loop.create_connection(Sender, "127.0.0.1", port, local_addr=address)
                 status, body = await sender.send(requests[number])
             except OSError:
                 answers["closed"] += 1
@@ -126,7 +127,7 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
         if sender:
             sender.close()
 
-    await asyncio.gather(*(work() for _ in range(connections)))
+    await asyncio.gather(*map(work, range(connections)))
     result = {"answers": dict(answers), "seconds": time.perf_counter() - began, "latencies": sorted(latencies)}
     return result | ({"bodies": [base64.b64encode(body).decode() for body in bodies]} if once else {})
 

@@ -34,14 +34,14 @@ class Quota:
         if now >= self._end:
             self._end = now + self.seconds
             self._used = {}
-        network = _network_of(client)
+        network = network_of(client)
         used = self._used.get(network, 0) + amount
         if used > self.most:
             raise ProblemError(429, self.problem, {"Retry-After": str(math.ceil(self._end - now))})
         self._used[network] = used
 
 
-def _network_of(client: str) -> str:
+def network_of(client: str) -> str:
     """Return the addresses that one client usually holds: an IPv4 address, or the /64 network of an IPv6 address."""
     client = client.removeprefix("::ffff:")  # an IPv4 address, on a socket that takes both
     try:

@@ -20,6 +20,7 @@ from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.app import create_app
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import Models
+from pixmill.serve.http.quota import network_of
 from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.inbox import Inbox
@@ -36,6 +37,9 @@ _HEAD_TIMEOUT_SECONDS = 10
 
 _MAX_CONNECTIONS = 256
 """Further connections are answered with 503."""
+
+_MAX_CONNECTIONS_OF_ONE = 64
+"""Further connections of one client are closed, since one alone would keep others out."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,19 @@ def run(
 
 
 class _Protocol(H11Protocol):
-    """Close connections on which the head of a request takes too long."""
+    """Close connections on which the head of a request takes too long, and those of a client with too many."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.client and not self.config.proxy_headers:  # A proxy has one address for all clients.
+            self._network = network_of(self.client[0])
+            networks = [getattr(each, "_network", "") for each in self.connections]
+            if networks.count(self._network) > _MAX_CONNECTIONS_OF_ONE:
+                self.connections.discard(self)  # It keeps nobody out until it is closed.
+                transport.close()
+                return
         self._await_head()
 
     def data_received(self, data: bytes) -> None:

@@ -62,7 +62,8 @@ async def left(writer: asyncio.StreamWriter) -> None:
 
 def test_idle_connections_do_not_block_the_server_for_good(server, photographs):
     async def act() -> bytes:
-        many = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(300)]
+        clients = [(f"127.0.0.{1 + number // 60}", 0) for number in range(300)]
+        many = [await asyncio.open_connection("127.0.0.1", server.port, local_addr=each) for each in clients]
         reader, writer = many[-1]
         writer.write(upload(photographs[0]))
         response = await reader.readuntil(b"\r\n\r\n")

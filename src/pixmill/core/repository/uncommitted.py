@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.metadata import FILE
+from pixmill.core.params import parse_yaml, read_text
 from pixmill.core.repository.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.repository.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 from pixmill.core.repository.git import changed_files, git
@@ -55,7 +56,7 @@ class Uncommitted:
     Attributes:
         changed: Changed files among ``data.dvc`` and ``review.csv``.
         deleted: Deleted files among them.
-        params: ``params.yaml`` if it differs; images and decisions may need its classes.
+        params: ``params.yaml`` if its classes or sources differ, which images and decisions may need.
         unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
         missing: Description of images and decisions that only the last commit has, or an empty string. Images that a
             person deleted do not count: messages advise to delete some, and the results are made without them.
@@ -158,7 +159,7 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES, "params.yaml") or {}
-    params = ("params.yaml",) if entries.pop("params.yaml", None) else ()
+    params = ("params.yaml",) if entries.pop("params.yaml", None) and _has_other_classes(root) else ()
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and deleted is in no commit.
     deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
@@ -186,6 +187,16 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
             unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
     unadded = "" if is_earlier or unfetched else unadded
     return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched, params)
+
+
+def _has_other_classes(root: Path) -> bool:
+    """Return whether ``params.yaml`` has other classes or sources than the last commit."""
+    try:
+        old = parse_yaml(git(root, "show", "HEAD:./params.yaml") or "{}")
+        new = parse_yaml(read_text(root / "params.yaml"))
+        return any(old.get(key) != new.get(key) for key in ("classes", "scrape"))
+    except (ParamsError, AttributeError):
+        return False  # `pixmill check` reports it.
 
 
 def _earlier_records(root: Path) -> list[str]:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.core.names import class_folder, fold, to_slug
+from pixmill.core.names import LABEL, class_folder, fold, is_label, to_slug
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,28 @@ def test_other_labels_are_the_names_of_their_folders(label):
     assert to_slug(label) == label
 
 
-@pytest.mark.parametrize("label", ["", " ", "\n", "cat ", "a\0b", "a\x1bb", "\u2028", "\udcff", "n" * 201])
+REFUSED = ["", " ", "\n", "cat ", "a\0b", "a\x1bb", "\u2028", "a\u202eb", "a\u2066b", "a\u200bb", "\ufeffa", "n" * 201]
+LABELS = [
+    "$(x)",
+    "`x`",
+    "co\u00adop",
+    "a\u200eb",
+    "\u0645\u06cc\u200c\u062e",
+    "\U0001f3f4\U000e0067\U000e007f",
+    "\u0378",
+    "n" * 200,
+]
+
+
+@pytest.mark.parametrize("label", [*REFUSED, "\udcff"])
 def test_what_cannot_be_a_label_has_no_folder(label):
     with pytest.raises(DataError):
         class_folder(label)
+
+
+@pytest.mark.parametrize("label", [*REFUSED, *LABELS])
+def test_the_pattern_of_the_schema_matches_labels_alone(label):
+    assert bool(re.search(LABEL, label)) == is_label(label) == (label in LABELS)
 
 
 @pytest.mark.parametrize("label", ["cat", ".", "..", "/etc", "a/../../b", "a.", "C:\\x", "n" * 200])

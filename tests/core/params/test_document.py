@@ -22,7 +22,7 @@ DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'
 # Not the committed file: its values are people's to change.
 TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
 NOT_LABELS = (
-    "expected names of at most 200 visible characters without $( or spaces at their ends, in quotes if YAML reads them "
+    "expected names of at most 200 visible characters without spaces at their ends, in quotes if YAML reads them "
     "as something else, received"
 )
 
@@ -74,7 +74,7 @@ def edited(before: str, after: str) -> str:
             "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 'now'",
         ),
         ("- coat", r'- "a\tb"' + "\n- 3\n- ' c'", f"classes: {NOT_LABELS} 'a\\tb', 3, ' c'"),
-        ("- coat", r'- "$(halt)"' + "\n" + r'- "a\u202eb"', f"classes: {NOT_LABELS} '$(halt)', 'a\\u202eb'"),
+        ("- coat", r'- "a\u202eb"', f"classes: {NOT_LABELS} 'a\\u202eb'"),
         ("- coat", f"- {'x' * 201}", f"classes: {NOT_LABELS} '{'x' * 37}...{'x' * 38}'"),
         ("- coat\n- dress", "- a\n- a", "classes: expected distinct names, received 'a' more than once"),
         (

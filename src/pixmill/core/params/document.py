@@ -41,7 +41,7 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/. Any visible text without $(; "
+        description="Labels of the classifier: names of searches and of folders in data/. Any visible text; "
         "if file systems refuse it, `pixmill check` shows the folder's name. They must differ in more than case; "
         "composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
@@ -64,7 +64,7 @@ class Params(Section):
     def _named(cls, names: Any) -> Any:
         if isinstance(names, list | tuple) and (wrong := [name for name in names if not is_label(name)]):
             raise ValueError(
-                f"expected names of at most {MAX_LABEL} visible characters without $( or spaces at their ends, in "
+                f"expected names of at most {MAX_LABEL} visible characters without spaces at their ends, in "
                 "quotes if YAML reads them as something else, received "
                 + first_of([*map(quote_value, wrong)], _MAX_NAMED)
             )

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pixmill.core.names import MAX_LABEL
+from pixmill.core.names import LABEL, MAX_LABEL
 from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
-from pixmill.core.params.sections import LABEL, PLUGIN
+from pixmill.core.params.sections import PLUGIN
 from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
 

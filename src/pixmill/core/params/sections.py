@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from pixmill.core.names import MAX_LABEL, to_nfc
+from pixmill.core.names import LABEL, to_nfc
 
 GROUPINGS = ("product", "page", "folder")
 """Values of ``split.group_by`` that are neither a table's column nor a pattern."""
@@ -49,11 +49,6 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 def _compose(name: Any) -> Any:
     return to_nfc(name) if isinstance(name, str) else name
-
-
-LABEL = rf"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{{0,{MAX_LABEL - 2}}}[^\s\x00-\x1f\x7f])?$"
-"""Pattern of labels in the JSON Schema, whose patterns have no Unicode categories; see
-:func:`pixmill.core.names.is_label`."""
 
 
 # Sections that map classes to values need not check their names: they must be among the classes.

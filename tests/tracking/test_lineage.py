@@ -98,6 +98,13 @@ def test_a_training_ends_with_a_record_where_git_refuses(repository, monkeypatch
     assert "safe.directory" in capsys.readouterr().err
 
 
+def test_a_training_ends_with_a_record_where_git_fails_late(repository, capsys):
+    (repository / ".git/index").write_text("broken")
+    assert code_tags(repository)["pixmill.commit"] == git(repository, "rev-parse", "HEAD")
+    assert "pixmill.dirty" not in code_tags(repository)
+    assert "warning" in capsys.readouterr().err
+
+
 def test_hashes_are_of_what_the_training_stands_on(repository):
     assert data_hashes(repository) == {
         "artifacts/split": "22222222222222222222222222222222.dir",

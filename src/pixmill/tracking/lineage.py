@@ -39,21 +39,20 @@ def code_tags(root: Path) -> dict[str, str]:
     Returns:
         ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
         any file except results differs from it; absent if unknown), ``pixmill.project``, and
-        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Only the first outside Git, or if it fails.
+        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Without those that Git
+        does not tell.
     """
     tags = {VERSION: __version__}
-    head = None
     try:
-        head = git(root, "rev-parse", "HEAD")
+        if head := git(root, "rev-parse", "HEAD"):
+            tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()
+            if project := project_id(root):
+                tags[PROJECT] = project
+            changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
+            if changes is not None:
+                tags["pixmill.dirty"] = "true" if changes else "false"
     except GitError as error:
-        announce(f"warning: the run will be recorded without its commit. {error}")
-    if head is not None:
-        changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
-        tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()
-        if changes is not None:
-            tags["pixmill.dirty"] = "true" if changes else "false"
-        if project := project_id(root):
-            tags[PROJECT] = project
+        announce(f"warning: the record of the run will lack facts of Git. {error}")
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["DVC_EXP_NAME"] = experiment
     return tags

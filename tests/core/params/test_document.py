@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import fold
+from pixmill.core.names import fold, is_label
 from pixmill.core.params import Params, SplitParams, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.document import edit_params
 from pixmill.images.fit import ASPECTS
@@ -171,7 +171,8 @@ def test_names_are_composed_wherever_they_stand() -> None:
 @example("train")
 def test_any_printable_label_survives_an_edit_of_params(label: str) -> None:
     label = unicodedata.normalize("NFC", label.strip())
-    assume(0 < len(label) <= 200 and fold(label) not in {"coat", "dress", "unlabelled"})
+    # ruamel.yaml writes ?x without quotes but does not read it, so edit_params refuses such a label.
+    assume(is_label(label) and label[0] != "?" and fold(label) not in {"coat", "dress", "unlabelled"})
     params = parse_params("classes: [coat, dress]\nscrape:\n  snapshot: '2026-11-20'\n")
     wanted = params.changed({"classes": [label, "dress"], "scrape.queries": {label: ["a"]}})
     written = edit_params("classes: [coat, dress]\nscrape:\n  snapshot: '2026-11-20'\n", wanted, otherwise="")

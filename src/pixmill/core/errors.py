@@ -6,6 +6,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── ParamsError                     params.yaml has a wrong key or value
     ├── PluginError                     a plugin in the project's src/ is not registered or breaks its interface
     ├── DataError                       data/ is missing, unreadable or malformed
+    │   └── UnreadError                 a file exceeds limits, or a table has no header (project.dataset.table_files)
     ├── ManifestError                   an artifact of an earlier stage is missing or malformed
     ├── ReviewError                     review.csv has a malformed line
     ├── DecisionError                   a decision cannot be written (review.review_session)

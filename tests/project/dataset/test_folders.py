@@ -117,6 +117,15 @@ def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits:
         (["a/1", "b/1", "test/a/1", "test/b/1"], {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
         (["a/1", "b/1", "test/1"], {"a": 1, "b": 1, None: 1}, 1),
         (["a/1", "b/1", "no_label/1"], {"a": 1, "b": 1, None: 1}, 1),
+        (["a/1", "b/1", "val/1"], {"a": 1, "b": 1, None: 1}, 1),
+        (["a/1", "b/1", "val/a/1", "val/b/1"], {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 2),
+        (["a/c/1", "a/d/1", "b/e/1"], {"a": 2, "b": 1}, 1),
+        # classes named like splits
+        ([f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")],
+         {f"{label} {split}": 1 for split in ("train", "test") for label in ("a", "test", "train")}, 0),
+        (["control/1", "test/1"], {"control": 1, "test": 1}, 0),
+        (["control1/1", "control2/1", "test1/1", "test2/1"],
+         {"control1": 1, "control2": 1, "test1": 1, "test2": 1}, 0),
         # words of splits in names of classes
         (["Predictions/1", "dev board/1", "test tube/1"], {"Predictions": 1, "dev board": 1, "test tube": 1}, 0),
         (["train/test tube/1", "train/a/1", "test/test tube/2"],
@@ -175,6 +184,13 @@ def test_chosen_classes_win_over_guesses(
     found = find_in_folder(tmp_path, **options)  # type: ignore[arg-type]
     assert labels(found) == {(label, None): number for label, number in expected.items()}
     assert found.remarks == ()
+
+
+def test_chosen_classes_are_below_the_splits_of_their_names(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")))
+    assert labels(find_in_folder(tmp_path, ["train", "test"])) == {
+        (label, split): 1 for split in ("train", "test") for label in ("test", "train")
+    }
 
 
 def test_the_pattern_for_masks_takes_them(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_usual_layouts(
 @pytest.mark.parametrize(
     ("files", "named"),
     [
-        (["train.zip", "csv/labels.csv"], "set.tm has archives inside: train.zip"),
+        (["train.zip", "cat/1.txt"], r"set\.tm has no images\n.*archive"),
+        (["notes.zip", "cat/1.png"], "set.tm has too few classes"),
         (["[Content_Types].xml", "xl/workbook.xml", "xl/media/1.png"], "set.tm is a document"),
         (["cat/1.png"], "set.tm has too few classes"),
         (["C:/1.png", *names("{kind}/{n}.png")], None),
@@ -71,13 +72,44 @@ def test_archives_are_known_by_their_bytes_and_named(files: Sequence[str], named
     source = tmp_path / "set.tm"
     with zipfile.ZipFile(source, "w") as packed:
         for name in files:
-            packed.writestr(name, b"PK\3\4" if name.endswith("zip") else PNG + name.encode())
+            packed.writestr(name, {".zip": b"PK\3\4", ".txt": b"-"}.get(name[-4:], PNG + name.encode()))
     if named is None:
         found = recognise(source, tmp_path / "scratch", Options())
         assert {item.facts.label for item in found.items} == {*KINDS}
     else:
         with pytest.raises(DataError, match=named):
             recognise(source, tmp_path / "scratch", Options())
+
+
+def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "list.csv").write_text("".join(f"{name},1\n" for name in names("{kind}/{n}.png")))
+    for name in names("{kind}/{n}.png", ["cat"]):
+        (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(PNG)
+    with pytest.raises(DataError, match=r"list\.csv has no header.*\n.*too few classes"):
+        recognise(tmp_path / "set", tmp_path / "scratch", Options())
+    shutil.copytree(tmp_path / "set/cat", tmp_path / "set/dog")
+    found = recognise(tmp_path / "set", tmp_path / "scratch", Options())
+    assert Counter(item.facts.label for item in found.items) == {"cat": 6, "dog": 6}
+    assert "list.csv has no header" in found.remarks[0]
+
+
+def test_the_oldest_format_of_tar(tmp_path: Path) -> None:
+    def to_v7(info: tarfile.TarInfo) -> bytes:
+        block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+        block[257:265], block[148:156] = bytes(8), b" " * 8
+        block[148:156] = f"{sum(block):06o}\0 ".encode()
+        return bytes(block)
+
+    content = b""
+    for name in names("{kind}/{n}.png", count=1):
+        info = tarfile.TarInfo(name)
+        info.size = 512
+        content += to_v7(info) + PNG.ljust(512)
+    (tmp_path / "a.tar").write_bytes(content + bytes(1024))
+    found = recognise(tmp_path / "a.tar", tmp_path / "scratch", Options())
+    assert {item.facts.label for item in found.items} == {*KINDS}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")

@@ -197,6 +197,16 @@ def test_a_column_for_each_class(ones: tuple[str, str], top: Path, scratch: Path
     assert labels(find_table(top, columns={"label": "pug"}, scratch=scratch)) == dict.fromkeys(WANTED, ones[0])
 
 
+def test_columns_of_facts_are_no_classes(top: Path, scratch: Path) -> None:
+    facts = [{"label": str(n % 2), "flipped": str(1 - n % 2)} for n in range(12)]
+    (top / "a.csv").write_text(as_csv([{"image": str(n), **facts[n]} for n in range(12)]))
+    assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": str(n % 2) for n in range(12)}
+    rows = [{"image": row["id"], "is_valid": str(int(row["id"]) % 2), "new": "1"} for row in ROWS]
+    rows = [row | {name: str(int(name == BREEDS[n % 3])) for name in BREEDS} for n, row in enumerate(rows)]
+    (top / "a.csv").write_text(as_csv(rows))
+    assert labels(find_table(top, columns={"author": "new"}, scratch=scratch)) == WANTED
+
+
 def test_the_table_overrules_folders(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(6)))
     rows = [{"id": f"{label}/{n}", "label": "dog" if n == 5 else label} for label in ("cat", "dog") for n in range(6)]
@@ -272,6 +282,10 @@ def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch:
     (top / "a.json").write_text(json.dumps([{"file": "0", str(number): 1} for number in range(5_000)]))
     with pytest.raises(DataError, match=r"a\.json has too many cells"):
         find_table(top, scratch=scratch)
+    (top / "labels.csv").write_text(as_csv(ROWS))
+    assert labels(found := find_table(top, scratch=scratch)) == WANTED
+    assert found is not None
+    assert ["a.json" in remark for remark in found.remarks] == [True]
     (top / "a.json").unlink()
     pq.write_table(pa.table({"file": pa.nulls(21_000_000, pa.string())}), top / "a.parquet")
     assert (top / "a.parquet").stat().st_size < 100_000

@@ -5,14 +5,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import COLUMNS, SPLITS
 from pixmill.core.names import fold
 from pixmill.core.words import first_of, join_names, shell_word
 from pixmill.project.dataset.folders import role_of
-from pixmill.project.dataset.table_files import SEPARATOR, Table
+from pixmill.project.dataset.table_files import SEPARATOR, Table, UnreadError
 
 ROLES = ("image", *COLUMNS[1:])
 """What columns can be; the names that ``--columns`` takes."""
@@ -29,7 +28,10 @@ _NAMES = {
 }
 """Names of columns without case and punctuation, in order of preference."""
 
-_NO_LABEL = {"width", "height", "size", "filesize", "bytes", "channels", "depth", "x", "y", "w", "h", "xmin", "ymin"}
+_NO_LABEL = {
+    *("width", "height", "size", "filesize", "bytes", "channels", "depth", "x", "y", "w", "h", "xmin", "ymin"),
+    *("isvalid", "istest", "istrain"),
+}
 """Names of columns that are never taken as labels."""
 
 _SAMPLE = 200
@@ -42,30 +44,12 @@ _FRACTION = re.compile(r"-?\d*\.(?=\d*[1-9])\d+(?:e-?\d+)?", re.IGNORECASE)
 
 
 ONE_HOT = "one-hot"
-"""Name of the column that :func:`with_one_hot` adds."""
+"""Name of a column of labels that stands for one column for each class."""
 
 _ONES = {"1", "1.0", "true", "True", "TRUE"}
 _BITS = _ONES | {"0", "0.0", "false", "False", "FALSE"}
 _MAX_NONE = 0.1
 """Share of the rows of such a table that may have no class."""
-
-
-def with_one_hot(table: Table, chosen: Collection[str]) -> Table:
-    """Return the table with one column of labels instead of one for each class, which is 1 in the rows of its images.
-
-    Args:
-        table: The table.
-        chosen: Columns that stay, and with them the others.
-    """
-    bits = [name for name, cells in table.columns.items() if _BITS.issuperset(cells)]
-    if len(bits) < 2 or not {*bits}.isdisjoint(chosen):
-        return table
-    rows = zip(*(table.columns[name] for name in bits), strict=True)
-    labels = [SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES) for row in rows]
-    if labels.count("") > _MAX_NONE * len(labels):
-        return table
-    others = {name: cells for name, cells in table.columns.items() if name not in bits}
-    return replace(table, columns={**others, ONE_HOT: labels})
 
 
 def is_url(cell: str) -> bool:
@@ -108,7 +92,9 @@ def guess_columns(
     roles.setdefault("page_url", named("page_url"))
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
-        roles["label"] = named("label") or _guess_label(table, others, roles["image"], folders)
+        roles["label"] = (
+            named("label") or _join_one_hot(table, others) or _guess_label(table, others, roles["image"], folders)
+        )
     return {role: roles[role] for role in ROLES if roles.get(role)}
 
 
@@ -137,12 +123,33 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
         is_label = 2 * len({*sample}) <= len(sample) > 2
         if not is_label and (sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least):
             if plain not in known and (has_file(name) or is_url(name)):
-                raise DataError(
+                raise UnreadError(
                     f"{table.path} has no header: its first line names an image, {name}",
                     next="add a first line that names the columns, such as: image,label",
                 )
             found[is_url(sample[0])].append(name)
     return next(iter(found[False] + found[True]), "")
+
+
+def _join_one_hot(table: Table, names: Collection[str]) -> str:
+    """Replace a column for each class, which is 1 in the rows of its images, by one of labels, and return its name.
+
+    Args:
+        table: The table.
+        names: Columns that may name a class.
+
+    Returns:
+        An empty text if there are no such columns.
+    """
+    bits = [name for name in names if _BITS.issuperset(table.columns[name])]
+    rows = zip(*(table.columns[name] for name in bits), strict=True)
+    labels = [SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES) for row in rows]
+    if len(bits) < 2 or labels.count("") > _MAX_NONE * len(labels):
+        return ""
+    for name in bits:
+        del table.columns[name]
+    table.columns[ONE_HOT] = labels
+    return ONE_HOT
 
 
 def _guess_label(table: Table, names: Collection[str], image: str, folders: Collection[str]) -> str:
@@ -152,7 +159,7 @@ def _guess_label(table: Table, names: Collection[str], image: str, folders: Coll
         name
         for name, values in counts.items()
         if len(values) > 1
-        and (name == ONE_HOT or len(values) <= values.total() / 2)
+        and len(values) <= values.total() / 2
         and not any(is_url(value) or _FRACTION.fullmatch(value) for value in values)
     ]
     places = [f"{name} ({len(counts[name]):,} values)" for name in choices]

@@ -115,6 +115,9 @@ def find_in_folder(
         fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
         raise DataError("\n".join([text, *remarks]), next=fix)
     items, more, has_splits = _settle(items, no_splits=no_splits)
+    inner = {spot.inner[:1] for spot in spots.values() if spot.label}
+    if not chosen and () not in inner and len(inner) > 1:
+        more.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
     if has_splits and not no_splits and "train" not in {role_of(name) for place in spots for name in place}:
         more.append("images that are in no folder of a split are used as train; to draw the splits: --ignore-splits")
     kind = f"labels in file names, pattern {pattern}" if pattern else "class folders"
@@ -239,7 +242,7 @@ class _Spot(NamedTuple):
     inner: _Place
 
 
-def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place, _Spot]:
+def _arrange(places: Collection[_Place], wanted: set[str]) -> dict[_Place, _Spot]:
     """Return labels and splits by folder.
 
     Args:
@@ -248,15 +251,19 @@ def _arrange(places: Collection[_Place], wanted: Collection[str]) -> dict[_Place
     """
     base = _count_wrappers(places, wanted)
     roles, beside = _find_splits([place[base:] for place in places], wanted)
+    pairs = {place[base : base + 2] for place in places}
     spots = {}
     for place in places:
-        below = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS]
-        if not roles:
-            below = below or [*place[base:]]
-        split = next((roles[name] for name in below if name in roles), beside)
-        if any(_letters(name) in _UNLABELLED and name not in wanted for name in below):
+        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [*place[base:]]
+        split = beside
+        if folder := next(filter(roles.get, own), None):
+            split = roles[folder]
+            own.remove(folder)
+            # The second of seg_train/seg_train/cat names no class, unless others are beside it.
+            if own[:1] == [folder] and sum(pair[:1] == (folder,) for pair in pairs) == 1:
+                own.remove(folder)
+        if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
             split = "unlabelled"
-        own = [name for name in below if name not in roles or roles[name] != split]
         # Classes that are not wanted are left out later.
         labels = [*filter(wanted.__contains__, own), *([] if split in (None, "unlabelled") else own)]
         inner = own[own.index(labels[0]) + 1 :] if labels else own
@@ -276,23 +283,28 @@ def _count_wrappers(places: Collection[_Place], wanted: Collection[str]) -> int:
     return depth
 
 
-def _find_splits(places: Collection[_Place], wanted: Collection[str]) -> tuple[dict[str, str], str | None]:
+def _find_splits(places: Collection[_Place], wanted: set[str]) -> tuple[dict[str, str], str | None]:
     """Return the roles, see :func:`role_of`, of the folders of splits, and that of images beside them.
 
     Args:
         places: Folders that have images.
-        wanted: Folders to take as classes.
+        wanted: Folders to take as classes; one that holds others is that of a split.
     """
     for depth in (1, 0):  # splits in each class folder, or outermost
-        names = {"".join(place[depth : depth + 1]) for place in places}.difference(wanted)
+        names = {
+            "".join(place[depth : depth + 1])
+            for place in places
+            if wanted.isdisjoint(place[depth : depth + 1]) or not wanted.isdisjoint(place[depth + 1 :])
+        }
         roles = {name: role for name in names if (role := role_of(name))}
         if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
             return roles, None
-    # Without a folder train, it is what is beside test.
-    roles = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
-    if "test" not in roles.values():
-        return {}, ""
+    # Without a folder train, it is what is beside test and val, if these are not classes themselves.
+    exact = {name: role_of(_letters(name)) for name in names if not re.search(r"\d", name)}
+    roles = {name: role for name, role in exact.items() if role in ("val", "test")}
     others = names - {*roles, ""}
+    if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
+        return {}, ""
     return (roles | dict.fromkeys(others, "train"), None) if len(others) == 1 else (roles, "train")
 
 

@@ -1,5 +1,6 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
+import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,11 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.words import count, first_of
-from pixmill.images.listing import files_below
 from pixmill.images.read_errors import reason_of
 from pixmill.project.dataset.archives import unpack
 from pixmill.project.dataset.folders import find_all, find_in_folder
 from pixmill.project.dataset.found import Found
-from pixmill.project.dataset.table_files import SUFFIXES, within_limits
+from pixmill.project.dataset.table_files import SUFFIXES, UnreadError, within_limits
 from pixmill.project.dataset.tables import find_table
 
 
@@ -62,7 +62,7 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     Raises:
         DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
     """
-    if source.is_file() and reason_of(source) == "archive":
+    if source.is_file() and (reason_of(source) == "archive" or tarfile.is_tarfile(source)):
         folder = scratch / "unpacked"
         remarks = within_limits(partial(unpack, source, folder), [source])
         try:
@@ -70,9 +70,6 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
         except DataError as error:
             problem = error.message.replace(str(folder), str(source))  # The folder is removed.
             fix = str(error.next).replace(str(folder), str(source))
-            if inner := [name for name, path in files_below(folder) if reason_of(path) == "archive"]:
-                problem = f"{source} has archives inside: {first_of(inner, 5)}"
-                fix = "unpack all of them, move the archives away, and give the folder"
             raise DataError(problem, next=fix) from None
         return replace(found, remarks=(*remarks, *found.remarks))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
@@ -84,13 +81,23 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
         label = to_nfc(options.label).strip()
         return find_all(source, None if fold(label) == "unlabelled" else label)
     # A pattern says that names label the images, not a table.
-    if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
-        return _choose(table, options)
+    remarks = []
+    try:
+        if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
+            return _choose(table, options)
+    except UnreadError as error:
+        if options.columns or not source.is_dir():
+            raise
+        remarks.append(error.remark)
     if options.columns:
         raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
-    return find_in_folder(
-        source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
-    )
+    try:
+        found = find_in_folder(
+            source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
+        )
+    except DataError as error:
+        raise DataError("\n".join([*remarks, error.message]), next=error.next) from None
+    return replace(found, remarks=(*remarks, *found.remarks))
 
 
 def _choose(found: Found, options: Options) -> Found:

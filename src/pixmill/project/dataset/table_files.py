@@ -6,6 +6,7 @@ They may come from the web, and a few kilobytes of Parquet may stand for gigabyt
 import csv
 import io
 import json
+import re
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pixmill.core.errors import DataError
+from pixmill.core.metadata import EXPORTED
+from pixmill.core.process.progress import track
 from pixmill.core.words import first_of
 from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.formats import EXTENSIONS, sniff
@@ -47,6 +50,15 @@ _BATCH_ROWS = 16
 """Images of Parquet in memory."""
 
 
+class UnreadError(DataError):
+    """A file exceeds limits, or a table has no header; without it, folders may label the images."""
+
+    @property
+    def remark(self) -> str:
+        """The problem if others give images."""
+        return f"left out: {self.message}; {self.next}"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of text.
@@ -59,7 +71,7 @@ class Table:
     """
 
     path: Path
-    columns: Mapping[str, list[str]]
+    columns: dict[str, list[str]]
     sure: Mapping[str, str] = field(default_factory=dict)
     kind: str = "a table"
 
@@ -72,14 +84,15 @@ def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
         paths: The files.
 
     Raises:
-        DataError: It exceeds the limits, or raises this.
+        UnreadError: It exceeds the limits.
+        DataError: The call raises this.
     """
     seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
     limits = RowLimits(seconds, _MEMORY)
     (result,) = map_batches(_call, [act], workers=1, limits=limits, lost=lambda _, loss: loss, local=True)
     if isinstance(result, str):
         problem = f"cannot be read in {seconds:,.0f} s with {_MEMORY >> 30} GB of memory"
-        raise DataError(f"{first_of([*map(str, paths)], 3)} {problem}", next=_SMALLER)
+        raise UnreadError(f"{first_of([*map(str, paths)], 3)} {problem}", next=_SMALLER)
     return result  # type: ignore[no-any-return]
 
 
@@ -87,29 +100,32 @@ def _call(rows: Sequence[Callable[[], Any]]) -> list[Any]:
     return [act() for act in rows]
 
 
-def read_tables(paths: Sequence[Path], *, skips: bool) -> list[Table]:
-    """Read tables, except for images in them.
+def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], list[UnreadError]]:
+    """Read tables, except for images in them, and return why others are too large.
 
     Args:
         paths: Files with one of :data:`SUFFIXES`.
         skips: Whether to leave out files that are no tables.
 
     Raises:
-        DataError: One is not a table, or they have too many cells.
+        DataError: One is not a table.
     """
     tables: list[Table] = []
+    problems: list[UnreadError] = []
     for path in paths:
         try:
             tables.append(_read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path))
+        except UnreadError as error:
+            problems.append(error)
         except _NO_TABLE as error:
             if not skips:
                 raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
-    return tables
+    return tables, problems
 
 
 def _check_size(path: Path, cells: int) -> None:
     if cells > _MAX_CELLS:
-        raise DataError(f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER)
+        raise UnreadError(f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER)
 
 
 def _read_text(path: Path) -> Table:
@@ -134,7 +150,10 @@ def _read_text(path: Path) -> Table:
         raise TypeError("no list of objects")
     if rows and {"data", "annotations"} <= rows[0].keys():
         return _read_label_studio(path, rows)
-    return Table(path, _to_columns(path, rows))
+    columns = _to_columns(path, rows)
+    if {*EXPORTED} <= columns.keys():  # There, formulas begin with an apostrophe.
+        columns = {name: [re.sub("^'(?=[=+@-])", "", cell) for cell in cells] for name, cells in columns.items()}
+    return Table(path, columns)
 
 
 def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
@@ -221,7 +240,7 @@ def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tup
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         batches = file.iter_batches(_BATCH_ROWS, columns=[column])
         values = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
-        for number, value in enumerate(values):
+        for number, value in enumerate(track(values, f"Unpack {path.name}", file.metadata.num_rows)):
             image = value if isinstance(value, dict) else {"bytes": value}
             content = image["bytes"]
             if content is None:

@@ -16,11 +16,19 @@ from pixmill.core.words import count, first_of, join_names
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.archives import Room
-from pixmill.project.dataset.columns import ROLES, guess_columns, is_url, to_option, with_one_hot
+from pixmill.project.dataset.columns import ONE_HOT, ROLES, guess_columns, is_url, to_option
 from pixmill.project.dataset.folders import MAX_NAMED, in_masks, role_of, settle_splits
 from pixmill.project.dataset.found import PRECEDENCE, Found, Item
 from pixmill.project.dataset.named_files import NamedFiles, folder_label
-from pixmill.project.dataset.table_files import SEPARATOR, SUFFIXES, Table, read_tables, unpack_images, within_limits
+from pixmill.project.dataset.table_files import (
+    SEPARATOR,
+    SUFFIXES,
+    Table,
+    UnreadError,
+    read_tables,
+    unpack_images,
+    within_limits,
+)
 
 _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
@@ -46,16 +54,16 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     Raises:
         DataError: A column cannot be guessed or does not exist; most images have several labels; or the table
             ``source`` cannot be read, or does not label images.
+        UnreadError: The only tables are too large or have no header.
     """
     chosen = {"licence" if role == "license" else role: name for role, name in (columns or {}).items()}
     if wrong := [role for role in chosen if role not in ROLES]:
         raise DataError(f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns")
     top = source if source.is_dir() else source.parent
     paths = _tables_in(source) if source.is_dir() else [source]
-    read = within_limits(partial(read_tables, paths, skips=source.is_dir()), paths) if paths else []
-    tables = [with_one_hot(table, chosen.values()) for table in read]
+    tables, problems = within_limits(partial(read_tables, paths, skips=source.is_dir()), paths) if paths else ([], [])
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
-    if tables and (absent := [name for name in chosen.values() if name not in present]):
+    if tables and (absent := [name for name in chosen.values() if name not in {ONE_HOT, *present}]):
         has = first_of(sorted(present))
         raise DataError(f"no table has the column {absent[0]}; there are {has}", next="correct --columns")
     files = NamedFiles(top)
@@ -63,16 +71,24 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     classes = {*filter(None, map(folder_label, files.names if source.is_dir() else ()))}
     for table in track(tables, "Read", len(tables), unit="table"):
         folders = classes if table.path.stem != "metadata" else ()
-        roles = guess_columns(table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders)  # type: ignore[misc]
+        try:
+            roles = guess_columns(table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders)  # type: ignore[misc]
+        except UnreadError as error:
+            problems.append(error)
+            continue
         if "image" in roles:
             reading.add(table, roles)
     if source.is_dir() or any(table.path.stem == "metadata" for table, _ in reading.tables):
         reading.add_unnamed()
-    if (found := reading.result()) is None and not source.is_dir():
+    if found := reading.result():
+        return replace(found, remarks=(*found.remarks, *(problem.remark for problem in problems)))
+    if problems:
+        raise problems[0]
+    if not source.is_dir():
         wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
         fix = "put the images next to the table, or name the columns: --columns image=…,label=…"
         raise DataError(f"{source} has no column of {wanted}; it has {first_of(sorted(present))}", next=fix)
-    return found
+    return None
 
 
 def _tables_in(top: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pixmill.core.errors import DataError
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.words import count, first_of
+from pixmill.images.listing import files_below
 from pixmill.images.read_errors import reason_of
 from pixmill.project.dataset.archives import unpack
 from pixmill.project.dataset.folders import find_all, find_in_folder
@@ -65,13 +66,20 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     if source.is_file() and (reason_of(source) == "archive" or tarfile.is_tarfile(source)):
         folder = scratch / "unpacked"
         remarks = within_limits(partial(unpack, source, folder), [source])
+
+        def named(text: str) -> str:
+            return text.replace(str(folder), str(source))  # The folder is removed.
+
         try:
             found = recognise(folder, scratch, options)
         except DataError as error:
-            problem = error.message.replace(str(folder), str(source))  # The folder is removed.
-            fix = str(error.next).replace(str(folder), str(source))
-            raise DataError(problem, next=fix) from None
-        return replace(found, remarks=(*remarks, *found.remarks))
+            reasons = {name: reason_of(path) for name, path in files_below(folder)}
+            inner = [name for name, reason in reasons.items() if reason == "archive"]
+            if inner and None not in reasons.values():
+                fix = "unpack all of them, move the archives away, and give the folder"
+                raise DataError(f"{source} has archives inside: {first_of(inner, 5)}", next=fix) from None
+            raise DataError(named(error.message), next=named(str(error.next))) from None
+        return replace(found, remarks=(*remarks, *map(named, found.remarks)))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
         raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
@@ -80,9 +88,9 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     if options.label is not None:
         label = to_nfc(options.label).strip()
         return find_all(source, None if fold(label) == "unlabelled" else label)
-    # A pattern says that names label the images, not a table.
     remarks = []
     try:
+        # A pattern says that names label the images, not a table.
         if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
             return _choose(table, options)
     except UnreadError as error:

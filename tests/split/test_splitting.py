@@ -176,11 +176,11 @@ def test_a_class_that_is_one_series_is_named(group_by):
     given_split = ["train"] * 79 + ["val"]
     manifest = alike(chain, page_url=pages, given_split=given_split)
     params = SplitParams(group_by=group_by)
-    remark = series_remark(split(manifest, pairs_table(chain), params, classes=CLASSES), group_by)
+    remark = series_remark(split(manifest, pairs_table(chain), params, classes=CLASSES))
     assert "all images of coat are one series" in remark
     assert "split.group_by" in remark
     apart = split(alike([], page_url=PAGES, given_split=given_split), pairs_table([]), params, classes=CLASSES)
-    assert series_remark(apart, group_by) == ""
+    assert series_remark(apart) == ""
 
 
 def test_manifest_has_its_columns_and_folds_exclude_test():

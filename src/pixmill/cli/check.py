@@ -27,8 +27,8 @@ def run(_: argparse.Namespace) -> None:
     if state.repository.conflicts:
         step = next_steps(state)[0]
         raise DataError(step.sentence, next=step.command)
-    is_silent = "CI" in os.environ or "Git" in state.faults  # nobody merges in CI
-    if not is_silent and (problem := merge_problem(root)):
+    # Nobody merges in CI.
+    if not ("CI" in os.environ or "Git" in state.faults) and (problem := merge_problem(root)):
         announce(f"note: {problem[0]}\nNext: {problem[1]}")
     for finding in (check_path(), *CHECKS["code"](root)):
         if finding.next is not None:

@@ -66,7 +66,7 @@ def join_names(names: Sequence[str], most: int | None = None) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-JOINERS = "\u200c\u200d"
+_JOINERS = "\u200c\u200d"
 """Invisible characters within emoji and words of scripts such as Persian."""
 
 
@@ -82,7 +82,7 @@ def printable(text: str, instead: str | None = None) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() or sign in JOINERS else instead or repr(sign)[1:-1] for sign in text)
+    return "".join(sign if sign.isprintable() or sign in _JOINERS else instead or repr(sign)[1:-1] for sign in text)
 
 
 def printable_lines(text: str) -> str:

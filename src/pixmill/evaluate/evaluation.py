@@ -13,6 +13,7 @@ import pandas as pd
 from pixmill.core.manifest import SPLIT, read_table, sample_rows
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.process.progress import announce, track
+from pixmill.core.words import first_of
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import find_label_issues, first_issues, search_backbone, search_part
 from pixmill.evaluate.measure import (
@@ -119,14 +120,12 @@ class Evaluation:
                 f"; {100 * crossed['accuracy']:.1f} % ({100 * crossed['accuracy_low']:.1f} % to "
                 f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by cross-validation"
             )
-        tested = sum(row["support"] > 0 for row in found["per_class"].values())
-        classes = len(found["per_class"])
-        over = f" (over {tested} of {classes} classes; the others have no test images)" if tested < classes else ""
+        untested = [label for label, row in found["per_class"].items() if not row["support"]]
+        without = f" (without {first_of(untested)}: no test images)" if untested else ""
         return (
             f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on {found['n']:,} images"
-            f"{over_all}; macro-F1 "
-            f"{found['macro_f1']:.3f}{over}, colour baseline {100 * baselines['histogram_accuracy']:.1f} %, one class "
-            f"{100 * baselines['majority_accuracy']:.1f} %"
+            f"{over_all}; macro-F1 {found['macro_f1']:.3f}{without}, colour baseline "
+            f"{100 * baselines['histogram_accuracy']:.1f} %, one class {100 * baselines['majority_accuracy']:.1f} %"
         )
 
     def unlabelled_remark(self) -> str:

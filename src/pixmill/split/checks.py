@@ -89,14 +89,11 @@ def _of_sides(*, grouped: bool) -> Iterator[Check]:
         lambda result, _: [f"{result['observed_value']:,} images in all splits"],
     )
     yield _unique("ids_on_one_side", "images", "ids", "splits")
-    yield _unique("pixels_on_one_side", "pixels", "distinct images", "splits")
-    yield _equal("near_duplicates_on_one_side", "pairs", "splits")
-    if grouped:
-        yield _unique("groups_on_one_side", "groups", "groups", "splits")
-    yield _unique("pixels_in_one_fold", "pixels in folds", "distinct images", "folds")
-    yield _equal("near_duplicates_in_one_fold", "pairs in folds", "folds")
-    if grouped:
-        yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
+    for sides, place, suffix in (("splits", "on_one_side", ""), ("folds", "in_one_fold", " in folds")):
+        yield _unique(f"pixels_{place}", f"pixels{suffix}", "distinct images", sides)
+        yield _equal(f"near_duplicates_{place}", f"pairs{suffix}", sides)
+        if grouped:
+            yield _unique(f"groups_{place}", f"groups{suffix}", "groups", sides)
 
 
 def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, given: Collection[str]) -> Iterator[Check]:

@@ -252,22 +252,16 @@ def metrics(split: Split) -> dict[str, Any]:
     return found
 
 
-def series_remark(split: Split, group_by: str | None) -> str:
-    """Return which classes have a single cluster in train and val, and so no held-out prediction; empty if none has.
-
-    Args:
-        split: Results of the stage.
-        group_by: ``split.group_by``.
-    """
+def series_remark(split: Split) -> str:
+    """Return which classes have a single cluster in train and val, and so no held-out prediction; empty if none has."""
     fitted = split.manifest[split.manifest["split"].isin(["train", "val"])]
     images = fitted.groupby("label")["cluster"].agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
     if not single:
         return ""
-    grouped = f"are in one group of split.group_by ({group_by})" if group_by else "share a group (split.group_by)"
     return (
-        f"all images of {first_of(single)} are one series: they are near-duplicates, each of the next, or {grouped}; "
-        "no model can be fitted without them to predict them, so add images of other series"
+        f"all images of {first_of(single)} are one series: each is a near-duplicate of the next, or they share a group "
+        "(split.group_by); no model can be fitted without them to predict them, so add images of other series"
     )
 
 

@@ -38,7 +38,7 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")
-    if remark := series_remark(result, params.split.group_by):
+    if remark := series_remark(result):
         print(f"split: {remark}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error

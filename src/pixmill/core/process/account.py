@@ -30,5 +30,6 @@ def _own_folder() -> Path:
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
-    is_own = found.st_uid == os.getuid() and found.st_mode == stat.S_IFDIR | 0o700
-    return folder if is_own else Path(tempfile.mkdtemp(prefix="pixmill-"))
+    if found.st_uid == os.getuid() and found.st_mode == stat.S_IFDIR | 0o700:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="pixmill-"))

@@ -29,8 +29,9 @@ def put_back_results(root: Path, stage: str) -> None:
                 return  # The stage wrote results.
             removed = [out for out in outs if out.hash_info and not out.exists]
             if lost := [out.def_path for out in removed if not _put_back(root, out)]:
-                names = ", ".join(lost)
-                announce(f"warning: DVC removed {names}, which neither it nor Git has; dvc repro makes them again")
+                announce(
+                    f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro makes them again"
+                )
     except Exception as error:  # noqa: BLE001 (a damaged cache fails in many ways)
         announce(f"warning: the results of the last run are not back: {error}; to try again: dvc checkout {stage}")
 

@@ -28,6 +28,9 @@ _BLOCK = 4096
 _DOCUMENT = {"[Content_Types].xml", "META-INF/manifest.xml"}
 """Entries by which ZIP files of office programs are known."""
 
+_COMMAND = re.compile(r"`|\$\(")
+"""Parts of names that a shell runs; those of folders would become classes, which people type."""
+
 _DRIVE = re.compile(r"^[A-Za-z]:/*")
 """Beginning of an absolute path on Windows."""
 
@@ -79,7 +82,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     try:
         with archive.open("rb") as raw, Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress:
             for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):
-                if opened is None:
+                if opened is None or _COMMAND.search(name):
                     skipped.append(name)
                     continue
                 path = _DRIVE.sub("", name.replace("\\", "/"))
@@ -93,7 +96,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
             raise
         fix = "copy or download it again; or, if you trust it, unpack it, and give its folder"
         raise DataError(f"{archive} cannot be unpacked: {error or type(error).__name__}", next=fix) from None
-    what = count(len(skipped), "link or device was", "links or devices were")
+    what = count(len(skipped), "link, device or name with a command was", "links, devices or names with commands were")
     return [f"{what} left out of the archive: {first_of(skipped, 5)}"] if skipped else []
 
 

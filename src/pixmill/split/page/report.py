@@ -67,7 +67,7 @@ def render_report(
         "page.html",
         root=root,
         figures=figures,
-        series=series_remark(split, params.group_by),
+        series=series_remark(split),
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
         outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),

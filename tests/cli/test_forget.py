@@ -62,7 +62,7 @@ def test_names_the_deletion_if_a_purge_finds_something(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    found = purging.Purge({"cache": None}, {"cache": ["a"][:number]}, {"a"}, ["the remote"], 0)
+    found = purging.Purge({"cache": None}, {"cache": ["a"][:number]}, {"a"}, {"a"}, tmp_path, ["the remote"], 0)
     monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
     main(["forget", "--purge"])
     assert ("--purge --yes --shared" in capsys.readouterr().out) == bool(number)

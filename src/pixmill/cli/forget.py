@@ -11,8 +11,6 @@ the other files in data/ and artifacts/scrape stay. Where others may use these o
 it needs --shared, too.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 
@@ -92,7 +90,7 @@ def _purge(arguments: argparse.Namespace) -> None:
     purge = plan_purge(project_workspace().root)
     again = f"pixmill forget --purge --yes{' --shared' * bool(purge.others)}"
     if arguments.yes:
-        if purge.others and not arguments.shared:
+        if any(purge.objects.values()) and purge.others and not arguments.shared:
             raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
         purge.execute()
     for store, objects in purge.objects.items():

@@ -22,11 +22,11 @@ _MAX_BYTES = 120
 """Length of a folder name, so that names joined from a few stay below the 255 bytes of file systems."""
 
 
-_HIDING = r"\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069\ufeff"
+_HIDING = r"\x00-\x1f\x7f-\x9f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
 """Characters that hide or reverse other text: controls, separators of lines, overrides and isolates of the direction,
 and spaces without width."""
 
-LABEL = rf"^[^\s{_HIDING}](?:[^{_HIDING}]{{0,{MAX_LABEL - 2}}}[^\s{_HIDING}])?$"
+LABEL = rf"^(?=.*[^\s\xad\u200c-\u200f{_HIDING}])[^\s{_HIDING}](?:[^{_HIDING}]{{0,{MAX_LABEL - 2}}}[^\s{_HIDING}])?$"
 """Regular expression of labels, also in the JSON Schema."""
 
 

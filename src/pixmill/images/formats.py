@@ -42,6 +42,8 @@ _SIGNATURES = (
     (b"\x1f\x8b", "archive"),
     (b"7z\xbc\xaf\x27\x1c", "archive"),
     (b"Rar!", "archive"),
+    (b"BZh", "archive"),
+    (b"\xfd7zXZ\x00", "archive"),
     (b"%PDF-", "pdf"),
     (b"version https://git-lfs.github.com/spec/", "lfs"),
     (b"/annex/objects/", "annex"),
@@ -97,6 +99,8 @@ def sniff(content: bytes) -> str:
         return "bmp"
     if _PNM.match(content):
         return "pnm"
+    if content[257:262] == b"ustar":
+        return "archive"
     if content[128:132] == b"DICM":
         return "dicom"
     if content[4:8] == b"ftyp":

@@ -126,6 +126,9 @@ def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits:
         (["control/1", "test/1"], {"control": 1, "test": 1}, 0),
         (["control1/1", "control2/1", "test1/1", "test2/1"],
          {"control1": 1, "control2": 1, "test1": 1, "test2": 1}, 0),
+        (["a/1", "b/1", "test1/1"], {"a": 1, "b": 1, None: 1}, 1),
+        (["data_2018/a/1", "data_2018/b/1", "test_2019/a/1", "test_2019/b/1"],
+         {"a train": 1, "b train": 1, "a test": 1, "b test": 1}, 1),
         # words of splits in names of classes
         (["Predictions/1", "dev board/1", "test tube/1"], {"Predictions": 1, "dev board": 1, "test tube": 1}, 0),
         (["train/test tube/1", "train/a/1", "test/test tube/2"],
@@ -190,6 +193,15 @@ def test_chosen_classes_are_below_the_splits_of_their_names(tmp_path: Path) -> N
     put(tmp_path, *(f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")))
     assert labels(find_in_folder(tmp_path, ["train", "test"])) == {
         (label, split): 1 for split in ("train", "test") for label in ("test", "train")
+    }
+
+
+def test_a_chosen_class_may_have_the_name_of_its_split(tmp_path: Path) -> None:
+    put(tmp_path, "train/a/1", "train/test/1", "test/test/1")
+    assert labels(find_in_folder(tmp_path, ["a", "test"])) == {
+        ("a", "train"): 1,
+        ("test", "train"): 1,
+        ("test", "test"): 1,
     }
 
 

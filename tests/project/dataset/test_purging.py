@@ -204,6 +204,30 @@ def test_names_others_who_may_use_the_objects(versions: Versions, tmp_path: Path
     assert ("unmerged" in refs, "clean" in refs) == (True, False)
 
 
+def test_refuses_a_remote_that_cannot_be_reached(versions: Versions) -> None:
+    versions.remote.rename(versions.remote.with_name("unmounted"))
+    with pytest.raises(PixmillError) as refused:
+        plan_purge(versions.root)
+    assert refused.value.next == "dvc push"
+
+
+def test_a_missing_file_that_is_not_forgotten_stays_in_its_lists(versions: Versions) -> None:
+    other = hashlib.md5(PNG + b"four", usedforsecurity=False).hexdigest()
+    for store in (versions.cache, versions.remote / "files/md5"):
+        (store / other[:2] / other[2:]).unlink()
+    plan_purge(versions.root).execute()
+    lists = [path.read_text() for path in versions.cache.glob("??/*.dir")]
+    assert any(other in text for text in lists)
+    assert versions.holding(versions.cache) == set()
+
+
+def test_keeps_what_other_files_of_dvc_use(versions: Versions) -> None:
+    md5 = next(iter(plan_purge(versions.root).objects["cache"]))
+    (versions.root / "release.bin.dvc").write_text(yaml.safe_dump({"outs": [{"path": "release.bin", "md5": md5}]}))
+    versions.commit("Keep a release")
+    assert md5 not in plan_purge(versions.root).objects["cache"]
+
+
 def test_the_own_cache_alone_has_no_others(versions: Versions) -> None:
     dvc(versions.root, "remote", "default", "--unset")
     versions.commit("No remote")

@@ -95,23 +95,6 @@ def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
     assert "list.csv has no header" in found.remarks[0]
 
 
-def test_the_oldest_format_of_tar(tmp_path: Path) -> None:
-    def to_v7(info: tarfile.TarInfo) -> bytes:
-        block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
-        block[257:265], block[148:156] = bytes(8), b" " * 8
-        block[148:156] = f"{sum(block):06o}\0 ".encode()
-        return bytes(block)
-
-    content = b""
-    for name in names("{kind}/{n}.png", count=1):
-        info = tarfile.TarInfo(name)
-        info.size = 512
-        content += to_v7(info) + PNG.ljust(512)
-    (tmp_path / "a.tar").write_bytes(content + bytes(1024))
-    found = recognise(tmp_path / "a.tar", tmp_path / "scratch", Options())
-    assert {item.facts.label for item in found.items} == {*KINDS}
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 def test_archives_that_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "_MEMORY", 20 << 20)

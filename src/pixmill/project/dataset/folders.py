@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -260,7 +260,7 @@ def _arrange(places: Collection[_Place], wanted: set[str]) -> dict[_Place, _Spot
             split = roles[folder]
             own.remove(folder)
             # The second of seg_train/seg_train/cat names no class, unless others are beside it.
-            if own[:1] == [folder] and sum(pair[:1] == (folder,) for pair in pairs) == 1:
+            if own[:1] == [folder] and folder not in wanted and sum(pair[:1] == (folder,) for pair in pairs) == 1:
                 own.remove(folder)
         if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
             split = "unlabelled"
@@ -300,8 +300,10 @@ def _find_splits(places: Collection[_Place], wanted: set[str]) -> tuple[dict[str
         if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
             return roles, None
     # Without a folder train, it is what is beside test and val, if these are not classes themselves.
-    exact = {name: role_of(_letters(name)) for name in names if not re.search(r"\d", name)}
-    roles = {name: role for name, role in exact.items() if role in ("val", "test")}
+    exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
+    # Of test1 and test2, neither is a split.
+    several = {role for role, number in Counter(exact.values()).items() if number > 1}
+    roles = {name: role for name, role in exact.items() if role not in several or not re.search(r"\d", name)}
     others = names - {*roles, ""}
     if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
         return {}, ""

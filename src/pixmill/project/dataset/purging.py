@@ -6,13 +6,14 @@ that use them can still be pulled: DVC trusts the name of a read-only object, an
 
 import contextlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pixmill.core.errors import PixmillError
-from pixmill.core.files.writing import file_digest, replacing
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.files.writing import file_digest, replacing, write_text
 from pixmill.core.params import load_params
 from pixmill.core.process.progress import track
 from pixmill.core.repository.documents import MalformedError, read_stages
@@ -20,6 +21,9 @@ from pixmill.core.repository.dvc import object_file, read_listing
 from pixmill.core.repository.git import changed_files, git
 from pixmill.core.words import first_of
 from pixmill.project.dataset.forgetting import forgotten_ids
+
+_REMEMBERED = Path(".pixmill/forget/purge.json")
+"""MD5s of the images of the last purge; if it was interrupted, lists name some whose bytes are gone."""
 
 _COMMIT = 'dvc repro && git commit -am "Forget images"'
 
@@ -42,6 +46,8 @@ class Purge:
             its lists.
         objects: MD5 of each object to delete, then of each list to shorten, by name of the store.
         deleted: MD5s that no list has afterwards.
+        images: MD5s of the images.
+        root: Project folder.
         others: Descriptions of others who may use the objects.
         unexamined: Number of lists, and of files that may be forgotten images, that only the remote has.
     """
@@ -49,11 +55,14 @@ class Purge:
     stores: Mapping[str, Any]
     objects: Mapping[str, Sequence[str]]
     deleted: Collection[str]
+    images: Collection[str]
+    root: Path
     others: Sequence[str]
     unexamined: int
 
     def execute(self) -> None:
         """Delete the objects, and shorten the lists; after an interruption, another purge does the rest."""
+        write_text(self.root / _REMEMBERED, json.dumps(sorted(self.images)))
         for name, store in self.stores.items():
             for md5 in track(self.objects[name], f"Purge {name}", len(self.objects[name]), unit="object"):
                 if md5 in self.deleted:
@@ -88,17 +97,31 @@ def plan_purge(root: Path) -> Purge:
     if "HEAD" in tainted or not lacking.isdisjoint(_objects(versions["HEAD"], lists)):
         problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
         raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
+    data = [*_objects(_at(["data"], versions["HEAD"]), {})]
+    if "remote" in stores and len([*stores["remote"].oids_exist(data)]) < len(data):
+        raise PixmillError("the remote cannot be reached, or lacks data/ of HEAD", next="dvc push")
     if refs := [name for name in _refs(root) if name in tainted]:
         others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)}")
     used = Outputs().union(*(versions[name] for name in versions.keys() - tainted))
     results = _results(Outputs().union(*tainted.values()), holding, lists)
     deleted = (images | results) - _objects(used, lists)
-    # An interrupted purge may have deleted them, but not shortened their lists.
-    gone = lacking.difference(*_existing(stores, [*lacking]).values())
+    remembered = _remembered(root)
+    gone = remembered.difference(*_existing(stores, [*remembered]).values())  # A branch may contain any.
     shortened = _lists_with(images | gone, lists) - deleted
     # A repeated purge finds results by the images, files by their lists, and images by the lists that are shortened.
     order = [*sorted(deleted, key=lambda md5: (md5 in images, md5.endswith(".dir"))), *shortened]
-    return Purge(stores, _existing(stores, order), deleted | gone, others, len(lacking - gone))
+    objects = _existing(stores, order)
+    return Purge(stores, objects, deleted | gone, images | gone, root, others, len(lacking - gone))
+
+
+def _remembered(root: Path) -> set[str]:
+    path = root / _REMEMBERED
+    try:
+        return {*map(str, json.loads(path.read_bytes()))}
+    except FileNotFoundError:
+        return set()
+    except (ValueError, TypeError, RecursionError):
+        raise DataError(f"{path} is malformed", next=f"rm {path}; then: the same command") from None
 
 
 def _forgotten(root: Path) -> set[str]:
@@ -151,9 +174,10 @@ def _read_versions(root: Path) -> dict[str, Outputs]:
 
 
 def _outputs(root: Path, commit: str) -> Outputs:
-    """Return the files and folders in ``dvc.lock`` and ``data.dvc`` of a commit."""
+    """Return the files and folders in ``dvc.lock`` and all ``.dvc`` files of a commit."""
     found: Outputs = frozenset()
-    for name in ("dvc.lock", "data.dvc"):
+    files = (git(root, "ls-tree", "-rz", "--name-only", commit) or "").split("\0")
+    for name in filter(re.compile(r"(^|/)dvc\.lock$|\.dvc$").search, files):
         with contextlib.suppress(MalformedError):  # DVC cannot check out such a commit.
             stages = read_stages((git(root, "show", f"{commit}:./{name}") or "").encode(), name).values()
             items = [item for stage in stages for item in (*stage.get("deps", ()), *stage.get("outs", ()))]

@@ -1,6 +1,5 @@
 """Recognise the images of a folder, archive or table, and describe them."""
 
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -63,7 +62,7 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
     Raises:
         DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
     """
-    if source.is_file() and (reason_of(source) == "archive" or tarfile.is_tarfile(source)):
+    if source.is_file() and reason_of(source) == "archive":
         folder = scratch / "unpacked"
         remarks = within_limits(partial(unpack, source, folder), [source])
 
@@ -78,7 +77,7 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
             if inner and None not in reasons.values():
                 fix = "unpack all of them, move the archives away, and give the folder"
                 raise DataError(f"{source} has archives inside: {first_of(inner, 5)}", next=fix) from None
-            raise DataError(named(error.message), next=named(str(error.next))) from None
+            raise DataError(named(error.message), next=error.next and named(error.next)) from None
         return replace(found, remarks=(*remarks, *map(named, found.remarks)))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
         problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"

@@ -26,7 +26,7 @@ _MAX_BYTES = 64 * 2**20
 """Size of the journal from which it is deleted when nobody uses it: some 100,000 images."""
 
 _UNPORTABLE = re.compile(r'[:\\*"?\[\]]')
-"""Characters of file names that the log of decisions refuses."""
+"""Characters of file names that the log of decisions, shells or Windows refuse."""
 
 RECENT_SECONDS = 600.0
 """Time after an action in which other windows show it."""
@@ -110,7 +110,7 @@ class Action:
             for file in (item.source, item.target):
                 place_within(root / file, root / "data")
             target = root / item.target  # is there already if the action was interrupted
-            if target.exists() and file_digest(target) != item.id:
+            if target.is_file() and file_digest(target) != item.id:
                 raise ChangedError(f"another file has the name {item.target}", next="move it away, then try again")
             labelled = item.source if self.undoes else item.target
             Accepted(image=item.id, branch="", file=labelled, md5=item.md5, corrections=0)
@@ -188,10 +188,10 @@ class Journal:
                     self.begun = None
             if self.begun:
                 self.begun.moved(self._root)  # a branch may contain the journal
-        except (ValueError, RecursionError, ChangedError, DataError):
+        except (ValueError, RecursionError, ChangedError, DataError) as error:
             self._read = 0
             self.begun = None
-            raise self._refusal() from None
+            raise (error if isinstance(error, ChangedError) else self._refusal()) from None
         return done
 
     def _refusal(self) -> DataError:

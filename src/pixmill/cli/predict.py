@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         rows = track(predict(model, images), "Predict", images.count())
     summary = Summary()
-    with interruptible("pixmill predict: interrupted; predictions are shown and written once all images are done"):
+    with interruptible("pixmill predict: interrupted before all images were done; nothing was written"):
         for row in rows:
             summary.add(row)
     if outputs:

@@ -253,15 +253,19 @@ def metrics(split: Split) -> dict[str, Any]:
 
 
 def series_remark(split: Split) -> str:
-    """Return which classes have a single cluster in train and val, and so no held-out prediction; empty if none has."""
-    fitted = split.manifest[split.manifest["split"].isin(["train", "val"])]
-    images = fitted.groupby("label")["cluster"].agg(["size", "nunique"])
+    """Return which classes consist of one cluster, also of images that split dropped; empty if none does."""
+    manifest = split.manifest
+    kept = manifest[manifest["split"].notna() | manifest["id"].isin(split.dropped["id"])]
+    names = [] if split.groups is None else [split.groups[kept.index].to_numpy(object)]
+    pairs = _rows(split.pairs, kept["id"].to_numpy(object))
+    members = pd.Series(clusters(kept["group"].to_numpy(object), *names, pairs=pairs), kept.index)
+    images = members.groupby(kept["label"]).agg(["size", "nunique"])
     single = images.index[(images["size"] > 1) & (images["nunique"] == 1)].tolist()
     if not single:
         return ""
     return (
         f"all images of {first_of(single)} are one series: each is a near-duplicate of the next, or they share a group "
-        "(split.group_by); no model can be fitted without them to predict them, so add images of other series"
+        "(split.group_by); their results are those of one series, so add images of others"
     )
 
 

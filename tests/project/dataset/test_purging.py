@@ -141,6 +141,17 @@ def test_the_image_goes_and_other_versions_stay_whole(versions: Versions, tmp_pa
     assert (again.objects, again.unexamined) == ({"remote": [], "cache": []}, 0)
 
 
+def test_older_images_come_back_where_they_were_checked_out_before(versions: Versions) -> None:
+    # DVC keeps an index of the lists that it has read.
+    for revision in ("main~1", "main"):
+        git(versions.root, "checkout", "-q", revision)
+        dvc(versions.root, "checkout", "-q", "data.dvc")
+    plan_purge(versions.root).execute()
+    git(versions.root, "checkout", "-q", "main~1")
+    dvc(versions.root, "checkout", "-q", "data.dvc")
+    assert {path.name for path in versions.root.glob("data/*/*")} == {"1.png", "2.png"}
+
+
 class KilledError(Exception):
     pass
 

@@ -62,6 +62,8 @@ class Purge:
 
     def execute(self) -> None:
         """Delete the objects, and shorten the lists; after an interruption, another purge does the rest."""
+        from dvc.repo import Repo
+
         write_text(self.root / _REMEMBERED, json.dumps(sorted(self.images)))
         for name, store in self.stores.items():
             for md5 in track(self.objects[name], f"Purge {name}", len(self.objects[name]), unit="object"):
@@ -69,6 +71,7 @@ class Purge:
                     store.delete(md5)
                 else:
                     _shorten(store, md5, self.deleted)
+        Repo(str(self.root)).drop_data_index()  # It has the lists from before.
 
 
 def plan_purge(root: Path) -> Purge:

@@ -1,7 +1,6 @@
 """Folders as people have them are recognised, and all of their images are counted."""
 
 import shutil
-import sys
 import tarfile
 import zipfile
 from collections import Counter
@@ -95,7 +94,7 @@ def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
     assert "list.csv has no header" in found.remarks[0]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+@pytest.mark.linux
 def test_archives_that_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "_MEMORY", 20 << 20)
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:

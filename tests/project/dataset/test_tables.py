@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -293,7 +292,7 @@ def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch:
         find_table(top / "a.parquet", scratch=scratch)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+@pytest.mark.linux
 @pytest.mark.parametrize("column", ["label", "image"])
 def test_cells_that_fill_the_memory_are_refused(
     column: str, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch

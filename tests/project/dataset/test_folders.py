@@ -56,7 +56,8 @@ def test_labels_have_no_spaces_at_their_ends_and_other_classes_are_left_out(tmp_
     found = find_in_folder(tmp_path, ["Cats", "Dogs"])
     assert labels(found) == {("Cats", None): 1, ("Dogs", None): 1}
     assert [remark.partition(";")[0] for remark in found.remarks] == [
-        "left out: images in no class folder (1): loose.png"
+        "left out: images in no class folder (1): loose.png",
+        "left out: other classes (2): Bats, Owls",
     ]
     assert labels(find_in_folder(tmp_path, pattern="(.+)/")).keys() >= {("Cats", None), ("Dogs", None)}
 

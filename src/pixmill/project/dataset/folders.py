@@ -106,6 +106,7 @@ def find_in_folder(
         raise DataError("\n".join([problem, *remarks]), next="put right what is left out, or correct --classes")
     above = next((place.index(spot.label) for place, spot in spots.items() if spot.label), 0)
     remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
+    remarks += _left_out("other classes", every - taken, "to take them: --classes")
     remarks += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
     if without := [item.path for item in items if not item.facts.label]:
         such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"

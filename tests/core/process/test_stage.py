@@ -44,6 +44,20 @@ def test_wrong_params_leave_the_results_of_the_last_run(project: Path, tiny_proj
     assert git(project, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_interrupted_or_defective_stage_leaves_the_results_of_the_last_run(
+    project: Path, end: type[BaseException]
+) -> None:
+    (project / "params.yaml").write_text("{classes: [a, b], scrape: {snapshot: '2026-11-20'}}")
+
+    def stop(*_: object) -> None:
+        raise end
+
+    with pytest.raises((SystemExit, end)):
+        run("train", stop)
+    assert all((project / name).is_file() for name in RESULTS)
+
+
 @pytest.mark.parametrize("lacking", ["metrics/train.json", "artifacts/train"])
 def test_results_that_are_neither_committed_nor_cached_are_named(
     project: Path, lacking: str, capsys: pytest.CaptureFixture[str]

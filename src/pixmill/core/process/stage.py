@@ -64,7 +64,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
                 params = load_params(workspace.root)
                 workspace.sweep(stage)
                 main(workspace, params)
-            except BaseException:
+            except BaseException:  # Ctrl-C and defects, too: nothing of the last run may be missing afterwards.
                 # While the lock is held: another process of the stage may be writing.
                 put_back_results(workspace.root, stage)
                 raise

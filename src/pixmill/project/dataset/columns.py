@@ -10,7 +10,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.metadata import COLUMNS, SPLITS
 from pixmill.core.names import fold
 from pixmill.core.words import first_of, join_names, shell_word
-from pixmill.project.dataset.folders import role_of
+from pixmill.project.dataset.layout import role_of
 from pixmill.project.dataset.table_files import SEPARATOR, Table, UnreadError
 
 ROLES = ("image", *COLUMNS[1:])

@@ -2,11 +2,10 @@
 
 import re
 import shlex
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from pixmill.core.errors import DataError
 from pixmill.core.metadata import Facts
@@ -17,27 +16,10 @@ from pixmill.images.formats import OTHER_FORMATS
 from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.found import Found, Item
+from pixmill.project.dataset.layout import File, Layout, read_layout
 
 MAX_NAMED = 5
 """Files or classes listed in a message."""
-
-_SPLIT = re.compile(
-    r"(?<![^\W\d_])(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?)"
-    r"|(?P<unlabelled>unlabell?ed|pred(?:iction)?s?))(?:set|data|images?|imgs?)?(?![^\W\d_])"
-)
-"""Words in case-folded folder names that name a split, such as in ``seg_train``."""
-
-WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
-"""Names of folders that hold images and name no class, if they are above or below that of a class."""
-
-_UNLABELLED = {"unlabelled", "unlabeled", "nolabel"}
-"""Names, without punctuation, of folders whose images have no label."""
-
-_MASKS = {"mask", "masks", "gt", "groundtruth", "annotations", "segmentation", "segmentations", "trimap", "trimaps"}
-"""Names, without punctuation, of folders of masks."""
-
-_MASK_FILE = re.compile(r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE)
-"""End of the stem of a mask."""
 
 _JUNK = {"__MACOSX", "@eaDir", "$RECYCLE.BIN"}
 """Folders of copies and thumbnails that systems leave behind."""
@@ -47,9 +29,6 @@ _PROMISED = {"lfs", "annex", "svg", *OTHER_FORMATS}
 
 _PATTERN = r"(?:^|/)(?:\d+[ ._-]+)?([^\W\d_][^/]*?)[ ._(-]*\d*\)?\.\w+$"
 """A pattern to propose: the label, with a number before or after it."""
-
-_Place = tuple[str, ...]
-"""Folders from the top down, in Unicode's composed form, without spaces at their ends."""
 
 
 def find_in_folder(
@@ -78,36 +57,22 @@ def find_in_folder(
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
     files, remarks = _look(top)
     wanted = {*map(to_nfc, classes)}
-    named = _match(files, pattern) if pattern else {}
-    chosen = wanted.union(named.values())
-    masks = _find_masks(files, chosen) - named.keys()
-    files = [file for file in files if file.name not in masks]
-    spots = _arrange({file.place for file in files}, chosen)
-    if not pattern:
-        named = {file.name: label for file in files if (label := spots[file.place].label)}
-    if not named:
+    layout = read_layout(files, wanted, pattern)
+    if not layout.labels:
         if pattern or not wanted:
-            raise _propose(top, [file.name for file in files])
+            raise _propose(top, [file.name for file in layout.images])
         return replace(find_all(top, None), options=("--pattern",))
-    every = {*named.values()}
-    # Outside training, images need no label; with a pattern, nowhere but beside the splits.
-    blank = {"val", "test", "unlabelled", *(("", "train") if pattern else ())}
-    outside = {file.name for file in files if file.name not in named and spots[file.place].split not in blank}
-    taken = {None, *(wanted or every)}
-    items = [
-        Item(str(path), "/".join((*spots[place].inner, name.rpartition("/")[2])), Facts(label, spots[place].split))
-        for place, name, path, is_lost in files
-        if not is_lost and name not in outside and (label := named.get(name)) in taken
-    ]
+    every = {*layout.labels.values()}
+    taken = wanted or every
+    items, outside = _choose(layout, taken, has_pattern=bool(pattern))
     labels = {item.facts.label for item in items if item.facts.label}
-    if lacking := sorted((wanted or every) - labels):
+    if lacking := sorted(taken - labels):
         has = first_of(sorted(every.difference(lacking))) or "none"
         problem = f"{top} has no images of {first_of(lacking)}; it has {has}"
         raise DataError("\n".join([problem, *remarks]), next="put right what is left out, or correct --classes")
-    above = next((place.index(spot.label) for place, spot in spots.items() if spot.label), 0)
     remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
     remarks += _left_out("other classes", every - taken, "to take them: --classes")
-    remarks += _left_out("masks", masks, f"to take them: --pattern '^{'[^/]+/' * above}([^/]+)/'")
+    remarks += _left_out("masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'")
     if without := [item.path for item in items if not item.facts.label]:
         such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"
         remarks.append(f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too")
@@ -116,14 +81,17 @@ def find_in_folder(
         fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
         raise DataError("\n".join([text, *remarks]), next=fix)
     items, more, has_splits = _settle(items, no_splits=no_splits)
-    inner = {spot.inner[:1] for spot in spots.values() if spot.label}
-    if not chosen and () not in inner and len(inner) > 1:
-        more.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
-    if has_splits and not no_splits and "train" not in {role_of(name) for place in spots for name in place}:
-        more.append("images that are in no folder of a split are used as train; to draw the splits: --ignore-splits")
-    kind = f"labels in file names, pattern {pattern}" if pattern else "class folders"
-    options = ("--classes", "--pattern", *["--ignore-splits"] * has_splits)
-    return Found(items, kind + ", by split" * has_splits, remarks=(*remarks, *more), options=options)
+    remarks += more
+    if not (pattern or wanted) and layout.has_subfolders():
+        remarks.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
+    if has_splits and not no_splits and not layout.has_train_folder():
+        remarks.append("images that are in no folder of a split are used as train; to draw the splits: --ignore-splits")
+    recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
+    options = ["--classes", "--pattern"]
+    if has_splits:
+        recognised += ", by split"
+        options.append("--ignore-splits")
+    return Found(items, recognised, remarks=tuple(remarks), options=tuple(options))
 
 
 def find_all(top: Path, label: str | None) -> Found:
@@ -141,45 +109,32 @@ def find_all(top: Path, label: str | None) -> Found:
     return Found(items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks))
 
 
-class _File(NamedTuple):
-    """An image, or a file that stands for one.
-
-    Args:
-        place: Its folders.
-        name: Its folders and name, with slashes.
-        path: Its path.
-        is_lost: Whether it cannot be read.
-    """
-
-    place: _Place
-    name: str
-    path: Path
-    is_lost: bool
-
-
-def _look(top: Path) -> tuple[list[_File], list[str]]:
+def _look(top: Path) -> tuple[list[File], list[str]]:
     """Return images, and lines on what is not read, each with the next step.
 
     Raises:
         DataError: There are no images.
     """
-    files: list[_File] = []
+    files: list[File] = []
     reasons: list[str] = []
     links: list[str] = []
+    broken: list[str] = []
     others: list[str] = []
     every = [(name, path) for name, path in files_below(top) if _JUNK.isdisjoint(name.split("/"))]
     for name, path in track(every, "Look at files", len(every), unit="file"):
         reason = reason_of(path)
         if reason in ("unknown", "not_a_file"):
-            (links if path.is_dir() else others).append(name)
+            left_out = broken if not path.exists() else links if path.is_dir() else others
+            left_out.append(name)
         elif reason and reason != "no_decoder":
             reasons.append(reason)
         if reason in (None, "no_decoder", *_PROMISED):
             place = tuple(to_nfc(folder).strip() for folder in name.split("/")[:-1])
-            files.append(_File(place, name, path, reason in _PROMISED))
+            files.append(File(place, name, path, reason in _PROMISED))
     remarks = [f"{what}; {fix}" for _, what, fix in explain(reasons)]
     fix = f"cp -rL {shlex.quote(str(top))} COPY (follows links), and give COPY"
     remarks += _left_out("folders that are links or locked", links, fix)
+    remarks += _left_out("broken links", broken, "restore the files that they name")
     remarks += _left_out("other files", others, "convert those that are images to PNG or JPEG")
     if all(file.is_lost for file in files):
         fix = "put right what is left out, or give a folder that has images"
@@ -191,140 +146,28 @@ def _left_out(kind: str, names: Collection[str], fix: str) -> list[str]:
     return [f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}; {fix}"] if names else []
 
 
-def _find_masks(files: Iterable[_File], wanted: Collection[str]) -> set[str]:
-    """Return the names of files that are called masks, by their folders or endings, and otherwise like an image.
-
-    Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and ``images/cat/1_mask.png``.
+def _choose(layout: Layout, taken: Collection[str], *, has_pattern: bool) -> tuple[list[Item], list[str]]:
+    """Return the images to import, and the names of those that have no label but would need one.
 
     Args:
-        files: Images and masks.
-        wanted: Folders to take as classes, so not as those of masks.
+        layout: What folders and names say.
+        taken: Classes to import.
+        has_pattern: Whether a pattern gives the labels.
     """
-    holders = _MASKS - {*map(_letters, wanted)}
-    images: set[_Place] = set()
-    masks: dict[str, _Place] = {}
-    for file in files:
-        stem = Path(file.name).stem
-        folders = [*map(_letters, file.place)]
-        key = (*(word for word in folders if word not in holders | WRAPPERS), _MASK_FILE.sub("", stem))
-        if key[-1] != stem or not holders.isdisjoint(folders):
-            masks[file.name] = key
-        else:
-            images.add(key)
-    return {name for name, key in masks.items() if key in images}
-
-
-def in_masks(folders: Iterable[str]) -> bool:
-    """Return whether one of the folders of a file is named like one of masks."""
-    return not _MASKS.isdisjoint(map(_letters, folders))
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W\d_]+", "", fold(name))
-
-
-def role_of(name: str) -> str:
-    """Return the split that a folder is named after, ``unlabelled``, or an empty string."""
-    found = _SPLIT.search(fold(name))
-    return found.lastgroup or "" if found else ""
-
-
-class _Spot(NamedTuple):
-    """What the folders of images say.
-
-    Args:
-        split: Split, ``unlabelled``, empty without splits; ``None`` for images beside the splits.
-        label: Label, if they are in a class folder.
-        inner: Folders below the class folder.
-    """
-
-    split: str | None
-    label: str | None
-    inner: _Place
-
-
-def _arrange(places: Collection[_Place], wanted: set[str]) -> dict[_Place, _Spot]:
-    """Return labels and splits by folder.
-
-    Args:
-        places: Folders that have images.
-        wanted: Folders to take as classes; empty: the outermost ones that neither name a split nor wrap others.
-    """
-    base = _count_wrappers(places, wanted)
-    roles, beside = _find_splits([place[base:] for place in places], wanted)
-    pairs = {place[base : base + 2] for place in places}
-    spots = {}
-    for place in places:
-        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [*place[base:]]
-        split = beside
-        if folder := next(filter(roles.get, own), None):
-            split = roles[folder]
-            own.remove(folder)
-            # The second of seg_train/seg_train/cat names no class, unless others are beside it.
-            if own[:1] == [folder] and folder not in wanted and sum(pair[:1] == (folder,) for pair in pairs) == 1:
-                own.remove(folder)
-        if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
-            split = "unlabelled"
-        # Classes that are not wanted are left out later.
-        labels = [*filter(wanted.__contains__, own), *([] if split in (None, "unlabelled") else own)]
-        inner = own[own.index(labels[0]) + 1 :] if labels else own
-        spots[place] = _Spot(split, next(iter(labels), None), tuple(inner))
-    return spots
-
-
-def _count_wrappers(places: Collection[_Place], wanted: Collection[str]) -> int:
-    """Return the number of leading folders that only wrap others, and are not wanted as classes."""
-    depth = 0
-    while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
-        (name,) = names
-        wraps = fold(name) in WRAPPERS or role_of(_letters(name)) or any(len(place) > depth + 1 for place in places)
-        if name in wanted or not wraps:
-            break
-        depth += 1
-    return depth
-
-
-def _find_splits(places: Collection[_Place], wanted: set[str]) -> tuple[dict[str, str], str | None]:
-    """Return the roles, see :func:`role_of`, of the folders of splits, and that of images beside them.
-
-    Args:
-        places: Folders that have images.
-        wanted: Folders to take as classes; one that holds others is that of a split.
-    """
-    for depth in (1, 0):  # splits in each class folder, or outermost
-        names = {
-            "".join(place[depth : depth + 1])
-            for place in places
-            if wanted.isdisjoint(place[depth : depth + 1]) or not wanted.isdisjoint(place[depth + 1 :])
-        }
-        roles = {name: role for name in names if (role := role_of(name))}
-        if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
-            return roles, None
-    # Without a folder train, it is what is beside test and val, if these are not classes themselves.
-    exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
-    # Of test1 and test2, neither is a split.
-    several = {role for role, number in Counter(exact.values()).items() if number > 1}
-    roles = {name: role for name, role in exact.items() if role not in several or not re.search(r"\d", name)}
-    others = names - {*roles, ""}
-    if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
-        return {}, ""
-    return (roles | dict.fromkeys(others, "train"), None) if len(others) == 1 else (roles, "train")
-
-
-def _match(files: Sequence[_File], pattern: str) -> dict[str, str]:
-    """Return labels by the names of files, of those that a pattern matches.
-
-    Raises:
-        DataError: It is no regular expression.
-    """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise DataError(f"--pattern {pattern}: {error}", next="give a regular expression") from None
-    group = min(1, compiled.groups)
-    matches = {file.name: compiled.search(file.name) for file in files}
-    texts = {name: to_nfc(match[group] or "").strip() for name, match in matches.items() if match}
-    return {name: text for name, text in texts.items() if text}
+    # Outside training, images need no label; with a pattern, nowhere but beside the splits.
+    blank: set[str | None] = {"val", "test", "unlabelled"}
+    if has_pattern:
+        blank |= {"", "train"}
+    items: list[Item] = []
+    outside: list[str] = []
+    for file in layout.images:
+        label, spot = layout.labels.get(file.name), layout.spots[file.place]
+        if label is None and spot.split not in blank:
+            outside.append(file.name)
+        elif not file.is_lost and (label is None or label in taken):
+            name = "/".join((*spot.inner, file.name.rpartition("/")[2]))
+            items.append(Item(str(file.path), name, Facts(label, spot.split)))
+    return items, outside
 
 
 def _propose(top: Path, names: Sequence[str]) -> DataError:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pixmill.core.names import fold, to_nfc
 from pixmill.images.formats import EXTENSIONS
 from pixmill.images.listing import files_below
-from pixmill.project.dataset.folders import WRAPPERS, in_masks, role_of
+from pixmill.project.dataset.layout import WRAPPERS, in_masks, role_of
 
 _ENDINGS = {*EXTENSIONS.values(), ".jpeg", ".jpe", ".jfif", ".tif", ".heif", ".jp2", ".jxl", ""}
 """Endings of files that a table may name, in lower case."""

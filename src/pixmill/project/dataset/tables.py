@@ -17,8 +17,9 @@ from pixmill.images.listing import files_below
 from pixmill.images.read_errors import explain, reason_of
 from pixmill.project.dataset.archives import Room
 from pixmill.project.dataset.columns import ONE_HOT, ROLES, guess_columns, is_url, to_option
-from pixmill.project.dataset.folders import MAX_NAMED, in_masks, role_of, settle_splits
+from pixmill.project.dataset.folders import MAX_NAMED, settle_splits
 from pixmill.project.dataset.found import PRECEDENCE, Found, Item
+from pixmill.project.dataset.layout import in_masks, role_of
 from pixmill.project.dataset.named_files import NamedFiles, folder_label
 from pixmill.project.dataset.table_files import (
     SEPARATOR,

@@ -1,0 +1,234 @@
+"""What the folders and names of images say: labels, splits, and which files are masks."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pixmill.core.errors import DataError
+from pixmill.core.names import fold, to_nfc
+
+_SPLIT = re.compile(
+    r"(?<![^\W\d_])(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?|dev)|(?P<test>test(?:ing)?)"
+    r"|(?P<unlabelled>unlabell?ed|pred(?:iction)?s?))(?:set|data|images?|imgs?)?(?![^\W\d_])"
+)
+"""Words in case-folded folder names that name a split, such as in ``seg_train``."""
+
+WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
+"""Names of folders that hold images and name no class, if they are above or below that of a class."""
+
+_UNLABELLED = {"unlabelled", "unlabeled", "nolabel"}
+"""Names, without punctuation, of folders whose images have no label."""
+
+_MASKS = {"mask", "masks", "gt", "groundtruth", "annotations", "segmentation", "segmentations", "trimap", "trimaps"}
+"""Names, without punctuation, of folders of masks."""
+
+_MASK_FILE = re.compile(r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE)
+"""End of the stem of a mask."""
+
+Place = tuple[str, ...]
+"""Folders from the top down, in Unicode's composed form, without spaces at their ends."""
+
+
+class File(NamedTuple):
+    """An image, or a file that stands for one.
+
+    Args:
+        place: Its folders.
+        name: Its folders and name, with slashes.
+        path: Its path.
+        is_lost: Whether it cannot be read.
+    """
+
+    place: Place
+    name: str
+    path: Path
+    is_lost: bool
+
+
+def _find_masks(files: Iterable[File], wanted: Collection[str]) -> set[str]:
+    """Return the names of files that are called masks, by their folders or endings, and otherwise like an image.
+
+    Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and ``images/cat/1_mask.png``.
+
+    Args:
+        files: Images and masks.
+        wanted: Folders to take as classes, so not as those of masks.
+    """
+    holders = _MASKS - {*map(_letters, wanted)}
+    images: set[Place] = set()
+    masks: dict[str, Place] = {}
+    for file in files:
+        stem = Path(file.name).stem
+        folders = [*map(_letters, file.place)]
+        key = (*(word for word in folders if word not in holders | WRAPPERS), _MASK_FILE.sub("", stem))
+        if key[-1] != stem or not holders.isdisjoint(folders):
+            masks[file.name] = key
+        else:
+            images.add(key)
+    return {name for name, key in masks.items() if key in images}
+
+
+def in_masks(folders: Iterable[str]) -> bool:
+    """Return whether one of the folders of a file is named like one of masks."""
+    return not _MASKS.isdisjoint(map(_letters, folders))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W\d_]+", "", fold(name))
+
+
+def role_of(name: str) -> str:
+    """Return the split that a folder is named after, ``unlabelled``, or an empty string."""
+    found = _SPLIT.search(fold(name))
+    return found.lastgroup or "" if found else ""
+
+
+class Spot(NamedTuple):
+    """What the folders of images say.
+
+    Args:
+        split: Split, ``unlabelled``, empty without splits; ``None`` for images beside the splits.
+        label: Label, if they are in a class folder.
+        inner: Folders below the class folder.
+    """
+
+    split: str | None
+    label: str | None
+    inner: Place
+
+
+class Layout(NamedTuple):
+    """What folders and names say about the images.
+
+    Args:
+        images: Images, without masks.
+        masks: Names of the masks.
+        labels: Label by name of an image; images without one are missing.
+        spots: What the folders say.
+    """
+
+    images: list[File]
+    masks: set[str]
+    labels: dict[str, str]
+    spots: dict[Place, Spot]
+
+    def has_subfolders(self) -> bool:
+        """Return whether all images of classes are in subfolders, of several names."""
+        inner = {spot.inner[:1] for spot in self.spots.values() if spot.label}
+        return () not in inner and len(inner) > 1
+
+    def has_train_folder(self) -> bool:
+        """Return whether a folder is named after training."""
+        return any(role_of(name) == "train" for place in self.spots for name in place)
+
+    def pattern_of_folders(self) -> str:
+        """Return the pattern of the labels that the class folders give, for masks, too."""
+        above = next((place.index(spot.label) for place, spot in self.spots.items() if spot.label), 0)
+        return f"^{'[^/]+/' * above}([^/]+)/"
+
+
+def read_layout(files: Sequence[File], wanted: set[str], pattern: str | None) -> Layout:
+    """Return labels and splits of images, and which files are masks.
+
+    Args:
+        files: Images and masks.
+        wanted: Folders to take as classes, so not as those of masks.
+        pattern: Pattern of the label, if any; else the folder is the label.
+
+    Raises:
+        DataError: The pattern is no regular expression.
+    """
+    labels = _match(files, pattern) if pattern else {}
+    classes = wanted.union(labels.values())
+    masks = _find_masks(files, classes) - labels.keys()
+    images = [file for file in files if file.name not in masks]
+    spots = _arrange({file.place for file in images}, classes)
+    if not pattern:
+        labels = {file.name: label for file in images if (label := spots[file.place].label)}
+    return Layout(images, masks, labels, spots)
+
+
+def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
+    """Return labels and splits by folder.
+
+    Args:
+        places: Folders that have images.
+        wanted: Folders to take as classes; empty: the outermost ones that neither name a split nor wrap others.
+    """
+    base = _count_wrappers(places, wanted)
+    roles, beside = _find_splits([place[base:] for place in places], wanted)
+    pairs = {place[base : base + 2] for place in places}
+    spots = {}
+    for place in places:
+        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [*place[base:]]
+        split = beside
+        if folder := next(filter(roles.get, own), None):
+            split = roles[folder]
+            own.remove(folder)
+            # The second of seg_train/seg_train/cat names no class, unless others are beside it.
+            if own[:1] == [folder] and folder not in wanted and sum(pair[:1] == (folder,) for pair in pairs) == 1:
+                own.remove(folder)
+        if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
+            split = "unlabelled"
+        # Classes that are not wanted are left out later.
+        labels = [*filter(wanted.__contains__, own), *([] if split in (None, "unlabelled") else own)]
+        inner = own[own.index(labels[0]) + 1 :] if labels else own
+        spots[place] = Spot(split, next(iter(labels), None), tuple(inner))
+    return spots
+
+
+def _count_wrappers(places: Collection[Place], wanted: Collection[str]) -> int:
+    """Return the number of leading folders that only wrap others, and are not wanted as classes."""
+    depth = 0
+    while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
+        (name,) = names
+        wraps = fold(name) in WRAPPERS or role_of(_letters(name)) or any(len(place) > depth + 1 for place in places)
+        if name in wanted or not wraps:
+            break
+        depth += 1
+    return depth
+
+
+def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str, str], str | None]:
+    """Return the roles, see :func:`role_of`, of the folders of splits, and that of images beside them.
+
+    Args:
+        places: Folders that have images.
+        wanted: Folders to take as classes; one that holds others is that of a split.
+    """
+    for depth in (1, 0):  # splits in each class folder, or outermost
+        names = {
+            "".join(place[depth : depth + 1])
+            for place in places
+            if wanted.isdisjoint(place[depth : depth + 1]) or not wanted.isdisjoint(place[depth + 1 :])
+        }
+        roles = {name: role for name in names if (role := role_of(name))}
+        if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
+            return roles, None
+    # Without a folder train, it is what is beside test and val, if these are not classes themselves.
+    exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
+    # Of test1 and test2, neither is a split.
+    several = {role for role, number in Counter(exact.values()).items() if number > 1}
+    roles = {name: role for name, role in exact.items() if role not in several or not re.search(r"\d", name)}
+    others = names - {*roles, ""}
+    if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
+        return {}, ""
+    return (roles | dict.fromkeys(others, "train"), None) if len(others) == 1 else (roles, "train")
+
+
+def _match(files: Sequence[File], pattern: str) -> dict[str, str]:
+    """Return labels by the names of files, of those that a pattern matches.
+
+    Raises:
+        DataError: It is no regular expression.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"--pattern {pattern}: {error}", next="give a regular expression") from None
+    group = min(1, compiled.groups)
+    matches = {file.name: compiled.search(file.name) for file in files}
+    texts = {name: to_nfc(match[group] or "").strip() for name, match in matches.items() if match}
+    return {name: text for name, text in texts.items() if text}

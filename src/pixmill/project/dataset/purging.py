@@ -104,7 +104,8 @@ def plan_purge(root: Path) -> Purge:
     if "remote" in stores and len([*stores["remote"].oids_exist(data)]) < len(data):
         raise PixmillError("the remote cannot be reached, or lacks data/ of HEAD", next="dvc push")
     if refs := [name for name in _refs(root) if name in tainted]:
-        others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)}")
+        first = "merge this commit into branches, and delete tags and experiments"
+        others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)} ({first})")
     used = Outputs().union(*(versions[name] for name in versions.keys() - tainted))
     results = _results(Outputs().union(*tainted.values()), holding, lists)
     deleted = (images | results) - _objects(used, lists)

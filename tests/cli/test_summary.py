@@ -36,6 +36,7 @@ def project(tmp_path: Path) -> Path:
         "reports/evaluate.html": "",
         "reports/scrape.html": "",
         ".gitignore": "/reports/\n",
+        "params.yaml": "{classes: [coat, hat], scrape: {snapshot: '2026-11-20'}}\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -57,10 +57,10 @@ def test_reason_texts(project: Path) -> None:
 def test_agrees_with_dvc(project: Path) -> None:
     """Change params one by one, and run the slow `dvc status` once."""
     for before, after, changed in (
-        ("scrape: {n: 1}", "scrape: {n: 1} # words\nother: 1", set()),
+        ("2026-11-20'}", "2026-11-20'} # words\nother: 1", set()),
         ("evaluate: {}", "evaluate: {a: {b: 1}}", {"evaluate"}),
         ("epochs: 3", "epochs: 4", {"train", "evaluate"}),
-        ("strict: false", "strict: null", {"validate", "split", "train", "evaluate"}),
+        ("max_pixels: 50", "max_pixels: null", {"validate", "split", "train", "evaluate"}),
     ):
         change_param(project, before, after)
         found = states(project)
@@ -150,7 +150,7 @@ def test_read_imports_nothing_slow(project: Path) -> None:
 @pytest.mark.slow
 def test_reads_do_not_disturb_a_run(project: Path) -> None:
     seen = set()
-    change_param(project, "scrape: {n: 1", "scrape: {n: 2")
+    change_param(project, "2026-11-20", "2026-11-21")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     environment = {**os.environ, **PERSON, "SLOW": "0.4"}
     with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:

@@ -57,7 +57,7 @@ def summary(state: ProjectState) -> str:
     champion = state.champion.describe() if state.champion else f"no model yet{state.registry or ' (pixmill promote)'}"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
     lines += [
-        f"  Git: {state.faults.get('Git') or state.repository.text}",
+        f"  Git: {state.faults.get('Git', '').removeprefix('Git ') or state.repository.text}",
         *([f"  {describe_sizes(state.disk)}"] if state.disk else []),
     ]
     lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _SHOWN_FAULTS]

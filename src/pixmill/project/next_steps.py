@@ -123,14 +123,16 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         fetch = state.commit_first(_fetch_images(state))
         yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
     if "Git" in state.faults:
-        yield NextStep("broken", f"{state.faults['Git']}.", _typed(state.fixes["Git"]) or "pixmill doctor")
+        yield NextStep("broken", _sentence(state.faults["Git"]), _typed(state.fixes["Git"]) or "pixmill doctor")
     for needed in state.deleted:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
+    if state.wrong_params:
+        yield NextStep("broken", _sentence(state.wrong_params), "pixmill check")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Only messages on a file's content begin with its name.
         command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
-        yield NextStep("broken", f"{fault.rstrip('.')}.", "pixmill check" if file == "params.yaml" else command)
+        yield NextStep("broken", _sentence(fault), command)
 
 
 def _vanished(state: ProjectState) -> Iterator[NextStep]:
@@ -329,7 +331,7 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
         wait = count(state.waiting_runs, "run waits", "runs wait")
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
-        yield NextStep("promote", f"The model in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
+        yield NextStep("promote", _sentence(f"The model in production is unknown: {fault}"), "pixmill doctor")
     elif is_committed and state.has_store and not (state.is_promoted or state.is_rolled_back or state.is_judged):
         here = " in this machine's registry" if state.registry else ""
         now = (
@@ -338,6 +340,11 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
             else f"No model is in production{here}"
         )
         yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
+
+
+def _sentence(text: str) -> str:
+    """Return an error's message as a sentence; some end with a question, such as whether another key was meant."""
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _are(paths: Sequence[str]) -> str:

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pixmill.core.errors import ParamsError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.repository.documents import read_yaml
+from pixmill.core.params import Params, load_params
 from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import GitError, changed_files, git
@@ -156,6 +157,7 @@ class ProjectState:
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
         series: Sentence on images that should stay in one split, with the line to set; ``None`` if there are none.
         disk: Size of each part in bytes; empty if not requested.
+        wrong_params: Why ``params.yaml`` is refused; empty if it is not.
         faults: Error message of each unreadable part.
         fixes: Command that fixes a fault, by part.
     """
@@ -185,6 +187,7 @@ class ProjectState:
     growth: Growth | None = None
     series: str | None = None
     disk: dict[str, int] = field(default_factory=dict)
+    wrong_params: str = ""
     faults: dict[str, str] = field(default_factory=dict)
     fixes: dict[str, str] = field(default_factory=dict)
 
@@ -258,7 +261,8 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
     images = [name for name in hashes.files("data") if not name.endswith(".csv")]
     is_empty = data is not None and data.is_new
     is_unlabelled = bool(images) and all(name.startswith("unlabelled/") for name in images)
-    reads_data = (is_empty or is_unlabelled) and part("params.yaml", lambda: _reads_data(root), default=False)
+    params, wrong_params = _read_params(root)
+    reads_data = params is not None and params.scrape.source == ("folder",)
     current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
@@ -286,8 +290,9 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
         doubtful_labels=part("labels", lambda: count_label_issues(root), 0) if stages else 0,
         undecodable=part("images", lambda: find_undecodable(root), {}) if stages else {},
         growth=part("learning curve", lambda: read_growth(root), None) if stages else None,
-        series=part("series", lambda: find_series(root), None),
+        series=part("series", lambda: find_series(root), None) if params else None,
         disk=part("disk", lambda: measure(root), {}) if whole else {},
+        wrong_params=wrong_params,
         faults=faults,
         fixes=fixes,
     )
@@ -346,11 +351,15 @@ def _champion(workspace: Workspace) -> Champion | None:
     return read_champion(workspace)
 
 
-def _reads_data(root: Path) -> bool:
-    """Return whether ``data/`` is the only source of images."""
-    path = root / "params.yaml"
-    scrape = read_yaml(path.read_bytes() if path.is_file() else b"", "params.yaml").get("scrape")
-    return isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])
+def _read_params(root: Path) -> tuple[Params | None, str]:
+    """Return the params, and why they are refused; the first reason of several."""
+    try:
+        return load_params(root), ""
+    except (ParamsError, OSError) as error:
+        first, *others = str(error).partition("\nNext: ")[0].splitlines()
+        file = "" if "params.yaml" in first else "params.yaml: "
+        more = f" (and {len(others)} more)" if others else ""
+        return None, f"{file}{first}{more}"
 
 
 def _is_newer(path: Path, other: Path) -> bool:

@@ -7,17 +7,18 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.process.stage import run
-from tests.tiny_project import copy_project
+from tests.tiny_project import change_param, copy_project
 from tests.version_control import git, hold, living_dvc
 
 RESULTS = ("artifacts/train/out", "metrics/train.json", "plots/train/full.json", "reports/train.html")
-"""The files of a stage; the params of this project are not valid for it."""
+"""The files of a stage."""
 
 
 @pytest.fixture
 def project(tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of the finished project, in which DVC has removed the outputs of train before it starts it."""
+    """Return a copy of the finished project with a wrong param, in which DVC has removed the outputs of train."""
     project = copy_project(tiny_project, tmp_path / "pets")
+    change_param(project, "epochs", "epoch")
     monkeypatch.chdir(project)
     monkeypatch.setenv("DVC_STAGE", "train")
     for name in RESULTS:
@@ -38,10 +39,10 @@ def test_wrong_params_leave_the_results_of_the_last_run(project: Path, tiny_proj
     with living_dvc() as pid:
         hold(project, "write", ("artifacts/train", pid), ("reports/train.html", pid))
         message = refusal()
-    assert "params.yaml" in message
+    assert "train.epoch" in message
     for name in RESULTS:
         assert (project / name).read_bytes() == (tiny_project / name).read_bytes()
-    assert git(project, "status", "--porcelain") == ""
+    assert git(project, "status", "--porcelain").strip() == "M params.yaml"
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, ZeroDivisionError])
@@ -79,7 +80,7 @@ def test_a_damaged_cache_hides_no_refusal(project: Path, capsys: pytest.CaptureF
     for listing in (project / ".dvc/cache/files").rglob("*.dir"):
         listing.chmod(0o644)
         listing.write_text("[{}]")
-    assert "params.yaml" in refusal()
+    assert "train.epoch" in refusal()
     assert "warning" in capsys.readouterr().err
 
 

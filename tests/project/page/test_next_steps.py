@@ -114,7 +114,7 @@ SITUATIONS = {
     "conflict in images": in_conflict("data.dvc", marked=("data.dvc",)),
     "unreadable": made(faults={"stages": "Is a directory: dvc.lock"}),
     "malformed": made(faults={"stages": "dvc.lock is malformed"}),
-    "malformed params": made(faults={"stages": "params.yaml is malformed: x"}),
+    "wrong params": made(wrong_params="params.yaml: train.epoch: unknown key", stages=fresh_until("train", EPOCHS)),
     "params deleted": made(deleted=("params.yaml",)),
     "no stages": made(stages=()),
     "dirty": made(changed=("notes.md", "pyproject.toml"), untracked=("notes.md",)),
@@ -167,7 +167,7 @@ def applied(step: NextStep, state: ProjectState) -> ProjectState:
     after: dict[str, Callable[[], ProjectState]] = {
         "conflict": lambda: replace(ran, repository=replace(git, conflicts=(), marked=())),
         "running": lambda: replace(ran, commands=(), repository=results),
-        "broken": lambda: replace(ran, deleted=()),
+        "broken": lambda: replace(ran, deleted=(), wrong_params=""),
         "vanished": lambda: replace(state, missing=None, repository=replace(git, uncommitted=Uncommitted())),
         "images": lambda: replace(ran, undecodable={}, awaits_images=False, repository=results),
         "failed": lambda: replace(ran, repository=results),

@@ -136,7 +136,7 @@ def test_main_workflow(page, browser):
 def test_unreadable_stages_are_not_fresh(page, browser):
     params = page.root / "params.yaml"
     params.write_text(f"{params.read_text()}\n[")
-    page.until(lambda: "params.yaml is malformed" in page.text("next"))
+    page.until(lambda: "expected YAML" in page.text("next"))
     assert page.text("would") == ""
     assert not browser.find_element(By.ID, "start").is_enabled()
 

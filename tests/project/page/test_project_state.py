@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -143,6 +144,14 @@ def test_running_stage_is_found_by_dvc_locks(project: Path) -> None:
     assert read(project).is_fresh
 
 
+def test_wrong_params(tiny_project: Path, tmp_path: Path) -> None:
+    project = copy_project(tiny_project, tmp_path / "pets")
+    change_param(project, "epochs: 3", "epoch: 3, sed: 2")
+    assert re.fullmatch(r"params.yaml: train\.\w+: unknown key.* \(and 1 more\)", read(project).wrong_params)
+    (project / "params.yaml").write_text("[")
+    assert read(project).wrong_params.count("params.yaml") == 1
+
+
 @pytest.mark.usefixtures("default_cache")
 def test_awaits_images(tiny_project: Path, tmp_path: Path) -> None:
     project = copy_begun(tiny_project, tmp_path / "new")
@@ -150,7 +159,7 @@ def test_awaits_images(tiny_project: Path, tmp_path: Path) -> None:
     shutil.rmtree(project / "data")
     (project / "data.dvc").unlink()
     assert not read(project).awaits_images  # They may come from elsewhere.
-    change_param(project, "scrape: {n: 1}", "scrape: {source: folder}")
+    change_param(project, "scrape: {", "scrape: {source: folder, ")
     assert read(project).awaits_images
     (project / "data.dvc").write_text("outs:\n- md5: x.dir\n  nfiles: 0\n  size: 0\n  path: data\n")
     assert read(project).awaits_images

@@ -54,8 +54,8 @@ def test_image_sizes_are_multiples_of_a_preset_s_patches(preset: str, size: int,
             f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, split: {{image_size: {split}}}, train: {train}}}"
         )
 
-    for wrong in (params(size, fitting), params("null", size)):
-        with pytest.raises(ParamsError, match=f"takes multiples of .* received {size}"):
+    for key, wrong in (("train.backbone", params(size, fitting)), ("split", params("null", size))):
+        with pytest.raises(ParamsError, match=f"^{key}.image_size: .* takes multiples of .* received {size}"):
             parse_params(wrong)
     for right in (params(fitting, size), params("null", fitting), params("null", size, "cnn")):
         parse_params(right)

@@ -107,7 +107,8 @@ class Params(Section):
         size = backbone.image_size or self.split.image_size
         patch = next((side for preset, side in PATCHES.items() if backbone.title.startswith(preset)), 1)
         if isinstance(size, int) and size % patch and self.train.model != "cnn":
-            raise ValueError(f"split.image_size: {backbone.title} takes multiples of {patch} pixels, received {size}")
+            key = "train.backbone.image_size" if backbone.image_size else "split.image_size"
+            raise ValueError(f"{key}: {backbone.title} takes multiples of {patch} pixels, received {size}")
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:

@@ -223,7 +223,7 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
 
 
 def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:
-    """Return width and height of each image, nothing if it has no sound header."""
+    """Return width and height of an image, nothing if it has no sound header; with limits, each call gets one."""
     try:
         return [header_size(read_image(path)) for path in paths]
     except (UndecodableError, OSError):

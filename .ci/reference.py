@@ -30,7 +30,9 @@ def params_page() -> str:
         table = rows.setdefault(next((name for name in names if name in sections), item.name), [])
         if item.expected:
             default = "required" if item.default is ... else f"`{plain(item.default)}`"
-            table.append(f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |")
+            table.append(
+                f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |"
+            )
     lines = [
         "# Params",
         "",
@@ -38,7 +40,11 @@ def params_page() -> str:
         "Unknown keys are refused. `pixmill params KEY` explains one.",
         "`dvc exp run -S '++train.minutes=5'` tries a value.",
         "",
-        *(f"- [{name}](#{name}): {sections.get(name, 'The labels.')}" for name in rows if "." not in name),
+        *(
+            f"- [{name}](#{name}): {sections.get(name, 'The labels.')}"
+            for name in rows
+            if "." not in name
+        ),
         "",
         "This page is generated: `make reference`.",
     ]
@@ -51,7 +57,11 @@ def params_page() -> str:
 
 def commands_page() -> str:
     """Return ``docs/reference/commands.md``: what ``--help`` prints, independent of the version of Python."""
-    (verbs,) = (action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    (verbs,) = (
+        action.choices
+        for action in make_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
     lines = [
         "# Commands",
         "",
@@ -62,18 +72,35 @@ def commands_page() -> str:
     for group, names in GROUPS.items():
         for name in names:
             summary = verbs[name].description.partition("\n")[0]
-            lines.append(f"| {group * (name == names[0])} | [`pixmill {name}`](#pixmill-{name}) | {summary} |")
+            lines.append(
+                f"| {group * (name == names[0])} | [`pixmill {name}`](#pixmill-{name}) | {summary} |"
+            )
     lines += ["", "This page is generated: `make reference`."]
     for name, parser in verbs.items():
-        lines += ["", f"## pixmill {name}", "", _literal(parser.description.strip()), *_arguments(parser)]
+        lines += [
+            "",
+            f"## pixmill {name}",
+            "",
+            _literal(parser.description.strip()),
+            *_arguments(parser),
+        ]
         if parser.epilog:
-            lines += ["", "```text", *textwrap.dedent(parser.epilog.partition("\n")[2]).splitlines(), "```"]
+            lines += [
+                "",
+                "```text",
+                *textwrap.dedent(parser.epilog.partition("\n")[2]).splitlines(),
+                "```",
+            ]
     return "\n".join(lines) + "\n"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
     """Yield the rows of a table of arguments."""
-    actions = [each for each in parser._actions if each.dest != "help" and each.help not in (None, argparse.SUPPRESS)]
+    actions = [
+        each
+        for each in parser._actions
+        if each.dest != "help" and each.help not in (None, argparse.SUPPRESS)
+    ]
     if actions:
         yield from ("", "| argument | |", "|---|---|")
     for action in actions:
@@ -111,10 +138,18 @@ def with_dependencies(text: str, root: Path) -> str:
         start = text.index("    deps: [", text.index(f"\n  {stage}:\n"))
         end = text.index("]\n", start)
         others = [
-            dep for dep in re.findall(r"[^\s,]+", text[start + 11 : end]) if not dep.startswith(("src/", "stages/"))
+            dep
+            for dep in re.findall(r"[^\s,]+", text[start + 11 : end])
+            if not dep.startswith(("src/", "stages/"))
         ]
-        lines = textwrap.wrap(", ".join([*code, *others]), 114, break_long_words=False, break_on_hyphens=False)
-        text = f"{text[:start]}    deps: [\n" + textwrap.indent("\n".join(lines), " " * 6) + f"\n    {text[end:]}"
+        lines = textwrap.wrap(
+            ", ".join([*code, *others]), 114, break_long_words=False, break_on_hyphens=False
+        )
+        text = (
+            f"{text[:start]}    deps: [\n"
+            + textwrap.indent("\n".join(lines), " " * 6)
+            + f"\n    {text[end:]}"
+        )
     return text
 
 
@@ -129,7 +164,9 @@ def main() -> None:
     (REFERENCE / "params.schema.json").write_text(schema(), encoding="utf-8")
     (REFERENCE / "commands.md").write_text(commands_page(), encoding="utf-8")
     pipeline = Path("dvc.yaml")
-    pipeline.write_text(with_dependencies(pipeline.read_text(encoding="utf-8"), Path.cwd()), encoding="utf-8")
+    pipeline.write_text(
+        with_dependencies(pipeline.read_text(encoding="utf-8"), Path.cwd()), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

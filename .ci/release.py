@@ -28,7 +28,9 @@ def stamp(tag: str) -> None:
     version, code = tag.removeprefix("v"), VERSION.read_text(encoding="utf-8")
     if not tag.startswith("v") or LINE.format(f"{version}.dev0") not in code:
         (found,) = re.findall(LINE.format("(.*)"), code)
-        sys.exit(f"the tag is {tag}, but __version__ is {found}\nNext: tag v{found.removesuffix('.dev0')}, or edit it")
+        sys.exit(
+            f"the tag is {tag}, but __version__ is {found}\nNext: tag v{found.removesuffix('.dev0')}, or edit it"
+        )
     date, _ = section(version)
     VERSION.write_text(code.replace(f'"{version}.dev0"', f'"{version}"'), encoding="utf-8")
     citation = ROOT / "CITATION.cff"
@@ -36,11 +38,17 @@ def stamp(tag: str) -> None:
     if server := os.environ.get("GITHUB_SERVER_URL"):
         url = f"{server}/{os.environ['GITHUB_REPOSITORY']}"
         lines += f'repository-code: "{url}"\n'
-        urls = {"Changelog": f"{url}/blob/{tag}/src/pixmill/CHANGELOG.md", "Issues": f"{url}/issues", "Source": url}
+        urls = {
+            "Changelog": f"{url}/blob/{tag}/src/pixmill/CHANGELOG.md",
+            "Issues": f"{url}/issues",
+            "Source": url,
+        }
         table = "".join(f'{name} = "{address}"\n' for name, address in urls.items())
         project = ROOT / "pyproject.toml"
         text = project.read_text(encoding="utf-8")
-        project.write_text(text.replace("\n[tool.", f"\n[project.urls]\n{table}\n[tool.", 1), encoding="utf-8")
+        project.write_text(
+            text.replace("\n[tool.", f"\n[project.urls]\n{table}\n[tool.", 1), encoding="utf-8"
+        )
     page = ROOT / "docs" / "package.md"  # The package index shows it.
     text = page.read_text(encoding="utf-8")
     text = text.replace("'.[pipeline]'  # in a clone of the repository", "'pixmill[pipeline]'")
@@ -71,14 +79,23 @@ def pack(folder: str) -> None:
     version, built = wheel.name.split("-")[1], ("WHEEL", "RECORD")
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-    files = {name: data for name, data in files.items() if name.partition(".dist-info/")[2] not in built}
+    files = {
+        name: data for name, data in files.items() if name.partition(".dist-info/")[2] not in built
+    }
     wheel.write_bytes(wheel_of(files, version))
 
     epoch, packed = int(os.environ["SOURCE_DATE_EPOCH"]), io.BytesIO()
-    with tarfile.open(sdist) as old, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
+    with (
+        tarfile.open(sdist) as old,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
+    ):
         for member in sorted((each for each in old if each.isfile()), key=lambda each: each.name):
             entry = tarfile.TarInfo(member.name)
-            entry.size, entry.mtime, entry.mode = member.size, epoch, 0o755 if member.mode & 0o100 else 0o644
+            entry.size, entry.mtime, entry.mode = (
+                member.size,
+                epoch,
+                0o755 if member.mode & 0o100 else 0o644,
+            )
             new.addfile(entry, old.extractfile(member))
     sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=epoch))
 

@@ -24,8 +24,24 @@ LIMITS = "backports-strenum<1.3\n"
 def compile_pins(into: Path, extras: tuple[str, ...], *options: str, more: str = "") -> None:
     """Pin the packages of extras by hash for every platform and version of Python."""
     given = [f"--extra={extra}" for extra in extras]
-    form = ["--universal", "--generate-hashes", "--python-version=3.11", "--no-header", "--no-annotate", "--quiet"]
-    command = [str(ROOT / ".venv/bin/uv"), "pip", "compile", *form, *given, *options, "pyproject.toml", "-"]
+    form = [
+        "--universal",
+        "--generate-hashes",
+        "--python-version=3.11",
+        "--no-header",
+        "--no-annotate",
+        "--quiet",
+    ]
+    command = [
+        str(ROOT / ".venv/bin/uv"),
+        "pip",
+        "compile",
+        *form,
+        *given,
+        *options,
+        "pyproject.toml",
+        "-",
+    ]
     # Not [tool.uv] of pyproject.toml, whose limits `uv pip install --require-hashes` refuses.
     with tempfile.NamedTemporaryFile("w") as limits:
         limits.write(LIMITS)
@@ -37,7 +53,9 @@ def compile_pins(into: Path, extras: tuple[str, ...], *options: str, more: str =
 def read_pins(path: Path) -> dict[str, str]:
     """Return the lines of a file by package, without Pixmill."""
     found: dict[str, str] = {}
-    for block in re.findall(r"^\w[^\n]*(?:\n +[^\n]+)*\n", path.read_text(encoding="utf-8"), re.MULTILINE):
+    for block in re.findall(
+        r"^\w[^\n]*(?:\n +[^\n]+)*\n", path.read_text(encoding="utf-8"), re.MULTILINE
+    ):
         name = re.split("[ =;]", block)[0]
         found[name] = found.get(name, "") + block
     found.pop("pixmill", None)
@@ -55,12 +73,16 @@ def main() -> None:
     for extra in ("pipeline", *EXTRAS):
         path = LOCKS / f"{extra}.txt"
         before = read_pins(path) if path.exists() else {}
-        path.write_text("".join((base | before).values()), encoding="utf-8")  # versions that uv keeps
+        path.write_text(
+            "".join((base | before).values()), encoding="utf-8"
+        )  # versions that uv keeps
         compile_pins(path, ("cpu",) if extra == "cpu" else ("pipeline", extra), *fixed, more=TOOLS)
         pins = read_pins(path)
         other = {name: block for name, block in pins.items() if base.get(name) != block}
         if replaced := base.keys() & other.keys() - {"tensorflow"}:
-            sys.exit(f"the extra {extra} pins other versions than pipeline: {', '.join(sorted(replaced))}")
+            sys.exit(
+                f"the extra {extra} pins other versions than pipeline: {', '.join(sorted(replaced))}"
+            )
         path.write_text("".join(other.values()), encoding="utf-8")
         base = base or pins
 

@@ -60,7 +60,9 @@ def changes(status: Status) -> Iterator[str]:
         return any(path == big or path.startswith(f"{big}/") for big in absent)
 
     for stage, kind, path, state in entries:
-        if state == ABSENT_BIG_OUTPUT or (kind == "changed deps" and state == ABSENT_FILE and made(path)):
+        if state == ABSENT_BIG_OUTPUT or (
+            kind == "changed deps" and state == ABSENT_FILE and made(path)
+        ):
             continue
         if isinstance(state, dict):  # A params file and its keys.
             yield from (f"{stage}: {path}: {key} {change}" for key, change in sorted(state.items()))
@@ -85,7 +87,11 @@ def verdict(repository: Path) -> list[str]:
         dry = dvc("repro", "--dry", "--allow-missing", cwd=fresh)
         status = dvc("status", "--json", cwd=fresh)
         touched = run("git", "status", "--porcelain", cwd=fresh).stdout.splitlines()
-    found = list(changes(json.loads(status.stdout))) if status.returncode == 0 else [status.stderr.strip()]
+    found = (
+        list(changes(json.loads(status.stdout)))
+        if status.returncode == 0
+        else [status.stderr.strip()]
+    )
     found += [f"not committed: {line}" for line in touched]
     # The status cannot detect that a missing output differs from what the next stage used; the dry run can.
     if not found and (dry.returncode != 0 or "Running stage" in dry.stdout):

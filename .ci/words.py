@@ -5,7 +5,16 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-WORDS = ("tell|tells|telling", "told", "what is", "said", "beside|besides", "of its own", "anew", "amiss")
+WORDS = (
+    "tell|tells|telling",
+    "told",
+    "what is",
+    "said",
+    "beside|besides",
+    "of its own",
+    "anew",
+    "amiss",
+)
 
 _SUFFIXES = {".py", ".md", ".html", ".txt", ".js"}
 
@@ -39,7 +48,9 @@ def main() -> None:
         lines = sum(text.count("\n") for text in texts)
         counts = count_words("\n".join(texts))
         shown = ", ".join(f"{words.partition('|')[0]} {n}" for words, n in counts.items() if n)
-        print(f"{1e4 * sum(counts.values()) / max(lines, 1):6.1f}  {name} ({lines:,} lines: {shown})")
+        print(
+            f"{1e4 * sum(counts.values()) / max(lines, 1):6.1f}  {name} ({lines:,} lines: {shown})"
+        )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ CONTESTANTS = {
         [*PYTHON, "dvc", "metrics", "diff", "HEAD~1", "HEAD"],
     ],
 }
-NAMES = {"pixmill": "pixmill compare", "git_and_dvc_diff": "git diff of params.yaml, dvc metrics diff"}
+NAMES = {
+    "pixmill": "pixmill compare",
+    "git_and_dvc_diff": "git diff of params.yaml, dvc metrics diff",
+}
 
 
 @dataclass
@@ -66,7 +69,10 @@ def main() -> None:
         row = f"{statistics.median(found.waited):.2f} | {spread} | {statistics.median(found.worked):.2f}"
         print(f"| {NAMES[contestant]} | {row} |")
     ours, peer = times["pixmill"], times["git_and_dvc_diff"]
-    ratios = {"vs_git_and_dvc_diff": (peer.waited, ours.waited), "vs_git_and_dvc_diff_cpu": (peer.worked, ours.worked)}
+    ratios = {
+        "vs_git_and_dvc_diff": (peer.waited, ours.waited),
+        "vs_git_and_dvc_diff_cpu": (peer.worked, ours.worked),
+    }
     print()
     print(json.dumps({name: ratio(*pair) for name, pair in ratios.items()}))
 
@@ -100,9 +106,13 @@ def measure(project: Path, commands: list[list[str]]) -> tuple[float, float]:
 def do(folder: Path, *command: str) -> None:
     """Run a command in a folder, with this checkout's code."""
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}"
+        )
 
 
 def ratio(theirs: list[float], ours: list[float]) -> float:

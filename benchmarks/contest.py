@@ -99,13 +99,22 @@ def install(packages: Sequence[str]) -> Path | None:
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            print(f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+            print(
+                f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1:]}",
+                file=sys.stderr,
+            )
             return None
     marker.write_text("\n".join(sorted(installed | set(packages))))
     return python
 
 
-def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, seconds: float = _LIMIT_SECONDS) -> None:
+def run(
+    contestant: Contestant,
+    arguments: Sequence[str],
+    record: Record,
+    *,
+    seconds: float = _LIMIT_SECONDS,
+) -> None:
     """Run a contestant once, within a time limit, and add the result to its record."""
     if QUICK == "tiny":
         with _memory_of(os.getpid()) as peak:
@@ -191,6 +200,4 @@ def folder_for_files() -> Path:
 def machine() -> str:
     """Return a description of the machine, for a table's caption."""
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return (
-        f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}{load}"
-    )
+    return f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}{load}"

@@ -89,7 +89,9 @@ def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[F
     scaling = Scaling.of(features, several=True)
     scaled = ((features - scaling.mean) / scaling.deviation).astype(np.float32)
     products = scaled @ scaled.T
-    products.flat[:: images + 1] *= 1 + 3e-3  # Rounding must not make it indefinite. The penalty is far stronger.
+    products.flat[:: images + 1] *= (
+        1 + 3e-3
+    )  # Rounding must not make it indefinite. The penalty is far stronger.
     triangle = np.asfortranarray(cholesky(products, lower=True))
     weights = (used / used.sum(axis=0)).astype(np.float32)
     penalty = 1 / (C * used.sum(axis=0))[:, None]
@@ -107,20 +109,32 @@ def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[F
         errors = raised / sums[:, :, None]
         errors[rows, :, targets] -= 1
         errors *= weights[:, :, None]
-        slopes = strmm(1, triangle, errors.reshape(images, -1), lower=1, trans_a=1).reshape(images, heads, labels)
-        return loss, np.concatenate([slopes + penalty * both[:-1], errors.sum(axis=0)[None]], axis=None)
+        slopes = strmm(1, triangle, errors.reshape(images, -1), lower=1, trans_a=1).reshape(
+            images, heads, labels
+        )
+        return loss, np.concatenate(
+            [slopes + penalty * both[:-1], errors.sum(axis=0)[None]], axis=None
+        )
 
     zeros = np.zeros((images + 1) * heads * labels)
     result = minimize(
-        objective, zeros, method="L-BFGS-B", jac=True, options={"gtol": 5e-4, "maxcor": 5, "maxiter": 1000}
+        objective,
+        zeros,
+        method="L-BFGS-B",
+        jac=True,
+        options={"gtol": 5e-4, "maxcor": 5, "maxiter": 1000},
     )
     both = result.x.reshape(-1, heads * labels)
     raw = scaled.T @ solve_triangular(triangle, both[:-1].astype(np.float32), lower=True, trans=1)
     kernel, bias = scaling.fold_into(raw, both[-1])
-    return kernel.astype(np.float32).reshape(-1, heads, labels), bias.astype(np.float32).reshape(heads, labels)
+    return kernel.astype(np.float32).reshape(-1, heads, labels), bias.astype(np.float32).reshape(
+        heads, labels
+    )
 
 
-def judge(features: Floats, targets: Targets, chosen: Rows, others: Rows, folds: Rows, columns: Rows) -> Judged:
+def judge(
+    features: Floats, targets: Targets, chosen: Rows, others: Rows, folds: Rows, columns: Rows
+) -> Judged:
     """Fit the heads of a set, and judge them.
 
     Args:
@@ -136,12 +150,17 @@ def judge(features: Floats, targets: Targets, chosen: Rows, others: Rows, folds:
     # The last head is the delivered one. Test images have no fold.
     used = folds[learned, None] != np.arange(FOLDS + 1)
     kernels, biases = fit(own[learned], actual[learned], used, labels)
-    right = (np.einsum("ij,jkl->ikl", own, kernels, optimize=True) + biases).argmax(axis=2) == actual[:, None]
+    right = (np.einsum("ij,jkl->ikl", own, kernels, optimize=True) + biases).argmax(
+        axis=2
+    ) == actual[:, None]
     delivered = right[:, FOLDS]
     whole = np.zeros((features.shape[1], labels), np.float32)
     whole[columns] = kernels[:, FOLDS]
     blocks = [others[start : start + 5000] for start in range(0, len(others), 5000)]
-    hits = [(features[block] @ whole + biases[FOLDS]).argmax(axis=1) == targets[block] for block in blocks]
+    hits = [
+        (features[block] @ whole + biases[FOLDS]).argmax(axis=1) == targets[block]
+        for block in blocks
+    ]
     return Judged(right[np.arange(len(folds)), folds], delivered, np.concatenate(hits))
 
 
@@ -169,7 +188,10 @@ def simulate(size: tuple[int, int], seed: int) -> list[dict[str, Any]]:
     for place, name in enumerate(names):
         targets[classes == name] = place
     chosen = np.concatenate(
-        [generator.choice(np.flatnonzero(targets == place), size[1], replace=False) for place in range(size[0])]
+        [
+            generator.choice(np.flatnonzero(targets == place), size[1], replace=False)
+            for place in range(size[0])
+        ]
     )
     others = np.setdiff1d(np.flatnonzero(targets >= 0), chosen)
     folds = generator.integers(0, FOLDS, len(chosen))
@@ -230,7 +252,9 @@ def agreement() -> str:
         part = own[used[:, head]]
         exact = fit_logistic(features[part], targets[part], PARAMS, labels=labels)
         pairs = (exact.kernel, exact.bias), (kernels[:, head], biases[head])
-        first, second = (softmax(features[others] @ kernel + bias, axis=1) for kernel, bias in pairs)
+        first, second = (
+            softmax(features[others] @ kernel + bias, axis=1) for kernel, bias in pairs
+        )
         same.append(np.mean(first.argmax(axis=1) == second.argmax(axis=1)))
         gaps.append(np.abs(first - second).mean())
     return (
@@ -239,24 +263,38 @@ def agreement() -> str:
     )
 
 
-def report(size: tuple[int, int], rows: pd.DataFrame) -> tuple[list[str], list[str], dict[str, float]]:
+def report(
+    size: tuple[int, int], rows: pd.DataFrame
+) -> tuple[list[str], list[str], dict[str, float]]:
     """Return the rows of both tables, and shares by name."""
     accuracies, comparisons, result = [], [], {}
     for (what, images), part in rows.groupby(["what", "images"], sort=False):
         found = {factor: shares(part, factor) for factor in FACTORS}
-        shown = ("covered", "above", "below") if what == "accuracy" else ("better", "worse", "covered")
+        shown = (
+            ("covered", "above", "below") if what == "accuracy" else ("better", "worse", "covered")
+        )
         cells = [f"{size[0]} x {size[1]}", str(images)]
         bias, truth = 100 * (part["value"] - part["truth"]).mean(), 100 * part["truth"]
         if what == "accuracy":
             width = 50 * (part["high"] - part["low"]).mean()
             cells += [f"{truth.mean():.1f} %", f"{bias:+.2f}", f"± {width:.1f}"]
         else:
-            cells += [str(len(part)), str(what), f"{truth.mean():+.2f} ± {truth.std():.2f}", f"{bias:+.2f}"]
-        cells += [" / ".join(f"{100 * share[name]:.1f}" for name in shown) for share in found.values()]
+            cells += [
+                str(len(part)),
+                str(what),
+                f"{truth.mean():+.2f} ± {truth.std():.2f}",
+                f"{bias:+.2f}",
+            ]
+        cells += [
+            " / ".join(f"{100 * share[name]:.1f}" for name in shown) for share in found.values()
+        ]
         (accuracies if what == "accuracy" else comparisons).append("| " + " | ".join(cells) + " |")
         if images == "all":
             key = f"{what}_{size[0]}_{size[1]}"
-            result |= {f"{key}_{factor:g}": round(float(share[shown[0]]), 3) for factor, share in found.items()}
+            result |= {
+                f"{key}_{factor:g}": round(float(share[shown[0]]), 3)
+                for factor, share in found.items()
+            }
     return accuracies, comparisons, result
 
 
@@ -268,10 +306,14 @@ def main() -> None:
     print(agreement(), flush=True)
     factors = [f"x {factor:g}" for factor in FACTORS]
     accuracies = [
-        "| classes x images | interval from | true accuracy | bias | interval | " + " | ".join(factors) + " |"
+        "| classes x images | interval from | true accuracy | bias | interval | "
+        + " | ".join(factors)
+        + " |"
     ]
     accuracies.append("|" + "---|" * (5 + len(FACTORS)))
-    comparisons = ["| classes x images | interval from | sets | second model | true difference | bias | "]
+    comparisons = [
+        "| classes x images | interval from | sets | second model | true difference | bias | "
+    ]
     comparisons[0] += " | ".join(factors) + " |"
     comparisons.append("|" + "---|" * (6 + len(FACTORS)))
     result: dict[str, float] = {}
@@ -284,7 +326,9 @@ def main() -> None:
             comparisons += parts[1]
             result |= parts[2]
     print("Covered / true accuracy above / below, in %:", *accuracies, "", sep="\n")
-    print("Second model better / worse / true difference covered, in %:", *comparisons, "", sep="\n")
+    print(
+        "Second model better / worse / true difference covered, in %:", *comparisons, "", sep="\n"
+    )
     print(json.dumps(result))
 
 

@@ -33,14 +33,28 @@ def main() -> None:
     ours = Path(sys.executable)
     contestants = [
         Contestant("Pixmill's fetcher, 64 connections", "pixmill_fetcher.py", ours, CONNECTIONS),
-        Contestant("Pixmill's fetcher, 128 connections", "pixmill_fetcher.py", ours, ("--connections", "128")),
-        Contestant("Pixmill's complete collector, 64 connections", "pixmill_collector.py", ours, CONNECTIONS),
+        Contestant(
+            "Pixmill's fetcher, 128 connections",
+            "pixmill_fetcher.py",
+            ours,
+            ("--connections", "128"),
+        ),
+        Contestant(
+            "Pixmill's complete collector, 64 connections",
+            "pixmill_collector.py",
+            ours,
+            CONNECTIONS,
+        ),
         Contestant("aiohttp only, 64 connections", "bare_aiohttp.py", ours, CONNECTIONS),
         Contestant("requests, 32 threads", "requests_threads.py", peers, ("--connections", "32")),
-        Contestant("img2dataset, 64 threads per process", "img2dataset_list.py", peers, CONNECTIONS),
+        Contestant(
+            "img2dataset, 64 threads per process", "img2dataset_list.py", peers, CONNECTIONS
+        ),
         Contestant("icrawler, 64 threads", "icrawler_list.py", peers, CONNECTIONS),
     ]
-    print(f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n")
+    print(
+        f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n"
+    )
     rates: dict[tuple[str, float], float] = {}
     memory: dict[str, list[float]] = {}
     for latency in LATENCIES:
@@ -56,7 +70,11 @@ def main() -> None:
             # while the peers are limited by their CPU cost, as their rates without latency show.
             rates[contestant.script, latency] = record.rate(COUNT)
             memory.setdefault(contestant.script, []).append(record.megabytes())
-            rate, spread, memory_used = f"{record.rate(COUNT):,.0f}", record.spread(COUNT), record.megabytes()
+            rate, spread, memory_used = (
+                f"{record.rate(COUNT):,.0f}",
+                record.spread(COUNT),
+                record.megabytes(),
+            )
             print(f"| {contestant.name} | {rate} | {spread} | {memory_used:,.0f} |")
         print()
     grow(ours)
@@ -76,14 +94,18 @@ def compete(contestants: list[Contestant], latency: float) -> dict[str, Record]:
                     work = ["--port", str(port), "--count", str(COUNT), "--folder", folder]
                     run(contestant, work, records.setdefault(contestant.name, Record()))
                     if (found := digests(Path(folder))) != wanted:
-                        raise SystemExit(f"{contestant.name} fetched {len(found & wanted):,} of {len(wanted):,} images")
+                        raise SystemExit(
+                            f"{contestant.name} fetched {len(found & wanted):,} of {len(wanted):,} images"
+                        )
     return records
 
 
 def grow(python: Path) -> None:
     """Print the growth of time and memory with the number of images, and the time of a repeated run."""
     print(f"Pixmill only, {MANY:,} images of {TINY} bytes\n")
-    print("| images | seconds | images/s | memory, MB | repeated run, seconds |\n|---|---|---|---|---|")
+    print(
+        "| images | seconds | images/s | memory, MB | repeated run, seconds |\n|---|---|---|---|---|"
+    )
     contestant = Contestant("pixmill", "pixmill_collector.py", python, CONNECTIONS)
     with serving(TINY, 0.0) as port:
         for count in (MANY // 4, MANY // 2, MANY):
@@ -102,7 +124,10 @@ def grow(python: Path) -> None:
 def ratios(rates: dict[tuple[str, float], float]) -> dict[str, float | None]:
     """Return the speed-up of Pixmill over each peer, at the latency with the smallest one."""
     found: dict[str, float | None] = {}
-    for name, script in (("vs_icrawler", "icrawler_list.py"), ("vs_img2dataset", "img2dataset_list.py")):
+    for name, script in (
+        ("vs_icrawler", "icrawler_list.py"),
+        ("vs_img2dataset", "img2dataset_list.py"),
+    ):
         of_each = [
             rates["pixmill_fetcher.py", latency] / rates[script, latency]
             for latency in LATENCIES
@@ -115,14 +140,27 @@ def ratios(rates: dict[tuple[str, float], float]) -> dict[str, float | None]:
 def memory_ratios(memory: dict[str, list[float]]) -> dict[str, float | None]:
     """Return the memory of each peer as a multiple of Pixmill's."""
     ours = max(memory["pixmill_fetcher.py"])
-    peers = (("memory_vs_icrawler", "icrawler_list.py"), ("memory_vs_img2dataset", "img2dataset_list.py"))
-    return {name: round(min(memory[script]) / ours, 2) if script in memory else None for name, script in peers}
+    peers = (
+        ("memory_vs_icrawler", "icrawler_list.py"),
+        ("memory_vs_img2dataset", "img2dataset_list.py"),
+    )
+    return {
+        name: round(min(memory[script]) / ours, 2) if script in memory else None
+        for name, script in peers
+    }
 
 
 @contextlib.contextmanager
 def serving(size: int, latency: float) -> Iterator[int]:
     """Serve images from a separate process; yield its port."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "server.py"), "--bytes", str(size), "--latency", str(latency)]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "server.py"),
+        "--bytes",
+        str(size),
+        "--latency",
+        str(latency),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

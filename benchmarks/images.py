@@ -32,14 +32,21 @@ def make_images(folder: Path, count: int, size: tuple[int, int], packages: Path)
         size: Width and height of each image.
         packages: ``site-packages`` folder with scikit-learn and, if installed, scikit-image.
     """
-    photographs = [Image.open(packages / name).convert("RGB") for name in PHOTOGRAPHS if (packages / name).is_file()]
+    photographs = [
+        Image.open(packages / name).convert("RGB")
+        for name in PHOTOGRAPHS
+        if (packages / name).is_file()
+    ]
     chance = random.Random(0)
     ratio = size[0] / size[1]
     for number in range(count):
         photograph = photographs[number % len(photographs)]
         width = min(photograph.width, photograph.height * ratio) * chance.uniform(0.5, 1)
         height = width / ratio
-        left, top = chance.uniform(0, photograph.width - width), chance.uniform(0, photograph.height - height)
+        left, top = (
+            chance.uniform(0, photograph.width - width),
+            chance.uniform(0, photograph.height - height),
+        )
         part = (left, top, left + width, top + height)
         image = photograph.resize(size, Image.Resampling.BICUBIC, box=part)
         if chance.random() < 0.5:

@@ -44,9 +44,15 @@ from pixmill.train.logistic import fit_logistic
 
 DRAWS = sized(5, 1, 1)
 POPULATIONS = sized(
-    {"cifar10": 20_000, "mnist": 12_000, "bundled": 250}, {"cifar10": 2000, "mnist": 2000}, {"bundled": 20}
+    {"cifar10": 20_000, "mnist": 12_000, "bundled": 250},
+    {"cifar10": 2000, "mnist": 2000},
+    {"bundled": 20},
 )
-POOL = {"cifar10": sized(2000, 1000, 0), "mnist": sized(2000, 1000, 0), "bundled": sized(800, 0, 60)}
+POOL = {
+    "cifar10": sized(2000, 1000, 0),
+    "mnist": sized(2000, 1000, 0),
+    "bundled": sized(800, 0, 60),
+}
 OTHERS = 5000
 SAMPLE = sized(suggesting.SAMPLE, 60, 10)
 MAX_ACTIONS = MAX_SINGLES = 200
@@ -84,7 +90,9 @@ class Person:
     def look(self, row: int) -> None:
         """Label an image by itself."""
         others = [name for name in self.classes if name != self.truth[row]]
-        self.labels[row] = self.generator.choice(others) if self.generator.random() < SLIPS else self.truth[row]
+        self.labels[row] = (
+            self.generator.choice(others) if self.generator.random() < SLIPS else self.truth[row]
+        )
         self.looks[row] += 1
         self.singles += 1
 
@@ -149,9 +157,16 @@ class Person:
                     self.each(first.rows[:1])
                 continue
             given = [label for row, label in enumerate(self.labels) if row not in inside]
-            seen = np.concatenate([kinds.get(kind, sample[:0])[:24] for kind in ("unsure", "like none")])
-            rare = {name: [row for row in seen.tolist() if self.truth[row] == name] for name in self.classes}
-            name = max(self.classes, key=lambda name: len(rare[name]) if given.count(name) < RARE else 0)
+            seen = np.concatenate(
+                [kinds.get(kind, sample[:0])[:24] for kind in ("unsure", "like none")]
+            )
+            rare = {
+                name: [row for row in seen.tolist() if self.truth[row] == name]
+                for name in self.classes
+            }
+            name = max(
+                self.classes, key=lambda name: len(rare[name]) if given.count(name) < RARE else 0
+            )
             if rare[name] and given.count(name) < RARE:
                 for row in rare[name]:
                     self.look(row)
@@ -171,7 +186,10 @@ class Person:
                 self.select(rows, label)
             elif "unsure" in kinds and left > SINGLES:
                 self.screens(kinds["unsure"][:SINGLES])
-            elif len(again) and (left := min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles)) > 0:
+            elif (
+                len(again)
+                and (left := min(MAX_ACTIONS - len(self.history), MAX_SINGLES - self.singles)) > 0
+            ):
                 self.screens(again[:left])
             else:
                 return
@@ -189,13 +207,22 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
     features, classes = DATA[name]
     order = np.random.default_rng([7, draw]).permutation(len(classes))
     pool, others = order[: POOL[name]], order[POOL[name] :][:OTHERS]
-    own, rest, truth = features[pool], features[others], [str(place) for place in classes[pool].tolist()]
-    vectors, sample = suggesting.reduce(own), suggesting.sample_of([f"{name}{row}" for row in pool.tolist()], SAMPLE)
+    own, rest, truth = (
+        features[pool],
+        features[others],
+        [str(place) for place in classes[pool].tolist()],
+    )
+    vectors, sample = (
+        suggesting.reduce(own),
+        suggesting.sample_of([f"{name}{row}" for row in pool.tolist()], SAMPLE),
+    )
     test = np.delete(sample, np.s_[2::3])
     labels = int(classes.max()) + 1
 
     def score(given: Labels, out: Rows) -> float:
-        rows = np.array([row for row, label in enumerate(given) if label and row not in set(out.tolist())])
+        rows = np.array(
+            [row for row, label in enumerate(given) if label and row not in set(out.tolist())]
+        )
         targets = np.array([int(given[row] or 0) for row in rows.tolist()], np.int32)
         head = fit_logistic(own[rows], targets, PARAMS, labels=labels)
         return float(((rest @ head.kernel + head.bias).argmax(axis=1) == classes[others]).mean())
@@ -209,7 +236,11 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
         low, reached = SAMPLE, len(person.history)
         while reached - low > 12:
             middle = (low + reached) // 2
-            low, reached = (low, middle) if score(person.history[middle - 1], test) >= goal else (middle, reached)
+            low, reached = (
+                (low, middle)
+                if score(person.history[middle - 1], test) >= goal
+                else (middle, reached)
+            )
     random = Person(truth, draw + DRAWS)
     sequence = random.generator.permutation(len(truth))
     random.each(sequence)
@@ -218,15 +249,27 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
         low = high
     while high > 1.25 * low:
         middle = round((low * high) ** 0.5)
-        low, high = (low, middle) if score(random.history[middle - 1], sample[:0]) >= goal else (middle, high)
+        low, high = (
+            (low, middle)
+            if score(random.history[middle - 1], sample[:0]) >= goal
+            else (middle, high)
+        )
     screens = sum(
         len({random.labels[row] for row in sequence[start : min(start + SCREEN, low)].tolist()})
         for start in range(0, low, SCREEN)
     )
     shown = suggesting.accuracy(vectors, person.labels, sample)
     assert shown is not None
-    fitted = np.array([row for row, label in enumerate(person.labels) if label and row not in set(sample.tolist())])
-    grid = suggesting.Head.fit(vectors[fitted], [str(person.labels[row]) for row in fitted.tolist()])
+    fitted = np.array(
+        [
+            row
+            for row, label in enumerate(person.labels)
+            if label and row not in set(sample.tolist())
+        ]
+    )
+    grid = suggesting.Head.fit(
+        vectors[fitted], [str(person.labels[row]) for row in fitted.tolist()]
+    )
     guesses = np.array(grid.names)[grid.probabilities(_like(own, rest)).argmax(axis=1)]
     actual = float((guesses == classes[others].astype(str)).mean())
     return {
@@ -274,13 +317,18 @@ def main() -> None:
                 print("|" + "---|" * len(row))
             found.append(row)
             print(
-                "| " + " | ".join(f"{x:.3f}" if type(x) is float else str(x) for x in row.values()) + " |", flush=True
+                "| "
+                + " | ".join(f"{x:.3f}" if type(x) is float else str(x) for x in row.values())
+                + " |",
+                flush=True,
             )
     table = pd.DataFrame(found)
     result: dict[str, float | None] = {}
     for name, rows in table.groupby("name"):
         result[f"{name}_accuracy_vs_all"] = round(float(rows["ratio"].min()), 3)
-        result[f"{name}_actions_vs_random"] = round(float((rows["random"] / rows["reached"].astype(float)).min()), 1)
+        result[f"{name}_actions_vs_random"] = round(
+            float((rows["random"] / rows["reached"].astype(float)).min()), 1
+        )
         result[f"{name}_covers"] = int(rows["covers"].sum())
     print(json.dumps(result))
 

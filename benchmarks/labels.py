@@ -40,19 +40,29 @@ Targets = npt.NDArray[np.int64]
 
 def read_bundled() -> tuple[list[Image.Image], Targets]:
     """Return the images of `data/`, and their classes."""
-    files = [file for folder in sorted((ROOT / "data").iterdir()) for file in sorted(folder.iterdir())[:EACH]]
+    files = [
+        file
+        for folder in sorted((ROOT / "data").iterdir())
+        for file in sorted(folder.iterdir())[:EACH]
+    ]
     _, targets = np.unique([file.parent.name for file in files], return_inverse=True)
     return [Image.open(file).convert("RGB") for file in files], targets
 
 
 def features_of(images: list[Image.Image], folder: Path) -> npt.NDArray[np.float32]:
     """Return the features that evaluate's search uses."""
-    pixels = np.stack([np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images])
+    pixels = np.stack(
+        [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images]
+    )
     ids = [str(row) for row in range(len(pixels))]
-    return extract_features(pixels, ids, search_backbone(SIDE), scratch=folder / "features", threads=THREADS)
+    return extract_features(
+        pixels, ids, search_backbone(SIDE), scratch=folder / "features", threads=THREADS
+    )
 
 
-def search(features: npt.NDArray[np.float32], targets: Targets, share: float, seed: int) -> dict[str, float]:
+def search(
+    features: npt.NDArray[np.float32], targets: Targets, share: float, seed: int
+) -> dict[str, float]:
     """Swap a share of the labels, and return the rates of the search."""
     generator = np.random.default_rng(seed)
     images, classes = len(targets), int(targets.max()) + 1
@@ -78,7 +88,9 @@ def search(features: npt.NDArray[np.float32], targets: Targets, share: float, se
 def main() -> None:
     """Print a table, and as JSON the share of suggestions that are right."""
     print(machine())
-    print("| images | swapped | held-out accuracy | suggested | right | right, of the first | found |")
+    print(
+        "| images | swapped | held-out accuracy | suggested | right | right, of the first | found |"
+    )
     print("|---|---|---|---|---|---|---|")
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as path:
@@ -90,13 +102,21 @@ def main() -> None:
             tenth = len(images) // 10
             data["cifar10"] = images, targets
             data["cifar10_tenth"] = images[:tenth], targets[:tenth]
-            data["cifar10_16"] = [image.resize((16, 16), Image.Resampling.BOX) for image in images], targets
+            data["cifar10_16"] = (
+                [image.resize((16, 16), Image.Resampling.BOX) for image in images],
+                targets,
+            )
         for name, (pictures, classes) in data.items():
             features = features_of(pictures, folder)
             for share in SWAPPED:
-                rounds = pd.DataFrame([search(features, classes, share, seed) for seed in range(ROUNDS)])
+                rounds = pd.DataFrame(
+                    [search(features, classes, share, seed) for seed in range(ROUNDS)]
+                )
                 mean = rounds.mean()
-                cells = [f"{100 * mean[key]:.1f} %" for key in ("accuracy", "suggestions", "right", "first", "found")]
+                cells = [
+                    f"{100 * mean[key]:.1f} %"
+                    for key in ("accuracy", "suggestions", "right", "first", "found")
+                ]
                 print("|", " | ".join([name, f"{100 * share:.0f} %", *cells]), "|", flush=True)
                 result[f"{name}_{100 * share:.0f}"] = round(float(mean["right"]), 3)
     print(json.dumps(result))

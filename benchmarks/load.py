@@ -59,7 +59,9 @@ class Sender(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
         if self._answer and not self._answer.done():
-            self._answer.set_exception(error or ConnectionResetError("closed before the response was complete"))
+            self._answer.set_exception(
+                error or ConnectionResetError("closed before the response was complete")
+            )
 
     def data_received(self, data: bytes) -> None:
         self._parts += data
@@ -88,7 +90,9 @@ class Sender(asyncio.Protocol):
         self._transport.close()
 
 
-async def load(port: int, requests: list[bytes], *, connections: int, seconds: float, once: bool = False) -> dict:
+async def load(
+    port: int, requests: list[bytes], *, connections: int, seconds: float, once: bool = False
+) -> dict:
     """Load a server for some seconds, or send each request once, and return the results.
 
     Returns:
@@ -100,7 +104,9 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
     latencies: list[float] = []
     bodies: list[bytes] = [b""] * len(requests)
     began = time.perf_counter()
-    numbers: Iterator[int] = iter(range(len(requests))) if once else itertools.cycle(range(len(requests)))
+    numbers: Iterator[int] = (
+        iter(range(len(requests))) if once else itertools.cycle(range(len(requests)))
+    )
 
     async def work(place: int) -> None:
         address = f"127.0.0.{1 + place // 50}", 0  # The server takes 64 connections of one.
@@ -112,7 +118,9 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
             sent = time.perf_counter()
             try:
                 if sender is None or sender.closed:
-                    _, sender = await loop.create_connection(Sender, "127.0.0.1", port, local_addr=address)
+                    _, sender = await loop.create_connection(
+                        Sender, "127.0.0.1", port, local_addr=address
+                    )
                 status, body = await sender.send(requests[number])
             except OSError:
                 answers["closed"] += 1
@@ -128,21 +136,37 @@ async def load(port: int, requests: list[bytes], *, connections: int, seconds: f
             sender.close()
 
     await asyncio.gather(*map(work, range(connections)))
-    result = {"answers": dict(answers), "seconds": time.perf_counter() - began, "latencies": sorted(latencies)}
-    return result | ({"bodies": [base64.b64encode(body).decode() for body in bodies]} if once else {})
+    result = {
+        "answers": dict(answers),
+        "seconds": time.perf_counter() - began,
+        "latencies": sorted(latencies),
+    }
+    return result | (
+        {"bodies": [base64.b64encode(body).decode() for body in bodies]} if once else {}
+    )
 
 
 def main() -> None:
     """Print the results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--requests", type=Path, required=True, help="file of requests, each preceded by its length")
+    parser.add_argument(
+        "--requests", type=Path, required=True, help="file of requests, each preceded by its length"
+    )
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--once", action="store_true", help="send each request once, and print the responses")
+    parser.add_argument(
+        "--once", action="store_true", help="send each request once, and print the responses"
+    )
     options = parser.parse_args()
     requests = read_requests(options.requests)
-    done = load(options.port, requests, connections=options.connections, seconds=options.seconds, once=options.once)
+    done = load(
+        options.port,
+        requests,
+        connections=options.connections,
+        seconds=options.seconds,
+        once=options.once,
+    )
     print(json.dumps(asyncio.run(done)))
 
 

@@ -27,21 +27,29 @@ GIGABYTES = 4.0
 def main() -> None:
     """Print the table, and the exponents and the memory as the last line."""
     print(f"{', '.join(f'{count:,}' for count in COUNTS)} images; {machine()}\n")
-    print("| images | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |")
+    print(
+        "| images | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |"
+    )
     print("|---|---|---|---|---|---|")
     seconds: dict[str, list[float]] = {part: [] for part in PARTS}
     memory = 0.0
     for count in COUNTS:
         validated, divided = measure(count)
         output = validated.outputs[0]
-        times = {"duplicates": output["duplicates"], "gate": output["gate"], "split": divided.seconds[0]}
+        times = {
+            "duplicates": output["duplicates"],
+            "gate": output["gate"],
+            "split": divided.seconds[0],
+        }
         for part, value in times.items():
             seconds[part].append(float(str(value)))
         memory = max(validated.megabytes(), divided.megabytes())
         cells = " | ".join(f"{seconds[part][-1]:,.1f}" for part in PARTS)
         print(f"| {count:,} | {output['pairs']:,} | {cells} | {memory:,.0f} |", flush=True)
     print()
-    exponents = {f"{part}_exponent": [exponent(*pair) for pair in growth(seconds[part])] for part in PARTS}
+    exponents = {
+        f"{part}_exponent": [exponent(*pair) for pair in growth(seconds[part])] for part in PARTS
+    }
     print(json.dumps({**exponents, "memory_under_4_gb": round(GIGABYTES * 1000 / memory, 2)}))
 
 
@@ -50,7 +58,9 @@ def measure(count: int) -> tuple[Record, Record]:
     validated, divided = Record(), Record()
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
         for phase, record in (("make", Record()), ("validate", validated), ("split", divided)):
-            contestant = Contestant(phase, "pixmill_manifest.py", Path(sys.executable), ("--phase", phase))
+            contestant = Contestant(
+                phase, "pixmill_manifest.py", Path(sys.executable), ("--phase", phase)
+            )
             run(contestant, ["--count", str(count), "--folder", folder], record, seconds=HOURS)
     return validated, divided
 

@@ -36,7 +36,10 @@ OURS = Path(sys.executable)
 CONTESTANTS = {
     "pixmill": (Contestant("pixmill predict --jsonl", "predict_pixmill.py", OURS), IMAGES),
     "limit": (Contestant("Pillow and LiteRT only (upper bound)", "predict_limit.py", OURS), IMAGES),
-    "keras_predict_loop": (Contestant("model.predict, image by image", "predict_keras_loop.py", OURS), LOOP),
+    "keras_predict_loop": (
+        Contestant("model.predict, image by image", "predict_keras_loop.py", OURS),
+        LOOP,
+    ),
     "keras_predict_batches": (
         Contestant("model.predict, tf.data, batches of 32", "predict_keras_batches.py", OURS),
         BATCHES,
@@ -48,7 +51,9 @@ def main() -> None:
     """Print the table, and the ratios as the last line."""
     if not (MODEL / "labels.json").is_file():
         raise SystemExit(f"{MODEL} has no model; next: make repro")
-    print(f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} rounds; {machine()}\n")
+    print(
+        f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} rounds; {machine()}\n"
+    )
     records = {name: Record() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
         images = Path(name) / "images"
@@ -56,17 +61,32 @@ def main() -> None:
         make_images(images, IMAGES, SIZE, Path(pd.__file__).parent.parent)
         for _ in range(ROUNDS):
             for name_, (contestant, count) in CONTESTANTS.items():
-                work = ["--folder", str(images), "--model", str(MODEL), "--few", str(FEW), "--count", str(count)]
+                work = [
+                    "--folder",
+                    str(images),
+                    "--model",
+                    str(MODEL),
+                    "--few",
+                    str(FEW),
+                    "--count",
+                    str(count),
+                ]
                 work += ["--answers", str(images.parent / f"{name_}.json")]
                 run(contestant, work, records[name_], seconds=3600)
         agreement = check({name_: read(images.parent / f"{name_}.json") for name_ in CONTESTANTS})
     print("| | images/s, median | spread | CPU, ms per image | memory, MB |\n|---|---|---|---|---|")
     for name_, (contestant, count) in CONTESTANTS.items():
         record, timed = records[name_], count - FEW
-        used = statistics.median(float(str(output["processor"])) for output in record.outputs) / timed * 1000
+        used = (
+            statistics.median(float(str(output["processor"])) for output in record.outputs)
+            / timed
+            * 1000
+        )
         rate = f"{record.rate(timed):,.1f} | {record.spread(timed)}"
         print(f"| {contestant.name} | {rate} | {used:.1f} | {record.megabytes():,.0f} |")
-    print(f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of tf.data\n")
+    print(
+        f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of tf.data\n"
+    )
     ratios = {f"vs_{name_}": ratio(records, name_) for name_ in CONTESTANTS if name_ != "pixmill"}
     first = "vs_keras_predict_loop"
     print(json.dumps({first: ratios.pop(first), **ratios}))
@@ -92,8 +112,13 @@ def check(answers: dict[str, np.ndarray]) -> float:
 
 def ratio(records: dict[str, Record], peer: str) -> float:
     """Return the median speed-up of Pixmill over the rounds, in each of which the load is the same."""
-    each = {name: [taken / (CONTESTANTS[name][1] - FEW) for taken in records[name].seconds] for name in records}
-    return round(statistics.median(a / b for a, b in zip(each[peer], each["pixmill"], strict=True)), 2)
+    each = {
+        name: [taken / (CONTESTANTS[name][1] - FEW) for taken in records[name].seconds]
+        for name in records
+    }
+    return round(
+        statistics.median(a / b for a, b in zip(each[peer], each["pixmill"], strict=True)), 2
+    )
 
 
 if __name__ == "__main__":

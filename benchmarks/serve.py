@@ -43,7 +43,11 @@ from pixmill.models.litert import available_cores
 from tests.ports import unused_port
 
 ROUNDS, SECONDS, IMAGES = sized((5, 6.0, 64), (2, 3.0, 32), (1, 0.5, 2))
-SERVERS = ("pixmill", "flask", *sized(("mlflow", "mlflow_classifier"), ("mlflow", "mlflow_classifier"), ()))
+SERVERS = (
+    "pixmill",
+    "flask",
+    *sized(("mlflow", "mlflow_classifier"), ("mlflow", "mlflow_classifier"), ()),
+)
 SIDE, LABELS = sized(224, 224, TRIAL_SIDE), ["boot", "dress", "sandal", "shirt", "sneaker"]
 CONCURRENCY = (1, 8)
 TOLERANCE = 1e-3
@@ -66,11 +70,16 @@ class Server:
 def main() -> None:
     """Print the table, and the ratios as the last line."""
     print(f"{IMAGES} photographs of 640 x 480, {ROUNDS} rounds of {SECONDS:g} s; {machine()}\n")
-    with tempfile.TemporaryDirectory(dir=folder_for_files()) as name, contextlib.ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(dir=folder_for_files()) as name,
+        contextlib.ExitStack() as stack,
+    ):
         folder = Path(name)
         prepare(folder)
         servers = contestants(folder)
-        processes = {key: stack.enter_context(running(server, folder)) for key, server in servers.items()}
+        processes = {
+            key: stack.enter_context(running(server, folder)) for key, server in servers.items()
+        }
         limit = stack.enter_context(bare_limit(folder))
         check({key: answers(server, folder) for key, server in servers.items()})
         rounds = [one_round(servers, processes, limit, folder) for _ in range(ROUNDS)]
@@ -92,10 +101,13 @@ def prepare(folder: Path) -> None:
     fix_threads(2)
     params = TrainParams()
     model = build_classifier(params, labels=len(LABELS), image_size=SIDE)
-    save_classifier(model, LABELS, folder / "classifier", image_size=SIDE, aspect="pad", resize="bicubic")
+    save_classifier(
+        model, LABELS, folder / "classifier", image_size=SIDE, aspect="pad", resize="bicubic"
+    )
     export_classifier(model, params, folder / "classifier", scratch=folder / "scratch")
     write_json(
-        folder / "classifier" / "calibration.json", {"temperature": None, "threshold": None, "target_accuracy": 0.95}
+        folder / "classifier" / "calibration.json",
+        {"temperature": None, "threshold": None, "target_accuracy": 0.95},
     )
     if "mlflow" in SERVERS:
         save_keras_model(model, folder / "keras")
@@ -106,17 +118,46 @@ def contestants(folder: Path) -> dict[str, Server]:
     """Return the servers to compare."""
     files = [path.read_bytes() for path in sorted((folder / "images").iterdir())]
     uploads = [upload(file) for file in files]
-    tensors = [json.dumps({"inputs": [pixels_of(file).tolist()]}, separators=(",", ":")).encode() for file in files]
+    tensors = [
+        json.dumps({"inputs": [pixels_of(file).tolist()]}, separators=(",", ":")).encode()
+        for file in files
+    ]
     texts = [json.dumps({"inputs": [base64.b64encode(file).decode()]}).encode() for file in files]
     kind = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
     plain = "Content-Type: application/json"
     bin_ = Path(sys.executable).parent
-    mlflow = [str(bin_ / "mlflow"), "models", "serve", "--env-manager", "local", "--port", "{port}", "--model-uri"]
-    flask = [str(bin_ / "gunicorn"), "--bind", "127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "8"]
+    mlflow = [
+        str(bin_ / "mlflow"),
+        "models",
+        "serve",
+        "--env-manager",
+        "local",
+        "--port",
+        "{port}",
+        "--model-uri",
+    ]
+    flask = [
+        str(bin_ / "gunicorn"),
+        "--bind",
+        "127.0.0.1:{port}",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "8",
+    ]
     servers = {
         "pixmill": Server(
             "pixmill serve",
-            [sys.executable, "-m", "pixmill", "serve", "--model", str(folder / "classifier"), "--port", "{port}"],
+            [
+                sys.executable,
+                "-m",
+                "pixmill",
+                "serve",
+                "--model",
+                str(folder / "classifier"),
+                "--port",
+                "{port}",
+            ],
             "/readyz",
             [post("/v1/predict", body, kind) for body in uploads],
         ),
@@ -146,7 +187,12 @@ def contestants(folder: Path) -> dict[str, Server]:
 def upload(content: bytes) -> bytes:
     """Return the body of a form with one file."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n'
-    return head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return (
+        head.encode()
+        + b"Content-Type: image/jpeg\r\n\r\n"
+        + content
+        + f"\r\n--{BOUNDARY}--\r\n".encode()
+    )
 
 
 def pixels_of(content: bytes) -> np.ndarray:
@@ -161,7 +207,11 @@ def running(server: Server, folder: Path) -> Iterator[psutil.Process]:
     command = [part.format(port=server.port) for part in server.command]
     # MLflow runs the `uvicorn` of PATH.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environ = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"} | server.environ
+    environ = (
+        os.environ
+        | {"PYTHONPATH": str(ROOT / "src"), "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        | server.environ
+    )
     log = folder / f"{server.port}.log"
     with log.open("w") as file:
         process = psutil.Popen(command, env=environ, cwd=folder, stdout=file, stderr=file)
@@ -207,7 +257,9 @@ def bare_limit(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the upper bound; kill it and its workers at the end."""
     command = [sys.executable, str(HERE / "contestants" / "serve_limit.py"), str(folder)]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
@@ -222,8 +274,17 @@ def send(server: Server, folder: Path, *arguments: object) -> dict:
     path = folder / f"{server.port}.requests"
     if not path.exists():
         write_requests(path, server.requests)
-    command = [sys.executable, str(HERE / "load.py"), "--port", str(server.port), "--requests", str(path)]
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        str(HERE / "load.py"),
+        "--port",
+        str(server.port),
+        "--requests",
+        str(path),
+    ]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"the load generator failed:\n{done.stderr[-3000:]}")
     result = json.loads(done.stdout)
@@ -259,7 +320,10 @@ def check(given: dict[str, list[list[float]]]) -> None:
 
 
 def one_round(
-    servers: dict[str, Server], processes: dict[str, psutil.Process], limit: subprocess.Popen[str], folder: Path
+    servers: dict[str, Server],
+    processes: dict[str, psutil.Process],
+    limit: subprocess.Popen[str],
+    folder: Path,
 ) -> dict[tuple[str, int], dict]:
     """Load each server once at each concurrency, and return the results."""
     done = {}
@@ -309,11 +373,16 @@ def report(servers: dict[str, Server], rounds: list[dict[tuple[str, int], dict]]
     for name, concurrency in sorted(rounds[0], key=lambda key: key[1]):
         results = [found[name, concurrency] for found in rounds]
         rates = [rate(part) for part in results]
-        latencies = np.array(sorted(value for part in results for value in part["latencies"])) * 1000
+        latencies = (
+            np.array(sorted(value for part in results for value in part["latencies"])) * 1000
+        )
         p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
         used = [part["memory"] for part in results if "memory" in part]
         print(f"| {concurrency} | {titles[name]} | {statistics.median(rates):,.1f} ", end="")
-        print(f"| {min(rates):,.1f} to {max(rates):,.1f} | {p50:,.1f} | {p95:,.1f} | {p99:,.1f} ", end="")
+        print(
+            f"| {min(rates):,.1f} to {max(rates):,.1f} | {p50:,.1f} | {p95:,.1f} | {p99:,.1f} ",
+            end="",
+        )
         print(f"| {max(used):,.0f} |" if used and name != "limit" else "| |")
     peers = {
         "vs_mlflow_serve": "mlflow",
@@ -323,11 +392,14 @@ def report(servers: dict[str, Server], rounds: list[dict[tuple[str, int], dict]]
     }
     there = {name: peer for name, peer in peers.items() if (peer, CONCURRENCY[0]) in rounds[0]}
     ratios = dict.fromkeys(peers) | {
-        name: min(ratio(rounds, peer, concurrency) for concurrency in CONCURRENCY) for name, peer in there.items()
+        name: min(ratio(rounds, peer, concurrency) for concurrency in CONCURRENCY)
+        for name, peer in there.items()
     }
     print()
     for name, peer in there.items():
-        each = ", ".join(f"{ratio(rounds, peer, concurrency):g} at {concurrency}" for concurrency in CONCURRENCY)
+        each = ", ".join(
+            f"{ratio(rounds, peer, concurrency):g} at {concurrency}" for concurrency in CONCURRENCY
+        )
         print(f"{name}: {each}")
     print(json.dumps(ratios))
 
@@ -338,7 +410,9 @@ def ratio(rounds: list[dict[tuple[str, int], dict]], peer: str, concurrency: int
     for found in rounds:
         # Of the two variants of the upper bound, the faster counts.
         theirs = max(
-            rate(found[name, concurrency]) for name in (peer, f"{peer}_threads") if (name, concurrency) in found
+            rate(found[name, concurrency])
+            for name in (peer, f"{peer}_threads")
+            if (name, concurrency) in found
         )
         ratios.append(rate(found["pixmill", concurrency]) / theirs)
     return round(statistics.median(ratios), 2)

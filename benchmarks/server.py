@@ -57,7 +57,10 @@ class Images(asyncio.Protocol):
         if not name.isdigit():
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         body = numbered(self._image, int(name))
-        return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
 
     def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing():
@@ -67,12 +70,18 @@ class Images(asyncio.Protocol):
 async def main() -> None:
     """Serve until killed; the port is the first line of the output."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bytes", type=int, default=30_000, help="size of an image (default: 30000)")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each response (default: 0)")
+    parser.add_argument(
+        "--bytes", type=int, default=30_000, help="size of an image (default: 30000)"
+    )
+    parser.add_argument(
+        "--latency", type=float, default=0.0, help="seconds before each response (default: 0)"
+    )
     arguments = parser.parse_args()
     image = jpeg(arguments.bytes)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Images(image, arguments.latency), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(
+        lambda: Images(image, arguments.latency), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

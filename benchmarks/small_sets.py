@@ -35,12 +35,17 @@ from pixmill.train.logistic import fit_logistic
 
 DRAWS = sized(5, 2, 1)
 SIZES = sized(
-    [*((3, images) for images in (30, 60, 100)), *((10, images) for images in (30, 100, 200, 400, 1000))],
+    [
+        *((3, images) for images in (30, 60, 100)),
+        *((10, images) for images in (30, 100, 200, 400, 1000)),
+    ],
     [(3, 30), (10, 30)],
     [(3, 12)],
 )
 """Classes, and images of each."""
-POPULATIONS = sized({"cifar10": 20_000, "mnist": 12_000}, {"cifar10": 2000, "mnist": 2000}, {"bundled": 20})
+POPULATIONS = sized(
+    {"cifar10": 20_000, "mnist": 12_000}, {"cifar10": 2000, "mnist": 2000}, {"bundled": 20}
+)
 MAX_OTHERS = 4000
 """Maximum number of other images."""
 VAL, TEST, FOLDS = 0.15, 0.2, 5
@@ -72,7 +77,9 @@ def fit(part: Part, labels: int) -> Models:
     assert novelty is not None
 
     def predict(features: Floats) -> tuple[Array, Array]:
-        return softmax(features @ head.kernel + head.bias, axis=1), novelties(novelty, features[:, -TOP_WIDTH:])
+        return softmax(features @ head.kernel + head.bias, axis=1), novelties(
+            novelty, features[:, -TOP_WIDTH:]
+        )
 
     return predict
 
@@ -85,7 +92,9 @@ def novelties(novelty: Novelty, features: Floats) -> Array:
     return result
 
 
-def by_validation(train: Part, val: Part, labels: int) -> tuple[Models, tuple[Array, Array], Targets]:
+def by_validation(
+    train: Part, val: Part, labels: int
+) -> tuple[Models, tuple[Array, Array], Targets]:
     """Return a model of the training images, its predictions for validation, and the classes of these."""
     model = fit(train, labels)
     return model, model(val.features), val.targets
@@ -99,7 +108,9 @@ def by_folds(train: Part, val: Part, labels: int) -> tuple[Models, tuple[Array, 
     for fold in range(FOLDS):
         inside = folds == fold
         if inside.any():
-            probabilities[inside], novelty[inside] = fit(both.take(~inside), labels)(both.features[inside])
+            probabilities[inside], novelty[inside] = fit(both.take(~inside), labels)(
+                both.features[inside]
+            )
     return fit(both, labels), (probabilities, novelty), both.targets
 
 
@@ -112,7 +123,9 @@ def measure(name: str, size: tuple[int, int], draw: int) -> list[dict[str, float
         members = generator.permutation(np.flatnonzero(classes == label))
         rows.append((members[: size[1]], np.full(size[1], place, np.int32)))
         others.append((members[size[1] :], np.full(len(members) - size[1], place, np.int32)))
-    own, rest = ([np.concatenate(part) for part in zip(*found, strict=True)] for found in (rows, others))
+    own, rest = (
+        [np.concatenate(part) for part in zip(*found, strict=True)] for found in (rows, others)
+    )
     order = generator.permutation(len(own[0]))
     places = np.split(order, [round(VAL * len(order)), round((VAL + TEST) * len(order))])
     val, _, train = (Part(features[own[0][place]], own[1][place]) for place in places)

@@ -98,16 +98,22 @@ def shuffled(images: list[Image.Image], targets: Targets) -> tuple[list[Image.Im
     return [images[place] for place in order], targets[order]
 
 
-def network(kind: str, epochs: int, smoothing: float, pixels: npt.NDArray[np.float32], targets: Targets) -> Rule:
+def network(
+    kind: str, epochs: int, smoothing: float, pixels: npt.NDArray[np.float32], targets: Targets
+) -> Rule:
     """Fit a small network, and return its predictions as a function of pixels."""
     keras.utils.set_random_seed(0)
     layers, side, classes = keras.layers, pixels.shape[1], int(targets.max()) + 1
     body = [layers.Flatten(), layers.Dense(256, "relu"), layers.Dense(256, "relu")]
     if kind == "cnn":
         widths = (16, 32, 64)[: 3 if side > 30 else 2]
-        pairs = ((layers.Conv2D(width, 3, activation="relu"), layers.MaxPooling2D()) for width in widths)
+        pairs = (
+            (layers.Conv2D(width, 3, activation="relu"), layers.MaxPooling2D()) for width in widths
+        )
         body = [*itertools.chain.from_iterable(pairs), layers.Flatten(), layers.Dense(64, "relu")]
-    model = keras.Sequential([keras.Input(pixels.shape[1:]), *body, layers.Dense(classes, "softmax")])
+    model = keras.Sequential(
+        [keras.Input(pixels.shape[1:]), *body, layers.Dense(classes, "softmax")]
+    )
     model.compile("adam", keras.losses.CategoricalCrossentropy(label_smoothing=smoothing))
     model.fit(pixels, np.eye(classes)[targets], epochs=epochs, batch_size=64, verbose=0)
     return functools.partial(model.predict, batch_size=500, verbose=0)
@@ -118,12 +124,16 @@ def models(
 ) -> Iterator[tuple[str, Floats, Targets]]:
     """Yield name, probabilities and classes of the images that the model was not fitted to."""
     side = min(32, images[0].width)
-    pixels = np.stack([np.asarray(image.resize((side, side)), np.float32) / 255 for image in images])
+    pixels = np.stack(
+        [np.asarray(image.resize((side, side)), np.float32) / 255 for image in images]
+    )
     many = len(images) // 4
     features = features_of(images, folder)
     tasks = {"ten": targets, "two": np.isin(targets, (0, 1, 8, 9)).astype(np.int64)}
     for title, classes in tasks.items():
-        for fitted, strength in itertools.product(sorted({min(150, many), many}), (1e-4, 1e-2, 1.0)):
+        for fitted, strength in itertools.product(
+            sorted({min(150, many), many}), (1e-4, 1e-2, 1.0)
+        ):
             head = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
             head.fit(features[:fitted], classes[:fitted])
             title_of = f"{name} head, {title} classes, {fitted} images, C {strength:g}"
@@ -135,7 +145,11 @@ def models(
     )
     for kind, epochs, smoothing in fits:
         predict = network(kind, epochs, smoothing, pixels[:many], targets[:many])
-        yield f"{name} {kind}, {epochs} epochs, smoothing {smoothing:g}", predict(pixels[many:]), targets[many:]
+        yield (
+            f"{name} {kind}, {epochs} epochs, smoothing {smoothing:g}",
+            predict(pixels[many:]),
+            targets[many:],
+        )
 
 
 def measure(probabilities: Floats, actual: Targets) -> Iterator[dict[str, object]]:
@@ -143,7 +157,10 @@ def measure(probabilities: Floats, actual: Targets) -> Iterator[dict[str, object
     generator = np.random.default_rng(0)
     half = len(actual) // 2
     measured = np.array(
-        [losses(actual[half:], apply_temperature(probabilities[half:], value)).mean() for value in TEMPERATURES]
+        [
+            losses(actual[half:], apply_temperature(probabilities[half:], value)).mean()
+            for value in TEMPERATURES
+        ]
     )
     without = losses(actual[half:], probabilities[half:]).mean()
     for images in (count for count in IMAGES if count <= half):
@@ -151,17 +168,37 @@ def measure(probabilities: Floats, actual: Targets) -> Iterator[dict[str, object
             rows = generator.choice(half, images, replace=False)
             for name, rule in RULES.items():
                 found = rule(probabilities[rows], actual[rows])
-                loss = np.interp(np.log(found), np.log(TEMPERATURES), measured) if found != 1 else without
-                yield {"images": images, "rule": name, "draw": draw, "change": loss - without, "found": found}
+                loss = (
+                    np.interp(np.log(found), np.log(TEMPERATURES), measured)
+                    if found != 1
+                    else without
+                )
+                yield {
+                    "images": images,
+                    "rule": name,
+                    "draw": draw,
+                    "change": loss - without,
+                    "found": found,
+                }
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return mean and worst changes of the log-loss by rule and number of validation images."""
     keys = ["rule", "images", "model"]
     mean = table.groupby(keys, sort=False)["change"].mean().groupby(keys[:2], sort=False)
-    blocks = table.assign(block=table["draw"] // WORST_OF).groupby([*keys, "block"], sort=False)["change"].max()
+    blocks = (
+        table.assign(block=table["draw"] // WORST_OF)
+        .groupby([*keys, "block"], sort=False)["change"]
+        .max()
+    )
     worst = blocks.groupby(keys, sort=False).mean().groupby(keys[:2], sort=False).max()
-    return pd.DataFrame({"mean": mean.mean(), "mean, worst model": mean.max(), "worst of twenty, worst model": worst})
+    return pd.DataFrame(
+        {
+            "mean": mean.mean(),
+            "mean, worst model": mean.max(),
+            "worst of twenty, worst model": worst,
+        }
+    )
 
 
 def main() -> None:
@@ -172,13 +209,24 @@ def main() -> None:
         folder = Path(path)
         cifar, mnist = {"cifar10": lambda: read_cifar("test")}, {"mnist": read_mnist}
         readers = sized(cifar | mnist, mnist, {})
-        sets = {name: as_images(*read()) for name, read in readers.items()} or {"bundled": shuffled(*read_bundled())}
+        sets = {name: as_images(*read()) for name, read in readers.items()} or {
+            "bundled": shuffled(*read_bundled())
+        }
         for name, (images, targets) in sets.items():
             rows = slice(LOADED)
             for model, probabilities, actual in models(name, images[rows], targets[rows], folder):
-                right, confidence = np.mean(probabilities.argmax(axis=1) == actual), probabilities.max(axis=1).mean()
-                print(f"{model}: accuracy {right:.3f}, mean confidence {confidence:.3f}", flush=True)
-                tables.append(pd.DataFrame(measure(np.asarray(probabilities, np.float64), actual)).assign(model=model))
+                right, confidence = (
+                    np.mean(probabilities.argmax(axis=1) == actual),
+                    probabilities.max(axis=1).mean(),
+                )
+                print(
+                    f"{model}: accuracy {right:.3f}, mean confidence {confidence:.3f}", flush=True
+                )
+                tables.append(
+                    pd.DataFrame(measure(np.asarray(probabilities, np.float64), actual)).assign(
+                        model=model
+                    )
+                )
     summary = summarise(pd.concat(tables))
     print(summary.round(3).to_string())
     worst = summary["worst of twenty, worst model"].groupby("rule", sort=False).max()

@@ -29,7 +29,9 @@ Floats = npt.NDArray[np.float64]
 Rule = Callable[[Floats, npt.NDArray[np.bool_], float], float | None]
 
 
-def searched(confidence: Floats, right: npt.NDArray[np.bool_], target: float, floor: float = 0.0) -> float | None:
+def searched(
+    confidence: Floats, right: npt.NDArray[np.bool_], target: float, floor: float = 0.0
+) -> float | None:
     """Return the lowest confidence, not below a floor, that passes the exact test; every confidence is tested."""
     order = np.argsort(-confidence)
     answers = np.arange(1, len(order) + 1)
@@ -50,20 +52,28 @@ RULES: dict[str, Rule] = {
     "every confidence from the target on": lambda confidence, right, target: searched(
         confidence, right, target, target
     ),
-    "pixmill": lambda confidence, right, target: best_threshold(confidence, right, np.arange(len(right)), target),
+    "pixmill": lambda confidence, right, target: best_threshold(
+        confidence, right, np.arange(len(right)), target
+    ),
 }
 
 
-def simulate(accuracy: float, kind: str, logits: Floats, generator: np.random.Generator) -> list[dict[str, object]]:
+def simulate(
+    accuracy: float, kind: str, logits: Floats, generator: np.random.Generator
+) -> list[dict[str, object]]:
     """Return one row per rule, target, number of images and round."""
-    scale = brentq(lambda value: softmax(value * logits, axis=1).max(axis=1).mean() - accuracy, 0.1, 100)
+    scale = brentq(
+        lambda value: softmax(value * logits, axis=1).max(axis=1).mean() - accuracy, 0.1, 100
+    )
     truth = softmax(scale * logits, axis=1).max(axis=1)
     confidence = softmax(KINDS[kind] * scale * logits, axis=1).max(axis=1)
     if kind == "says nothing":
         truth = np.full(len(truth), accuracy)
     order = np.argsort(-confidence)
     reached = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-    foreign = np.sort(softmax(0.5 * KINDS[kind] * scale * generator.permuted(logits, axis=1), axis=1).max(axis=1))
+    foreign = np.sort(
+        softmax(0.5 * KINDS[kind] * scale * generator.permuted(logits, axis=1), axis=1).max(axis=1)
+    )
     rows: list[dict[str, object]] = []
     for images in IMAGES:
         for _ in range(ROUNDS):
@@ -97,7 +107,10 @@ def main() -> None:
     generator = np.random.default_rng(1)
     logits = generator.normal(0, 1, (20_000, 5))
     table = pd.DataFrame(
-        row for accuracy in ACCURACIES for kind in KINDS for row in simulate(accuracy, kind, logits, generator)
+        row
+        for accuracy in ACCURACIES
+        for kind in KINDS
+        for row in simulate(accuracy, kind, logits, generator)
     )
     cells = ["accuracy", "kind", "target", "images"]
     means = table.groupby(["rule", *cells], sort=False).mean(numeric_only=True).reset_index()
@@ -108,7 +121,9 @@ def main() -> None:
         summary,
         means.pivot_table("coverage", "kind", "rule", sort=False),
         means.pivot_table("failed", "kind", "rule", "max", sort=False),
-        means[means["target"] == 0.95].pivot_table("coverage", ["accuracy", "images"], "rule", sort=False),
+        means[means["target"] == 0.95].pivot_table(
+            "coverage", ["accuracy", "images"], "rule", sort=False
+        ),
     ]
     for section in sections:
         print(section.round(3).to_string(), end="\n\n")

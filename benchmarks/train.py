@@ -63,7 +63,9 @@ FEATURES = {
 STAGES = """
 classes: ['0', '1', '2', '3', '4', '5']
 scrape: {snapshot: '2026-11-20'}
-""" + sized("", "", "train: {learning_curve: never}\nevaluate: {draws: 100, grad_cam: 0, label_errors: 0}\n")
+""" + sized(
+    "", "", "train: {learning_curve: never}\nevaluate: {draws: 100, grad_cam: 0, label_errors: 0}\n"
+)
 
 
 def main() -> None:
@@ -131,17 +133,35 @@ def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
         images = round(count * share)
         targets = np.arange(images) % LABELS
         # Noisy blots of a colour per class: quick to make, and not separable without errors.
-        blots = chance.integers(-120, 120, (images, side // blot, side // blot, 3)).repeat(blot, 1).repeat(blot, 2)
+        blots = (
+            chance.integers(-120, 120, (images, side // blot, side // blot, 3))
+            .repeat(blot, 1)
+            .repeat(blot, 2)
+        )
         pixels = np.clip(colours[targets][:, None, None] + blots, 0, 255).astype(np.uint8)
         write_images(packed, part, map(compress, pixels), image_size=side)
-        names = [hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(images)]
+        names = [
+            hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(images)
+        ]
         rows += [
-            {"id": name, "label": str(targets[row]), "split": part, "row": row, "cluster": name, "group": name}
+            {
+                "id": name,
+                "label": str(targets[row]),
+                "split": part,
+                "row": row,
+                "cluster": name,
+                "group": name,
+            }
             for row, name in enumerate(names)
         ]
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     numbers = {"width": side, "height": side, "bytes": 100, "brightness": 0.5}
-    texts = {"path": "images/00/0.jpg", "source": "folder", "snapshot": "2026-11-20", "verdict": "keep"}
+    texts = {
+        "path": "images/00/0.jpg",
+        "source": "folder",
+        "snapshot": "2026-11-20",
+        "verdict": "keep",
+    }
     frame = frame.assign(**numbers, **texts).reindex(columns=SPLIT.names)
     write_table(packed / "manifest.parquet", frame, SPLIT)
     settings = {"image_size": side, "aspect": "pad", "resize": "bicubic"}
@@ -173,7 +193,9 @@ def run_stage(stage: str, root: Path) -> None:
         "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
     }
     command = [sys.executable, "-m", f"stages.{stage}"]
-    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, env=environ, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"stages.{stage} failed:\n{done.stderr[-3000:]}")
 
@@ -188,11 +210,15 @@ def compete(
     contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int, *, images: int = IMAGES
 ) -> dict[str, list[float]]:
     """Alternate epochs between the contestants, print their table, and return the seconds per image."""
-    print("| | images/s, median | spread | CPU, ms per image | loss at the end |\n|---|---|---|---|---|")
+    print(
+        "| | images/s, median | spread | CPU, ms per image | loss at the end |\n|---|---|---|---|---|"
+    )
     results: dict[str, list[dict[str, object]]] = {name: [] for name in contestants}
     with contextlib.ExitStack() as stack:
         running = {
-            name: stack.enter_context((Here if QUICK == "tiny" else Running)(script, folder, precision, images))
+            name: stack.enter_context(
+                (Here if QUICK == "tiny" else Running)(script, folder, precision, images)
+            )
             for name, (_, script, precision) in contestants.items()
         }
         for _ in range(rounds):
@@ -202,11 +228,20 @@ def compete(
     for name, (title, _, _) in contestants.items():
         if any(not math.isfinite(float(str(epoch["loss"]))) for epoch in results[name]):
             raise SystemExit(f"{title}: the loss is not finite")
-        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in results[name]]
+        seconds[name] = [
+            float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in results[name]
+        ]
         rates = [1 / taken for taken in seconds[name]]
         last = results[name][-1]
-        used = statistics.median(float(str(epoch["processor"])) for epoch in results[name]) / images * 1000
-        print(f"| {title} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
+        used = (
+            statistics.median(float(str(epoch["processor"])) for epoch in results[name])
+            / images
+            * 1000
+        )
+        print(
+            f"| {title} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ",
+            end="",
+        )
         print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
     counts = {name: epochs[-1]["images"] for name, epochs in results.items()}
     if any(count != images for count in counts.values()):
@@ -278,7 +313,9 @@ def ratio(seconds: dict[str, list[float]], slower: str, faster: str) -> float | 
     """Return the median speed-up of ``faster`` over the rounds, in each of which the load is the same."""
     if slower not in seconds or faster not in seconds:
         return None
-    return round(statistics.median(a / b for a, b in zip(seconds[slower], seconds[faster], strict=True)), 2)
+    return round(
+        statistics.median(a / b for a, b in zip(seconds[slower], seconds[faster], strict=True)), 2
+    )
 
 
 if __name__ == "__main__":

@@ -41,10 +41,16 @@ def main() -> None:
     often = ("--times", str(OFTEN))
     contestants = {
         "pixmill": Contestant("Pixmill's complete pass", "pixmill_survey.py", ours, often),
-        "decode": Contestant("Pillow, decoding only (upper bound)", "pillow_decode.py", ours, often),
-        "array": Contestant("Pillow, decoding to an RGB array", "pillow_decode.py", ours, (*often, "--array")),
+        "decode": Contestant(
+            "Pillow, decoding only (upper bound)", "pillow_decode.py", ours, often
+        ),
+        "array": Contestant(
+            "Pillow, decoding to an RGB array", "pillow_decode.py", ours, (*often, "--array")
+        ),
         "imagehash": Contestant("imagehash.phash", "imagehash_phash.py", peers, often),
-        "cleanvision": Contestant("CleanVision, its defaults", "cleanvision_defaults.py", peers, ("--times", "1")),
+        "cleanvision": Contestant(
+            "CleanVision, its defaults", "cleanvision_defaults.py", peers, ("--times", "1")
+        ),
     }
     print(f"{default_workers()} processes, {ROUNDS} rounds; {machine()}\n")
     ratios: dict[str, float | None] = {}
@@ -73,12 +79,21 @@ def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict
             continue
         record, images = records[name], count * int(contestant.arguments[1])
         if any(output["looked"] != images for output in record.outputs):
-            raise SystemExit(f"{contestant.name} did not measure all {images:,} images: {record.outputs}")
+            raise SystemExit(
+                f"{contestant.name} did not measure all {images:,} images: {record.outputs}"
+            )
         timed = images - FEW
         seconds[name] = [taken / timed for taken in record.seconds]
-        used = statistics.median(float(str(output["processor"])) for output in record.outputs) / timed * 1000
+        used = (
+            statistics.median(float(str(output["processor"])) for output in record.outputs)
+            / timed
+            * 1000
+        )
         rate, spread, memory = record.rate(timed), record.spread(timed), record.megabytes()
-        print(f"| {contestant.name} | {rate:,.0f} | {spread} | {used:.2f} | {memory:,.0f} |", flush=True)
+        print(
+            f"| {contestant.name} | {rate:,.0f} | {spread} | {used:.2f} | {memory:,.0f} |",
+            flush=True,
+        )
     print()
     return seconds
 
@@ -87,7 +102,9 @@ def ratio(peer: str, seconds: dict[str, list[float]]) -> float | None:
     """Return the median speed-up of Pixmill over the rounds, in each of which the load is the same."""
     if peer not in seconds:
         return None
-    return round(statistics.median(a / b for a, b in zip(seconds[peer], seconds["pixmill"], strict=True)), 2)
+    return round(
+        statistics.median(a / b for a, b in zip(seconds[peer], seconds["pixmill"], strict=True)), 2
+    )
 
 
 def check(folder: Path) -> None:

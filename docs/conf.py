@@ -55,11 +55,18 @@ def read(app: Sphinx, name: str, source: list[str]) -> None:
         groups = [("Start", "\n".join(heading for heading, _ in doors))]
         for folder in FOLDERS:
             text = (Path(app.srcdir) / folder / "index.md").read_text(encoding="utf-8")
-            groups += [(heading, body.replace("](", f"]({folder}/")) for heading, body in SECTION.findall(text)]
+            groups += [
+                (heading, body.replace("](", f"]({folder}/"))
+                for heading, body in SECTION.findall(text)
+            ]
         for caption, body in [*groups, (last, about)]:
-            links = [f"{title[0].upper()}{title[1:]} <{page}>" for title, page in LINK.findall(body)]
+            links = [
+                f"{title[0].upper()}{title[1:]} <{page}>" for title, page in LINK.findall(body)
+            ]
             if links:
-                source[0] += "\n".join(["", "```{toctree}", f":caption: {caption}", ":hidden:", "", *links, "```", ""])
+                source[0] += "\n".join(
+                    ["", "```{toctree}", f":caption: {caption}", ":hidden:", "", *links, "```", ""]
+                )
 
 
 def finish(app: Sphinx, _error: Exception | None) -> None:

@@ -46,8 +46,13 @@ class Authority:
         """Return the TLS context of a server with a certificate for all names."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            self._draft(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server.test")]), key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+            self._draft(
+                x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server.test")]),
+                key.public_key(),
+            )
+            .add_extension(
+                x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+            )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -72,7 +77,9 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
 
-    def _draft(self, subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _draft(
+        self, subject: x509.Name, public: ec.EllipticCurvePublicKey
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -84,7 +91,8 @@ class Authority:
             .not_valid_after(now + _VALIDITY)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier), critical=False
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier),
+                critical=False,
             )
         )
 

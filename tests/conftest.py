@@ -33,7 +33,9 @@ for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_O
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-for name in [name for name in os.environ if name.startswith(("MLFLOW_RUN", "MLFLOW_EXP", "MLFLOW_TRACKING"))]:
+for name in [
+    name for name in os.environ if name.startswith(("MLFLOW_RUN", "MLFLOW_EXP", "MLFLOW_TRACKING"))
+]:
     del os.environ[name]
 for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
     os.environ.pop(name, None)
@@ -76,19 +78,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
         leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
     needs = {"ray_nodes": ["ray"], "s3_server": ["moto", "s3fs"]}
-    for fixture, package in [(fixture, package) for fixture, packages in needs.items() for package in packages]:
+    for fixture, package in [
+        (fixture, package) for fixture, packages in needs.items() for package in packages
+    ]:
         if not find_spec(package):
             leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
     if any(map(_uses("ray_nodes"), items)) and not _hides():
         leave_out(
-            config, items, _uses("ray_nodes"), "unshare -rm is not permitted, so folders cannot be hidden from nodes"
+            config,
+            items,
+            _uses("ray_nodes"),
+            "unshare -rm is not permitted, so folders cannot be hidden from nodes",
         )
     if any(map(_uses("container"), items)) and not _hides("-n"):
-        leave_out(config, items, _uses("container"), "unshare -rmn is not permitted, so containers cannot be simulated")
-    if any(map(_uses("remote_driver"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
+        leave_out(
+            config,
+            items,
+            _uses("container"),
+            "unshare -rmn is not permitted, so containers cannot be simulated",
+        )
+    if any(map(_uses("remote_driver"), items)) and (
+        lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))
+    ):
         leave_out(config, items, _uses("remote_driver"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
-        leave_out(config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed")
+        leave_out(
+            config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed"
+        )
     if any(map(_marked("firefox"), items)) and (lack := _lack_of("firefox")):
         leave_out(config, items, _marked("firefox"), lack)
 
@@ -116,12 +132,17 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def _has_postgresql() -> bool:
-    return bool(shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres")))
+    return bool(
+        shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    )
 
 
 def _hides(*more: str) -> bool:
     words = ["unshare", "-rm", *more, "mount", "-t", "tmpfs", "none", "/tmp"]
-    return bool(shutil.which("unshare")) and not subprocess.run(words, capture_output=True, check=False).returncode
+    return (
+        bool(shutil.which("unshare"))
+        and not subprocess.run(words, capture_output=True, check=False).returncode
+    )
 
 
 def _lack_of(kind: str) -> str | None:
@@ -219,7 +240,9 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
     processes: list[subprocess.Popen[str]] = []
 
     def start_script(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
-        process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+        )
         processes.append(process)
         assert process.stdout is not None
         return process, process.stdout.readline().strip()
@@ -268,7 +291,9 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     fix_threads(2)
     return functools.cache(
-        lambda kind: make_once(tmp_path_factory, f"preset-{kind}", lambda folder: write_preset(folder, kind))
+        lambda kind: make_once(
+            tmp_path_factory, f"preset-{kind}", lambda folder: write_preset(folder, kind)
+        )
     )
 
 
@@ -289,7 +314,10 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = ["coat", "kurtā", "T-shirt & top"]
         save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
         export_classifier(model, params, folder, scratch=folder)
-        write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
+        write_json(
+            folder / "calibration.json",
+            {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9},
+        )
 
     fix_threads(2)  # In each process, since most load the classifier.
     return make_once(tmp_path_factory, "trained", train)

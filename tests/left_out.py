@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 
-def leave_out(config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool], why: str) -> None:
+def leave_out(
+    config: pytest.Config, items: list[pytest.Item], which: Callable[[pytest.Item], bool], why: str
+) -> None:
     """Remove tests from ``items``; print a line, or pass it to the main process if this is a worker."""
     left_out = [item for item in items if which(item)]
     if not left_out:

@@ -23,7 +23,13 @@ def write_preset(folder: Path, kind: str) -> Path:
     keras.utils.set_random_seed(7)
     pixels = {"image_shape": (SIDE, SIDE, 3)}
     blocks = {"num_layers": 5, "hidden_dim": 32, "num_heads": 2}
-    text = {"vocabulary_size": 50, "embedding_dim": 32, "hidden_dim": 32, "num_layers": 1, "num_heads": 2}
+    text = {
+        "vocabulary_size": 50,
+        "embedding_dim": 32,
+        "hidden_dim": 32,
+        "num_layers": 1,
+        "num_heads": 2,
+    }
     text |= {"intermediate_dim": 64, "max_sequence_length": 8}
     seen = pixels | blocks | {"patch_size": 16, "intermediate_dim": 64}
     if kind == "clip":
@@ -32,11 +38,15 @@ def write_preset(folder: Path, kind: str) -> Path:
         backbone = models.CLIPBackbone(*encoders, projection_dim=16)
     elif kind == "siglip":
         name = "SigLIP"
-        backbone = models.SigLIPBackbone(models.SigLIPVisionEncoder(**seen), models.SigLIPTextEncoder(**text))
+        backbone = models.SigLIPBackbone(
+            models.SigLIPVisionEncoder(**seen), models.SigLIPTextEncoder(**text)
+        )
     elif kind == "dinov2":
         name, trained = "DINOV2", (70, 70, 3)
         given = blocks | {"patch_size": 14, "intermediate_dim": 64}
-        backbone = models.DINOV2Backbone(**given, image_shape=trained, position_embedding_shape=trained)
+        backbone = models.DINOV2Backbone(
+            **given, image_shape=trained, position_embedding_shape=trained
+        )
     elif kind == "dinov3":
         name = "DINOV3"
         backbone = models.DINOV3Backbone(**seen, num_register_tokens=4)

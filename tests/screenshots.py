@@ -62,14 +62,18 @@ def _shot(driver: "WebDriver") -> Image.Image:
 def _shop(driver: "WebDriver", _: Path) -> Image.Image:
     with Shop(ROOT / "data") as shop:
         wait = _open(driver, f"http://localhost:{shop.port}/search?q=coat", 1280, 640)
-        driver.execute_script("document.getElementById('consent-accept').click()")  # leaves no pointer on the page
+        driver.execute_script(
+            "document.getElementById('consent-accept').click()"
+        )  # leaves no pointer on the page
         wait.until(lambda _: driver.execute_script(_SHOWN))
         return _shot(driver)
 
 
 def _served(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture the served page with the image that the README predicts."""
-    (example,) = re.findall(r"^\$ pixmill predict (data/\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    (example,) = re.findall(
+        r"^\$ pixmill predict (data/\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
+    )
     with _running(project, "serve", "--port", "0") as address:
         wait = _open(driver, address, 1000, 660)
         wait.until(lambda _: driver.find_element(By.ID, "stage").is_displayed())
@@ -83,7 +87,9 @@ def _served(driver: "WebDriver", project: Path) -> Image.Image:
 def _evaluation(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture two parts of the page side by side."""
     _open(driver, (ROOT / "reports" / "evaluate.html").as_uri(), 640, 1000)
-    driver.execute_script("document.querySelector('.head .project').textContent = arguments[0]", project.name)
+    driver.execute_script(
+        "document.querySelector('.head .project').textContent = arguments[0]", project.name
+    )
     both = Image.new("RGB", (1280, 1000))
     both.paste(_shot(driver), (0, 0))
     driver.execute_script(_FROM_MATRIX_TO_ERRORS)
@@ -105,7 +111,11 @@ def _review(driver: "WebDriver", project: Path) -> Image.Image:
     """Capture the first case of the review."""
     with _running(project, "review", "--no-open", "--by", "You") as address:
         wait = _open(driver, address, 1280, 800)
-        wait.until(lambda _: driver.execute_script(f"return document.images.length > 0 && (() => {{ {_LOADED} }})()"))
+        wait.until(
+            lambda _: driver.execute_script(
+                f"return document.images.length > 0 && (() => {{ {_LOADED} }})()"
+            )
+        )
         return _shot(driver)
 
 
@@ -113,7 +123,9 @@ def _review(driver: "WebDriver", project: Path) -> Image.Image:
 def _running(project: Path, *words: str) -> Iterator[str]:
     """Run a command that serves a page until the end of the block, and yield the page's address."""
     command = [sys.executable, "-m", "pixmill", *words]
-    server = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert server.stdout
         yield next(found[0] for line in server.stdout if (found := re.search(r"http://\S+", line)))
@@ -131,9 +143,13 @@ def _demo() -> Iterator[Path]:
         (project / ".dvc" / "config.local").write_text(
             f"[cache]\n    dir = {ROOT / '.dvc' / 'cache'}\n", encoding="utf-8"
         )
-        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=project, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=project, check=True
+        )
         settings = (project / "pyproject.toml").read_text(encoding="utf-8")
-        (project / "pyproject.toml").write_text(settings.replace('"pixmill"', '"shoes"', 1), encoding="utf-8")
+        (project / "pyproject.toml").write_text(
+            settings.replace('"pixmill"', '"shoes"', 1), encoding="utf-8"
+        )
         shutil.copy(ROOT / "mlflow.db", project)
         shutil.rmtree(project / ".git")
         git(project, "init", "--quiet", "--initial-branch", "main")
@@ -146,10 +162,15 @@ def main() -> None:
     """Take all screenshots."""
     text = PngImagePlugin.PngInfo()
     text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
-    with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver, _demo() as project:
+    with (
+        open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver,
+        _demo() as project,
+    ):
         for name, draw in DRAWN.items():
             picture = draw(driver, project)
-            if name != "serve":  # 256 colours halve the bytes, and would show bands in its large heatmap.
+            if (
+                name != "serve"
+            ):  # 256 colours halve the bytes, and would show bands in its large heatmap.
                 picture = picture.quantize(256)
             picture.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
 

@@ -40,11 +40,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer a request."""
         raise NotImplementedError
 
-    def answer(self, body: str | bytes = b"", status: int = 200, kind: str = "text/html", **headers: str) -> None:
+    def answer(
+        self, body: str | bytes = b"", status: int = 200, kind: str = "text/html", **headers: str
+    ) -> None:
         """Send a response; ``_`` in the name of a header means ``-``."""
         content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(content)),
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
@@ -55,7 +61,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serve(
-    handler: type[Handler], *, server: type[http.server.ThreadingHTTPServer] = http.server.ThreadingHTTPServer
+    handler: type[Handler],
+    *,
+    server: type[http.server.ThreadingHTTPServer] = http.server.ThreadingHTTPServer,
 ) -> Iterator[http.server.ThreadingHTTPServer]:
     """Serve on a free loopback port during the block."""
     with server(("127.0.0.1", 0), handler) as running:
@@ -78,15 +86,32 @@ class MlflowServer:
         environ: Additional environment variables.
     """
 
-    def __init__(self, folder: Path, backend: str, artifacts: str | None = None, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, backend: str, artifacts: str | None = None, **environ: str
+    ) -> None:
         self.port = unused_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._folder, self._environ = folder, environ
-        self._options = ["--backend-store-uri", backend, "--artifacts-destination", artifacts or str(folder / "served")]
+        self._options = [
+            "--backend-store-uri",
+            backend,
+            "--artifacts-destination",
+            artifacts or str(folder / "served"),
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        words = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1", *self._options]
+        words = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--port",
+            str(self.port),
+            "--workers",
+            "1",
+            *self._options,
+        ]
         self._process = subprocess.Popen(
             words,
             cwd=self._folder,
@@ -134,12 +159,27 @@ class Postgresql:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
             self._become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
             self._open_parents()
-        user = ["--username=pixmill", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
+        user = [
+            "--username=pixmill",
+            "--auth=trust",
+            "--no-sync",
+            "--no-instructions",
+            "--encoding=UTF8",
+        ]
         words = [self._programs / "initdb", "-D", self._data, *user]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder, **self._become)
 
     def start(self) -> None:
-        where = ["-D", self._data, "-p", str(self._port), "-k", self._folder, "-c", "listen_addresses=127.0.0.1"]
+        where = [
+            "-D",
+            self._data,
+            "-p",
+            str(self._port),
+            "-k",
+            self._folder,
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]
         self._launch(where)
         status = self._data / "postmaster.pid"
         # Read its status file: an open port may not answer yet.
@@ -203,7 +243,11 @@ class Storage:
 
     def start(self) -> None:
         import boto3
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from moto.moto_server.werkzeug_app import (
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
         from werkzeug.serving import make_server
 
         class Handler(MotoRequestHandler):
@@ -212,7 +256,9 @@ class Storage:
 
         app = self._answering(DomainDispatcherApplication(create_backend_app))
         self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.environ = {
@@ -221,7 +267,11 @@ class Storage:
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        secrets = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        secrets = {
+            "aws_access_key_id": "key",
+            "aws_secret_access_key": "secret",
+            "region_name": "us-east-1",
+        }
         client = boto3.client("s3", endpoint_url=self.url, **secrets)
         client.create_bucket(Bucket=self.bucket)
         client.close()

@@ -20,7 +20,11 @@ def test_ctrl_c_during_imports_shows_no_traceback(repository, tmp_path):
     (tmp_path / "pandas.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     environ = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "stages.split"], cwd=tmp_path, env=environ, capture_output=True, text=True
+        [sys.executable, "-m", "stages.split"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
@@ -113,7 +117,9 @@ def test_temporary_files_of_a_killed_run_are_deleted(repository, tmp_path, monke
 
     with pytest.raises(SystemExit, match="started"):
         run("split", main)
-    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()}
+    left = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()
+    }
     assert left - {"params.yaml"} >= set(others)
     assert left.isdisjoint(own)
 
@@ -129,7 +135,9 @@ def test_stage_writes_progress_and_errors_to_the_project(repository, tmp_path, m
     progress = home / ".pixmill/progress"
     seen = []
     run("split", lambda *_: seen.extend(read_progress(progress)))
-    assert [(each.stage, each.root, each.is_running) for each in seen] == [("split", str(copy), True)]
+    assert [(each.stage, each.root, each.is_running) for each in seen] == [
+        ("split", str(copy), True)
+    ]
     assert read_progress(progress) == []
 
     def fail(*_):
@@ -137,7 +145,9 @@ def test_stage_writes_progress_and_errors_to_the_project(repository, tmp_path, m
 
     with pytest.raises(SystemExit):
         run("split", fail)
-    assert [each.failed for each in read_progress(progress)] == ["too few images\nNext: pixmill check"]
+    assert [each.failed for each in read_progress(progress)] == [
+        "too few images\nNext: pixmill check"
+    ]
 
     # Wrong params are also written there.
     params = copy / "params.yaml"

@@ -66,7 +66,9 @@ def _stage(name: str, deps: list[str]) -> str:
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with committed results; read-only."""
-    return make_once(tmp_path_factory, "tiny", lambda folder: make_project(folder / "pets")) / "pets"
+    return (
+        make_once(tmp_path_factory, "tiny", lambda folder: make_project(folder / "pets")) / "pets"
+    )
 
 
 def make_project(root: Path) -> Path:
@@ -131,6 +133,8 @@ def repro(root: Path, **environment: str) -> int:
     """Run the pipeline, and return its exit status."""
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     environ = {**os.environ, **PERSON, **environment}
-    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, env=environ, capture_output=True, text=True, check=False
+    )
     sys.stderr.write(done.stderr)  # pytest shows it if a test fails
     return done.returncode

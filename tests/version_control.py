@@ -17,7 +17,17 @@ from typing import Any
 
 import pytest
 
-__all__ = ["PERSON", "add_attributes", "commit", "dvc", "dvc_repo", "git", "hold", "living_dvc", "start_repository"]
+__all__ = [
+    "PERSON",
+    "add_attributes",
+    "commit",
+    "dvc",
+    "dvc_repo",
+    "git",
+    "hold",
+    "living_dvc",
+    "start_repository",
+]
 
 PERSON = {
     f"GIT_{role}_{key}": value
@@ -57,7 +67,9 @@ def dvc(root: Path, *words: str) -> str:
 
 
 def _run(root: Path, *words: str) -> str:
-    done = subprocess.run(words, cwd=root, env=os.environ | PERSON, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words, cwd=root, env=os.environ | PERSON, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -143,4 +155,6 @@ def dvc_repo(root: Path) -> Iterator[Any]:
 
 def add_attributes(root: Path) -> None:
     """Write the ``.gitattributes`` of a new project, with its merge drivers."""
-    (root / ".gitattributes").write_text(files("pixmill").joinpath("project/new/template/_gitattributes").read_text())
+    (root / ".gitattributes").write_text(
+        files("pixmill").joinpath("project/new/template/_gitattributes").read_text()
+    )

@@ -34,7 +34,13 @@ class Visitor:
         self.key = found[1]
 
     def ask(
-        self, path: str, method: str = "GET", body: bytes | None = None, *, within: bool = True, **headers: str | None
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        *,
+        within: bool = True,
+        **headers: str | None,
     ) -> tuple[int, Message, bytes]:
         """Send a request, and return status, headers and body; a header of ``None`` is omitted."""
         given = {"Host": self.host, "Cookie": self.cookie or None}
@@ -45,7 +51,9 @@ class Visitor:
                 "Content-Length": str(len(body)),
             }
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        ) as connection:
             connection.putrequest(method, self.key + path if within else path, skip_host=True)
             for name, value in given.items():
                 if value is not None:

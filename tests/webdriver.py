@@ -42,7 +42,9 @@ class DriverServer:
         """Start without sessions; the driver ends with the calling thread."""
         self.sessions.clear()
         self._running = contextlib.ExitStack()
-        self._driver, _ = self._running.enter_context(running_driver(self._browser, self._folder / "driver.log"))
+        self._driver, _ = self._running.enter_context(
+            running_driver(self._browser, self._folder / "driver.log")
+        )
         server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
         server.daemon_threads, server.block_on_close = True, False
         thread = threading.Thread(target=server.serve_forever, args=[0.05])

@@ -31,7 +31,16 @@ def build_package(source: Path, folder: Path, *words: str) -> Path:
     The backend is the installed one, to download nothing. ``--wheel`` builds only the wheel.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", *words, "--outdir", str(folder), str(source)],
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            *words,
+            "--outdir",
+            str(folder),
+            str(source),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,9 @@ folder = Path(options.folder)
 
 async def collect() -> None:
     pending = iter(enumerate(urls(options.port, options.count)))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=options.connections)) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=options.connections)
+    ) as session:
 
         async def work() -> None:
             for number, url in pending:

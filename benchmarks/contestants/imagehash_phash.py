@@ -15,7 +15,9 @@ def perceptual_hash(path: Path) -> str:
 
 def look(paths: Sequence[Path], processes: int) -> int:
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return sum(len(found) == 16 for found in pool.imap_unordered(perceptual_hash, paths, chunksize=32))
+        return sum(
+            len(found) == 16 for found in pool.imap_unordered(perceptual_hash, paths, chunksize=32)
+        )
 
 
 if __name__ == "__main__":

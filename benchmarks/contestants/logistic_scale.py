@@ -42,14 +42,18 @@ def main() -> None:
     writer.start()
     writer.join()
     targets, best = np.load(options.folder / "targets.npy"), np.load(options.folder / "best.npy")
-    features = np.memmap(options.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH))
+    features = np.memmap(
+        options.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH)
+    )
     seen, held_out = features[: options.count], features[options.count :]
     known, asked = targets[: options.count], targets[options.count :]
     # Imports and starts the threads of BLAS.
     fit_logistic(held_out[:100], asked[:100], TrainParams(), labels=options.classes)
     with Peak() as peak:
         began = time.perf_counter()
-        fitted = fit_logistic(seen, known, TrainParams(), labels=options.classes, validation=(held_out, asked))
+        fitted = fit_logistic(
+            seen, known, TrainParams(), labels=options.classes, validation=(held_out, asked)
+        )
         seconds = time.perf_counter() - began
     found = (held_out @ fitted.kernel + fitted.bias).argmax(axis=1)
     figures = {
@@ -85,14 +89,18 @@ def write(count: int, classes: int, folder: Path) -> None:
     np.save(folder / "best.npy", np.concatenate(best)[count:])
 
 
-def exact_accuracy(seen: np.ndarray, known: np.ndarray, held_out: np.ndarray, asked: np.ndarray) -> float:
+def exact_accuracy(
+    seen: np.ndarray, known: np.ndarray, held_out: np.ndarray, asked: np.ndarray
+) -> float:
     """Return the accuracy of scikit-learn's fit to the same features, standardised in memory."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-    return float(model.fit(seen.astype(np.float64), known).score(held_out.astype(np.float64), asked))
+    return float(
+        model.fit(seen.astype(np.float64), known).score(held_out.astype(np.float64), asked)
+    )
 
 
 class Peak:

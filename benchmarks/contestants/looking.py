@@ -27,5 +27,9 @@ def compete(look: Callable[[Sequence[Path], int], int]) -> None:
         looked.append(look(some, options.processes))
         seconds.append(time.perf_counter() - began)
         processor.append(sum(os.times()[:4]) - used)
-    found = {"seconds": seconds[1] - seconds[0], "processor": processor[1] - processor[0], "looked": looked[1]}
+    found = {
+        "seconds": seconds[1] - seconds[0],
+        "processor": processor[1] - processor[0],
+        "looked": looked[1],
+    }
     print(json.dumps(found))

@@ -19,7 +19,10 @@ def packed_part(folder: Path) -> Part:
 
 
 def epochs(
-    trainer: Trainer, part: Part, params: TrainParams, batches: Callable[[Any], Iterable[tuple[Any, Any]]] | None = None
+    trainer: Trainer,
+    part: Part,
+    params: TrainParams,
+    batches: Callable[[Any], Iterable[tuple[Any, Any]]] | None = None,
 ) -> Callable[[], tuple[int, float]]:
     """Return a function that trains one more epoch and returns its number of images and loss.
 

@@ -34,7 +34,9 @@ async def collect() -> None:
                     Candidate("image", None, number, f"http://images.test/{number}.jpg")
                     for number in range(start, min(start + BATCH, options.count))
                 ]
-                pending.append(asyncio.create_task(collector.collect(search, candidates, lambda _: None)))
+                pending.append(
+                    asyncio.create_task(collector.collect(search, candidates, lambda _: None))
+                )
                 if len(pending) > 4:
                     await pending.pop(0)
             await asyncio.gather(*pending)

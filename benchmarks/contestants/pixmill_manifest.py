@@ -39,7 +39,9 @@ def main() -> None:
     arguments = parser.parse_args()
     # The import time does not depend on the number of images.
     importlib.import_module("great_expectations")
-    phase = {"make": make, "validate": take_through_validate, "split": take_through_split}[arguments.phase]
+    phase = {"make": make, "validate": take_through_validate, "split": take_through_split}[
+        arguments.phase
+    ]
     print(json.dumps(phase(arguments.folder, arguments.count)))
 
 
@@ -63,7 +65,9 @@ def make(folder: Path, count: int) -> dict[str, float]:
             "label": text(labels),
             "path": text([f"images/{name[:2]}/{name}.jpg" for name in ids]),
             "bytes": dice.integers(10_000, 90_000, count),
-            "image_url": text([f"https://example.org/media/products/{name[:24]}.jpg" for name in ids]),
+            "image_url": text(
+                [f"https://example.org/media/products/{name[:24]}.jpg" for name in ids]
+            ),
             "page_url": text([f"https://example.org/products/{name[24:40]}" for name in ids]),
         }
     )
@@ -85,9 +89,13 @@ def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Genera
     again = dice.integers(0, len(manifest), len(manifest) // 10)
     everywhere = np.zeros(len(manifest) // 100, np.int64)
     rows = np.concatenate([np.arange(len(manifest)), again, everywhere])
-    table = manifest.iloc[rows][["id", "label", "source", "page_url", "image_url"]].reset_index(drop=True)
+    table = manifest.iloc[rows][["id", "label", "source", "page_url", "image_url"]].reset_index(
+        drop=True
+    )
     beyond = table.index >= len(manifest)
-    table.loc[beyond, "image_url"] = table.loc[beyond, "image_url"] + "?" + table.index[beyond].astype(str)
+    table.loc[beyond, "image_url"] = (
+        table.loc[beyond, "image_url"] + "?" + table.index[beyond].astype(str)
+    )
     for field in SIGHTINGS:
         if field.name not in table:
             table[field.name] = {"rank": 0, "thumbnail": False}.get(field.name)
@@ -95,7 +103,10 @@ def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Genera
 
 
 def write_surveyed(
-    folder: Path, dice: np.random.Generator, originals: npt.NDArray[np.int64], copies: npt.NDArray[np.bool_]
+    folder: Path,
+    dice: np.random.Generator,
+    originals: npt.NDArray[np.int64],
+    copies: npt.NDArray[np.bool_],
 ) -> None:
     """Write the measures of the images."""
     count = len(originals)
@@ -108,7 +119,10 @@ def write_surveyed(
     np.save(folder / "hashes.npy", hashes)
     pixels = np.array(list(digests(dice, count)), dtype=object)
     pixels[copies] = pixels[originals[copies]]
-    measure = {name: dice.uniform(low, high, count).astype(np.float32) for name, (low, high) in MEASURES.items()}
+    measure = {
+        name: dice.uniform(low, high, count).astype(np.float32)
+        for name, (low, high) in MEASURES.items()
+    }
     pd.DataFrame(
         {
             "width": pd.array(np.full(count, 640), dtype="Int32"),
@@ -135,9 +149,15 @@ def drawn(originals: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.
     """Return grey thumbnails of smooth shapes, unique except for near-duplicates, which differ by a little noise."""
     waves = np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(32)[None, :] + 1) / 64)
     falling = 1 / (1 + np.add.outer(np.arange(8), np.arange(8)))
-    shapes = np.stack([np.random.default_rng(seed).normal(size=(8, 8)) for seed in originals.tolist()]) * falling
+    shapes = (
+        np.stack([np.random.default_rng(seed).normal(size=(8, 8)) for seed in originals.tolist()])
+        * falling
+    )
     values = 128 + 45 * (waves.T @ shapes @ waves)
-    noise = np.random.default_rng(rows[0]).normal(size=values.shape) * (originals != rows)[:, None, None]
+    noise = (
+        np.random.default_rng(rows[0]).normal(size=values.shape)
+        * (originals != rows)[:, None, None]
+    )
     return np.clip(np.rint(values + noise), 0, 255).astype(np.uint8)
 
 
@@ -150,7 +170,9 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     table = table.astype(dict.fromkeys(texts, TEXT))
     unread = table["failure"].notna()
     table.loc[unread, ["width", "height", "short_side", "pixels", "phash", "mode"]] = pd.NA
-    surveyed = Survey(table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r"))
+    surveyed = Survey(
+        table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r")
+    )
     linking, real = [0.0], validation.near_duplicates
 
     def timed(*arguments: object, **options: object) -> object:
@@ -162,7 +184,12 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     validation.near_duplicates = timed  # type: ignore[assignment]
     start = time.perf_counter()
     found = validate(
-        manifest, sightings, classes=classes_of(count), params=ValidateParams(), folder=folder, surveyed=surveyed
+        manifest,
+        sightings,
+        classes=classes_of(count),
+        params=ValidateParams(),
+        folder=folder,
+        surveyed=surveyed,
     )
     numbers = metrics(found)
     seconds = time.perf_counter() - start
@@ -170,7 +197,12 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     write_table(folder / "pairs.parquet", found.pairs, PAIRS)
     assert numbers["n"] == count
     assert not numbers["gate"]["placeholders"]
-    return {"seconds": seconds, "duplicates": linking[0], "gate": seconds - linking[0], "pairs": len(found.pairs)}
+    return {
+        "seconds": seconds,
+        "duplicates": linking[0],
+        "gate": seconds - linking[0],
+        "pairs": len(found.pairs),
+    }
 
 
 def take_through_split(folder: Path, count: int) -> dict[str, float]:

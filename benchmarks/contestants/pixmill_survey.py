@@ -17,10 +17,14 @@ ids: dict[Path, str] = {}
 
 
 def look(paths: Sequence[Path], processes: int) -> int:
-    rows = pd.DataFrame({"id": [ids[path] for path in paths], "path": [path.name for path in paths]})
+    rows = pd.DataFrame(
+        {"id": [ids[path] for path in paths], "path": [path.name for path in paths]}
+    )
     params = ValidateParams()
     limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)
-    found = survey(rows, paths[0].parent, max_pixels=params.max_pixels, limits=limits, workers=processes)
+    found = survey(
+        rows, paths[0].parent, max_pixels=params.max_pixels, limits=limits, workers=processes
+    )
     return int(found.table["pixels"].notna().sum())
 
 

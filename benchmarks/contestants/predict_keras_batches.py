@@ -17,11 +17,18 @@ def predict(paths: Sequence[Path], model: Path) -> Answers:
     side = read_description(model)["image_size"]
 
     def pixels(path):
-        image = tf.image.convert_image_dtype(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), tf.float32) * 255
+        image = (
+            tf.image.convert_image_dtype(
+                tf.io.decode_jpeg(tf.io.read_file(path), channels=3), tf.float32
+            )
+            * 255
+        )
         return tf.image.resize_with_pad(image, side, side, method="bicubic", antialias=True)
 
     images = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
-    images = images.map(pixels, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(tf.data.AUTOTUNE)
+    images = (
+        images.map(pixels, num_parallel_calls=tf.data.AUTOTUNE).batch(32).prefetch(tf.data.AUTOTUNE)
+    )
     return models["keras"].predict(images, verbose=0)
 
 

@@ -21,7 +21,9 @@ def predict(paths: Sequence[Path], model: Path) -> Answers:
     for path in paths:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        square = fit(pixels, description["image_size"], description["aspect"], description["resize"])
+        square = fit(
+            pixels, description["image_size"], description["aspect"], description["resize"]
+        )
         answers.append(network.predict(square[None].astype(np.float32), verbose=0)[0])
     return answers
 

@@ -20,7 +20,10 @@ def prepare(model: Path) -> None:
     from pixmill.models.model_folder import read_description
 
     with quiet():
-        networks = [Interpreter(str(model / name), num_threads=1) for name in reversed(converted_files(model))]
+        networks = [
+            Interpreter(str(model / name), num_threads=1)
+            for name in reversed(converted_files(model))
+        ]
         for network in networks:
             network.allocate_tensors()
     state["networks"], state["description"] = networks, read_description(model)
@@ -33,9 +36,9 @@ def answer(path: Path) -> list[float]:
     description = state["description"]
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
-    value = fit(pixels, description["image_size"], description["aspect"], description["resize"])[None].astype(
-        np.float32
-    )
+    value = fit(pixels, description["image_size"], description["aspect"], description["resize"])[
+        None
+    ].astype(np.float32)
     for network in state["networks"]:
         network.set_tensor(network.get_input_details()[0]["index"], value)
         network.invoke()

@@ -23,8 +23,12 @@ def compete(predict: Callable[[Sequence[Path], Path], Answers]) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="folder of images")
     parser.add_argument("--model", type=Path, required=True, help="folder of the classifier")
     parser.add_argument("--few", type=int, required=True)
-    parser.add_argument("--answers", type=Path, required=True, help="output file of the predictions")
-    parser.add_argument("--count", type=int, required=True, help="number of images, the first by name")
+    parser.add_argument(
+        "--answers", type=Path, required=True, help="output file of the predictions"
+    )
+    parser.add_argument(
+        "--count", type=int, required=True, help="number of images, the first by name"
+    )
     options = parser.parse_args()
     paths = sorted(options.folder.glob("*.jpg"))[: options.count]
     predict(paths[: options.few], options.model)
@@ -35,4 +39,6 @@ def compete(predict: Callable[[Sequence[Path], Path], Answers]) -> None:
         seconds.append(time.perf_counter() - began)
         processor.append(sum(os.times()[:4]) - used)
     options.answers.write_text(json.dumps([list(map(float, answer)) for answer in answers]))
-    print(json.dumps({"seconds": seconds[1] - seconds[0], "processor": processor[1] - processor[0]}))
+    print(
+        json.dumps({"seconds": seconds[1] - seconds[0], "processor": processor[1] - processor[0]})
+    )

@@ -38,7 +38,9 @@ def main() -> None:
     """Run the pass on a few images to connect, again to time its start, and then on all; print the difference."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pass", dest="chosen", choices=["validate", "split"], required=True)
-    parser.add_argument("--images", type=Path, required=True, help="table with id, path, width and height")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="table with id, path, width and height"
+    )
     parser.add_argument("--few", type=int, required=True)
     parser.add_argument("--processes", type=int, required=True)
     options = parser.parse_args()

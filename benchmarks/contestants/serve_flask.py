@@ -24,4 +24,6 @@ def predict():
     image = Image.open(io.BytesIO(request.files["file"].read())).convert("RGB")
     pixels = fit(np.asarray(image), side)
     probabilities = model.predict(pixels[None].astype(np.float32), verbose=0)[0]
-    return jsonify({label: float(value) for label, value in zip(labels, probabilities, strict=True)})
+    return jsonify(
+        {label: float(value) for label, value in zip(labels, probabilities, strict=True)}
+    )

@@ -35,10 +35,16 @@ def main():
     teams = {}
     cores = litert.available_cores()
     for processes, threads in ((1, 1), (cores, 1), (1, cores)):
-        start, wanted, results = context.Barrier(processes + 1), context.Value("d", 0.0), context.Queue()
+        start, wanted, results = (
+            context.Barrier(processes + 1),
+            context.Value("d", 0.0),
+            context.Queue(),
+        )
         teams[processes, threads] = start, wanted, results
         for _ in range(processes):
-            context.Process(target=run, args=(folder, threads, start, wanted, results), daemon=True).start()
+            context.Process(
+                target=run, args=(folder, threads, start, wanted, results), daemon=True
+            ).start()
     print("ready", flush=True)
     for line in sys.stdin:
         processes, threads, seconds = line.split()
@@ -47,7 +53,9 @@ def main():
         start.wait()
         began = time.perf_counter()
         latencies = sorted(latency for _ in range(int(processes)) for latency in results.get())
-        print(json.dumps({"seconds": time.perf_counter() - began, "latencies": latencies}), flush=True)
+        print(
+            json.dumps({"seconds": time.perf_counter() - began, "latencies": latencies}), flush=True
+        )
 
 
 if __name__ == "__main__":

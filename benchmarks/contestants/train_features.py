@@ -25,7 +25,9 @@ rows = np.arange(options.images) % len(part)
 layers = feature_layers(TrainParams())
 if options.precision == "litert":
     scratch = options.folder / "features"
-    file = convert_backbone(BackboneParams(), image_size=SIDE, scratch=scratch, threads=2, layers=layers)
+    file = convert_backbone(
+        BackboneParams(), image_size=SIDE, scratch=scratch, threads=2, layers=layers
+    )
 
     def features():
         return map_batches(FeaturePass(file.read_bytes(), SIDE), (part.pixels[row] for row in rows))

@@ -17,7 +17,9 @@ images = tf.keras.preprocessing.image.ImageDataGenerator(
     width_shift_range=changes.shift,
     height_shift_range=changes.shift,
     shear_range=changes.shear,
-).flow_from_directory(arguments().folder / "images", target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="sparse")
+).flow_from_directory(
+    arguments().folder / "images", target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="sparse"
+)
 model = scenes_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 

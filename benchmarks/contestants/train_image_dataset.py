@@ -23,7 +23,9 @@ images = keras.utils.image_dataset_from_directory(
     arguments().folder / "images", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
 )
 count = len(images.file_paths)
-changed = images.map(lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+changed = images.map(
+    lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE
+)
 model = scenes_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 fed = changed.prefetch(tf.data.AUTOTUNE)

@@ -32,7 +32,10 @@ SCENES = TrainParams(
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument(
-        "--folder", type=Path, required=True, help="folder of images by class, and of the same images packed"
+        "--folder",
+        type=Path,
+        required=True,
+        help="folder of images by class, and of the same images packed",
     )
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--images", type=int, help="images per epoch")
@@ -43,7 +46,9 @@ def scenes_cnn():
     """Return the network with fresh weights."""
     classifier = build_classifier(SCENES, labels=LABELS, image_size=SIDE)
     if not TRIAL and classifier.count_params() != PARAMETERS:
-        raise SystemExit(f"expected {PARAMETERS:,} parameters, received {classifier.count_params():,}")
+        raise SystemExit(
+            f"expected {PARAMETERS:,} parameters, received {classifier.count_params():,}"
+        )
     return classifier
 
 

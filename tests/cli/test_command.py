@@ -19,7 +19,9 @@ from pixmill.core.provenance.lock import installed_lock, write_lock
 from pixmill.project.dataset.columns import to_option
 from tests.command import run_pixmill
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC"
+)
 """One black pixel; appended bytes make another file."""
 
 
@@ -38,7 +40,9 @@ def test_examples_are_valid(name: str, capsys: pytest.CaptureFixture[str]) -> No
     for words in commands:
         if "pixmill" in words:
             start = words.index("pixmill") + 1
-            make_parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
+            make_parser().parse_args(
+                words[start : words.index("|", start) if "|" in words[start:] else None]
+            )
     assert run_pixmill(name, "--help") == 0
     assert all(command in capsys.readouterr().out for command, _ in examples[-1:])
 
@@ -69,7 +73,10 @@ def test_check_accepts_the_committed_params(
 
 
 def test_check_compares_the_installation_with_the_lock(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -77,23 +84,33 @@ def test_check_compares_the_installation_with_the_lock(
     write_lock(tmp_path, replace(lock, version="0.0.9"))
     run_pixmill("check")
     shown = capsys.readouterr().err
-    assert f"warning: pixmill {__version__} gives the same results as 0.0.9\nNext: pixmill upgrade" in shown
+    assert (
+        f"warning: pixmill {__version__} gives the same results as 0.0.9\nNext: pixmill upgrade"
+        in shown
+    )
     write_lock(tmp_path, replace(lock, version="0.0.9", digests={**lock.digests, "train": "0"}))
     assert run_pixmill("check") == 1
-    assert "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: " in capsys.readouterr().err
+    assert (
+        "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: "
+        in capsys.readouterr().err
+    )
 
 
 def test_check_reports_missing_and_unknown_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "params.yaml").write_text("classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
+    (tmp_path / "params.yaml").write_text(
+        "classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+    )
     monkeypatch.chdir(tmp_path)
     assert run_pixmill("check") == 0
     assert f"warning: {tmp_path / 'data'} is missing; " in capsys.readouterr().err
     for name in ("coat", "hats"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for place in range(40):
-            (tmp_path / "data" / name / f"{place}.png").write_bytes(PNG + f"{name} {place}".encode())
+            (tmp_path / "data" / name / f"{place}.png").write_bytes(
+                PNG + f"{name} {place}".encode()
+            )
     assert run_pixmill("check") == 1
     error = capsys.readouterr().err
     assert "not among the classes of params.yaml: hats\ndata/hat is m" in error
@@ -106,7 +123,9 @@ def test_check_reports_missing_and_unknown_folders(
 @pytest.mark.parametrize("words", ["params", "check", "--help", "check --nope"])
 def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
     command = [sys.executable, "-m", "pixmill", *words.split()]
-    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -117,7 +136,9 @@ def test_a_closed_pipe_ends_quietly(words: str, repository: Path) -> None:
 
 def test_a_large_output_into_a_closed_pipe_ends_quietly() -> None:
     script = "from pixmill import cli; cli._run = lambda _: print('x' * 10**6); cli.main()"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -142,8 +163,12 @@ _ENTRANCES = {
 
 @pytest.mark.parametrize("entrance", _ENTRANCES)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_output_shows_any_class_in_any_encoding(entrance: str, encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("classes: [café, โต๊ะ]\nscrape: {snapshot: '2026-11-20'}\n", "utf-8")
+def test_output_shows_any_class_in_any_encoding(
+    entrance: str, encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "params.yaml").write_text(
+        "classes: [café, โต๊ะ]\nscrape: {snapshot: '2026-11-20'}\n", "utf-8"
+    )
     command = [sys.executable, "-c", _ENTRANCES[entrance]]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
@@ -153,7 +178,10 @@ def test_output_shows_any_class_in_any_encoding(entrance: str, encoding: str, tm
 
 
 def test_check_names_an_unknown_key(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
     monkeypatch.chdir(tmp_path)
@@ -188,7 +216,9 @@ def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for label in ("boot", "hat"):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / "0.png").write_bytes(b"x")
-    (tmp_path / "params.yaml").write_text("classes: [boot, hat]\nscrape: {snapshot: '2026-11-20', source: folder}\n")
+    (tmp_path / "params.yaml").write_text(
+        "classes: [boot, hat]\nscrape: {snapshot: '2026-11-20', source: folder}\n"
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -200,11 +230,18 @@ def test_scrape_dry_run(project: Path, capsys: pytest.CaptureFixture[str]) -> No
         "Nothing to visit: everything has been fetched or is on this machine.\n"
     )
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
+    (project / "params.yaml").write_text(
+        text.replace("source: folder", "source: [bing, openverse], per_query: 100")
+    )
     assert run_pixmill("scrape", "--dry-run") == 0
     output = capsys.readouterr().out
-    assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in output
-    assert output.endswith("Estimated time: about 1 minute, if sites respond as usual and robots.txt allows it.\n")
+    assert (
+        "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n"
+        in output
+    )
+    assert output.endswith(
+        "Estimated time: about 1 minute, if sites respond as usual and robots.txt allows it.\n"
+    )
     assert not (project / ".pixmill" / "scrape" / "evidence").exists()
 
 
@@ -214,7 +251,11 @@ def test_scrape_probe(project: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run_pixmill("scrape", "--probe", "shop", "hat") == 0
     output = capsys.readouterr().out
     assert "selectors.item:\n" in output
-    assert re.search(r"^to edit shop.yaml: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
+    assert re.search(
+        r"^to edit shop.yaml: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$",
+        output,
+        re.MULTILINE,
+    )
     assert "article.card[data-product-id]" in output
     assert (project / ".pixmill/scrape/probe/shop/page.html").is_file()
     assert (project / ".pixmill/scrape/probe/shop/page.png").is_file()
@@ -238,13 +279,18 @@ def test_scrape_rejects_sources_without_results_pages(
 @pytest.mark.parametrize("port", ["web", "-1", "65536", "8_000"])
 def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("shop", f"--port={port}") == 2
-    assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err
+    assert (
+        f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help"
+        in capsys.readouterr().err
+    )
 
 
 def test_check_refuses_a_malformed_data_dvc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "params.yaml").write_text("classes: [a, b]\nscrape: {source: shop, snapshot: '2026-11-20'}\n")
+    (tmp_path / "params.yaml").write_text(
+        "classes: [a, b]\nscrape: {source: shop, snapshot: '2026-11-20'}\n"
+    )
     (tmp_path / "data.dvc").write_text("outs: [")
     monkeypatch.chdir(tmp_path)
     assert run_pixmill("check") == 1
@@ -285,7 +331,9 @@ def test_help_imports_nothing_heavy() -> None:
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stderr.splitlines()[-1] == "[]"
 
 
@@ -316,4 +364,7 @@ def test_rejects_an_inbox_in_scratch(
     monkeypatch.chdir(tmp_path)
     for verb in ("review", "serve"):
         assert run_pixmill(verb, "--inbox", ".pixmill/inbox") == 2
-        assert ".pixmill/inbox is in .pixmill/, which may be deleted: choose another folder" in capsys.readouterr().err
+        assert (
+            ".pixmill/inbox is in .pixmill/, which may be deleted: choose another folder"
+            in capsys.readouterr().err
+        )

@@ -36,21 +36,35 @@ def evaluate(root: Path, branch: str, *, wrong: int) -> None:
     ids = [f"{place:064x}" for place in range(IMAGES)]
     boot = np.where((labels == "boot") ^ (np.arange(IMAGES) < wrong), 0.8, 0.2)
     table = pd.DataFrame(
-        {"id": ids, "split": "test", "label": labels, "predicted": np.where(boot > 0.5, "boot", "coat")}
+        {
+            "id": ids,
+            "split": "test",
+            "label": labels,
+            "predicted": np.where(boot > 0.5, "boot", "coat"),
+        }
     )
     table = table.assign(p_boot=boot, p_coat=1 - boot, loss=0.3)
     (root / OUT).mkdir(parents=True, exist_ok=True)
     write_predictions(root / OUT / "predictions.parquet", table)
     accuracy = 1 - wrong / IMAGES
     limits = {"accuracy_low": accuracy - 0.05, "accuracy_high": accuracy + 0.05}
-    metrics = {"accuracy": accuracy, "macro_f1": accuracy, "log_loss": 0.4, "ece": 0.1, "n": IMAGES, **limits}
+    metrics = {
+        "accuracy": accuracy,
+        "macro_f1": accuracy,
+        "log_loss": 0.4,
+        "ece": 0.1,
+        "n": IMAGES,
+        **limits,
+    }
     (root / "plots" / "evaluate").mkdir(parents=True, exist_ok=True)
     (root / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics))
     (root / WEIGHTS).parent.mkdir(exist_ok=True)
     (root / WEIGHTS).unlink(missing_ok=True)  # It may be a link into DVC's cache.
     (root / WEIGHTS).write_text(branch)
     outs = [str(OUT), str(WEIGHTS.parent)]
-    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": {"cmd": branch, "outs": outs}}}))
+    (root / "dvc.yaml").write_text(
+        yaml.safe_dump({"stages": {"evaluate": {"cmd": branch, "outs": outs}}})
+    )
     git(root, "checkout", "-q", "-B", branch)
     record(root, f"Train {branch}")
 
@@ -75,18 +89,28 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.unlink()
 
 
-def test_failing_gate_exits_1_and_writes_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_gate_exits_1_and_writes_files(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_pixmill("compare", "main", "worse", "--gate") == 1
     output = capsys.readouterr()
-    assert output.out.startswith("Worse, notably on class boot (accuracy 0.93 → 0.33, p < 0.001) and class coat")
+    assert output.out.startswith(
+        "Worse, notably on class boot (accuracy 0.93 → 0.33, p < 0.001) and class coat"
+    )
     assert "\nGate: fail " in output.out
     assert output.out.endswith("\nWritten: reports/compare.html, reports/compare.md\n")
     assert "gate: compare.min.accuracy: accuracy 0.333" in output.err
-    assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
+    assert (
+        (project / "reports" / "compare.md")
+        .read_text(encoding="utf-8")
+        .startswith("**Worse, notably on class boot")
+    )
     assert 'href="../" title=' in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
-def test_comparison_of_the_api_shows_itself_and_writes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparison_of_the_api_shows_itself_and_writes_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read_here(monkeypatch)
     comparison = load_project(project).compare("main", "worse")
     assert comparison.verdict == "worse"
@@ -102,13 +126,19 @@ def test_undecided_gate_exits_0_and_prints_json(
     read_here(monkeypatch)
     text = (project / "params.yaml").read_text()
     try:
-        (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "compare": {"min": {"accuracy": 0.92}}}))
+        (project / "params.yaml").write_text(
+            yaml.safe_dump({**PARAMS, "compare": {"min": {"accuracy": 0.92}}})
+        )
         assert run_pixmill("compare", "worse", "main", "--gate", "--json") == 0
     finally:
         (project / "params.yaml").write_text(text)
     output = capsys.readouterr()
     document = json.loads(output.out)
-    assert (document["verdict"], document["gate"], document["flips"]["gained"]) == ("better", "undecided", 36)
+    assert (document["verdict"], document["gate"], document["flips"]["gained"]) == (
+        "better",
+        "undecided",
+        36,
+    )
     assert "gate:" not in output.err
     assert (project / "reports" / "compare.md").exists()
 

@@ -19,7 +19,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/reports/\n/.pixmill/\n/mlflow.db*\n")
-    (root / "params.yaml").write_text(f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\ncompare: {{}}\n")
+    (root / "params.yaml").write_text(
+        f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\ncompare: {{}}\n"
+    )
     commit(root, "Begin")
     add_experiment(root, "wide", "{model: cnn, epochs: 10}", answers(20))
     add_experiment(root, "narrow", "{model: cnn, epochs: 5}", answers(90))
@@ -33,18 +35,25 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_the_table_and_writes_the_page(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_pixmill("compare", "--runs") == 0
     text = capsys.readouterr().out
     assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
-    assert "\nwide has the best macro-F1 on validation, 0.917; the other is significantly worse.\n" in text
+    assert (
+        "\nwide has the best macro-F1 on validation, 0.917; the other is significantly worse.\n"
+        in text
+    )
     assert text.endswith("\nWritten: reports/runs.html\n")
     page = (trained / "reports" / "runs.html").read_text(encoding="utf-8")
     assert "narrow" in page
     assert 'href="../" title=' in page
 
 
-def test_table_of_the_api_has_the_rows_of_json(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_of_the_api_has_the_rows_of_json(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = load_project(trained).runs()
     assert run_pixmill("compare", "--runs", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
@@ -64,4 +73,7 @@ def test_json_writes_no_page_and_limit_applies(
     document = json.loads(capsys.readouterr().out)
     assert (len(document["rows"]), document["left_out"]) == (1, True)
     assert run_pixmill("compare", "--runs") == 2
-    assert f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only" in capsys.readouterr().err
+    assert (
+        f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only"
+        in capsys.readouterr().err
+    )

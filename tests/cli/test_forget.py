@@ -30,9 +30,17 @@ def test_forgets_a_file_and_names_the_next_command(
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--purge", "data/1.png"], ["--host", "https://a.test/"], ["1.png", "--yes"], ["--purge", "--dry-run"]],
+    [
+        [],
+        ["--purge", "data/1.png"],
+        ["--host", "https://a.test/"],
+        ["1.png", "--yes"],
+        ["--purge", "--dry-run"],
+    ],
 )
-def test_refuses_other_arguments(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_other_arguments(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
     Path("1.png").write_bytes(b"1")
@@ -43,13 +51,19 @@ def test_refuses_other_arguments(words: list[str], tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("has_row", [False, True])
 def test_tells_when_a_host_has_no_image_and_no_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, has_row: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    has_row: bool,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
     Path("data").mkdir()
     if has_row:
-        write_metadata(Path("data"), {"hat/lost.png": Facts(page_url="https://photos.example.org/1")})
+        write_metadata(
+            Path("data"), {"hat/lost.png": Facts(page_url="https://photos.example.org/1")}
+        )
     main(["forget", "--host", "photos.example.org"])
     assert "opt_out: [photos.example.org]" in Path("params.yaml").read_text()
     output = capsys.readouterr().out
@@ -62,7 +76,9 @@ def test_names_the_deletion_if_a_purge_finds_something(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("classes: [boot, hat]\nscrape:\n  snapshot: '2026-11-20'\n")
-    found = purging.Purge({"cache": None}, {"cache": ["a"][:number]}, {"a"}, {"a"}, tmp_path, ["the remote"], 0)
+    found = purging.Purge(
+        {"cache": None}, {"cache": ["a"][:number]}, {"a"}, {"a"}, tmp_path, ["the remote"], 0
+    )
     monkeypatch.setattr(purging, "plan_purge", lambda *_, **__: found)
     main(["forget", "--purge"])
     assert ("--purge --yes --shared" in capsys.readouterr().out) == bool(number)

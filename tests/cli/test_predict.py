@@ -31,11 +31,17 @@ def test_lists_a_few_images_with_unreadable_files(photos, capsys):
     assert "\x1b" not in "".join(lines)
     assert any(label in first for label in ("coat", "kurtā", "T-shirt & top"))
     assert " %" in first
-    assert lines[3].split("  ", 1) == ["photos/notes.txt", "   no prediction: not a known image format"]
+    assert lines[3].split("  ", 1) == [
+        "photos/notes.txt",
+        "   no prediction: not a known image format",
+    ]
 
 
 def test_output_files_replace_the_list(photos, capsys):
-    assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl") == 0
+    assert (
+        run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl")
+        == 0
+    )
     shown = capsys.readouterr().out
     assert shown.startswith("3 images predicted by model (")
     assert "No prediction: 1 file\n" in shown
@@ -55,7 +61,10 @@ def test_a_stopped_prediction_says_that_nothing_is_kept(photos, capfd, monkeypat
         yield
 
     monkeypatch.setattr(predicting, "predict", predict)
-    assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv") == 128 + signal.SIGTERM
+    assert (
+        run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv")
+        == 128 + signal.SIGTERM
+    )
     assert "pixmill predict: interrupted" in capfd.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
 

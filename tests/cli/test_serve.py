@@ -14,7 +14,9 @@ from tests.command import run_pixmill
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settings, dict[str, Any]]]:
+def served(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> list[tuple[Settings, dict[str, Any]]]:
     """Arguments of each started server."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PIXMILL_API_KEYS", raising=False)
@@ -26,7 +28,12 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
 def test_defaults_to_loopback(served, capsys) -> None:
     assert run_pixmill("serve", "--model", "m") == 0
     ((settings, named),) = served
-    assert (settings.hosts, settings.keys, settings.url_rate, settings.inbox) == (LOOPBACK, (), 10, None)
+    assert (settings.hosts, settings.keys, settings.url_rate, settings.inbox) == (
+        LOOPBACK,
+        (),
+        10,
+        None,
+    )
     assert (named["host"], named["port"]) == ("127.0.0.1", 8000)
     assert capsys.readouterr().err == ""
 
@@ -36,7 +43,11 @@ def test_inbox_of_the_project(served, tmp_path: Path) -> None:
     assert run_pixmill("serve") == 0
     assert run_pixmill("serve", "--inbox", "elsewhere") == 0
     assert run_pixmill("serve", "--no-feedback", "--inbox", "elsewhere") == 0
-    assert [settings.inbox for settings, _ in served] == [tmp_path / "inbox", Path("elsewhere"), None]
+    assert [settings.inbox for settings, _ in served] == [
+        tmp_path / "inbox",
+        Path("elsewhere"),
+        None,
+    ]
     assert served[0][0].root == tmp_path
 
 
@@ -81,7 +92,9 @@ def test_port_in_use_fails_before_loading(tmp_path: Path, monkeypatch, capsys) -
 @pytest.mark.parametrize(
     ("options", "is_local"), [("", True), ("--host 0.0.0.0", False), ("--proxy 10.0.0.0/8", False)]
 )
-def test_only_this_machine_sees_training_images(options, is_local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_this_machine_sees_training_images(
+    options, is_local, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[bool] = []
 
     def stop(endpoints: Endpoints) -> None:

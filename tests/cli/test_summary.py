@@ -51,16 +51,29 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shows_metrics_pages_and_next_command(project: Path) -> None:
     text = summary(project)
-    assert "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %" in text
+    assert (
+        "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %"
+        in text
+    )
     assert "  coat       0.900       -  0.900        50" in text
-    assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("mlflow ui")
+    assert (
+        text.index("reports/evaluate.html")
+        < text.index("reports/scrape.html")
+        < text.index("mlflow ui")
+    )
     assert "\n  Disk: 0.0 MB\n" in text
     assert "  Git: nothing changed, results committed, no remote\n" in text
 
 
 def test_warns_of_shortcuts(project: Path) -> None:
     assert "width (skill 1)" not in summary(project)
-    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    found = {
+        "property": "width",
+        "skill": 1.0,
+        "label": "coat",
+        "example": "they are wide",
+        "advice": "crop them",
+    }
     (project / "plots/evaluate/full.json").write_text(json.dumps(METRICS | {"shortcuts": [found]}))
     assert "warning: width (skill 1) alone separates one class from the others" in summary(project)
 
@@ -73,7 +86,9 @@ def test_incomplete_results_are_no_traceback(project: Path, lacking: str) -> Non
 
 
 def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
+    (project / "pyproject.toml").write_text(
+        "[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8"
+    )
     assert "  MLflow: http://team.test\n" in summary(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert "  MLflow: http://127.0.0.1:5000\n" in summary(project)
@@ -102,8 +117,14 @@ def test_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["next"][0] == {"kind": "run", "sentence": "Nothing has run yet.", "command": "dvc repro"}
-    assert [(stage["name"], stage["status"]) for stage in document["stages"]] == [("scrape", "never run")]
+    assert document["next"][0] == {
+        "kind": "run",
+        "sentence": "Nothing has run yet.",
+        "command": "dvc repro",
+    }
+    assert [(stage["name"], stage["status"]) for stage in document["stages"]] == [
+        ("scrape", "never run")
+    ]
     assert document["repository"]["text"] == "1 file changed, results committed, no remote"
     assert document["accuracy"] == [0.9, 0.86, 0.93]
     assert document["is_fresh"] is False

@@ -23,7 +23,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(template: Path, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(
+    template: Path, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     shutil.copytree(template, tmp_path / "root", ignore=shutil.ignore_patterns("scrape"))
     shutil.copy2(empty_database, tmp_path / "root")
     monkeypatch.chdir(tmp_path / "root")
@@ -58,7 +60,9 @@ def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, fake_trial,
     assert out.splitlines()[-1] == "Next: dvc repro"
     assert f"train.learning_rate: 0.003 → {best['train.learning_rate']:g}" in out
     assert run_pixmill("sweep", "--apply") == 0
-    assert capsys.readouterr().out.startswith(f"params.yaml already has the values of trial {document['best']}\n")
+    assert capsys.readouterr().out.startswith(
+        f"params.yaml already has the values of trial {document['best']}\n"
+    )
     assert run_pixmill("sweep", "--apply", "0") == 0
     assert load_params(root).train.learning_rate == 0.003
     assert run_pixmill("sweep", "--apply", "9") == 1
@@ -92,7 +96,9 @@ def test_a_second_one_at_once_is_refused(root, fake_trial, capsys) -> None:
     assert fake_trial.calls == []
 
 
-@pytest.mark.parametrize("words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]])
+@pytest.mark.parametrize(
+    "words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]]
+)
 def test_rejects_invalid_options(root, words, capsys) -> None:
     assert run_pixmill("sweep", *words) == 2
     assert "expected" in capsys.readouterr().err

@@ -54,7 +54,12 @@ class RayCluster:
         port, client = unused_port(), unused_port()
         self.address = f"ray://{network}.1:{client}"
         places = [f"--node-ip-address={network}.{1 + number}" for number in range(nodes)]
-        head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
+        head = [
+            "--head",
+            f"--port={port}",
+            f"--ray-client-server-port={client}",
+            "--include-dashboard=false",
+        ]
         kinds = [head, *[[f"--address={network}.1:{port}"]] * (nodes - 1)]
         self._nodes: list[subprocess.Popen[bytes]] = []
         for number, (place, kind) in enumerate(zip(places, kinds, strict=True)):
@@ -98,7 +103,10 @@ class RayCluster:
 
     def _tree(self, number: int) -> list[psutil.Process]:
         try:
-            return [(root := psutil.Process(self._nodes[number].pid)), *root.children(recursive=True)]
+            return [
+                (root := psutil.Process(self._nodes[number].pid)),
+                *root.children(recursive=True),
+            ]
         except psutil.NoSuchProcess:
             return []
 

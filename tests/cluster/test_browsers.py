@@ -20,7 +20,9 @@ def data(tmp_path_factory):
     for number, label in enumerate(("boot", "hat")):
         (folder / label).mkdir(parents=True)
         for place in range(40):
-            pixels = np.random.default_rng(100 * number + place).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            pixels = np.random.default_rng(100 * number + place).integers(
+                0, 256, (8, 8, 3), dtype=np.uint8
+            )
             Image.fromarray(pixels).save(folder / label / f"{place:03}.png")
     return folder
 
@@ -39,13 +41,23 @@ class Scrape:
         command = [sys.executable, "-m", "stages.scrape"]
         environ = os.environ | {"PYTHONPATH": f"{self._repository / 'src'}:{self._repository}"}
         done = subprocess.run(
-            command, cwd=self.root, env=environ, capture_output=True, text=True, timeout=300, check=False
+            command,
+            cwd=self.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
     def outputs(self):
         """Return the digest of each output except pages, by path."""
-        files = (path for name in ("artifacts", "metrics", "plots") for path in (self.root / name).rglob("*"))
+        files = (
+            path
+            for name in ("artifacts", "metrics", "plots")
+            for path in (self.root / name).rglob("*")
+        )
         return {str(path.relative_to(self.root)): digest(path) for path in files if path.is_file()}
 
 

@@ -37,7 +37,9 @@ def given(tmp_path, trained_folder):
     unlabelled.mkdir(parents=True)
     for image in sorted(project.images.rglob("*.png"))[:40]:
         shutil.copy(image, unlabelled)
-    return SimpleNamespace(project=project, unlabelled=unlabelled, packed=packed, model=trained_folder)
+    return SimpleNamespace(
+        project=project, unlabelled=unlabelled, packed=packed, model=trained_folder
+    )
 
 
 def measures(given, folder):
@@ -56,7 +58,9 @@ def shards(given, folder):
 
 def features(given, folder):
     images = Shards([open_images(given.packed, "train")])
-    return extract_features(images, some_ids(COUNT), BackboneParams(), scratch=folder, threads=2).tobytes()
+    return extract_features(
+        images, some_ids(COUNT), BackboneParams(), scratch=folder, threads=2
+    ).tobytes()
 
 
 def predictions(given, folder):

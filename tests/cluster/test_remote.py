@@ -17,7 +17,14 @@ def done_by(project: Any, *words: str, **environ: str) -> str:
 @pytest.fixture
 def project(copy_of_finished, s3, tmp_path) -> Any:
     """A finished project whose remote is an empty folder of the bucket."""
-    done_by(copy_of_finished, "remote", "add", "--default", "storage", f"s3://{s3.bucket}/{tmp_path.name}")
+    done_by(
+        copy_of_finished,
+        "remote",
+        "add",
+        "--default",
+        "storage",
+        f"s3://{s3.bucket}/{tmp_path.name}",
+    )
     copy_of_finished.commit("Add storage")
     return copy_of_finished
 
@@ -29,7 +36,9 @@ def clone_of(project: Any) -> Any:
 
 
 def files_of(project: Any, *folders: str) -> dict[str, bytes]:
-    paths = [path for folder in folders for path in (project.path / folder).rglob("*") if path.is_file()]
+    paths = [
+        path for folder in folders for path in (project.path / folder).rglob("*") if path.is_file()
+    ]
     return {path.relative_to(project.path).as_posix(): path.read_bytes() for path in paths}
 
 

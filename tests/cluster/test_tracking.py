@@ -57,7 +57,10 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
     local = MlflowClient(f"sqlite:///{finished.path}/mlflow.db")
     (known,) = local.search_runs([each.experiment_id for each in local.search_experiments()])
     curve, known_curve = (
-        [(point.step, point.value) for point in store.get_metric_history(one.info.run_id, "val_loss")]
+        [
+            (point.step, point.value)
+            for point in store.get_metric_history(one.info.run_id, "val_loss")
+        ]
         for store, one in ((client, run), (local, known))
     )
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
@@ -67,13 +70,17 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
         and run.info.artifact_uri.startswith("mlflow-artifacts:/")
         and run.data.params == known.data.params
         and curve == known_curve != []
-        and {model.name: str(model.status) for model in models} == {"keras": "READY", "classifier": "READY"}
-        and "reports/train.html" in {file.path for file in client.list_artifacts(run.info.run_id, "reports")}
+        and {model.name: str(model.status) for model in models}
+        == {"keras": "READY", "classifier": "READY"}
+        and "reports/train.html"
+        in {file.path for file in client.list_artifacts(run.info.run_id, "reports")}
     )
 
 
 @contextlib.contextmanager
-def outage(s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]) -> Iterator[None]:
+def outage(
+    s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]
+) -> Iterator[None]:
     """Begin an outage after the given number of uploads, and end it with the block."""
     reached, over = s3.requests["PUT"] + puts, threading.Event()
 

@@ -6,7 +6,9 @@ from pixmill.core.errors import GateError, PixmillError
 
 
 def test_the_message_ends_with_the_next_command() -> None:
-    assert str(PixmillError("data/ is empty", next="make data")) == "data/ is empty\nNext: make data"
+    assert (
+        str(PixmillError("data/ is empty", next="make data")) == "data/ is empty\nNext: make data"
+    )
     assert str(PixmillError("no more")) == "no more"
 
 

@@ -52,7 +52,12 @@ def run(*checks: Check, **tables: Table) -> list[Outcome]:
 
 
 def test_outcomes_come_in_the_order_of_the_checks() -> None:
-    checks = [enough(), known("coat"), enough(0), check("alone", "ExpectColumnValuesToBeUnique", column="label")]
+    checks = [
+        enough(),
+        known("coat"),
+        enough(0),
+        check("alone", "ExpectColumnValuesToBeUnique", column="label"),
+    ]
     assert [outcome.check for outcome in run(*checks, *checks)] == [*checks, *checks]
 
 
@@ -66,12 +71,18 @@ def test_an_outcome_says_what_was_found_and_how_to_mend_it() -> None:
     ("expectation", "kwargs", "found"),
     [
         ("ExpectColumnMeanToBeBetween", {"column": "n", "max_value": 1}, "found 17.6"),
-        ("ExpectColumnDistinctValuesToBeInSet", {"column": "label", "value_set": ["coat"]}, "2 values fail"),
+        (
+            "ExpectColumnDistinctValuesToBeInSet",
+            {"column": "label", "value_set": ["coat"]},
+            "2 values fail",
+        ),
         ("ExpectColumnValuesToBeBetween", {"column": "n", "min_value": 2}, "label <script>"),
         ("ExpectTableRowCountToEqual", {"value": 1}, "found 3"),
     ],
 )
-def test_a_check_without_words_of_its_own_says_the_value_or_the_rows(expectation, kwargs, found) -> None:
+def test_a_check_without_words_of_its_own_says_the_value_or_the_rows(
+    expectation, kwargs, found
+) -> None:
     (outcome,) = run(Check("plain", "classes", expectation, kwargs, "info", "else"))
     (line,) = warnings([outcome])["plain"]
     assert line.startswith(f"info: plain: {found}")
@@ -86,8 +97,13 @@ def test_names_of_strangers_command_no_terminal() -> None:
 
 def test_a_table_with_names_has_every_row_that_fails_named() -> None:
     many = pd.DataFrame({"label": [f"class {number}" for number in range(100)], "n": 1})
-    [named], [counted] = run(enough(), classes=Table(many, named_by=("label",))), run(enough(), classes=Table(many))
-    assert [item["label"] for item in named.result["unexpected_index_list"]] == many["label"].tolist()
+    [named], [counted] = (
+        run(enough(), classes=Table(many, named_by=("label",))),
+        run(enough(), classes=Table(many)),
+    )
+    assert [item["label"] for item in named.result["unexpected_index_list"]] == many[
+        "label"
+    ].tolist()
     assert counted.result["unexpected_count"] == 100
     assert len(counted.result["partial_unexpected_list"]) == 20
     assert "class 7" not in json.dumps(counted.record())
@@ -101,13 +117,17 @@ def test_numbers_of_every_kind_are_compared_and_odd_alike(dtype: str) -> None:
 
 
 def test_texts_may_be_absent() -> None:
-    rows = classes(label=pd.array(["coat", None, "hat"], dtype=pd.StringDtype("pyarrow", na_value=pd.NA)))
+    rows = classes(
+        label=pd.array(["coat", None, "hat"], dtype=pd.StringDtype("pyarrow", na_value=pd.NA))
+    )
     [found] = run(known("coat"), classes=Table(rows))
     assert (found.result["unexpected_count"], found.result["missing_count"]) == (1, 1)
 
 
 def test_records_hold_nothing_that_changes_from_run_to_run() -> None:
-    first, second = ([outcome.record() for outcome in run(enough(), known("coat"))] for _ in range(2))
+    first, second = (
+        [outcome.record() for outcome in run(enough(), known("coat"))] for _ in range(2)
+    )
     assert first == second
     assert json.dumps(first, allow_nan=False)
     for record in first:
@@ -126,18 +146,33 @@ def test_a_run_says_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def outcome(name: str, severity: str, *found: str, success: bool = False) -> Outcome:
-    check = Check(name, "classes", "", {}, severity, "at least 0.2", (f"validate.{name}.share",), lambda *_: [])  # type: ignore[arg-type]
+    check = Check(
+        name,
+        "classes",
+        "",
+        {},
+        severity,
+        "at least 0.2",
+        (f"validate.{name}.share",),
+        lambda *_: [],
+    )  # type: ignore[arg-type]
     return Outcome(check, success, "", {}, {}, found)
 
 
 def test_only_what_is_critical_and_failed_stops_the_pipeline() -> None:
     critical, warned = outcome("a", "critical"), outcome("b", "warning")
-    assert failures([critical, warned, outcome("c", "info"), outcome("d", "critical", success=True)]) == [critical]
+    assert failures(
+        [critical, warned, outcome("c", "info"), outcome("d", "critical", success=True)]
+    ) == [critical]
     assert gate_error([warned], report="page.html") is None
 
 
 def test_what_failed_and_stops_nothing_is_odd_in_few_lines_with_its_severity() -> None:
-    some = [outcome("a", "critical"), outcome("c", "info", "3 are dark"), outcome("d", "info", success=True)]
+    some = [
+        outcome("a", "critical"),
+        outcome("c", "info", "3 are dark"),
+        outcome("d", "info", success=True),
+    ]
     many = outcome("b", "warning", *(f"class {n}" for n in range(5)))
     expected = "expected at least 0.2 (validate.{}.share)"
     assert warnings([*some, many]) == {
@@ -151,16 +186,24 @@ def test_what_failed_and_stops_nothing_is_odd_in_few_lines_with_its_severity() -
 
 def test_a_warning_ends_with_its_advice() -> None:
     advised = replace(outcome("b", "warning", "4 copies"), advice="remove them")
-    assert warnings([advised])["b"] == ["warning: b: 4 copies; expected at least 0.2 (validate.b.share); remove them"]
+    assert warnings([advised])["b"] == [
+        "warning: b: 4 copies; expected at least 0.2 (validate.b.share); remove them"
+    ]
 
 
 def test_a_name_holds_where_all_of_its_checks_do() -> None:
-    some = [outcome("a", "info", success=True), outcome("a", "info"), outcome("b", "info", success=True)]
+    some = [
+        outcome("a", "info", success=True),
+        outcome("a", "info"),
+        outcome("b", "info", success=True),
+    ]
     assert verdicts_by_name(some) == {"a": False, "b": True}
 
 
 def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
-    error = gate_error([outcome("balance", "critical", "class 'shoe' has 3 images")], report="page.html")
+    error = gate_error(
+        [outcome("balance", "critical", "class 'shoe' has 3 images")], report="page.html"
+    )
     assert str(error).splitlines() == [
         "the gate stopped the pipeline: 1 critical check failed",
         "  balance: class 'shoe' has 3 images; expected at least 0.2 (validate.balance.share)",
@@ -170,7 +213,15 @@ def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
 
 def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() -> None:
     check = Check("apart", "pairs", "", {}, "critical", "none", (), lambda *_: [])
-    failed = Outcome(check, False, "", {}, {}, ("2 pairs cross",), "`dvc checkout artifacts/scrape` brings them back")
+    failed = Outcome(
+        check,
+        False,
+        "",
+        {},
+        {},
+        ("2 pairs cross",),
+        "`dvc checkout artifacts/scrape` brings them back",
+    )
     error = gate_error([failed, failed], report="page.html", fix="report it")
     assert str(error).splitlines()[1:] == [
         "  apart: 2 pairs cross; expected none",
@@ -180,7 +231,9 @@ def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() 
 
 
 def test_a_hundred_classes_do_not_scroll_by() -> None:
-    error = gate_error([outcome("balance", "critical", *(f"class {n}" for n in range(100)))], report="page.html")
+    error = gate_error(
+        [outcome("balance", "critical", *(f"class {n}" for n in range(100)))], report="page.html"
+    )
     assert error is not None
     lines = error.message.splitlines()
     assert len(lines) == 22

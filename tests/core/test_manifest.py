@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.manifest import SCRAPED, SIGHTINGS, SPLIT, VALIDATED, read_table, table_writer, write_table
+from pixmill.core.manifest import (
+    SCRAPED,
+    SIGHTINGS,
+    SPLIT,
+    VALIDATED,
+    read_table,
+    table_writer,
+    write_table,
+)
 
 text = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 rows = st.dictionaries(
@@ -23,7 +31,13 @@ rows = st.dictionaries(
 def scraped(content: dict[str, tuple[str | None, int, str | None]]) -> pd.DataFrame:
     records = [
         dict.fromkeys(SCRAPED.names)
-        | {"id": key, "label": label, "path": f"images/{key[:2]}/{key}.png", "bytes": size, "format": "png"}
+        | {
+            "id": key,
+            "label": label,
+            "path": f"images/{key[:2]}/{key}.png",
+            "bytes": size,
+            "format": "png",
+        }
         | {"source": "shop", "query": query, "snapshot": "2026-11-20"}
         for key, (label, size, query) in sorted(content.items())
     ]
@@ -37,7 +51,9 @@ def test_a_manifest_comes_back_as_it_was_written(
     folder = tmp_path_factory.mktemp("manifest")
     write_table(folder / "a.parquet", scraped(content), SCRAPED)
     frame = read_table(folder / "a.parquet", SCRAPED, stage="scrape")
-    read = {row.id: (None if row.label is pd.NA else row.label, row.bytes) for row in frame.itertuples()}
+    read = {
+        row.id: (None if row.label is pd.NA else row.label, row.bytes) for row in frame.itertuples()
+    }
     assert read == {key: (label, size) for key, (label, size, _) in content.items()}
     write_table(folder / "b.parquet", frame, SCRAPED)
     assert (folder / "a.parquet").read_bytes() == (folder / "b.parquet").read_bytes()
@@ -62,9 +78,13 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_column_of_another_type_is_refused_by_name(tmp_path: Path) -> None:
-    table = pa.Table.from_pandas(scraped({"a" * 64: ("x", 1, None)}), schema=SCRAPED, preserve_index=False)
+    table = pa.Table.from_pandas(
+        scraped({"a" * 64: ("x", 1, None)}), schema=SCRAPED, preserve_index=False
+    )
     place = SCRAPED.get_field_index("bytes")
-    pq.write_table(table.set_column(place, "bytes", table["bytes"].cast(pa.float64())), tmp_path / "m.parquet")
+    pq.write_table(
+        table.set_column(place, "bytes", table["bytes"].cast(pa.float64())), tmp_path / "m.parquet"
+    )
     with pytest.raises(ManifestError, match=r"expected bytes \(int64\), received bytes \(double\)"):
         read_table(tmp_path / "m.parquet", SCRAPED, stage="scrape")
 
@@ -78,7 +98,10 @@ def test_a_missing_or_broken_table_names_the_stage(tmp_path: Path) -> None:
 
 
 def sightings(count: int) -> list[dict[str, object]]:
-    return [{"label": "hat", "source": "shop", "rank": rank, "thumbnail": False} for rank in range(count)]
+    return [
+        {"label": "hat", "source": "shop", "rank": rank, "thumbnail": False}
+        for rank in range(count)
+    ]
 
 
 def write_in_pieces(path: Path, *pieces: int) -> None:

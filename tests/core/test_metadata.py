@@ -13,7 +13,9 @@ def read(folder, *lines):
 
 def test_reads_what_it_writes(tmp_path):
     rows = {
-        "b/2.png": Facts(label='Pepper, "bell"', split="test", group="7", licence="CC0", author="É", page_url="u"),
+        "b/2.png": Facts(
+            label='Pepper, "bell"', split="test", group="7", licence="CC0", author="É", page_url="u"
+        ),
         "a/1.png": Facts(),
     }
     write_metadata(tmp_path, rows)

@@ -20,12 +20,27 @@ def test_labels_that_file_systems_or_the_table_refuse_get_other_names(label):
     assert not slug.endswith((" ", "."))
 
 
-@pytest.mark.parametrize("label", ["Corn_(maize)___healthy", "n" * 79, "قطة", "🐕‍🦺 dog", "-x", "confetti", "metadata"])
+@pytest.mark.parametrize(
+    "label", ["Corn_(maize)___healthy", "n" * 79, "قطة", "🐕‍🦺 dog", "-x", "confetti", "metadata"]
+)
 def test_other_labels_are_the_names_of_their_folders(label):
     assert to_slug(label) == label
 
 
-REFUSED = ["", " ", "\n", "cat ", "a\0b", "a\x1bb", "\u2028", "a\u202eb", "a\u2066b", "a\u200bb", "\ufeffa", "n" * 201]
+REFUSED = [
+    "",
+    " ",
+    "\n",
+    "cat ",
+    "a\0b",
+    "a\x1bb",
+    "\u2028",
+    "a\u202eb",
+    "a\u2066b",
+    "a\u200bb",
+    "\ufeffa",
+    "n" * 201,
+]
 LABELS = [
     "$(x)",
     "`x`",

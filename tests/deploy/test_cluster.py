@@ -28,13 +28,18 @@ def test_servers_run_the_pinned_packages():
         service = SERVICES[name]
         assert service["command"][0] == name.partition("-")[0]
         build = service["build"]
-        assert (DEPLOY / "cluster" / build["context"] / build["dockerfile"]).samefile(DEPLOY / "cluster/Dockerfile")
+        assert (DEPLOY / "cluster" / build["context"] / build["dockerfile"]).samefile(
+            DEPLOY / "cluster/Dockerfile"
+        )
 
 
 def test_browsers_match_selenium_and_reach_the_proxy():
     """The proxy of a scrape listens only on 127.0.0.1 of its machine."""
     chromium = SERVICES["chromium"]
-    assert chromium["image"].partition(":")[2].partition(".")[0] == pinned("selenium").partition(".")[0]
+    assert (
+        chromium["image"].partition(":")[2].partition(".")[0]
+        == pinned("selenium").partition(".")[0]
+    )
     assert chromium["network_mode"] == "host"
     assert "--host ${BIND:-127.0.0.1} " in chromium["environment"]["SE_OPTS"]
 
@@ -51,6 +56,8 @@ def test_contains_no_password():
 
 
 def test_ports_in_the_header_are_those_of_the_services():
-    ports = {port.split(":")[-2] for service in SERVICES.values() for port in service.get("ports", ())}
+    ports = {
+        port.split(":")[-2] for service in SERVICES.values() for port in service.get("ports", ())
+    }
     ports |= set(re.findall(r"--port (\d+)", SERVICES["chromium"]["environment"]["SE_OPTS"]))
     assert set(re.findall(r"127\.0\.0\.1:(\d+)", COMPOSE.partition("name:")[0])) == ports

@@ -25,7 +25,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source / "docs").mkdir()
     for name in ("pyproject.toml", "docs/package.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source / name)
-    shutil.copytree(REPOSITORY / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "src",
+        source / "src",
+        ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"),
+    )
     uv, made = [sys.executable, "-m", "uv"], folder / "venv"
     into = ["pip", "install", "--quiet", "--python", str(made / "bin/python")]
     pins = ["--require-hashes", "--requirement", str(REPOSITORY / "deploy/requirements.txt")]
@@ -39,14 +43,18 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made / "bin/python"
 
 
-def test_serves_an_exported_model_without_the_pipeline(python: Path, exported: Path, tmp_path: Path) -> None:
+def test_serves_an_exported_model_without_the_pipeline(
+    python: Path, exported: Path, tmp_path: Path
+) -> None:
     start = [str(python.with_name("pixmill"))]
     options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
     with Running(*options, cwd=tmp_path, start=start, environ={"PYTHONPATH": ""}) as server:
         (row,) = server.predict(encoded(shapes(), "JPEG"))
         assert row["label"] in ("coat", "kurtā", "T-shirt & top")
         assert sum(row["probabilities"].values()) == pytest.approx(1)
-        assert {server.status(path) for path in ("/", "/docs", "/openapi.json", "/metrics", "/v1/model")} == {200}
+        assert {
+            server.status(path) for path in ("/", "/docs", "/openapi.json", "/metrics", "/v1/model")
+        } == {200}
         assert server.ask("GET", "/v1/model")[1]["name"] == "garments"
     installed = subprocess.run(
         [sys.executable, "-m", "uv", "pip", "list", "--python", str(python), "--format", "freeze"],

@@ -30,7 +30,9 @@ def test_pins_are_those_of_the_pipeline():
     """``make requirements`` writes the same versions and hashes to both files."""
     chosen, known = pins(DEPLOY / "requirements.txt"), pins(REPOSITORY / "requirements.txt")
     versions = {block.partition(" ")[0] for block in known.values()}
-    hashes = {block.partition(" ")[0]: set(re.findall(r"sha256:\w+", block)) for block in known.values()}
+    hashes = {
+        block.partition(" ")[0]: set(re.findall(r"sha256:\w+", block)) for block in known.values()
+    }
     for block in chosen.values():
         pin = block.partition(" ")[0]
         assert pin in versions
@@ -51,7 +53,9 @@ def test_command_lines_are_valid():
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     started = json.loads(entry)[1:]
     unit = re.search(r"^ExecStart=(.*)$", (DEPLOY / "pixmill.service").read_text(), re.MULTILINE)[1]
-    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["pixmill"]["command"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["pixmill"][
+        "command"
+    ]
     container = workload()["spec"]["template"]["spec"]["containers"][0]
     for line in (started, started + container["args"], started + compose, unit.split()[1:]):
         assert make_parser().parse_args(line).port == 8000
@@ -73,6 +77,10 @@ def test_yaml_files_match_the_dockerfile():
 def test_dockerignore_allows_exactly_the_copied_files():
     texts = [path.read_text() for path in (DEPLOY / "Dockerfile", DEPLOY / "cluster/Dockerfile")]
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", "\n".join(texts), re.MULTILINE)
-    allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    allowed = {
+        line[1:]
+        for line in (REPOSITORY / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     assert {name for line in copied for name in line.split()} == allowed
     assert all((REPOSITORY / name).exists() for name in allowed)

@@ -84,7 +84,11 @@ class Block:
             ValueError: If a ``console`` block does not start with a command.
         """
         if self.language == "python":
-            return [Command(self.line, "\n".join(["python - <<'END_OF_BLOCK'", *self.lines, "END_OF_BLOCK"]))]
+            return [
+                Command(
+                    self.line, "\n".join(["python - <<'END_OF_BLOCK'", *self.lines, "END_OF_BLOCK"])
+                )
+            ]
         found: list[Command] = []
         for number, line in enumerate(self.lines, self.line + 1):
             if line.startswith("$ "):
@@ -116,7 +120,11 @@ def read_blocks(text: str) -> list[Block]:
                     if not reason:
                         raise ValueError(f"line {number}: a block that is not run needs a reason")
                 open_block = (fence[1], fence[2], Block(number, fence[3], reason, []))
-        elif line.strip() and set(line.strip()) == {open_block[1][0]} and len(line.strip()) >= len(open_block[1]):
+        elif (
+            line.strip()
+            and set(line.strip()) == {open_block[1][0]}
+            and len(line.strip()) >= len(open_block[1])
+        ):
             found.append(open_block[2])
             open_block = None
         else:
@@ -130,7 +138,9 @@ def agrees(shown: Sequence[str], output: str) -> bool:
     """Return whether output is what a page shows: ``...`` stands for anything, alone on its line also for no line."""
     lines = [line.rstrip() for line in "\n".join(shown).strip("\n").split("\n")]
     pattern = "".join(
-        "(?:.*\n)?" if line.strip() == "..." else ".*".join(map(re.escape, line.split("..."))) + " *\n"
+        "(?:.*\n)?"
+        if line.strip() == "..."
+        else ".*".join(map(re.escape, line.split("..."))) + " *\n"
         for line in lines
     )
     text = "".join(f"{line.rstrip()}\n" for line in output.strip("\n").split("\n"))
@@ -149,7 +159,8 @@ class Shell:
     def __init__(self, folder: Path, home: Path, python: Path | None = None) -> None:
         home.mkdir(parents=True, exist_ok=True)
         (home / ".gitconfig").write_text(
-            "[user]\n\tname = You\n\temail = you@example.org\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
+            "[user]\n\tname = You\n\temail = you@example.org\n[init]\n\tdefaultBranch = main\n",
+            encoding="utf-8",
         )
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
         cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
@@ -157,7 +168,9 @@ class Shell:
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
-            env=kept | _QUIET | {"HOME": str(home), "XDG_CACHE_HOME": cache, "PATH": path, "PWD": str(folder)},
+            env=kept
+            | _QUIET
+            | {"HOME": str(home), "XDG_CACHE_HOME": cache, "PATH": path, "PWD": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -208,7 +221,9 @@ def run_block(shell: Shell, block: Block) -> str | None:
             return f"line {command.line}: $ {command.text}\nexit status {status}, output:\n{output}"
         if command.shown and not agrees(command.shown, output):
             real = [line.rstrip() for line in output.strip("\n").split("\n")]
-            difference = difflib.unified_diff(command.shown, real, "shown", "real output", n=99, lineterm="")
+            difference = difflib.unified_diff(
+                command.shown, real, "shown", "real output", n=99, lineterm=""
+            )
             return "\n".join([f"line {command.line}: $ {command.text}", *difference])
     return None
 

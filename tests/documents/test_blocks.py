@@ -94,7 +94,14 @@ def run(text: str, project: Path, folder: Path) -> list[str]:
 
 
 def test_page_runs_in_a_copy_of_the_project(project, tmp_path):
-    assert run(PAGE.replace("first\n   $ ls", "first\n   $ pwd\n   .../shoes/data\n   $ ls"), project, tmp_path) == []
+    assert (
+        run(
+            PAGE.replace("first\n   $ ls", "first\n   $ pwd\n   .../shoes/data\n   $ ls"),
+            project,
+            tmp_path,
+        )
+        == []
+    )
     assert [path.name for path in project.iterdir()] == ["data"]
     assert not (tmp_path / "scratch").exists()
 
@@ -126,7 +133,10 @@ def test_shell_knows_a_user_but_nothing_of_the_caller(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", "elsewhere")
     shell = Shell(tmp_path, tmp_path / "home")
     try:
-        assert shell.run("git config user.name; echo $DVC_ROOT$CI; read line; echo $?") == ("You\n\n1\n", 0)
+        assert shell.run("git config user.name; echo $DVC_ROOT$CI; read line; echo $?") == (
+            "You\n\n1\n",
+            0,
+        )
     finally:
         shell.close()
 

@@ -32,7 +32,11 @@ def tutorial(python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     (work := folder / "work").mkdir()
     shell = Shell(work, folder / "home", python)
     blocks = runnable(TUTORIAL)
-    first = next(n for n, block in enumerate(blocks, 1) if re.search(r"^\$ .*git commit", "\n".join(block.lines), re.M))
+    first = next(
+        n
+        for n, block in enumerate(blocks, 1)
+        if re.search(r"^\$ .*git commit", "\n".join(block.lines), re.M)
+    )
     try:
         failures = run_blocks(shell, "tutorial.md", blocks[:first])
         shutil.copytree(work / "shoes", folder / "shoes", symlinks=True)
@@ -44,7 +48,9 @@ def tutorial(python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_blocks_of_the_tutorial(tutorial: tuple[Path, list[str]], capfd: pytest.CaptureFixture[str]) -> None:
+def test_blocks_of_the_tutorial(
+    tutorial: tuple[Path, list[str]], capfd: pytest.CaptureFixture[str]
+) -> None:
     with capfd.disabled():
         sys.stderr.write("\n".join(["", *counts([*PAGES.values()]), ""]))
     assert "\n\n".join(tutorial[1]) == ""
@@ -53,7 +59,9 @@ def test_blocks_of_the_tutorial(tutorial: tuple[Path, list[str]], capfd: pytest.
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", OTHERS)
-def test_blocks_of_a_page(tutorial: tuple[Path, list[str]], python: Path, tmp_path: Path, name: str) -> None:
+def test_blocks_of_a_page(
+    tutorial: tuple[Path, list[str]], python: Path, tmp_path: Path, name: str
+) -> None:
     assert "\n\n".join(run_page(PAGES[name], tutorial[0], tmp_path / "scratch", python)) == ""
 
 
@@ -62,6 +70,9 @@ def test_params_in_a_page_are_valid(name: str) -> None:
     for block in read_blocks(PAGES[name].read_text(encoding="utf-8")):
         given = yaml.safe_load("\n".join(block.lines)) if block.language == "yaml" else None
         if isinstance(given, dict) and SECTIONS & {*given}:
-            required = {"classes": ["coat", "dress", "shirt", "sneaker", "trouser"], "scrape": {}} | given
+            required = {
+                "classes": ["coat", "dress", "shirt", "sneaker", "trouser"],
+                "scrape": {},
+            } | given
             required["scrape"] = {"snapshot": "2026-11-29"} | required["scrape"]
             parse_params(yaml.safe_dump(required))

@@ -31,9 +31,18 @@ axe.run({preload: false}).then(found, done);
 def site(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site."""
     folder = tmp_path_factory.mktemp("site")
-    words = ["-m", "sphinx", "--quiet", "--fail-on-warning", "--doctree-dir", str(folder / "doctrees")]
+    words = [
+        "-m",
+        "sphinx",
+        "--quiet",
+        "--fail-on-warning",
+        "--doctree-dir",
+        str(folder / "doctrees"),
+    ]
     done = subprocess.run(
-        [sys.executable, *words, str(repository / "docs"), str(folder / "site")], capture_output=True, text=True
+        [sys.executable, *words, str(repository / "docs"), str(folder / "site")],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return folder / "site"
@@ -48,7 +57,8 @@ def driver() -> Iterator["WebDriver"]:
 
 def opened(driver: "WebDriver", page: Path, scheme: str, width: int) -> "WebDriver":
     driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -62,12 +72,17 @@ def test_page_is_accessible(site: Path, driver: "WebDriver", name: str, scheme: 
     opened(driver, site / name, scheme, 1280)
     driver.execute_script((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
     assert driver.execute_async_script(_AXE) == []
-    dark = driver.execute_script("return getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    dark = (
+        driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        != "rgb(255, 255, 255)"
+    )
     assert dark is (scheme == "dark")
 
 
 @pytest.mark.parametrize("name", [*PAGES, "reference/params.html"])
-def test_page_does_not_scroll_sideways_on_a_phone(site: Path, driver: "WebDriver", name: str) -> None:
+def test_page_does_not_scroll_sideways_on_a_phone(
+    site: Path, driver: "WebDriver", name: str
+) -> None:
     opened(driver, site / name, "light", 400)
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
@@ -76,10 +91,14 @@ def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
     """Links lead elsewhere, but no script, style, font, image or frame comes from there."""
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        assert not re.findall(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//", text), page
+        assert not re.findall(
+            r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//", text
+        ), page
         assert not re.findall(r"<link\b[^>]*\bhref=\"(?:https?:)?//", text), page
     for style in site.rglob("*.css"):
-        assert not re.findall(r"url\([\"']?(?:https?:)?//|@import", style.read_text(encoding="utf-8")), style
+        assert not re.findall(
+            r"url\([\"']?(?:https?:)?//|@import", style.read_text(encoding="utf-8")
+        ), style
 
 
 def test_search_finds_a_page(site: Path, driver: "WebDriver") -> None:

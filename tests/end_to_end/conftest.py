@@ -41,7 +41,11 @@ class Project:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))
+        }
         return kept | {
             "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
@@ -56,7 +60,12 @@ class Project:
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            words, cwd=self.path, env=self.environ | environ, capture_output=True, text=True, timeout=560
+            words,
+            cwd=self.path,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=560,
         )
 
     def dvc(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +107,9 @@ class Project:
         return json.loads((self.path / "plots" / stage / "full.json").read_text(encoding="utf-8"))
 
     def lock(self) -> dict[str, Any]:
-        content: dict[str, Any] = yaml.safe_load((self.path / "dvc.lock").read_text(encoding="utf-8"))
+        content: dict[str, Any] = yaml.safe_load(
+            (self.path / "dvc.lock").read_text(encoding="utf-8")
+        )
         return content
 
     def commit(self, message: str = "State of the test") -> None:
@@ -147,7 +158,9 @@ def _bring_images(images: Path, project: Project) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished(repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(
+    repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
     """A project after one complete `dvc repro`, committed; tests must not change it.
 
     The first test process that needs it creates it for all.

@@ -11,7 +11,9 @@ import pytest
 
 KEYS = {
     "cross_validation": {
-        f"{what}_3_12_{factor}" for what in ("accuracy", "equal", "better") for factor in ("1", "1.25", "1.5")
+        f"{what}_3_12_{factor}"
+        for what in ("accuracy", "equal", "better")
+        for factor in ("1", "1.25", "1.5")
     },
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
     "labelling": {"bundled_accuracy_vs_all", "bundled_actions_vs_random", "bundled_covers"},
@@ -28,7 +30,13 @@ KEYS = {
         "head_mb",
     },
     "serve": {"vs_mlflow_serve", "vs_flask_keras", "vs_bare_runtime", "vs_mlflow_serve_classifier"},
-    "temperature": {"lowest log-loss", "lowest log-loss, if significant", "prior alone", "interval alone", "pixmill"},
+    "temperature": {
+        "lowest log-loss",
+        "lowest log-loss, if significant",
+        "prior alone",
+        "interval alone",
+        "pixmill",
+    },
     "small_sets": {"bundled_3_12"},
     "thresholds": {
         "every confidence, 0 if all pass",
@@ -63,7 +71,9 @@ KEYS = {
 
 def test_all_benchmarks_are_tested(repository) -> None:
     files = (repository / "benchmarks").glob("*.py")
-    assert {path.stem for path in files if re.search(r"^ +make bench-", path.read_text(), re.MULTILINE)} == {*KEYS}
+    assert {
+        path.stem for path in files if re.search(r"^ +make bench-", path.read_text(), re.MULTILINE)
+    } == {*KEYS}
 
 
 _INTERPRETER = """
@@ -96,7 +106,9 @@ for line in sys.stdin:
 def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
     """Run a benchmark with environment variables; return its output and the traceback of an error."""
     command = [sys.executable, "-c", _INTERPRETER]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
@@ -112,7 +124,11 @@ def run() -> Iterator[Callable[..., tuple[str, str | None]]]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.services if name == "scale" else pytest.mark.slow) for name in KEYS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.services if name == "scale" else pytest.mark.slow)
+        for name in KEYS
+    ],
 )
 def test_last_line_has_the_ratios(name, run, repository, request) -> None:
     environ = {"QUICK": "tiny"}

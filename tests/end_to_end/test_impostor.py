@@ -42,9 +42,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all installed packages except Pixmill."""
     folder = tmp_path_factory.mktemp("packages")
-    for packages in dict.fromkeys(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")):
+    for packages in dict.fromkeys(
+        path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")
+    ):
         for path in Path(packages).iterdir():
-            if "pixmill" not in path.name and path.name != "__pycache__" and not (folder / path.name).exists():
+            if (
+                "pixmill" not in path.name
+                and path.name != "__pycache__"
+                and not (folder / path.name).exists()
+            ):
                 (folder / path.name).symlink_to(path)
     return folder
 
@@ -95,7 +101,10 @@ def jobs_of(project: Project, file: str) -> dict[str, list[str]]:
     """Return the commands of each job of a CI file, in order."""
     content = yaml.safe_load(project.read(file))
     if "jobs" in content:
-        return {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in content["jobs"].items()}
+        return {
+            name: [step["run"] for step in job["steps"] if "run" in step]
+            for name, job in content["jobs"].items()
+        }
     return {name: content[name]["script"] for name in ("test", "compare", "comment", "promote")}
 
 
@@ -116,7 +125,9 @@ def test_install_by_version_gets_the_impostor(
     index: Index, clean: Callable[[Project], Project], tmp_path: Path
 ) -> None:
     project = clean(Project(tmp_path))
-    run_script(project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill")
+    run_script(
+        project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill"
+    )
     assert index.marker.exists(), "the trap works"
     index.marker.unlink()
     index.asked.clear()
@@ -127,7 +138,9 @@ def test_locked_release_is_taken_from_the_index_that_has_it(
 ) -> None:
     name, wheel = pack()
     pin = f"pixmill=={pixmill.__version__}#sha256={hashlib.sha256(wheel).hexdigest()}"
-    (tmp_path / "requirements.txt").write_text(str(Supply(Origin(pin)).locked("pipeline")), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text(
+        str(Supply(Origin(pin)).locked("pipeline")), encoding="utf-8"
+    )
     install = "pip install --no-deps --require-hashes -r requirements.txt"
     project = clean(Project(tmp_path))
     refused = project.run("bash", "-c", install)
@@ -145,11 +158,17 @@ def test_locked_release_is_taken_from_the_index_that_has_it(
 def test_ci_and_readme_install_the_real_package(
     project: Project, clean: Callable[[Project], Project], index: Index
 ) -> None:
-    github, gitlab = (jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
+    github, gitlab = (
+        jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml")
+    )
     assert github["test"] == gitlab["test"]
-    commands = [line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]]
+    commands = [
+        line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]
+    ]
     locked, own_code = dict.fromkeys(line for line in commands if line.startswith("pip "))
-    (install,) = {*re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)}
+    (install,) = {
+        *re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
+    }
     assert github["test"][:2] == [locked, own_code.replace("-e .", "-e '.[dev]'")]
     own = clean(project)
     run_script(own, "pip install -e .")  # as usual in other projects

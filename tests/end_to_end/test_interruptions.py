@@ -27,7 +27,10 @@ def until(condition: Callable[[], Any], event: str, running: subprocess.Popen[st
 
 def pid_of(project, stage: str) -> int | None:
     # A process that is starting or ending has no command line.
-    return next((pid for pid, words in project.processes().items() if words[-1:] == [f"stages.{stage}"]), None)
+    return next(
+        (pid for pid, words in project.processes().items() if words[-1:] == [f"stages.{stage}"]),
+        None,
+    )
 
 
 def mid_train(project) -> bool:
@@ -52,7 +55,11 @@ def test_resumes_after_dvc_is_killed(copy_of_finished, finished) -> None:
     # Remove the finished training, which would be reused.
     for folder in (".pixmill/train", "artifacts/train"):
         shutil.rmtree(project.path / folder)
-    (digest,) = (out["md5"] for out in project.lock()["stages"]["train"]["outs"] if out["path"] == "artifacts/train")
+    (digest,) = (
+        out["md5"]
+        for out in project.lock()["stages"]["train"]["outs"]
+        if out["path"] == "artifacts/train"
+    )
     (project.path / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink()
     with project.start("repro", "train", SHELL="sh") as running:
         pid = stopped_in_train(project, running)

@@ -17,15 +17,23 @@ def read() -> Any:
 def test_the_notebook_is_valid_and_has_no_outputs() -> None:
     notebook = read()
     nbformat.validate(notebook)
-    assert not any(cell.outputs or cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    assert not any(
+        cell.outputs or cell.execution_count for cell in notebook.cells if cell.cell_type == "code"
+    )
 
 
 @pytest.mark.slow
 def test_the_notebook_runs(copy_of_finished) -> None:
     notebook = read()
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(copy_of_finished.path)}})
+    client = NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(copy_of_finished.path)}}
+    )
     client.execute(env=copy_of_finished.environ)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and "display(" not in cell.source]
+    cells = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "display(" not in cell.source
+    ]
     kinds = [{kind for output in cell.outputs for kind in output.get("data", ())} for cell in cells]
     assert all(kinds)
     assert sum("text/html" in each for each in kinds) == 6  # tables

@@ -81,7 +81,11 @@ print(json.dumps(results))
 
 def run(command, bundled_images, repository):
     path = f"{repository}{os.pathsep}{repository / 'src'}"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("NPY_", "OPENBLAS_"))}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("NPY_", "OPENBLAS_"))
+    }
     done = subprocess.run(
         [*command, sys.executable, "-c", SCRIPT, str(bundled_images)],
         env=environ | {"PYTHONPATH": path},

@@ -50,7 +50,9 @@ def stages_run(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+def server(
+    empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MlflowServer]:
     folder = tmp_path_factory.mktemp("mlflow")
     shutil.copy(empty_database, folder / "server.db")
     server = MlflowServer(folder, f"sqlite:///{folder}/server.db")
@@ -69,10 +71,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def shoes(
+    installed: Project, server: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
     """A team's project with the bundled images, after its first run and commit; read-only."""
     remote = tmp_path_factory.mktemp("remote")
-    project, output = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
+    project, output = new(
+        installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri
+    )
     assert "cd shoes && dvc repro" in output
     project.repro()
     project.commit("The first run")
@@ -96,7 +102,10 @@ def checks(manifest, classes):
 
 @pytest.fixture(scope="module")
 def pets(
-    installed: Project, bundled_images: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+    installed: Project,
+    bundled_images: Path,
+    empty_database: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Project:
     """A project from folders train and test, with wrong labels and a plugin check; read-only."""
     folder = tmp_path_factory.mktemp("pets")
@@ -106,10 +115,19 @@ def pets(
             place = folder / "images" / ("test" if number % 4 == 0 else "train") / given
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy2(image, place / f"{label}-{image.name}")
-    project, _ = new(replace(installed, path=folder), "pets", "--recipe", "fast", "--from", str(folder / "images"))
+    project, _ = new(
+        replace(installed, path=folder),
+        "pets",
+        "--recipe",
+        "fast",
+        "--from",
+        str(folder / "images"),
+    )
     (project.path / "src/pets/validate/named.py").write_text(CHECK)
     with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[project.entry-points."pixmill.checks"]\nnamed = "pets.validate.named:checks"\n')
+        file.write(
+            '\n[project.entry-points."pixmill.checks"]\nnamed = "pets.validate.named:checks"\n'
+        )
     project.edit(
         ("\nvalidate:", "\nvalidate:\n  plugins: [named]\n#"),
         ("image_size: 224", "image_size: 56"),
@@ -137,8 +155,13 @@ def test_demo_project_reproduces_the_committed_results(shoes, repository) -> Non
     for stage in fresh.values():
         for out in stage["outs"]:
             if out["path"].startswith("reports/"):  # Its head names the project.
-                text = (shoes.path / out["path"]).read_bytes().replace(b">shoes</a>", b">pixmill</a>")
-                out |= {"md5": hashlib.md5(text, usedforsecurity=False).hexdigest(), "size": len(text)}
+                text = (
+                    (shoes.path / out["path"]).read_bytes().replace(b">shoes</a>", b">pixmill</a>")
+                )
+                out |= {
+                    "md5": hashlib.md5(text, usedforsecurity=False).hexdigest(),
+                    "size": len(text),
+                }
     assert {name: stage["outs"] for name, stage in fresh.items()} == {
         name: stage["outs"] for name, stage in committed.items()
     }
@@ -159,7 +182,8 @@ def test_plugins_are_used_and_their_stages_depend_on_them(copy) -> None:
     for stage in ("scrape", "validate", "train"):
         (copy.path / "src" / "pets" / stage / "edited.py").write_text("EDITED = True\n")
     assert json.loads(done_by(copy, "dvc", "status", "--json")) == {
-        stage: [{"changed deps": {f"src/pets/{stage}": "modified"}}] for stage in ("scrape", "validate", "train")
+        stage: [{"changed deps": {f"src/pets/{stage}": "modified"}}]
+        for stage in ("scrape", "validate", "train")
     }
 
 
@@ -170,7 +194,10 @@ def test_promote_job_and_teammate_without_reruns(shoes, server, tmp_path) -> Non
     settings = {**project.settings, "PIP_NO_BUILD_ISOLATION": "0"}  # pip's option is inverted here
     clone = Project(tmp_path / "clone", environment(tmp_path / "venv"), settings)
     steps = yaml.safe_load(clone.read(".github/workflows/ci.yml"))["jobs"]["promote"]["steps"]
-    script, summary = "\n".join(step["run"] for step in steps if "run" in step), tmp_path / "summary"
+    script, summary = (
+        "\n".join(step["run"] for step in steps if "run" in step),
+        tmp_path / "summary",
+    )
     done_by(clone, "bash", "-ec", script, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text(encoding="utf-8") == clone.read("reports/promote.md")
 
@@ -185,7 +212,9 @@ def test_promote_job_and_teammate_without_reruns(shoes, server, tmp_path) -> Non
     assert {path.stem for path in (clone.path / "reports").glob("*.html")} >= {*STAGES}
     assert clone.git("status", "--porcelain") == ""
     assert not (clone.path / "mlflow.db").exists()
-    assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
+    assert run.data.metrics["test_accuracy"] == pytest.approx(
+        clone.metrics("evaluate")["accuracy"], rel=1e-5
+    )
     (row,) = json.loads(done_by(clone, "pixmill", "compare", "--runs", "--json"))["rows"]
     assert (row["run"]["name"], row["in_use"]) == (run.info.run_name, True)
 
@@ -197,13 +226,24 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source = Project(copy_repository(repository, folder / "source"))
     source.edit((f'"{__version__}"', '"0.2.0"'), file="src/pixmill/__init__.py")
     source.edit(
-        ("label_smoothing: float = Field(default=0.0,", "label_smoothing: float = Field(default=0.1,"), file=DEFAULTS
+        (
+            "label_smoothing: float = Field(default=0.0,",
+            "label_smoothing: float = Field(default=0.1,",
+        ),
+        file=DEFAULTS,
     )
-    source.edit(("_MAX_ITERATIONS = 1000", "_MAX_ITERATIONS = 1001"), file="src/pixmill/train/logistic.py")
-    source.edit(("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"), file="src/pixmill/CHANGELOG.md")
+    source.edit(
+        ("_MAX_ITERATIONS = 1000", "_MAX_ITERATIONS = 1001"), file="src/pixmill/train/logistic.py"
+    )
+    source.edit(
+        ("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"),
+        file="src/pixmill/CHANGELOG.md",
+    )
     for name in ("Makefile", "_gitattributes"):
         path = source.path / "src/pixmill/project/new/template" / name
-        path.write_text(f"{path.read_text(encoding='utf-8')}# Of version 0.2.0.\n", encoding="utf-8")
+        path.write_text(
+            f"{path.read_text(encoding='utf-8')}# Of version 0.2.0.\n", encoding="utf-8"
+        )
     return build_package(source.path, folder / "dist", "--wheel")
 
 
@@ -219,7 +259,9 @@ def test_upgrade_changes_only_differences_and_keeps_edits(copy, next_wheel, tmp_
     assert "pixmill upgrade" in checked.stderr
     refused = project.dvc("repro", "--force", "--single-item", "train")
     assert refused.returncode != 0
-    (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with \S+: (.+)$", refused.stderr, re.M)
+    (advice,) = re.findall(
+        r"^Next: pixmill upgrade && dvc repro, or to stay with \S+: (.+)$", refused.stderr, re.M
+    )
     done_by(project, "sh", "-c", advice)
     assert project.git("status", "--porcelain") == ""
     assert project.dvc("status", "--quiet").returncode == 0
@@ -259,13 +301,23 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
                     page.press("n")
                 else:
                     label = left.pop(name)
-                    kinds.add(page.run("document.querySelector('#kinds [aria-current]').textContent").split()[0])
-                    suggested = page.run("document.querySelector('#accept').textContent") == f"Relabel to '{label}'"
+                    kinds.add(
+                        page.run(
+                            "document.querySelector('#kinds [aria-current]').textContent"
+                        ).split()[0]
+                    )
+                    suggested = (
+                        page.run("document.querySelector('#accept').textContent")
+                        == f"Relabel to '{label}'"
+                    )
                     page.press(*("a" if suggested else ("r", str(CLASSES.index(label) + 1))))
     finally:
         code, output = review.end()
     assert (code, left) == (0, {})
-    assert f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped." in output
+    assert (
+        f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped."
+        in output
+    )
     return kinds
 
 
@@ -314,7 +366,9 @@ def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) ->
         "evaluate.draws": {"old": 200, "new": 300, "diff": 100},
         "train.features.inverse_regularization": {"old": None, "new": 0.005},
     }
-    done_by(copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400")
+    done_by(
+        copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400"
+    )
     assert copy.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
 
     document = json.loads(done_by(copy, "pixmill", "compare", "--json"))
@@ -333,7 +387,9 @@ def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) ->
     assert images.keys() == {"relabelled", "added"}
     assert images["relabelled"]["head_label"].to_dict() == truth
     wrong = {NAMES[label]: NAMES[other] for label, other in SWAPPED.items()}
-    assert images["relabelled"]["base_label"].to_dict() == {name: wrong[label] for name, label in truth.items()}
+    assert images["relabelled"]["base_label"].to_dict() == {
+        name: wrong[label] for name, label in truth.items()
+    }
     assert images["added"]["head_label"].to_dict() == new
     for name, origin in images["added"]["image_url"].items():
         assert re.fullmatch(rf"data/.+/feedback-\d{{4}}-\d\d-\d\d-{name[:16]}\.png", origin)

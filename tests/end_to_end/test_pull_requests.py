@@ -46,14 +46,18 @@ class Repository:
 
     def __init__(self, folder: Path, finished: Project) -> None:
         self.folder = folder
-        self.author = Project(Path(shutil.copytree(finished.path, folder / "author", symlinks=True)))
+        self.author = Project(
+            Path(shutil.copytree(finished.path, folder / "author", symlinks=True))
+        )
         self.author.git("clone", "-q", "--bare", ".", str(folder / "bare.git"))
         self.author.git("remote", "add", "origin", str(folder / "bare.git"))
         self.add_remote(self.author)
         assert self.author.dvc("push", "-q").returncode == 0
 
     def add_remote(self, clone: Project) -> None:
-        done = clone.dvc("remote", "add", "-q", "--local", "-d", "storage", str(self.folder / "storage"))
+        done = clone.dvc(
+            "remote", "add", "-q", "--local", "-d", "storage", str(self.folder / "storage")
+        )
         assert done.returncode == 0, done.stderr
 
     def push(self, branch: str, *edits: tuple[str, str]) -> None:
@@ -76,7 +80,9 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def repository_with_remote(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def repository_with_remote(
+    finished: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Repository:
     return Repository(tmp_path_factory.mktemp("team"), finished)
 
 
@@ -107,7 +113,9 @@ def test_worse_model_fails_the_job_without_remote(repository_with_remote, new_jo
     job = new_job("worse", remote=False)
     # As on a runner that keeps its folder, without the outputs of evaluate: no remote has these images.
     for kept in ("data", "artifacts", "reports", ".dvc/cache"):
-        shutil.copytree(repository_with_remote.author.path / kept, job.path / kept, dirs_exist_ok=True)
+        shutil.copytree(
+            repository_with_remote.author.path / kept, job.path / kept, dirs_exist_ok=True
+        )
     shutil.copy(repository_with_remote.author.path / "mlflow.db", job.path)
     shutil.rmtree(job.path / "artifacts" / "evaluate")
     outs = {out["path"]: out["md5"] for out in job.lock()["stages"]["evaluate"]["outs"]}
@@ -120,7 +128,9 @@ def test_worse_model_fails_the_job_without_remote(repository_with_remote, new_jo
     assert text.startswith("**Worse")
     assert "Gate: fail" in text
     assert "train.learning\\_rate" in text
-    assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "md"))
+    assert all(
+        (job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "md")
+    )
 
 
 def test_failing_stage_is_reported_with_its_output(repository_with_remote, new_job) -> None:
@@ -133,7 +143,9 @@ def test_failing_stage_is_reported_with_its_output(repository_with_remote, new_j
     assert (job.path / "reports" / "validate.html").is_file()
 
 
-def test_without_images_compares_metrics_and_keeps_uncommitted_files(repository_with_remote, new_job) -> None:
+def test_without_images_compares_metrics_and_keeps_uncommitted_files(
+    repository_with_remote, new_job
+) -> None:
     repository_with_remote.push("seed", ("  seed: 7", "  seed: 8"))
     job = new_job("seed", remote=False)
     code, printed, text = compare(job)
@@ -161,9 +173,13 @@ def test_conflict_in_dvc_lock_is_resolved_by_a_run(finished: Project, tmp_path: 
         assert project.dvc("commit", "-q", "-f", "evaluate").returncode == 0
         project.commit()
     assert project.run("git", "merge", "draws").returncode == 1
-    assert {"UU dvc.lock", "UU plots/evaluate/full.json"} <= set(project.git("status", "--porcelain").splitlines())
+    assert {"UU dvc.lock", "UU plots/evaluate/full.json"} <= set(
+        project.git("status", "--porcelain").splitlines()
+    )
     ours = project.git("show", "HEAD:params.yaml")
-    (project.path / "params.yaml").write_text(ours.replace("draws: 200", "draws: 300"), encoding="utf-8")
+    (project.path / "params.yaml").write_text(
+        ours.replace("draws: 200", "draws: 300"), encoding="utf-8"
+    )
 
     # As CONTRIBUTING.md describes.
     for command in (

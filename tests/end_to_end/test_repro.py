@@ -46,7 +46,9 @@ def test_second_run_changes_nothing(finished) -> None:
 def test_images_models_and_scratch_stay_out_of_git(finished) -> None:
     tracked = finished.git("ls-files").split()
     assert not [
-        name for name in tracked if name.startswith(("artifacts/", "reports/", "data/", ".pixmill/", "mlruns/"))
+        name
+        for name in tracked
+        if name.startswith(("artifacts/", "reports/", "data/", ".pixmill/", "mlruns/"))
     ]
 
 
@@ -55,7 +57,9 @@ def test_every_plot_is_drawn(finished) -> None:
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert not shown.get("errors"), shown["errors"]
-    assert {"Loss", "Accuracy", "Confusion matrix", "Images per class"} <= set(shown.get("data", shown))
+    assert {"Loss", "Accuracy", "Confusion matrix", "Images per class"} <= set(
+        shown.get("data", shown)
+    )
 
 
 def test_mlflow_run_is_complete(finished) -> None:
@@ -76,13 +80,20 @@ def test_mlflow_run_is_complete(finished) -> None:
     assert "train.momentum" not in run.data.params
     history = client.get_metric_history(run.info.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, len(history) + 1))
-    assert run.data.metrics["test_accuracy"] == pytest.approx(finished.metrics("evaluate")["accuracy"], rel=1e-5)
-    assert run.data.tags["mlflow.source.git.commit"] == finished.git("rev-list", "--max-parents=0", "HEAD").strip()
+    assert run.data.metrics["test_accuracy"] == pytest.approx(
+        finished.metrics("evaluate")["accuracy"], rel=1e-5
+    )
+    assert (
+        run.data.tags["mlflow.source.git.commit"]
+        == finished.git("rev-list", "--max-parents=0", "HEAD").strip()
+    )
     assert run.data.tags["pixmill.dvc.artifacts/split"] == outs["artifacts/split"]
     weights = finished.path / "artifacts" / "train" / "model.weights.h5"
     assert run.data.tags["pixmill.weights"] == hashlib.md5(weights.read_bytes()).hexdigest()
     # evaluate writes to the same run, and keeps the files of train.
-    samples = Path(client.download_artifacts(run.info.run_id, "artifacts/train/samples.jpg")).read_bytes()
+    samples = Path(
+        client.download_artifacts(run.info.run_id, "artifacts/train/samples.jpg")
+    ).read_bytes()
     assert samples == (finished.path / "artifacts" / "train" / "samples.jpg").read_bytes()
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     assert sorted(model.name for model in models) == ["classifier", "keras"]
@@ -119,13 +130,22 @@ def test_explicit_defaults_repeat_no_work(copy_of_finished) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"Running stage '(\w+)'", done.stdout) == ["scrape", "train"]
     assert "reused the weights of an earlier training" in done.stdout + done.stderr
-    assert copy_of_finished.git("status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml"]
+    assert copy_of_finished.git("status", "--porcelain").split() == [
+        "M",
+        "dvc.lock",
+        "M",
+        "params.yaml",
+    ]
 
 
-def test_added_images_are_tracked_and_must_be_committed(copy_of_finished, bundled_images: Path) -> None:
+def test_added_images_are_tracked_and_must_be_committed(
+    copy_of_finished, bundled_images: Path
+) -> None:
     extra = sorted((bundled_images / "dress").glob("*.png"))[45]
     (copy_of_finished.path / "data" / "dress" / "mine.png").write_bytes(extra.read_bytes())
     output = copy_of_finished.repro("scrape")
     assert "data.dvc" in output.split("To track the changes with git, run:")[1]
     assert " M data.dvc" in copy_of_finished.git("status", "--porcelain")
-    assert (copy_of_finished.path / "data" / "dress" / "mine.png").read_bytes() == extra.read_bytes()
+    assert (
+        copy_of_finished.path / "data" / "dress" / "mine.png"
+    ).read_bytes() == extra.read_bytes()

@@ -24,7 +24,9 @@ REUSED = "train: reused the weights of an earlier training"
 
 
 def saved_answers(project) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/answers-*.npy")}
+    return {
+        path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/answers-*.npy")
+    }
 
 
 def sweep(project) -> str:
@@ -70,13 +72,19 @@ def test_trials_run_once_and_are_in_mlflow(swept) -> None:
     project, document = swept
     assert [trial["number"] for trial in document["trials"]] == [*range(TRIALS)]
     assert {trial["state"] for trial in document["trials"]} == {"complete"}
-    assert len({json.dumps(trial["params"], sort_keys=True) for trial in document["trials"]}) == TRIALS
+    assert (
+        len({json.dumps(trial["params"], sort_keys=True) for trial in document["trials"]}) == TRIALS
+    )
     assert project.git("status", "--porcelain") == ""
     assert Path(project.path, "reports", "sweep.html").exists()
     runs = all_runs(MlflowClient(f"sqlite:///{project.path}/mlflow.db"))
     (parent,) = [run for run in runs if "pixmill.sweep" in run.data.tags]
-    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert sorted(run.info.run_name for run in children) == [f"trial {number}" for number in range(TRIALS)]
+    children = [
+        run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    ]
+    assert sorted(run.info.run_name for run in children) == [
+        f"trial {number}" for number in range(TRIALS)
+    ]
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     # The earlier training has a run, too.
     assert len(runs) == 2 + TRIALS
@@ -95,8 +103,13 @@ def test_applied_trial_needs_no_training(swept, monkeypatch) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert REUSED in done.stdout + done.stderr
     # The cross-fitted predictions give the value of the trial.
-    labels, manifest = sorted(CLASSES), pd.read_parquet(project.path / "artifacts/split/manifest.parquet")
+    labels, manifest = (
+        sorted(CLASSES),
+        pd.read_parquet(project.path / "artifacts/split/manifest.parquet"),
+    )
     held_out = load_held_out(project.path / "artifacts/train", labels)
     actual = held_out["id"].map(manifest.set_index("id")["label"]).map(labels.index).to_numpy()
     predicted = held_out[[f"p_{label}" for label in labels]].to_numpy().argmax(axis=1)
-    assert macro_f1(actual, predicted) == pytest.approx(document["trials"][number]["value"], abs=1e-6)
+    assert macro_f1(actual, predicted) == pytest.approx(
+        document["trials"][number]["value"], abs=1e-6
+    )

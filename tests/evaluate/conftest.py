@@ -24,14 +24,26 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in PARTS:
-        ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(IMAGES[part]))
+        ids = sorted(
+            hashlib.sha256(f"{part} {number}".encode()).hexdigest()
+            for number in range(IMAGES[part])
+        )
         shades = np.arange(IMAGES[part]) % 2
         values = (40 + 160 * shades + np.arange(IMAGES[part])).astype(np.uint8)
-        pack_images(folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
+        pack_images(
+            folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3))
+        )
         for row, (name, shade) in enumerate(zip(ids, shades, strict=True)):
             wrong = part == "test" and row % 4 == 3
             rows.append(
-                {"id": name, "label": labels[shade ^ wrong], "group": name, "cluster": name, "split": part, "row": row}
+                {
+                    "id": name,
+                    "label": labels[shade ^ wrong],
+                    "group": name,
+                    "cluster": name,
+                    "split": part,
+                    "row": row,
+                }
             )
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["group"] = frame["cluster"] = frame["id"]
@@ -42,7 +54,9 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
 def completed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with all columns of a manifest; columns that evaluate ignores are filled."""
     fillers = {pa.string(): "x", pa.int32(): 1, pa.int64(): 1, pa.float32(): 1.0}
-    return frame.assign(**{field.name: fillers[field.type] for field in SPLIT if field.name not in frame})
+    return frame.assign(
+        **{field.name: fillers[field.type] for field in SPLIT if field.name not in frame}
+    )
 
 
 def by_brightness(batch: np.ndarray) -> np.ndarray:
@@ -56,7 +70,9 @@ def logits_by_brightness(batch: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(by_brightness(batch), 1e-9)).astype(np.float32)
 
 
-CLASSIFIER = Classifier(LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), logits_by_brightness)
+CLASSIFIER = Classifier(
+    LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), logits_by_brightness
+)
 """A classifier whose network uses brightness only."""
 
 

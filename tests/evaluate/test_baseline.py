@@ -45,7 +45,12 @@ def test_histogram_counts_each_pixel_per_channel_and_jointly():
     shares = colour_histograms(pixels) ** 2
     assert shares.shape == (5, 112)
     for channel in range(3):
-        expected = np.stack([np.bincount(image[..., channel].ravel() // 16, minlength=16) for image in pixels]) / 81
+        expected = (
+            np.stack(
+                [np.bincount(image[..., channel].ravel() // 16, minlength=16) for image in pixels]
+            )
+            / 81
+        )
         assert shares[:, 16 * channel : 16 * channel + 16] == pytest.approx(expected)
     assert shares[:, 48:].sum(axis=1) == pytest.approx(1)
     red = np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)

@@ -20,7 +20,10 @@ def predictions(images, *, sharpness):
         actual = [generator.choice(3, p=row) for row in honest]
         given = apply_temperature(honest, 1 / sharpness)
         table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
-        names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
+        names = {
+            "label": np.array(LABELS)[actual],
+            "predicted": np.array(LABELS)[given.argmax(axis=1)],
+        }
         tables.append(
             table.assign(
                 id=[f"{part}{number:05}" for number in range(images)],
@@ -37,10 +40,14 @@ def measured(table, *, target=0.9):
     """Calibrate on the validation split, as train does, and measure on the test split."""
     groups = table.set_index("id").index.to_series()
     val = table[table["split"] == "val"]
-    calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target)
+    calibration = calibrate(
+        probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target
+    )
     calibrated = apply_calibration(table, LABELS, calibration)
     resampling = {"draws": 500, "confidence": 0.95}
-    metrics, curves = measure_confidence(calibrated, table, groups, LABELS, calibration, **resampling)
+    metrics, curves = measure_confidence(
+        calibrated, table, groups, LABELS, calibration, **resampling
+    )
     return {**measure(calibrated, groups, LABELS, **resampling), **metrics}, curves
 
 
@@ -76,7 +83,10 @@ def test_unreachable_target_gives_null():
     result = measured(wrong)[0]
     assert (result["threshold"], result["coverage"]) == (None, None)
     assert result["temperature"] > 2
-    assert {result[name] for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")} == {None}
+    assert {
+        result[name]
+        for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")
+    } == {None}
     assert (result["threshold_images"], result["threshold_target"]) == (None, None)
     few = measured(table.assign(label=table["predicted"]), target=0.95)[0]
     assert (few["threshold"], few["threshold_images"], few["threshold_target"]) == (None, 100, 0.9)

@@ -21,7 +21,9 @@ def corner_model(end):
     x = layers.Dense(2, name="end")(x)
     x = layers.Activation("log_sigmoid")(x) if end == "sigmoid" else x
     model = keras.Model(pixels, layers.Activation("softmax")(x))
-    model.get_layer("maps").set_weights([np.array([[[[1, 0], [0, 1], [0, 0]]]], np.float32), np.zeros(2, np.float32)])
+    model.get_layer("maps").set_weights(
+        [np.array([[[[1, 0], [0, 1], [0, 0]]]], np.float32), np.zeros(2, np.float32)]
+    )
     kernel = np.zeros((SIDE // 2, SIDE // 2, 2, 2), np.float32)
     kernel[:, :, 0, 0] = kernel[:, :, 1, 1] = 1
     model.get_layer("end").set_weights([kernel.reshape(-1, 2), np.zeros(2, np.float32)])
@@ -83,7 +85,9 @@ def test_adds_evidence_of_all_layers():
     maps, features = {0: near, 1: far}, np.array([[1 / 16, 1 / 4]], np.float32)
 
     def heat(*kernel):
-        return attention_of_features(maps, features, lambda x: x @ np.array([kernel]).T, [0], image_size=8)[0]
+        return attention_of_features(
+            maps, features, lambda x: x @ np.array([kernel]).T, [0], image_size=8
+        )[0]
 
     assert heat(1, 1)[0, 0] == heat(1, 1)[7, 7] == 1
     assert heat(2, 1)[0, 0] == 1

@@ -76,8 +76,12 @@ def test_held_out_model_has_not_seen_the_group():
     group_of = np.arange(1000) // 50
     targets = np.arange(20)[group_of] % 2
     features = np.eye(20, dtype=np.float32)[group_of]
-    together = held_out_probabilities(features, targets, [f"{group:02}" for group in group_of], 2, threads=2)
-    apart = held_out_probabilities(features, targets, [f"{place:04}" for place in range(1000)], 2, threads=2)
+    together = held_out_probabilities(
+        features, targets, [f"{group:02}" for group in group_of], 2, threads=2
+    )
+    apart = held_out_probabilities(
+        features, targets, [f"{place:04}" for place in range(1000)], 2, threads=2
+    )
     assert np.mean(together.argmax(axis=1) == targets) < 0.75
     assert np.mean(apart.argmax(axis=1) == targets) > 0.9
 
@@ -93,14 +97,20 @@ def part(name, targets, *, first):
     noise = chance.integers(-10, 11, len(targets)) * (np.arange(len(targets)) >= 10)
     shades = 40 + 80 * np.asarray(targets) + noise
     pixels = np.broadcast_to(shades.astype(np.uint8)[:, None, None, None], (len(targets), 8, 8, 3))
-    rows = pd.DataFrame({"id": ids, "label": [CLASSES[target] for target in targets], "cluster": ids})
+    rows = pd.DataFrame(
+        {"id": ids, "label": [CLASSES[target] for target in targets], "cluster": ids}
+    )
     return Part(name, rows, np.array(targets, np.int32), Shards([pixels]))
 
 
 def shades(parts):
     """Return features: closeness of the grey level to that of each class."""
-    values = np.concatenate([item.pixels[np.arange(len(item))].mean(axis=(1, 2, 3)) for item in parts])
-    return np.column_stack([np.exp(-(((values - centre) / 30) ** 2)) for centre in (40, 120, 200)]).astype(np.float32)
+    values = np.concatenate(
+        [item.pixels[np.arange(len(item))].mean(axis=(1, 2, 3)) for item in parts]
+    )
+    return np.column_stack(
+        [np.exp(-(((values - centre) / 30) ** 2)) for centre in (40, 120, 200)]
+    ).astype(np.float32)
 
 
 @pytest.fixture
@@ -119,14 +129,18 @@ def swapped(parts, name, row, target):
 def test_finds_wrong_labels_in_every_split(parts):
     for name, row in (("train", 3), ("val", 4), ("test", 8)):
         swapped(parts, name, row, (parts[name].targets[row] + 1) % 3)
-    ranking = find_label_issues(list(parts.values()), CLASSES, shades(list(parts.values())), threads=2)
+    ranking = find_label_issues(
+        list(parts.values()), CLASSES, shades(list(parts.values())), threads=2
+    )
     assert len(ranking) == 150
     found = ranking.sort_values("rank").head(3)
     issues = first_issues(ranking, parts, limit=3)
     assert [issue["id"] for issue in issues] == found["id"].tolist()
     for issue in issues:
         part = parts[issue["split"]]
-        assert np.array_equal(issue["pixels"], part.pixels[part.rows["id"].tolist().index(issue["id"])])
+        assert np.array_equal(
+            issue["pixels"], part.pixels[part.rows["id"].tolist().index(issue["id"])]
+        )
     assert {row.id: (row.split, row.label, row.suggested) for row in found.itertuples()} == {
         parts["train"].rows["id"][3]: ("train", "b", "a"),
         parts["val"].rows["id"][4]: ("val", "c", "b"),

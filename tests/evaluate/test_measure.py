@@ -21,7 +21,15 @@ def table(part, pairs):
     rows = []
     for number, (label, predicted) in enumerate(pairs):
         given = {f"p_{name}": 0.9 if name == predicted else 0.05 for name in LABELS}
-        rows.append({"id": f"{part}{number:03}", "split": part, "label": label, "predicted": predicted, **given})
+        rows.append(
+            {
+                "id": f"{part}{number:03}",
+                "split": part,
+                "label": label,
+                "predicted": predicted,
+                **given,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -46,7 +54,13 @@ def metrics(predictions):
 
 
 def measured(predictions):
-    return measure(predictions, predictions.set_index("id").index.to_series(), LABELS, draws=2000, confidence=0.95)
+    return measure(
+        predictions,
+        predictions.set_index("id").index.to_series(),
+        LABELS,
+        draws=2000,
+        confidence=0.95,
+    )
 
 
 def test_metric_names(metrics):
@@ -56,7 +70,10 @@ def test_metric_names(metrics):
     assert set(metrics["per_class"]) == set(LABELS)
     of_a_class = {"precision", "recall", "f1"}
     assert set(metrics["per_class"]["a"]) == {"support", *of_a_class, *with_limits(of_a_class)}
-    figures = {name: (part["n"], part["accuracy"]) for name, part in {"test": metrics, "val": metrics["val"]}.items()}
+    figures = {
+        name: (part["n"], part["accuracy"])
+        for name, part in {"test": metrics, "val": metrics["val"]}.items()
+    }
     assert figures == {"test": (10, pytest.approx(0.7)), "val": (4, pytest.approx(0.75))}
     assert metrics["cross_validation"] is None
     for row in (metrics, metrics["val"], metrics["per_class"]["a"]):
@@ -65,7 +82,9 @@ def test_metric_names(metrics):
 
 
 def test_baseline_is_the_most_common_class_of_the_test_split(predictions):
-    other = pd.concat([predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])])
+    other = pd.concat(
+        [predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])]
+    )
     found = measured(held(other, "val", "test"))
     assert found["baseline"]["majority_accuracy"] == pytest.approx(0.6)
 
@@ -82,8 +101,12 @@ def test_cross_validation_covers_all_held_out_images(predictions):
     rows = crossed[crossed["held_out"]]
     right = (rows["label"] == rows["predicted"]).to_numpy(bool)
     low, high = accuracy_interval(right, rows["id"], draws=2000, confidence=0.95)
-    assert whole["accuracy"] - whole["accuracy_low"] == pytest.approx(1.25 * (whole["accuracy"] - low))
-    assert whole["accuracy_high"] == pytest.approx(min(1, whole["accuracy"] + 1.25 * (high - whole["accuracy"])))
+    assert whole["accuracy"] - whole["accuracy_low"] == pytest.approx(
+        1.25 * (whole["accuracy"] - low)
+    )
+    assert whole["accuracy_high"] == pytest.approx(
+        min(1, whole["accuracy"] + 1.25 * (high - whole["accuracy"]))
+    )
     apart = measured(held(predictions, "val", "test"))
     both = (headline(one | {"confidence": 0.7}).keys() for one in (found, apart))
     assert next(both) - next(both) == {"cross_validation_accuracy"}
@@ -100,10 +123,25 @@ def test_class_without_test_images_is_null(metrics, tmp_path):
     write_json(tmp_path / "evaluate.json", metrics)
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
     nothing = {"precision": None, "recall": None, "f1": None}
-    assert content["per_class"]["c"] == {"support": 0, **nothing, **dict.fromkeys(with_limits(nothing))}
+    assert content["per_class"]["c"] == {
+        "support": 0,
+        **nothing,
+        **dict.fromkeys(with_limits(nothing)),
+    }
 
 
 def test_headline_metrics(metrics):
-    names = ["accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "confidence", "n"]
+    names = [
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "macro_f1",
+        "log_loss",
+        "ece",
+        "confidence",
+        "n",
+    ]
     metrics = metrics | {"confidence": 0.7}
-    assert headline(metrics) == {name: metrics[name] for name in names} | {"baseline_accuracy": pytest.approx(0.6)}
+    assert headline(metrics) == {name: metrics[name] for name in names} | {
+        "baseline_accuracy": pytest.approx(0.6)
+    }

@@ -53,7 +53,9 @@ def test_example_has_pixels_and_prediction_of_its_image(predictions, part):
 
 
 def test_least_sure_are_sorted_by_margin(predictions):
-    gaps = (least_sure(predictions)["confidence"] - least_sure(predictions)["second_confidence"]).tolist()
+    gaps = (
+        least_sure(predictions)["confidence"] - least_sure(predictions)["second_confidence"]
+    ).tolist()
     assert len(gaps) == len(predictions)
     assert gaps == sorted(gaps)
 
@@ -64,7 +66,9 @@ def test_typical_is_the_most_confident_correct_prediction(predictions, part):
     assert all(item.right for item in shown)
     right = predictions[predictions["label"] == predictions["predicted"]]
     for item in shown:
-        assert item.confidence == pytest.approx(right.loc[right["label"] == item.label, f"p_{item.label}"].max())
+        assert item.confidence == pytest.approx(
+            right.loc[right["label"] == item.label, f"p_{item.label}"].max()
+        )
 
 
 def test_cells_have_most_confident_images_first(predictions, part):
@@ -78,7 +82,9 @@ def test_cells_have_most_confident_images_first(predictions, part):
     assert [item.id for item in errors] == wrong["id"].tolist()
     for cell, examples in cells:
         assert len(examples) == min(cell.count, 4)
-        assert {(item.label, item.predicted) for item in examples} == {(cell.actual, cell.predicted)}
+        assert {(item.label, item.predicted) for item in examples} == {
+            (cell.actual, cell.predicted)
+        }
         confidences = [item.confidence for item in examples]
         assert confidences == sorted(confidences, reverse=True)
 
@@ -88,13 +94,19 @@ def test_nearest_training_images_of_an_error(packed, predictions, tmp_path):
     # Unit vectors by brightness: the nearest image is as bright.
     shades = np.concatenate([part.pixels[:].mean(axis=(1, 2, 3)) for part in parts.values()]) / 255
     features = np.stack([shades, np.sqrt(1 - shades**2)], axis=1).astype(np.float32)
-    errors = predicted_images(predictions[predictions["label"] != predictions["predicted"]], parts["test"])
+    errors = predicted_images(
+        predictions[predictions["label"] != predictions["predicted"]], parts["test"]
+    )
     assert nearest_to_errors(errors, parts, features, tmp_path) == (None, {})
-    save_novelty(tmp_path, Novelty(*(np.array(part, np.float32) for part in ([0, 0], [1, 1], np.eye(2)))))
+    save_novelty(
+        tmp_path, Novelty(*(np.array(part, np.float32) for part in ([0, 0], [1, 1], np.eye(2))))
+    )
     assert nearest_to_errors(errors, parts, None, tmp_path) == (None, {})
     training, nearest = nearest_to_errors(errors, parts, features, tmp_path)
     assert training["id"].tolist() == parts["train"].rows["id"].tolist()
-    assert set(training["novelty"]) == {hashlib.md5((tmp_path / NOVELTY_FILE).read_bytes()).hexdigest()}
+    assert set(training["novelty"]) == {
+        hashlib.md5((tmp_path / NOVELTY_FILE).read_bytes()).hexdigest()
+    }
     for error in errors:
         assert {similar["label"] for similar in nearest[error.id]} == {"light"}
         for similar in nearest[error.id]:

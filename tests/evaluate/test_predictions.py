@@ -52,7 +52,9 @@ def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
         predictions = hold_out(predict_parts(CLASSIFIER, parts), table, LABELS, Calibration())
-        write_table(path, apply_calibration(predictions, LABELS, Calibration()), predictions_schema(LABELS))
+        write_table(
+            path, apply_calibration(predictions, LABELS, Calibration()), predictions_schema(LABELS)
+        )
     predictions = pq.read_table(paths[0]).to_pandas()
     assert predictions["id"].is_monotonic_increasing
     assert predictions["split"].value_counts().to_dict() == IMAGES
@@ -62,7 +64,12 @@ def test_file_has_fixed_columns_and_is_deterministic(parts, tmp_path):
 
 
 def held_out_table(ids):
-    columns = {"id": ids, "p_dark": np.float32(0.25), "p_light": np.float32(0.75), "novelty": np.float32(0.5)}
+    columns = {
+        "id": ids,
+        "p_dark": np.float32(0.25),
+        "p_light": np.float32(0.75),
+        "novelty": np.float32(0.5),
+    }
     return pd.DataFrame(columns).astype({"id": str})
 
 
@@ -72,7 +79,9 @@ def test_held_out_predictions_replace_those_of_the_delivered_model(parts):
     found = hold_out(whole, held_out_table(ids), LABELS, Calibration(novelty_limit=0.4))
     replaced = found["id"].isin(ids)
     assert (found["held_out"] == (replaced | (found["split"] == "test"))).all()
-    assert (found.loc[replaced, ["predicted", "unlike", "p_light"]] == ["light", True, 0.75]).all(axis=None)
+    assert (found.loc[replaced, ["predicted", "unlike", "p_light"]] == ["light", True, 0.75]).all(
+        axis=None
+    )
     expected = np.where(found.loc[replaced, "label"] == "light", -np.log(0.75), -np.log(0.25))
     calibrated = apply_calibration(found, LABELS, Calibration())
     assert calibrated.loc[replaced, "loss"].to_numpy() == pytest.approx(expected)
@@ -118,7 +127,14 @@ def table(unchanged, trained_folder):
 
 
 def test_unlabelled_rows_are_sorted_by_path(table, unchanged):
-    assert list(table["path"]) == ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
+    assert list(table["path"]) == [
+        "a.jpg",
+        "b.png",
+        "notes.txt",
+        "short.png",
+        "spring/c.png",
+        "spring/may/again.png",
+    ]
     rows = table.set_index("path")
     assert rows.loc["b.png"].drop("id").equals(rows.loc["spring/may/again.png"].drop("id"))
     for path in unchanged.rglob("*.png"):
@@ -137,7 +153,9 @@ def test_unreadable_files_have_a_reason(table):
 
 def test_threshold_decides_sure(table, unchanged, model):
     path, read = model / "calibration.json", table.dropna(subset=["predicted"])
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())})
+    )
     again = predict_unlabelled(model, unchanged, workers=1).dropna(subset=["predicted"])
     assert list(again["sure"]) == list(read["confidence"] == read["confidence"].max())
     assert set(again["sure"]) == {True, False}

@@ -57,7 +57,9 @@ def test_dimensions_cover_all_test_images(tables):
     size = found[found["dimension"] == "size"]
     assert list(size["slice"]) == ["small", "medium", "large"]
     assert (found["right"] == (found["accuracy"] * found["n"]).round()).all()
-    assert ((found["accuracy_low"] <= found["accuracy"]) & (found["accuracy"] <= found["accuracy_high"])).all()
+    assert (
+        (found["accuracy_low"] <= found["accuracy"]) & (found["accuracy"] <= found["accuracy_high"])
+    ).all()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,13 @@ def inputs(tmp_path_factory):
     curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
     (root / "plots" / "train").mkdir(parents=True)
     (root / "plots" / "train" / "full.json").write_text(json.dumps({"learning_curve": curve}))
-    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    found = {
+        "property": "width",
+        "skill": 1.0,
+        "label": "coat",
+        "example": "they are wide",
+        "advice": "crop them",
+    }
     (root / "plots" / "validate").mkdir()
     (root / "plots" / "validate" / "shortcuts.json").write_text(json.dumps({"shortcuts": [found]}))
     write_split(root / "artifacts" / "split")
@@ -66,7 +72,14 @@ def inputs(tmp_path_factory):
     fix_threads(2)
     tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
-    save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
+    save_classifier(
+        model,
+        list(LABELS),
+        root / "artifacts" / "train",
+        image_size=SIDE,
+        aspect="pad",
+        resize="bicubic",
+    )
     export_classifier(model, tiny, root / "artifacts" / "train", scratch=root / "scratch")
     parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
     held_out = predict_held_out(root / "artifacts" / "train", parts["val"])
@@ -74,7 +87,9 @@ def inputs(tmp_path_factory):
     save_calibration(root / "artifacts" / "train", held_out, target=0.95)
     # There are too few images to fit a temperature.
     calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
-    (root / "artifacts/train/calibration.json").write_text(json.dumps(calibration | {"temperature": 0.4}))
+    (root / "artifacts/train/calibration.json").write_text(
+        json.dumps(calibration | {"temperature": 0.4})
+    )
     return root
 
 
@@ -125,12 +140,16 @@ def test_metrics_use_calibrated_probabilities(evaluated):
     expected = scores(tested.targets, np.stack([answer.probabilities for answer in answers]))
     for name in ("metrics/evaluate.json", "plots/evaluate/full.json"):
         found = json.loads((root / name).read_text())
-        assert [found["log_loss"], found["ece"]] == pytest.approx([expected["log_loss"], expected["ece"]], rel=1e-5)
+        assert [found["log_loss"], found["ece"]] == pytest.approx(
+            [expected["log_loss"], expected["ece"]], rel=1e-5
+        )
     before = scores(tested.targets, classifier.predict_uncalibrated(np.asarray(tested.pixels)))
     assert before["log_loss"] != pytest.approx(expected["log_loss"], rel=1e-3)
     for name in ("log_loss", "ece"):
         assert found["uncalibrated"][name] == pytest.approx(before[name], rel=1e-5)
-    assert found["confidence"] == pytest.approx(np.mean([answer.confidence for answer in answers]), rel=1e-5)
+    assert found["confidence"] == pytest.approx(
+        np.mean([answer.confidence for answer in answers]), rel=1e-5
+    )
 
 
 def test_logs_metrics_plots_and_page_to_mlflow(evaluated):
@@ -141,6 +160,10 @@ def test_logs_metrics_plots_and_page_to_mlflow(evaluated):
     (run,) = client.search_runs(experiments, f"tags.`pixmill.weights` = '{weights}'")
     headline = json.loads((root / "metrics/evaluate.json").read_text())
     tested = {name: value for name, value in run.data.metrics.items() if name.startswith("test_")}
-    assert tested == pytest.approx({f"test_{name}": value for name, value in headline.items()}, rel=1e-5)
+    assert tested == pytest.approx(
+        {f"test_{name}": value for name, value in headline.items()}, rel=1e-5
+    )
     logged = {file.path for file in client.list_artifacts(run.info.run_id, "plots/evaluate")}
-    assert logged == {f"plots/evaluate/{path.name}" for path in (root / "plots" / "evaluate").iterdir()}
+    assert logged == {
+        f"plots/evaluate/{path.name}" for path in (root / "plots" / "evaluate").iterdir()
+    }

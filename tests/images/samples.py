@@ -52,11 +52,22 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_header(
-    width: int, height: int, data: bytes = b"", *, depth: int = 8, colour: int = 2, interlaced: int = 0
+    width: int,
+    height: int,
+    data: bytes = b"",
+    *,
+    depth: int = 8,
+    colour: int = 2,
+    interlaced: int = 0,
 ) -> bytes:
     """Return a PNG with these dimensions and uncompressed scanlines."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(data))
+        + chunk(b"IEND", b"")
+    )
 
 
 ARITHMETIC_JPEG = base64.b64decode(
@@ -87,7 +98,15 @@ def plain_tiff(bits: list[int], photometric: int, form: int) -> bytes:
         form: 1 for integers, 3 for floats.
     """
     size, channels = 8 * sum(bits), len(bits)
-    tags = [(256, [8]), (257, [8]), (258, bits), (259, [1]), (262, [photometric]), (273, [512]), (277, [channels])]
+    tags = [
+        (256, [8]),
+        (257, [8]),
+        (258, bits),
+        (259, [1]),
+        (262, [photometric]),
+        (273, [512]),
+        (277, [channels]),
+    ]
     tags += [(278, [8]), (279, [size]), (339, [form] * channels)]
     head, extra = struct.pack("<2sHIH", b"II", 42, 8, len(tags)), b""
     for tag, values in tags:

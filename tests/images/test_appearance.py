@@ -23,13 +23,21 @@ def test_suitable_images_are_not_copied(mode: str) -> None:
 def test_transparency_is_composed_on_white(mode: str) -> None:
     layered = Image.new("LA", (3, 1))
     layered.putdata([(0, 0), (0, 255), (0, 128)])
-    image = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert("RGBA").convert(mode)
+    image = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert(
+        "RGBA"
+    ).convert(mode)
     assert colours(as_displayed(image)) == [(255,) * 3, (0,) * 3, (127,) * 3]
 
 
 @pytest.mark.parametrize(
     ("grey", "alpha", "shown"),
-    [(255, 255, (0, 255)), (250, 128, (0, 125)), (0, 14, (255, 241)), (0, 1, (255, 254)), (255, 0, (255, 255))],
+    [
+        (255, 255, (0, 255)),
+        (250, 128, (0, 125)),
+        (0, 14, (255, 241)),
+        (0, 1, (255, 254)),
+        (255, 0, (255, 255)),
+    ],
     ids=["white", "light", "faint black", "hardly visible", "nothing"],
 )
 def test_the_background_hides_no_content(grey: int, alpha: int, shown: tuple[int, int]) -> None:
@@ -39,7 +47,8 @@ def test_the_background_hides_no_content(grey: int, alpha: int, shown: tuple[int
 
 
 @pytest.mark.parametrize(
-    ("mode", "values", "clear"), [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))]
+    ("mode", "values", "clear"),
+    [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))],
 )
 def test_transparent_value_becomes_white(mode: str, values: list[int], clear: int) -> None:
     image = Image.new(mode, (2, 1))

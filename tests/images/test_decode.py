@@ -50,7 +50,11 @@ def test_lossless_formats_give_exact_pixels(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_lossy_formats_give_similar_pixels(kind: str) -> None:
-    found = decode(encoded(halves(), kind, quality=95, subsampling=0) if kind == "JPEG" else encoded(halves(), kind))
+    found = decode(
+        encoded(halves(), kind, quality=95, subsampling=0)
+        if kind == "JPEG"
+        else encoded(halves(), kind)
+    )
     assert found.pixels.shape == (24, 40, 3)
     assert np.abs(found.pixels[:, :10].astype(int) - RED).max() < 12
 
@@ -87,13 +91,19 @@ def test_floating_point_greys_use_the_given_window() -> None:
 
 
 def test_nan_pixels_are_refused() -> None:
-    assert reason(encoded(Image.fromarray(np.full((3, 3), np.nan, np.float32)), "TIFF")) == "unsupported"
+    assert (
+        reason(encoded(Image.fromarray(np.full((3, 3), np.nan, np.float32)), "TIFF"))
+        == "unsupported"
+    )
 
 
 @pytest.mark.parametrize(
-    ("bits", "photometric", "form"), [([64], 1, 3), ([64], 1, 1), ([32] * 3, 2, 3), ([16] * 3, 8, 1), ([8] * 7, 1, 1)]
+    ("bits", "photometric", "form"),
+    [([64], 1, 3), ([64], 1, 1), ([32] * 3, 2, 3), ([16] * 3, 8, 1), ([8] * 7, 1, 1)],
 )
-def test_sound_tiffs_that_pillow_does_not_read_are_unsupported(bits: list[int], photometric: int, form: int) -> None:
+def test_sound_tiffs_that_pillow_does_not_read_are_unsupported(
+    bits: list[int], photometric: int, form: int
+) -> None:
     assert reason(plain_tiff(bits, photometric, form)) == "unsupported"
 
 
@@ -107,14 +117,18 @@ def test_cielab_is_converted() -> None:
 
 
 def test_pages_after_the_first_are_counted() -> None:
-    assert unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[halves()] * 19)) == 19
+    assert (
+        unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[halves()] * 19)) == 19
+    )
     assert [unused_pages(encoded(halves(), kind)) for kind in ("TIFF", "PNG")] == [0, 0]
 
 
 def test_reduced_versions_are_no_pages() -> None:
     small, reduced_version = halves().resize((20, 12)), {254: 1}
     small.encoderinfo = {"tiffinfo": reduced_version}
-    assert unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[small, halves()])) == 1
+    assert (
+        unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[small, halves()])) == 1
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -127,13 +141,19 @@ def test_transparency_is_composed_on_white(mode: str) -> None:
 def test_white_on_transparency_is_composed_on_black(mode: str) -> None:
     image = Image.new(mode, (8, 8))
     image.paste(Image.new(mode, (4, 4), "white"), (2, 2))
-    assert decode(encoded(image, "PNG")).pixels[:4, :4, 0].tolist() == [[0] * 4] * 2 + [[0, 0, 255, 255]] * 2
+    assert (
+        decode(encoded(image, "PNG")).pixels[:4, :4, 0].tolist()
+        == [[0] * 4] * 2 + [[0, 0, 255, 255]] * 2
+    )
     image.putpixel((3, 3), tuple(255 if band == "A" else 200 for band in image.getbands()))
     assert decode(encoded(image, "PNG")).pixels[0, 0, 0] == 255, "grey shows on white"
 
 
 def test_half_transparency_is_mixed_with_white() -> None:
-    assert decode(encoded(Image.new("RGBA", (8, 8), (0, 0, 0, 128)), "PNG")).pixels[0, 0].tolist() == [127] * 3
+    assert (
+        decode(encoded(Image.new("RGBA", (8, 8), (0, 0, 0, 128)), "PNG")).pixels[0, 0].tolist()
+        == [127] * 3
+    )
 
 
 def test_transparent_palette_entry_becomes_white() -> None:
@@ -166,7 +186,16 @@ def test_transparent_colour_becomes_white(
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientation_is_applied(kind: str, turned: int) -> None:
     # By EXIF orientation: the displayed corner (row, column) of the stored image's top left corner.
-    corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    corners = {
+        1: (0, 0),
+        2: (0, -1),
+        3: (-1, -1),
+        4: (-1, 0),
+        5: (0, 0),
+        6: (0, -1),
+        7: (-1, -1),
+        8: (-1, 0),
+    }
     stored = Image.new("RGB", (64, 32), WHITE)
     stored.paste(RED, (0, 0, 32, 16))
     exif = Image.Exif()
@@ -195,7 +224,9 @@ def test_metadata_is_removed() -> None:
         assert b"secret" not in small + fit(found.pixels, 16).tobytes() + found.image.tobytes()
 
 
-@pytest.mark.parametrize("body", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0"])
+@pytest.mark.parametrize(
+    "body", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0"]
+)
 def test_broken_exif_is_ignored(body: bytes) -> None:
     jpeg = encoded(halves(), "JPEG")
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
@@ -210,15 +241,22 @@ def test_first_frame_of_an_animation_is_decoded(kind: str) -> None:
 
 
 def test_first_image_of_an_mpo_is_decoded() -> None:
-    content = encoded(halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0)
+    content = encoded(
+        halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0
+    )
     found = decode(content)
     assert (found.format, found.pixels.shape) == ("jpeg", (24, 40, 3))
     assert np.abs(found.pixels[:, :10].astype(int) - RED).max() < 12
 
 
-@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}, {"optimize": True}])
+@pytest.mark.parametrize(
+    "options", [{"progressive": True}, {"restart_marker_rows": 1}, {"optimize": True}]
+)
 def test_jpeg_coding_does_not_change_pixels(options: dict[str, int]) -> None:
-    assert np.array_equal(decode(encoded(shapes(), "JPEG", **options)).pixels, decode(encoded(shapes(), "JPEG")).pixels)
+    assert np.array_equal(
+        decode(encoded(shapes(), "JPEG", **options)).pixels,
+        decode(encoded(shapes(), "JPEG")).pixels,
+    )
 
 
 def test_arithmetic_jpeg_is_decoded() -> None:
@@ -240,7 +278,9 @@ def test_colour_profile_is_ignored() -> None:
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     for kind in ("PNG", "TIFF"):
-        assert np.array_equal(decode(encoded(shapes(), kind, icc_profile=profile)).pixels, np.asarray(shapes()))
+        assert np.array_equal(
+            decode(encoded(shapes(), kind, icc_profile=profile)).pixels, np.asarray(shapes())
+        )
 
 
 def test_interlaced_png_is_decoded() -> None:
@@ -250,8 +290,14 @@ def test_interlaced_png_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
-def test_pixels_have_three_channels_and_are_read_only(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
+def test_pixels_have_three_channels_and_are_read_only(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = (
+        shapes().quantize(16)
+        if mode == "P"
+        else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
+    )
     found = decode(encoded(image, "TIFF"))
     assert (found.pixels.shape, found.pixels.dtype) == ((32, 48, 3), np.uint8)
     monkeypatch.setattr(sys.modules["pixmill.images.decode"], "_LARGE_PIXELS", 0)
@@ -275,7 +321,9 @@ held = int(next(line.split()[1] for line in open("/proc/self/status") if line.st
 resource.setrlimit(resource.RLIMIT_DATA, (held + 8 * 30_000_000, resource.RLIM_INFINITY))
 print(decode(buffer.getvalue()).pixels.shape)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     assert (done.stdout, done.stderr) == ("(5000, 6000, 3)\n", "")
 
 
@@ -291,7 +339,9 @@ def test_truncated_images_are_refused(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     content = encoded(noise, kind)
     # The AVIF decoder does not distinguish truncated files.
-    assert reason(content[: int(len(content) * share)]) == ("broken" if kind == "AVIF" else "truncated")
+    assert reason(content[: int(len(content) * share)]) == (
+        "broken" if kind == "AVIF" else "truncated"
+    )
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -334,7 +384,13 @@ def tiled(image: Image.Image, side: int) -> bytes:
 
 SEEDS = {
     kind: encoded(halves(), kind)
-    for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # libtiff reports broken files on the terminal.
+    for kind in (
+        "JPEG",
+        "PNG",
+        "GIF",
+        "BMP",
+        "WEBP",
+    )  # libtiff reports broken files on the terminal.
 }
 
 
@@ -445,5 +501,7 @@ for content in files:
     except MemoryError:
         print("too little")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     assert (done.stdout, done.stderr) == ("too little\n" * 4, "")

@@ -54,7 +54,13 @@ def test_range_of_values_is_spread(values: np.ndarray, expected: list[int]) -> N
 
 
 def test_values_outside_the_window_are_clipped() -> None:
-    assert greys(np.array([0, 100, 150, 201, 65_535], np.uint16), (100, 200)) == [0, 0, 128, 255, 255]
+    assert greys(np.array([0, 100, 150, 201, 65_535], np.uint16), (100, 200)) == [
+        0,
+        0,
+        128,
+        255,
+        255,
+    ]
 
 
 def test_few_outliers_do_not_change_the_window() -> None:
@@ -68,8 +74,15 @@ def test_few_outliers_do_not_change_the_window() -> None:
 
 def test_window_is_that_of_all_images() -> None:
     rng = np.random.default_rng(0)
-    images = [Image.fromarray(rng.integers(0, most, (64, 64)).astype(np.uint16)) for most in (500, 1_000, 4_096)]
-    assert [find_window([measure_values(image)]) for image in images] == [(0, 511), (0, 1_023), (0, 4_095)]
+    images = [
+        Image.fromarray(rng.integers(0, most, (64, 64)).astype(np.uint16))
+        for most in (500, 1_000, 4_096)
+    ]
+    assert [find_window([measure_values(image)]) for image in images] == [
+        (0, 511),
+        (0, 1_023),
+        (0, 4_095),
+    ]
     assert find_window([measure_values(image) for image in images]) == (0, 4_095)
 
 

@@ -23,8 +23,16 @@ def flag(width: int, height: int) -> np.ndarray:
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(8, 40), st.sampled_from(ASPECTS), st.sampled_from(RESIZES))
-def test_result_has_the_requested_size(width: int, height: int, size: int, aspect: str, resize: str) -> None:
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.integers(8, 40),
+    st.sampled_from(ASPECTS),
+    st.sampled_from(RESIZES),
+)
+def test_result_has_the_requested_size(
+    width: int, height: int, size: int, aspect: str, resize: str
+) -> None:
     found = fit(flag(width, height), size, aspect, resize)
     assert found.shape == (size, size, 3)
     assert found.dtype == np.uint8

@@ -56,7 +56,14 @@ def test_other_content_is_detected(content: bytes, kind: str) -> None:
 
 def boxes(*brands: bytes, then: bytes = b"") -> bytes:
     """Return the beginning of an ISO media file; the first brand is its major brand."""
-    return (16 + 4 * len(brands[1:])).to_bytes(4, "big") + b"ftyp" + brands[0] + bytes(4) + b"".join(brands[1:]) + then
+    return (
+        (16 + 4 * len(brands[1:])).to_bytes(4, "big")
+        + b"ftyp"
+        + brands[0]
+        + bytes(4)
+        + b"".join(brands[1:])
+        + then
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,10 @@ def boxes(*brands: bytes, then: bytes = b"") -> bytes:
         (boxes(b"avif"), "avif"),
         (boxes(b"avis", b"msf1", b"miaf"), "avif"),
         (boxes(b"mif1", b"miaf", b"avif"), "avif"),
-        *((boxes(brand, b"mif1"), "heic") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
+        *(
+            (boxes(brand, b"mif1"), "heic")
+            for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+        ),
         (boxes(b"msf1", b"hevc"), "heic"),
         (boxes(b"mif1", then=b"....infe....av01"), "avif"),
         (boxes(b"mif1", b"miaf", then=b"....infe....hvc1"), "heic"),

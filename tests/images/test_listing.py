@@ -12,11 +12,29 @@ def names(folder):
 
 
 def test_files_are_sorted_by_whole_path(tmp_path):
-    for name in ("a/z.png", "a!.png", "a-b/c.png", "a.png", "b/c/d/e.png", "b/c.png", "ä.png", "B.png"):
+    for name in (
+        "a/z.png",
+        "a!.png",
+        "a-b/c.png",
+        "a.png",
+        "b/c/d/e.png",
+        "b/c.png",
+        "ä.png",
+        "B.png",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
-    expected = ["B.png", "a!.png", "a-b/c.png", "a.png", "a/z.png", "b/c.png", "b/c/d/e.png", "ä.png"]
+    expected = [
+        "B.png",
+        "a!.png",
+        "a-b/c.png",
+        "a.png",
+        "a/z.png",
+        "b/c.png",
+        "b/c/d/e.png",
+        "ä.png",
+    ]
     assert names(tmp_path) == expected == sorted(expected)
     assert [path for _, path in files_below(tmp_path)] == [tmp_path / name for name in expected]
 

@@ -65,7 +65,10 @@ def test_measured_digest_is_the_pixel_digest(measured) -> None:
 
 def test_blur_lowers_sharpness(measured) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8))
-    sharp, blurred = (measured(encoded(image, "PNG")) for image in (noise, noise.filter(ImageFilter.GaussianBlur(2))))
+    sharp, blurred = (
+        measured(encoded(image, "PNG"))
+        for image in (noise, noise.filter(ImageFilter.GaussianBlur(2)))
+    )
     assert blurred.sharpness < sharp.sharpness / 10
 
 
@@ -80,7 +83,9 @@ small = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30)))
 
 
 def noise(width: int, height: int, *, low: int = 0, high: int = 256) -> Image.Image:
-    values = np.random.default_rng(width * 1000 + height).integers(low, high, (height, width), dtype=np.uint8)
+    values = np.random.default_rng(width * 1000 + height).integers(
+        low, high, (height, width), dtype=np.uint8
+    )
     return Image.fromarray(values)
 
 
@@ -112,14 +117,22 @@ def test_entropy_ranges_from_0_to_8_bits() -> None:
 def test_sharpness_is_the_variance_of_the_laplacian(luma) -> None:
     values = luma.astype(float)
     inner = values[1:-1, 1:-1]
-    laplacian = 4 * inner - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    laplacian = (
+        4 * inner - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    )
     assert sharpness(luma) == pytest.approx(laplacian.var(), abs=1e-9)
 
 
 def test_sharpness_does_not_depend_on_strips() -> None:
     luma = np.asarray(noise(5, 10_000))
     values = luma.astype(float)
-    laplacian = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    laplacian = (
+        4 * values[1:-1, 1:-1]
+        - values[:-2, 1:-1]
+        - values[2:, 1:-1]
+        - values[1:-1, :-2]
+        - values[1:-1, 2:]
+    )
     assert sharpness(luma) == pytest.approx(laplacian.var(), rel=1e-12)
     assert sharpness(np.ascontiguousarray(luma.T)) == sharpness(luma)
 
@@ -177,7 +190,9 @@ def test_a_small_product_on_white_is_not_blank() -> None:
     assert border(np.asarray(reduced(photograph))) == pytest.approx(1 - (100 / 640) ** 2, abs=0.02)
 
 
-def boxed(inner: Image.Image, left: int, top: int, right: int, bottom: int, fill: int) -> np.ndarray:
+def boxed(
+    inner: Image.Image, left: int, top: int, right: int, bottom: int, fill: int
+) -> np.ndarray:
     return np.asarray(ImageOps.expand(inner, (left, top, right, bottom), fill=fill))
 
 
@@ -185,7 +200,9 @@ sides = st.integers(0, 12)
 
 
 @given(sides, sides, sides, sides, st.sampled_from([0, 128, 255]))
-def test_border_is_measured_to_the_pixel(left: int, top: int, right: int, bottom: int, fill: int) -> None:
+def test_border_is_measured_to_the_pixel(
+    left: int, top: int, right: int, bottom: int, fill: int
+) -> None:
     inner = noise(20, 16)
     found = boxed(inner, left, top, right, bottom, fill)
     assert border(found) == (found.size - 20 * 16) / found.size

@@ -67,9 +67,18 @@ def _header(path, change):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: _header(header_path(folder, "train"), {"dtype": "float32"}), "expected RGB images of uint8"),
-        (lambda folder: _header(header_path(folder, "train"), {"compression": "zip"}), "expected RGB images of uint8"),
-        (lambda folder: _header(header_path(folder, "train"), {"shape": [0, 4, 4, 3]}), "at least one image"),
+        (
+            lambda folder: _header(header_path(folder, "train"), {"dtype": "float32"}),
+            "expected RGB images of uint8",
+        ),
+        (
+            lambda folder: _header(header_path(folder, "train"), {"compression": "zip"}),
+            "expected RGB images of uint8",
+        ),
+        (
+            lambda folder: _header(header_path(folder, "train"), {"shape": [0, 4, 4, 3]}),
+            "at least one image",
+        ),
         (
             lambda folder: _header(header_path(folder, "train"), {"shape": [7, 4, 4, 3]}),
             "not contain the 7 images",
@@ -121,7 +130,10 @@ def test_targets_are_indices_of_labels(packed):
 
 def test_only_requested_parts_are_read(packed):
     (packed / "test.json").unlink()
-    assert list(load_parts(packed, LABELS, image_size=SIDE, names=("train", "val"))) == ["train", "val"]
+    assert list(load_parts(packed, LABELS, image_size=SIDE, names=("train", "val"))) == [
+        "train",
+        "val",
+    ]
 
 
 def test_batches_follow_the_given_order(packed):
@@ -132,12 +144,16 @@ def test_batches_follow_the_given_order(packed):
     pixels = np.concatenate([pixels for pixels, _ in batches])
     assert pixels.dtype == np.float32
     np.testing.assert_array_equal(pixels, train.pixels[order])
-    np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), train.targets[order])
+    np.testing.assert_array_equal(
+        np.concatenate([targets for _, targets in batches]), train.targets[order]
+    )
 
 
 def test_batches_follow_the_stored_order_by_default(packed):
     val = load(packed)["val"]
-    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in val.batches(4)]), val.pixels)
+    np.testing.assert_array_equal(
+        np.concatenate([pixels for pixels, _ in val.batches(4)]), val.pixels
+    )
 
 
 def test_dropped_images_are_in_no_part(packed):
@@ -148,19 +164,26 @@ def test_dropped_images_are_in_no_part(packed):
 
 
 def test_unknown_class_is_reported(packed):
-    with pytest.raises(ManifestError, match="has images of unknown classes: light; expected dark, grey"):
+    with pytest.raises(
+        ManifestError, match="has images of unknown classes: light; expected dark, grey"
+    ):
         load(packed, ("dark", "grey"))
 
 
 def test_different_number_of_images_is_reported(packed):
     pack_images(packed, "test", np.zeros((7, SIDE, SIDE, 3), np.uint8))
-    with pytest.raises(ManifestError, match=r"test\.json lists 7 images, but the manifest lists 8 for"):
+    with pytest.raises(
+        ManifestError, match=r"test\.json lists 7 images, but the manifest lists 8 for"
+    ):
         load(packed)
 
 
 def test_rows_are_ordered_by_image_not_by_id(packed):
     first = load(packed)["val"]
-    rewritten(packed, lambda manifest: manifest.assign(row=manifest.groupby("split").cumcount(ascending=False)))
+    rewritten(
+        packed,
+        lambda manifest: manifest.assign(row=manifest.groupby("split").cumcount(ascending=False)),
+    )
     second = load(packed)["val"]
     assert second.rows["id"].tolist() == first.rows["id"].tolist()[::-1]
     assert second.targets.tolist() == first.targets.tolist()[::-1]
@@ -179,6 +202,8 @@ def test_different_image_size_is_reported(tmp_path):
 
 
 def test_empty_part_is_reported(packed):
-    rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
+    rewritten(
+        packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test"))
+    )
     with pytest.raises(ManifestError, match="has no images in val"):
         load(packed)

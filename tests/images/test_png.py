@@ -51,7 +51,12 @@ def test_strided_views_are_encoded():
 
 @pytest.mark.parametrize(
     "pixels",
-    [np.zeros((4, 4), np.float32), np.zeros(4, np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)],
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+    ],
 )
 def test_other_arrays_are_refused(pixels):
     with pytest.raises(ValueError, match="expected uint8 pixels"):

@@ -45,7 +45,11 @@ def test_missing_file_raises_os_error(tmp_path: Path) -> None:
 def test_large_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"12345")
     assert read_image(tmp_path / "image", max_bytes=5) == b"12345"
-    assert refusal(tmp_path / "image", max_bytes=4) == refusal(b"12345", max_bytes=4) == "too_many_bytes"
+    assert (
+        refusal(tmp_path / "image", max_bytes=4)
+        == refusal(b"12345", max_bytes=4)
+        == "too_many_bytes"
+    )
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 40)
     assert refusal(tmp_path / "sparse") == "too_many_bytes"
@@ -56,7 +60,11 @@ def test_content_is_verified_against_the_id(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"bytes")
     (tmp_path / "other").write_bytes(b"others")
     assert read_verified(tmp_path / "image", name) == read_verified(b"bytes", name) == b"bytes"
-    for place, reason in (("other", "changed_bytes"), ("nothing", "missing_file"), (".", "not_a_file")):
+    for place, reason in (
+        ("other", "changed_bytes"),
+        ("nothing", "missing_file"),
+        (".", "not_a_file"),
+    ):
         with pytest.raises(UndecodableError) as caught:
             read_verified(tmp_path / place, name)
         assert caught.value.reason == reason

@@ -45,17 +45,25 @@ def test_temperature_of_many_images_is_the_scale_of_the_logits(temperature):
 def test_temperature_never_raises_the_loss(part):
     actual, probabilities = part
     found = calibrate(probabilities, actual, np.arange(len(actual)), 0.95)
-    assert losses(actual, found.apply(probabilities)).mean() <= losses(actual, probabilities).mean() + 1e-9
+    assert (
+        losses(actual, found.apply(probabilities)).mean()
+        <= losses(actual, probabilities).mean() + 1e-9
+    )
 
 
 def test_no_temperature_at_chance():
-    assert calibrate(np.full((200, 2), 0.5), np.arange(200) % 2, np.arange(200), 0.95).temperature is None
+    assert (
+        calibrate(np.full((200, 2), 0.5), np.arange(200) % 2, np.arange(200), 0.95).temperature
+        is None
+    )
 
 
 def test_temperature_without_errors_is_finite_and_drawn_towards_1():
     def found(images):
         actual = np.zeros(images, int)
-        return calibrate(np.tile([0.7, 0.2, 0.1], (images, 1)), actual, np.arange(images), 0.95).temperature
+        return calibrate(
+            np.tile([0.7, 0.2, 0.1], (images, 1)), actual, np.arange(images), 0.95
+        ).temperature
 
     assert found(5) is None
     assert 1 > found(27) > found(60) > found(1000) > 1 / 20
@@ -69,7 +77,11 @@ def test_no_temperature_without_significance(temperature, images):
 
 def test_near_duplicates_do_not_make_a_temperature_significant():
     actual, overconfident, _ = sampled(1.5, 20)
-    actual, overconfident, copies = np.tile(actual, 50), np.tile(overconfident, (50, 1)), np.tile(np.arange(20), 50)
+    actual, overconfident, copies = (
+        np.tile(actual, 50),
+        np.tile(overconfident, (50, 1)),
+        np.tile(np.arange(20), 50),
+    )
     assert calibrate(overconfident, actual, np.arange(1000), 0.95).temperature is not None
     assert calibrate(overconfident, actual, copies, 0.95).temperature is None
 
@@ -119,9 +131,14 @@ def test_least_confident_twentieth_is_never_sure():
     assert np.mean(confidence >= found) == pytest.approx(0.95, abs=0.005)
 
 
-@pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.9), (123, 2, None), (124, 2, 0.9)])
+@pytest.mark.parametrize(
+    ("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.9), (123, 2, None), (124, 2, 0.9)]
+)
 def test_errors_require_more_predictions(images, wrong, threshold):
-    assert best_threshold(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
+    assert (
+        best_threshold(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95)
+        == threshold
+    )
 
 
 @given(ANSWERS, st.sampled_from([0.75, 0.9, 0.95]))
@@ -144,7 +161,12 @@ def test_min_answers_prove_the_target(target):
     few = min_answers(target)
     for images, threshold in ((few - 1, None), (few, 0.9)):
         if images:
-            assert best_threshold(np.full(images, 0.9), np.ones(images, bool), np.arange(images), target) == threshold
+            assert (
+                best_threshold(
+                    np.full(images, 0.9), np.ones(images, bool), np.arange(images), target
+                )
+                == threshold
+            )
 
 
 def test_threshold_has_six_digits():

@@ -18,7 +18,9 @@ def test_calibration_error_is_the_weighted_gap_of_bins(part):
     for number in range(1, 16):
         members = [index for index, value in enumerate(confidence) if np.ceil(value * 15) == number]
         if members:
-            expected += len(members) / len(actual) * abs(right[members].mean() - confidence[members].mean())
+            expected += (
+                len(members) / len(actual) * abs(right[members].mean() - confidence[members].mean())
+            )
     assert scores(actual, probabilities)["ece"] == pytest.approx(expected, abs=1e-9)
 
 
@@ -29,7 +31,9 @@ def test_reliability_gives_the_calibration_error(part):
     gaps = (table["accuracy"] - table["confidence"]).abs() * table["n"]
     assert gaps.sum() / len(actual) == pytest.approx(scores(actual, probabilities)["ece"], abs=1e-9)
     assert table["n"].sum() == len(actual)
-    inside = (table["low"] - 1e-9 <= table["confidence"]) & (table["confidence"] <= table["high"] + 1e-9)
+    inside = (table["low"] - 1e-9 <= table["confidence"]) & (
+        table["confidence"] <= table["high"] + 1e-9
+    )
     assert inside.all()
 
 
@@ -47,7 +51,10 @@ def test_rows_of_the_coverage_curve(answers):
     curve = coverage_curve(confidence, right)
     for row in curve.itertuples():
         answered = confidence >= row.threshold
-        assert (row.coverage, row.accuracy) == (pytest.approx(answered.mean()), pytest.approx(right[answered].mean()))
+        assert (row.coverage, row.accuracy) == (
+            pytest.approx(answered.mean()),
+            pytest.approx(right[answered].mean()),
+        )
         assert row.n == answered.sum()
     assert curve["coverage"].is_monotonic_increasing
     assert curve["coverage"].iloc[-1] == 1

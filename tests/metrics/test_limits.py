@@ -18,8 +18,12 @@ def image_each(right):
 
 def test_near_duplicates_widen_the_interval():
     right = np.repeat(np.arange(25) < 20, 10)
-    low, high = accuracy_interval(right, np.repeat(np.arange(25), 10), draws=20_000, confidence=0.95)
-    narrow_low, narrow_high = accuracy_interval(right, image_each(right), draws=20_000, confidence=0.95)
+    low, high = accuracy_interval(
+        right, np.repeat(np.arange(25), 10), draws=20_000, confidence=0.95
+    )
+    narrow_low, narrow_high = accuracy_interval(
+        right, image_each(right), draws=20_000, confidence=0.95
+    )
     assert [low, high] == pytest.approx(binom.ppf([0.025, 0.975], 25, 0.8) / 25, abs=1 / 25)
     assert high - low > 2.5 * (narrow_high - narrow_low)
 
@@ -27,10 +31,14 @@ def test_near_duplicates_widen_the_interval():
 @given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
 def test_interval_is_exact_if_all_predictions_agree(groups, confidence):
     right = np.full(groups * 2, True)
-    found = accuracy_interval(right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    found = accuracy_interval(
+        right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence
+    )
     exact = binomtest(groups, groups).proportion_ci(confidence, method="exact")
     assert found == pytest.approx((exact.low, exact.high), abs=1e-9)
-    low, high = accuracy_interval(~right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    low, high = accuracy_interval(
+        ~right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence
+    )
     assert (low, high) == pytest.approx((1 - found[1], 1 - found[0]), abs=1e-9)
 
 
@@ -53,7 +61,11 @@ def limits(actual, given, *, groups=None, draws=2000, labels=LABELS, **options):
 def test_limits_of_a_mean_equal_scipy():
     actual, given = drawn(200)
     expected = bootstrap(
-        (losses(actual, given),), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
+        (losses(actual, given),),
+        np.mean,
+        method="percentile",
+        n_resamples=20_000,
+        rng=np.random.default_rng(1),
     ).confidence_interval
     overall, _ = limits(actual, given, draws=20_000)
     assert overall["log_loss"] == pytest.approx((expected.low, expected.high), abs=0.01)

@@ -22,12 +22,16 @@ def weights(draws: int) -> np.ndarray:
 
 def gaps(right: np.ndarray, *, draws: int = 500, confidence: float = 0.95, **over) -> list[Gap]:
     """Compare models by their accuracy; ``right`` is of shape (images, models)."""
-    hashes = np.stack([hash_answers([column.astype(float)], np.arange(IMAGES)) for column in right.T])
+    hashes = np.stack(
+        [hash_answers([column.astype(float)], np.arange(IMAGES)) for column in right.T]
+    )
     drawn = weights(draws).T @ right / IMAGES
     return gaps_from_best(right.mean(axis=0), drawn, hashes, confidence=confidence, **over)
 
 
-def simulated(generator: np.random.Generator, accuracy: np.ndarray, correlation: float) -> np.ndarray:
+def simulated(
+    generator: np.random.Generator, accuracy: np.ndarray, correlation: float
+) -> np.ndarray:
     """Return whether models with correlated errors are correct, shape (images, models)."""
     shared = np.sqrt(correlation) * generator.standard_normal((IMAGES, 1))
     own = np.sqrt(1 - correlation) * generator.standard_normal((IMAGES, len(accuracy)))
@@ -44,7 +48,11 @@ def test_holm_against_the_winner_calls_too_many_worse() -> None:
         gained = (best[:, None] & ~right).sum(axis=0)
         lost = (~best[:, None] & right).sum(axis=0)
         ratios = (gained - lost) / np.sqrt(np.maximum(gained + lost, 1))
-        wrong += bool((holm(2 * norm.sf(np.abs(np.delete(ratios, right.mean(axis=0).argmax())))) <= 0.05).any())
+        wrong += bool(
+            (
+                holm(2 * norm.sf(np.abs(np.delete(ratios, right.mean(axis=0).argmax())))) <= 0.05
+            ).any()
+        )
     assert wrong / tables > 0.15
 
 
@@ -77,7 +85,9 @@ def test_identical_models_do_not_affect_others() -> None:
 def test_draws_without_a_value_do_not_count() -> None:
     right = simulated(np.random.default_rng(8), np.array([0.95, 0.8]), 0.0)
     drawn = weights(500).T @ right / IMAGES
-    hashes = np.stack([hash_answers([column.astype(float)], np.arange(IMAGES)) for column in right.T])
+    hashes = np.stack(
+        [hash_answers([column.astype(float)], np.arange(IMAGES)) for column in right.T]
+    )
     drawn[:3, 1] = np.nan
     found = gaps_from_best(right.mean(axis=0), drawn, hashes, confidence=0.95)
     assert found[1].worse
@@ -91,5 +101,7 @@ def test_hashes_are_equal_for_equal_predictions(models: list[list[int]]) -> None
     hashes = [hash_answers([row], groups) for row in rows]
     for one, first in zip(rows, hashes, strict=True):
         for other, second in zip(rows, hashes, strict=True):
-            equal = [bool((one[groups == group] == other[groups == group]).all()) for group in range(3)]
+            equal = [
+                bool((one[groups == group] == other[groups == group]).all()) for group in range(3)
+            ]
             assert (first == second).tolist() == equal

@@ -22,17 +22,23 @@ def test_groups_of_one_image_equal_mcnemars_exact_test(gained, lost, same):
 @given(st.lists(st.integers(-4, 4), max_size=9))
 def test_p_value_is_a_share_of_all_sign_assignments(nets):
     sums = [abs(np.dot(signs, nets)) for signs in itertools.product((-1, 1), repeat=len(nets))]
-    assert sign_flip_test(nets) == pytest.approx(np.mean([total >= abs(sum(nets)) for total in sums]), rel=1e-9)
+    assert sign_flip_test(nets) == pytest.approx(
+        np.mean([total >= abs(sum(nets)) for total in sums]), rel=1e-9
+    )
 
 
 def test_p_value_of_thousands_of_groups():
-    assert sign_flip_test([1] * 6_000 + [-1] * 6_200) == pytest.approx(binomtest(6_000, 12_200).pvalue, rel=1e-6)
+    assert sign_flip_test([1] * 6_000 + [-1] * 6_200) == pytest.approx(
+        binomtest(6_000, 12_200).pvalue, rel=1e-6
+    )
     assert sign_flip_test([500_000, -1, 1]) == pytest.approx(0.75)
     assert sign_flip_test([1] * 5000) == 0  # 2 / 2^5000 is no float
 
 
 @pytest.mark.parametrize("largest", [1, 4])
-@pytest.mark.parametrize(("gained", "lost"), [(0.02, 0.02), (0.1, 0.1), (0.01, 0.2), (0.05, 0.3), (0.0, 0.05)])
+@pytest.mark.parametrize(
+    ("gained", "lost"), [(0.02, 0.02), (0.1, 0.1), (0.01, 0.2), (0.05, 0.3), (0.0, 0.05)]
+)
 def test_limits_cover_the_true_difference(gained, lost, largest):
     generator, trials, groups = np.random.default_rng(11), 300, 40
     change = generator.choice([1, -1, 0], (trials, groups), p=[gained, lost, 1 - gained - lost])
@@ -66,7 +72,9 @@ def test_slices_are_independent(drawn):
     for place, (count, row) in enumerate(zip(counts, found, strict=True)):
         inside = places == place
         assert count == len(np.unique(groups[inside]))
-        assert (row.first, row.second) == pytest.approx((first[inside].mean(), second[inside].mean()))
+        assert (row.first, row.second) == pytest.approx(
+            (first[inside].mean(), second[inside].mean())
+        )
         assert row.difference == pytest.approx(row.second - row.first)
         (_, (alone,)) = accuracy_differences(
             first[inside], second[inside], groups[inside], places[inside] * 0, confidence=0.9

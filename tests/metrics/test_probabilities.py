@@ -28,12 +28,22 @@ def test_normalise_keeps_the_order_and_sums_to_one(part):
     values = normalise(single)
     assert values.dtype == np.float64
     assert values.sum(axis=1) == pytest.approx(1, abs=1e-15)
-    assert np.array_equal(values.argsort(axis=1, kind="stable"), single.argsort(axis=1, kind="stable"))
+    assert np.array_equal(
+        values.argsort(axis=1, kind="stable"), single.argsort(axis=1, kind="stable")
+    )
 
 
 @pytest.mark.parametrize(
     "values",
-    [[[0.5, 0.6]], [[-0.1, 1.1]], [[np.nan, 1.0]], [[np.inf, 0.0]], [[1.0]], [0.5, 0.5], np.empty((0, 3))],
+    [
+        [[0.5, 0.6]],
+        [[-0.1, 1.1]],
+        [[np.nan, 1.0]],
+        [[np.inf, 0.0]],
+        [[1.0]],
+        [0.5, 0.5],
+        np.empty((0, 3)),
+    ],
     ids=["sum", "negative", "nan", "infinite", "one class", "one axis", "no image"],
 )
 def test_rejects_invalid_distributions(values):
@@ -48,5 +58,7 @@ def probabilities_at(logits, temperature=1.0):
 @given(parts())
 def test_apply_temperature_divides_the_logits(part):
     values = (part[1] + 0.01) / (part[1] + 0.01).sum(axis=1, keepdims=True)
-    assert apply_temperature(values, 2.5) == pytest.approx(probabilities_at(np.log(values), 2.5), abs=1e-9)
+    assert apply_temperature(values, 2.5) == pytest.approx(
+        probabilities_at(np.log(values), 2.5), abs=1e-9
+    )
     assert np.array_equal(apply_temperature(part[1], 1), normalise(part[1]))

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pixmill.metrics.resampling import group_numbers, group_weights, ranking_sums, resampled_scores, weighted_areas
+from pixmill.metrics.resampling import (
+    group_numbers,
+    group_weights,
+    ranking_sums,
+    resampled_scores,
+    weighted_areas,
+)
 from pixmill.metrics.scores import class_scores, scores
 from tests.metrics.parts import parts
 
@@ -35,7 +41,9 @@ def test_draws_equal_metrics_of_repeated_images(part):
             assert values[draw] == pytest.approx(none_as_nan(expected[name]), abs=1e-9, nan_ok=True)
         for name, values in of_classes.items():
             for place, row in enumerate(per_class.values()):
-                assert values[place, draw] == pytest.approx(none_as_nan(row[name]), abs=1e-9, nan_ok=True)
+                assert values[place, draw] == pytest.approx(
+                    none_as_nan(row[name]), abs=1e-9, nan_ok=True
+                )
 
 
 def none_as_nan(value):
@@ -73,7 +81,11 @@ def test_draws_are_reduced_to_a_minimum_of_1000(monkeypatch):
 def weighted(draw):
     """Draw members, scores with ties, and weights."""
     image = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
-    images = draw(st.lists(image, min_size=2, max_size=30).filter(lambda found: len({row[0] for row in found}) == 2))
+    images = draw(
+        st.lists(image, min_size=2, max_size=30).filter(
+            lambda found: len({row[0] for row in found}) == 2
+        )
+    )
     members, given_, weights = (np.array(column) for column in zip(*images, strict=True))
     return members, given_ / 6, weights
 
@@ -88,4 +100,6 @@ def test_weighted_areas_equal_scikit_learn(images):
         assert np.isnan(average)
         return
     assert roc == pytest.approx(roc_auc_score(members, given_, sample_weight=weights), abs=1e-9)
-    assert average == pytest.approx(average_precision_score(members, given_, sample_weight=weights), abs=1e-9)
+    assert average == pytest.approx(
+        average_precision_score(members, given_, sample_weight=weights), abs=1e-9
+    )

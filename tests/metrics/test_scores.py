@@ -17,7 +17,10 @@ def test_roc_auc_is_the_share_of_ordered_pairs(part):
     actual, probabilities = part
     areas = []
     for label in range(probabilities.shape[1]):
-        members, others = probabilities[actual == label, label], probabilities[actual != label, label]
+        members, others = (
+            probabilities[actual == label, label],
+            probabilities[actual != label, label],
+        )
         if len(members) and len(others):
             difference = members[:, None] - others[None, :]
             areas.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
@@ -56,7 +59,9 @@ def test_top_k_accuracy_equals_scikit_learn_except_for_ties(part):
     expected = reference.top_k_accuracy_score(
         classes - 1 - actual, probabilities[:, ::-1], k=2, labels=np.arange(classes)
     )
-    assert scores(actual, probabilities, top_k=2)["top_2_accuracy"] == pytest.approx(expected, abs=1e-9)
+    assert scores(actual, probabilities, top_k=2)["top_2_accuracy"] == pytest.approx(
+        expected, abs=1e-9
+    )
     assert scores(actual, probabilities, top_k=classes)[f"top_{classes}_accuracy"] is None
 
 
@@ -70,7 +75,9 @@ def test_class_scores_equal_scikit_learn(part):
     )
     for place, row in enumerate(class_scores(actual, predicted, labels).values()):
         for name, column in zip(("precision", "recall", "f1", "support"), columns, strict=True):
-            assert row[name] == (None if np.isnan(column[place]) else pytest.approx(column[place], abs=1e-9))
+            assert row[name] == (
+                None if np.isnan(column[place]) else pytest.approx(column[place], abs=1e-9)
+            )
 
 
 @given(parts())
@@ -79,9 +86,13 @@ def test_balanced_accuracy_and_f1_equal_scikit_learn(part):
     if len(set(actual)) < probabilities.shape[1]:
         return
     predicted, figures = probabilities.argmax(axis=1), scores(actual, probabilities)
-    assert figures["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(actual, predicted), abs=1e-9)
+    assert figures["balanced_accuracy"] == pytest.approx(
+        reference.balanced_accuracy_score(actual, predicted), abs=1e-9
+    )
     for kind in ("macro", "weighted"):
-        assert figures[f"{kind}_f1"] == pytest.approx(reference.f1_score(actual, predicted, average=kind), abs=1e-9)
+        assert figures[f"{kind}_f1"] == pytest.approx(
+            reference.f1_score(actual, predicted, average=kind), abs=1e-9
+        )
     assert macro_f1(actual, predicted) == figures["macro_f1"]
 
 
@@ -96,8 +107,13 @@ def test_macro_f1_is_the_mean_over_classes_with_images():
 def test_loss_and_areas_equal_scikit_learn(part):
     actual, probabilities = part
     classes, figures = np.arange(probabilities.shape[1]), scores(actual, probabilities)
-    assert figures["log_loss"] == pytest.approx(reference.log_loss(actual, normalise(probabilities), labels=classes))
+    assert figures["log_loss"] == pytest.approx(
+        reference.log_loss(actual, normalise(probabilities), labels=classes)
+    )
     ranked = [label for label in classes if 0 < np.sum(actual == label) < len(actual)]
-    for name, area in (("roc_auc", reference.roc_auc_score), ("pr_auc", reference.average_precision_score)):
+    for name, area in (
+        ("roc_auc", reference.roc_auc_score),
+        ("pr_auc", reference.average_precision_score),
+    ):
         areas = [area(actual == label, normalise(probabilities)[:, label]) for label in ranked]
         assert figures[name] == (pytest.approx(np.mean(areas), abs=1e-12) if areas else None)

@@ -18,7 +18,12 @@ def answers(right: np.ndarray, actual: np.ndarray, classes: int = 3) -> list[np.
 def test_value_of_a_single_model() -> None:
     actual = np.arange(300) % 3
     found = selected_value(
-        "macro_f1", actual, answers(GROUPS[:, None] >= 30, actual), GROUPS, draws=1000, confidence=0.95
+        "macro_f1",
+        actual,
+        answers(GROUPS[:, None] >= 30, actual),
+        GROUPS,
+        draws=1000,
+        confidence=0.95,
     )
     predicted = np.where(GROUPS < 30, (actual + 1) % 3, actual)
     assert found.value == pytest.approx(f1_score(actual, predicted, average="macro"), abs=0.01)
@@ -29,12 +34,16 @@ def test_value_of_a_single_model() -> None:
 def test_lower_is_better() -> None:
     actual = np.arange(300) % 3
     sure, unsure = (np.where(np.eye(3)[actual] == 1, p, (1 - p) / 2) for p in (0.9, 0.5))
-    found = selected_value("log_loss", actual, [unsure, sure], GROUPS, draws=200, confidence=0.9, lower_is_better=True)
+    found = selected_value(
+        "log_loss", actual, [unsure, sure], GROUPS, draws=200, confidence=0.9, lower_is_better=True
+    )
     assert found.value == pytest.approx(-np.log(0.9))
 
 
 def test_near_duplicates_are_drawn_together() -> None:
-    weights = stratified_weights(np.repeat([0, 1], 30), np.repeat(np.arange(20), 3), 500, np.random.default_rng(1))
+    weights = stratified_weights(
+        np.repeat([0, 1], 30), np.repeat(np.arange(20), 3), 500, np.random.default_rng(1)
+    )
     assert weights.shape == (20, 500)
     assert (weights[:10].sum(axis=0) == 10).all()
     assert (weights[10:].sum(axis=0) == 10).all()
@@ -45,18 +54,26 @@ def test_draws_that_lack_a_class_are_counted() -> None:
     given = answers(np.ones((102, 1), bool), actual, 2)
     found = selected_value("macro_f1", actual, given, np.arange(102), draws=1000, confidence=0.95)
     assert found.draws == 1000
-    assert found.left_out == pytest.approx(1000, abs=150)  # Both groups of two are drawn half of the time.
+    assert found.left_out == pytest.approx(
+        1000, abs=150
+    )  # Both groups of two are drawn half of the time.
     alone = np.array([0] * 100 + [1])
     given = answers(np.ones((101, 1), bool), alone, 2)
-    assert selected_value("macro_f1", alone, given, np.arange(101), draws=100, confidence=0.95) is None
+    assert (
+        selected_value("macro_f1", alone, given, np.arange(101), draws=100, confidence=0.95) is None
+    )
 
 
-@pytest.mark.parametrize(("classes", "draws", "left_out"), [(4, 1000, 15_000), (6, 312, 19_688), (8, None, None)])
+@pytest.mark.parametrize(
+    ("classes", "draws", "left_out"), [(4, 1000, 15_000), (6, 312, 19_688), (8, None, None)]
+)
 def test_number_of_replaced_draws_is_limited(classes, draws, left_out) -> None:
     # Each class has two images; half of its draws have one in the bag and one out of it.
     actual = np.repeat(np.arange(classes), 2)
     given = answers(np.ones((len(actual), 1), bool), actual, classes)
-    found = selected_value("macro_f1", actual, given, np.arange(len(actual)), draws=1000, confidence=0.95)
+    found = selected_value(
+        "macro_f1", actual, given, np.arange(len(actual)), draws=1000, confidence=0.95
+    )
     if draws is None:
         assert found is None
     else:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control, fisher_exact
 
 from pixmill.metrics.scores import scores
-from pixmill.metrics.significance import holm, mcnemar, paired_coverage, paired_differences, worse_than_rest
+from pixmill.metrics.significance import (
+    holm,
+    mcnemar,
+    paired_coverage,
+    paired_differences,
+    worse_than_rest,
+)
 
 
 def models(gained, lost, same=5):
@@ -51,7 +57,9 @@ def two(images, *, step, seed=1):
 
 def compared(actual, first, second, *, groups=None, draws=2000, width=1.0):
     groups = np.arange(len(actual)) if groups is None else groups
-    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2, width=width)[0]
+    return paired_differences(
+        actual, first, second, groups, draws=draws, confidence=0.95, top_k=2, width=width
+    )[0]
 
 
 def test_difference_is_that_of_the_metrics():
@@ -76,7 +84,11 @@ def test_near_duplicates_widen_the_limits_of_a_difference():
     alone = compared(actual, first, second)["accuracy"]
     repeated = [np.repeat(array, 5, axis=0) for array in (actual, first, second)]
     row = compared(*repeated, groups=np.repeat(np.arange(80), 5))["accuracy"]
-    assert (row.low, row.high, row.p) == (pytest.approx(alone.low), pytest.approx(alone.high), alone.p)
+    assert (row.low, row.high, row.p) == (
+        pytest.approx(alone.low),
+        pytest.approx(alone.high),
+        alone.p,
+    )
 
 
 def test_width_widens_all_limits_and_raises_p():
@@ -98,7 +110,9 @@ def answers(images, *, seed=1, share=0.5, right=0.9):
 
 def answering(right, answered, *, groups=None, draws=4000, identical=False):
     groups = np.arange(len(right[0])) if groups is None else groups
-    return paired_coverage(right, answered, groups, draws=draws, confidence=0.95, identical=identical)
+    return paired_coverage(
+        right, answered, groups, draws=draws, confidence=0.95, identical=identical
+    )
 
 
 def test_coverage_and_covered_accuracy_are_resampled_together():
@@ -107,13 +121,19 @@ def test_coverage_and_covered_accuracy_are_resampled_together():
     found = answering(right, answered, groups=groups)
     generator, drawn = np.random.default_rng(3), {name: [] for name in found}
     for _ in range(4000):
-        chosen = np.concatenate([[2 * group, 2 * group + 1] for group in generator.integers(150, size=150)])
+        chosen = np.concatenate(
+            [[2 * group, 2 * group + 1] for group in generator.integers(150, size=150)]
+        )
         shares = [sure[chosen].mean() for sure in answered]
-        accuracies = [hit[chosen][sure[chosen]].mean() for hit, sure in zip(right, answered, strict=True)]
+        accuracies = [
+            hit[chosen][sure[chosen]].mean() for hit, sure in zip(right, answered, strict=True)
+        ]
         for name, pair in (("coverage", shares), ("covered_accuracy", accuracies)):
             drawn[name].append(pair[1] - pair[0])
     for name, row in found.items():
-        assert (row.low, row.high) == pytest.approx(np.quantile(drawn[name], [0.025, 0.975]), abs=0.008)
+        assert (row.low, row.high) == pytest.approx(
+            np.quantile(drawn[name], [0.025, 0.975]), abs=0.008
+        )
     assert found["coverage"].first == answered[0].mean()
     assert found["covered_accuracy"].second == pytest.approx(right[1][answered[1]].mean())
 
@@ -193,7 +213,11 @@ def test_equal_metrics_do_not_differ_by_rounding():
     actual, errors = np.repeat(np.arange(4), 12), [4, 5, 1, 5]
     both = []
     for wrong in (errors, errors[::-1]):
-        answers = np.where(np.tile(np.arange(12), 4) < np.repeat(wrong, 12), (actual + 1) % 4, actual)
+        answers = np.where(
+            np.tile(np.arange(12), 4) < np.repeat(wrong, 12), (actual + 1) % 4, actual
+        )
         both.append(np.where(answers[:, None] == np.arange(4), 0.7, 0.1))
-    overall, _ = paired_differences(actual, *both, np.tile(np.arange(12), 4), draws=400, confidence=0.95)
+    overall, _ = paired_differences(
+        actual, *both, np.tile(np.arange(12), 4), draws=400, confidence=0.95
+    )
     assert overall["macro_f1"].difference == 0

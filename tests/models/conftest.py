@@ -12,7 +12,10 @@ from pixmill.models.networks import build_classifier
 
 PARAMS = TrainParams(
     model="cnn",
-    cnn=CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=6, dropout=0.5),)),
+    cnn=CnnParams(
+        blocks=(BlockParams(filters=4), BlockParams(filters=8)),
+        dense=(DenseParams(units=6, dropout=0.5),),
+    ),
 )
 SIZE = 12
 
@@ -20,7 +23,9 @@ SIZE = 12
 @pytest.fixture
 def build():
     fix_threads(2)
-    return lambda **changes: build_classifier(PARAMS.model_copy(update=changes), labels=3, image_size=SIZE)
+    return lambda **changes: build_classifier(
+        PARAMS.model_copy(update=changes), labels=3, image_size=SIZE
+    )
 
 
 @pytest.fixture
@@ -45,7 +50,9 @@ def lite0(threads):
 
 def some_pixels(count, side=32, seed=7):
     """Return images of random squares; noise of single pixels would look alike."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (count, -(-side // 4), -(-side // 4), 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(
+        0, 256, (count, -(-side // 4), -(-side // 4), 3), dtype=np.uint8
+    )
     return coarse.repeat(4, axis=1).repeat(4, axis=2)[:, :side, :side]
 
 

@@ -9,7 +9,15 @@ from pixmill.models.determinism import fix_threads, reseed
 
 SIDE, LABELS = 24, 3
 OFF = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
-ALL = {"flip": True, "rotation": 90.0, "zoom": 0.5, "shift": 0.5, "shear": 30.0, "brightness": 0.3, "contrast": 0.5}
+ALL = {
+    "flip": True,
+    "rotation": 90.0,
+    "zoom": 0.5,
+    "shift": 0.5,
+    "shear": 30.0,
+    "brightness": 0.3,
+    "contrast": 0.5,
+}
 ALL |= {"erasing": 1.0, "mix": "cutmix"}
 
 
@@ -62,7 +70,10 @@ def test_draws_depend_on_seed_epoch_and_step(pixels):
 
 def test_half_of_the_images_are_mirrored_exactly(pixels):
     changed, _ = change(pixels, flip=True)
-    mirrored = [np.array_equal(after, before[:, ::-1]) for after, before in zip(changed, pixels, strict=True)]
+    mirrored = [
+        np.array_equal(after, before[:, ::-1])
+        for after, before in zip(changed, pixels, strict=True)
+    ]
     kept = [np.array_equal(after, before) for after, before in zip(changed, pixels, strict=True)]
     assert np.all(np.array(mirrored) ^ np.array(kept))
     assert 10 < sum(mirrored) < 30
@@ -73,7 +84,12 @@ def centres(images):
     weight = images[..., 0].astype(np.float64)
     places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
     total = weight.sum(axis=(1, 2))
-    return np.stack([(weight.sum(axis=2) * places).sum(axis=1), (weight.sum(axis=1) * places).sum(axis=1)]) / total
+    return (
+        np.stack(
+            [(weight.sum(axis=2) * places).sum(axis=1), (weight.sum(axis=1) * places).sum(axis=1)]
+        )
+        / total
+    )
 
 
 def dots(count, row, column):
@@ -120,7 +136,9 @@ def test_mixup_blends_images_and_targets_equally(pixels):
     changed, targets = change(pixels, mix="mixup", mix_alpha=1.0)
     own = np.arange(40)
     share = targets[own, own % LABELS]
-    expected = share[:, None, None, None] * pixels + (1 - share[:, None, None, None]) * np.roll(pixels, 1, axis=0)
+    expected = share[:, None, None, None] * pixels + (1 - share[:, None, None, None]) * np.roll(
+        pixels, 1, axis=0
+    )
     # The first and the last image have the same class; their share does not follow from the targets.
     np.testing.assert_allclose(changed[1:], expected[1:], atol=0.01)
 

@@ -16,22 +16,32 @@ from pixmill.models.networks import (
 )
 
 SIZE, LABELS = 32, 3
-FEATURES = TrainParams(model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),)))
+FEATURES = TrainParams(
+    model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),))
+)
 
 
 def backbone_params(name="plugin:tiny", **changes):
-    return TrainParams(model="backbone", backbone=BackboneParams(name=name, weights="none", **changes))
+    return TrainParams(
+        model="backbone", backbone=BackboneParams(name=name, weights="none", **changes)
+    )
 
 
 def features_params(**changes):
-    fresh = FEATURES.backbone.model_copy(update={"name": "plugin:tiny", "weights": "none", "unfreeze": "all"})
-    return FEATURES.model_copy(update={"backbone": fresh, "features": FEATURES.features.model_copy(update=changes)})
+    fresh = FEATURES.backbone.model_copy(
+        update={"name": "plugin:tiny", "weights": "none", "unfreeze": "all"}
+    )
+    return FEATURES.model_copy(
+        update={"backbone": fresh, "features": FEATURES.features.model_copy(update=changes)}
+    )
 
 
 @pytest.fixture
 def build(tiny_backbone):
     fix_threads(2)
-    return lambda params: build_classifier(params, labels=LABELS, image_size=SIZE, root=tiny_backbone)
+    return lambda params: build_classifier(
+        params, labels=LABELS, image_size=SIZE, root=tiny_backbone
+    )
 
 
 @pytest.fixture
@@ -42,7 +52,9 @@ def pixels():
 def features_of(classifier, pixels, **mode):
     import keras
 
-    end = next(layer.input for layer in classifier.layers if layer.name.startswith(("head_", "logits")))
+    end = next(
+        layer.input for layer in classifier.layers if layer.name.startswith(("head_", "logits"))
+    )
     return np.asarray(keras.Model(classifier.input, end)(pixels, **mode))
 
 
@@ -60,7 +72,10 @@ def test_frozen_backbone_keeps_weights_and_statistics(build, pixels):
     classifier = build(params)
     before = classifier.get_weights()
     fitted_once(classifier, params, pixels)
-    changed = [not np.array_equal(old, new) for old, new in zip(before, classifier.get_weights(), strict=True)]
+    changed = [
+        not np.array_equal(old, new)
+        for old, new in zip(before, classifier.get_weights(), strict=True)
+    ]
     assert sum(changed) == len(classifier.trainable_variables) == 2
     assert backbone_variables(classifier) == []
 
@@ -91,7 +106,9 @@ def test_set_head_weights(build, pixels):
     params = features_params(head="mlp")
     classifier = build(params)
     features = features_of(classifier, pixels)
-    head = build_head(params.model_copy(update={"seed": 8}), labels=LABELS, features=features.shape[1])
+    head = build_head(
+        params.model_copy(update={"seed": 8}), labels=LABELS, features=features.shape[1]
+    )
     assert head.count_params() == (features.shape[1] + 1) * 5 + 6 * LABELS
     expected = np.asarray(head(features))
     assert np.abs(np.asarray(classifier(pixels)) - expected).max() > 1e-3
@@ -99,7 +116,9 @@ def test_set_head_weights(build, pixels):
     np.testing.assert_allclose(classifier(pixels), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["plugin:tiny", pytest.param("convnext_tiny", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["plugin:tiny", pytest.param("convnext_tiny", marks=pytest.mark.slow)]
+)
 def test_backbone_is_saved_and_loaded(build, pixels, tmp_path, name):
     once, again = tmp_path / "once", tmp_path / "again"
     prepared = {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}

@@ -63,8 +63,12 @@ def test_invalid_images_get_a_reason_and_others_a_prediction(classifier):
 def test_save_calibration_uses_the_validation_split(folder, classifier):
     pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
     own = classifier.predict_uncalibrated(pixels)
-    targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
-    validation = Part("val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels]))
+    targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(
+        np.int32
+    )
+    validation = Part(
+        "val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels])
+    )
     save_calibration(folder, predict_held_out(folder, validation), target=0.75)
     expected = calibrate(own, targets, validation.rows["cluster"], 0.75)
     assert Classifier.load(folder).calibration == expected
@@ -77,7 +81,9 @@ def test_without_a_threshold_sure_is_none(folder, classifier, threshold):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
     answers = Classifier.load(folder).predict(FILES)
     assert [answer.sure for answer in answers] == [None] * len(FILES)
-    assert [answer.confidence for answer in answers] == [answer.confidence for answer in classifier.predict(FILES)]
+    assert [answer.confidence for answer in answers] == [
+        answer.confidence for answer in classifier.predict(FILES)
+    ]
 
 
 @pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])

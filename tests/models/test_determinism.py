@@ -11,11 +11,19 @@ from pixmill.models.determinism import computing_with, fix_threads, machine, res
 @pytest.fixture
 def dropping(build):
     """Return a classifier with three random layers."""
-    return build(cnn=CnnParams(blocks=(BlockParams(filters=4, dropout=0.5), BlockParams(filters=4, dropout=0.5))))
+    return build(
+        cnn=CnnParams(
+            blocks=(BlockParams(filters=4, dropout=0.5), BlockParams(filters=4, dropout=0.5))
+        )
+    )
 
 
 def states(model):
-    return [tuple(np.asarray(each)) for each in model.variables if each.path.endswith("seed_generator_state")]
+    return [
+        tuple(np.asarray(each))
+        for each in model.variables
+        if each.path.endswith("seed_generator_state")
+    ]
 
 
 def test_reseed_depends_only_on_seed_and_epoch(dropping, pixels):
@@ -33,7 +41,9 @@ def test_reseed_depends_only_on_seed_and_epoch(dropping, pixels):
 def test_fix_threads_limits_matrix_products():
     threadpool_limits(1)
     fix_threads(2)
-    assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}
+    assert {
+        library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+    } == {2}
 
 
 def test_machine_depends_on_numerical_settings(monkeypatch):

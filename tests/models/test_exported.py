@@ -62,7 +62,9 @@ def with_details(path, network, details):
 
 def test_predictions_equal_those_of_the_folder(exported, trained_folder):
     for found, expected in zip(
-        Classifier.load(exported).predict(FILES), Classifier.load(trained_folder).predict(FILES), strict=True
+        Classifier.load(exported).predict(FILES),
+        Classifier.load(trained_folder).predict(FILES),
+        strict=True,
     ):
         assert (found.label, found.sure) == (expected.label, expected.sure)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
@@ -86,7 +88,9 @@ def test_read_exported_returns_the_description(exported, tmp_path):
     ],
 )
 def test_rejects_malformed_description(tmp_path, network, key, value):
-    path = with_details(tmp_path / "bad.tflite", network, json.loads(DESCRIPTION.as_json()) | {key: value})
+    path = with_details(
+        tmp_path / "bad.tflite", network, json.loads(DESCRIPTION.as_json()) | {key: value}
+    )
     with pytest.raises(ManifestError, match="not as Pixmill writes it"):
         Classifier.load(path)
 
@@ -98,7 +102,9 @@ def test_window_is_kept(tmp_path, network):
 
 
 def test_rejects_format_of_another_version(tmp_path, network):
-    path = with_details(tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3})
+    path = with_details(
+        tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3}
+    )
     with pytest.raises(ManifestError, match="another version of Pixmill"):
         read_exported(path)
 
@@ -114,6 +120,8 @@ def test_rejects_plain_litert_model(tmp_path, trained_folder):
 
 @pytest.mark.parametrize("change", [{"image_size": 25}, {"labels": ["coat", "shirt"]}], ids=str)
 def test_rejects_network_of_another_shape(tmp_path, network, change):
-    path = with_details(tmp_path / "other.tflite", network, json.loads(DESCRIPTION.as_json()) | change)
+    path = with_details(
+        tmp_path / "other.tflite", network, json.loads(DESCRIPTION.as_json()) | change
+    )
     with pytest.raises(ManifestError, match="its network"):
         Classifier.load(path)

@@ -21,7 +21,9 @@ SIDE = 24
 
 
 def extract_with(network, pixels, ids, scratch):
-    return extract_features(pixels, ids, BackboneParams(), scratch=scratch, threads=THREADS, file=network)
+    return extract_features(
+        pixels, ids, BackboneParams(), scratch=scratch, threads=THREADS, file=network
+    )
 
 
 @pytest.fixture
@@ -32,14 +34,19 @@ def extract(trained_folder):
 
 def test_workers_compute_the_same_bytes_as_this_process(extract, tmp_path) -> None:
     pixels, ids = some_pixels(80, SIDE), some_ids(80)
-    by_workers = extract(Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers")
+    by_workers = extract(
+        Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers"
+    )
     few = [
-        extract(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)
+        extract(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here")
+        for start in range(0, 80, 20)
     ]
     np.testing.assert_array_equal(by_workers, np.concatenate(few))
 
 
-def test_cached_features_are_not_computed_again(extract, trained_folder, tmp_path, monkeypatch) -> None:
+def test_cached_features_are_not_computed_again(
+    extract, trained_folder, tmp_path, monkeypatch
+) -> None:
     def load(*_, **__):
         raise AssertionError("a backbone was loaded")
 
@@ -121,7 +128,9 @@ extract_features(
 
 
 @pytest.mark.slow
-def test_killed_pass_resumes(extract, trained_folder, tmp_path, start, repository, monkeypatch) -> None:
+def test_killed_pass_resumes(
+    extract, trained_folder, tmp_path, start, repository, monkeypatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{repository / 'src'}:{repository}")
     process, line = start(SCRIPT, str(tmp_path), str(trained_folder / NETWORK))
     assert line == "written"

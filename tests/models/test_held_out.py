@@ -10,8 +10,12 @@ def test_file_keeps_predictions_and_unknown_novelty(tmp_path):
     rows = pd.DataFrame({"id": ["b", "a", "c"], "cluster": ["b", "a", "c"]})
     probabilities = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
     novelty = np.array([0.5, np.nan, 0.25], np.float32)
-    save_held_out(tmp_path, HeldOut(rows, np.zeros(3, np.int32), probabilities, novelty), ["dark", "light"])
+    save_held_out(
+        tmp_path, HeldOut(rows, np.zeros(3, np.int32), probabilities, novelty), ["dark", "light"]
+    )
     found = load_held_out(tmp_path, ["dark", "light"])
     assert found["id"].tolist() == ["a", "b", "c"]
     assert found[["p_dark", "p_light"]].to_numpy().tolist() == [[0.5, 0.5], [0.25, 0.75], [1, 0]]
-    assert np.array_equal(found["novelty"].to_numpy(np.float64), [np.nan, 0.5, 0.25], equal_nan=True)
+    assert np.array_equal(
+        found["novelty"].to_numpy(np.float64), [np.nan, 0.5, 0.25], equal_nan=True
+    )

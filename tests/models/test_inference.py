@@ -32,7 +32,9 @@ def expected(trained_folder):
 def test_answers_equal_those_of_the_classifier(trained_folder, expected):
     answers = list(predict_images(trained_folder, FILES, workers=2))
     assert_equal(answers, expected)
-    assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
+    assert [answer.id for answer in answers] == [
+        hashlib.sha256(content).hexdigest() for content in FILES
+    ]
 
 
 def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected, tmp_path):
@@ -53,9 +55,32 @@ def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected
     ]
     answers = list(predict_images(trained_folder, rows, workers=1))
     reasons = [answer.prediction.reason for answer in answers]
-    assert reasons == [None, "empty", "http_404", None, "symlink", None, "unreadable", "not_a_file", None]
-    assert [answer.id is None for answer in answers] == [False, False, True, False, True, False, True, True, False]
-    assert_equal([answers[place] for place in (0, 3, 5, 8)], [expected[0], expected[0], expected[0], expected[1]])
+    assert reasons == [
+        None,
+        "empty",
+        "http_404",
+        None,
+        "symlink",
+        None,
+        "unreadable",
+        "not_a_file",
+        None,
+    ]
+    assert [answer.id is None for answer in answers] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert_equal(
+        [answers[place] for place in (0, 3, 5, 8)],
+        [expected[0], expected[0], expected[0], expected[1]],
+    )
 
 
 def test_error_if_the_classifier_cannot_be_loaded(trained_folder, tmp_path):

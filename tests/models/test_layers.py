@@ -6,14 +6,26 @@ import pytest
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.models.backbones import backbone_digest, build_backbone
-from pixmill.models.layers import STAGE_ENDS, TOP, feature_layers, feature_maps, last_features, several_layers
+from pixmill.models.layers import (
+    STAGE_ENDS,
+    TOP,
+    feature_layers,
+    feature_maps,
+    last_features,
+    several_layers,
+)
 from tests.models.conftest import some_pixels
 
 SIDE = 64
 
 
 @pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", "efficientnet_lite2", pytest.param("mobilenet_v2", marks=pytest.mark.slow)]
+    "name",
+    [
+        "efficientnet_lite0",
+        "efficientnet_lite2",
+        pytest.param("mobilenet_v2", marks=pytest.mark.slow),
+    ],
 )
 def test_auto_features_are_averages_of_stage_ends(name, threads) -> None:
     import keras
@@ -27,12 +39,16 @@ def test_auto_features_are_averages_of_stage_ends(name, threads) -> None:
     pixels = some_pixels(2, SIDE).astype(np.float32)
     nodes = [node for nodes in backbone._nodes_by_depth.values() for node in nodes]
     outputs = {node.operation.name: node.outputs[0] for node in nodes}
-    graph = keras.Model(backbone.input, [backbone.output, *(outputs[layer] for layer in layers[:-1])])
+    graph = keras.Model(
+        backbone.input, [backbone.output, *(outputs[layer] for layer in layers[:-1])]
+    )
     features, *maps = map(np.asarray, graph(pixels))
     assert [values.shape[1] for values in maps] == [SIDE // 8, SIDE // 16, SIDE // 32]
     averages = [*(values.mean(axis=(1, 2)) for values in maps), np.asarray(top(pixels))]
     scale = features.std()
-    np.testing.assert_allclose(features / scale, np.concatenate(averages, axis=1) / scale, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        features / scale, np.concatenate(averages, axis=1) / scale, rtol=0, atol=1e-4
+    )
     assert len(feature_maps(backbone.output)) == len(layers)
 
 
@@ -42,7 +58,9 @@ def test_features_have_the_order_of_the_layers(threads, lite0) -> None:
     assert list(feature_maps(backbone.output)) == [0, 1280, 1296]
     pixels = some_pixels(2, 64).astype(np.float32)
     np.testing.assert_array_equal(backbone(pixels)[:, :1280], lite0(pixels))
-    digests = {backbone_digest(BackboneParams(), seed=7, layers=layers[:count]) for count in (1, 2, 3)}
+    digests = {
+        backbone_digest(BackboneParams(), seed=7, layers=layers[:count]) for count in (1, 2, 3)
+    }
     assert len(digests) == 3
 
 
@@ -61,11 +79,19 @@ def test_several_networks_are_joined_at_their_sizes(threads) -> None:
     found = joined(pixels, training=False)
     np.testing.assert_allclose(found, np.concatenate(features, axis=1), rtol=0, atol=1e-4)
     starts = [list(feature_maps(single.output)) for single in singles]
-    assert list(feature_maps(joined.output)) == [*starts[0], *(features[0].shape[1] + start for start in starts[1])]
+    assert list(feature_maps(joined.output)) == [
+        *starts[0],
+        *(features[0].shape[1] + start for start in starts[1]),
+    ]
     assert last_features(joined.output).shape[1] == 1280
     assert joined.count_params() == sum(single.count_params() for single in singles)
 
 
 def test_rejects_missing_layer_with_a_suggestion(threads) -> None:
-    with pytest.raises(TrainError, match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu"):
-        build_backbone(BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"])
+    with pytest.raises(
+        TrainError,
+        match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu",
+    ):
+        build_backbone(
+            BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"]
+        )

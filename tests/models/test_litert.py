@@ -13,8 +13,12 @@ def test_outputs_depend_neither_on_threads_nor_on_other_items(trained_folder, mo
     first = load_litert(trained_folder / NETWORK)(PIXELS)
     monkeypatch.setattr("pixmill.models.litert._MAX_THREADS", 1)
     np.testing.assert_array_equal(load_litert(trained_folder / NETWORK)(PIXELS), first)
-    np.testing.assert_array_equal(load_litert((trained_folder / NETWORK).read_bytes(), threads=1)(PIXELS), first)
-    one_by_one = [load_litert(trained_folder / NETWORK)(PIXELS[place : place + 1])[0] for place in range(5)]
+    np.testing.assert_array_equal(
+        load_litert((trained_folder / NETWORK).read_bytes(), threads=1)(PIXELS), first
+    )
+    one_by_one = [
+        load_litert(trained_folder / NETWORK)(PIXELS[place : place + 1])[0] for place in range(5)
+    ]
     np.testing.assert_array_equal(one_by_one, first)
 
 
@@ -25,7 +29,9 @@ def test_rejects_file_without_a_main_output(tmp_path):
     outputs = {"one": keras.layers.Flatten()(pixels), "other": keras.layers.Rescaling(2.0)(pixels)}
     file = convert(keras.Model(pixels, outputs, name="two"), tmp_path / "two.tflite")
     assert sorted(load_outputs(file)[1]) == ["one", "other"]
-    with pytest.raises(ValueError, match="expected features, logits or probabilities, received one, other"):
+    with pytest.raises(
+        ValueError, match="expected features, logits or probabilities, received one, other"
+    ):
         load_litert(file)
 
 

@@ -5,14 +5,30 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.files.writing import write_bytes
-from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.core.params import (
+    BackboneParams,
+    BlockParams,
+    CnnParams,
+    DenseParams,
+    FeaturesParams,
+    TrainParams,
+)
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK, load_litert, load_maps
-from pixmill.models.litert_export import TOLERANCE, convert, convert_backbone, export_classifier, fold_batch_norm
+from pixmill.models.litert_export import (
+    TOLERANCE,
+    convert,
+    convert_backbone,
+    export_classifier,
+    fold_batch_norm,
+)
 from pixmill.models.networks import build_classifier
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
-CNN = CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=6, dropout=0.5),))
+CNN = CnnParams(
+    blocks=(BlockParams(filters=4), BlockParams(filters=8)),
+    dense=(DenseParams(units=6, dropout=0.5),),
+)
 
 
 def params_of(**changes):
@@ -27,7 +43,9 @@ def classifier(**changes):
 def logits_of(model, pixels):
     import keras
 
-    return np.asarray(keras.Model(model.input, model.layers[-1].input)(pixels.astype(np.float32), training=False))
+    return np.asarray(
+        keras.Model(model.input, model.layers[-1].input)(pixels.astype(np.float32), training=False)
+    )
 
 
 @pytest.mark.slow
@@ -35,7 +53,10 @@ def logits_of(model, pixels):
     "changes",
     [
         {"end": "sigmoid", "rescaling": "symmetric", "channels": 1},
-        {"head": "average", "blocks": (BlockParams(filters=4, batch_norm=True, pool_padding="same", dropout=0.2),)},
+        {
+            "head": "average",
+            "blocks": (BlockParams(filters=4, batch_norm=True, pool_padding="same", dropout=0.2),),
+        },
     ],
 )
 def test_converted_classifier_returns_the_logits_of_keras(tmp_path, changes, capfd):
@@ -44,7 +65,9 @@ def test_converted_classifier_returns_the_logits_of_keras(tmp_path, changes, cap
     assert capfd.readouterr() == ("", "")
     (path,) = tmp_path.iterdir()
     assert path.name == NETWORK
-    np.testing.assert_allclose(load_litert(path)(PIXELS), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        load_litert(path)(PIXELS), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE
+    )
     content = path.read_bytes()
     export_classifier(model, params_of(**changes), tmp_path, scratch=tmp_path)
     assert path.read_bytes() == content
@@ -53,7 +76,9 @@ def test_converted_classifier_returns_the_logits_of_keras(tmp_path, changes, cap
 def test_head_returns_the_same_bytes_for_stored_features(tiny_backbone, tmp_path):
     layers = ("first_relu", "top")
     params = TrainParams(
-        model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
+        model="features",
+        backbone=BackboneParams(name="plugin:tiny"),
+        features=FeaturesParams(layers=layers),
     )
     fix_threads(2)
     model = build_classifier(params, labels=3, image_size=24, root=tiny_backbone)
@@ -62,7 +87,9 @@ def test_head_returns_the_same_bytes_for_stored_features(tiny_backbone, tmp_path
     features = load_litert(tmp_path / BACKBONE)(PIXELS)
     np.testing.assert_array_equal(features, backbone(PIXELS))
     assert len(np.unique(features, axis=0)) == len(PIXELS)
-    np.testing.assert_array_equal(head(features), [head(backbone(PIXELS[row : row + 1]))[0] for row in range(5)])
+    np.testing.assert_array_equal(
+        head(features), [head(backbone(PIXELS[row : row + 1]))[0] for row in range(5)]
+    )
     np.testing.assert_allclose(head(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
     # The features are the averages of the feature maps.
     maps = load_maps(tmp_path / BACKBONE)(PIXELS)
@@ -81,7 +108,9 @@ def test_two_networks_are_one_file(tmp_path):
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     features = load_litert(tmp_path / BACKBONE)(PIXELS)
     assert features.shape == (5, 3536 + 3344)
-    np.testing.assert_allclose(load_litert(tmp_path / HEAD)(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        load_litert(tmp_path / HEAD)(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE
+    )
     for start, values in load_maps(tmp_path / BACKBONE)(PIXELS).items():
         averages = features[:, start : start + values.shape[3]]
         np.testing.assert_allclose(values.mean(axis=(1, 2)), averages, rtol=0, atol=1e-4)
@@ -96,7 +125,9 @@ def test_batch_norm_is_folded_into_convolutions(bias):
     pixels = x = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, use_bias=bias, bias_initializer="ones", name="plain")(x)
     x = layers.BatchNormalization(name="plain_norm")(x)
-    x = layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=bias, bias_initializer="ones", name="depthwise")(x)
+    x = layers.DepthwiseConv2D(
+        3, depth_multiplier=2, use_bias=bias, bias_initializer="ones", name="depthwise"
+    )(x)
     x = layers.BatchNormalization(scale=False, name="depthwise_norm")(x)
     x = layers.Conv2D(4, 1, activation="relu", name="active")(x)
     x = layers.BatchNormalization(center=False, name="active_norm")(x)
@@ -118,7 +149,10 @@ def test_rejects_conversion_with_different_outputs(tmp_path, monkeypatch):
     other = classifier()
     other.set_weights([weight + 1 for weight in other.get_weights()[:-1]] + [np.float32([9, 0, 0])])
     monkeypatch.setattr("pixmill.models.litert_export.fold_batch_norm", lambda _: other)
-    with pytest.raises(TrainError, match="cannot be converted to LiteRT: ValueError: its outputs differ from Keras'"):
+    with pytest.raises(
+        TrainError,
+        match="cannot be converted to LiteRT: ValueError: its outputs differ from Keras'",
+    ):
         convert(classifier(), tmp_path / NETWORK)
     assert list(tmp_path.iterdir()) == []
 
@@ -138,7 +172,9 @@ def conversions(monkeypatch, tmp_path):
         return path
 
     monkeypatch.setattr("pixmill.models.litert_export.convert", convert)
-    monkeypatch.setattr("pixmill.models.litert_export.build_backbone", lambda *_, **__: keras_layer())
+    monkeypatch.setattr(
+        "pixmill.models.litert_export.build_backbone", lambda *_, **__: keras_layer()
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return names
 
@@ -158,7 +194,11 @@ def test_projects_share_converted_backbones(conversions, tmp_path, capsys):
         path.parent.mkdir()
         path.write_bytes(b"changed" if path.parent.name == "changed" else b"same")
     made = [
-        backbone(path.parent / "scratch", BackboneParams(name="mobilenet_v2", weights="weights.h5"), root=path.parent)
+        backbone(
+            path.parent / "scratch",
+            BackboneParams(name="mobilenet_v2", weights="weights.h5"),
+            root=path.parent,
+        )
         for path in weights
     ]
     assert made[0] == made[1] != made[2]
@@ -170,7 +210,10 @@ def test_projects_share_converted_backbones(conversions, tmp_path, capsys):
 
 def test_plugins_and_unwritable_caches_use_the_scratch_folder(conversions, tmp_path, monkeypatch):
     monkeypatch.setattr("pixmill.models.litert_export.backbone_digest", lambda *_, **__: "digest")
-    assert backbone(tmp_path / "scratch", BackboneParams(name="plugin:ours")).parent == tmp_path / "scratch"
+    assert (
+        backbone(tmp_path / "scratch", BackboneParams(name="plugin:ours")).parent
+        == tmp_path / "scratch"
+    )
     (tmp_path / "taken").write_text("a file where the folder would be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "taken"))
     assert backbone(tmp_path / "other").parent == tmp_path / "other"

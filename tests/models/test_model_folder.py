@@ -40,7 +40,9 @@ def test_files_are_reproducible(build, folder, pixels, tmp_path_factory):
 
 
 def test_window_is_kept(build, tmp_path):
-    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic", window=(0, 4_095))
+    save_classifier(
+        build(), LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic", window=(0, 4_095)
+    )
     assert read_description(tmp_path)["window"] == [0, 4_095]
 
 

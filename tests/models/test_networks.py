@@ -55,11 +55,15 @@ def test_order_of_layers_in_a_block(network):
 def test_block_has_its_activation(network, pixels, activation):
     import keras
 
-    model = network(blocks=(BlockParams(filters=2, activation=activation), BlockParams(filters=3)), dense=())
+    model = network(
+        blocks=(BlockParams(filters=2, activation=activation), BlockParams(filters=3)), dense=()
+    )
     first, second = (model.get_layer(f"block_{index}_convolution_0") for index in (0, 1))
     assert second.activation is keras.activations.relu
     linear = keras.ops.conv(first.input, first.kernel, padding="same") + first.bias
-    expected = keras.Model(model.input, [first.output, getattr(keras.activations, activation)(linear)])
+    expected = keras.Model(
+        model.input, [first.output, getattr(keras.activations, activation)(linear)]
+    )
     np.testing.assert_allclose(*expected(pixels), rtol=1e-5, atol=1e-6)
 
 
@@ -89,7 +93,9 @@ def test_rejects_images_too_small_for_the_layers(network):
 
 
 SHARES = st.sampled_from([0.0, 0.3])
-DENSE = st.lists(st.builds(DenseParams, units=st.integers(1, 6), dropout=SHARES), max_size=2).map(tuple)
+DENSE = st.lists(st.builds(DenseParams, units=st.integers(1, 6), dropout=SHARES), max_size=2).map(
+    tuple
+)
 BLOCK = st.builds(
     BlockParams,
     filters=st.integers(1, 5),
@@ -166,7 +172,9 @@ def test_loss_is_the_cross_entropy(ended, end, smoothing, pixels):
     scores = np.asarray(logits_graph(ended(end))(pixels), np.float64)
     if end == "sigmoid":
         targets = TARGETS * (1 - smoothing) + smoothing / 2
-        expected = -(targets * np.log(sigmoid(scores)) + (1 - targets) * np.log(1 - sigmoid(scores)))
+        expected = -(
+            targets * np.log(sigmoid(scores)) + (1 - targets) * np.log(1 - sigmoid(scores))
+        )
         expected = expected.mean(axis=1)
     else:
         targets = TARGETS * (1 - smoothing) + smoothing / 3

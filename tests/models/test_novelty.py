@@ -16,7 +16,12 @@ def novelty():
     """Two of six directions, for features 2 to 7 of eight."""
     chance = np.random.default_rng(7)
     directions = np.linalg.qr(chance.normal(size=(WIDTH, 2)))[0]
-    return Novelty(*(part.astype(np.float32) for part in (chance.normal(size=6), 1 + chance.random(6), directions)))
+    return Novelty(
+        *(
+            part.astype(np.float32)
+            for part in (chance.normal(size=6), 1 + chance.random(6), directions)
+        )
+    )
 
 
 def expected_novelty(novelty, features):
@@ -32,7 +37,9 @@ def test_novelty_is_the_unexplained_share(novelty, threads, tmp_path):
     head = keras.Model(features, keras.layers.Dense(3)(features), name="head")
     both = add_novelty(head, features, novelty, name="logits")
     seen = np.random.default_rng(8).normal(size=(5, 8)).astype(np.float32)
-    np.testing.assert_allclose(both(seen)[NOVELTY][:, 0], expected_novelty(novelty, seen), rtol=1e-5)
+    np.testing.assert_allclose(
+        both(seen)[NOVELTY][:, 0], expected_novelty(novelty, seen), rtol=1e-5
+    )
     file = convert(both, tmp_path / "head.tflite")
     outputs, names = load_outputs(file)
     assert sorted(names) == ["logits", NOVELTY]

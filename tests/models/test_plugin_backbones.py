@@ -41,12 +41,16 @@ def root(tmp_path, threads, plugin_imports):
     (tmp_path / "src/zoo/train").mkdir(parents=True)
     (tmp_path / "src/zoo/train/nets.py").write_text(CODE)
     lines = [f'{name} = "zoo.train.nets:{name}"' for name in NAMES]
-    (tmp_path / "pyproject.toml").write_text("\n".join(['[project.entry-points."pixmill.backbones"]', *lines]))
+    (tmp_path / "pyproject.toml").write_text(
+        "\n".join(['[project.entry-points."pixmill.backbones"]', *lines])
+    )
     return tmp_path
 
 
 def features(root, name="sound", seed=7, **changes):
-    network = build_backbone(BackboneParams(name=f"plugin:{name}", **changes), image_size=SIDE, seed=seed, root=root)
+    network = build_backbone(
+        BackboneParams(name=f"plugin:{name}", **changes), image_size=SIDE, seed=seed, root=root
+    )
     return network.predict_on_batch(some_pixels(2, SIDE).astype(np.float32))
 
 
@@ -57,7 +61,9 @@ def test_weights_depend_on_seed_or_file(root):
     np.testing.assert_array_equal(drawn, features(root, weights="none"))
     assert (own != other).any()
     assert (own != drawn).any()
-    network = build_backbone(BackboneParams(name="plugin:sound"), image_size=SIDE, seed=8, root=root)
+    network = build_backbone(
+        BackboneParams(name="plugin:sound"), image_size=SIDE, seed=8, root=root
+    )
     network.save_weights(root / "ours.weights.h5")
     np.testing.assert_array_equal(features(root, weights="ours.weights.h5"), other)
     assert features(root, "vectors", image_size=32).shape == (2, 4)
@@ -66,9 +72,15 @@ def test_weights_depend_on_seed_or_file(root):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nested", "layers that Pixmill loads without their code, received the model 'inner' as a layer"),
+        (
+            "nested",
+            "layers that Pixmill loads without their code, received the model 'inner' as a layer",
+        ),
         ("lambdas", "received keras.layers.Lambda"),
-        ("model", "expected a feature map (n, height, width, channels) or features (n, width), received <Functional"),
+        (
+            "model",
+            "expected a feature map (n, height, width, channels) or features (n, width), received <Functional",
+        ),
         ("rows", "received <KerasTensor shape=(None, 16, 48)"),
     ],
 )

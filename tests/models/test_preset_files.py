@@ -23,7 +23,9 @@ def test_preset_of_kaggle_is_cached(preset, tmp_path, monkeypatch) -> None:
     # The original inspects the stack and all modules for each file.
     monkeypatch.setattr(kagglehub.clients, "get_user_agent", lambda: "tests")
     for name in FILES:
-        kagglehub.cache.Cache().mark_as_complete(ModelHandle("keras", "dinov2", "keras", "dinov2_small", 1), name)
+        kagglehub.cache.Cache().mark_as_complete(
+            ModelHandle("keras", "dinov2", "keras", "dinov2_small", 1), name
+        )
     revision, digest, folder = resolve_preset("dinov2_small", tmp_path)
     assert (revision, digest) == ("1", preset_digest(preset("dinov2")))
     assert folder == tmp_path / "cache" / "models" / place / "1"
@@ -42,15 +44,21 @@ def test_rejects_presets_that_differ_from_the_pins(preset, tmp_path) -> None:
     assert refusal.value.next == "pixmill use hub:weights/ours"
     with (folder / "model.weights.h5").open("ab") as file:
         file.write(b"!")
-    with pytest.raises(TrainError, match=f"has the SHA-256 {preset_digest(folder)}, expected {digest}"):
+    with pytest.raises(
+        TrainError, match=f"has the SHA-256 {preset_digest(folder)}, expected {digest}"
+    ):
         pinned_folder(pins, tmp_path)
     (folder / "image_converter.json").unlink()
-    with pytest.raises(TrainError, match="is no preset of KerasHub for images: it has no image_converter"):
+    with pytest.raises(
+        TrainError, match="is no preset of KerasHub for images: it has no image_converter"
+    ):
         pinned_folder(pins, tmp_path)
     shutil.rmtree(folder)
     with pytest.raises(TrainError, match="weights/ours does not exist"):
         pinned_folder(pins, tmp_path)
     with pytest.raises(TrainError, match="did you mean 'dinov2_small'"):
         resolve_preset("dinov2_smal", tmp_path)
-    with pytest.raises(TrainError, match=r"vit_base_patch16_224_imagenet is not supported .* supported are clip, "):
+    with pytest.raises(
+        TrainError, match=r"vit_base_patch16_224_imagenet is not supported .* supported are clip, "
+    ):
         resolve_preset("vit_base_patch16_224_imagenet", tmp_path)

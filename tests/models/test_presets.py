@@ -22,7 +22,11 @@ from tests.presets import SIDE
 def params_of(preset):
     def params(kind, **changes):
         side = 56 if kind == "dinov2" else None
-        pins = {"name": f"hub:{preset(kind)}", "sha256": preset_digest(preset(kind)), "image_size": side}
+        pins = {
+            "name": f"hub:{preset(kind)}",
+            "sha256": preset_digest(preset(kind)),
+            "image_size": side,
+        }
         return BackboneParams(**{**pins, **changes})
 
     return params
@@ -41,13 +45,17 @@ def test_a_classifier_is_saved_loaded_and_converted(threads, params_of, tmp_path
     pixels = some_pixels(2, SIDE).astype(np.float32)
     features = np.asarray(backbone(pixels, training=False))
     assert np.median(features.std(axis=0)) > 0
-    file = convert_backbone(params.backbone, image_size=SIDE, scratch=tmp_path, threads=threads, layers=layers)
+    file = convert_backbone(
+        params.backbone, image_size=SIDE, scratch=tmp_path, threads=threads, layers=layers
+    )
     assert file is not None
     np.testing.assert_allclose(load_litert(file)(pixels), features, rtol=0, atol=1e-4)
     assert load_litert(file)(pixels[:0]).shape[0] == 0
     classifier = build_classifier(params, labels=3, image_size=SIDE)
     expected = np.asarray(classifier(pixels, training=False))
-    save_classifier(classifier, ["a", "b", "c"], tmp_path, image_size=SIDE, aspect="pad", resize="bicubic")
+    save_classifier(
+        classifier, ["a", "b", "c"], tmp_path, image_size=SIDE, aspect="pad", resize="bicubic"
+    )
     loaded, _ = load_classifier(tmp_path)
     np.testing.assert_allclose(loaded(pixels, training=False), expected, rtol=0, atol=1e-6)
 
@@ -67,7 +75,9 @@ def test_features_are_class_token_and_mean_of_patches(threads, params_of, preset
     named = build(params, ["block2", "block3", "block4", TOP], 56)
     np.testing.assert_array_equal(several(pixels), named(pixels))
     maps = feature_maps(several.output)
-    assert {start: values.shape[1:] for start, values in maps.items()} == dict.fromkeys((32, 96, 160, 224), (4, 4, 32))
+    assert {start: values.shape[1:] for start, values in maps.items()} == dict.fromkeys(
+        (32, 96, 160, 224), (4, 4, 32)
+    )
 
 
 def test_errors_of_unsupported_params(threads, params_of) -> None:
@@ -85,14 +95,31 @@ def test_errors_of_unsupported_params(threads, params_of) -> None:
     ("file", "before", "after", "message"),
     [
         ("config.json", '"DTypePolicy"', '"Lambda"', "names Lambda .None., which is not loaded"),
-        ("config.json", '"registered_name": null', '"registered_name": "keras_hub>BytePairTokenizer"', "BytePairToken"),
-        ("config.json", "keras_hub>DINOV2Backbone", "builtins>eval", "names DINOV2Backbone .builtins>eval., which"),
+        (
+            "config.json",
+            '"registered_name": null',
+            '"registered_name": "keras_hub>BytePairTokenizer"',
+            "BytePairToken",
+        ),
+        (
+            "config.json",
+            "keras_hub>DINOV2Backbone",
+            "builtins>eval",
+            "names DINOV2Backbone .builtins>eval., which",
+        ),
         ("config.json", '"patch_size"', '"patch"', "is not of a preset of KerasHub: .patch_size"),
-        ("image_converter.json", "DINOV2ImageConverter", "Lambda", "names Lambda .*, which is not loaded"),
+        (
+            "image_converter.json",
+            "DINOV2ImageConverter",
+            "Lambda",
+            "names Lambda .*, which is not loaded",
+        ),
         ("config.json", '"num_layers": 5', '"num_layers": 6', "is not an intact preset"),
     ],
 )
-def test_rejects_damaged_or_hostile_presets(threads, params_of, preset, tmp_path, file, before, after, message):
+def test_rejects_damaged_or_hostile_presets(
+    threads, params_of, preset, tmp_path, file, before, after, message
+):
     folder = shutil.copytree(preset("dinov2"), tmp_path / "changed")
     text = (folder / file).read_text()
     assert before in text

@@ -13,7 +13,9 @@ def test_scaling_of_all_blocks_folds_into_a_layer() -> None:
     seen[:, 2] = 0.1
     scaling = Scaling.of(seen)
     np.testing.assert_allclose(scaling.mean, seen.astype(float).mean(axis=0), rtol=1e-9)
-    np.testing.assert_allclose(np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9)
+    np.testing.assert_allclose(
+        np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9
+    )
     assert scaling.deviation[2] == 1
     kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
     folded, shifted = scaling.fold_into(kernel, bias)

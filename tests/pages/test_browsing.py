@@ -44,7 +44,10 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
 def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(opened, tmp_path):
     browser, name = opened(1280), MISTAKES[0].id
     browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
-    assert browser.find_element(By.CSS_SELECTOR, "dialog nav code").text == f"pixmill review {name[:12]}"
+    assert (
+        browser.find_element(By.CSS_SELECTOR, "dialog nav code").text
+        == f"pixmill review {name[:12]}"
+    )
     assert browser.find_elements(By.CSS_SELECTOR, "dialog nav a") == []
     (tmp_path / "reports").mkdir()
     (tmp_path / "evaluate.html").rename(tmp_path / "reports/evaluate.html")
@@ -55,9 +58,14 @@ def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(ope
         address = browser.current_url
         browser.get(f"{address}reports/evaluate.html")
         browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
-        links = [link.get_attribute("href") for link in browser.find_elements(By.CSS_SELECTOR, "dialog nav a")]
+        links = [
+            link.get_attribute("href")
+            for link in browser.find_elements(By.CSS_SELECTOR, "dialog nav a")
+        ]
         assert links == [f"{address}image/{name}", f"{address}review/?image={name}"]
-        assert browser.find_element(By.CSS_SELECTOR, ".head .project").get_attribute("href") == address
+        assert (
+            browser.find_element(By.CSS_SELECTOR, ".head .project").get_attribute("href") == address
+        )
         browser.get("about:blank")
 
 
@@ -73,7 +81,11 @@ def test_matrix_cell_unfolds_its_images(opened):
 def test_small_screen_folds_galleries_and_scrolls_tables_by_key(opened):
     def shown(browser):
         galleries = browser.find_elements(By.CSS_SELECTOR, ".gallery.folded")
-        return [image for image in galleries[0].find_elements(By.TAG_NAME, "figure") if image.is_displayed()]
+        return [
+            image
+            for image in galleries[0].find_elements(By.TAG_NAME, "figure")
+            if image.is_displayed()
+        ]
 
     assert len(shown(opened(1280))) > 8
     browser = opened(360)
@@ -96,4 +108,6 @@ def test_wide_screen_has_two_columns(opened):
     for width, columns in ((1600, 2), (400, 1)):
         browser = opened(width)
         assert browser.execute_script(script) == columns
-        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), width
+        assert browser.execute_script(
+            "return document.documentElement.scrollWidth <= innerWidth"
+        ), width

@@ -12,7 +12,9 @@ POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
 
 
 def drawn(points=POINTS, *, y_low=0.0, **options):
-    text = lines_svg({"line": points}, name="a <b> & c", x_label="x", y_label="y", y_low=y_low, **options)
+    text = lines_svg(
+        {"line": points}, name="a <b> & c", x_label="x", y_label="y", y_low=y_low, **options
+    )
     return text, ElementTree.fromstring(text)
 
 
@@ -46,7 +48,9 @@ def test_axis_has_whole_numbers_and_includes_y_end():
 
 
 def test_bar_heights_are_proportional_to_counts():
-    svg = histogram_svg([0, 1, 2, 4], {"kept": [1, 0, 4], "<dropped>": [1, 0, 0]}, name='"><script>')
+    svg = histogram_svg(
+        [0, 1, 2, 4], {"kept": [1, 0, 4], "<dropped>": [1, 0, 0]}, name='"><script>'
+    )
     first, above, last = boxes(svg)
     assert [box["class"] for box in (first, above, last)] == ["s0", "s1", "s0"]
     assert float(first["height"]) == float(above["height"])
@@ -72,14 +76,22 @@ def test_non_empty_bins_are_visible_and_inside(counts):
 
 
 def test_marks_and_ticks_outside_the_edges_are_ignored():
-    svg = histogram_svg([0, 10, 20], {"n": [1, 1]}, ticks=(0, 10, 11, 20, 30), marks=(15, 99), name="any")
-    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == ["0", "10", "20"]  # 11 would overlap 10
+    svg = histogram_svg(
+        [0, 10, 20], {"n": [1, 1]}, ticks=(0, 10, 11, 20, 30), marks=(15, 99), name="any"
+    )
+    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == [
+        "0",
+        "10",
+        "20",
+    ]  # 11 would overlap 10
     assert re.findall(r'<text class="mark"[^>]*>([^<]*)<', svg) == ["15"]
     assert 'd="M238.0 14.0L238.0 108.0"' in svg  # three quarters of the way
 
 
 def test_interval_is_clipped_to_its_extent():
-    root = ElementTree.fromstring(interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5))
+    root = ElementTree.fromstring(
+        interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5)
+    )
     (low, _), (high, _) = places(root, "path[@class='limits']")
     (dot,) = root.findall("circle")
     assert (low, float(dot.get("cx")), high) == (48.0, 111.0, 174.0)

@@ -42,12 +42,16 @@ def test_escapes_names_and_requests_nothing() -> None:
 @pytest.mark.parametrize("name", ["Split", "Compare"])
 def test_head_leads_to_the_project_and_the_stages(name: str, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = '<b>shoes'")
-    head = render_page("page_for_tests", "report.html", name=name, root=tmp_path).partition("<h1>")[0]
+    head = render_page("page_for_tests", "report.html", name=name, root=tmp_path).partition("<h1>")[
+        0
+    ]
     assert re.findall(r'href="([^"]*)"', head) == ["../", *(f"{stage}.html" for stage in STAGES)]
     assert "&lt;b&gt;shoes</a>" in head
     assert re.findall(r'aria-current="page">(\w+)', head) == [name.lower()]
     # The place of a page that is no report is not known.
-    assert "href" not in render_page("page_for_tests", "report.html", name=name).partition("<h1>")[0]
+    assert (
+        "href" not in render_page("page_for_tests", "report.html", name=name).partition("<h1>")[0]
+    )
 
 
 def test_head_of_other_pages_leads_to_the_reports() -> None:

@@ -26,7 +26,9 @@ def test_thumbnail_of_raw_and_of_fitted_image(image: Thumbnail) -> None:
     }
 
 
-def test_decodes_in_another_process_by_default(image: Thumbnail, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decodes_in_another_process_by_default(
+    image: Thumbnail, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("an untrusted image was decoded in the process of the stage")
 

@@ -41,7 +41,9 @@ def first(pixels, seed):
     return pixels[:1]
 """
 LISTED = 'half = "pets.train.odd:half"\nfirst = "pets.train.odd:first"\n'
-BASE = "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate: {min_per_class: {count: 1}}\n"
+BASE = (
+    "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate: {min_per_class: {count: 1}}\n"
+)
 TINY = {"threads": 2, "epochs": 2, "learning_curve": "never"}
 
 
@@ -95,7 +97,9 @@ def fill(project: Path) -> None:
 def scraped(project: Path, params: Params) -> Path:
     """Run the source, and return the output folder."""
     output = project / "artifacts" / "scrape"
-    result = scrape(params.classes, params.scrape, root=project, output=output, scratch=project / ".pixmill")
+    result = scrape(
+        params.classes, params.scrape, root=project, output=output, scratch=project / ".pixmill"
+    )
     result.check()
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
     return output
@@ -143,11 +147,16 @@ def test_augmentation(project):
     packed = write_packed(project / "split")
     cnn = {"model": "cnn", "cnn": {"blocks": [{"filters": 4}], "dense": []}}
     params = params_of(project, "augmentation", **TINY, **cnn, precision="float32").train
-    still = params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": None})})
+    still = params.model_copy(
+        update={"augmentation": params.augmentation.model_copy(update={"plugin": None})}
+    )
     fix_threads(2)
     parts = load_parts(packed, CLASSES, image_size=SIZE)
     pixels = np.asarray(parts["train"].pixels[np.arange(6)])
-    one, other = (preview_augmentation(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
+    one, other = (
+        preview_augmentation(pixels, params.augmentation, seed=seed, root=project)
+        for seed in (1, 2)
+    )
     assert (one != other).any()
     assert (one == preview_augmentation(pixels, params.augmentation, seed=1, root=project)).all()
     # The grain is the only change: the mean of a dark image stays similar.
@@ -169,13 +178,19 @@ def test_augmentation(project):
     toml = (project / "pyproject.toml").read_text().replace('grain = "', f'{LISTED}grain = "')
     (project / "pyproject.toml").write_text(toml)
     odd, first = (
-        params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": name})})
+        params.model_copy(
+            update={"augmentation": params.augmentation.model_copy(update={"plugin": name})}
+        )
         for name in ("half", "first")
     )
     # In the graph of a training, batches have no fixed size.
-    with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(None, "):
+    with pytest.raises(
+        PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(None, "
+    ):
         train(packed, odd, classes=CLASSES, root=project)
-    with pytest.raises(errors.InvalidArgumentError, match="the augmentation first changed the shape"):
+    with pytest.raises(
+        errors.InvalidArgumentError, match="the augmentation first changed the shape"
+    ):
         train(packed, first, classes=CLASSES, root=project)
 
 
@@ -189,11 +204,15 @@ def test_backbone(project):
     names = [layer.name for layer in found.classifier.layers]
     assert names[:4] == ["pixels", "rescaling_0", "conv2d_0", "maxpooling2d_0"]
     assert found.best.val_accuracy > 0.5
-    key = training_key(packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project)
+    key = training_key(
+        packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project
+    )
 
     trained.mkdir()
     save_classifier(found.classifier, CLASSES, trained, **found.preprocessing)
-    export_classifier(found.classifier, params, trained, scratch=where["scratch"] / "features", root=project)
+    export_classifier(
+        found.classifier, params, trained, scratch=where["scratch"] / "features", root=project
+    )
     held_out = found.held_out(trained)
     save_held_out(trained, held_out, CLASSES)
     save_calibration(trained, held_out, target=0.9)
@@ -208,5 +227,7 @@ def test_backbone(project):
     assert result.heatmaps
 
     code.write_text(text.replace("(16, 32, 64)", "(16, 32)"))
-    edited = training_key(packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project)
+    edited = training_key(
+        packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project
+    )
     assert edited != key

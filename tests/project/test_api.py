@@ -24,7 +24,9 @@ def root(tmp_path: Path, trained_folder: Path) -> Path:
     root = tmp_path / "garments"
     shutil.copytree(trained_folder, root / "artifacts" / "train")
     (root / "dvc.yaml").write_text("stages: {}")
-    (root / "params.yaml").write_text("classes: [coat, dress]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
+    (root / "params.yaml").write_text(
+        "classes: [coat, dress]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+    )
     paths = [f"images/{number}.png" for number in range(2)]
     (root / "artifacts" / "scrape" / "images").mkdir(parents=True)
     for number, path in enumerate(paths):
@@ -32,7 +34,9 @@ def root(tmp_path: Path, trained_folder: Path) -> Path:
     needed = {"bytes": 9, "source": "folder", "snapshot": "2026-11-20", "verdict": ["keep", "drop"]}
     table = pd.DataFrame({"id": ["0", "1"], "path": paths, **needed}).reindex(columns=SPLIT.names)
     write_table(
-        root / "artifacts" / "split" / "manifest.parquet", table.astype(object).where(table.notna(), None), SPLIT
+        root / "artifacts" / "split" / "manifest.parquet",
+        table.astype(object).where(table.notna(), None),
+        SPLIT,
     )
     write_json(root / "plots" / "evaluate" / "full.json", METRICS)
     return root
@@ -49,13 +53,20 @@ def test_public_names() -> None:
 
 def test_importing_the_package_is_cheap() -> None:
     code = "import sys, pixmill; print(*{'numpy', 'pandas', 'pydantic', 'yaml'} & {*sys.modules})"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "\n"
+    )
 
 
 def test_finds_the_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(root.parent))
     monkeypatch.chdir(root / "plots")
-    assert [pixmill.load_project(*words).root for words in ((), (root,), ("~/garments",))] == [root] * 3
+    assert [pixmill.load_project(*words).root for words in ((), (root,), ("~/garments",))] == [
+        root
+    ] * 3
     for missing in (root.parent, root / "nosuch"):
         with pytest.raises(pixmill.PixmillError) as caught:
             pixmill.load_project(missing)
@@ -69,10 +80,14 @@ def test_reads_images_params_and_results(root: Path) -> None:
     assert all(Path(file).is_file() for file in images["file"])
     assert project.params.classes == ("coat", "dress")
     assert project.metrics == METRICS
-    assert project.results().to_dict("index") == {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}}
+    assert project.results().to_dict("index") == {
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}
+    }
 
 
-def test_predicts_as_the_classifier_within_an_event_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predicts_as_the_classifier_within_an_event_loop(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = pixmill.load_project(root)
     files = list(project.images()["file"])
     before = dict(os.environ)
@@ -85,7 +100,10 @@ def test_predicts_as_the_classifier_within_an_event_loop(root: Path, monkeypatch
     assert list(table["confidence"])[:2] == [answer.confidence for answer in answers]
     assert list(table["reason"])[2:] == ["unknown", "private_address"]
     assert pd.isna(table["sure"][2])
-    assert list(project.predict(root / "artifacts" / "scrape" / "images")["id"]) == list(table["id"])[:2]
+    assert (
+        list(project.predict(root / "artifacts" / "scrape" / "images")["id"])
+        == list(table["id"])[:2]
+    )
     assert dict(os.environ) == before
 
 

@@ -145,7 +145,9 @@ def commit(root, installed, lines):
 @pytest.fixture
 def dvc(root):
     def run(*arguments):
-        done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -154,12 +156,22 @@ def dvc(root):
 
 
 def tree(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_fills_an_absent_folder(make, root):
     assert make()
-    assert sorted(path.name for path in (root / "data").iterdir()) == ["coat", "dress", "shirt", "sneaker", "trouser"]
+    assert sorted(path.name for path in (root / "data").iterdir()) == [
+        "coat",
+        "dress",
+        "shirt",
+        "sneaker",
+        "trouser",
+    ]
     assert folder_md5(root / "data") == DATA_MD5
     assert [path.name for path in (root / ".pixmill" / "data").iterdir()] == ["lock"]
 
@@ -205,7 +217,9 @@ def test_names_a_malformed_record(make, root, text):
 
 def test_wrong_images_never_reach_data(make, root, monkeypatch):
     monkeypatch.setattr(bundled, "DATA_MD5", "0.dir")
-    with pytest.raises(DataError, match=f"have the wrong digest: expected 0.dir, received {DATA_MD5}"):
+    with pytest.raises(
+        DataError, match=f"have the wrong digest: expected 0.dir, received {DATA_MD5}"
+    ):
         make()
     assert not (root / "data").exists()
 
@@ -230,7 +244,9 @@ bundled.make_data(Path(sys.argv[1]), report=print)
 
 @pytest.mark.parametrize("count", [1, 29])
 def test_killed_process_leaves_no_data(make, root, installed, count):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(root), str(installed), str(count), DATA_MD5])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(root), str(installed), str(count), DATA_MD5]
+    )
     assert done.returncode == -9
     assert not (root / "data").exists()
     assert make()
@@ -270,11 +286,15 @@ def test_own_images_are_not_committed(make, commit, root, lines):
 
 def test_reports_dvc_errors(make, commit, root):
     make()
-    with pytest.raises(DataError, match=r"`dvc add data` failed: (?s:.*)not inside of a DVC repository"):
+    with pytest.raises(
+        DataError, match=r"`dvc add data` failed: (?s:.*)not inside of a DVC repository"
+    ):
         commit()  # this folder is no DVC repository
 
 
-images = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(lambda shape: arrays(np.uint8, shape))
+images = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(
+    lambda shape: arrays(np.uint8, shape)
+)
 
 
 @given(images)

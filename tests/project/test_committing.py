@@ -64,7 +64,9 @@ def test_refusals_commit_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     before = git(root, "rev-parse", "HEAD")
     (root / "$(one).txt").write_text("1")
     state = read_project_state(root, whole=False)
-    assert find_commit(state).command == "git add '$(one).txt' && git commit"  # a shell runs nothing of it
+    assert (
+        find_commit(state).command == "git add '$(one).txt' && git commit"
+    )  # a shell runs nothing of it
     with pytest.raises(PixmillError, match="other files"):
         make_commit(state, ["two.txt"], "Why")
     with pytest.raises(PixmillError, match="message"):

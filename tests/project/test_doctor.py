@@ -60,7 +60,14 @@ def test_each_problem_has_a_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/x")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     problems = [finding for finding in examine(tmp_path) if finding.status is not Status.OK]
-    assert {finding.name for finding in problems} >= {"PATH", "params", "data", "DVC", "browser", "MLflow"}
+    assert {finding.name for finding in problems} >= {
+        "PATH",
+        "params",
+        "data",
+        "DVC",
+        "browser",
+        "MLflow",
+    }
     assert all(finding.next for finding in problems)
 
 
@@ -74,7 +81,10 @@ def test_git_refuses_the_repository_of_another_user(tmp_path, monkeypatch):
     start_repository(tmp_path)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     (finding,) = run_check("Git", tmp_path)
-    assert (finding.status, finding.next) == (Status.WARNING, f"git config --global --add safe.directory {tmp_path}")
+    assert (finding.status, finding.next) == (
+        Status.WARNING,
+        f"git config --global --add safe.directory {tmp_path}",
+    )
 
 
 def test_dvc_runs_the_current_python(monkeypatch):
@@ -88,7 +98,10 @@ def test_warns_of_another_python_on_path(tmp_path, monkeypatch):
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     _, path = run_check("Python", Path())
-    assert (path.status, path.message) == (Status.WARNING, f"dvc would run {other}, not {sys.executable}")
+    assert (path.status, path.message) == (
+        Status.WARNING,
+        f"dvc would run {other}, not {sys.executable}",
+    )
     assert path.next == f'export PATH="{Path(sys.executable).parent}:$PATH"'
 
 
@@ -144,18 +157,29 @@ def test_results_depend_on_the_pinned_packages(tmp_path, monkeypatch, pins, othe
     write_lock(tmp_path, installed_lock())
     (tmp_path / "constraints.txt").write_text(pins.format(version := metadata.version("numpy")))
     (finding,) = run_check("code", tmp_path)
-    expected = "matches pixmill.lock" if other is None else f"results may differ in the last digits: {other}"
+    expected = (
+        "matches pixmill.lock"
+        if other is None
+        else f"results may differ in the last digits: {other}"
+    )
     assert finding.message == expected.format(version)
 
 
 def test_two_tensorflows_in_one_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.project.doctor.installed_tensorflows", lambda: ["tensorflow", "tensorflow-cpu"])
+    monkeypatch.setattr(
+        "pixmill.project.doctor.installed_tensorflows", lambda: ["tensorflow", "tensorflow-cpu"]
+    )
     (finding,) = run_check("packages", tmp_path)
     assert finding.status is Status.WARNING
-    assert finding.next == f"pip uninstall -y tensorflow tensorflow-cpu && {install_command('pipeline')}"
+    assert (
+        finding.next
+        == f"pip uninstall -y tensorflow tensorflow-cpu && {install_command('pipeline')}"
+    )
 
 
-@pytest.mark.parametrize(("free", "state"), [(0, Status.BAD), (0.3, Status.WARNING), (50, Status.OK)])
+@pytest.mark.parametrize(
+    ("free", "state"), [(0, Status.BAD), (0.3, Status.WARNING), (50, Status.OK)]
+)
 def test_free_disk_space(tmp_path, monkeypatch, free, state):
     usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
     monkeypatch.setattr("pixmill.project.doctor.shutil.disk_usage", lambda _: usage)
@@ -176,7 +200,9 @@ def images(tmp_path):
 
 
 def record(root, nfiles, size):
-    (root / "data.dvc").write_text(f"outs:\n- md5: x.dir\n  nfiles: {nfiles}\n  size: {size}\n  path: data\n")
+    (root / "data.dvc").write_text(
+        f"outs:\n- md5: x.dir\n  nfiles: {nfiles}\n  size: {size}\n  path: data\n"
+    )
 
 
 def test_valid_params(repository):
@@ -198,7 +224,10 @@ def test_invalid_params(repository, tmp_path):
 def test_recorded_images(images):
     record(images, 3, 300)
     (finding,) = run_check("data", images)
-    assert (finding.status, finding.message) == (Status.OK, "3 files of 0.0 MB, as data.dvc records")
+    assert (finding.status, finding.message) == (
+        Status.OK,
+        "3 files of 0.0 MB, as data.dvc records",
+    )
 
 
 @pytest.mark.parametrize("recorded", [(4, 300), (3, 299)])
@@ -234,7 +263,10 @@ def test_empty_data(tmp_path):
 def test_malformed_data_record(images):
     (images / "data.dvc").write_text("outs: [")
     (finding,) = run_check("data", images)
-    assert (finding.status, finding.next) == (Status.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
+    assert (finding.status, finding.next) == (
+        Status.BAD,
+        "mv data.dvc data.dvc.broken && git checkout data.dvc",
+    )
 
 
 def test_without_dvc(tmp_path):
@@ -262,7 +294,10 @@ def test_remote_in_the_local_config(tmp_path):
     assert (remote.status, remote.message) == (Status.WARNING, f"{store} does not exist")
     store.mkdir()
     (remote,) = run_check("DVC", tmp_path)
-    assert (remote.status, remote.message) == (Status.OK, f"{store} (to test it: dvc status --cloud)")
+    assert (remote.status, remote.message) == (
+        Status.OK,
+        f"{store} (to test it: dvc status --cloud)",
+    )
 
 
 def test_remote_without_url(tmp_path):
@@ -321,7 +356,9 @@ def test_mlflow_credentials_are_hidden(tmp_path, server, monkeypatch):
 
 @pytest.mark.parametrize("path", ["", "/elsewhere"])
 def test_unreachable_mlflow_server(tmp_path, server, path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{server}{path}" if path else "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", f"{server}{path}" if path else "http://me:secret@127.0.0.1:9"
+    )
     (finding,) = run_check("MLflow", tmp_path)
     assert finding.status is Status.WARNING
     assert finding.next
@@ -331,13 +368,18 @@ def test_unreachable_mlflow_server(tmp_path, server, path, monkeypatch):
 def test_mlflow_database(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (finding,) = run_check("MLflow", tmp_path)
-    assert (finding.status, finding.message) == (Status.OK, f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    assert (finding.status, finding.message) == (
+        Status.OK,
+        f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}",
+    )
     sqlite3.connect(tmp_path / "mlflow.db").close()
     (finding,) = run_check("MLflow", tmp_path)
     assert finding.status is Status.OK
 
 
-@pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"])
+@pytest.mark.parametrize(
+    "uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"]
+)
 def test_malformed_mlflow_database(tmp_path, uri, monkeypatch):
     (tmp_path / "mlflow.db").write_text("no database " * 30)
     monkeypatch.chdir(tmp_path)
@@ -357,7 +399,14 @@ def test_missing_browser(tmp_path, monkeypatch):
 
 
 def test_a_proxy_that_is_not_used(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     assert run_check("proxy", Path()) == []
     monkeypatch.setenv("all_proxy", "socks5://proxy.test:1080")
@@ -369,7 +418,10 @@ def test_a_proxy_that_is_not_used(monkeypatch):
 def test_remote_driver(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
     (finding,) = run_check("browser", Path())
-    assert (finding.status, finding.message) == (Status.OK, f"Chromium or Chrome by the remote driver {server}")
+    assert (finding.status, finding.message) == (
+        Status.OK,
+        f"Chromium or Chrome by the remote driver {server}",
+    )
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = run_check("browser", Path())
     assert finding.status is Status.BAD

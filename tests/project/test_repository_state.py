@@ -35,10 +35,14 @@ def test_without_git_or_commit(tmp_path: Path) -> None:
     assert text(start_repository(tmp_path / "new")) == "no commit yet"
 
 
-def test_the_first_step_is_that_git_can_read_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_step_is_that_git_can_read_the_repository(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     found = state.read_project_state(project, stages=False, whole=False)
-    assert [step.command for step in next_steps(found)] == [f"git config --global --add safe.directory {project}"]
+    assert [step.command for step in next_steps(found)] == [
+        f"git config --global --add safe.directory {project}"
+    ]
     assert "dubious ownership" in found.document()["repository"]["text"]
 
 
@@ -83,7 +87,9 @@ def test_unpushed_and_unpulled_commits(project: Path, tmp_path: Path) -> None:
     git(project, "fetch", "-q")
     (project / "other").touch()
     commit(project)
-    assert text(project) == "nothing changed, results committed, 1 commit not pushed, 1 commit to pull"
+    assert (
+        text(project) == "nothing changed, results committed, 1 commit not pushed, 1 commit to pull"
+    )
     git(project, "checkout", "-q", "--detach")
     assert read_repository(project).branch == ""
     # A tag or a branch without an upstream is pushed where a remote has its commits.
@@ -101,7 +107,11 @@ def test_operation_and_conflicts(project: Path, operation: str) -> None:
     with pytest.raises(Exception, match="returned non-zero"):
         git(project, operation, "other")
     found = read_repository(project)
-    assert (found.operation, found.conflicts, found.marked) == (operation, ("params.yaml",), ("params.yaml",))
+    assert (found.operation, found.conflicts, found.marked) == (
+        operation,
+        ("params.yaml",),
+        ("params.yaml",),
+    )
     assert found.text.startswith(f"{operation} in progress, 1 file in conflict, 1 file changed")
     (project / "params.yaml").write_text("a: 4\n")
     git(project, "add", "params.yaml")

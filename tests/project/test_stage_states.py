@@ -36,7 +36,11 @@ def states(root: Path) -> dict[str, StageState]:
 
 
 def texts(root: Path) -> dict[str, list[str]]:
-    return {name: [reason.text for reason in state.reasons] for name, state in states(root).items() if state.reasons}
+    return {
+        name: [reason.text for reason in state.reasons]
+        for name, state in states(root).items()
+        if state.reasons
+    }
 
 
 def test_reason_texts(project: Path) -> None:
@@ -66,8 +70,14 @@ def test_agrees_with_dvc(project: Path) -> None:
         found = states(project)
         assert {name for name, state in found.items() if state.status != "fresh"} == changed
     # `dvc status` looks at each stage separately.
-    alone = {name for name, state in found.items() if any(each.kind != "stage" for each in state.reasons)}
-    assert {*json.loads(dvc(project, "status", "--json"))} == alone == {"validate", "train", "evaluate"}
+    alone = {
+        name for name, state in found.items() if any(each.kind != "stage" for each in state.reasons)
+    }
+    assert (
+        {*json.loads(dvc(project, "status", "--json"))}
+        == alone
+        == {"validate", "train", "evaluate"}
+    )
 
 
 def test_rewritten_output_makes_the_next_stage_stale(project: Path) -> None:
@@ -77,7 +87,9 @@ def test_rewritten_output_makes_the_next_stage_stale(project: Path) -> None:
     (project / "artifacts/validate/out").unlink()
     (project / "artifacts/validate/out").write_text("another")
     with FileHashes(project) as hashes:
-        lock.write_text(lock.read_text().replace(str(before), str(hashes.md5("artifacts/validate")), 1))
+        lock.write_text(
+            lock.read_text().replace(str(before), str(hashes.md5("artifacts/validate")), 1)
+        )
     assert {name: state.text for name, state in states(project).items()} == {
         "scrape": "fresh",
         "validate": "fresh",
@@ -142,7 +154,12 @@ def test_read_imports_nothing_slow(project: Path) -> None:
     (project / "data/cat/2.jpg").write_bytes(b"new")  # needs DVC's ignore patterns
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "run\n[]\n"
 
@@ -153,7 +170,9 @@ def test_reads_do_not_disturb_a_run(project: Path) -> None:
     change_param(project, "2026-11-20", "2026-11-21")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     environment = {**os.environ, **PERSON, "SLOW": "0.4"}
-    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True
+    ) as running:
         while running.poll() is None:
             seen |= {(state.name, state.status) for state in read_stage_states(project)}
             time.sleep(0.01)
@@ -168,7 +187,9 @@ def test_reads_do_not_disturb_a_run(project: Path) -> None:
 def test_killed_run_is_not_running(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 4")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
-    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True) as running:
+    with subprocess.Popen(
+        command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True
+    ) as running:
         # DVC writes its lock file in place: a kill before the stage's own process runs would leave half of it.
         while not any(
             each.info["cwd"] == str(project) and "stages/train.py" in (each.info["cmdline"] or [])

@@ -36,7 +36,9 @@ class Source:
     def closure(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the modules of the repository that a module imports, directly or not, with their parent packages."""
         modules = Modules(self.root / "src" / "pixmill", self.root / "stages")
-        return modules.closure([module], imports=partial(self.imports, top_level_only=top_level_only))
+        return modules.closure(
+            [module], imports=partial(self.imports, top_level_only=top_level_only)
+        )
 
 
 @cache
@@ -67,7 +69,9 @@ def _outside_functions(tree: ast.Module) -> list[ast.stmt]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             found.append(node)
         typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if not typing_only and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not typing_only and not isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        ):
             waiting += ast.iter_child_nodes(node)
     return found
 
@@ -78,4 +82,6 @@ def source(repository: Path) -> Source:
     modules = Modules(repository / "src" / "pixmill", repository / "stages")
     paths = {module: path for module in modules if (path := modules.path(module))}
     # Modules of the template belong to new projects.
-    return Source(repository, {name: path for name, path in paths.items() if "template" not in path.parts})
+    return Source(
+        repository, {name: path for name, path in paths.items() if "template" not in path.parts}
+    )

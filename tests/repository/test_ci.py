@@ -46,11 +46,27 @@ class Project:
 
     def run(self, *command):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        subprocess.run(command, cwd=self.root, env={**os.environ, "PATH": path}, check=True, capture_output=True)
+        subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, "PATH": path},
+            check=True,
+            capture_output=True,
+        )
 
     def commit(self):
         self.run("git", "add", "--all")
-        self.run("git", "-c", "user.name=A", "-c", "user.email=a@b.test", "commit", "--quiet", "--message", "Change")
+        self.run(
+            "git",
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@b.test",
+            "commit",
+            "--quiet",
+            "--message",
+            "Change",
+        )
 
     def write(self, path, text):
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)

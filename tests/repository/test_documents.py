@@ -17,7 +17,13 @@ from pixmill.validate.checks import checks as validate_checks
 
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "benchmarks/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CODE_OF_CONDUCT.md",
+    "benchmarks/README.md",
+]
 DOCUMENTS += ["src/pixmill/CHANGELOG.md"]
 MAX_README_LINES = 110
 
@@ -41,12 +47,20 @@ def test_make_targets_exist(repository: Path) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+%?):", makefile, re.MULTILINE)
     for name in ("README.md", "CONTRIBUTING.md"):
-        named = re.findall(r"(?:`|\$ )make ([a-z-]+)", (repository / name).read_text(encoding="utf-8"))
-        assert [word for word in named if not any(fnmatch(word, target.replace("%", "*")) for target in targets)] == []
+        named = re.findall(
+            r"(?:`|\$ )make ([a-z-]+)", (repository / name).read_text(encoding="utf-8")
+        )
+        assert [
+            word
+            for word in named
+            if not any(fnmatch(word, target.replace("%", "*")) for target in targets)
+        ] == []
 
 
 def test_readme_is_short(repository: Path) -> None:
-    assert len((repository / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
+    assert (
+        len((repository / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
+    )
 
 
 @pytest.mark.parametrize("target", ["repro", "test"])
@@ -78,5 +92,8 @@ def test_every_expectation_is_explained(repository: Path) -> None:
     params = parse_params((repository / "params.yaml").read_text(encoding="utf-8"))
     everything = params.split.model_copy(update={"group_by": "page"})
     text = (repository / "docs/reference/checks.md").read_text(encoding="utf-8")
-    checks = [*validate_checks(params.validate, params.classes), *split_checks(everything, params.classes)]
+    checks = [
+        *validate_checks(params.validate, params.classes),
+        *split_checks(everything, params.classes),
+    ]
     assert {check.name for check in checks if f"`{check.name}`" not in text} == set()

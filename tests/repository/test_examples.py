@@ -25,12 +25,16 @@ INTERFACES = {
 
 
 def test_interfaces_have_an_example(source) -> None:
-    assert {name for name in INTERFACES if ">>>" not in source.modules[name].read_text(encoding="utf-8")} == set()
+    assert {
+        name for name in INTERFACES if ">>>" not in source.modules[name].read_text(encoding="utf-8")
+    } == set()
 
 
 def test_examples_run(source, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    modules = [name for name, path in source.modules.items() if ">>>" in path.read_text(encoding="utf-8")]
+    modules = [
+        name for name, path in source.modules.items() if ">>>" in path.read_text(encoding="utf-8")
+    ]
     results = {name: doctest.testmod(importlib.import_module(name)) for name in modules}
     assert {name: result.failed for name, result in results.items() if result.failed} == {}
     assert {name for name, result in results.items() if not result.attempted} == set()

@@ -35,7 +35,10 @@ def test_figures_match_the_committed_run(repository: Path, name: str) -> None:
 
     full = read("plots/evaluate/full.json") | read(MARK)
     shares = {"histogram_accuracy": full["baseline"]["histogram_accuracy"]}
-    shares |= {key: full[key] for key in ("accuracy", "accuracy_low", "accuracy_high", "unlike", "threshold")}
+    shares |= {
+        key: full[key]
+        for key in ("accuracy", "accuracy_low", "accuracy_high", "unlike", "threshold")
+    }
     figures = full | {key: f"{100 * share:.1f}" for key, share in shares.items()}
     figures |= {"classes": "five"} | read("metrics/scrape.json") | read("metrics/split.json")
     text = " ".join((repository / name).read_text(encoding="utf-8").split())

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
-HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}
+HEAVY = {
+    "great_expectations",
+    "keras",
+    "matplotlib",
+    "mlflow",
+    "scipy",
+    "selenium",
+    "sklearn",
+    "tensorflow",
+}
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
@@ -22,8 +31,16 @@ def package_of(module: str) -> str:
 @pytest.fixture(scope="module")
 def arrows(source) -> set[tuple[str, str]]:
     """All pairs of packages of which the first imports from the second."""
-    ours = {module: package_of(module) for module in source.modules if module not in {"pixmill", "pixmill.__main__"}}
-    pairs = {(here, ours.get(name, here)) for module, here in ours.items() for name in source.imports(module)}
+    ours = {
+        module: package_of(module)
+        for module in source.modules
+        if module not in {"pixmill", "pixmill.__main__"}
+    }
+    pairs = {
+        (here, ours.get(name, here))
+        for module, here in ours.items()
+        for name in source.imports(module)
+    }
     return {(here, there) for here, there in pairs if here != there and here != "stages"}
 
 
@@ -90,7 +107,8 @@ def test_stage_libraries_import_neither_dvc_nor_argparse(source) -> None:
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module)
-        if module.split(".")[1:2] in ([stage] for stage in STAGES) and name.split(".")[0] in {"argparse", "dvc"}
+        if module.split(".")[1:2] in ([stage] for stage in STAGES)
+        and name.split(".")[0] in {"argparse", "dvc"}
     ]
     assert imports == []
 
@@ -122,7 +140,8 @@ def test_module_names_and_sizes(source) -> None:
 
 def test_entry_points_are_short(repository: Path) -> None:
     scripts = {
-        path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in (repository / "stages").glob("*.py")
+        path.stem: len(path.read_text(encoding="utf-8").splitlines())
+        for path in (repository / "stages").glob("*.py")
     }
     assert scripts.keys() >= STAGES
     assert {name: lines for name, lines in scripts.items() if lines > 60} == {}
@@ -130,5 +149,10 @@ def test_entry_points_are_short(repository: Path) -> None:
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_stage_has_all_files(repository: Path, stage: str) -> None:
-    for place in (f"stages/{stage}.py", f"src/pixmill/{stage}/stage.py", f"src/pixmill/{stage}/page", f"tests/{stage}"):
+    for place in (
+        f"stages/{stage}.py",
+        f"src/pixmill/{stage}/stage.py",
+        f"src/pixmill/{stage}/page",
+        f"tests/{stage}",
+    ):
         assert (repository / place).exists(), place

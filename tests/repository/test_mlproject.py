@@ -36,7 +36,9 @@ def test_command_takes_declared_parameters(project, params, stage):
     assert command(project, stage) == f"python -m stages {stage} " + " ".join(
         f"{stage}.{name}=''" for name in entry.parameters
     )
-    assert {parameter.default for parameter in entry.parameters.values()} == {""}, "a copy of params.yaml"
+    assert {parameter.default for parameter in entry.parameters.values()} == {""}, (
+        "a copy of params.yaml"
+    )
     assert {f"{stage}.{name}" for name in entry.parameters} <= set(flat(params))
 
 
@@ -60,7 +62,11 @@ def shell(repository, project, tmp_path):
     def run(entry, status=0, **values):
         words = command(project, entry, **values).replace("python", sys.executable, 1)
         return subprocess.run(
-            ["bash", "-c", f"export STATUS={status}; {words}"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+            ["bash", "-c", f"export STATUS={status}; {words}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     return run
@@ -75,7 +81,10 @@ def test_without_parameters_runs_dvc_repro_and_returns_its_status(shell):
 def test_with_parameters_runs_an_experiment_and_prints_how_to_keep_it(shell):
     done = shell("train", epochs="3", learning_rate="1e-4")
     first, second = done.stdout.splitlines()
-    assert first == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
+    assert (
+        first
+        == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
+    )
     assert second == (
         "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
     )
@@ -90,7 +99,9 @@ def test_prints_how_to_resume_after_a_failure(shell):
 
 def test_text_reaches_dvc_unchanged(shell):
     assert '|--set-param=++split.salt="007"|' in shell("split", salt="007").stdout
-    assert '|--set-param=++split.salt="--x=\\"; $(ls)"|' in shell("split", salt='--x="; $(ls)').stdout
+    assert (
+        '|--set-param=++split.salt="--x=\\"; $(ls)"|' in shell("split", salt='--x="; $(ls)').stdout
+    )
 
 
 def test_rejects_undeclared_parameters(shell, project):
@@ -104,7 +115,9 @@ def test_rejects_undeclared_parameters(shell, project):
 def test_rejects_wrong_values_before_any_edit(shell):
     done = shell("main", epochs="many")
     assert done.returncode == 1
-    assert done.stderr.startswith("main: train.epochs: expected a whole number from 1 to 100,000, received 'many'\n")
+    assert done.stderr.startswith(
+        "main: train.epochs: expected a whole number from 1 to 100,000, received 'many'\n"
+    )
     assert done.stdout == ""
 
 

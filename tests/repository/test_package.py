@@ -17,7 +17,19 @@ import pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.http.load.server import Running
 
-EXTRAS = {"serve", "registry", "pipeline", "cpu", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep"}
+EXTRAS = {
+    "serve",
+    "registry",
+    "pipeline",
+    "cpu",
+    "hub",
+    "gpu",
+    "heic",
+    "onnx",
+    "ray",
+    "s3",
+    "sweep",
+}
 """Extras for users, all in the description of the package."""
 INTERNAL = {"stages", "docs", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -29,7 +41,9 @@ def test_version_is_defined_once(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "pixmill.__version__"}}
-    assert SEMANTIC.fullmatch(pixmill.__version__.removesuffix(".dev0")), "only a tag makes it a release"
+    assert SEMANTIC.fullmatch(pixmill.__version__.removesuffix(".dev0")), (
+        "only a tag makes it a release"
+    )
     assert set(project["project"]["optional-dependencies"]) == EXTRAS | INTERNAL
 
 
@@ -50,16 +64,27 @@ def test_description_has_absolute_links_and_all_extras(repository: Path) -> None
 @pytest.mark.slow
 def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: Path) -> None:
     (sdist,) = wheel.parent.glob("*.tar.gz")
-    for checker in (["twine", "check", "--strict", str(wheel), str(sdist)], ["check_wheel_contents", str(wheel)]):
+    for checker in (
+        ["twine", "check", "--strict", str(wheel), str(sdist)],
+        ["check_wheel_contents", str(wheel)],
+    ):
         done = subprocess.run(
-            [sys.executable, "-m", *checker], cwd=repository, capture_output=True, text=True, check=False
+            [sys.executable, "-m", *checker],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard", "src/pixmill"],
         cwd=repository, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    ours = {name.removeprefix("src/") for name in listed.split("\0") if name and (repository / name).is_file()}
+    ours = {
+        name.removeprefix("src/")
+        for name in listed.split("\0")
+        if name and (repository / name).is_file()
+    }
     with zipfile.ZipFile(wheel) as opened:
         held = set(opened.namelist())
     info = f"pixmill-{pixmill.__version__}.dist-info"
@@ -68,12 +93,22 @@ def test_wheel_and_sdist_contain_all_code_and_no_data(wheel: Path, repository: P
     with tarfile.open(sdist) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"src/{name}" for name in ours} <= packed
-    assert {"dvc.yaml", "params.yaml", "stages/train.py", "tests/conftest.py", "requirements.txt"} <= packed
-    assert {name.partition("/")[0] for name in packed}.isdisjoint({"data", "artifacts", "reports", "mlruns", ".git"})
+    assert {
+        "dvc.yaml",
+        "params.yaml",
+        "stages/train.py",
+        "tests/conftest.py",
+        "requirements.txt",
+    } <= packed
+    assert {name.partition("/")[0] for name in packed}.isdisjoint(
+        {"data", "artifacts", "reports", "mlruns", ".git"}
+    )
 
 
 @pytest.fixture(scope="module")
-def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def install(
+    wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
     """Create an environment with the wheel and some extras, and return its folder of commands."""
 
     def make(extras: str) -> Path:
@@ -84,7 +119,15 @@ def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFact
         pins = ["--constraint", str(repository / "requirements.txt")]
         for step in (
             ["venv", "--quiet", "--python", sys.executable, str(made)],
-            ["pip", "install", "--quiet", "--python", str(made), *pins, f"pixmill{extras} @ {wheel.as_uri()}"],
+            [
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                str(made),
+                *pins,
+                f"pixmill{extras} @ {wheel.as_uri()}",
+            ],
         ):
             subprocess.run([*uv, *step], env=environ, check=True)
         return commands
@@ -93,7 +136,9 @@ def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def run(repository: Path, bundled_images: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run(
+    repository: Path, bundled_images: Path, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of an environment in a project without the source of this repository."""
     for name in ("dvc.yaml", "params.yaml", "data.dvc"):
         shutil.copy(repository / name, tmp_path)
@@ -132,7 +177,10 @@ def test_base_installation_runs_light_commands(install, run, needs) -> None:
     commands = install("")
     for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best"]):
         done = run(commands, "pixmill", *words)
-        assert (done.returncode, "warning" in done.stderr, bool(done.stdout)) == (0, False, True), (words, done.stderr)
+        assert (done.returncode, "warning" in done.stderr, bool(done.stdout)) == (0, False, True), (
+            words,
+            done.stderr,
+        )
     for verb, package, extra in (
         ("compare", "pandas", "pipeline"),
         ("scrape --dry-run", "aiohttp", "pipeline"),
@@ -145,10 +193,15 @@ def test_base_installation_runs_light_commands(install, run, needs) -> None:
         assert (done.returncode, done.stderr) == (1, f"pixmill: {needs(command, package, extra)}")
     for words, package in ((["stages.train"], "pandas"), (["stages", "train"], "dvc")):
         done = run(commands, "python", "-m", *words)
-        assert (done.returncode, done.stderr) == (1, needs(f"python -m {words[0]}", package, "pipeline"))
+        assert (done.returncode, done.stderr) == (
+            1,
+            needs(f"python -m {words[0]}", package, "pipeline"),
+        )
     done = run(commands, "pixmill", "doctor")
     assert done.returncode == 1
-    assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install '/.*\.whl\[pipeline\]'\n", done.stdout)
+    assert re.search(
+        r"packages +missing: .*\bdvc\b.*\n +Next: pip install '/.*\.whl\[pipeline\]'\n", done.stdout
+    )
 
 
 @pytest.mark.slow
@@ -157,18 +210,25 @@ def test_extra_serve_is_enough_to_serve_and_predict(
     install, run, needs, exported: Path, trained_folder: Path, tmp_path
 ) -> None:
     commands = install("[serve]")
-    size = subprocess.run(["du", "-sm", str(commands.parent)], capture_output=True, text=True, check=True).stdout
+    size = subprocess.run(
+        ["du", "-sm", str(commands.parent)], capture_output=True, text=True, check=True
+    ).stdout
     assert int(size.split()[0]) < MAX_MEGABYTES
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(encoded(shapes(), "JPEG"))
     options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
-    with Running(*options, cwd=tmp_path, start=[str(commands / "pixmill")], environ={"PYTHONPATH": ""}) as server:
+    with Running(
+        *options, cwd=tmp_path, start=[str(commands / "pixmill")], environ={"PYTHONPATH": ""}
+    ) as server:
         (row,) = server.predict(photo.read_bytes())
         assert row["label"] in ("coat", "kurtā", "T-shirt & top")
         assert {server.status(path) for path in ("/", "/docs", "/metrics", "/v1/examples")} == {200}
         part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
         parts = [(b"file", b'; filename="photo.jpg"', photo.read_bytes()), (b"label", b"", b"coat")]
-        body, kind = b"".join(part % each for each in parts) + b"--x--\r\n", "multipart/form-data; boundary=x"
+        body, kind = (
+            b"".join(part % each for each in parts) + b"--x--\r\n",
+            "multipart/form-data; boundary=x",
+        )
         assert server.ask("POST", "/v1/feedback", body, Content_Type=kind)[0] == 201
         assert len(list((tmp_path / "inbox").iterdir())) > 0
         facts = server.ask("GET", "/v1/model")[1]
@@ -176,10 +236,25 @@ def test_extra_serve_is_enough_to_serve_and_predict(
     done = run(commands, "pixmill", "predict", "photo.jpg", "--model", str(exported))
     assert (done.returncode, row["label"] in done.stdout) == (0, True), done.stderr
     outputs = ["--csv", "photo.csv", "--html", "photo.html"]
-    assert run(commands, "pixmill", "predict", "photo.jpg", "--model", str(exported), *outputs).returncode == 0
+    assert (
+        run(
+            commands, "pixmill", "predict", "photo.jpg", "--model", str(exported), *outputs
+        ).returncode
+        == 0
+    )
     for words, package, extra in (
         (["--model", str(exported), "--parquet", "photo.parquet"], "pyarrow", "pipeline"),
         (["--model", "models:/garments@champion"], "mlflow-skinny", "registry"),
     ):
-        done = run(commands, "pixmill", "predict", "photo.jpg", *words, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-        assert (done.returncode, done.stderr) == (1, f"pixmill: {needs('pixmill predict', package, extra)}")
+        done = run(
+            commands,
+            "pixmill",
+            "predict",
+            "photo.jpg",
+            *words,
+            MLFLOW_TRACKING_URI="http://127.0.0.1:9",
+        )
+        assert (done.returncode, done.stderr) == (
+            1,
+            f"pixmill: {needs('pixmill predict', package, extra)}",
+        )

@@ -23,7 +23,10 @@ def pipeline(repository: Path) -> dict[str, Any]:
 
 def outputs(stage: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """Return the outputs of a kind with their settings."""
-    return dict(next(iter(entry.items())) if isinstance(entry, dict) else (entry, {}) for entry in stage.get(kind, []))
+    return dict(
+        next(iter(entry.items())) if isinstance(entry, dict) else (entry, {})
+        for entry in stage.get(kind, [])
+    )
 
 
 def test_stages_are_in_order(pipeline) -> None:
@@ -45,9 +48,16 @@ def test_stages_depend_on_exactly_the_code_that_they_import(pipeline, source) ->
     assert script["with_dependencies"](text, source.root) == text, "make reference"
     for name in STAGES[1:]:
         listed = pipeline["stages"][name]["deps"]
-        needed = {str(source.modules[module].relative_to(source.root)) for module in source.closure(f"stages.{name}")}
+        needed = {
+            str(source.modules[module].relative_to(source.root))
+            for module in source.closure(f"stages.{name}")
+        }
         assert {"src/pixmill/__init__.py", "stages/__init__.py", f"stages/{name}.py"} <= needed
-        uncovered = {path for path in needed if not any(path == dep or path.startswith(f"{dep}/") for dep in listed)}
+        uncovered = {
+            path
+            for path in needed
+            if not any(path == dep or path.startswith(f"{dep}/") for dep in listed)
+        }
         assert uncovered == {"src/pixmill/__init__.py"}
 
 
@@ -71,7 +81,9 @@ def test_every_param_is_used(source) -> None:
 
     text = (source.root / "params.yaml").read_text(encoding="utf-8")
     code = "\n".join(path.read_text(encoding="utf-8") for path in source.modules.values())
-    unused = [name for name in flat(parse_params(text)) if f".{name.rsplit('.', 1)[-1]}" not in code]
+    unused = [
+        name for name in flat(parse_params(text)) if f".{name.rsplit('.', 1)[-1]}" not in code
+    ]
     assert unused == []
 
 
@@ -92,7 +104,9 @@ def test_accuracy_is_the_first_column_of_experiments(pipeline, repository: Path)
     from dvc.repo import Repo
     from dvc.repo.metrics.show import show
 
-    template = (repository / "src/pixmill/project/new/template/dvc.yaml.in").read_text(encoding="utf-8")
+    template = (repository / "src/pixmill/project/new/template/dvc.yaml.in").read_text(
+        encoding="utf-8"
+    )
     assert yaml.safe_load(template.replace("@package@", "own"))["metrics"] == pipeline["metrics"]
     with Repo(str(repository)) as repo:
         files = {path: [*found["data"]] for path, found in show(repo)[""]["data"].items()}

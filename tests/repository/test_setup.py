@@ -32,13 +32,20 @@ esac
 class Checkout:
     def __init__(self, root):
         self.root = root
-        self.environ = {"PATH": f"{root}/bin:{os.defpath}", "PRETENDED": str(root / "bin/python3.11")}
+        self.environ = {
+            "PATH": f"{root}/bin:{os.defpath}",
+            "PRETENDED": str(root / "bin/python3.11"),
+        }
 
     def set_up(self, **environ):
         """Run the setup; return the process and its logged steps."""
         (self.root / "log").unlink(missing_ok=True)
         done = subprocess.run(
-            [self.root / ".ci/setup"], env={**self.environ, **environ}, capture_output=True, text=True, check=False
+            [self.root / ".ci/setup"],
+            env={**self.environ, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         log = self.root / "log"
         return done, log.read_text().splitlines() if log.exists() else []
@@ -151,9 +158,13 @@ def test_pins_have_hashes_and_no_url():
 def test_pip_accepts_the_pins():
     """Uv ignores an upper limit of Python."""
     refused = []
-    for name in re.findall(r"^[\w.-]+(?===)", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+    for name in re.findall(
+        r"^[\w.-]+(?===)", (ROOT / "requirements.txt").read_text(), re.MULTILINE
+    ):
         for found in metadata.distributions(name=name):
-            if not SpecifierSet(found.metadata.get("Requires-Python", "")).contains(platform.python_version()):
+            if not SpecifierSet(found.metadata.get("Requires-Python", "")).contains(
+                platform.python_version()
+            ):
                 refused.append(f"{name} {found.version}")
     assert refused == []
 
@@ -173,6 +184,8 @@ def test_make_lists_targets():
 
 
 def test_unknown_benchmark():
-    done = subprocess.run(["make", "bench-nonsense"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "bench-nonsense"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert "No such benchmark: 'nonsense'. The benchmarks are: " in done.stderr

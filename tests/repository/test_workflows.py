@@ -26,12 +26,18 @@ def workflow(repository):
 
 
 def steps_with(job, action):
-    return [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith(action)]
+    return [
+        step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith(action)
+    ]
 
 
 def workflows(repository):
     folders = (repository / ".github", repository / "src/pixmill/project/new/template/_github")
-    return {path: read(path) for folder in folders for path in sorted((folder / "workflows").glob("*.yml"))}
+    return {
+        path: read(path)
+        for folder in folders
+        for path in sorted((folder / "workflows").glob("*.yml"))
+    }
 
 
 def test_no_job_has_permissions_that_it_does_not_name(repository):
@@ -62,7 +68,9 @@ def test_actions_are_pinned_to_commits(repository):
     versions = {}
     for path in workflows(repository):
         for line in re.findall(r"\buses: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
-            action, sha, version = re.fullmatch(r"([\w/-]+)@([0-9a-f]{40})  # v(\d+\.\d+\.\d+)", line).groups()
+            action, sha, version = re.fullmatch(
+                r"([\w/-]+)@([0-9a-f]{40})  # v(\d+\.\d+\.\d+)", line
+            ).groups()
             assert versions.setdefault(action, (sha, version)) == (sha, version), path
     assert CHECKOUT in versions
 
@@ -81,14 +89,26 @@ def test_comment_job_is_the_same_in_new_projects(workflow, repository):
 def test_both_services_run_every_check(workflow, repository):
     script = (repository / ".ci" / "run").read_text(encoding="utf-8")
     checks = sorted(re.search(r"set -- (.*);", script)[1].split())
-    gitlab = [line for job in ("test", "services") for line in read(repository / ".gitlab-ci.yml")[job]["script"]]
-    assert sorted(word for line in gitlab if ".ci/run" in line for word in line.split()[1:]) == checks
-    github = [step.get("run", "") for job in ("test", "services") for step in workflow["jobs"][job]["steps"]]
+    gitlab = [
+        line
+        for job in ("test", "services")
+        for line in read(repository / ".gitlab-ci.yml")[job]["script"]
+    ]
+    assert (
+        sorted(word for line in gitlab if ".ci/run" in line for word in line.split()[1:]) == checks
+    )
+    github = [
+        step.get("run", "")
+        for job in ("test", "services")
+        for step in workflow["jobs"][job]["steps"]
+    ]
     assert sorted(command.removeprefix("make ") for command in github if command) == checks
 
 
 def test_comparison_is_uploaded_if_the_gate_fails(workflow, repository):
-    (upload,) = [step for step in workflow["jobs"]["compare"]["steps"] if step.get("id") == "upload"]
+    (upload,) = [
+        step for step in workflow["jobs"]["compare"]["steps"] if step.get("id") == "upload"
+    ]
     assert upload["if"] == "${{ !cancelled() }}"
     gitlab = read(repository / ".gitlab-ci.yml")
     assert gitlab["compare"]["artifacts"]["when"] == "always"
@@ -140,7 +160,11 @@ def test_jobs_with_rights_run_no_code_of_the_repository(release):
     assert first["uses"].startswith("actions/download-artifact@")
     assert command["run"].startswith("gh release create")
     # The published files are those that were built and tested.
-    names = [given.get("name") for job in release["jobs"].values() for given in steps_with(job, "actions/download")]
+    names = [
+        given.get("name")
+        for job in release["jobs"].values()
+        for given in steps_with(job, "actions/download")
+    ]
     assert names == ["dist", "dist", None]
 
 
@@ -160,7 +184,11 @@ def checkout(repository, tmp_path):
 
 
 def run_release(checkout, *words):
-    environ = {"GITHUB_SERVER_URL": "https://forge.test", "GITHUB_REPOSITORY": "us/pixmill", "SOURCE_DATE_EPOCH": "1"}
+    environ = {
+        "GITHUB_SERVER_URL": "https://forge.test",
+        "GITHUB_REPOSITORY": "us/pixmill",
+        "SOURCE_DATE_EPOCH": "1",
+    }
     return subprocess.run(
         [sys.executable, checkout / ".ci/release.py", *words],
         env=os.environ | environ, capture_output=True, text=True, check=False,
@@ -178,7 +206,11 @@ def test_stamp_makes_the_release(checkout):
         "Source": "https://forge.test/us/pixmill",
     }
     citation = read(checkout / "CITATION.cff")
-    stamped = {"version": "1.2.3", "date-released": "2026-12-01", "repository-code": "https://forge.test/us/pixmill"}
+    stamped = {
+        "version": "1.2.3",
+        "date-released": "2026-12-01",
+        "repository-code": "https://forge.test/us/pixmill",
+    }
     assert citation.items() >= stamped.items()
     assert "$ pip install 'pixmill[pipeline]'\n" in (checkout / "docs/package.md").read_text()
     again = run_release(checkout, "stamp", "v1.2.3")
@@ -210,7 +242,9 @@ def test_packed_files_depend_on_contents_alone(checkout):
         folder.mkdir()
         with zipfile.ZipFile(folder / "pixmill-1.2.3-py3-none-any.whl", "w") as wheel:
             for name in ["a.py", "b.py"][:: 3 - 2 * turn]:
-                wheel.writestr(zipfile.ZipInfo(f"pixmill/{name}", (2000 + turn, 1, 1, 0, 0, 0)), name)
+                wheel.writestr(
+                    zipfile.ZipInfo(f"pixmill/{name}", (2000 + turn, 1, 1, 0, 0, 0)), name
+                )
             wheel.writestr("pixmill-1.2.3.dist-info/RECORD", str(turn))
         with tarfile.open(folder / "pixmill-1.2.3.tar.gz", "w:gz") as sdist:
             entry = tarfile.TarInfo("pixmill-1.2.3/setup.cfg")
@@ -242,7 +276,9 @@ def test_forms_and_renovate_are_valid(repository):
         assert (repository / name).exists(), name
     renovate = json.loads((repository / "renovate.json").read_text(encoding="utf-8"))
     (pattern,) = renovate["github-actions"]["managerFilePatterns"]
-    found = [path for path in workflows(repository) if re.search(pattern.strip("/"), path.as_posix())]
+    found = [
+        path for path in workflows(repository) if re.search(pattern.strip("/"), path.as_posix())
+    ]
     assert [path.parts[-3] for path in found] == ["_github"]
 
 
@@ -252,7 +288,9 @@ def test_citation_matches_the_package(repository):
     assert citation["abstract"] == project["description"]
     assert citation["license"] == project["license"]
     assert citation["keywords"] == project["keywords"]
-    assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
+    assert [author["name"] for author in citation["authors"]] == [
+        author["name"] for author in project["authors"]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +300,9 @@ def docs(repository):
 
 def test_only_main_publishes_the_site(docs, repository):
     assert docs[True] == {"push": {"branches": ["main"]}}
-    assert [step["run"] for step in docs["jobs"]["build"]["steps"] if "run" in step] == ["make docs"]
+    assert [step["run"] for step in docs["jobs"]["build"]["steps"] if "run" in step] == [
+        "make docs"
+    ]
     (upload,) = steps_with(docs["jobs"]["build"], "actions/upload-pages-artifact")
     gitlab = read(repository / ".gitlab-ci.yml")["pages"]
     assert upload == {"path": "build/docs"}

@@ -29,7 +29,9 @@ class Page:
         return self.browser.execute_script(f"return {script}", *values)
 
     def loaded(self):
-        return self.run("document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)")
+        return self.run(
+            "document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)"
+        )
 
     def press(self, *keys):
         """Press keys, and wait for the effect of each."""
@@ -39,7 +41,11 @@ class Page:
 
     def rest(self):
         """Wait until no request is running."""
-        self.until(lambda _: self.run("document.querySelector('main').getAttribute('aria-busy')") == "false")
+        self.until(
+            lambda _: (
+                self.run("document.querySelector('main').getAttribute('aria-busy')") == "false"
+            )
+        )
 
     def text(self, name):
         return self.browser.find_element(By.ID, name).text
@@ -51,8 +57,15 @@ class Page:
     def lines(self):
         """Return decisions by test name of the image."""
         words = {name: word for word, name in self.project.names.items()}
-        lines = (line.partition(",") for line in self.project.lines()) if self.project.review.exists() else ()
+        lines = (
+            (line.partition(",") for line in self.project.lines())
+            if self.project.review.exists()
+            else ()
+        )
         return {words[name]: rest for name, _, rest in lines}
 
     def cards(self):
-        return [item.get_attribute("data-id") for item in self.browser.find_elements(By.CSS_SELECTOR, "article.card")]
+        return [
+            item.get_attribute("data-id")
+            for item in self.browser.find_elements(By.CSS_SELECTOR, "article.card")
+        ]

@@ -90,7 +90,9 @@ class Project:
             "reason": reason,
             **columns,
         }
-        for rank, place in enumerate(urls or [f"data/{label}/{number:04}.jpg"] * max(1, len(came_as))):
+        for rank, place in enumerate(
+            urls or [f"data/{label}/{number:04}.jpg"] * max(1, len(came_as))
+        ):
             self.sightings.append(
                 {
                     **dict.fromkeys(SIGHTINGS.names),
@@ -114,7 +116,9 @@ class Project:
 
     def suspect(self, suggested: dict[str, str]) -> None:
         """Write evaluate's ranking of labels: these images first, in order, with the suggested labels."""
-        others = [name for name in sorted(self.rows) if name not in suggested and self.rows[name]["label"]]
+        others = [
+            name for name in sorted(self.rows) if name not in suggested and self.rows[name]["label"]
+        ]
         names = [*suggested, *others]
         ranking = pd.DataFrame(
             {
@@ -139,15 +143,21 @@ class Project:
             best = CLASSES[int(np.argmax(given))]
             values = {f"p_{kind}": share for kind, share in zip(CLASSES, given, strict=True)}
             rest = {"loss": 0.0, "unlike": None, "held_out": split != "train"}
-            rows.append({"id": name, "split": split, "label": label, "predicted": best, **values, **rest})
+            rows.append(
+                {"id": name, "split": split, "label": label, "predicted": best, **values, **rest}
+            )
         path = self.root / "artifacts/evaluate/predictions.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         schema = predictions_schema(CLASSES)
         write_table(path, pd.DataFrame(rows, columns=schema.names), schema)
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)
-        pairs = pd.DataFrame([(*pair, self.pairs[pair]) for pair in sorted(self.pairs)], columns=PAIRS.names)
+        manifest = pd.DataFrame(
+            [self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names
+        )
+        pairs = pd.DataFrame(
+            [(*pair, self.pairs[pair]) for pair in sorted(self.pairs)], columns=PAIRS.names
+        )
         return manifest, pairs, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
 
     def write(self) -> Workspace:
@@ -227,7 +237,10 @@ class Review:
 
     def decide(self, case: int, name: str, verb: str, label: str = "") -> None:
         """Decide on an image of a case."""
-        self.ask("decide", {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
+        self.ask(
+            "decide",
+            {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]},
+        )
 
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and the output."""

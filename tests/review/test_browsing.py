@@ -30,7 +30,10 @@ def browser():
 def reviewed(project):
     """Serve the review of a project, and set its ``running``."""
     site = ReviewSite(Workspace(project.root, project.root), by="mk")
-    with site, PrivateServer(make_app(site.routes()), command="pixmill review", start="review/") as server:
+    with (
+        site,
+        PrivateServer(make_app(site.routes()), command="pixmill review", start="review/") as server,
+    ):
         project.running = SimpleNamespace(address=server.new_address())
         yield project
 
@@ -83,7 +86,9 @@ def test_review_by_keyboard(page):
             assert len(second) == 1
     title()
     assert page.text("done") == "2 of 5 decided, by mk"
-    first, _ = ({name: word for word, name in page.project.names.items()}[name] for name in page.cards())
+    first, _ = (
+        {name: word for word, name in page.project.names.items()}[name] for name in page.cards()
+    )
     page.press("w", "same model,", ' "two" names', Keys.ENTER, "d")
     assert page.lines()[first] == 'drop,,mk,"same model, ""two"" names"'
     title()
@@ -118,7 +123,9 @@ def test_navigation_and_selection(page):
     assert page.text("title").startswith("3. ")
 
     def chosen():
-        return page.run("[...document.querySelectorAll('.images .frame')].map(f => f.getAttribute('aria-pressed'))")
+        return page.run(
+            "[...document.querySelectorAll('.images .frame')].map(f => f.getAttribute('aria-pressed'))"
+        )
 
     assert chosen() == ["true", "false"]
     page.press(Keys.ARROW_RIGHT)
@@ -137,7 +144,11 @@ def test_navigation_and_selection(page):
     assert sorted(page.lines().values()) == ["drop,,mk,", "keep,,mk,"]
     page.press("p", "K", "p")
     page.button("relabel").click()
-    next(item for item in page.browser.find_elements(By.CSS_SELECTOR, "#classes button") if "shoe" in item.text).click()
+    next(
+        item
+        for item in page.browser.find_elements(By.CSS_SELECTOR, "#classes button")
+        if "shoe" in item.text
+    ).click()
     page.rest()
     assert sorted(page.lines().values()) == ["keep,,mk,", "relabel,shoe,mk,"]
 
@@ -146,7 +157,10 @@ def test_untrusted_text_is_escaped(page):
     page.press("n", "n")
     assert page.browser.title == "Review \u00b7 Pixmill"
     assert HOSTILE in page.browser.find_element(By.CSS_SELECTOR, ".facts").text
-    links = [item.get_attribute("href") for item in page.browser.find_elements(By.CSS_SELECTOR, "main a[target]")]
+    links = [
+        item.get_attribute("href")
+        for item in page.browser.find_elements(By.CSS_SELECTOR, "main a[target]")
+    ]
     assert links == ["https://shop.test/b.jpg?a=%3Cb%3E"]
     assert page.run("document.querySelector('#case a[target]').rel") == "noopener noreferrer"
 
@@ -200,12 +214,16 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
     inbox = Inbox(tmp_path / "inbox")
     prediction = {"label": "coat", "confidence": 0.6, "sure": False}
     for content, label in ((known, "dress"), (jpeg(900), HOSTILE), (jpeg(902), "shoe")):
-        inbox.add(content, extension=".jpg", prediction=prediction, label=label, model={"name": HOSTILE})
+        inbox.add(
+            content, extension=".jpg", prediction=prediction, label=label, model={"name": HOSTILE}
+        )
     with reviewed(project):
         page = Page(browser, project)
         seen = {}
         for _ in range(3):
-            seen[page.button("keep").text.removesuffix(" k")] = page.text("title").partition(". ")[2]
+            seen[page.button("keep").text.removesuffix(" k")] = page.text("title").partition(". ")[
+                2
+            ]
             if page.button("keep").text.startswith("Keep"):
                 assert page.button("accept").text == "Relabel to 'dress' a"
                 page.press("a")

@@ -36,7 +36,13 @@ def dirty(project):
 def flips(tables):
     """Return the flip of the ``dirty`` project."""
     name = next(row["id"] for row in tables.predictions.to_dict("records") if row["p_dress"] == 0.5)
-    columns = {"id": name, "label": "coat", "head_predicted": "dress", "base_confidence": 0.9, "head_confidence": 0.5}
+    columns = {
+        "id": name,
+        "label": "coat",
+        "head_predicted": "dress",
+        "base_confidence": 0.9,
+        "head_confidence": 0.5,
+    }
     return pd.DataFrame([columns | {"gained": False}])
 
 
@@ -70,8 +76,13 @@ def test_only_one_kind(dirty, kind):
     tables = dirty.tables()
     whole = find_cases(tables, flips=flips(tables))
     alone = find_cases(tables, flips=flips(tables), only=kind)
-    assert [case for case in whole if case.kind == kind] == [case for case in alone if case in whole]
-    assert len(alone) - len([case for case in whole if case.kind == kind]) == {"errors": 1, "uncertain": 1}.get(kind, 0)
+    assert [case for case in whole if case.kind == kind] == [
+        case for case in alone if case in whole
+    ]
+    assert len(alone) - len([case for case in whole if case.kind == kind]) == {
+        "errors": 1,
+        "uncertain": 1,
+    }.get(kind, 0)
 
 
 def test_a_conflict_shows_all_images_of_the_pixels(project):
@@ -82,7 +93,9 @@ def test_a_conflict_shows_all_images_of_the_pixels(project):
     other = project.add("coat", pixels="e" * 64, width=49, reason="label_conflict:x")
     project.add("dress", pixels="e" * 64, height=50)
     tables = project.tables()
-    (first, second) = sorted(find_cases(tables, only="conflicts"), key=lambda case: -len(case.members))
+    (first, second) = sorted(
+        find_cases(tables, only="conflicts"), key=lambda case: -len(case.members)
+    )
     assert set(ids(tables, first)) == {*coats, shoe, copy}
     assert ids(tables, second) == [other]
 
@@ -90,7 +103,10 @@ def test_a_conflict_shows_all_images_of_the_pixels(project):
 def test_overridable_drops(project):
     for name in REASONS:
         project.add("coat", reason=name)
-    found = [case.title.removeprefix("Dropped: ") for case in find_cases(project.tables(), only="dropped")]
+    found = [
+        case.title.removeprefix("Dropped: ")
+        for case in find_cases(project.tables(), only="dropped")
+    ]
     assert found == ["too_small", "format_not_allowed", "label_undeclared", "placeholder"]
     assert not set(found) & set(UNREADABLE)
 
@@ -105,7 +121,8 @@ def many(tmp_path_factory):
 
 @given(
     edges=st.lists(
-        st.tuples(st.integers(0, 24), st.integers(0, 24), st.sampled_from([0.99, 0.995, 0.999])), max_size=80
+        st.tuples(st.integers(0, 24), st.integers(0, 24), st.sampled_from([0.99, 0.995, 0.999])),
+        max_size=80,
     )
 )
 def test_each_pair_is_in_one_case_of_limited_size(many, edges):
@@ -122,7 +139,9 @@ def test_each_pair_is_in_one_case_of_limited_size(many, edges):
     across = [len({tables.labels[row] for row in case.members}) > 1 for case in cases]
     for case, crossing in zip(cases, across, strict=True):
         assert 2 <= len(set(case.members)) == len(case.members) <= MAX_SHOWN
-        assert ("different labels" in case.title) == any(tables.labels[a] != tables.labels[b] for a, b in case.links)
+        assert ("different labels" in case.title) == any(
+            tables.labels[a] != tables.labels[b] for a, b in case.links
+        )
         assert crossing == ("different labels" in case.title)
     assert across == sorted(across, reverse=True)
 
@@ -133,7 +152,9 @@ LABELS = ["coat", "dress", "coat", None]
 def decisions(words):
     """Return decisions from ``{0: 'keep', 1: 'shoe'}``; a word that is not a verb is the label of a relabel."""
     return {
-        row: Decision(0, "x", word) if word in ("keep", "drop") else Decision(0, "x", "relabel", word)
+        row: Decision(0, "x", word)
+        if word in ("keep", "drop")
+        else Decision(0, "x", "relabel", word)
         for row, word in words.items()
     }
 

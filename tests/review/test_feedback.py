@@ -30,7 +30,12 @@ def inbox(project):
 @pytest.fixture
 def send(inbox):
     def send(content, label, sure=True):
-        prediction = {"label": "coat", "confidence": 0.873, "sure": sure, "probabilities": {"coat": 0.873}}
+        prediction = {
+            "label": "coat",
+            "confidence": 0.873,
+            "sure": sure,
+            "probabilities": {"coat": 0.873},
+        }
         return inbox.add(content, extension=".jpg", prediction=prediction, label=label, model=MODEL)
 
     return send
@@ -88,18 +93,28 @@ def test_shows_the_prediction_and_all_corrections_of_a_new_image(project, send, 
     session, _ = start()
     assert (session.overview()["total"], session.overview()["inbox"]) == (2, True)
     case = next(case for case in map(session.case, range(2)) if case["images"][0]["id"] == name)
-    assert (case["kind"], case["title"], case["settled"]) == ("feedback", "Feedback: new image", False)
+    assert (case["kind"], case["title"], case["settled"]) == (
+        "feedback",
+        "Feedback: new image",
+        False,
+    )
     assert case["why"] == (
         "The model garments 3 predicted 'coat' (87%, not sure); users say 'dress', 'shoe'. "
         "Accept it to put it into data/, or drop it for good."
     )
     [image] = case["images"]
-    assert (image["label"], image["came_as"], image["verdict"]) == ("dress", ["dress", "shoe"], "new")
+    assert (image["label"], image["came_as"], image["verdict"]) == (
+        "dress",
+        ["dress", "shoe"],
+        "new",
+    )
     assert image["bytes"] == len(jpeg(900))
     assert image["places"][0]["url"].startswith("inbox/corrections/")
 
 
-def test_an_accepted_image_is_copied_to_its_class_and_stays_in_the_inbox(project, send, start, data, inbox):
+def test_an_accepted_image_is_copied_to_its_class_and_stays_in_the_inbox(
+    project, send, start, data, inbox
+):
     name = send(jpeg(900), "dress")
     session, store = start()
     case = session.decide(0, [Choice(name, "keep")], "")
@@ -120,8 +135,16 @@ def test_an_accepted_image_is_copied_to_its_class_and_stays_in_the_inbox(project
 
 
 def test_a_correction_waits_if_its_image_was_labelled_in_the_grid(send, start, inbox, monkeypatch):
-    item = Accepted(image=send(jpeg(900), "dress"), branch="", file="data/coat/a.jpg", md5="0" * 32, corrections=0)
-    monkeypatch.setattr("pixmill.review.feedback.check_decisions", lambda _: DecisionStatus(accepted=[item]))
+    item = Accepted(
+        image=send(jpeg(900), "dress"),
+        branch="",
+        file="data/coat/a.jpg",
+        md5="0" * 32,
+        corrections=0,
+    )
+    monkeypatch.setattr(
+        "pixmill.review.feedback.check_decisions", lambda _: DecisionStatus(accepted=[item])
+    )
     start()[1].release()
     assert len(inbox.entries()[0]) == 1
 
@@ -181,7 +204,9 @@ def test_an_accepted_image_that_vanishes_is_reported_as_missing(send, start, dat
     [
         "{broken",
         *(
-            json.dumps({"image": "a" * 64, "branch": "", "file": file, "md5": "b" * 32, "corrections": 1})
+            json.dumps(
+                {"image": "a" * 64, "branch": "", "file": file, "md5": "b" * 32, "corrections": 1}
+            )
             for file in ("coat/x.jpg", "/tmp/coat/x.jpg", "data/x.jpg")
         ),
     ],
@@ -204,7 +229,11 @@ def test_the_reviewer_chooses_if_the_correction_is_not_a_class(send, start, data
     name = send(jpeg(900), label)
     session, _ = start()
     assert session.case(0)["images"][0]["label"] is None
-    for choice in (Choice(name, "keep"), Choice(name, "relabel", "hat"), Choice(name, "relabel", "../coat")):
+    for choice in (
+        Choice(name, "keep"),
+        Choice(name, "relabel", "hat"),
+        Choice(name, "relabel", "../coat"),
+    ):
         with pytest.raises(DecisionError):
             session.decide(0, [choice], "")
     assert in_data(data) == []
@@ -232,8 +261,17 @@ def test_a_known_image_is_relabelled_and_not_copied(project, send, start, data, 
 def test_a_correction_of_an_example_refers_to_its_original(project, inbox, start, data):
     name = project.add("coat", content=jpeg(900))
     other = project.add("shoe", content=jpeg(901))
-    for seed, label, original in ((910, "dress", name), (911, "shoe", other), (912, "dress", "0" * 64)):
-        correction = {"extension": ".jpg", "prediction": {"label": "coat"}, "label": label, "model": MODEL}
+    for seed, label, original in (
+        (910, "dress", name),
+        (911, "shoe", other),
+        (912, "dress", "0" * 64),
+    ):
+        correction = {
+            "extension": ".jpg",
+            "prediction": {"label": "coat"},
+            "label": label,
+            "model": MODEL,
+        }
         inbox.add(jpeg(seed), **correction, original=original)
     session, store = start()
     shown = {case["images"][0]["id"]: case for case in map(session.case, range(len(session.cases)))}

@@ -46,7 +46,10 @@ def test_feedback_reaches_the_manifest_with_its_origin_and_new_label(data, begin
         "model": {"name": "shoes", "version": "3", "digest": "ab" * 32},
     }
     known = (data / "data/hat/3.jpg").read_bytes()
-    wrong = [(known, "boot"), *((jpeg(500 + place, 96), label) for place, label in enumerate(["boot", "hat", "cap"]))]
+    wrong = [
+        (known, "boot"),
+        *((jpeg(500 + place, 96), label) for place, label in enumerate(["boot", "hat", "cap"])),
+    ]
     wrong.append((jpeg(504, 96), None))
     names = [inbox.add(content, label=label, **correction) for content, label in wrong]
 
@@ -56,7 +59,10 @@ def test_feedback_reaches_the_manifest_with_its_origin_and_new_label(data, begin
     assert cases.keys() >= {*names, tiny}
     running.decide(cases[tiny]["number"], tiny, "keep")
     for name, verb, label in zip(
-        names, ["relabel", "keep", "keep", "relabel", "drop"], ["boot", "", "", "boot", ""], strict=True
+        names,
+        ["relabel", "keep", "keep", "relabel", "drop"],
+        ["boot", "", "", "boot", ""],
+        strict=True,
     ):
         running.decide(cases[name]["number"], name, verb, label)
     code, output = running.end()
@@ -72,7 +78,10 @@ def test_feedback_reaches_the_manifest_with_its_origin_and_new_label(data, begin
     waiting = begin(data, "--no-open", "--only", "feedback")
     assert waiting.first == "Nothing to review in feedback.\n"
     scrape_and_validate(data)
-    rows = {row["id"]: row for row in pq.read_table(data / "artifacts/validate/manifest.parquet").to_pylist()}
+    rows = {
+        row["id"]: row
+        for row in pq.read_table(data / "artifacts/validate/manifest.parquet").to_pylist()
+    }
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for name, label in zip(names[1:4], ["boot", "hat", "boot"], strict=True):
         assert (rows[name]["label"], rows[name]["verdict"]) == (label, "keep")

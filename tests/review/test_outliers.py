@@ -43,7 +43,9 @@ def test_an_outlier_comes_first_with_its_reason(column, value):
     table.loc[77, column] = value
     first = class_profiles(table)["coat"].outliers()[0]
     assert first.row == 77
-    assert f"Unlike other images of 'coat': {column.replace('_', ' ')} {value:.4g} (inter" in first.why
+    assert (
+        f"Unlike other images of 'coat': {column.replace('_', ' ')} {value:.4g} (inter" in first.why
+    )
 
 
 def test_invisible_differences_in_a_uniform_class_are_not_outliers():
@@ -55,7 +57,11 @@ def test_invisible_differences_in_a_uniform_class_are_not_outliers():
 
 def test_compares_kept_images_of_the_same_class():
     table = pd.concat(
-        [images("coat", 40), images("dress", 40, 1, brightness=20.0), images("hat", MIN_IMAGES - 1, 2)],
+        [
+            images("coat", 40),
+            images("dress", 40, 1, brightness=20.0),
+            images("hat", MIN_IMAGES - 1, 2),
+        ],
         ignore_index=True,
     )
     table.loc[0, ["brightness", "verdict"]] = [1.0, "drop"]

@@ -23,10 +23,14 @@ def made(tmp_path_factory):
     names = project.add("coat"), project.add("dress"), project.add("coat", reason="too_small")
     project.link(*names[:2])
     tables = project.tables()
-    session = Session(tables, find_cases(tables), project.review_file(tables), classes=CLASSES, by="mk")
+    session = Session(
+        tables, find_cases(tables), project.review_file(tables), classes=CLASSES, by="mk"
+    )
 
     def source(name):
-        return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+        return ImageFile(
+            name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6
+        )
 
     previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
     shown = SimpleNamespace(session=session, previews=previews)
@@ -55,7 +59,11 @@ def names(made):
 
 
 def choice(*names, verb="drop", case=0, why="", **more):
-    return {"case": case, "why": why, "choices": [{"id": name, "verb": verb, **more} for name in names]}
+    return {
+        "case": case,
+        "why": why,
+        "choices": [{"id": name, "verb": verb, **more} for name in names],
+    }
 
 
 def test_the_page_has_a_strict_content_security_policy(client):
@@ -88,7 +96,9 @@ def test_cases_and_images_are_told(client, names):
 def test_writes_and_undoes_decisions(client, project, names):
     status, case = client.post("decide", choice(*names[:2], why='a "b", twice\nmore'))
     assert (status, case["settled"]) == (200, True)
-    assert project.lines() == [f'{name},drop,,mk,"a ""b"", twice more"' for name in sorted(names[:2])]
+    assert project.lines() == [
+        f'{name},drop,,mk,"a ""b"", twice more"' for name in sorted(names[:2])
+    ]
     status, case = client.post("decide", choice(names[2], verb="relabel", case=1, label="shoe"))
     assert (status, case["next"]) == (200, None)
     for _ in range(2):
@@ -154,7 +164,9 @@ def test_concurrent_decisions_are_all_written(client, project, names):
         for verb in ("keep", "drop", "keep", "drop"):
             done.append(client.post("decide", choice(name, verb=verb, case=case))[0])
 
-    threads = [threading.Thread(target=press, args=asked) for asked in zip(names, (0, 0, 1), strict=True)]
+    threads = [
+        threading.Thread(target=press, args=asked) for asked in zip(names, (0, 0, 1), strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -19,7 +19,9 @@ def sources(project):
 
     def put(content):
         name = project.add(content=content)
-        return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+        return ImageFile(
+            name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6
+        )
 
     return put
 
@@ -29,8 +31,12 @@ def test_previews_are_small_and_without_metadata(sources):
     exif = Image.Exif()
     exif[0x010E] = "the secret place"
     values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(values).resize((2000, 1500)).save(buffer, "JPEG", exif=exif, comment=b"<script>alert(1)</script>")
-    (shown,) = preview_batch([ImageFile(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})])
+    Image.fromarray(values).resize((2000, 1500)).save(
+        buffer, "JPEG", exif=exif, comment=b"<script>alert(1)</script>"
+    )
+    (shown,) = preview_batch(
+        [ImageFile(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})]
+    )
     with Image.open(io.BytesIO(shown)) as image:
         assert (image.format, image.size) == ("JPEG", (1024, 768))
         assert not image.getexif()

@@ -39,7 +39,9 @@ def log(project):
 def decide(project, name, log):
     def decide(*decisions):
         review_file = project.review_file(project.tables())
-        store = DecisionStore(review_file, ReviewImages(project.tables(), (), CLASSES), project.root, log)
+        store = DecisionStore(
+            review_file, ReviewImages(project.tables(), (), CLASSES), project.root, log
+        )
         for decision in decisions:
             store.change({name: decision})
         return store
@@ -156,12 +158,21 @@ def test_does_not_restore_undeclared_labels(project, name, log, capsys):
     git(project.root, "checkout", "-qb", "hats")
     other = "0" * 64
     dark = ("data/coat/0000.jpg", "drop", "", "mk", "dark")
-    log.change({name: (dark, (name, "relabel", "hat", "mk", "")), other: (None, (other, "keep", "", "mk", ""))})
+    log.change(
+        {
+            name: (dark, (name, "relabel", "hat", "mk", "")),
+            other: (None, (other, "keep", "", "mk", "")),
+        }
+    )
     content = jpeg(900)
-    image = log.inbox.add(content, extension=".jpg", prediction={}, label="hat", model={"name": "m"})
+    image = log.inbox.add(
+        content, extension=".jpg", prediction={}, label="hat", model={"name": "m"}
+    )
     log.accept(image, project.root / "data/train/hat/a.jpg", content, 1)
     git(project.root, "checkout", "-q", "main")
-    with pytest.raises(DataError, match=r"no intact copy: data/train/hat/a\.jpg and .* relabel hat") as refused:
+    with pytest.raises(
+        DataError, match=r"no intact copy: data/train/hat/a\.jpg and .* relabel hat"
+    ) as refused:
         restore(project.write(), project.params())
     assert refused.value.next.startswith("git checkout hats, then: pixmill review --restore")
     assert "Restored: 0 images, 1 decision.\n" in capsys.readouterr().err

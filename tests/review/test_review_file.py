@@ -42,7 +42,11 @@ def test_keeps_other_lines(review_file, path):
         "http://gone.test/1.jpg,drop,,jo,gone since",
         "zz/b.jpg , keep , , jo , blanks",
     ]
-    path.write_bytes(("\ufeff" + HEAD + "\r\n".join([others[3], "", others[1], others[2], ",,,,", others[0]])).encode())
+    path.write_bytes(
+        (
+            "\ufeff" + HEAD + "\r\n".join([others[3], "", others[1], others[2], ",,,,", others[0]])
+        ).encode()
+    )
     review_file.change({IDS[4]: decision(IDS[4])})
     assert texts(path) == [
         f'{IDS[0]},drop,,jo,"a ""b"""',

@@ -36,7 +36,13 @@ def test_a_case_has_all_facts_about_its_images(project, start):
     )
     project.sightings[0] |= {"title": "<b>A coat", "query": "warm coat"}
     case = start().case(0)
-    assert (case["kind"], case["total"], case["done"], case["settled"], case["next"]) == ("conflicts", 1, 0, False, 0)
+    assert (case["kind"], case["total"], case["done"], case["settled"], case["next"]) == (
+        "conflicts",
+        1,
+        0,
+        False,
+        0,
+    )
     (image,) = case["images"]
     assert image["id"] == conflicting
     assert (image["label"], image["came_as"]) == (None, ["coat", "shoe"])
@@ -67,7 +73,12 @@ def test_writes_and_counts_decisions(project, pair, start):
     case = session.decide(0, [Choice(pair[0], "drop")], "blurred")
     assert project.lines() == [f"{pair[0]},drop,,mk,blurred"]
     assert (case["settled"], case["done"], case["next"]) == (True, 1, 1)
-    assert case["images"][0]["decision"] == {"verb": "drop", "label": "", "by": "mk", "why": "blurred"}
+    assert case["images"][0]["decision"] == {
+        "verb": "drop",
+        "label": "",
+        "by": "mk",
+        "why": "blurred",
+    }
     session.decide(0, [Choice(pair[1], "relabel", "shoe")], "")
     case = session.decide(1, [Choice(small, "keep")], "")
     assert (case["done"], case["next"], len(session.changed)) == (2, None, 3)
@@ -109,7 +120,10 @@ def test_does_not_undo_over_a_change_by_others(project, pair, start):
     ("choice", "message"),
     [
         (("conflicting", "keep"), "not one of the classes; use relabel"),
-        (("conflicting", "relabel", "hat"), "expected one of the labels coat, dress, shoe, received 'hat'"),
+        (
+            ("conflicting", "relabel", "hat"),
+            "expected one of the labels coat, dress, shoe, received 'hat'",
+        ),
         (("lost", "drop"), "that image is not in this case"),
         (("nobody", "drop"), "that image is not in this case"),
     ],
@@ -120,7 +134,9 @@ def test_refuses_impossible_choices(project, start, choice, message):
     session = start()
     name, *words = choice
     with pytest.raises(DecisionError, match=message):
-        session.decide(0, [Choice({"conflicting": conflicting, "lost": lost}.get(name, "0" * 64), *words)], "")
+        session.decide(
+            0, [Choice({"conflicting": conflicting, "lost": lost}.get(name, "0" * 64), *words)], ""
+        )
     with pytest.raises(DecisionError, match=r"its label \(hat\) is not one of the classes"):
         session.decide(1, [Choice(lost, "keep")], "")
     assert not project.review.exists()
@@ -150,4 +166,8 @@ def test_begins_with_an_image_that_no_case_shows(project, start):
     assert [session.overview(name)["first"] for name in (small, kept, kept)] == [0, 1, 1]
     assert session.overview()["first"] == 0
     case = session.case(1)
-    assert (case["kind"], case["why"], [image["id"] for image in case["images"]]) == ("named", "keep", [kept])
+    assert (case["kind"], case["why"], [image["id"] for image in case["images"]]) == (
+        "named",
+        "keep",
+        [kept],
+    )

@@ -8,17 +8,25 @@ from pixmill.validate.decisions import Decision
 
 
 def test_finds_images_with_all_sightings(project):
-    a = project.add(None, came_as=["coat", "shoe", "coat"], urls=["http://a.test/1", None, "http://a.test/2"])
+    a = project.add(
+        None, came_as=["coat", "shoe", "coat"], urls=["http://a.test/1", None, "http://a.test/2"]
+    )
     b = project.add("dress")
     project.link(a, b)
     tables = project.tables()
     row = tables.row(a)
     assert tables.ids[row] == a
     assert tables.labels[row] is None
-    assert [seen["image_url"] for seen in tables.sightings(row)] == ["http://a.test/1", None, "http://a.test/2"]
+    assert [seen["image_url"] for seen in tables.sightings(row)] == [
+        "http://a.test/1",
+        None,
+        "http://a.test/2",
+    ]
     assert {seen["label"] for seen in tables.sightings(row)} == {"coat", "shoe"}
     assert tables.row("0" * 64) is None
-    (names,) = tables.names([Decision(2, "http://a.test/2", "keep"), Decision(3, project.rows[a]["path"], "drop")])
+    (names,) = tables.names(
+        [Decision(2, "http://a.test/2", "keep"), Decision(3, project.rows[a]["path"], "drop")]
+    )
     assert (names.id, set(names.places)) == (a, {"http://a.test/2", project.rows[a]["path"]})
     assert {tables.ids[row] for row in tables.pairs[0]} == {a, b}
 

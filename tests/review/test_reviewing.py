@@ -37,7 +37,9 @@ def test_serves_nothing_without_cases(project, capsys):
 
 def add_feedback(project, content, label):
     inbox = Inbox(project.root / "inbox")
-    return inbox.add(content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
+    return inbox.add(
+        content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"}
+    )
 
 
 def test_reports_malformed_files_of_the_inbox(project, capsys):
@@ -68,7 +70,9 @@ def test_next_command_after_feedback(dropped, params, folder, command):
     shown.session.decide(0, [Choice(name, "keep")], "")
     summary = "0 decisions written to review.csv, 1 image accepted into data/, 0 dropped."
     assert shown.end() == (summary, command)  # Without Git, there is nothing to commit.
-    assert [path.read_bytes() for path in (dropped.root / folder / "dress").iterdir()] == [jpeg(900)]
+    assert [path.read_bytes() for path in (dropped.root / folder / "dress").iterdir()] == [
+        jpeg(900)
+    ]
 
 
 def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
@@ -86,7 +90,11 @@ def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
         record(project.root)
         if message:
             commit(project.root, message)
-    (case,) = (case for case in ReviewProject(workspace, project.params()).session.cases if case.kind == "flips")
+    (case,) = (
+        case
+        for case in ReviewProject(workspace, project.params()).session.cases
+        if case.kind == "flips"
+    )
     assert project.tables().ids[case.members[0]] == first
     assert case.why == (
         "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."
@@ -130,7 +138,11 @@ def three(project):
 def test_an_image_is_found_by_its_file_or_id(project, three):
     shown = ReviewProject(project.write(), project.params())
     file = project.root / "artifacts/scrape" / project.rows[three[1]]["path"]
-    for name, expected in ((three[0], three[0]), (three[0][:8].upper(), three[0]), (str(file), three[1])):
+    for name, expected in (
+        (three[0], three[0]),
+        (three[0][:8].upper(), three[0]),
+        (str(file), three[1]),
+    ):
         assert shown.find(name) == expected
     (project.root / "other.jpg").write_bytes(b"other")
     for name in ("0" * 8, three[0][:7], "data/c.jpg", str(project.root / "other.jpg")):

@@ -35,9 +35,19 @@ ACCEPTED = [hashlib.sha256(jpeg(900 + number)).hexdigest() for number in range(1
 
 def run(root, *command):
     """Run DVC or Git, and return the output."""
-    words = [sys.executable, "-m", *command] if command[0] == "dvc" else ["git", "-c", "user.name=a", *command[1:]]
-    environ = os.environ | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.email", "GIT_CONFIG_VALUE_0": "a@b"}
-    done = subprocess.run(words, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    words = (
+        [sys.executable, "-m", *command]
+        if command[0] == "dvc"
+        else ["git", "-c", "user.name=a", *command[1:]]
+    )
+    environ = os.environ | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.email",
+        "GIT_CONFIG_VALUE_0": "a@b",
+    }
+    done = subprocess.run(
+        words, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -45,11 +55,17 @@ def run(root, *command):
 def follow(root, output):
     """Run the commit command in a message."""
     (command,) = {
-        line.removeprefix("Next: ").split(", then: ")[0] for line in output.splitlines() if " commit " in line
+        line.removeprefix("Next: ").split(", then: ")[0]
+        for line in output.splitlines()
+        if " commit " in line
     }
     environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    subprocess.run(["bash", "-ec", command], cwd=root, env=environ | names, check=True, capture_output=True)
+    names = {
+        f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    subprocess.run(
+        ["bash", "-ec", command], cwd=root, env=environ | names, check=True, capture_output=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +77,22 @@ def committed(tmp_path_factory):
     for number in range(4):
         name = project.add("coat", content=jpeg(number), reason="too_small" if number else None)
         (project.root / "data/coat").mkdir(parents=True, exist_ok=True)
-        shutil.copy(project.root / "artifacts/scrape" / project.rows[name]["path"], project.root / "data/coat")
+        shutil.copy(
+            project.root / "artifacts/scrape" / project.rows[name]["path"],
+            project.root / "data/coat",
+        )
     project.write()
     with (project.root / "params.yaml").open("a") as params:
         params.write("validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
     project.review.write_text("image,decision,label,by,why\n")
     (project.root / "dvc.yaml").write_text(PIPELINE)
-    (project.root / ".gitignore").write_text("/data\n/inbox/\n/artifacts/\n/.pixmill/\n/count.txt\n")
+    (project.root / ".gitignore").write_text(
+        "/data\n/inbox/\n/artifacts/\n/.pixmill/\n/count.txt\n"
+    )
     root = start_repository(project.root, with_dvc=True)
-    (root / ".dvc/config").write_text("[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../remote\n")
+    (root / ".dvc/config").write_text(
+        "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../remote\n"
+    )
     with dvc_repo(root) as repo:
         repo.add("data")
     run(root, "dvc", "repro", "-q")
@@ -80,7 +103,11 @@ def committed(tmp_path_factory):
     run(root, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "scrape.snapshot=2026-11-21")
     inbox = Inbox(root / "inbox")
     for number in range(12):
-        correction = {"prediction": {"label": "coat", "confidence": 0.6}, "label": "dress", "model": {"name": "m"}}
+        correction = {
+            "prediction": {"label": "coat", "confidence": 0.6},
+            "label": "dress",
+            "model": {"name": "m"},
+        }
         inbox.add(jpeg(900 + number), extension=".jpg", **correction)
     return project
 
@@ -119,7 +146,10 @@ def project(decided, tmp_path):
 
 
 def in_data(project):
-    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in (project.root / "data").rglob("*.jpg")}
+    return {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (project.root / "data").rglob("*.jpg")
+    }
 
 
 def checked(project, monkeypatch, capsys):
@@ -156,7 +186,10 @@ def test_restores_lost_decisions(project, monkeypatch, capsys, commands):
     assert "Next: pixmill review --restore" in output
     assert not ReviewSite(Workspace(project.root, project.root), only="feedback").begin()
     assert "12 accepted images of branch main missing from data/" in capsys.readouterr().err
-    assert (in_data(project), project.review.read_bytes()) == before  # Nothing is restored automatically.
+    assert (
+        in_data(project),
+        project.review.read_bytes(),
+    ) == before  # Nothing is restored automatically.
     restore(Workspace(project.root, project.root), project.params())
     output = capsys.readouterr().err
     assert "Restored: 12 images, 3 decisions." in output
@@ -174,7 +207,18 @@ def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, caps
     assert Inbox(project.root / "inbox").entries() == ([], 0)
     assert (project.root / "inbox/decided.jsonl").read_text() == ""
     run(project.root, "dvc", "exp", "apply", "other")
-    run(project.root, "git", "checkout", "-q", "main", "--", "data.dvc", "review.csv", "params.yaml", "dvc.lock")
+    run(
+        project.root,
+        "git",
+        "checkout",
+        "-q",
+        "main",
+        "--",
+        "data.dvc",
+        "review.csv",
+        "params.yaml",
+        "dvc.lock",
+    )
     run(project.root, "dvc", "checkout", "-q")
     assert set(ACCEPTED) <= in_data(project)
     assert len(project.lines()) == 3
@@ -187,7 +231,9 @@ def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys)
     running.end()
     assert set(ACCEPTED) <= in_data(project)
     assert "nfiles: 4" in (project.root / "data.dvc").read_text()
-    assert "dvc add data && git add data.dvc review.csv && git commit" in checked(project, monkeypatch, capsys)
+    assert "dvc add data && git add data.dvc review.csv && git commit" in checked(
+        project, monkeypatch, capsys
+    )
     run(project.root, "dvc", "exp", "apply", "other")
     assert not set(ACCEPTED) & in_data(project)
     restore(Workspace(project.root, project.root), project.params())

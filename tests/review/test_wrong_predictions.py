@@ -58,7 +58,11 @@ def test_label_issues_are_sorted_by_rank(project, coats):
     project.suspect({coats[3]: "dress", dress: "coat", coats[11]: "dress"})
     tables = load_tables(project.write().root)
     cases = find_cases(tables, only="labels")
-    assert [tables.ids[row] for case in cases for row in case.members] == [coats[3], dress, coats[11]]
+    assert [tables.ids[row] for case in cases for row in case.members] == [
+        coats[3],
+        dress,
+        coats[11],
+    ]
     assert [case.suggestion for case in cases] == ["dress", "coat", "dress"]
     assert cases[0].why == (
         "Labelled 'coat', but a model that was not trained on this image finds 'dress' more likely."
@@ -79,19 +83,30 @@ def test_uncertain_predictions_have_two_nearly_equal_classes(project, coats):
     )
     found = shown(project, only="uncertain")
     assert [name for _, name, _, _ in found] == [*sorted(coats[2:4]), coats[1]]
-    assert found[-1][2:] == ("Labelled 'coat'. The model finds 'coat' (50%) as likely as 'dress' (45%).", "dress")
+    assert found[-1][2:] == (
+        "Labelled 'coat'. The model finds 'coat' (50%) as likely as 'dress' (45%).",
+        "dress",
+    )
     assert {name: other for _, name, _, other in found[:2]} == {coats[2]: "dress", coats[3]: "shoe"}
 
 
 def test_an_image_is_shown_under_the_most_urgent_kind_only(project, coats):
     uncertain = (0.45, 0.5, 0.05)
-    names = {"flips": coats[0], "labels": coats[1], "errors": coats[2], "uncertain": coats[3], "outliers": coats[4]}
+    names = {
+        "flips": coats[0],
+        "labels": coats[1],
+        "errors": coats[2],
+        "uncertain": coats[3],
+        "outliers": coats[4],
+    }
     project.suspect(dict.fromkeys([names["flips"], names["labels"]], "dress"))
     wrong = dict.fromkeys(names.values(), uncertain)
     project.predict(wrong | {names["uncertain"]: (0.5, 0.45, 0.05), names["outliers"]: (1, 0, 0)})
     for name in names.values():
         project.rows[name]["brightness"] = 1.0
-    assert [case[:2] for case in shown(project, flips=lost([names["flips"]]))] == list(names.items())
+    assert [case[:2] for case in shown(project, flips=lost([names["flips"]]))] == list(
+        names.items()
+    )
     # With `only`, a kind is complete.
     assert set(images(project, "errors")) == {names["flips"], names["labels"], names["errors"]}
     assert set(images(project, "outliers")) == set(names.values())

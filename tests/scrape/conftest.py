@@ -128,7 +128,10 @@ def crawl(web, tmp_path):
                         return await Crawl(access, journal, collector, params).run(searches)
 
             failed = asyncio.run(within())
-            return Found([sighting for _, sighting in Harvest(searches, journal, judge, output, params)], failed)
+            return Found(
+                [sighting for _, sighting in Harvest(searches, journal, judge, output, params)],
+                failed,
+            )
 
     return crawl
 
@@ -140,7 +143,14 @@ def run(data, output, tmp_path):
     def run(classes=("boot", "hat"), network=None, **params):
         given = {"source": "folder", "snapshot": "2026-11-20"} | params
         scratch = tmp_path / ".pixmill" / "scrape"
-        return scrape(classes, ScrapeParams(**given), root=data.parent, output=output, scratch=scratch, network=network)
+        return scrape(
+            classes,
+            ScrapeParams(**given),
+            root=data.parent,
+            output=output,
+            scratch=scratch,
+            network=network,
+        )
 
     return run
 

@@ -5,11 +5,16 @@ from pixmill.scrape.candidate import Candidate
 HALF = "Wärme \ud83d"
 
 
-@pytest.mark.parametrize("field", ["image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author"])
+@pytest.mark.parametrize(
+    "field", ["image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author"]
+)
 def test_replaces_lone_surrogates(field):
     candidate = Candidate("hat", "hat", 0, **{"image_url": None, field: HALF})
     assert getattr(candidate, field).encode() == "Wärme ?".encode()
-    assert getattr(Candidate("hat", "hat", 0, **{"image_url": None, field: "Wärme 🎩"}), field) == "Wärme 🎩"
+    assert (
+        getattr(Candidate("hat", "hat", 0, **{"image_url": None, field: "Wärme 🎩"}), field)
+        == "Wärme 🎩"
+    )
 
 
 @pytest.mark.parametrize("field", ["title", "price", "licence", "author"])

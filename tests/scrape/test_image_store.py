@@ -18,7 +18,9 @@ def kept(images, image):
     return kept
 
 
-@pytest.mark.parametrize(("kind", "extension"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
+@pytest.mark.parametrize(
+    ("kind", "extension"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")]
+)
 def test_names_an_image_by_its_content(image, kind, extension):
     named = StoredImage.of(image(1, kind))
     assert named.name == f"{named.id[:2]}/{named.id}{extension}"

@@ -17,9 +17,35 @@ TODAY, TOMORROW = (ScrapeParams(snapshot=day) for day in ("2026-11-20", "2026-11
 COAT = "coat of a shop"
 ANSWERS = SearchResults(
     [
-        Candidate("coat", "warm coat", 0, "http://x.test/0.png", page_url="http://x.test/", title="Wärm \ud800"),
-        Candidate("coat", "warm coat", 1, None, thumbnail_url="data:,x", price="€ 1", width=9, route="click"),
-        Candidate("coat", "warm coat", 2, "http://x.test/2", licence="by", author="A", bytes=5, md5="ab", height=3),
+        Candidate(
+            "coat",
+            "warm coat",
+            0,
+            "http://x.test/0.png",
+            page_url="http://x.test/",
+            title="Wärm \ud800",
+        ),
+        Candidate(
+            "coat",
+            "warm coat",
+            1,
+            None,
+            thumbnail_url="data:,x",
+            price="€ 1",
+            width=9,
+            route="click",
+        ),
+        Candidate(
+            "coat",
+            "warm coat",
+            2,
+            "http://x.test/2",
+            licence="by",
+            author="A",
+            bytes=5,
+            md5="ab",
+            height=3,
+        ),
     ],
     limit=None,
     complete=True,
@@ -91,7 +117,10 @@ def test_a_damaged_record_is_an_error(folder):
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as database:
         database.execute("UPDATE records SET record = substr(record, 2)")
         database.commit()
-    with Journal(folder, TODAY) as journal, pytest.raises(StorageError, match=r"journal\.db cannot be used: "):
+    with (
+        Journal(folder, TODAY) as journal,
+        pytest.raises(StorageError, match=r"journal\.db cannot be used: "),
+    ):
         content(journal)
 
 
@@ -138,7 +167,9 @@ def test_a_killed_process_loses_no_record(folder):
     killed = subprocess.run([sys.executable, "-c", KILLED, folder])
     assert killed.returncode == -signal.SIGKILL
     with Journal(folder, TODAY) as journal:
-        assert [journal.outcome(f"http://x.test/{number}").size for number in range(50)] == list(range(50))
+        assert [journal.outcome(f"http://x.test/{number}").size for number in range(50)] == list(
+            range(50)
+        )
 
 
 @pytest.mark.parametrize("junk", [b"junk" * 2000, b"SQLite format 3\0" + bytes(5000), b"[1,{}]\n"])
@@ -194,8 +225,15 @@ def test_read_journal_creates_nothing(tmp_path, folder):
 def test_forgets_candidates_and_keeps_the_others(folder):
     inline = [f"data:image/gif;base64,{letter * 40}" for letter in "ABC"]
     page = "http://x.test/page"
-    places = [{"image_url": "http://x.test/0"}, {"image_url": None, "page_url": page}, {"image_url": "http://x.test/2"}]
-    found = [Candidate("coat", "", rank, thumbnail_url=inline[rank], **place) for rank, place in enumerate(places)]
+    places = [
+        {"image_url": "http://x.test/0"},
+        {"image_url": None, "page_url": page},
+        {"image_url": "http://x.test/2"},
+    ]
+    found = [
+        Candidate("coat", "", rank, thumbnail_url=inline[rank], **place)
+        for rank, place in enumerate(places)
+    ]
     with Journal(folder, TODAY) as journal:
         journal.save_results(COAT, SearchResults(found, None, complete=True))
         journal.forget(frozenset({"http://x.test/0", page}))

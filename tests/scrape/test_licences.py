@@ -69,7 +69,10 @@ def test_permits_only_wanted_families():
 
 @given(
     st.builds(
-        Licence, st.sampled_from(FAMILIES), st.sampled_from(["1.0", "2.5", "4.0"]), st.sampled_from([None, "de", "jp"])
+        Licence,
+        st.sampled_from(FAMILIES),
+        st.sampled_from(["1.0", "2.5", "4.0"]),
+        st.sampled_from([None, "de", "jp"]),
     )
 )
 def test_parses_its_own_output(licence):

@@ -13,7 +13,9 @@ from pixmill.scrape.sources import SearchError
 @pytest.fixture(autouse=True)
 def thumbnails_here(monkeypatch):
     """Make thumbnails in this process."""
-    monkeypatch.setattr(page_module, "thumbnails", functools.partial(thumbnails, limits=None, workers=0))
+    monkeypatch.setattr(
+        page_module, "thumbnails", functools.partial(thumbnails, limits=None, workers=0)
+    )
 
 
 def words(page):
@@ -36,7 +38,13 @@ def web_page(visit, invented, hats, web, output, image):
     first = invented(
         {
             "hat": [
-                {"image_url": hats[0], "route": "script", "title": "<b>Hat</b>", "licence": "by", "author": "Ann"},
+                {
+                    "image_url": hats[0],
+                    "route": "script",
+                    "title": "<b>Hat</b>",
+                    "licence": "by",
+                    "author": "Ann",
+                },
                 {"image_url": hats[8], "thumbnail_url": hats[1], "route": "click"},
                 hats[9],
                 *(f"http://invented.test/gone-{number}" for number in range(5)),
@@ -45,16 +53,32 @@ def web_page(visit, invented, hats, web, output, image):
         name="site:first",
     )
     second = invented(
-        {"hat": [hats[0], SearchError("captcha", "it asks for a proof", evidence=".pixmill/scrape/evidence/1")]},
+        {
+            "hat": [
+                hats[0],
+                SearchError(
+                    "captcha", "it asks for a proof", evidence=".pixmill/scrape/evidence/1"
+                ),
+            ]
+        },
         name="site:second",
     )
-    result = visit(first, second, robots_exceptions=("www.example.org",), queries={"hat": ["hat", "cap"]}, browsers=1)
+    result = visit(
+        first,
+        second,
+        robots_exceptions=("www.example.org",),
+        queries={"hat": ["hat", "cap"]},
+        browsers=1,
+    )
     return render_report(result, output)
 
 
 def has_external_references(page):
     """Return whether a page refers to anything but its own images and the other reports."""
-    return re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", page) is not None
+    return (
+        re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", page)
+        is not None
+    )
 
 
 def test_local_images(page):
@@ -112,9 +136,15 @@ def code_of(repository, *packages):
 
 def test_every_reason_is_explained(repository):
     """The page has a text for every reason in the code."""
-    template = (repository / "src" / "pixmill" / "scrape" / "page" / "page.html").read_text(encoding="utf-8")
+    template = (repository / "src" / "pixmill" / "scrape" / "page" / "page.html").read_text(
+        encoding="utf-8"
+    )
     explained = set(re.findall(r'^  "(\w+)": "', template, re.MULTILINE))
-    reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
+    reasons = set(
+        re.findall(
+            r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")
+        )
+    )
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
 
 

@@ -73,7 +73,11 @@ class Workspace:
 
     def left(self):
         """Return unfinished files and browser profiles."""
-        return [path.name for path in self.root.rglob("*") if path.name.startswith((".part-", "profile-"))]
+        return [
+            path.name
+            for path in self.root.rglob("*")
+            if path.name.startswith((".part-", "profile-"))
+        ]
 
 
 @pytest.fixture
@@ -92,13 +96,19 @@ def test_scrapes_the_shop_then_rebuilds_without_a_browser(workspace, tree, data,
     assert (code, error) == (0, "")
     assert output.startswith("scrape: 34 images from ")
 
-    manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
-    sightings = read_table(workspace.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
+    manifest = read_table(
+        workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape"
+    )
+    sightings = read_table(
+        workspace.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape"
+    )
     metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
 
     # Exactly the files in data/ came through the browser, byte for byte.
     assert set(manifest["id"]) == set(tree(data).values())
-    assert set(workspace.outputs()) == OUTPUTS | {f"artifacts/scrape/{path}" for path in manifest["path"]}
+    assert set(workspace.outputs()) == OUTPUTS | {
+        f"artifacts/scrape/{path}" for path in manifest["path"]
+    }
     assert manifest["label"].value_counts().to_dict() == {"hat": 30, "boot": 4}
     assert set(sightings["reason"].dropna()) <= {"http_404", "robots"}
     assert sightings["title"].notna().all()
@@ -108,7 +118,9 @@ def test_scrapes_the_shop_then_rebuilds_without_a_browser(workspace, tree, data,
     assert sightings["image_url"].dropna().str.startswith(f"{ORIGIN}/media/").all()
     assert sightings["image_url"].isna().any()  # some are inlined
     for label in ("boot", "hat"):
-        assert list(sightings[sightings["label"] == label]["rank"]) == list(range((sightings["label"] == label).sum()))
+        assert list(sightings[sightings["label"] == label]["rank"]) == list(
+            range((sightings["label"] == label).sum())
+        )
     headline = json.loads((workspace.root / "metrics/scrape.json").read_text())
     assert headline.pop("refused") == sum(metrics["refused"].values())
     assert headline == {name: metrics[name] for name in ("images", "candidates", "fetched")}

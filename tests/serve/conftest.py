@@ -23,7 +23,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(12):
         kind = ("jpeg", "png", "webp")[number % 3]
         place = folder / "photos" / ("new" if number % 4 == 3 else "")
-        (place / f"{number:02}.{kind}").write_bytes(encoded(shapes(number, 30 + 5 * number, 40), kind))
+        (place / f"{number:02}.{kind}").write_bytes(
+            encoded(shapes(number, 30 + 5 * number, 40), kind)
+        )
     shutil.copy(folder / "photos" / "00.jpeg", folder / "photos" / "new" / "again.jpg")
     (folder / "photos" / "cut.jpg").write_bytes((folder / "photos" / "00.jpeg").read_bytes()[:300])
     (folder / "photos" / "notes.txt").write_text("no image")

@@ -15,7 +15,12 @@ from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.serve.inbox import Inbox, InboxFullError
 from tests.disk import limit_file_size
 
-PREDICTION = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
+PREDICTION = {
+    "label": "coat",
+    "confidence": 0.75,
+    "sure": True,
+    "probabilities": {"coat": 0.75, "dress": 0.25},
+}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
 
 
@@ -25,7 +30,13 @@ def inbox(tmp_path):
 
 
 def add(inbox, content=b"image", label="dress", **more):
-    correction = {"extension": "jpg", "prediction": PREDICTION, "label": label, "model": MODEL, **more}
+    correction = {
+        "extension": "jpg",
+        "prediction": PREDICTION,
+        "label": label,
+        "model": MODEL,
+        **more,
+    }
     return inbox.add(content, **correction)
 
 
@@ -61,7 +72,10 @@ def test_entries_and_corrections_are_sorted_newest_first(inbox):
         (second, [None]),
     ]
     inbox.remove(entries[0].names[-1:])
-    assert [[item.label for item in entry.corrections] for entry in inbox.entries()[0]] == [["shoe"], [None]]
+    assert [[item.label for item in entry.corrections] for entry in inbox.entries()[0]] == [
+        ["shoe"],
+        [None],
+    ]
 
 
 def test_an_empty_inbox_creates_no_folder(inbox):
@@ -123,7 +137,13 @@ def test_dropped_images_are_hidden_until_restored(inbox):
 def test_counts_and_keeps_malformed_files(inbox):
     name, place = add(inbox), Path(inbox.place, "corrections")
     whole = next(place.iterdir()).read_bytes()
-    broken = [b"", b"{}\n", b"\xff\n", b"[" * 10_000 + b"\n", whole.replace(name.encode(), b"../../etc/passwd")]
+    broken = [
+        b"",
+        b"{}\n",
+        b"\xff\n",
+        b"[" * 10_000 + b"\n",
+        whole.replace(name.encode(), b"../../etc/passwd"),
+    ]
     for number, content in enumerate(broken):
         (place / f"broken-{number}").write_bytes(content)
     entries, count = inbox.entries()
@@ -136,7 +156,10 @@ def test_counts_and_keeps_malformed_files(inbox):
 def test_a_full_disk_leaves_no_partial_files(inbox, room):
     name = add(inbox, b"1")
     long = PREDICTION | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
-    with limit_file_size(room), pytest.raises(StorageError, match=r"size limit|disk is full") as caught:
+    with (
+        limit_file_size(room),
+        pytest.raises(StorageError, match=r"size limit|disk is full") as caught,
+    ):
         add(inbox, b"2" * 50, prediction=long)
     assert "send the feedback again" in caught.value.next
     assert [entry.id for entry in inbox.entries()[0]] == [name]
@@ -154,13 +177,19 @@ def test_syncs_files_and_folders_in_order(inbox, monkeypatch):
     monkeypatch.setattr(os, "fsync", recording)
     add(inbox)
     place = Path(inbox.place)
-    assert synced == [path.stat().st_ino for path in (place, *(place / "corrections").iterdir(), place / "corrections")]
+    assert synced == [
+        path.stat().st_ino
+        for path in (place, *(place / "corrections").iterdir(), place / "corrections")
+    ]
 
 
 def test_reports_a_lock_that_is_not_released(inbox, monkeypatch):
     monkeypatch.setattr("pixmill.serve.inbox._LOCK_TIMEOUT_SECONDS", 0.05)
     add(inbox)
-    with Inbox(Path(inbox.place)).lock(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
+    with (
+        Inbox(Path(inbox.place)).lock(then=""),
+        pytest.raises(LockedError, match=r"locked .*inbox"),
+    ):
         add(inbox, b"2")
 
 
@@ -183,7 +212,8 @@ def test_sigkill_loses_no_acknowledged_correction(inbox):
     chance = random.Random(7)
     for _ in range(2):
         writers = [
-            subprocess.Popen([sys.executable, "-c", _WRITER, inbox.place], stdout=subprocess.PIPE) for _ in range(2)
+            subprocess.Popen([sys.executable, "-c", _WRITER, inbox.place], stdout=subprocess.PIPE)
+            for _ in range(2)
         ]
         for writer in writers:
             answered.append(writer.stdout.readline().decode().strip())

@@ -33,7 +33,9 @@ class Project:
 def table(names, labels=None, **columns):
     """Return a manifest of validate with the columns that split reads."""
     names = list(names)
-    frame = pd.DataFrame({"id": names, "label": labels or [CLASSES[n % 2] for n in range(len(names))], **columns})
+    frame = pd.DataFrame(
+        {"id": names, "label": labels or [CLASSES[n % 2] for n in range(len(names))], **columns}
+    )
     frame["path"] = [f"images/{name[:2]}/{name}.png" for name in names]
     frame["pixels"] = columns.get("pixels", names)
     frame["group"] = columns.get("group", names)
@@ -57,7 +59,9 @@ def table(names, labels=None, **columns):
         "group",
     )
     # The types of tables read from disk.
-    frame = frame.astype(dict.fromkeys((*texts, "group"), pd.StringDtype("pyarrow", na_value=pd.NA)))
+    frame = frame.astype(
+        dict.fromkeys((*texts, "group"), pd.StringDtype("pyarrow", na_value=pd.NA))
+    )
     return frame.sort_values("id", ignore_index=True)[VALIDATED.names]
 
 
@@ -66,9 +70,9 @@ def ids(count):
 
 
 def pairs_table(pairs):
-    return pd.DataFrame({"a": [a for a, _ in pairs], "b": [b for _, b in pairs], "similarity": 0.995}).astype(
-        {"a": "string", "b": "string", "similarity": "float64"}
-    )
+    return pd.DataFrame(
+        {"a": [a for a, _ in pairs], "b": [b for _, b in pairs], "similarity": 0.995}
+    ).astype({"a": "string", "b": "string", "similarity": "float64"})
 
 
 def write_project(root):
@@ -77,7 +81,9 @@ def write_project(root):
     names = []
     for _ in range(60):
         buffer = io.BytesIO()
-        Image.fromarray(noise.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)).save(buffer, "PNG")
+        Image.fromarray(noise.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)).save(
+            buffer, "PNG"
+        )
         identity = hashlib.sha256(buffer.getvalue()).hexdigest()
         path = root / "artifacts" / "scrape" / "images" / identity[:2] / f"{identity}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,17 @@ from pixmill.split.checks import checks, tables
 from pixmill.split.splitting import assign, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
-PARAMS = SplitParams(folds=2, group_by="page", class_shares={"tolerance": 0.3, "severity": "critical"})
+PARAMS = SplitParams(
+    folds=2, group_by="page", class_shares={"tolerance": 0.3, "severity": "critical"}
+)
 IDS = sorted(ids(80))
 LABELS = [CLASSES[number % 3 == 0] for number in range(80)]
-STRICT = PARAMS.model_copy(update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 0.0})})
-LAX = PARAMS.model_copy(update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 1.0})})
+STRICT = PARAMS.model_copy(
+    update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 0.0})}
+)
+LAX = PARAMS.model_copy(
+    update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 1.0})}
+)
 ONE_SIDE = ("ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side")
 PAGES = [f"http://shop.test/{number // 8}" for number in range(80)]
 TWINS = pairs_table([(IDS[8], IDS[10])])
@@ -34,7 +40,9 @@ def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
     """Return the messages of the failed checks among the given names."""
     of = tables(manifest, pairs, groups, CLASSES)
     found = {}
-    for outcome in run_checks([check for check in checks(params, CLASSES) if check.name in names], of):
+    for outcome in run_checks(
+        [check for check in checks(params, CLASSES) if check.name in names], of
+    ):
         if not outcome.success:
             found[outcome.check.name] = (*found.get(outcome.check.name, ()), *outcome.found)
     return found
@@ -42,7 +50,9 @@ def failed(manifest, groups, *names, pairs=TWINS, params=PARAMS):
 
 def side(manifest, part, fold=None):
     """Return the rows of a split or of a fold."""
-    return manifest.index[(manifest["split"] == part) & (True if fold is None else manifest["fold"] == fold)]
+    return manifest.index[
+        (manifest["split"] == part) & (True if fold is None else manifest["fold"] == fold)
+    ]
 
 
 def test_valid_split_passes_all_checks(valid):
@@ -78,7 +88,10 @@ def test_id_in_two_splits_fails(valid):
 
 BETWEEN = pytest.mark.parametrize(
     ("other", "suffix", "message"),
-    [(("test", None), "on_one_side", "are in two splits"), (("train", 1), "in_one_fold", "are in two folds")],
+    [
+        (("test", None), "on_one_side", "are in two splits"),
+        (("train", 1), "in_one_fold", "are in two folds"),
+    ],
     ids=["splits", "folds"],
 )
 
@@ -87,7 +100,9 @@ BETWEEN = pytest.mark.parametrize(
 def test_pixels_on_two_sides_fail(valid, other, suffix, message):
     manifest, groups = valid
     changed = manifest.copy()
-    changed.loc[side(manifest, *other)[0], "pixels"] = changed.loc[side(manifest, "train", 0)[0], "pixels"]
+    changed.loc[side(manifest, *other)[0], "pixels"] = changed.loc[
+        side(manifest, "train", 0)[0], "pixels"
+    ]
     [line] = failed(changed, groups, name := f"pixels_{suffix}")[name]
     assert re.fullmatch(rf"1 of \d+ distinct images {message}", line)
 
@@ -96,7 +111,9 @@ def test_pixels_on_two_sides_fail(valid, other, suffix, message):
 def test_pair_on_two_sides_fails(valid, other, suffix, message):
     manifest, groups = valid
     pair = sorted(IDS[side(manifest, *place)[0]] for place in (("train", 0), other))
-    [line] = failed(manifest, groups, name := f"near_duplicates_{suffix}", pairs=pairs_table([tuple(pair)]))[name]
+    [line] = failed(
+        manifest, groups, name := f"near_duplicates_{suffix}", pairs=pairs_table([tuple(pair)])
+    )[name]
     assert line == f"1 of 1 near-duplicate pairs {message}"
 
 
@@ -133,7 +150,9 @@ def test_split_without_a_class_fails(valid):
 def test_a_test_split_that_people_chose_may_lack_a_class():
     chosen = table(IDS, ["coat"] * 30 + LABELS[30:], given_split=["test"] * 30 + ["train"] * 50)
     outcomes = split(chosen, pairs_table([]), SplitParams(), classes=CLASSES).outcomes
-    found = [(each.found, each.check.severity) for each in outcomes if each.check.name == "same_classes"]
+    found = [
+        (each.found, each.check.severity) for each in outcomes if each.check.name == "same_classes"
+    ]
     assert found[2] == (("test has no image of 'dress'",), "warning")
     assert gate_error(outcomes, report="") is None
 
@@ -162,7 +181,10 @@ def test_different_class_shares_fail_by_class_and_split(valid):
     counts = manifest.groupby(["split", "label"]).size()
     share = counts["val", "coat"] / counts["val"].sum()
     of_all = counts[:, "coat"].sum() / 80
-    assert f"class 'coat' makes up {share:.3g} of val, but {of_all:.3g} of all images" in found["class_shares"]
+    assert (
+        f"class 'coat' makes up {share:.3g} of val, but {of_all:.3g} of all images"
+        in found["class_shares"]
+    )
 
 
 def test_critical_failure_names_page_parameter_and_command(valid):
@@ -182,12 +204,19 @@ def test_a_salt_is_named_with_which_each_split_has_every_class():
     params = SplitParams(group_by="page", val=0.3, test=0.3)
     others = (params.model_copy(update={"salt": f"another {number}"}) for number in range(50))
     errors = (
-        gate_error(split(manifest, pairs_table([]), other, classes=CLASSES).outcomes, report="") for other in others
+        gate_error(split(manifest, pairs_table([]), other, classes=CLASSES).outcomes, report="")
+        for other in others
     )
     advice = next(error.next for error in errors if error)
     salt = re.search(r"salt: '(\d+)'", advice)[1]
-    again = split(manifest, pairs_table([]), params.model_copy(update={"salt": salt}), classes=CLASSES)
-    assert not [outcome for outcome in again.outcomes if outcome.check.name == "same_classes" and not outcome.success]
+    again = split(
+        manifest, pairs_table([]), params.model_copy(update={"salt": salt}), classes=CLASSES
+    )
+    assert not [
+        outcome
+        for outcome in again.outcomes
+        if outcome.check.name == "same_classes" and not outcome.success
+    ]
 
 
 @pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(test=0.3, val=0.3)])
@@ -195,6 +224,9 @@ def test_missing_class_error_has_advice(params):
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
     error = gate_error(found.outcomes, report="reports/split.html")
-    assert "same_classes: train has no image of 'hat'; expected exactly coat, dress, hat in each split" in error.message
+    assert (
+        "same_classes: train has no image of 'hat'; expected exactly coat, dress, hat in each split"
+        in error.message
+    )
     assert "split.salt in params.yaml" in error.next
     assert ("split.group_by (page)" in error.next) == (params.group_by is not None)

@@ -63,7 +63,9 @@ def test_dropped_test_images_are_reported_everywhere(tmp_path, run):
     shrunk = "11 given test images became 8: 3 dropped (label conflict 2, truncated 1)"
     assert f"validate: kept 48 of 52 images; {shrunk}" in output
     advice = "open reports/validate.html, which shows the reasons"
-    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept; {advice}" in output
+    assert (
+        f"split: warning: given_test_kept: {shrunk}; expected all of them kept; {advice}" in output
+    )
     counts = {"given": 11, "kept": 8, "dropped": {"label_conflict": 2, "truncated": 1}}
     numbers = figures(tmp_path, "split")
     assert numbers["given_test"] == figures(tmp_path, "validate")["given_test"] == counts
@@ -71,7 +73,10 @@ def test_dropped_test_images_are_reported_everywhere(tmp_path, run):
     assert numbers["gate"]["given_test_kept"] is False
     recorded = json.loads((tmp_path / "artifacts/split/expectations.json").read_text())["results"]
     kept = [result for result in recorded if result["name"] == "given_test_kept"]
-    assert [(result["severity"], result["success"]) for result in kept] == [("critical", True), ("warning", False)]
+    assert [(result["severity"], result["success"]) for result in kept] == [
+        ("critical", True),
+        ("warning", False),
+    ]
 
     assert shrunk in (tmp_path / "reports/validate.html").read_text()
     page = (tmp_path / "reports/split.html").read_text()

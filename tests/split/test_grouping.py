@@ -27,7 +27,10 @@ def test_page_ignores_fragment():
     assert none is None
 
 
-CLIPS = [f"data/{name}" for name in ("cat/clip07_a1.jp2", "cat/clip07_a2.jp2", "dog/clip07_a1.jp2", "cat/clip8_1.png")]
+CLIPS = [
+    f"data/{name}"
+    for name in ("cat/clip07_a1.jp2", "cat/clip07_a2.jp2", "dog/clip07_a1.jp2", "cat/clip8_1.png")
+]
 
 
 @pytest.mark.parametrize(
@@ -65,12 +68,19 @@ def test_table_of_groups(tmp_path):
 
 def test_groups_of_metadata(tmp_path):
     (tmp_path / "data").mkdir()
-    rows = ["file_name,label,group", "cat/clip07_a1.jp2,,A", r"cat\clip07_a2.jp2,,A", "dog/clip07_a1.jp2,,"]
+    rows = [
+        "file_name,label,group",
+        "cat/clip07_a1.jp2,,A",
+        r"cat\clip07_a2.jp2,,A",
+        "dog/clip07_a1.jp2,,",
+    ]
     (tmp_path / "data/metadata.csv").write_text("\n".join(rows), encoding="utf-8")
     manifest = table(sorted(ids(4)), image_url=CLIPS, source=["folder"] * 4)
     found = group_names(manifest, "data/metadata.csv:group", tmp_path)
     assert found.where(found.notna(), None).tolist() == ["group A", "group A", None, None]
-    (tmp_path / "data/metadata.csv").write_text("\n".join(row.rstrip("A") for row in rows), encoding="utf-8")
+    (tmp_path / "data/metadata.csv").write_text(
+        "\n".join(row.rstrip("A") for row in rows), encoding="utf-8"
+    )
     with pytest.raises(DataError, match="no groups"):
         group_names(manifest, "data/metadata.csv:group", tmp_path)
 
@@ -108,7 +118,10 @@ def test_each_kept_image_needs_a_group_except_corrections():
             "https://www.amazon.in/Saree/dp/B01/ref=sr_1_3?qid=17",
             "https://www.amazon.in/Saree/dp/B01/ref=sr_1_9?qid=18",
         ),
-        ("https://www.flipkart.com/saree/p/itm1?pid=A&q=saree", "https://www.flipkart.com/saree/p/itm1?pid=B"),
+        (
+            "https://www.flipkart.com/saree/p/itm1?pid=A&q=saree",
+            "https://www.flipkart.com/saree/p/itm1?pid=B",
+        ),
         ("http://[broken", "http://[broken"),
     ],
 )
@@ -176,7 +189,11 @@ def test_group_name_depends_on_its_row_only(by):
     assert groups(by, page_url=pages) == [groups(by, page_url=[page])[0] for page in pages]
 
 
-MEMBERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([None, *"uvwxyz"])), min_size=1, max_size=20)
+MEMBERS = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([None, *"uvwxyz"])),
+    min_size=1,
+    max_size=20,
+)
 
 
 def joined(members):
@@ -185,7 +202,11 @@ def joined(members):
     while True:
         before = list(found)
         for place, (group, name) in enumerate(members):
-            kin = [n for n, (g, m) in enumerate(members) if g == group or (name is not None and m == name)]
+            kin = [
+                n
+                for n, (g, m) in enumerate(members)
+                if g == group or (name is not None and m == name)
+            ]
             found[place] = min(before[n] for n in kin)
         if found == before:
             return found

@@ -36,7 +36,9 @@ def manifest(project):
 
 
 def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def test_rows_are_fitted_images(project, manifest):
@@ -45,7 +47,9 @@ def test_rows_are_fitted_images(project, manifest):
         pixels = open_images(project.out, part)
         assert pixels.shape == (len(rows), 20, 20, 3)
         for path, row in zip(rows["path"], rows["row"], strict=True):
-            expected = fit(decode((project.images / path).read_bytes()).pixels, 20, "pad", "bicubic")
+            expected = fit(
+                decode((project.images / path).read_bytes()).pixels, 20, "pad", "bicubic"
+            )
             np.testing.assert_array_equal(pixels[row], expected)
     names = [f"{part}.{suffix}" for part in ("train", "val") for suffix in ("bin", "json", "npy")]
     assert files(project.out) == ["preprocessing.json", *names]
@@ -54,7 +58,9 @@ def test_rows_are_fitted_images(project, manifest):
 def test_fits_images_according_to_params(project, manifest):
     params = SplitParams(image_size=8, aspect="crop", resize="box")
     pack(manifest[:1], project.images, project.out, params, LIMITS, workers=1)
-    expected = fit(decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
+    expected = fit(
+        decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box"
+    )
     np.testing.assert_array_equal(open_images(project.out, "val")[0], expected)
     how = {"image_size": 8, "aspect": "crop", "resize": "box"}
     assert read_json(project.out / "preprocessing.json", stage="split") == how
@@ -82,7 +88,10 @@ def test_output_does_not_depend_on_workers(project, manifest, tmp_path):
     ("damage", "message"),
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))), "has changed since validate ran"),
+        (
+            lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))),
+            "has changed since validate ran",
+        ),
     ],
     ids=["gone", "another"],
 )
@@ -99,7 +108,9 @@ def test_changed_image_raises_and_leaves_no_files(project, manifest, damage, mes
 def test_undecodable_image_raises(project, manifest):
     # With dimensions of 1 x 1 in the manifest, the image is too large.
     manifest.loc[0, ["width", "height"]] = 1
-    with pytest.raises(ManifestError, match=f"no longer decodes .too_many_pixels: {WIDTH} x {HEIGHT}."):
+    with pytest.raises(
+        ManifestError, match=f"no longer decodes .too_many_pixels: {WIDTH} x {HEIGHT}."
+    ):
         pack(manifest[:1], project.images, project.out, PARAMS, LIMITS, workers=1)
     assert files(project.out) == []
 
@@ -114,7 +125,17 @@ def test_timeout_names_image_and_leaves_no_files(project, manifest):
     first["path"], first["width"], first["height"] = "large.png", side, side
     (project.images / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
-        pack(pd.DataFrame([first]), project.images, project.out, PARAMS, RowLimits(1e-9, 512 << 20), workers=1)
-    assert f"{first['path']} was readable in validate, but not here: took too long" in caught.value.message
+        pack(
+            pd.DataFrame([first]),
+            project.images,
+            project.out,
+            PARAMS,
+            RowLimits(1e-9, 512 << 20),
+            workers=1,
+        )
+    assert (
+        f"{first['path']} was readable in validate, but not here: took too long"
+        in caught.value.message
+    )
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []

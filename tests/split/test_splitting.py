@@ -13,7 +13,15 @@ from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.split.checks import tables
-from pixmill.split.splitting import Split, assign, metrics, plot_table, series_remark, split, summary
+from pixmill.split.splitting import (
+    Split,
+    assign,
+    metrics,
+    plot_table,
+    series_remark,
+    split,
+    summary,
+)
 from pixmill.train.cross_fitting import divisions
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
@@ -73,7 +81,9 @@ def whole(params):
     return places(without(set(), page_url=PAGES), params=params)
 
 
-@pytest.mark.parametrize("params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"])
+@pytest.mark.parametrize(
+    "params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"]
+)
 @settings(max_examples=10)
 @given(gone=ROWS)
 def test_image_keeps_its_split_when_others_change(params, gone):
@@ -121,13 +131,20 @@ def projects(draw):
         for row in draw(rows):
             given_split[row] = part
     corrected = set(draw(rows))
-    files = [f"data/coat/{'feedback-2026-11-20-' if row in corrected else ''}{row}.jpg" for row in range(80)]
+    files = [
+        f"data/coat/{'feedback-2026-11-20-' if row in corrected else ''}{row}.jpg"
+        for row in range(80)
+    ]
     pixels = list(IDS)
     for row in draw(rows):
         pixels[row] = IDS[draw(st.integers(0, 79))]
     pages = [f"http://shop.test/{draw(st.integers(0, 40))}" for _ in range(80)]
     manifest = alike(pairs, given_split=given_split, image_url=files, pixels=pixels, page_url=pages)
-    return manifest, pairs, FOLDED.model_copy(update={"group_by": draw(st.sampled_from([None, "page"]))})
+    return (
+        manifest,
+        pairs,
+        FOLDED.model_copy(update={"group_by": draw(st.sampled_from([None, "page"]))}),
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -161,10 +178,19 @@ def test_no_head_predicts_an_image_linked_to_one_that_it_was_fitted_to(project):
 
 def test_a_correction_takes_the_fold_of_its_whole_chain():
     chain = [(IDS[0], IDS[1]), (IDS[1], IDS[2]), (IDS[2], IDS[3])]
-    files = [f"data/coat/{'feedback-2026-11-20-' * (number == 0)}{number}.jpg" for number in range(80)]
-    frame = assign(alike(chain, image_url=files, given_split="train"), pairs_table(chain), FOLDED).manifest
+    files = [
+        f"data/coat/{'feedback-2026-11-20-' * (number == 0)}{number}.jpg" for number in range(80)
+    ]
+    frame = assign(
+        alike(chain, image_url=files, given_split="train"), pairs_table(chain), FOLDED
+    ).manifest
     assert frame["cluster"][:4].nunique() == 1
-    assert np.flatnonzero(frame["fold"].isna() & (frame["split"] != "test")).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(frame["fold"].isna() & (frame["split"] != "test")).tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 @pytest.mark.parametrize("group_by", [None, "page"])
@@ -179,7 +205,9 @@ def test_a_class_that_is_one_series_is_named(group_by):
     remark = series_remark(split(manifest, pairs_table(chain), params, classes=CLASSES))
     assert "all images of coat are one series" in remark
     assert "split.group_by" in remark
-    apart = split(alike([], page_url=PAGES, given_split=given_split), pairs_table([]), params, classes=CLASSES)
+    apart = split(
+        alike([], page_url=PAGES, given_split=given_split), pairs_table([]), params, classes=CLASSES
+    )
     assert series_remark(apart) == ""
 
 
@@ -214,7 +242,13 @@ def test_group_is_in_one_split():
     assert frame.groupby("page_url")["fold"].nunique().max() == 1
     assert frame.groupby("page_url")["cluster"].nunique().max() == 1
     assert frame["cluster"].nunique() == 30
-    assert assign(manifest, pairs_table([]), PARAMS).manifest.groupby("page_url")["split"].nunique().max() > 1
+    assert (
+        assign(manifest, pairs_table([]), PARAMS)
+        .manifest.groupby("page_url")["split"]
+        .nunique()
+        .max()
+        > 1
+    )
 
 
 def test_image_without_group_is_assigned_by_id():
@@ -275,7 +309,9 @@ def test_group_in_two_predefined_splits_stays_in_the_higher_one():
 
 def test_predefined_split_overrides_groups_and_validation_follows_groups():
     given = ["test"] * 20 + ["train"] * 60
-    manifest = table(IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)])
+    manifest = table(
+        IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)]
+    )
     frame = assign(manifest, pairs_table([]), PAGED).manifest
     assert frame["split"].notna().all()
     assert set(frame["split"][:20]) == {"test"}
@@ -304,7 +340,9 @@ def test_group_of_files_in_two_predefined_splits(val):
 
 @pytest.mark.parametrize("given", [None, "train"])
 def test_corrections_of_users_are_in_train(given):
-    files = [f"data/coat/{'feedback-2026-11-20-' * (number < 40)}{number}.jpg" for number in range(80)]
+    files = [
+        f"data/coat/{'feedback-2026-11-20-' * (number < 40)}{number}.jpg" for number in range(80)
+    ]
     manifest = table(IDS, image_url=files, given_split=given)
     manifest.loc[0, "given_split"] = "test"  # by hand
     manifest.loc[50, "group"] = manifest["group"][5]
@@ -371,7 +409,9 @@ def test_plot_has_a_row_per_split_and_class(found):
     for row in plot.to_dict("records"):
         assert row["n"] == numbers[row["part"]][row["label"]]
         assert row["name"] == f"{row['part']} {row['label']}"
-        assert row["share"] == pytest.approx(row["n"] / sum(numbers[row["part"]].values()), abs=1e-6)
+        assert row["share"] == pytest.approx(
+            row["n"] / sum(numbers[row["part"]].values()), abs=1e-6
+        )
 
 
 def test_summary(found):

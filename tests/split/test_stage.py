@@ -78,7 +78,9 @@ def test_writes_all_outputs(project, capsys):
     manifest = read_table(project.out / "manifest.parquet", SPLIT, stage="split")
     assert manifest["split"].notna().all()
     parts = load_parts(project.out, CLASSES, image_size=8)
-    assert {name: len(part) for name, part in parts.items()} == manifest["split"].value_counts().to_dict()
+    assert {name: len(part) for name, part in parts.items()} == manifest[
+        "split"
+    ].value_counts().to_dict()
     with (project.root / "plots/split/counts.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     metrics = json.loads((project.root / "plots/split/full.json").read_text())
@@ -108,7 +110,10 @@ def kill_while_it_packs(command, project):
 
 @pytest.mark.slow
 def test_rerun_after_kill_gives_the_same_bytes(command, project):
-    workspace, params = Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0))
+    workspace, params = (
+        Workspace(project.root, project.root),
+        parse_params(PARAMS.format(size=8, tolerance=1.0)),
+    )
     main(workspace, params)
     undisturbed = outputs(project.root)
     kill_while_it_packs(command, project)
@@ -126,7 +131,10 @@ def test_full_disk_raises_and_leaves_no_partial_files(project):
         limit_file_size(2**20),
     ):
         main(Workspace(project.root, project.root), params)
-    assert caught.value.message == f"{project.out}/train.bin cannot be used: it would exceed the file size limit"
+    assert (
+        caught.value.message
+        == f"{project.out}/train.bin cannot be used: it would exceed the file size limit"
+    )
     assert caught.value.next == "raise the limit (ulimit -f), then: dvc repro split"
     assert not list(project.out.rglob("*.bin"))
     assert not (project.out / "manifest.parquet").exists()
@@ -134,7 +142,10 @@ def test_full_disk_raises_and_leaves_no_partial_files(project):
 
 def test_failed_gate_writes_page_and_metrics_only(project):
     with pytest.raises(GateError, match="1 critical check failed\n  class_shares: ") as caught:
-        main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=0.0)))
+        main(
+            Workspace(project.root, project.root),
+            parse_params(PARAMS.format(size=8, tolerance=0.0)),
+        )
     assert caught.value.next == (
         "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; then: dvc repro"
     )
@@ -142,12 +153,18 @@ def test_failed_gate_writes_page_and_metrics_only(project):
         "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",
         "reports/split.html",
     ]  # fmt: skip
-    assert json.loads((project.root / "plots/split/full.json").read_text())["gate"]["class_shares"] is False
+    assert (
+        json.loads((project.root / "plots/split/full.json").read_text())["gate"]["class_shares"]
+        is False
+    )
     assert "Split checks failed" in (project.root / "reports/split.html").read_text()
 
 
 def test_missing_table_names_the_command(project):
     (project.root / "artifacts" / "validate" / "pairs.parquet").unlink()
     with pytest.raises(ManifestError, match=r"pairs\.parquet is missing") as caught:
-        main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0)))
+        main(
+            Workspace(project.root, project.root),
+            parse_params(PARAMS.format(size=8, tolerance=1.0)),
+        )
     assert caught.value.next == "dvc repro validate"

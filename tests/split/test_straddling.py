@@ -16,7 +16,9 @@ SIDES = st.lists(st.sampled_from([-1, TRAIN, VAL, TEST]), min_size=COUNT, max_si
 )
 PAIRS = st.lists(st.tuples(ROWS, ROWS).filter(lambda pair: pair[0] < pair[1]), unique=True)
 SETS = st.lists(
-    st.lists(st.integers(-1, 4), min_size=COUNT, max_size=COUNT).map(lambda numbers: np.array(numbers, np.int64)),
+    st.lists(st.integers(-1, 4), min_size=COUNT, max_size=COUNT).map(
+        lambda numbers: np.array(numbers, np.int64)
+    ),
     max_size=2,
 )
 
@@ -33,12 +35,18 @@ def linked(found):
     """Return all linked pairs."""
     pairs = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
     for numbers in found.sets:
-        pairs |= {(a, b) for a, b in itertools.combinations(range(COUNT), 2) if numbers[a] == numbers[b] >= 0}
+        pairs |= {
+            (a, b)
+            for a, b in itertools.combinations(range(COUNT), 2)
+            if numbers[a] == numbers[b] >= 0
+        }
     return pairs
 
 
 def sides(*letters):
-    return np.array([{"train": TRAIN, "val": VAL, "test": TEST, "": -1}[letter] for letter in letters], np.int8)
+    return np.array(
+        [{"train": TRAIN, "val": VAL, "test": TEST, "": -1}[letter] for letter in letters], np.int8
+    )
 
 
 @settings(max_examples=25)
@@ -46,7 +54,11 @@ def sides(*letters):
 def test_nearest_is_the_first_linked_image(wanted, found):
     pairs = linked(found)
     for row, first in enumerate(nearest(wanted, found).tolist()):
-        alike = [other for other in range(COUNT) if wanted[other] and (min(row, other), max(row, other)) in pairs]
+        alike = [
+            other
+            for other in range(COUNT)
+            if wanted[other] and (min(row, other), max(row, other)) in pairs
+        ]
         # A wanted image in a set finds itself.
         in_set = wanted[row] and any(numbers[row] >= 0 for numbers in found.sets)
         assert first == min([*alike, *([row] if in_set else [])], default=COUNT)
@@ -59,7 +71,9 @@ def by_definition(assigned, pairs):
         for row in range(COUNT):
             if assigned[row] == side:
                 alike = [b if a == row else a for a, b in pairs if row in (a, b)]
-                rivals = [other for other in alike if assigned[other] > side and other not in dropped]
+                rivals = [
+                    other for other in alike if assigned[other] > side and other not in dropped
+                ]
                 if rivals:
                     dropped[row] = min(rivals)
     return dropped
@@ -91,8 +105,12 @@ def test_kinds_are_combined(assigned, one, other):
 @settings(max_examples=25)
 @given(SIDES, PAIRS, st.randoms())
 def test_order_of_pairs_does_not_matter(assigned, pairs, random):
-    shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
-    np.testing.assert_array_equal(straddlers(assigned, links(pairs))[0], straddlers(assigned, links(shuffled))[0])
+    shuffled = [
+        pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))
+    ]
+    np.testing.assert_array_equal(
+        straddlers(assigned, links(pairs))[0], straddlers(assigned, links(shuffled))[0]
+    )
 
 
 @settings(max_examples=25)
@@ -115,4 +133,8 @@ def test_pairs_within_a_split_stay():
 
 
 def test_train_image_stays_if_its_link_was_dropped():
-    assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
+    assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [
+        -1,
+        2,
+        -1,
+    ]

@@ -72,7 +72,9 @@ def training(workspace):
     """Open the run of a training with a few params."""
     from pixmill.tracking.stage_runs import training_run
 
-    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {model: cnn, epochs: 3}}")
+    params = parse_params(
+        "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {model: cnn, epochs: 3}}"
+    )
     return lambda **more: training_run(workspace, **{"params": params, **more})
 
 

@@ -49,8 +49,14 @@ def away(store, training):
 def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
     assert sync(store.workspace).line() == f"1 run sent to {store.uri}: cnn"
     (recorded,) = store.runs()
-    assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
-    assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
+    assert (recorded.info.status, recorded.data.metrics) == (
+        "FINISHED",
+        {"train_loss": 0.5, "best_loss": 0.5},
+    )
+    assert (recorded.info.start_time, recorded.info.end_time) == (
+        away.data.started,
+        away.data.ended,
+    )
     assert recorded.data.params == away.data.params
     reader = RunReader(store.workspace)
     resolved = json.loads(reader.read(reader.get(recorded.info.run_id), "params.json"))
@@ -90,7 +96,9 @@ def test_the_next_training_sends_it(away, store, training, place, capsys):
     assert f"record: 2 runs sent to {store.uri}: cnn, cnn\n" in capsys.readouterr().err
 
 
-def test_all_goes_to_the_present_tracking_uri(away, store, place, monkeypatch, tmp_path, empty_database):
+def test_all_goes_to_the_present_tracking_uri(
+    away, store, place, monkeypatch, tmp_path, empty_database
+):
     other = tmp_path / "other.db"
     shutil.copy(empty_database, other)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
@@ -107,7 +115,9 @@ def test_what_mlflow_refuses_is_named_and_stays(away, store, waiting):
     assert path.exists()
 
 
-def test_a_file_that_mlflow_refuses_holds_up_neither_figures_nor_the_end(away, store, waiting, monkeypatch):
+def test_a_file_that_mlflow_refuses_holds_up_neither_figures_nor_the_end(
+    away, store, waiting, monkeypatch
+):
     def refuse(*_):
         raise OSError("no room")
 

@@ -29,7 +29,9 @@ def test_the_newest_run_of_any_experiment_wins(store):
     client = store.client
     for number in range(3):
         experiment = client.create_experiment(f"experiment {number}")
-        newest = client.create_run(experiment, tags={"pixmill.weights": WEIGHTS}, start_time=1000 + number)
+        newest = client.create_run(
+            experiment, tags={"pixmill.weights": WEIGHTS}, start_time=1000 + number
+        )
     client.create_run(experiment, tags={"pixmill.weights": "b" * 32}, start_time=5000)
     evaluate(store)
     assert [run.info.run_id for run in store.runs() if run.data.metrics] == [newest.info.run_id]

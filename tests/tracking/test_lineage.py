@@ -82,7 +82,10 @@ def test_a_project_is_the_same_in_each_clone_and_on_each_branch(repository, tmp_
 
 def test_projects_of_one_repository_differ_by_their_folder(repository):
     (repository / "it's apps" / "shoes").mkdir(parents=True)
-    assert project_id(repository / "it's apps" / "shoes") == f"{project_id(repository)}it%27s%20apps/shoes/"
+    assert (
+        project_id(repository / "it's apps" / "shoes")
+        == f"{project_id(repository)}it%27s%20apps/shoes/"
+    )
 
 
 def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
@@ -117,5 +120,7 @@ def test_what_dvc_records_without_a_hash_is_left_out(repository):
     """As it writes ``data.dvc`` after a push to a remote that keeps versions itself."""
     files = "  files:\n  - {relpath: a.jpg, md5: '66666666666666666666666666666666', size: 1}\n"
     (repository / "data.dvc").write_text(f"outs:\n- path: data\n  hash: md5\n{files}")
-    (repository / "dvc.lock").write_text(LOCK.replace("      md5: 22222222222222222222222222222222.dir\n", ""))
+    (repository / "dvc.lock").write_text(
+        LOCK.replace("      md5: 22222222222222222222222222222222.dir\n", "")
+    )
     assert data_hashes(repository) == {}

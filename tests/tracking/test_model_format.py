@@ -25,7 +25,9 @@ def environment(store, monkeypatch):
 def model():
     fix_threads(2)
     return build_classifier(
-        TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=4),), dense=())), labels=3, image_size=8
+        TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=4),), dense=())),
+        labels=3,
+        image_size=8,
     )
 
 
@@ -37,9 +39,15 @@ def test_it_loads_with_its_signature_and_example_and_predicts_the_same(training,
     (recorded,) = store.runs()
     (output,) = recorded.outputs.model_outputs
     logged = store.client.get_logged_model(output.model_id)
-    assert (logged.name, logged.status, logged.source_run_id) == ("keras", "READY", recorded.info.run_id)
+    assert (logged.name, logged.status, logged.source_run_id) == (
+        "keras",
+        "READY",
+        recorded.info.run_id,
+    )
     assert logged.experiment_id == recorded.info.experiment_id
-    np.testing.assert_array_equal(mlflow.keras.load_model(f"models:/{output.model_id}")(PIXELS), model(PIXELS))
+    np.testing.assert_array_equal(
+        mlflow.keras.load_model(f"models:/{output.model_id}")(PIXELS), model(PIXELS)
+    )
     loaded = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
     assert [spec.to_dict()["tensor-spec"] for spec in loaded.metadata.signature.inputs] == [
         {"dtype": "float32", "shape": (-1, 8, 8, 3)}

@@ -34,7 +34,9 @@ def recorded(training, store, trained_folder):
         evaluation.log_metrics({"test_accuracy": 0.9, "test_n": 8})
     (output,) = store.client.get_run(run_id).outputs.model_outputs
     store.client.create_registered_model("garments")
-    store.client.create_model_version("garments", f"models:/{output.model_id}", run_id, model_id=output.model_id)
+    store.client.create_model_version(
+        "garments", f"models:/{output.model_id}", run_id, model_id=output.model_id
+    )
     store.client.set_registered_model_alias("garments", "champion", "1")
     return run_id, output.model_id
 
@@ -46,12 +48,23 @@ def test_every_name_leads_to_the_same_files(recorded, store, trained_folder, mon
     local = find_model(str(trained_folder), None)
     (expected,) = Classifier.load(trained_folder).predict([FILE])
     registered = ("models:/garments/1", "models:/garments@champion")
-    for spec in (*registered, f"models:/{model_id}", f"runs:/{run_id}", f"runs:/{run_id}/classifier"):
+    for spec in (
+        *registered,
+        f"models:/{model_id}",
+        f"runs:/{run_id}",
+        f"runs:/{run_id}/classifier",
+    ):
         model = find_model(spec, root)
-        assert (model.digest, model.labels, model.threshold) == (local.digest, local.labels, local.threshold)
+        assert (model.digest, model.labels, model.threshold) == (
+            local.digest,
+            local.labels,
+            local.threshold,
+        )
         assert model.metrics == {"accuracy": 0.9, "n": 8.0}
         assert model.commit == store.client.get_run(run_id).data.tags.get("pixmill.commit")
-        assert (model.name, model.version) == (("garments", "1") if spec in registered else (model.name, None))
+        assert (model.name, model.version) == (
+            ("garments", "1") if spec in registered else (model.name, None)
+        )
         assert model.path == store.workspace.scratch("predict") / "models" / model_id
         assert {path.suffix for path in model.path.rglob("*")} <= {".json", ".tflite"}
         assert current_version(spec, root) == ("1" if spec in registered else model_id)
@@ -65,7 +78,9 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
     with training() as run:
         run.log_model("classifier", partial(save_classifier_model, trained_folder))
     (output,) = store.client.get_run(store.newest).outputs.model_outputs
-    store.client.create_model_version("garments", f"models:/{output.model_id}", model_id=output.model_id)
+    store.client.create_model_version(
+        "garments", f"models:/{output.model_id}", model_id=output.model_id
+    )
     store.client.set_registered_model_alias("garments", "champion", "2")
     assert current_version("models:/garments@champion", root) == "2"
     assert find_model("models:/garments@champion", root).version == "2"

@@ -89,7 +89,10 @@ def test_another_project_in_the_same_database_keeps_its_addresses(original, tmp_
     client = MlflowClient(tracking_uri(workspace))
     client.create_experiment("bags", (other / "mlruns" / "bags").as_uri())
     client = MlflowClient(tracking_uri(workspace))
-    assert local_path(client.get_experiment_by_name("bags").artifact_location) == other / "mlruns" / "bags"
+    assert (
+        local_path(client.get_experiment_by_name("bags").artifact_location)
+        == other / "mlruns" / "bags"
+    )
 
 
 def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path, monkeypatch):
@@ -101,5 +104,7 @@ def test_addresses_are_corrected_before_a_run_is_written(original, tmp_path, mon
     monkeypatch.setattr(delivery, "tracking_uri", lambda _: f"sqlite:///{moved}/mlflow.db")
     assert [*delivery.sync(workspace).waiting] == [waiting.name]
     with contextlib.closing(sqlite3.connect(moved / "mlflow.db")) as database:
-        row = database.execute("SELECT artifact_location FROM experiments WHERE name = 'shoes'").fetchone()
+        row = database.execute(
+            "SELECT artifact_location FROM experiments WHERE name = 'shoes'"
+        ).fetchone()
     assert row == ((moved / "mlruns/shoes").as_uri(),)

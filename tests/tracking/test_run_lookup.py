@@ -43,7 +43,9 @@ def evaluated(training, store):
 
 
 def evaluated_runs(workspace, limit=9):
-    return RunReader(workspace).list_evaluated(limit, project="mine", experiment=experiment_name(workspace.root))
+    return RunReader(workspace).list_evaluated(
+        limit, project="mine", experiment=experiment_name(workspace.root)
+    )
 
 
 def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_folder):
@@ -52,17 +54,23 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
     run = runs.get(run_id)
     longest = max(run.seconds, runs.get(older).seconds)
     assert runs.newest(WEIGHTS) == replace(run, seconds=longest)
-    assert [replace(each, megabytes=runs.megabytes(each)) for each in evaluated_runs(store.workspace, 1)] == [run]
+    assert [
+        replace(each, megabytes=runs.megabytes(each)) for each in evaluated_runs(store.workspace, 1)
+    ] == [run]
     assert runs.newest("0" * 32) is None
     assert run.id == run_id != older
     known = store.client.get_run(run_id)
     assert run.seconds == (known.info.end_time - known.info.start_time) / 1000
-    assert run.url == f"http://127.0.0.1:5000/#/experiments/{known.info.experiment_id}/runs/{run_id}"
+    assert (
+        run.url == f"http://127.0.0.1:5000/#/experiments/{known.info.experiment_id}/runs/{run_id}"
+    )
     assert run.command == f"mlflow ui --backend-store-uri {store.uri}"
     assert run.tags["pixmill.weights"] == WEIGHTS
     assert run.name == known.info.run_name
     (description,) = store.workspace.root.rglob("MLmodel")
-    size = next(line for line in description.read_text().splitlines() if line.startswith("model_size_bytes"))
+    size = next(
+        line for line in description.read_text().splitlines() if line.startswith("model_size_bytes")
+    )
     assert run.megabytes == int(size.split()[1]) / 1e6 > 0
     assert runs.get(older).megabytes is None
     description.unlink()
@@ -91,7 +99,10 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
 
 
 def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_experiment(store):
-    client, places = store.client, {name: store.client.create_experiment(name) for name in ("shop", "other")}
+    client, places = (
+        store.client,
+        {name: store.client.create_experiment(name) for name in ("shop", "other")},
+    )
     made = {}
     for place in places:
         for project in ("mine", "yours", None):
@@ -103,11 +114,18 @@ def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_e
 
     def found(experiment, project=None):
         listed = {
-            run.id for run in RunReader(store.workspace).list_evaluated(100, project=project, experiment=experiment)
+            run.id
+            for run in RunReader(store.workspace).list_evaluated(
+                100, project=project, experiment=experiment
+            )
         }
         return {key for key, run in made.items() if run in listed}
 
-    assert found(project="mine", experiment="shop") == {("shop", "mine"), ("shop", None), ("other", "mine")}
+    assert found(project="mine", experiment="shop") == {
+        ("shop", "mine"),
+        ("shop", None),
+        ("other", "mine"),
+    }
     assert found(experiment="shop") == {("shop", "mine"), ("shop", "yours"), ("shop", None)}
     assert found(project="mine", experiment="nosuch") == {("shop", "mine"), ("other", "mine")}
     assert found(experiment="nosuch") == set()
@@ -129,7 +147,9 @@ def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
         RunReader(store.workspace).get("none")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
-    with pytest.raises(PixmillError, match=r"^MLflow at sqlite:.* does not respond .*not a database") as refusal:
+    with pytest.raises(
+        PixmillError, match=r"^MLflow at sqlite:.* does not respond .*not a database"
+    ) as refusal:
         evaluated_runs(Workspace(root=tmp_path / "broken", home=tmp_path / "broken"))
     assert refusal.value.next.startswith("mv ")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")

@@ -9,7 +9,9 @@ from mlflow.utils.validation import _validate_metric
 from pixmill.tracking.run_recorder import sanitize_names
 
 PARTS = st.text(string.ascii_letters + "&'+. -_@é中/:", max_size=6)
-NAMES = st.one_of(PARTS, PARTS.map(lambda name: f"test_f1.{name}"), PARTS.map(lambda name: name * 60))
+NAMES = st.one_of(
+    PARTS, PARTS.map(lambda name: f"test_f1.{name}"), PARTS.map(lambda name: name * 60)
+)
 
 
 @settings(max_examples=50)
@@ -25,17 +27,33 @@ def test_class_names_of_any_kind_are_recorded(training, store, capsys):
     classes = ["M&M's", "C++", "café", "東京", "大阪"]
     with training() as run:
         run.log_params({f"scrape.queries.{name}": [name] for name in classes})
-        run.log_metrics({f"f1.{name}": 0.5 for name in classes} | {"f1//all": 0.9, "f1" * 200: 0.1, "recall": 0.8})
+        run.log_metrics(
+            {f"f1.{name}": 0.5 for name in classes}
+            | {"f1//all": 0.9, "f1" * 200: 0.1, "recall": 0.8}
+        )
     (recorded,) = store.runs()
-    of_queries = {name: value for name, value in recorded.data.params.items() if name.startswith("scrape.q")}
+    of_queries = {
+        name: value for name, value in recorded.data.params.items() if name.startswith("scrape.q")
+    }
     assert list(of_queries.values()) == [str([name]) for name in classes]
-    names = ["f1.C__", "f1.M_M_s", "f1.café", "f1.東京", "f1.大阪", "f1/_/all", "f1" * 120, "recall"]
+    names = [
+        "f1.C__",
+        "f1.M_M_s",
+        "f1.café",
+        "f1.東京",
+        "f1.大阪",
+        "f1/_/all",
+        "f1" * 120,
+        "recall",
+    ]
     assert set(recorded.data.metrics) == set(names)
     assert capsys.readouterr().err == ""
 
 
 def fill(run):
-    run.log_params({"train.cnn.blocks.0.filters": 3, "long": "x" * 7000} | {f"many.{n}": n for n in range(220)})
+    run.log_params(
+        {"train.cnn.blocks.0.filters": 3, "long": "x" * 7000} | {f"many.{n}": n for n in range(220)}
+    )
     run.log_metrics({"best_loss": 0.5, "absent": None})
     for epoch in (1, 2):
         run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
@@ -52,10 +70,15 @@ def check(store):
     assert len(run.data.params) == 222 + 4
     assert run.data.metrics == {"best_loss": 0.5, "train_loss": 0.5}
     points = store.client.get_metric_history(run.info.run_id, "train_loss")
-    assert [(point.step, point.value, point.timestamp) for point in points] == [(1, 1.0, 1001), (2, 0.5, 1002)]
+    assert [(point.step, point.value, point.timestamp) for point in points] == [
+        (1, 1.0, 1001),
+        (2, 0.5, 1002),
+    ]
     assert run.data.tags["pixmill.weights"] == "a" * 32
     for folder, name in (("reports", "reports/train.html"), ("plots", "plots/samples.jpg")):
-        assert [file.path for file in store.client.list_artifacts(run.info.run_id, folder)] == [name]
+        assert [file.path for file in store.client.list_artifacts(run.info.run_id, folder)] == [
+            name
+        ]
 
 
 def test_everything_arrives_and_nothing_is_left_behind(training, store, place, capsys):
@@ -71,5 +94,7 @@ def test_where_the_disk_refuses_a_place_the_stage_goes_on(training, store, place
     place.touch()
     with training() as run:
         run.log_text("<html>", "reports/train.html")
-    assert "warning: this run is not recorded in MLflow: FileExistsError: " in capsys.readouterr().err
+    assert (
+        "warning: this run is not recorded in MLflow: FileExistsError: " in capsys.readouterr().err
+    )
     assert store.runs() == []

@@ -57,7 +57,9 @@ def loaded(saved):
     return mlflow.pyfunc.load_model(str(saved))
 
 
-def test_mlflow_and_the_classifier_give_the_same_calibrated_answers(training, store, trained_folder, monkeypatch):
+def test_mlflow_and_the_classifier_give_the_same_calibrated_answers(
+    training, store, trained_folder, monkeypatch
+):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
@@ -82,9 +84,15 @@ def test_bytes_that_are_no_image_are_a_row_with_a_reason(loaded):
         "truncated",
         None,
     ]
-    assert list(table["label"].isna()) == list(table["sure"].isna()) == [True, False, True, True, False]
+    assert (
+        list(table["label"].isna())
+        == list(table["sure"].isna())
+        == [True, False, True, True, False]
+    )
     whole = loaded.predict(FILES[:2]).drop(columns="reason")
-    pd.testing.assert_frame_equal(table.iloc[[1, 4]].drop(columns="reason").reset_index(drop=True), whole)
+    pd.testing.assert_frame_equal(
+        table.iloc[[1, 4]].drop(columns="reason").reset_index(drop=True), whole
+    )
 
 
 def test_without_a_threshold_sure_is_empty(trained_folder, tmp_path):

@@ -37,7 +37,10 @@ def recorded(server):
 
     client = MlflowClient(server.uri)
     (run,) = client.search_runs([client.get_experiment_by_name(server.experiment).experiment_id])
-    points = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train_loss")]
+    points = [
+        (point.step, point.value)
+        for point in client.get_metric_history(run.info.run_id, "train_loss")
+    ]
     return run, points, [file.path for file in client.list_artifacts(run.info.run_id, "reports")]
 
 
@@ -57,7 +60,9 @@ def kill_once_a_run_is_sent(server):
 WHOLE = [(epoch, 1 / epoch) for epoch in EPOCHS]
 
 
-def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(server, training, workspace, place, capsys):
+def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(
+    server, training, workspace, place, capsys
+):
     with training() as run:
         log(run, EPOCHS)
         run.log_text("<html>", "reports/train.html")
@@ -75,7 +80,11 @@ def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(server, training,
     server.start()
     sync(workspace)
     recorded_run, points, reports = recorded(server)
-    assert (recorded_run.info.status, points, reports) == ("FINISHED", WHOLE, ["reports/train.html"])
+    assert (recorded_run.info.status, points, reports) == (
+        "FINISHED",
+        WHOLE,
+        ["reports/train.html"],
+    )
     assert recorded_run.data.metrics["test_accuracy"] == 0.9
     assert [path.name for path in place.iterdir()] == ["lock"]
     assert sync(workspace).line() == "no pending runs"
@@ -101,8 +110,14 @@ def test_the_models_are_served_by_it(server, training, trained_folder):
     found, _, _ = recorded(server)
     from mlflow import MlflowClient
 
-    logged = [MlflowClient(server.uri).get_logged_model(output.model_id) for output in found.outputs.model_outputs]
-    assert {model.name: model.status for model in logged} == {"keras": "READY", "classifier": "READY"}
+    logged = [
+        MlflowClient(server.uri).get_logged_model(output.model_id)
+        for output in found.outputs.model_outputs
+    ]
+    assert {model.name: model.status for model in logged} == {
+        "keras": "READY",
+        "classifier": "READY",
+    }
     by_name = {model.name: f"models:/{model.model_id}" for model in logged}
     pixels = np.zeros((1, 16, 16, 3), np.float32)
     np.testing.assert_array_equal(mlflow.keras.load_model(by_name["keras"])(pixels), model(pixels))

@@ -74,7 +74,9 @@ def test_a_refused_port(scheme):
 def test_a_silent_server_is_given_up(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not respond (")
+        assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith(
+            "does not respond ("
+        )
 
 
 def test_a_file_that_is_a_database_or_can_become_one(store):
@@ -98,7 +100,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_database_whose_writer_was_killed(store):
     assert trouble_of(store.uri) is None
     path = store.workspace.home / "mlflow.db"
-    assert subprocess.run([sys.executable, "-c", _KILLED_WRITER, path], check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", _KILLED_WRITER, path], check=False).returncode
+        == -signal.SIGKILL
+    )
     assert path.with_name("mlflow.db-journal").stat().st_size > 0
     assert trouble_of(store.uri) is None
     with contextlib.closing(sqlite3.connect(path)) as database:
@@ -136,11 +141,15 @@ def test_a_locked_database(store, monkeypatch):
         assert f"lsof {store.workspace.home}/mlflow.db" in caught.value.next
 
 
-def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path, monkeypatch):
+def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(
+    tmp_path, monkeypatch
+):
     workspace = Workspace(root=tmp_path / "temporary", home=tmp_path / "home")
     assert tracking_uri(workspace) == f"sqlite:///{tmp_path}/home/mlflow.db"
     workspace.root.mkdir()
-    (workspace.root / "pyproject.toml").write_text('[tool.pixmill]\nmlflow = "http://team.example.org"\n')
+    (workspace.root / "pyproject.toml").write_text(
+        '[tool.pixmill]\nmlflow = "http://team.example.org"\n'
+    )
     assert tracking_uri(workspace) == "http://team.example.org"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example.org")
     assert tracking_uri(workspace) == "http://tracking.example.org"

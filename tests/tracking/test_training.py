@@ -46,14 +46,18 @@ def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(trainin
         "train.learning_rate": "1e-05",
         "split.salt": "7",
     }
-    text = Path(store.client.download_artifacts(recorded.info.run_id, "params.json")).read_text(encoding="utf-8")
+    text = Path(store.client.download_artifacts(recorded.info.run_id, "params.json")).read_text(
+        encoding="utf-8"
+    )
     assert parse_params(text) == params
     assert list(json.loads(text)) == sorted(json.loads(text))
 
 
 def test_dvc_s_hash_is_a_tag_and_the_digest_of_the_datasets(training, store):
     digest, root = "0123456789abcdef0123456789abcdef.dir", store.workspace.root
-    (root / "dvc.lock").write_text(f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}")
+    (root / "dvc.lock").write_text(
+        f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}"
+    )
     (root / "artifacts" / "split").mkdir(parents=True)
     rows = pd.DataFrame({"id": list("abcdef"), "label": ["dress", "coat"] * 3})
     rows["split"] = pd.array(["train", "train", "val", "test", pd.NA, "train"], TEXT)
@@ -63,7 +67,11 @@ def test_dvc_s_hash_is_a_tag_and_the_digest_of_the_datasets(training, store):
     (recorded,) = store.runs()
     assert recorded.data.tags["pixmill.dvc.artifacts/split"] == digest
     inputs = {
-        entry.dataset.name: (entry.dataset.digest, json.loads(entry.dataset.profile), entry.tags[0].value)
+        entry.dataset.name: (
+            entry.dataset.digest,
+            json.loads(entry.dataset.profile),
+            entry.tags[0].value,
+        )
         for entry in recorded.inputs.dataset_inputs
     }
     assert inputs == {
@@ -73,7 +81,9 @@ def test_dvc_s_hash_is_a_tag_and_the_digest_of_the_datasets(training, store):
     }
     # The filter of the table of runs.
     query = f"dataset.name = 'train' and dataset.digest = '{digest}'"
-    assert [run.info.run_id for run in store.client.search_runs([recorded.info.experiment_id], query)] == [store.newest]
+    assert [
+        run.info.run_id for run in store.client.search_runs([recorded.info.experiment_id], query)
+    ] == [store.newest]
 
 
 def test_a_training_that_fails_is_not_recorded(training, store, place):
@@ -89,12 +99,17 @@ def test_within_mlflow_run_it_is_beneath_the_project_s_run(training, store, monk
     with training():
         pass
     recorded = store.client.get_run(store.newest)
-    assert (recorded.data.tags["mlflow.parentRunId"], recorded.info.experiment_id) == (project, experiment)
+    assert (recorded.data.tags["mlflow.parentRunId"], recorded.info.experiment_id) == (
+        project,
+        experiment,
+    )
 
 
 def test_the_name_tells_the_experiment_and_the_model(training, store, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    with training(params=parse_params(f"{HEAD}train: {{model: features, backbone: {{name: resnet50}}}}")):
+    with training(
+        params=parse_params(f"{HEAD}train: {{model: features, backbone: {{name: resnet50}}}}")
+    ):
         pass
     assert store.runs()[0].info.run_name == "wider-net, features resnet50 logistic"
 

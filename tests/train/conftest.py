@@ -20,7 +20,10 @@ SIZE = 16
 FOLDS = 2
 PARAMS = TrainParams(
     model="cnn",
-    cnn=CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=8, dropout=0.2),)),
+    cnn=CnnParams(
+        blocks=(BlockParams(filters=4), BlockParams(filters=8)),
+        dense=(DenseParams(units=8, dropout=0.2),),
+    ),
     epochs=6,
     learning_rate=0.003,
 )
@@ -44,7 +47,9 @@ def write_packed(folder):
             pixels[row, ..., 2 - row % 3] += 90
             identity = hashlib.sha256(f"{part} {row:03d}".encode()).hexdigest()
             fold = None if part == "test" else row % FOLDS
-            rows.append({"id": identity, "label": CLASSES[row % 3], "split": part, "row": row, "fold": fold})
+            rows.append(
+                {"id": identity, "label": CLASSES[row % 3], "split": part, "row": row, "fold": fold}
+            )
         pack_images(folder, part, pixels)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     for name in SPLIT.names:
@@ -54,7 +59,9 @@ def write_packed(folder):
     frame["snapshot"], frame["verdict"], frame["group"] = "2026-11-20", "keep", frame["id"]
     frame["cluster"] = frame["id"]
     write_table(folder / "manifest.parquet", frame, SPLIT)
-    write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"})
+    write_json(
+        folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}
+    )
     return folder
 
 

@@ -26,7 +26,8 @@ def checkpoint(value, size=3, **changes):
 
 def same(one, other):
     return list(one) == list(other) and all(
-        np.array_equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one
+        np.array_equal(one[name], other[name]) and one[name].dtype == other[name].dtype
+        for name in one
     )
 
 
@@ -90,7 +91,12 @@ def test_pinned_trainings_and_their_folds_are_not_deleted(tmp_path, monkeypatch)
         Checkpoints(folder / f"{key}.npz").save(checkpoint(1, 1000))
     for number in range(3):
         Checkpoints(folder / f"new-{number}.npz").save(checkpoint(1, 1000))
-    assert {path.name for path in folder.glob("*.npz")} == {"best.npz", "best.fold-0.npz", "second.npz", "new-2.npz"}
+    assert {path.name for path in folder.glob("*.npz")} == {
+        "best.npz",
+        "best.fold-0.npz",
+        "second.npz",
+        "new-2.npz",
+    }
     assert same(Checkpoints(folder / "best.npz").load().state, arrays(1, 1000))
     pin(folder, "applied", ["second"])
     pin(folder, "sweep", ["third"])

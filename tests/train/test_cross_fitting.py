@@ -23,7 +23,9 @@ def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
     for number in range(3):
         rest, inside = folds != number, folds == number
         fitted = fit_logistic(features[rest], targets[rest], PARAMS, labels=3)
-        np.testing.assert_allclose(found.probabilities[inside], softmax(fitted, features[inside]), atol=1e-5)
+        np.testing.assert_allclose(
+            found.probabilities[inside], softmax(fitted, features[inside]), atol=1e-5
+        )
         novelty = fit_novelty(features[rest][:, -10:])
         np.testing.assert_array_equal(found.novelty[inside], novelty.of(features[inside]))
         hits = found.probabilities[inside].argmax(axis=1) == targets[inside]
@@ -74,7 +76,12 @@ def test_images_of_a_class_in_a_single_fold_have_no_prediction():
     ],
 )
 def test_cross_fitting_needs_a_class_in_two_folds(labels, folds, possible):
-    rows = pd.DataFrame({"label": [*labels], "fold": pd.array([None if fold < 0 else fold for fold in folds], "Int32")})
+    rows = pd.DataFrame(
+        {
+            "label": [*labels],
+            "fold": pd.array([None if fold < 0 else fold for fold in folds], "Int32"),
+        }
+    )
     found = folds_to_fit(SimpleNamespace(rows=rows[:1]), SimpleNamespace(rows=rows[1:]))
     assert found.tolist() == folds if possible else found is None
 

@@ -21,7 +21,13 @@ def fitted(parts):
 
     def run(on_epoch=lambda *_: None, *, checkpoints=None, last_epoch=None, **changes):
         fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
-        data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), EpochCallback(on_epoch), last_epoch)
+        data = FitData(
+            parts["train"],
+            parts["val"],
+            checkpoints or Checkpoints(),
+            EpochCallback(on_epoch),
+            last_epoch,
+        )
         classifier, finished, *_ = fitter.fit(data)
         return classifier, finished.history
 
@@ -60,7 +66,10 @@ def test_fitting_learns_and_reports_every_epoch(fitted, parts):
 def test_infinite_loss_is_an_error_with_a_next_step(fitted):
     with pytest.raises(TrainError) as caught:
         fitted(optimizer="sgd", learning_rate=1e20)
-    assert "the loss is not finite in epoch 1 (optimizer sgd, learning rate 1e+20)" in caught.value.message
+    assert (
+        "the loss is not finite in epoch 1 (optimizer sgd, learning rate 1e+20)"
+        in caught.value.message
+    )
     assert caught.value.next == (
         "lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: dvc repro"
     )
@@ -101,12 +110,21 @@ def test_resumed_training_ends_with_the_same_bytes(fitted, tmp_path, capfd):
         fitted(kill_after(2), checkpoints=checkpoints, **settings)
     checkpoint = checkpoints.load()
     spent = Checkpoints(tmp_path / "spent.npz")
-    spent.save(replace(checkpoint, timings=[replace(timing, seconds=30.0) for timing in checkpoint.timings]))
+    spent.save(
+        replace(
+            checkpoint, timings=[replace(timing, seconds=30.0) for timing in checkpoint.timings]
+        )
+    )
     reported = []
-    resumed, again = fitted(lambda epoch, _: reported.append(epoch), checkpoints=checkpoints, **settings)
+    resumed, again = fitted(
+        lambda epoch, _: reported.append(epoch), checkpoints=checkpoints, **settings
+    )
     assert again == history == reported
     assert len(history) > 3
-    assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True)
+    )
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if "resuming" in line] == ["train: resuming after epoch 2 of 4"]
     # The time limit includes the epochs before the kill.

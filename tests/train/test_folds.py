@@ -48,7 +48,8 @@ def test_error_without_folds(parts):
 
 def test_fold_metrics():
     results = [
-        FoldResult(number, accuracy, 0.5, np.empty(0, np.float32)) for number, accuracy in enumerate((0.7, 0.8, 0.9))
+        FoldResult(number, accuracy, 0.5, np.empty(0, np.float32))
+        for number, accuracy in enumerate((0.7, 0.8, 0.9))
     ]
     figures = fold_metrics(results)["folds"]
     assert figures["n"] == 3

@@ -19,7 +19,9 @@ PARAMS = TrainParams(
     model="features",
     backbone=BackboneParams(name="plugin:tiny"),
     features=FeaturesParams(
-        layers=("first_relu", "top"), inverse_regularization=0.01, dense=(DenseParams(units=8, dropout=0.2),)
+        layers=("first_relu", "top"),
+        inverse_regularization=0.01,
+        dense=(DenseParams(units=8, dropout=0.2),),
     ),
     epochs=4,
 )
@@ -64,7 +66,9 @@ def probabilities(model, part):
 
 
 @pytest.mark.parametrize("class_weights", [False, True])
-def test_probabilities_equal_those_of_scikit_learn(parts, fitter_of, features_of, class_weights) -> None:
+def test_probabilities_equal_those_of_scikit_learn(
+    parts, fitter_of, features_of, class_weights
+) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
     few = np.flatnonzero((parts["train"].targets > 0) | (np.arange(150) < 60))
     training = dataclasses.replace(
@@ -74,7 +78,9 @@ def test_probabilities_equal_those_of_scikit_learn(parts, fitter_of, features_of
         pixels=parts["train"].pixels[few],
     )
     reported = []
-    data = FitData(training, parts["val"], callback=EpochCallback(lambda epoch, _: reported.append(epoch)))
+    data = FitData(
+        training, parts["val"], callback=EpochCallback(lambda epoch, _: reported.append(epoch))
+    )
     model, finished, *_ = fitter_of(HeadFitter, params).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
@@ -103,7 +109,9 @@ def test_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     found = probabilities(whole, parts["val"])
     best = min(history, key=lambda epoch: epoch.val_loss)
-    assert np.mean(found.argmax(axis=1) == parts["val"].targets) == pytest.approx(best.val_accuracy, abs=0.03)
+    assert np.mean(found.argmax(axis=1) == parts["val"].targets) == pytest.approx(
+        best.val_accuracy, abs=0.03
+    )
     loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
     assert loss == pytest.approx(best.val_loss, rel=1e-3)
 

@@ -13,7 +13,9 @@ HISTORY = [
 
 
 def params(monitor="val_loss", epochs=10, **schedule):
-    return TrainParams(learning_rate=0.1, epochs=epochs, monitor=monitor, schedule=ScheduleParams(**schedule))
+    return TrainParams(
+        learning_rate=0.1, epochs=epochs, monitor=monitor, schedule=ScheduleParams(**schedule)
+    )
 
 
 def history(*losses, accuracy=0.5):
@@ -21,7 +23,11 @@ def history(*losses, accuracy=0.5):
 
 
 def rates(given, epochs, steps=4):
-    return [learning_rate(given, [], epoch, step, steps) for epoch in range(1, epochs + 1) for step in range(steps)]
+    return [
+        learning_rate(given, [], epoch, step, steps)
+        for epoch in range(1, epochs + 1)
+        for step in range(steps)
+    ]
 
 
 def test_warm_up_rises_linearly():
@@ -77,7 +83,10 @@ def test_training_ends_at_the_last_epoch_or_by_early_stopping(losses, patience, 
 
 
 def test_higher_accuracy_is_better():
-    rising = [Epoch(number, 1.0, 0.5, 0.5, accuracy) for number, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), start=1)]
+    rising = [
+        Epoch(number, 1.0, 0.5, 0.5, accuracy)
+        for number, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), start=1)
+    ]
     assert best_of(rising, "val_accuracy").epoch == 2
     assert best_of(rising, "val_loss").epoch == 1
     assert is_over(rising, TrainParams(epochs=9, patience=2, monitor="val_accuracy"))

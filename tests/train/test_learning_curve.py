@@ -22,10 +22,15 @@ from pixmill.train.learning_curve import (
 
 def split_of(labels, clusters):
     rows = pd.DataFrame({"cluster": [str(cluster) for cluster in clusters]})
-    return Part("train", rows, np.array(labels, np.int32), np.zeros((len(labels), 2, 2, 3), np.uint8))
+    return Part(
+        "train", rows, np.array(labels, np.int32), np.zeros((len(labels), 2, 2, 3), np.uint8)
+    )
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60), st.integers(0, 9))
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60),
+    st.integers(0, 9),
+)
 def test_shares_are_nested_and_consist_of_whole_clusters(images, seed):
     labels, clusters = zip(*images, strict=True)
     shares = [set(rows.tolist()) for rows in nested_rows(split_of(labels, clusters), 3, seed=seed)]
@@ -77,7 +82,13 @@ def test_validation_split_measures_shares_of_the_training_split():
     images = split_of(np.arange(120) % 2, range(120))
     predicted = np.r_[np.full(100, -1), np.arange(20) % 2]
     curve = learning_curve(
-        images, predicted, 2, shared=100, fitted=100, seed=7, predict=lambda _, others: np.zeros(len(others))
+        images,
+        predicted,
+        2,
+        shared=100,
+        fitted=100,
+        seed=7,
+        predict=lambda _, others: np.zeros(len(others)),
     )
     assert [(point.images, point.share, point.accuracy) for point in curve.points] == [
         (10, 0.1, 0.5), (20, 0.2, 0.5), (40, 0.4, 0.5), (100, 1.0, 1.0),
@@ -88,7 +99,13 @@ def test_validation_split_measures_shares_of_the_training_split():
 def test_equal_shares_are_one_point(clusters, sizes):
     images = split_of(np.zeros(8), np.arange(8) % clusters)
     curve = learning_curve(
-        images, np.zeros(8, np.int64), 1, shared=8, fitted=6, seed=7, predict=lambda _, others: np.zeros(len(others))
+        images,
+        np.zeros(8, np.int64),
+        1,
+        shared=8,
+        fitted=6,
+        seed=7,
+        predict=lambda _, others: np.zeros(len(others)),
     )
     assert sizes == (curve and [point.images for point in curve.points])
 

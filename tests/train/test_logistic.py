@@ -38,7 +38,9 @@ def test_several_blocks_equal_scikit_learn(labels, class_weights) -> None:
     seen, targets = draw(4 * BLOCK_ROWS + 1, 20, labels)
     rare = np.arange(len(targets)) % 7 < 2
     seen, targets = seen[(targets > 0) | rare], targets[(targets > 0) | rare]
-    expected = sklearn_probabilities(seen, targets, seen, class_weight="balanced" if class_weights else None)
+    expected = sklearn_probabilities(
+        seen, targets, seen, class_weight="balanced" if class_weights else None
+    )
     fitted = fit_logistic(seen, targets, params, labels=labels, validation=(seen, targets))
     found = softmax(fitted, seen)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
@@ -52,7 +54,9 @@ def test_class_without_images_is_never_predicted() -> None:
     chance = np.random.default_rng(7)
     targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
     seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)
-    fitted = fit_logistic(seen, targets.astype(np.int32), PARAMS, labels=4, validation=(seen[:2], np.array([2, 2])))
+    fitted = fit_logistic(
+        seen, targets.astype(np.int32), PARAMS, labels=4, validation=(seen[:2], np.array([2, 2]))
+    )
     found = softmax(fitted, seen)
     assert set(targets) == {0, 1, 3}
     assert found[:, 2].max() < 1e-9
@@ -65,7 +69,9 @@ def test_bytes_do_not_depend_on_threads(threads) -> None:
     seen, targets = draw(4 * BLOCK_ROWS + 1, 40, 3)
     one = fit_logistic(seen, targets, PARAMS, labels=3, validation=(seen, targets))
     params = PARAMS.model_copy(update={"threads": threads})
-    assert as_bytes(fit_logistic(seen, targets, params, labels=3, validation=(seen, targets))) == as_bytes(one)
+    assert as_bytes(
+        fit_logistic(seen, targets, params, labels=3, validation=(seen, targets))
+    ) == as_bytes(one)
 
 
 def test_mapped_features_are_not_copied(tmp_path) -> None:

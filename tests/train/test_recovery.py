@@ -52,14 +52,27 @@ def outputs(root):
 
 def project(root):
     write_packed(root / "artifacts" / "split")
-    train = {"model": "cnn", "cnn": CNN, "epochs": EPOCHS, "threads": 2, "batch_size": 32, "patience": None}
+    train = {
+        "model": "cnn",
+        "cnn": CNN,
+        "epochs": EPOCHS,
+        "threads": 2,
+        "batch_size": 32,
+        "patience": None,
+    }
     sections = {"scrape": {"snapshot": "2026-11-20"}, "split": {"folds": FOLDS}, "train": train}
-    (root / "params.yaml").write_text(yaml.safe_dump({"classes": ["blue", "green", "red"], **sections}))
+    (root / "params.yaml").write_text(
+        yaml.safe_dump({"classes": ["blue", "green", "red"], **sections})
+    )
     return root
 
 
 def stage(root, repository, *arguments, limit=(), **environ):
-    environ = {**os.environ, "PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}", **environ}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}",
+        **environ,
+    }
     return {
         "args": [*limit, sys.executable, *(arguments or ("-m", "stages.train"))],
         "cwd": root,
@@ -68,15 +81,26 @@ def stage(root, repository, *arguments, limit=(), **environ):
     }
 
 
-def test_killed_stage_reuses_the_finished_training(repository, tmp_path, monkeypatch, empty_database):
+def test_killed_stage_reuses_the_finished_training(
+    repository, tmp_path, monkeypatch, empty_database
+):
     whole, root = project(tmp_path / "whole"), project(tmp_path / "killed")
     shutil.copy(empty_database, root / "mlflow.db")
     with monkeypatch.context() as absent:  # MLflow does not affect results.
         absent.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
         train.main(Workspace(whole, whole), load_params(whole))
-    one_core = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))] if sys.platform == "linux" else []
+    one_core = (
+        ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))]
+        if sys.platform == "linux"
+        else []
+    )
     # Nor do settings of Keras.
-    keras = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
+    keras = {
+        "backend": "jax",
+        "floatx": "float16",
+        "image_data_format": "channels_first",
+        "epsilon": 0.1,
+    }
     (tmp_path / "keras.json").write_text(json.dumps(keras))
     environ = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
     alone = stage(root, repository, "-c", KILLED, limit=one_core, **environ)
@@ -100,7 +124,12 @@ def test_killed_stage_reuses_the_finished_training(repository, tmp_path, monkeyp
     }  # fmt: skip
     assert json.loads((root / "plots/train/full.json").read_text())["epochs"] == EPOCHS
     labels = json.loads((root / "artifacts/train/labels.json").read_text())
-    assert labels == {"labels": ["blue", "green", "red"], "image_size": 16, "aspect": "pad", "resize": "bicubic"}
+    assert labels == {
+        "labels": ["blue", "green", "red"],
+        "image_size": 16,
+        "aspect": "pad",
+        "resize": "bicubic",
+    }
     fix_threads(2)
     assert load_classifier(root / "artifacts" / "train")[1] == ["blue", "green", "red"]
     assert len((root / "plots/train/curves.csv").read_text().splitlines()) == EPOCHS + 1

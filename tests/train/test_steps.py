@@ -14,7 +14,11 @@ from tests.train.conftest import PARAMS, SIZE
 
 NO_AUGMENTATION = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
 PLAIN = PARAMS.model_copy(
-    update={"augmentation": NO_AUGMENTATION, "cnn": CnnParams(blocks=PARAMS.cnn.blocks, dense=()), "optimizer": "sgd"}
+    update={
+        "augmentation": NO_AUGMENTATION,
+        "cnn": CnnParams(blocks=PARAMS.cnn.blocks, dense=()),
+        "optimizer": "sgd",
+    }
 )
 
 
@@ -45,13 +49,19 @@ def gradients_of(classifier, pixels, targets, weights=None):
     return [gradient.numpy() for gradient in gradients], losses.numpy()
 
 
-@pytest.mark.parametrize("change", [{}, {"clip_norm": 0.01}, {"class_weights": np.array([2.0, 0.5, 1.0])}])
+@pytest.mark.parametrize(
+    "change", [{}, {"clip_norm": 0.01}, {"class_weights": np.array([2.0, 0.5, 1.0])}]
+)
 def test_step_follows_the_gradient(parts, change):
     weights = change.pop("class_weights", None)
-    classifier, trainer = make(PLAIN.model_copy(update=change | {"momentum": 0.0}), class_weights=weights)
+    classifier, trainer = make(
+        PLAIN.model_copy(update=change | {"momentum": 0.0}), class_weights=weights
+    )
     pixels, targets = batch(parts["train"])
     before = classifier.get_weights()
-    gradients, losses = gradients_of(classifier, pixels, targets, None if weights is None else weights[targets])
+    gradients, losses = gradients_of(
+        classifier, pixels, targets, None if weights is None else weights[targets]
+    )
     if "clip_norm" in change:
         length = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
         assert length > 0.1
@@ -70,7 +80,10 @@ def test_figures_are_means_over_images(parts):
     for pixels, targets in feed(parts["val"], 32):
         trainer.test(pixels, targets)
     _, losses = gradients_of(classifier, parts["val"].pixels[:], parts["val"].targets)
-    right = np.asarray(classifier(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1) == parts["val"].targets
+    right = (
+        np.asarray(classifier(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1)
+        == parts["val"].targets
+    )
     loss, accuracy = trainer.figures("test")
     assert loss == pytest.approx(losses.mean(), rel=1e-5)
     assert accuracy == pytest.approx(right.mean(), abs=1e-12)
@@ -100,9 +113,13 @@ def test_backbone_has_a_separate_learning_rate(tiny_backbone):
     targets = np.arange(8, dtype=np.int32) % 3
     gradients, _ = gradients_of(classifier, pixels, targets)
     trainer.train(pixels, targets, 0.1)
-    for variable, old, gradient in zip(classifier.trainable_variables, before, gradients, strict=True):
+    for variable, old, gradient in zip(
+        classifier.trainable_variables, before, gradients, strict=True
+    ):
         rate = 0.001 if variable.path in slow else 0.1
-        np.testing.assert_allclose(np.array(variable), old - rate * gradient, atol=1e-5, err_msg=variable.path)
+        np.testing.assert_allclose(
+            np.array(variable), old - rate * gradient, atol=1e-5, err_msg=variable.path
+        )
 
 
 def test_balanced_weights_give_classes_equal_weight():
@@ -117,8 +134,12 @@ def test_feed_yields_every_image_once_with_its_target(parts):
     batches = list(feed(part, 32, order))
     assert [len(targets) for _, targets in batches] == [32, 32, 32, 32, 22]
     assert all(pixels.dtype == np.uint8 for pixels, _ in batches)
-    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in batches]), part.pixels[order])
-    np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), part.targets[order])
+    np.testing.assert_array_equal(
+        np.concatenate([pixels for pixels, _ in batches]), part.pixels[order]
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([targets for _, targets in batches]), part.targets[order]
+    )
 
 
 class CountedPixels:

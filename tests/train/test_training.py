@@ -43,7 +43,9 @@ def run(packed, tmp_path):
         ended = []
         params = PARAMS.model_copy(update={"epochs": 2, **changes})
         callback = EpochCallback(lambda *epoch: ended.append(epoch))
-        return train(packed, params, classes=CLASSES, scratch=tmp_path / "scratch", callback=callback), ended
+        return train(
+            packed, params, classes=CLASSES, scratch=tmp_path / "scratch", callback=callback
+        ), ended
 
     return trained
 
@@ -96,7 +98,9 @@ def test_cross_validation_and_reuse_of_folds(packed, tmp_path, capfd):
     assert weights(result) == weights(first)
     assert [number for number, _ in opened] == list(range(FOLDS))
     assert all(len(epochs) == result.best.epoch for _, epochs in opened)
-    assert [fold.accuracy for fold in result.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
+    assert [fold.accuracy for fold in result.folds] == [
+        epochs[-1].val_accuracy for _, epochs in opened
+    ]
     figures = result.metrics()["folds"]
     assert figures["n"] == FOLDS
     assert 0.3 < figures["accuracy_mean"] <= 1
@@ -110,12 +114,16 @@ def test_cross_validation_and_reuse_of_folds(packed, tmp_path, capfd):
 def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd):
     layers = ("first_relu", "top")
     params = TrainParams(
-        model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
+        model="features",
+        backbone=BackboneParams(name="plugin:tiny"),
+        features=FeaturesParams(layers=layers),
     )
 
     def run(folder=packed, **options):
         given = params.model_copy(update=options)
-        return train(folder, given, classes=CLASSES, scratch=tmp_path / "scratch", root=tiny_backbone)
+        return train(
+            folder, given, classes=CLASSES, scratch=tmp_path / "scratch", root=tiny_backbone
+        )
 
     first = run()
     again = run(epochs=7)
@@ -128,17 +136,23 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
         assert np.array_equal(array, vars(again.cross_fitted)[name]), name
     # The validation metrics are those of the cross-fitted predictions.
     targets, probabilities = first.fitted_to.targets, first.cross_fitted.probabilities
-    assert first.best.val_accuracy == pytest.approx(np.mean(probabilities.argmax(axis=1) == targets))
+    assert first.best.val_accuracy == pytest.approx(
+        np.mean(probabilities.argmax(axis=1) == targets)
+    )
     assert first.best.val_loss == pytest.approx(losses(targets, probabilities).mean(), rel=1e-5)
     assert [fold.number for fold in first.folds] == list(range(FOLDS))
-    assert first.metrics()["folds"]["accuracy_mean"] == pytest.approx(first.best.val_accuracy, abs=0.02)
+    assert first.metrics()["folds"]["accuracy_mean"] == pytest.approx(
+        first.best.val_accuracy, abs=0.02
+    )
     curve = first.learning_curve
     assert again.learning_curve == curve
     assert curve.points[-1].images == round(images * (1 - 1 / FOLDS))
     assert run(learning_curve="never").learning_curve is None
     clustered = shutil.copytree(packed, tmp_path / "clustered")
     manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
-    manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:2])
+    manifest["cluster"] = manifest["cluster"].where(
+        manifest["split"] != "train", manifest["id"].str[:2]
+    )
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
     assert run(clustered).learning_curve.points != curve.points
 
@@ -151,13 +165,18 @@ def test_large_data_sets_are_not_cross_fitted(packed, tiny_backbone, monkeypatch
     assert len(found.fitted_to) == SIZES["train"]
     assert found.folds == ()
     point = found.learning_curve.points[-1]
-    assert (point.images, point.accuracy) == (SIZES["train"], pytest.approx(found.best.val_accuracy))
+    assert (point.images, point.accuracy) == (
+        SIZES["train"],
+        pytest.approx(found.best.val_accuracy),
+    )
 
 
 @pytest.mark.slow
 def test_error_if_memory_is_exhausted(packed):
     # Params have bounds, but several blocks within them may exceed the memory, too.
-    cnn = CnnParams(blocks=(BlockParams(filters=8).model_copy(update={"filters": 10**13}),), dense=())
+    cnn = CnnParams(
+        blocks=(BlockParams(filters=8).model_copy(update={"filters": 10**13}),), dense=()
+    )
     with pytest.raises(TrainError, match="not enough memory") as caught:
         train(packed, PARAMS.model_copy(update={"cnn": cnn}), classes=CLASSES)
     assert "smaller model" in caught.value.next

@@ -2,7 +2,14 @@
 
 import pytest
 
-from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, FeaturesParams, TrainParams, flat
+from pixmill.core.params import (
+    AugmentationParams,
+    BlockParams,
+    CnnParams,
+    FeaturesParams,
+    TrainParams,
+    flat,
+)
 from pixmill.images.parts import load_parts
 from pixmill.train import training_key as module
 from pixmill.train.training_key import deciding_params, sweep_digest, training_key
@@ -13,31 +20,53 @@ from tests.train.conftest import CLASSES, PARAMS, SIZE
 def key(packed, tmp_path):
     def key_of(labels=CLASSES, **changes):
         parts = load_parts(packed, CLASSES, image_size=SIZE, names=("train", "val"))
-        return training_key(packed, parts, PARAMS.model_copy(update=changes), labels=labels, root=tmp_path)
+        return training_key(
+            packed, parts, PARAMS.model_copy(update=changes), labels=labels, root=tmp_path
+        )
 
     return key_of
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 8}, {"epochs": 7}, {"threads": 1}, {"labels": ("green", "blue", "red")}, {"model": "features"}]
+    "change",
+    [
+        {"seed": 8},
+        {"epochs": 7},
+        {"threads": 1},
+        {"labels": ("green", "blue", "red")},
+        {"model": "features"},
+    ],
 )
 def test_key_depends_on_params_and_labels(key, change):
     assert key(**change) != key()
 
 
-@pytest.mark.parametrize("changes", [{"momentum": 0.5}, {"weight_decay": 0.1}, {"cross_validation": True}])
+@pytest.mark.parametrize(
+    "changes", [{"momentum": 0.5}, {"weight_decay": 0.1}, {"cross_validation": True}]
+)
 def test_key_does_not_depend_on_unrelated_params(key, changes):
     assert key(**changes) == key()
 
 
 def test_deciding_params_of_logistic_regression():
     names = deciding_params(TrainParams(model="features"))
-    assert {"threads", "class_weights", "backbone.name", "features.inverse_regularization"} <= names.keys()
+    assert {
+        "threads",
+        "class_weights",
+        "backbone.name",
+        "features.inverse_regularization",
+    } <= names.keys()
     assert not [
-        name for name in names if name.startswith(("augmentation", "cnn", "epochs", "learning_rate", "optimizer"))
+        name
+        for name in names
+        if name.startswith(("augmentation", "cnn", "epochs", "learning_rate", "optimizer"))
     ]
     network = TrainParams(model="features", features=FeaturesParams(head="mlp"))
-    assert {"epochs", "features.dense.0.units"} <= deciding_params(network).keys() <= flat(network).keys()
+    assert (
+        {"epochs", "features.dense.0.units"}
+        <= deciding_params(network).keys()
+        <= flat(network).keys()
+    )
 
 
 def test_key_depends_on_pixels(key, packed):
@@ -56,7 +85,9 @@ def test_key_depends_on_images_code_libraries_and_machine(parts, packed, monkeyp
     if changed == "library":
         monkeypatch.setattr(module, "installed_version", lambda name: f"of {name}")
     elif changed in ("code", "machine"):
-        monkeypatch.setattr(module, {"code": "digest_code", "machine": "machine"}[changed], lambda *_: "other")
+        monkeypatch.setattr(
+            module, {"code": "digest_code", "machine": "machine"}[changed], lambda *_: "other"
+        )
     else:
         rows.loc[0, changed] = rows.loc[1, changed]
     assert training_key(packed, parts, PARAMS, labels=CLASSES) != before
@@ -100,7 +131,9 @@ def test_sweep_digest_excludes_searched_params(digest, changes):
         ("backbone_digest", {"model": "features"}, "backbone.name"),
     ],
 )
-def test_sweep_digest_includes_plugins_and_backbones_unless_searched(digest, monkeypatch, function, changes, searched):
+def test_sweep_digest_includes_plugins_and_backbones_unless_searched(
+    digest, monkeypatch, function, changes, searched
+):
     found = {}
     for content in ("one", "two"):
         monkeypatch.setattr(module, function, lambda *_, content=content, **__: content)

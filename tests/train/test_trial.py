@@ -39,7 +39,8 @@ def folder(tmp_path_factory):
     folder = write_packed(tmp_path_factory.mktemp("trial") / "artifacts" / "split")
     table = read_table(folder / "manifest.parquet", SPLIT, stage="split")
     table["cluster"] = [
-        f"{split} {row // 6} {row % 3}" for split, row in zip(table["split"], table["row"], strict=True)
+        f"{split} {row // 6} {row % 3}"
+        for split, row in zip(table["split"], table["row"], strict=True)
     ]
     write_table(folder / "manifest.parquet", table, SPLIT)
     return folder
@@ -63,7 +64,9 @@ def tried(folder, scratch):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(training, "load_parts", load)
         callback = EpochCallback(lambda epoch, _: reported.append(epoch))
-        return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback), reported
+        return run_trial(
+            folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback
+        ), reported
 
 
 def test_predicts_validation_and_reads_no_test_image(tried, folder) -> None:
@@ -85,7 +88,9 @@ def test_train_reuses_the_weights_of_a_trial(tried, folder, scratch, capfd) -> N
     params = SHORT.model_copy(update={"target_accuracy": 0.8})
     trained = train(folder, params, classes=CLASSES, scratch=scratch)
     assert REUSED in capfd.readouterr().err
-    probabilities = np.asarray(trained.classifier(np.asarray(trained.validation.pixels, np.float32)))
+    probabilities = np.asarray(
+        trained.classifier(np.asarray(trained.validation.pixels, np.float32))
+    )
     assert probabilities == pytest.approx(trial.probabilities, abs=1e-5)
 
 
@@ -113,7 +118,10 @@ def test_folds_are_cached(crossed, folder, scratch) -> None:
 
     before = kept()
     (division,) = {name.split(".")[1] for name in before}
-    assert before == {f"{crossed.key}.{division}.fold-{number}-{crossed.best_epoch}.npz" for number in range(FOLDS)}
+    assert before == {
+        f"{crossed.key}.{division}.fold-{number}-{crossed.best_epoch}.npz"
+        for number in range(FOLDS)
+    }
     again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
     assert np.array_equal(again.probabilities, crossed.probabilities)
     assert kept() == before

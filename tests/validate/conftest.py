@@ -30,9 +30,13 @@ def shapes(seed: int, *, side: int = 64) -> Image.Image:
     return Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC)
 
 
-def blocks(seed: int, width: int = 40, height: int = 40, *, least: int = 0, most: int = 256) -> Image.Image:
+def blocks(
+    seed: int, width: int = 40, height: int = 40, *, least: int = 0, most: int = 256
+) -> Image.Image:
     """Return a sharp image of random blocks without near-duplicates."""
-    values = np.random.default_rng(seed).integers(least, most, (height // 4, width // 4, 3), dtype=np.uint8)
+    values = np.random.default_rng(seed).integers(
+        least, most, (height // 4, width // 4, 3), dtype=np.uint8
+    )
     return Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST)
 
 
@@ -76,7 +80,10 @@ class Scrape:
 
     def fill_sharply(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
         """Add images that pass all checks."""
-        return [self.add(label, encoded(blocks(start + seed, **options), "PNG")) for seed in range(count)]
+        return [
+            self.add(label, encoded(blocks(start + seed, **options), "PNG"))
+            for seed in range(count)
+        ]
 
     def path(self, key: str) -> Path:
         return next(self.folder.glob(f"images/{key[:2]}/{key}*"))
@@ -91,7 +98,17 @@ class Scrape:
                 seen["id"],
                 {
                     **dict.fromkeys(SCRAPED.names),
-                    **{name: seen[name] for name in ("id", "label", "source", "page_url", "image_url", "given_split")},
+                    **{
+                        name: seen[name]
+                        for name in (
+                            "id",
+                            "label",
+                            "source",
+                            "page_url",
+                            "image_url",
+                            "given_split",
+                        )
+                    },
                     "path": str(path.relative_to(self.folder)),
                     "bytes": path.stat().st_size,
                     "format": kind if kind in EXTENSIONS else None,
@@ -129,7 +146,9 @@ class Scrape:
         """
 
         def some(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Outcome]:
-            return run_checks([check for check in checks if gate is None or check.name in gate], tables)
+            return run_checks(
+                [check for check in checks if gate is None or check.name in gate], tables
+            )
 
         manifest, sightings = self.tables()
         with pytest.MonkeyPatch.context() as patch:

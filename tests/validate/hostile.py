@@ -69,7 +69,10 @@ def hostile_files() -> list[Hostile]:
 def wholes() -> dict[str, bytes]:
     """Return small valid files of each format and its main variants."""
     image = shapes(0, 24, 16)
-    frames: dict[str, Any] = {"save_all": True, "append_images": [shapes(seed, 24, 16) for seed in (1, 2)]}
+    frames: dict[str, Any] = {
+        "save_all": True,
+        "append_images": [shapes(seed, 24, 16) for seed in (1, 2)],
+    }
     files = {
         "jpeg": encoded(image, "JPEG"),
         "jpeg-progressive": encoded(image, "JPEG", progressive=True),
@@ -120,7 +123,15 @@ def truncations(step: int = 10) -> Iterator[Hostile]:
 
 def flips(each: int = 24) -> Iterator[Hostile]:
     """Yield ``each`` variants of each valid file with one to four flipped bits."""
-    outcomes = {PIXELS, "broken", "truncated", "unknown", "unsupported", "too_many_pixels", "too_complex"}
+    outcomes = {
+        PIXELS,
+        "broken",
+        "truncated",
+        "unknown",
+        "unsupported",
+        "too_many_pixels",
+        "too_complex",
+    }
     for place, (name, content) in enumerate(wholes().items()):
         chance = np.random.default_rng(place)
         for number in range(each):
@@ -138,22 +149,44 @@ def bombs() -> Iterator[Hostile]:
     for colour in (0, 2, 6):
         yield hostile(f"png-bomb-{colour}", png_of(WIDE, HIGH, rows, colour=colour), large)
     yield hostile("png-bomb-2³¹", png_of(2**31 - 1, 2**31 - 1, rows), large)
-    yield hostile("bmp-bomb", b"BM" + struct.pack("<IIIIiiHHIIIIII", 54, 0, 54, 40, WIDE, HIGH, 1, 24, *[0] * 6), large)
-    yield hostile("bmp-bomb-down", b"BM" + struct.pack("<IIIIiiHHII16x", 54, 0, 54, 40, WIDE, -HIGH, 1, 8, 1, 0), large)
+    yield hostile(
+        "bmp-bomb",
+        b"BM" + struct.pack("<IIIIiiHHIIIIII", 54, 0, 54, 40, WIDE, HIGH, 1, 24, *[0] * 6),
+        large,
+    )
+    yield hostile(
+        "bmp-bomb-down",
+        b"BM" + struct.pack("<IIIIiiHHII16x", 54, 0, 54, 40, WIDE, -HIGH, 1, 8, 1, 0),
+        large,
+    )
     yield hostile("gif-bomb-screen", gif_of((65_535, 65_535), (1, 1)), large)
     yield hostile("gif-bomb-frame", gif_of((1, 1), (65_535, 65_535)), large)
-    yield hostile("tiff-bomb", tiff_of(ifd({256: WIDE, 257: HIGH, 258: 8, 259: 5, 262: 1, 273: 8, 279: 10})), large)
+    yield hostile(
+        "tiff-bomb",
+        tiff_of(ifd({256: WIDE, 257: HIGH, 258: 8, 259: 5, 262: 1, 273: 8, 279: 10})),
+        large,
+    )
     tile = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 322: WIDE, 323: HIGH, 324: 8, 325: 10}
     yield hostile("tiff-bomb-tile", tiff_of(ifd(tile)), large)
     canvas = b"\x10\0\0\0" + (WIDE - 1).to_bytes(3, "little") + (HIGH - 1).to_bytes(3, "little")
     yield hostile("webp-bomb", riff(b"VP8X" + struct.pack("<I", 10) + canvas), large)
     sides = struct.pack("<I", 16_382 | 16_382 << 14)
-    yield hostile("webp-bomb-lossless", riff(b"VP8L" + struct.pack("<I", 10) + b"\x2f" + sides + bytes(5)), large)
+    yield hostile(
+        "webp-bomb-lossless",
+        riff(b"VP8L" + struct.pack("<I", 10) + b"\x2f" + sides + bytes(5)),
+        large,
+    )
     for tall in (65_500, 1):
         jpeg = bytearray(wholes()["jpeg"])
         frame = jpeg.index(b"\xff\xc0")
         jpeg[frame + 5 : frame + 9] = struct.pack(">HH", tall, 65_500)
-        yield hostile(f"jpeg-bomb-{tall}", bytes(jpeg), large if tall > 1 else "truncated", "truncated", PIXELS)
+        yield hostile(
+            f"jpeg-bomb-{tall}",
+            bytes(jpeg),
+            large if tall > 1 else "truncated",
+            "truncated",
+            PIXELS,
+        )
     if features.check("avif"):
         avif = bytearray(wholes()["avif"])
         place = avif.index(b"ispe") + 8
@@ -163,7 +196,9 @@ def bombs() -> Iterator[Hostile]:
     yield hostile("png-bomb-data", png_of(1, 1, text), PIXELS)
     for kind in (b"zTXt", b"iCCP", b"iTXt"):
         head = b"key\0\0" if kind != b"iTXt" else b"key\0\1\0en\0key\0"
-        yield hostile(f"png-bomb-{kind.decode()}", png_of(4, 4, BLACK, chunk(kind, head + text)), "broken")
+        yield hostile(
+            f"png-bomb-{kind.decode()}", png_of(4, 4, BLACK, chunk(kind, head + text)), "broken"
+        )
     strip = ifd({256: 4, 257: 4, 258: 8, 259: 8, 262: 1, 273: 200, 278: 4, 279: len(text)})
     yield hostile("tiff-bomb-strip", tiff_of(strip.ljust(200 - 24, b"\0"), text), PIXELS)
 
@@ -178,14 +213,22 @@ def mazes() -> Iterator[Hostile]:
     chain = b"".join(ifd(pixels, following=24 + single * (number + 1)) for number in range(20_000))
     yield hostile("tiff-chain", tiff_of(chain), PIXELS)
     yield hostile("tiff-chain-back", tiff_of(chain[:-4] + struct.pack("<I", 24)), PIXELS)
-    yield hostile("tiff-many-tags", tiff_of(ifd(pixels | dict.fromkeys(range(1000, 66_000 - 1000), 1))), "broken")
+    yield hostile(
+        "tiff-many-tags",
+        tiff_of(ifd(pixels | dict.fromkeys(range(1000, 66_000 - 1000), 1))),
+        "broken",
+    )
     strips = ifd({**pixels, 273: (2_000_000, 400), 279: (2_000_000, 400)})
     yield hostile("tiff-many-strips", tiff_of(strips, bytes(8_000_000)), "broken")
     yield hostile("tiff-far-strips", tiff_of(ifd({**pixels, 273: (90_000, 2**31)})), "broken")
     yield hostile("tiff-no-directory", b"II*\0\xff\xff\xff\x7f", "truncated")
-    yield hostile("bigtiff-many-tags", b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**63), "truncated")
+    yield hostile(
+        "bigtiff-many-tags", b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2**63), "truncated"
+    )
     yield hostile("jpeg-scans", jpeg_of_scans(65_500), "too_complex")
-    yield hostile("jpeg-scans-hidden", jpeg_of_scans(500, between=b"\xff\xfe\0\4\xff\xd9"), "too_complex")
+    yield hostile(
+        "jpeg-scans-hidden", jpeg_of_scans(500, between=b"\xff\xfe\0\4\xff\xd9"), "too_complex"
+    )
     jpeg = wholes()["jpeg"]
     yield hostile("jpeg-segments", jpeg[:2] + b"\xff\xfe\0\2" * 500_000 + jpeg[2:], PIXELS)
     first = 4 + int.from_bytes(jpeg[4:6], "big")
@@ -196,9 +239,16 @@ def mazes() -> Iterator[Hostile]:
     yield hostile("jpeg-exif-loop", jpeg[:2] + app1 + jpeg[2:], PIXELS)
     yield hostile("png-chunks", png_of(4, 4, BLACK, chunk(b"tEXt", b"a\0b") * 150_000), PIXELS)
     yield hostile("png-empty-data", png_of(4, 4, BLACK, chunk(b"IDAT", b"") * 20_000), PIXELS)
-    yield hostile("gif-frames", wholes()["gif"][:-1] + gif_of((4, 4), (1, 1))[13:-1] * 200_000 + b";", PIXELS)
+    yield hostile(
+        "gif-frames", wholes()["gif"][:-1] + gif_of((4, 4), (1, 1))[13:-1] * 200_000 + b";", PIXELS
+    )
     comment = b"!\xfe" + b"\1a" * 500_000 + b"\0"
-    yield hostile("gif-comments", b"GIF89a\4\0\4\0\0\0\0" + comment + gif_of((4, 4), (4, 4))[13:], PIXELS, "truncated")
+    yield hostile(
+        "gif-comments",
+        b"GIF89a\4\0\4\0\0\0\0" + comment + gif_of((4, 4), (4, 4))[13:],
+        PIXELS,
+        "truncated",
+    )
     webp = wholes()["webp-animated"]
     frame = webp[webp.index(b"ANMF") :]
     frame = frame[: 8 + struct.unpack_from("<I", frame, 4)[0]]
@@ -217,14 +267,30 @@ def disguises() -> Iterator[Hostile]:
     yield hostile("zip+jpeg", buffer.getvalue() + files["jpeg"], "archive")
     yield hostile("png+html", files["png"] + page, PIXELS)
     yield hostile("html+png", page + files["png"], "html")
-    yield hostile("gif+js", b"GIF89a/*" + bytes(6) + b"*/=1;alert(1)", "truncated", "broken", "too_many_pixels")
+    yield hostile(
+        "gif+js",
+        b"GIF89a/*" + bytes(6) + b"*/=1;alert(1)",
+        "truncated",
+        "broken",
+        "too_many_pixels",
+    )
     yield hostile("pdf+jpeg", b"%PDF-1.4\n" + files["jpeg"], "pdf")
-    yield hostile("jpeg+pdf", files["jpeg"][:2] + b"\xff\xfe\0\x0a%PDF-1.4" + files["jpeg"][2:], PIXELS)
-    yield hostile("svg", b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", "svg")
+    yield hostile(
+        "jpeg+pdf", files["jpeg"][:2] + b"\xff\xfe\0\x0a%PDF-1.4" + files["jpeg"][2:], PIXELS
+    )
+    yield hostile(
+        "svg",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+        "svg",
+    )
     yield hostile("jpeg+jpeg", files["jpeg"] * 2, PIXELS)
-    yield hostile("png-as-jpeg", b"\xff\xd8\xff" + files["png"], "broken", "truncated", "too_complex")
+    yield hostile(
+        "png-as-jpeg", b"\xff\xd8\xff" + files["png"], "broken", "truncated", "too_complex"
+    )
     yield hostile("jpeg-as-png", b"\x89PNG\r\n\x1a\n" + files["jpeg"], "broken")
-    yield hostile("jpeg-as-gif", b"GIF89a" + files["jpeg"], "broken", "truncated", "too_many_pixels", PIXELS)
+    yield hostile(
+        "jpeg-as-gif", b"GIF89a" + files["jpeg"], "broken", "truncated", "too_many_pixels", PIXELS
+    )
     yield hostile("jpeg-as-tiff", b"II*\0" + files["jpeg"], "broken", "truncated", "too_complex")
     yield hostile("jpeg-as-webp", b"RIFF\xff\0\0\0WEBPVP8 " + files["jpeg"], "broken", "truncated")
     head = b"\0\0\0\x18ftypavif\0\0\0\0avifmif1"
@@ -238,11 +304,32 @@ def disguises() -> Iterator[Hostile]:
 def scraps() -> Iterator[Hostile]:
     """Yield empty and nearly empty files."""
     yield hostile("nothing", b"", "empty")
-    heads = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
-    heads += [b"RIFF\0\0\0\0WEBP", b"BM" + bytes(12) + b"\x28\0\0\0", b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic"]
+    heads = [
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF87a",
+        b"GIF89a",
+        b"II*\0",
+        b"MM\0*",
+        b"II+\0",
+        b"MM\0+",
+    ]
+    heads += [
+        b"RIFF\0\0\0\0WEBP",
+        b"BM" + bytes(12) + b"\x28\0\0\0",
+        b"\0\0\0\x18ftypavif",
+        b"\0\0\0\x18ftypheic",
+    ]
     chance = np.random.default_rng(5)
     ends = (b"", b"\0", b"\xff" * 64, bytes(64), chance.bytes(64), chance.bytes(4096))
-    outcomes = ("truncated", "broken", "too_many_pixels", "too_complex", "no_decoder", "unsupported")
+    outcomes = (
+        "truncated",
+        "broken",
+        "too_many_pixels",
+        "too_complex",
+        "no_decoder",
+        "unsupported",
+    )
     for head, (number, end) in itertools.product(heads, enumerate(ends)):
         yield hostile(f"{head.hex()}-{number}", head + end, *outcomes)
     for size in (1, 2, 3, 10, 1000):

@@ -63,14 +63,20 @@ def unread(number: int, reason: str, label: str | None = "coat", **columns: Any)
 def seen(number: int, label: str = "coat", place: str = "", **columns: Any) -> dict[str, Any]:
     """Return a sighting of image ``number``."""
     url = place or f"data/{label}/{number:04}.png"
-    return dict.fromkeys(SIGHTINGS.names) | {"id": key(number), "label": label, "image_url": url} | columns
+    return (
+        dict.fromkeys(SIGHTINGS.names)
+        | {"id": key(number), "label": label, "image_url": url}
+        | columns
+    )
 
 
 def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pd.DataFrame:
     """Return rows as a table with the types of the stage."""
     frame = pd.DataFrame(list(rows), columns=schema.names)
     for field in schema:
-        kind = _NULLABLE.get(field.type) or (pd.StringDtype("pyarrow") if field.type == pa.string() else None)
+        kind = _NULLABLE.get(field.type) or (
+            pd.StringDtype("pyarrow") if field.type == pa.string() else None
+        )
         frame[field.name] = frame[field.name].astype(kind or field.type.to_pandas_dtype())
     return frame
 
@@ -101,13 +107,22 @@ def validation(
     return Validation(
         manifest=manifest,
         pairs=pd.DataFrame(sorted(ends), columns=PAIRS.names).astype({"similarity": float}),
-        repeated=pd.DataFrame([(key(number), *rest) for number, *rest in repeated], columns=list(REPEATED)),
+        repeated=pd.DataFrame(
+            [(key(number), *rest) for number, *rest in repeated], columns=list(REPEATED)
+        ),
         leaks=pd.DataFrame(
-            [(key(one), part, place, key(other), *rest) for one, part, place, other, *rest in leaks],
+            [
+                (key(one), part, place, key(other), *rest)
+                for one, part, place, other, *rest in leaks
+            ],
             columns=list(LEAKS),
         ),
         classes=class_table(manifest, classes),
         outcomes=[],
-        review=Review(followed={key(number): item for number, item in (followed or {}).items()}, powerless=[]),
-        sightings=table(sightings, SIGHTINGS.remove_metadata()) if sightings else pd.DataFrame(columns=SIGHTINGS.names),
+        review=Review(
+            followed={key(number): item for number, item in (followed or {}).items()}, powerless=[]
+        ),
+        sightings=table(sightings, SIGHTINGS.remove_metadata())
+        if sightings
+        else pd.DataFrame(columns=SIGHTINGS.names),
     )

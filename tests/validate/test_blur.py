@@ -13,7 +13,9 @@ from tests.validate.conftest import Scrape
 def photograph(seed: int, *, blur: float = 0) -> bytes:
     """Return a grey image as sharp as a photograph at 160 pixels, or blurred by a radius in pixels."""
     draw = np.random.default_rng(seed)
-    once = Image.fromarray(draw.integers(0, 256, (40, 40), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
+    once = Image.fromarray(draw.integers(0, 256, (40, 40), dtype=np.uint8)).resize(
+        (160, 160), Image.Resampling.BICUBIC
+    )
     return encoded(once.filter(ImageFilter.GaussianBlur(blur * draw.uniform(0.8, 1.25))), "PNG")
 
 
@@ -28,7 +30,9 @@ def test_soft_dataset_is_not_blurred(scrape: Scrape) -> None:
     found = scrape.validate(gate=["blurred"])
     assert (found.manifest["sharpness"] < ValidateParams().blurred.min_sharpness).mean() > 0.2
     assert gate(found)
-    sharpness = next(item for item in distributions(found.manifest, ValidateParams()) if item.name == "sharpness")
+    sharpness = next(
+        item for item in distributions(found.manifest, ValidateParams()) if item.name == "sharpness"
+    )
     assert (found.manifest["sharpness"] >= sharpness.limits[0]).all()
 
 

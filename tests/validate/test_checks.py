@@ -128,7 +128,9 @@ def leak(scrape: Scrape) -> None:
     valid(scrape)
     for part in ("test", "train"):
         scrape.add("coat", encoded(blocks(200), "PNG"), given_split=part)
-        scrape.add("coat", encoded(blocks(201), "PNG" if part == "train" else "BMP"), given_split=part)
+        scrape.add(
+            "coat", encoded(blocks(201), "PNG" if part == "train" else "BMP"), given_split=part
+        )
 
 
 def few(scrape: Scrape) -> None:
@@ -140,7 +142,9 @@ def hosts(scrape: Scrape) -> None:
     for label, count, start in (("coat", 22, 0), ("shoe", 20, 100)):
         for seed in range(start, start + count):
             host = "one" if label == "coat" and seed > 1 else "two"
-            scrape.add(label, encoded(blocks(seed), "PNG"), image_url=f"https://{host}.example/{seed}.png")
+            scrape.add(
+                label, encoded(blocks(seed), "PNG"), image_url=f"https://{host}.example/{seed}.png"
+            )
 
 
 CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
@@ -217,10 +221,16 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "params", "message"), CASES, ids=[f"{case[0]}-{case[1].__name__}" for case in CASES]
+    ("name", "make", "params", "message"),
+    CASES,
+    ids=[f"{case[0]}-{case[1].__name__}" for case in CASES],
 )
 def test_each_check_fails_and_stops_the_pipeline(
-    scrape: Scrape, name: str, make: Callable[[Scrape], None], params: Mapping[str, Any], message: str
+    scrape: Scrape,
+    name: str,
+    make: Callable[[Scrape], None],
+    params: Mapping[str, Any],
+    message: str,
 ) -> None:
     make(scrape)
     found = run(scrape, name, **{name: {"severity": "critical", **params}})
@@ -233,16 +243,24 @@ def test_each_check_fails_and_stops_the_pipeline(
     assert all(parameter in last for parameter in failed(found)[-1].check.parameters)
 
 
-@pytest.mark.parametrize(("shoes", "outcome"), [(8, {}), (7, {"warning"}), (3, {"warning", "critical"})])
-def test_small_class_warns_and_tiny_class_stops_the_pipeline(scrape: Scrape, shoes: int, outcome: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("shoes", "outcome"), [(8, {}), (7, {"warning"}), (3, {"warning", "critical"})]
+)
+def test_small_class_warns_and_tiny_class_stops_the_pipeline(
+    scrape: Scrape, shoes: int, outcome: set[str]
+) -> None:
     scrape.fill_sharply("coat", 40, start=0)
     scrape.fill_sharply("shoe", shoes, start=100)
     found = run(scrape, "class_balance")
-    assert {(bad.check.name, bad.check.severity) for bad in failed(found)} == {("class_balance", s) for s in outcome}
+    assert {(bad.check.name, bad.check.severity) for bad in failed(found)} == {
+        ("class_balance", s) for s in outcome
+    }
     assert (gate_error(found.outcomes, report="page.html") is not None) == ("critical" in outcome)
     if outcome:
         [line] = warnings(found.outcomes)["class_balance"]
-        assert line.endswith("collect more images of the small classes; or set train.class_weights: true")
+        assert line.endswith(
+            "collect more images of the small classes; or set train.class_weights: true"
+        )
 
 
 def test_no_images_fails(scrape: Scrape) -> None:
@@ -265,7 +283,9 @@ def describe(name: str, table: pd.DataFrame, **result: int) -> list[str]:
 def messages(table: pd.DataFrame) -> list[str]:
     """Return the messages of the check ``dark``, shortened."""
     missing, bad = int(table["brightness"].isna().sum()), int((table["brightness"] < 16).sum())
-    [line] = describe("dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad)
+    [line] = describe(
+        "dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad
+    )
     return [line.replace("readable images have a brightness of at least 16", "are light")]
 
 

@@ -43,7 +43,9 @@ def test_every_column_is_read(read) -> None:
 
 
 def test_accepts_byte_order_mark_and_crlf(read) -> None:
-    assert read(b"\xef\xbb\xbf" + f"{HEAD}{ID},drop,,,".replace("\n", "\r\n").encode()) == (Decision(2, ID, "drop"),)
+    assert read(b"\xef\xbb\xbf" + f"{HEAD}{ID},drop,,,".replace("\n", "\r\n").encode()) == (
+        Decision(2, ID, "drop"),
+    )
 
 
 def test_normalises_accents_of_labels(tmp_path: Path) -> None:
@@ -56,11 +58,23 @@ def test_normalises_accents_of_labels(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "line 1: expected the header image,decision,label,by,why, received ''"),
-        (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (image, decision, label, by, why), received 2"),
+        (
+            f"{HEAD}{ID},keep\n",
+            "line 2: expected 5 values (image, decision, label, by, why), received 2",
+        ),
         (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected an image's id (at least 8 digits"),
-        (f"{HEAD}{ID},maybe,,,\n", "line 2: expected one of the decisions keep, drop, relabel, received 'maybe'"),
-        (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected one of the labels coat, shoe, received 'hat'"),
-        (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label for the decision 'drop', received 'coat'"),
+        (
+            f"{HEAD}{ID},maybe,,,\n",
+            "line 2: expected one of the decisions keep, drop, relabel, received 'maybe'",
+        ),
+        (
+            f"{HEAD}{ID},relabel,hat,,\n",
+            "line 2: expected one of the labels coat, shoe, received 'hat'",
+        ),
+        (
+            f"{HEAD}{ID},drop,coat,,\n",
+            "line 2: expected no label for the decision 'drop', received 'coat'",
+        ),
         (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
         (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
     ],
@@ -78,7 +92,9 @@ IMAGES = [
 ]
 
 
-@pytest.mark.parametrize("name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"])
+@pytest.mark.parametrize(
+    "name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"]
+)
 def test_matches_id_path_and_source(name: str) -> None:
     decision = Decision(2, name, "drop")
     assert match_decisions([decision], IMAGES) == ({ID: decision}, [])
@@ -89,10 +105,13 @@ def test_returns_decisions_on_missing_images() -> None:
     assert match_decisions([decision], IMAGES) == ({}, [decision])
 
 
-@pytest.mark.parametrize("second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")])
+@pytest.mark.parametrize(
+    "second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")]
+)
 def test_rejects_two_decisions_on_one_image(second: Decision) -> None:
     with pytest.raises(
-        ReviewError, match=f"line 3: expected one decision per image, received a second one for {ID}, already in line 2"
+        ReviewError,
+        match=f"line 3: expected one decision per image, received a second one for {ID}, already in line 2",
     ):
         match_decisions([Decision(2, ID, "drop"), second], IMAGES)
 
@@ -132,17 +151,36 @@ def test_round_trip_is_sorted(tmp_path_factory, decisions: list[Decision]) -> No
     assert [decision.line for decision in found] == list(range(2, len(decisions) + 2))
     assert text.count("\n") == len(decisions) + 1
     assert "\r" not in text
-    assert [decision.image for decision in found] == sorted(decision.image for decision in decisions)
-    plain = [replace(item, line=0, by=" ".join(item.by.split()), why=" ".join(item.why.split())) for item in decisions]
+    assert [decision.image for decision in found] == sorted(
+        decision.image for decision in decisions
+    )
+    plain = [
+        replace(item, line=0, by=" ".join(item.by.split()), why=" ".join(item.why.split()))
+        for item in decisions
+    ]
     assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
 
 
 @settings(max_examples=15)
-@given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"]
+        )
+    )
+)
 def test_names_of_finds_all_matching_images(names: list[str]) -> None:
-    decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]
-    images = pd.DataFrame({"id": [item.id for item in IMAGES], "path": [item.places[0] for item in IMAGES]})
-    urls = [(item.id, item.places[1]) for item in IMAGES] + [(None, "data/x.png"), ("e" * 64, "data/x.png")]
+    decisions = [
+        Decision(line, name, "drop", why=str(line))
+        for line, name in enumerate(dict.fromkeys(names), 2)
+    ]
+    images = pd.DataFrame(
+        {"id": [item.id for item in IMAGES], "path": [item.places[0] for item in IMAGES]}
+    )
+    urls = [(item.id, item.places[1]) for item in IMAGES] + [
+        (None, "data/x.png"),
+        ("e" * 64, "data/x.png"),
+    ]
     sightings = pd.DataFrame(urls, columns=["id", "image_url"])
     few = names_of(decisions, images.astype("string"), sightings.astype("string"))
     assert {item.id for item in few} <= {item.id for item in IMAGES}

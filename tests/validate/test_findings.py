@@ -19,7 +19,13 @@ def test_conflict_includes_all_copies_and_labels(scrape: Scrape) -> None:
     found = scrape.validate()
     assert set(reasons(found)) == set(ids)
     [row] = rows(found.repeated)
-    assert row == {"id": min(ids), "kind": "conflict", "images": 3, "addresses": 5, "labels": "coat, shoe"}
+    assert row == {
+        "id": min(ids),
+        "kind": "conflict",
+        "images": 3,
+        "addresses": 5,
+        "labels": "coat, shoe",
+    }
     assert tuple(found.repeated) == REPEATED
 
 
@@ -29,7 +35,9 @@ def test_placeholder_is_reported_though_one_copy_is_kept(scrape: Scrape) -> None
         name = scrape.add("coat", image(1))
     found = scrape.validate(placeholders={"repeats": 3})
     assert reasons(found) == {}
-    assert rows(found.repeated) == [{"id": name, "kind": "placeholder", "images": 1, "addresses": 3, "labels": "coat"}]
+    assert rows(found.repeated) == [
+        {"id": name, "kind": "placeholder", "images": 1, "addresses": 3, "labels": "coat"}
+    ]
 
 
 def test_file_in_two_splits_stays_in_the_higher_one(scrape: Scrape) -> None:
@@ -41,7 +49,14 @@ def test_file_in_two_splits_stays_in_the_higher_one(scrape: Scrape) -> None:
     assert found.manifest.set_index("id")["given_split"].to_dict() == {name: "test", other: "train"}
     [row] = rows(found.leaks)
     assert tuple(row) == LEAKS
-    assert tuple(row.values()) == (name, "train", "data/coat/0000.png", name, "test", "data/coat/0001.png")
+    assert tuple(row.values()) == (
+        name,
+        "train",
+        "data/coat/0000.png",
+        name,
+        "test",
+        "data/coat/0001.png",
+    )
 
 
 def test_dropped_images_are_no_leaks(scrape: Scrape) -> None:

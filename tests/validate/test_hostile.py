@@ -38,8 +38,14 @@ def written(folder: Path, files: Sequence[Hostile]) -> list[Path]:
 def test_each_file_has_pixels_or_a_reason(tmp_path: Path) -> None:
     files = hostile_files()
     assert len(files) >= 3000
-    found = outcomes(written(tmp_path, files), [hashlib.sha256(file.content).hexdigest() for file in files])
-    wrong = {file.name: word for file, word in zip(files, found, strict=True) if word not in file.outcomes}
+    found = outcomes(
+        written(tmp_path, files), [hashlib.sha256(file.content).hexdigest() for file in files]
+    )
+    wrong = {
+        file.name: word
+        for file, word in zip(files, found, strict=True)
+        if word not in file.outcomes
+    }
     # No file exceeds the limits, because expensive ones are rejected early.
     assert wrong == {}
     counts = Counter(found)
@@ -64,7 +70,9 @@ def test_special_files_do_not_block(tmp_path: Path) -> None:
         finally:
             os.chdir(before)
         names = sorted(path.name for path in tmp_path.iterdir())
-        found = outcomes([tmp_path / name for name in names], [hashlib.sha256(content).hexdigest()] * len(names))
+        found = outcomes(
+            [tmp_path / name for name in names], [hashlib.sha256(content).hexdigest()] * len(names)
+        )
     assert dict(zip(names, found, strict=True)) == {
         "circle.jpg": "missing_file",
         "device.jpg": "not_a_file",

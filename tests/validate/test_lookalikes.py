@@ -15,8 +15,14 @@ def part(number: int, *, cracked: bool) -> bytes:
     """Return a photograph of a part before a fixed camera: one scene, with stains, noise and perhaps a crack."""
     draw = np.random.default_rng(number)
     scene = np.asarray(shapes(0, side=160).convert("L"), np.float64)
-    stains = Image.fromarray(draw.integers(0, 256, (9, 9), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
-    scene = scene + (np.asarray(stains, np.float64) - 128) / draw.uniform(18, 28) + draw.normal(0, 4, (160, 160))
+    stains = Image.fromarray(draw.integers(0, 256, (9, 9), dtype=np.uint8)).resize(
+        (160, 160), Image.Resampling.BICUBIC
+    )
+    scene = (
+        scene
+        + (np.asarray(stains, np.float64) - 128) / draw.uniform(18, 28)
+        + draw.normal(0, 4, (160, 160))
+    )
     if cracked:
         row, column = draw.integers(20, 100, 2)
         scene[row : row + 3, column : column + 30] -= 60
@@ -30,7 +36,11 @@ def fill(scrape: Scrape, count: int, *, labels: tuple[str, str] = ("cracked", "w
 
 
 def signs(validation: Validation) -> list[str]:
-    return [line for line in warnings(validation.outcomes).get("near_duplicates", []) if "duplicate_similarity" in line]
+    return [
+        line
+        for line in warnings(validation.outcomes).get("near_duplicates", [])
+        if "duplicate_similarity" in line
+    ]
 
 
 def suggested(line: str) -> float:
@@ -45,7 +55,9 @@ def test_suggested_similarity_keeps_lookalikes(scrape: Scrape) -> None:
     before = scrape.validate(gate=["near_duplicates"], classes=["cracked", "whole"])
     *_, last = signs(before)
     assert "different images that look alike, as before a fixed camera" in last
-    assert any("of the near-duplicate pairs have different labels" in line for line in signs(before))
+    assert any(
+        "of the near-duplicate pairs have different labels" in line for line in signs(before)
+    )
     after = scrape.validate(
         gate=["near_duplicates"], classes=["cracked", "whole"], duplicate_similarity=suggested(last)
     )

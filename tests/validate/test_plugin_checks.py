@@ -33,10 +33,14 @@ def checked(tmp_path, plugin_imports, scrape: Scrape):
 
 
 def test_runs_checks_of_a_plugin(checked):
-    found = checked('[Check("two", "manifest", "ExpectTableRowCountToEqual", {"value": 2}, "info", "two")]')
+    found = checked(
+        '[Check("two", "manifest", "ExpectTableRowCountToEqual", {"value": 2}, "info", "two")]'
+    )
     assert found["two"]
 
 
 def test_rejects_other_objects(checked):
-    with pytest.raises(PluginError, match=r"the check 'ours' \(src/barn/validate/ours.py\): expected a list of pix"):
+    with pytest.raises(
+        PluginError, match=r"the check 'ours' \(src/barn/validate/ours.py\): expected a list of pix"
+    ):
         checked('["a check"]')

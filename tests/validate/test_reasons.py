@@ -22,11 +22,23 @@ def test_reasons_of_the_decoder_have_a_meaning() -> None:
 def test_a_next_step_for_every_reason_and_none_deletes_a_sound_image() -> None:
     steps = {name: remedy(name) for name in images.UNREADABLE}
     assert all(steps.values())
-    assert {name for name, step in steps.items() if "delete" in step} == {"empty", "truncated", "html"}
+    assert {name for name, step in steps.items() if "delete" in step} == {
+        "empty",
+        "truncated",
+        "html",
+    }
     # Otherwise the summary would name the file for ever.
-    stays = {name for name in images.UNREADABLE if not any(word in steps[name] for word in ("away", "delete"))}
+    stays = {
+        name
+        for name in images.UNREADABLE
+        if not any(word in steps[name] for word in ("away", "delete"))
+    }
     assert stays == LEFT_IN_PLACE
-    named = {"too_many_pixels": "validate.max_pixels", "no_decoder": "[heic]", "timeout": "validate.timeout"}
+    named = {
+        "too_many_pixels": "validate.max_pixels",
+        "no_decoder": "[heic]",
+        "timeout": "validate.timeout",
+    }
     named |= {"memory": "validate.memory", "lfs": "git lfs pull", "annex": "git annex get"}
     assert [name for name, text in named.items() if text not in steps[name]] == []
 

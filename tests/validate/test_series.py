@@ -16,14 +16,36 @@ def hashes(*, alike: bool) -> np.ndarray:
     """Return the hashes of all classes: those of one clip differ in 27 of 64 bits on average, others in 32."""
     rng = np.random.default_rng(7)
     scenes = rng.integers(0, 2, (len(CLASSES) * CLIPS, 1, 64), np.uint8)
-    bits = (scenes if alike else 0) ^ (rng.random((len(scenes), FRAMES, 64)) < (0.3 if alike else 0.5))
-    return np.packbits(bits.reshape(-1, 64).astype(bool), axis=1).view(">u8")[:, 0].astype(np.uint64)
+    bits = (scenes if alike else 0) ^ (
+        rng.random((len(scenes), FRAMES, 64)) < (0.3 if alike else 0.5)
+    )
+    return (
+        np.packbits(bits.reshape(-1, 64).astype(bool), axis=1).view(">u8")[:, 0].astype(np.uint64)
+    )
 
 
 def series(form: str, *, alike: bool = True, others: int = 0):
     """Return the series and all paths, which are named by a format of ``clip``, ``frame`` and the number ``n``."""
-    who = ["john", "mary", "ann", "bob", "eve", "dan", "joe", "kim", "lee", "max", "ned", "pat", "ron", "sue"]
-    names = [form.format(clip=n // FRAMES, frame=n % FRAMES, n=n, who=who[n // FRAMES]) for n in range(COUNT)]
+    who = [
+        "john",
+        "mary",
+        "ann",
+        "bob",
+        "eve",
+        "dan",
+        "joe",
+        "kim",
+        "lee",
+        "max",
+        "ned",
+        "pat",
+        "ron",
+        "sue",
+    ]
+    names = [
+        form.format(clip=n // FRAMES, frame=n % FRAMES, n=n, who=who[n // FRAMES])
+        for n in range(COUNT)
+    ]
     paths = [f"data/{label}/{name}" for label in CLASSES for name in names]
     labels, found = [label for label in CLASSES for _ in names], hashes(alike=alike)
     more = [f"data/dog/photo {chr(97 + n)}.jpg" for n in range(others)]
@@ -47,7 +69,9 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
     assert found.group_by == pattern
     assert (found.series, found.images) == (len(CLASSES) * CLIPS, len(CLASSES) * COUNT)
     assert set(found.example) <= set(paths)
-    manifest = pd.DataFrame({"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"})
+    manifest = pd.DataFrame(
+        {"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"}
+    )
     groups = group_names(manifest, found.group_by)
     # Numbers that count anew in each class name other clips; a name in two classes may be of one patient.
     shared = 1 if "[^/]+/" in pattern else len(CLASSES)

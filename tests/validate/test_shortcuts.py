@@ -8,14 +8,21 @@ import pytest
 
 from pixmill.core.expectations import Outcome, Table, run_checks
 from pixmill.core.params.validate import ShortcutsParams
-from pixmill.validate.shortcuts import excessive_shortcuts, find_shortcuts, shortcut_check, shortcut_table
+from pixmill.validate.shortcuts import (
+    excessive_shortcuts,
+    find_shortcuts,
+    shortcut_check,
+    shortcut_table,
+)
 from tests.validate.made import key
 
 Draw = np.random.Generator
 CLASSES = ["coat", "hat", "shoe"]
 
 
-def images(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None = None) -> pd.DataFrame:
+def images(
+    sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None = None
+) -> pd.DataFrame:
     """Return kept images with properties that are independent of the class, changed by ``change``."""
     draw = np.random.default_rng(len(sizes))
     label = np.repeat(list(sizes), list(sizes.values()))
@@ -28,7 +35,9 @@ def images(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] |
             "format": draw.choice(["jpeg", "png", "webp"], count, p=[0.8, 0.15, 0.05]),
             "source": draw.choice(["bing", "google"], count),
             "page_url": None,
-            "image_url": [f"https://www{host}.example/a.jpg" for host in draw.geometric(0.2, count)],
+            "image_url": [
+                f"https://www{host}.example/a.jpg" for host in draw.geometric(0.2, count)
+            ],
             "width": draw.integers(200, 1200, count),
             "height": draw.integers(200, 1200, count),
             "brightness": draw.normal(128, 30, count),
@@ -59,7 +68,9 @@ def skills(table: pd.DataFrame) -> dict[str, float]:
 def hosts(table: pd.DataFrame, _: Draw) -> None:
     """Give each class a different site with many servers."""
     sites = table["label"].map({"coat": "Shop.co.uk", "shoe": "other.example"})
-    table["image_url"] = [f"https://img{number % 30}.{site}/1.jpg" for number, site in enumerate(sites)]
+    table["image_url"] = [
+        f"https://img{number % 30}.{site}/1.jpg" for number, site in enumerate(sites)
+    ]
 
 
 def formats(table: pd.DataFrame, _: Draw) -> None:
@@ -91,7 +102,11 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
 def test_shortcut_is_a_warning(
     change: Callable[[pd.DataFrame, Draw], None], name: str, message: str, advice: str
 ) -> None:
-    failed = [outcome for outcome in outcomes(images({"coat": 40, "shoe": 400}, change)) if not outcome.success]
+    failed = [
+        outcome
+        for outcome in outcomes(images({"coat": 40, "shoe": 400}, change))
+        if not outcome.success
+    ]
     first = failed[0]
     assert first.check.severity == "warning"
     assert first.found[0].startswith("classes differ in ")
@@ -104,9 +119,10 @@ def test_shortcut_is_a_warning(
 def test_excessive_shortcuts() -> None:
     found = find_shortcuts(images({"coat": 60, "shoe": 60}, formats), CLASSES)
     assert len(found) > 5
-    assert [(item["property"], item["advice"][:13]) for item in excessive_shortcuts(found, ShortcutsParams())] == [
-        ("format", "collect every")
-    ]
+    assert [
+        (item["property"], item["advice"][:13])
+        for item in excessive_shortcuts(found, ShortcutsParams())
+    ] == [("format", "collect every")]
     assert excessive_shortcuts(found, ShortcutsParams(skill=1.0)) == []
 
 
@@ -153,10 +169,14 @@ def test_near_duplicates_share_a_fold() -> None:
     assert skills(images(sizes, single))["width"] > skills(images(sizes, series))["width"] + 0.2
 
 
-@pytest.mark.parametrize("missing", [{"coat": 300}, {"coat": 300, "shoe": 19}, {"coat": 300, "cap": 300}, {}])
+@pytest.mark.parametrize(
+    "missing", [{"coat": 300}, {"coat": 300, "shoe": 19}, {"coat": 300, "cap": 300}, {}]
+)
 def test_needs_two_classes(missing: dict[str, int]) -> None:
     found = outcomes(images(missing, formats))
-    assert [(outcome.success, outcome.found) for outcome in found] == [(True, ("nothing to learn from",))]
+    assert [(outcome.success, outcome.found) for outcome in found] == [
+        (True, ("nothing to learn from",))
+    ]
 
 
 def test_samples_very_many_images() -> None:
@@ -165,4 +185,6 @@ def test_samples_very_many_images() -> None:
     many["id"] = many["group"] = [f"{number:064x}" for number in range(len(many))]
     best = find_shortcuts(many, CLASSES).iloc[0]
     assert (best["property"], best["skill"]) == ("format", 1)
-    assert best["example"].endswith("6,000 of 6,000 images of 'coat' have the format 'png', 0 of 10,000 of 'shoe'")
+    assert best["example"].endswith(
+        "6,000 of 6,000 images of 'coat' have the format 'png', 0 of 10,000 of 'shoe'"
+    )

@@ -19,14 +19,17 @@ def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> S
 
 def test_inlined_image_has_the_url_of_its_page() -> None:
     found = look(
-        ("a", "coat", "page/1", None, None), ("a", "coat", "page/2", None, None), ("a", "coat", "p", "u", None)
+        ("a", "coat", "page/1", None, None),
+        ("a", "coat", "page/2", None, None),
+        ("a", "coat", "p", "u", None),
     )
     assert found.kinds(np.arange(3), 3, found.address).tolist() == [3, 0, 0]
 
 
 def test_lowest_and_highest_predefined_split() -> None:
     found = look(
-        *[("b", "coat", None, part, part) for part in ("val", "train", "test")], ("c", "coat", None, "u", None)
+        *[("b", "coat", None, part, part) for part in ("val", "train", "test")],
+        ("c", "coat", None, "u", None),
     )
     first, last = found.parts(3)
     assert [(PARTS[one], PARTS[other]) for one, other in zip(first, last, strict=True)] == [
@@ -36,14 +39,22 @@ def test_lowest_and_highest_predefined_split() -> None:
 
 def test_places_are_of_the_first_sighting_in_each_split() -> None:
     found = look(
-        ("a", "coat", None, "x", "test"), ("a", "coat", None, "y", "test"), ("a", "coat", "page", None, "train")
+        ("a", "coat", None, "x", "test"),
+        ("a", "coat", None, "y", "test"),
+        ("a", "coat", "page", None, "train"),
     )
     places = found.places(np.array([0, 1]))
     assert places[["row", "part", "address"]].values.tolist() == [[0, 1, "page"], [0, 3, "x"]]
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None]))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None])
+        )
+    )
+)
 def test_counts_distinct_values_of_sets(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])
     sets = np.array([0, -1, 0])  # a and c are one set, b is in none

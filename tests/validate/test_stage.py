@@ -53,7 +53,11 @@ class Workspace:
         self.params()
 
     def params(self, **validate: Any) -> None:
-        content = {"classes": ["coat", "shoe"], "scrape": {"snapshot": "2026-11-20"}, "validate": validate}
+        content = {
+            "classes": ["coat", "shoe"],
+            "scrape": {"snapshot": "2026-11-20"},
+            "validate": validate,
+        }
         (self.root / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def run(self, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -61,13 +65,17 @@ class Workspace:
         done = subprocess.run(
             [sys.executable, "-m", "stages.validate"],
             cwd=self.root,
-            env=os.environ | {"PYTHONPATH": str(self.repository), "DVC_ROOT": str(self.root)} | environ,
+            env=os.environ
+            | {"PYTHONPATH": str(self.repository), "DVC_ROOT": str(self.root)}
+            | environ,
             capture_output=True,
             text=True,
             timeout=300,
         )
         # Progress is printed every ten seconds.
-        done.stderr = "".join(line for line in done.stderr.splitlines(True) if not line.startswith("Look at: "))
+        done.stderr = "".join(
+            line for line in done.stderr.splitlines(True) if not line.startswith("Look at: ")
+        )
         return done
 
     def run_here(self) -> None:
@@ -75,14 +83,18 @@ class Workspace:
         main(Place(self.root, self.root), load_params(self.root))
 
     def metrics(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.root / "plots/validate/full.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(
+            (self.root / "plots/validate/full.json").read_text(encoding="utf-8")
+        )
         return found
 
     def failed(self) -> set[str]:
         return {name for name, holds in self.metrics()["gate"].items() if not holds}
 
     def digests(self) -> dict[str, str]:
-        return {name: hashlib.sha256((self.root / name).read_bytes()).hexdigest() for name in OUTPUTS}
+        return {
+            name: hashlib.sha256((self.root / name).read_bytes()).hexdigest() for name in OUTPUTS
+        }
 
     def manifest(self) -> pd.DataFrame:
         return pq.read_table(self.root / "artifacts/validate/manifest.parquet").to_pandas()
@@ -118,7 +130,9 @@ def test_valid_data_passes_and_output_is_deterministic(workspace: Workspace) -> 
         "validate: reports/validate.html",
     ]
     assert workspace.failed() == {"near_duplicates", "placeholders"}
-    assert (workspace.root / "plots/validate/classes.csv").read_text() == "label,n\ncoat,41\nshoe,41\n"
+    assert (
+        workspace.root / "plots/validate/classes.csv"
+    ).read_text() == "label,n\ncoat,41\nshoe,41\n"
     assert workspace.digests() == before
 
 
@@ -134,7 +148,10 @@ def test_window_of_images_of_more_than_8_bits(workspace: Workspace) -> None:
     workspace.params(min_per_class={"count": 1}, window=[100, 2_000.5])
     workspace.run_here()
     assert json.loads(window.read_text()) == {"window": [100, 2_000.5]}
-    assert "Values 100 to 2,000.5 of 2 images" in (workspace.root / "reports/validate.html").read_text()
+    assert (
+        "Values 100 to 2,000.5 of 2 images"
+        in (workspace.root / "reports/validate.html").read_text()
+    )
 
     workspace.scrape = Scrape(workspace.scrape.folder)
     for place, label in enumerate(("coat", "shoe")):
@@ -169,9 +186,21 @@ def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:
     # The outputs are written nevertheless.
     assert set(workspace.digests()) == set(OUTPUTS)
     headline = json.loads((workspace.root / "metrics/validate.json").read_text())
-    assert headline == {"n": headline["kept"] + 4, "kept": headline["kept"], "dropped": 4, "gate": "failed"}
-    assert workspace.metrics()["dropped"] == {"duplicate_pixels": 1, "too_small": 1, "truncated": 1, "unknown": 1}
-    html = (workspace.root / "reports/validate.html").read_text(encoding="utf-8").replace("<wbr>", "")
+    assert headline == {
+        "n": headline["kept"] + 4,
+        "kept": headline["kept"],
+        "dropped": 4,
+        "gate": "failed",
+    }
+    assert workspace.metrics()["dropped"] == {
+        "duplicate_pixels": 1,
+        "too_small": 1,
+        "truncated": 1,
+        "unknown": 1,
+    }
+    html = (
+        (workspace.root / "reports/validate.html").read_text(encoding="utf-8").replace("<wbr>", "")
+    )
     for name in ("cut.jpg", "text.jpg", "tiny.png", "twin.bmp"):
         assert f"data/coat/{name}" in html
 

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.params import ValidateParams
-from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics, plot_tables
+from pixmill.validate.statistics import (
+    DIMENSIONS,
+    Distribution,
+    dimension_table,
+    distributions,
+    metrics,
+    plot_tables,
+)
 from tests.validate.conftest import Scrape, blocks, encoded
 from tests.validate.made import dropped, kept, unread, validation
 
@@ -49,7 +56,11 @@ def test_dimensions_by_class() -> None:
     assert [coat[f"width_{statistic}"] for statistic in ("min", "mean", "max")] == [40, 45, 50]
     assert [coat[f"height_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
     assert [coat[f"short_side_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
-    assert [coat[f"aspect_ratio_{statistic}"] for statistic in ("min", "mean", "max")] == [1, 1.5, 2]
+    assert [coat[f"aspect_ratio_{statistic}"] for statistic in ("min", "mean", "max")] == [
+        1,
+        1.5,
+        2,
+    ]
     assert (shoe["label"], shoe["n"]) == ("shoe", 0)
     assert math.isnan(shoe["width_mean"])
 
@@ -83,13 +94,17 @@ def filled(item: Distribution) -> dict[float, tuple[int, int]]:
     edges = item.edges[:-1]
     return {
         edge: (kept, dropped)
-        for edge, kept, dropped in zip(edges, item.kept.tolist(), item.dropped.tolist(), strict=True)
+        for edge, kept, dropped in zip(
+            edges, item.kept.tolist(), item.dropped.tolist(), strict=True
+        )
         if kept or dropped
     }
 
 
 def test_counts_each_readable_image_once() -> None:
-    some = found(kept(1, width=128), kept(2, width=127), dropped(3, "too_small", width=9), unread(4, "html"))
+    some = found(
+        kept(1, width=128), kept(2, width=127), dropped(3, "too_small", width=9), unread(4, "html")
+    )
     assert filled(some["width"]) == {8: (0, 1), 108: (1, 0), 128: (1, 0)}
     assert filled(some["aspect_ratio"]) == {0.917: (2, 1)}
     assert all(item.kept.sum() == 2 and item.dropped.sum() == 1 for item in some.values())
@@ -98,7 +113,9 @@ def test_counts_each_readable_image_once() -> None:
 @settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e9, width=32), max_size=20))
 def test_histogram_counts_all_values(values) -> None:
-    some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]
+    some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])[
+        "sharpness"
+    ]
     assert some.kept.sum() == len(values)
     assert len(some.kept) == len(some.dropped) == len(some.edges) - 1
     trimmed = some.trim()
@@ -119,7 +136,13 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def test_plot_tables() -> None:
-    rows = [kept(1), kept(2, brightness=3.0), kept(3, "shoe"), dropped(4, "too_small", width=20), unread(5, "html")]
+    rows = [
+        kept(1),
+        kept(2, brightness=3.0),
+        kept(3, "shoe"),
+        dropped(4, "too_small", width=20),
+        unread(5, "html"),
+    ]
     made = plot_tables(validation(rows), PARAMS)
     assert made["classes"] == "label,n\ncoat,2\nshoe,1\n"
     coat, _ = read(made["dimensions"])
@@ -134,6 +157,9 @@ def test_plot_tables() -> None:
 
 
 def test_unused_pages_of_kept_images_are_counted(scrape: Scrape) -> None:
-    scrape.add("coat", encoded(blocks(0), "TIFF", save_all=True, append_images=[blocks(n) for n in range(1, 20)]))
+    scrape.add(
+        "coat",
+        encoded(blocks(0), "TIFF", save_all=True, append_images=[blocks(n) for n in range(1, 20)]),
+    )
     scrape.add("coat", encoded(blocks(40), "TIFF"))
     assert metrics(scrape.validate())["unused_pages"] == 19

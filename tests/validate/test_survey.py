@@ -100,7 +100,9 @@ def test_decodes_each_image_once(scrape: Scrape, scratch: Path, decoded: list[in
     assert len(decoded) == 12
 
 
-def test_images_of_more_than_8_bits_share_a_window(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+def test_images_of_more_than_8_bits_share_a_window(
+    scrape: Scrape, scratch: Path, decoded: list[int]
+) -> None:
     scrape.fill("coat", 1)
     grey = np.asarray(shapes(1).convert("L"), np.uint16)
     for scale in (1, 4, 16):
@@ -115,7 +117,9 @@ def test_images_of_more_than_8_bits_share_a_window(scrape: Scrape, scratch: Path
     assert len(decoded) == 6
     assert_same(look(scrape), found)
     manifest, _ = scrape.tables()
-    given = survey(manifest, scrape.folder, max_pixels=1_000_000, window=(0, 255), scratch=scratch, workers=0)
+    given = survey(
+        manifest, scrape.folder, max_pixels=1_000_000, window=(0, 255), scratch=scratch, workers=0
+    )
     assert given.window == (0, 255)
     assert given.table["brightness"].max() > found.table["brightness"].max()
 
@@ -126,7 +130,9 @@ def test_cache_depends_on_max_pixels(scrape: Scrape, scratch: Path) -> None:
     assert look(scrape, scratch, max_pixels=1000).table["failure"].tolist() == ["too_many_pixels"]
 
 
-def test_detects_missing_and_changed_files_despite_cache(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+def test_detects_missing_and_changed_files_despite_cache(
+    scrape: Scrape, scratch: Path, decoded: list[int]
+) -> None:
     gone, changed = scrape.fill("coat", 2)
     tables = scrape.tables()[0]
     first = look(scrape, scratch)
@@ -135,10 +141,15 @@ def test_detects_missing_and_changed_files_despite_cache(scrape: Scrape, scratch
     path = scrape.path(gone)
     path.unlink()
     found = survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0).table
-    assert dict(zip(tables["id"], found["failure"], strict=True)) == {gone: "missing_file", changed: "changed_bytes"}
+    assert dict(zip(tables["id"], found["failure"], strict=True)) == {
+        gone: "missing_file",
+        changed: "changed_bytes",
+    }
     path.write_bytes(kept)
     scrape.path(changed).write_bytes(image(1))
-    assert_same(survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0), first)
+    assert_same(
+        survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0), first
+    )
     assert len(decoded) == 2
 
 
@@ -160,7 +171,9 @@ module.survey(rows, Path(sys.argv[2]), max_pixels=10_000_000, scratch=Path(sys.a
 """
 
 
-def test_killed_pass_is_resumed(scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]) -> None:
+def test_killed_pass_is_resumed(
+    scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]
+) -> None:
     for seed in range(24):
         scrape.add("coat", image(seed, side=1200, kind="JPEG"))
     manifest, _ = scrape.tables()

@@ -25,7 +25,9 @@ def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:
     }
     frame = pd.DataFrame(valid | columns)
     texts = ("id", "label", "pixels", "failure", "format", "group", "reason")
-    return frame.astype(dict.fromkeys(texts, "string") | dict.fromkeys(("width", "height"), "Int32"))
+    return frame.astype(
+        dict.fromkeys(texts, "string") | dict.fromkeys(("width", "height"), "Int32")
+    )
 
 
 def look(
@@ -75,8 +77,15 @@ def test_images_dropped_by_decision_are_left_out() -> None:
 
 
 def test_copies_and_near_duplicates_are_redundant() -> None:
-    table = images(5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None])
-    assert look(table).set_index("id")["redundant"].to_dict() == {"b": 0.0, "c": 1.0, "d": 0.0, "e": 1.0}
+    table = images(
+        5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None]
+    )
+    assert look(table).set_index("id")["redundant"].to_dict() == {
+        "b": 0.0,
+        "c": 1.0,
+        "d": 0.0,
+        "e": 1.0,
+    }
 
 
 def test_findings_are_joined_by_id() -> None:
@@ -86,13 +95,17 @@ def test_findings_are_joined_by_id() -> None:
         leaks=(("b", "train", "x", "c", "test", "y"), ("b", "val", "z", "c", "test", "y")),
     ).set_index("id")
     assert table["conflict"].dropna().to_dict() == {"a": "coat, shoe"}
-    assert table["placeholder"].dropna().to_dict() == {"c": "was found at 1,234 URLs, labelled coat"}
+    assert table["placeholder"].dropna().to_dict() == {
+        "c": "was found at 1,234 URLs, labelled coat"
+    }
     assert table["leak"].dropna().to_dict() == {"b": "train and test"}
     assert table["leak_places"].dropna().to_dict() == {"b": "x and y"}
 
 
 def test_pair_with_two_decisions_is_left_out() -> None:
-    pairs = pd.DataFrame({"a": ["a", "a", "b"], "b": ["b", "c", "c"], "similarity": [1.0, 1.0, 1.0]})
+    pairs = pd.DataFrame(
+        {"a": ["a", "a", "b"], "b": ["b", "c", "c"], "similarity": [1.0, 1.0, 1.0]}
+    )
     table = images(3, label=["coat", "shoe", "coat"])
     found = pair_table(pairs, table, settled=np.array([True, True, False]))
     assert found[["a", "b", "label_a", "label_b"]].values.tolist() == [

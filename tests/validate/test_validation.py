@@ -17,13 +17,17 @@ def test_bad_images_have_a_reason(scrape: Scrape) -> None:
     stray = scrape.add("hat", image(22))
     disputed = scrape.add("coat", image(23))
     scrape.add("shoe", image(23))
-    first, second = sorted([scrape.add("shoe", image(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))])
+    first, second = sorted(
+        [scrape.add("shoe", image(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))]
+    )
     gone, changed = scrape.add("shoe", image(25)), scrape.add("shoe", image(26))
     tables = scrape.tables()
     scrape.path(gone).unlink()
     scrape.path(changed).write_bytes(image(27))
 
-    found = validate(*tables, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0)
+    found = validate(
+        *tables, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0
+    )
 
     assert reasons(found) == {
         cut: "truncated",
@@ -37,20 +41,31 @@ def test_bad_images_have_a_reason(scrape: Scrape) -> None:
     }
     kept = found.manifest[found.manifest["verdict"] == "keep"]
     assert sorted(kept["id"]) == sorted([*good, first])
-    assert kept[["width", "phash", "pixels", "brightness", "contrast", "sharpness"]].notna().all(axis=None)
+    assert (
+        kept[["width", "phash", "pixels", "brightness", "contrast", "sharpness"]]
+        .notna()
+        .all(axis=None)
+    )
 
 
 def test_unreadable_images_have_no_measures(scrape: Scrape) -> None:
     text = scrape.add("coat", b"a text")
     row = scrape.validate().manifest.set_index("id").loc[text]
-    assert row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]].isna().all()
+    assert (
+        row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]]
+        .isna()
+        .all()
+    )
     assert row["group"] == text
 
 
 def test_near_duplicates_have_a_group_and_a_pair(scrape: Scrape) -> None:
     alone = scrape.add("coat", image(1, side=200))
     near = sorted(
-        [scrape.add("coat", image(2, side=200)), scrape.add("coat", image(2, side=200, kind="JPEG", quality=60))]
+        [
+            scrape.add("coat", image(2, side=200)),
+            scrape.add("coat", image(2, side=200, kind="JPEG", quality=60)),
+        ]
     )
     found = scrape.validate()
     group = found.manifest.set_index("id")["group"]
@@ -73,7 +88,10 @@ def test_near_duplicate_with_another_label_is_kept_with_a_warning(scrape: Scrape
 
 
 def test_dropped_image_joins_no_group(scrape: Scrape) -> None:
-    kept, dropped = scrape.add("coat", image(2)), scrape.add("hat", image(2, kind="JPEG", quality=90))
+    kept, dropped = (
+        scrape.add("coat", image(2)),
+        scrape.add("hat", image(2, kind="JPEG", quality=90)),
+    )
     found = scrape.validate()
     assert len(found.pairs) == 0
     assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]
@@ -90,13 +108,20 @@ def test_keeps_one_of_very_many_near_duplicates(scrape: Scrape) -> None:
     assert len(found.pairs) == 0
     assert found.manifest["group"].tolist() == found.manifest["id"].tolist()
     [row] = found.repeated.to_dict("records")
-    assert row == {"id": one, "kind": "placeholder", "images": 55, "addresses": 55, "labels": "coat"}
+    assert row == {
+        "id": one,
+        "kind": "placeholder",
+        "images": 55,
+        "addresses": 55,
+        "labels": "coat",
+    }
     assert metrics(found)["placeholders"] == 1
 
 
 def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: Scrape) -> None:
     same = [
-        scrape.add(("coat", "shoe")[number % 2], image(2, kind="JPEG", quality=40 + number)) for number in range(55)
+        scrape.add(("coat", "shoe")[number % 2], image(2, kind="JPEG", quality=40 + number))
+        for number in range(55)
     ]
     found = scrape.validate()
     assert reasons(found) == dict.fromkeys(same, "placeholder")
@@ -105,7 +130,11 @@ def test_drops_very_many_near_duplicates_with_two_labels_unless_decided(scrape: 
     found = scrape.validate(decisions=[decision])
     assert same[7] not in reasons(found)
     assert len(reasons(found)) == 54
-    assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
+    assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == (
+        {same[7]: decision},
+        0,
+        0,
+    )
 
 
 @pytest.mark.parametrize("why", ["forgotten: asked by mail", "unlabelled"])
@@ -116,7 +145,11 @@ def test_images_that_are_meant_to_be_gone_need_no_warning(scrape: Scrape, why: s
 
 
 def test_decisions_are_applied_or_reported(scrape: Scrape) -> None:
-    hat, coat, text = scrape.add("coat", image(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
+    hat, coat, text = (
+        scrape.add("coat", image(1), "hat.png"),
+        *scrape.fill("coat", 1),
+        scrape.add("coat", b"a text"),
+    )
     decisions = [
         Decision(2, "data/coat/hat.png", "drop", why="a hat"),
         Decision(3, coat[:10], "relabel", "shoe"),

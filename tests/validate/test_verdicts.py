@@ -15,12 +15,22 @@ from pixmill.validate.decisions import Decision
 from pixmill.validate.sightings import PARTS, collect_seen
 from pixmill.validate.verdicts import judge
 
-PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]}, "placeholders": {"repeats": 5}})
+PARAMS = ValidateParams.model_validate(
+    {"formats": {"allowed": ["png", "jpeg"]}, "placeholders": {"repeats": 5}}
+)
 
 
 def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
     """Return a valid image with some columns replaced."""
-    valid = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1, "url": ""}
+    valid = {
+        "width": 64,
+        "height": 64,
+        "format": "png",
+        "failure": None,
+        "given": "",
+        "places": 1,
+        "url": "",
+    }
     return valid | {"label": label, "pixels": pixels} | columns
 
 
@@ -54,9 +64,21 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
         for label in (["coat", "shoe"] if pd.isna(row.label) else [row.label])
         for place in range(row.places)
     ]
-    frame = pd.DataFrame(sightings, columns=["id", "label", "page_url", "image_url", "given_split"]).astype("string")
-    found = judge(table, decisions, collect_seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
-    reasons = {name: text for name, text in zip(table["id"], found.reasons, strict=True) if text is not None}
+    frame = pd.DataFrame(
+        sightings, columns=["id", "label", "page_url", "image_url", "given_split"]
+    ).astype("string")
+    found = judge(
+        table,
+        decisions,
+        collect_seen(table["id"], frame),
+        classes=("coat", "shoe", "sock"),
+        params=PARAMS,
+    )
+    reasons = {
+        name: text
+        for name, text in zip(table["id"], found.reasons, strict=True)
+        if text is not None
+    }
     return Judged(reasons, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
 
 
@@ -98,7 +120,9 @@ def test_different_dimensions_are_different_pixels() -> None:
 
 def test_drops_equal_pixels_with_two_labels() -> None:
     verdicts = judged(case("coat"), case("coat"), case("shoe"))
-    assert verdicts.reasons == {name: f"label_conflict:{other}" for name, other in zip("abc", "cca", strict=True)}
+    assert verdicts.reasons == {
+        name: f"label_conflict:{other}" for name, other in zip("abc", "cca", strict=True)
+    }
 
 
 def test_dropped_image_does_not_affect_others() -> None:
@@ -116,15 +140,23 @@ def test_dropped_image_does_not_affect_others() -> None:
         (("test", "test"), {"b": "duplicate_pixels:a"}),
         (("train", "train"), {"b": "duplicate_pixels:a"}),
         (("", "train"), {"a": "duplicate_pixels:b"}),
-        (("train", "val", "test", "test"), {"a": "leak:c", "b": "leak:c", "d": "duplicate_pixels:c"}),
+        (
+            ("train", "val", "test", "test"),
+            {"a": "leak:c", "b": "leak:c", "d": "duplicate_pixels:c"},
+        ),
     ],
 )
-def test_leak_is_dropped_from_the_lower_split(given: Sequence[str], reasons: Mapping[str, str]) -> None:
+def test_leak_is_dropped_from_the_lower_split(
+    given: Sequence[str], reasons: Mapping[str, str]
+) -> None:
     assert judged(*(case("coat", given=part) for part in given)).reasons == reasons
 
 
 def test_many_urls_and_two_labels_are_a_placeholder() -> None:
-    assert judged(case("coat", places=4), case("shoe", places=1)).reasons == {"a": "placeholder", "b": "placeholder"}
+    assert judged(case("coat", places=4), case("shoe", places=1)).reasons == {
+        "a": "placeholder",
+        "b": "placeholder",
+    }
     assert judged(case(None, places=5)).reasons == {"a": "placeholder"}
     assert set(judged(case("coat", places=3), case("shoe", places=1)).reasons.values()) == {
         "label_conflict:a",
@@ -134,14 +166,21 @@ def test_many_urls_and_two_labels_are_a_placeholder() -> None:
 
 def test_shared_url_counts_once() -> None:
     shared = "https://example.org/shared"
-    assert set(judged(case("coat", places=4), case("shoe", url=shared), case("shoe", url=shared)).reasons.values()) == {
+    assert set(
+        judged(
+            case("coat", places=4), case("shoe", url=shared), case("shoe", url=shared)
+        ).reasons.values()
+    ) == {"placeholder"}
+    assert (
         "placeholder"
-    }
-    assert "placeholder" not in judged(*[case("coat", url=shared), case("shoe", url=shared)] * 3).reasons.values()
+        not in judged(*[case("coat", url=shared), case("shoe", url=shared)] * 3).reasons.values()
+    )
 
 
 def test_many_urls_with_one_label_are_kept_once() -> None:
-    assert judged(case("coat", places=9), case("coat", places=9)).reasons == {"b": "duplicate_pixels:a"}
+    assert judged(case("coat", places=9), case("coat", places=9)).reasons == {
+        "b": "duplicate_pixels:a"
+    }
 
 
 def test_decision_drops_any_image() -> None:
@@ -151,7 +190,9 @@ def test_decision_drops_any_image() -> None:
     assert judged(case("coat"), a=drop).powerless == []
 
 
-@pytest.mark.parametrize("image", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
+@pytest.mark.parametrize(
+    "image", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)]
+)
 def test_decision_overrides_rules(image: Mapping[str, Any]) -> None:
     assert judged(image, a=keep()).reasons == {}
 
@@ -220,12 +261,18 @@ some_cases = st.lists(
 @settings(max_examples=15)
 @given(some_cases)
 def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]]) -> None:
-    cases = [case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows]
+    cases = [
+        case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows
+    ]
     verbs = {"k": keep(), "d": Decision(2, "a", "drop"), "r": relabel("coat"), "s": relabel("shoe")}
     names = [chr(ord("a") + place) for place in range(len(rows))]
-    decisions = {name: verbs[row[2]] for name, row in zip(names, rows, strict=True) if row[2] in verbs}
+    decisions = {
+        name: verbs[row[2]] for name, row in zip(names, rows, strict=True) if row[2] in verbs
+    }
     verdicts = judged(*cases, **decisions)
-    kept = {name: row for name, row in zip(names, rows, strict=True) if name not in verdicts.reasons}
+    kept = {
+        name: row for name, row in zip(names, rows, strict=True) if name not in verdicts.reasons
+    }
     for pixels in "pqr":
         same = [name for name, row in kept.items() if row[1] == pixels]
         assert {verdicts.labels[name] for name in same} <= {"coat", "shoe"}
@@ -241,5 +288,6 @@ def test_kept_images_have_one_label_and_no_twin(rows: Sequence[tuple[Any, ...]])
             assert PARTS.index(parts[name]) < PARTS.index(parts[other])
     powerless = {id(decision) for decision, _ in verdicts.powerless}
     assert all(
-        name in kept or decision.verb == "drop" or id(decision) in powerless for name, decision in decisions.items()
+        name in kept or decision.verb == "drop" or id(decision) in powerless
+        for name, decision in decisions.items()
     )

@@ -39,7 +39,12 @@ def answered(*, cancel: bool):
         async def send(message):
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "raw_path": b"/", "headers": [(b"content-length", b"9")]}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "raw_path": b"/",
+            "headers": [(b"content-length", b"9")],
+        }
         given = {"max_bytes": 10, "headers": {"x-a": "b"}, "answer": answer}
         task = asyncio.create_task(run_bounded(scope, receive, send, admit=lambda _: app, **given))
         await asyncio.sleep(0)

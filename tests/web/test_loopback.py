@@ -23,5 +23,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.linux
 def test_ctrl_c_is_handled_if_delivered_to_another_thread():
-    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == "interrupted\n", done.stderr

@@ -66,7 +66,10 @@ def test_only_uploads_may_be_large():
         visitor, body = Visitor(running.new_address()), bytes(2 << 20)
         assert visitor.ask("echo", "POST", body, Content_Type="application/octet-stream")[0] == 200
         for size, status in ((1 << 20, 200), (2 << 20, 413)):
-            assert visitor.ask("act", "POST", body[:size], Content_Type="application/json")[0] == status
+            assert (
+                visitor.ask("act", "POST", body[:size], Content_Type="application/json")[0]
+                == status
+            )
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +114,33 @@ def test_token_sets_a_restricted_cookie(server, client):
 def test_only_the_token_opens_the_page(server, client):
     entrance = server.new_address().removeprefix(f"http://{client.host}")
     assert client.key.strip("/") not in entrance
-    for other in (entrance + "x", entrance[:-1], "/?token=", "/", f"/x{entrance}", f"{entrance[:-1]}%ff"):
+    for other in (
+        entrance + "x",
+        entrance[:-1],
+        "/?token=",
+        "/",
+        f"/x{entrance}",
+        f"{entrance[:-1]}%ff",
+    ):
         status, headers, body = client.ask(other, within=False, Cookie=None)
         assert (status, "Set-Cookie" in headers) == (403, False)
         assert body == b"Open this page by the address that pixmill look prints.\n"
     assert status_of(client.ask(entrance, "HEAD", within=False)) == 403
     assert status_of(client.ask(entrance, within=False, Host="evil.test")) == 421
     # A link on another site, such as a web-based terminal.
-    status, headers, body = client.ask(entrance, within=False, Cookie=None, Sec_Fetch_Site="cross-site")
-    assert (status, client.key.encode() in body, headers["Cache-Control"]) == (200, True, "no-store")
+    status, headers, body = client.ask(
+        entrance, within=False, Cookie=None, Sec_Fetch_Site="cross-site"
+    )
+    assert (status, client.key.encode() in body, headers["Cache-Control"]) == (
+        200,
+        True,
+        "no-store",
+    )
 
 
-@pytest.mark.parametrize("cookie", [None, "{name}=", "other={value}", "{name}={short}", "{name}={value}x"])
+@pytest.mark.parametrize(
+    "cookie", [None, "{name}=", "other={value}", "{name}={short}", "{name}={value}x"]
+)
 def test_requests_without_the_cookie_are_refused(client, cookie):
     name, _, value = client.cookie.partition("=")
     given = None if cookie is None else cookie.format(name=name, value=value, short=value[:-1])
@@ -134,11 +152,17 @@ def test_requests_without_the_cookie_are_refused(client, cookie):
 def test_cookies_of_other_servers_are_ignored(client):
     with PrivateServer(application(), command="x") as other:
         theirs = Visitor(other.new_address()).cookie
-    for cookie in (f"a=b; {client.cookie}", f"{client.cookie}; {theirs}", f"{theirs};{client.cookie}"):
+    for cookie in (
+        f"a=b; {client.cookie}",
+        f"{client.cookie}; {theirs}",
+        f"{theirs};{client.cookie}",
+    ):
         assert client.ask("", Cookie=cookie)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/x/", "/{key}/", "//{key}/", "/{key}x/", "/favicon.ico", "/%00/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/x/", "/{key}/", "//{key}/", "/{key}x/", "/favicon.ico", "/%00/"]
+)
 def test_requests_without_the_secret_path_are_refused(client, path):
     path = path.format(key=client.key.strip("/").swapcase())
     for more in ("", "echo"):
@@ -151,10 +175,16 @@ def test_odd_and_long_paths_are_not_found(client, path):
     assert client.ask(path)[0] == 404
 
 
-@pytest.mark.parametrize("host", ["evil.test", "127.0.0.1:1", "evil.test:{port}", "127.0.0.1:{port}.evil.test", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "127.0.0.1:1", "evil.test:{port}", "127.0.0.1:{port}.evil.test", ""]
+)
 def test_other_host_names_are_refused(client, host):
     given = host.format(port=client.port)
-    assert status_of(client.ask("echo", Host=given)) == status_of(client.ask("echo", "POST", b"x", Host=given)) == 421
+    assert (
+        status_of(client.ask("echo", Host=given))
+        == status_of(client.ask("echo", "POST", b"x", Host=given))
+        == 421
+    )
 
 
 def test_localhost_is_accepted(client):
@@ -164,7 +194,9 @@ def test_localhost_is_accepted(client):
     assert status_of(client.ask("echo", "POST", b"x", Host=host)) == 403
 
 
-@pytest.mark.parametrize("origin", ["null", "http://evil.test", "http://127.0.0.1:1", "https://{host}", ""])
+@pytest.mark.parametrize(
+    "origin", ["null", "http://evil.test", "http://127.0.0.1:1", "https://{host}", ""]
+)
 def test_requests_from_other_origins_are_refused(client, origin):
     given = origin.format(host=client.host)
     for method, body in (("GET", None), ("POST", b"x"), ("PUT", b"x"), ("OPTIONS", b"x")):
@@ -218,7 +250,9 @@ def test_invalid_requests_affect_only_their_connection(client, head):
 
 
 def test_listens_on_loopback_only(client):
-    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+    others = {
+        info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    } - {"127.0.0.1"}
     for address in [*others, "127.0.0.2"]:
         with pytest.raises(OSError, match=r"refused|timed out|unreachable|assign"):
             socket.create_connection((address, client.port), timeout=1)
@@ -241,9 +275,13 @@ def half(client):
 def test_slow_and_disconnected_clients_do_not_block_others(client):
     with contextlib.ExitStack() as stack:
         for number in range(50):  # half a head or half a body each
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=60))
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", client.port), timeout=60)
+            )
             connection.sendall(head_of("POST {}echo", client, half(client) if number % 2 else ""))
-        stream = stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=60))
+        stream = stack.enter_context(
+            socket.create_connection(("127.0.0.1", client.port), timeout=60)
+        )
         stream.sendall(head_of("GET {}events", client, "\r\n"))
         assert stream.recv(9) == b"HTTP/1.1 "
         assert [client.ask("")[0] for _ in range(5)] == [200] * 5
@@ -267,7 +305,9 @@ except KeyboardInterrupt:
 def test_signals_end_the_server_despite_busy_clients(repository, kind):
     words = [sys.executable, "-c", PROGRAM]
     with (
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository) as process,
+        subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository
+        ) as process,
         contextlib.ExitStack() as stack,
     ):
         stack.callback(process.kill)

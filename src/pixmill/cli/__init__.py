@@ -110,7 +110,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(argv: Sequence[str] | None) -> None:
     """Run a command; exit with a message if the user can fix its error."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Pydantic would search all packages for them.
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # Pydantic would search all packages for them.
     parser = make_parser()
     parser.typed = sys.argv[1:] if argv is None else argv
     arguments = parser.parse_args(parser.typed)

@@ -49,9 +49,16 @@ def run(_: argparse.Namespace) -> None:
     if "data" in state.faults:
         raise DataError(state.faults["data"], next=state.fixes.get("data"))
     for part, fault in state.faults.items():
-        announce(f"warning: {part}: {fault}" + (f"\nNext: {state.fixes[part]}" if part in state.fixes else ""))
+        announce(
+            f"warning: {part}: {fault}"
+            + (f"\nNext: {state.fixes[part]}" if part in state.fixes else "")
+        )
     if state.missing is not None:
-        announce("\n".join([*(f"warning: {line}" for line in state.missing[0]), f"Next: {state.missing[1]}"]))
+        announce(
+            "\n".join(
+                [*(f"warning: {line}" for line in state.missing[0]), f"Next: {state.missing[1]}"]
+            )
+        )
     if state.commit is not None:
         announce(f"note: {state.repository.uncommitted.sentence}\nNext: {state.commit}")
     if state.series is not None:

@@ -28,5 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
         total = show(sum(map(size_of, paths)))
         if arguments.yes:
             remove(paths)
-    print(f"\nScratch: {total} {'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}")
+    print(
+        f"\nScratch: {total} {'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}"
+    )
     print("\n".join(advice(workspace)))

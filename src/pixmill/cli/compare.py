@@ -37,14 +37,24 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("base", nargs="?", metavar="BASE", help="revision to compare with (default: see above)")
-    parser.add_argument("head", nargs="?", metavar="HEAD", help="revision to judge (default: the workspace)")
-    parser.add_argument("--gate", action="store_true", help="exit 1 if the gate fails (not if it is undecided)")
+    parser.add_argument(
+        "base", nargs="?", metavar="BASE", help="revision to compare with (default: see above)"
+    )
+    parser.add_argument(
+        "head", nargs="?", metavar="HEAD", help="revision to judge (default: the workspace)"
+    )
+    parser.add_argument(
+        "--gate", action="store_true", help="exit 1 if the gate fails (not if it is undecided)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
-    runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
-    runs.add_argument("--limit", type=int, metavar="N", help="only the newest N of each (default: 500)")
+    runs.add_argument(
+        "--runs", action="store_true", help="rank them on validation: reports/runs.html"
+    )
+    runs.add_argument(
+        "--limit", type=int, metavar="N", help="only the newest N of each (default: 500)"
+    )
     parser.set_defaults(refuse=parser.error)
 
 
@@ -69,7 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
         import webbrowser
 
         webbrowser.open(page.as_uri())
-    failed = [rule for rule in gate.rules if rule.result == "fail"] if gate and arguments.gate else []
+    failed = (
+        [rule for rule in gate.rules if rule.result == "fail"] if gate and arguments.gate else []
+    )
     print(text, flush=True)
     if failed:
         for rule in failed:
@@ -93,7 +105,9 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--limit needs --runs")
 
 
-def _compare(project: Project, arguments: argparse.Namespace) -> tuple[str, Path, Gate, tuple[str, ...]]:
+def _compare(
+    project: Project, arguments: argparse.Namespace
+) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.experiments.compare.page import write_reports
     from pixmill.experiments.compare.view import comparison_json, comparison_text
 
@@ -103,13 +117,22 @@ def _compare(project: Project, arguments: argparse.Namespace) -> tuple[str, Path
     if arguments.json:
         return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
     names = ", ".join(path.relative_to(project.root).as_posix() for path in (page, *others))
-    return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison.gate, comparison.head.faults()
+    return (
+        f"{comparison_text(comparison)}\n\nWritten: {names}",
+        page,
+        comparison.gate,
+        comparison.head.faults(),
+    )
 
 
 def _runs(project: Project, arguments: argparse.Namespace) -> tuple[str, Path]:
     from pixmill.core.files.writing import write_text
     from pixmill.experiments.compare.ranking import compare_runs
-    from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
+    from pixmill.experiments.compare.ranking_report import (
+        ranking_json,
+        ranking_text,
+        render_ranking,
+    )
 
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page = project.root / "reports" / "runs.html"

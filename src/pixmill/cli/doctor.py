@@ -13,7 +13,9 @@ from pixmill.cli.parser import project_root
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--fix", action="store_true", help="set up how Git merges images and results; check nothing")
+    parser.add_argument(
+        "--fix", action="store_true", help="set up how Git merges images and results; check nothing"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,7 +40,9 @@ def _fix(root: Path) -> None:
     from pixmill.project.state import read_project_state
 
     add_drivers(root)
-    merged = merge_again(root, read_project_state(root, stages=False, whole=False).repository.conflicts)
+    merged = merge_again(
+        root, read_project_state(root, stages=False, whole=False).repository.conflicts
+    )
     if merged:
         print(f"Merged: {first_of(merged, 3)}")
     if problem := merge_problem(root):

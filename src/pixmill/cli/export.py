@@ -26,7 +26,10 @@ _FORMATS = ("litert", "int8", "onnx", "keras")
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
     ("pixmill export litert int8", "for phones"),
-    ("pixmill export --data to-share --licence cc-by,cc0", "the images of these licences, as a data set"),
+    (
+        "pixmill export --data to-share --licence cc-by,cc0",
+        "the images of these licences, as a data set",
+    ),
 )
 
 
@@ -34,16 +37,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     formats = f"{', '.join(_FORMATS)} (default: all)"
     parser.add_argument("formats", nargs="*", type=_format, metavar="FORMAT", help=formats)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to (default: exported)")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder to write to (default: exported)"
+    )
     share = number("a number from 0 to 1", float, 0, 1)
     drop = "largest drop of test accuracy allowed for int8 (default: 0.03, three points)"
     parser.add_argument("--max-drop", type=share, default=0.03, metavar="SHARE", help=drop)
     licence = "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 (default: all known ones)"
     parser.add_argument("--licence", "--license", metavar="ID", help=licence)
-    parser.add_argument("--data", type=Path, metavar="DIR", help="export the images to this folder, not the model")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="export the images to this folder, not the model"
+    )
     forms = ("imagefolder", "csv", "label-studio")
     parser.add_argument("--format", choices=forms, help="format of --data (default: imagefolder)")
-    parser.add_argument("--include-unknown", action="store_true", help="with --data: also images of unknown licences")
+    parser.add_argument(
+        "--include-unknown",
+        action="store_true",
+        help="with --data: also images of unknown licences",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -52,31 +63,41 @@ def run(arguments: argparse.Namespace) -> None:
         _export_data(arguments)
         return
     if arguments.format or arguments.include_unknown:
-        raise PixmillError("--format and --include-unknown are for the images", next="add --data DIR")
+        raise PixmillError(
+            "--format and --include-unknown are for the images", next="add --data DIR"
+        )
     from pixmill.serve.export.card import agreement_rows
     from pixmill.serve.export.conversion import FORMATS
     from pixmill.serve.export.exporting import export
 
     root = project_root()
     folder = arguments.output or (Path() if root == Path.cwd() else root) / "exported"
-    done = export(root, folder, arguments.formats, max_drop=arguments.max_drop, licence=arguments.licence)
+    done = export(
+        root, folder, arguments.formats, max_drop=arguments.max_drop, licence=arguments.licence
+    )
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
-        print(f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n")
+        print(
+            f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n"
+        )
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
         announce(f"{name} was skipped: {command}, then pixmill export")
     for name, reason in done.refused.items():
         announce(f"{FORMATS[name]} was refused: {reason}")
     if "litert" in done.checked:
-        announce(f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg")
+        announce(
+            f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg"
+        )
     if done.refused:
         sys.exit(1)
 
 
 def _export_data(arguments: argparse.Namespace) -> None:
     if arguments.formats or arguments.output:
-        raise PixmillError("formats of the model and --output are not for the images", next="leave out --data")
+        raise PixmillError(
+            "formats of the model and --output are not for the images", next="leave out --data"
+        )
     from pixmill.core.params import load_params
     from pixmill.project.dataset.handing_on.choosing import NEXT, choose, describe, parse_licences
     from pixmill.project.dataset.handing_on.writing import export_data
@@ -84,8 +105,12 @@ def _export_data(arguments: argparse.Namespace) -> None:
     root = project_root()
     params, licences = load_params(root), parse_licences(arguments.licence or "")
     choice = choose(root, params, licences=licences, include_unknown=arguments.include_unknown)
-    export_data(choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params)
-    print(f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card")
+    export_data(
+        choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params
+    )
+    print(
+        f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card"
+    )
     if choice.withheld:
         announce(f"Left out because of their licences: {describe(choice.withheld)}")
     if choice.absent:

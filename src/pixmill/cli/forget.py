@@ -33,12 +33,20 @@ metadata.csv (edit them); clones, caches, exports and backups of others."""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("images", nargs="*", metavar="ID|FILE|URL", help="id (at least 8 digits), file or URL")
-    parser.add_argument("--host", type=_host, action="append", default=[], help="host or domain of pages or images")
-    parser.add_argument("--author", action="append", default=[], help="author, exactly as in the tables")
+    parser.add_argument(
+        "images", nargs="*", metavar="ID|FILE|URL", help="id (at least 8 digits), file or URL"
+    )
+    parser.add_argument(
+        "--host", type=_host, action="append", default=[], help="host or domain of pages or images"
+    )
+    parser.add_argument(
+        "--author", action="append", default=[], help="author, exactly as in the tables"
+    )
     parser.add_argument("--reason", default="", metavar="TEXT", help="reason for review.csv")
     parser.add_argument("--dry-run", action="store_true", help="list the images, change nothing")
-    parser.add_argument("--purge", action="store_true", help="list the objects of DVC that hold forgotten images")
+    parser.add_argument(
+        "--purge", action="store_true", help="list the objects of DVC that hold forgotten images"
+    )
     parser.add_argument("--yes", action="store_true", help="with --purge: delete them")
     shared = "with --purge: also what other projects, branches, tags or experiments may use"
     parser.add_argument("--shared", action="store_true", help=shared)
@@ -50,7 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.project.disk.cleaning import find_scratch
     from pixmill.review.reviewing import default_name
 
-    workspace, exclusions = project_workspace(), {"hosts": arguments.host, "authors": arguments.author}
+    workspace, exclusions = (
+        project_workspace(),
+        {"hosts": arguments.host, "authors": arguments.author},
+    )
     for_purge = (arguments.yes, arguments.shared)
     ignored = any((arguments.dry_run, arguments.reason) if arguments.purge else for_purge)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
@@ -60,27 +71,37 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.purge:
             _purge(arguments)
             return
-        options = {"reason": arguments.reason, "by": default_name(workspace.root), "dry_run": arguments.dry_run}
+        options = {
+            "reason": arguments.reason,
+            "by": default_name(workspace.root),
+            "dry_run": arguments.dry_run,
+        }
         images, copies, rows = forget(workspace, arguments.images, **exclusions, **options)
     for label, chosen in images.groupby("label"):
         names = [*chosen["image_url"].fillna(chosen.index.to_series())]
         print(printable(f"{f'{label}:':16} {count(len(names), 'image')}: {first_of(names, 3)}"))
     if arguments.dry_run:
-        print(f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run")
+        print(
+            f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run"
+        )
     elif not (copies or rows or len(images)):
         excluded = first_of([*arguments.host, *arguments.author])
         print(f"no image of {excluded}; only the exclusions in params.yaml were changed")
     else:
         deleted = f"{count(copies, 'copy', 'copies')} and {count(rows, 'row')} of data/metadata.csv"
         print(f"{count(len(images), 'image')} forgotten, {deleted} deleted")
-        print('Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill forget --purge')
+        print(
+            'Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill forget --purge'
+        )
 
 
 def _host(text: str) -> str:
     from pixmill.core.params.scrape import HOST
 
     if not re.fullmatch(HOST, text.lower()):
-        raise argparse.ArgumentTypeError(f"expected a host such as photos.example.org, received '{text}'")
+        raise argparse.ArgumentTypeError(
+            f"expected a host such as photos.example.org, received '{text}'"
+        )
     return text.lower()
 
 
@@ -91,13 +112,26 @@ def _purge(arguments: argparse.Namespace) -> None:
     again = f"pixmill forget --purge --yes{' --shared' * bool(purge.others)}"
     if arguments.yes:
         if any(purge.objects.values()) and purge.others and not arguments.shared:
-            raise PixmillError(f"others would lose objects: {'; '.join(purge.others)}", next=f"if they may: {again}")
+            raise PixmillError(
+                f"others would lose objects: {'; '.join(purge.others)}",
+                next=f"if they may: {again}",
+            )
         purge.execute()
     for store, objects in purge.objects.items():
-        print(f"{store:8}{count(len(objects), 'object')} {'deleted' if arguments.yes else 'to delete'}")
+        print(
+            f"{store:8}{count(len(objects), 'object')} {'deleted' if arguments.yes else 'to delete'}"
+        )
     if purge.unexamined:
-        print(f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch --all-commits")
+        print(
+            f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch --all-commits"
+        )
     print(_NOT_TOUCHED)
     if any(purge.objects.values()) and not arguments.yes:
-        print("Older commits with the images lose all results made from them, until dvc repro; data/ keeps the others.")
-        print(*(f"Others would lose them, too: {each}" for each in purge.others), f"Next: {again}", sep="\n")
+        print(
+            "Older commits with the images lose all results made from them, until dvc repro; data/ keeps the others."
+        )
+        print(
+            *(f"Others would lose them, too: {each}" for each in purge.others),
+            f"Next: {again}",
+            sep="\n",
+        )

@@ -25,7 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", metavar="X", type=Path, help="folder, archive or table")
     parser.add_argument("--classes", metavar="A,B,C", help="take only images with these labels")
-    parser.add_argument("--label", help="label of all images of a folder or archive; unlabelled: none")
+    parser.add_argument(
+        "--label", help="label of all images of a folder or archive; unlabelled: none"
+    )
     add_reading_options(parser)
 
 
@@ -44,7 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
         found = recognise(arguments.source, scratch, options)
         if not arguments.dry_run:
             announce(introduce(found))
-        lines = import_into(root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run)
+        lines = import_into(
+            root, found, scratch, to_slug(arguments.source.stem), dry_run=arguments.dry_run
+        )
         if not arguments.dry_run:
             grid = ["  pixmill review --grid   (gives labels to the images without one)"]
             label = grid if any(item.facts.label is None for item in found.items) else []

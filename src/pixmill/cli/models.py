@@ -23,4 +23,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(versions_json(registry, versions))
         return
-    print(versions_text(registry, versions, load_params(workspace.root).compare.metric, arguments.name))
+    print(
+        versions_text(
+            registry, versions, load_params(workspace.root).compare.metric, arguments.name
+        )
+    )

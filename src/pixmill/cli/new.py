@@ -13,14 +13,19 @@ from pixmill.core.words import printable_lines
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
-    ("pixmill new pets --from ~/photos", "with a copy of your images: a folder, an archive, or a table"),
+    (
+        "pixmill new pets --from ~/photos",
+        "with a copy of your images: a folder, an archive, or a table",
+    ),
     ("pixmill new pets --classes cat,dog", "with an empty folder for each class"),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("folder", metavar="NAME", type=Path, help="project folder; `.` for the current one")
+    parser.add_argument(
+        "folder", metavar="NAME", type=Path, help="project folder; `.` for the current one"
+    )
     recipe = "recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
     classes = "names of the classes, in double quotes if they contain commas; with --from: take only these"
     source = "copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON Lines, Parquet)"
@@ -30,7 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="source", metavar="X", type=Path, help=source)
     add_reading_options(parser)
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
-    parser.add_argument("--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…")
+    parser.add_argument(
+        "--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…"
+    )
     parser.add_argument("--mlflow", metavar="URL", help="MLflow server of the team")
     parser.add_argument("--pixmill", metavar="URL#sha256=…|GIT@COMMIT|WHEEL", help=origin)
 

@@ -10,13 +10,19 @@ import argparse
 
 from pixmill.cli.parser import port, project_workspace
 
-EXAMPLES = (("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),)
+EXAMPLES = (
+    ("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
-    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
+    parser.add_argument(
+        "--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)"
+    )
+    parser.add_argument(
+        "--no-open", dest="open", action="store_false", help="do not open the browser"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -21,8 +21,12 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section")
-    parser.add_argument("--changed", action="store_true", help="only those that differ from the defaults")
+    parser.add_argument(
+        "keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section"
+    )
+    parser.add_argument(
+        "--changed", action="store_true", help="only those that differ from the defaults"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -29,7 +29,9 @@ class Parser(argparse.ArgumentParser):
         typed = next((word for word in self.typed if not word.startswith("-")), "")
         if "invalid choice" in message and self.verbs and typed:
             hint = did_you_mean(typed, self.verbs, show=repr)
-            message = f"no such command: '{typed}'{hint}\nThe commands are: {', '.join(self.verbs)}."
+            message = (
+                f"no such command: '{typed}'{hint}\nThe commands are: {', '.join(self.verbs)}."
+            )
         prog = f"{self.prog} {typed}" if typed in self.verbs else self.prog
         self.exit(2, f"{prog}: {message}\nNext: {prog} --help\n")
 
@@ -56,7 +58,9 @@ def project_workspace() -> Workspace:
     return Workspace(root, root)
 
 
-def number(expected: str, kind: type[N], least: float, most: float = math.inf) -> Callable[[str], N]:
+def number(
+    expected: str, kind: type[N], least: float, most: float = math.inf
+) -> Callable[[str], N]:
     """Return an option type for numbers within bounds.
 
     Args:
@@ -68,7 +72,9 @@ def number(expected: str, kind: type[N], least: float, most: float = math.inf) -
 
     def parse(text: str) -> N:
         try:
-            if "_" not in text and least <= (value := kind(text)) <= most:  # Python also accepts 1_000.
+            if (
+                "_" not in text and least <= (value := kind(text)) <= most
+            ):  # Python also accepts 1_000.
                 return value
         except ValueError:
             pass
@@ -83,30 +89,48 @@ port = number("a port from 0 to 65535", int, 0, 65535)
 def inbox(text: str) -> Path:
     """Parse a local folder outside of ``.pixmill/``."""
     if "://" in text:
-        raise argparse.ArgumentTypeError(f"expected a local folder, received '{text}'; copy its content into one")
+        raise argparse.ArgumentTypeError(
+            f"expected a local folder, received '{text}'; copy its content into one"
+        )
     if ".pixmill" in Path(text).resolve().parts:
-        raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: choose another folder")
+        raise argparse.ArgumentTypeError(
+            f"{text} is in .pixmill/, which may be deleted: choose another folder"
+        )
     return Path(text)
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options on how to read a data set of other tools."""
-    columns, pattern = "columns of a table: image=file,label=breed", r"parentheses match the label: '([a-z]+)\.\d+'"
+    columns, pattern = (
+        "columns of a table: image=file,label=breed",
+        r"parentheses match the label: '([a-z]+)\.\d+'",
+    )
     parser.add_argument("--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help=columns)
     parser.add_argument("--pattern", metavar="REGEX", help=pattern)
-    parser.add_argument("--ignore-splits", action="store_true", help="draw train, val and test from all images")
-    parser.add_argument("--dry-run", action="store_true", help="list images and labels, copy nothing")
+    parser.add_argument(
+        "--ignore-splits", action="store_true", help="draw train, val and test from all images"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list images and labels, copy nothing"
+    )
 
 
 def reading_options(arguments: argparse.Namespace) -> "Options":
     """Return the options declared by :func:`add_reading_options`, and ``--classes``."""
     from pixmill.project.dataset.recognising import Options
 
-    return Options(split_option(arguments.classes or ""), arguments.columns, arguments.pattern, arguments.ignore_splits)
+    return Options(
+        split_option(arguments.classes or ""),
+        arguments.columns,
+        arguments.pattern,
+        arguments.ignore_splits,
+    )
 
 
 def _columns(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in split_option(text)]
     if not all(role.strip() and name.strip() for role, _, name in pairs):
-        raise argparse.ArgumentTypeError(f"expected pairs such as image=file,label=breed, received '{text}'")
+        raise argparse.ArgumentTypeError(
+            f"expected pairs such as image=file,label=breed, received '{text}'"
+        )
     return {role.strip(): name.strip() for role, _, name in pairs}

@@ -25,7 +25,10 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="an image, a folder (with its subfolders), a pattern or a URL"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="an image, a folder (with its subfolders), a pattern or a URL",
     )
     parser.add_argument(
         "--model",
@@ -38,14 +41,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("parquet", "write a table as Parquet"),
         ("html", "write a gallery page"),
     ):
-        parser.add_argument(f"--{name}", metavar="FILE", type=Path, action="append", default=[], help=text)
+        parser.add_argument(
+            f"--{name}", metavar="FILE", type=Path, action="append", default=[], help=text
+        )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print or write the predictions."""
     from pixmill.serve.predict.inputs import find_images
     from pixmill.serve.predict.model import find_model
-    from pixmill.serve.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
+    from pixmill.serve.predict.predicting import (
+        FORMATS,
+        Output,
+        check_outputs,
+        predict,
+        predict_to_files,
+    )
     from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
 
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
@@ -59,11 +70,20 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         rows = track(predict(model, images), "Predict", images.count())
     summary = Summary()
-    with interruptible("pixmill predict: interrupted before all images were done; nothing was written"):
+    with interruptible(
+        "pixmill predict: interrupted before all images were done; nothing was written"
+    ):
         for row in rows:
             summary.add(row)
     if outputs:
-        print("\n".join([*summary.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))
+        print(
+            "\n".join(
+                [
+                    *summary.lines(model),
+                    f"Written: {', '.join(str(output.path) for output in outputs)}",
+                ]
+            )
+        )
     elif 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
     else:

@@ -26,8 +26,14 @@ EXAMPLES = (
     ("pixmill promote", "promote the model of the last commit"),
     ("pixmill compare models:/garments@champion HEAD --gate", "preview the comparison"),
     ('pixmill promote --accept-undecided "new licence"', "take it although its estimate is lower"),
-    ('pixmill promote --accept-removed-classes "the shop has no coats now"', "take it although it lacks classes"),
-    ('pixmill promote --force --because "the other has no licence"', "override a refusal by the numbers"),
+    (
+        'pixmill promote --accept-removed-classes "the shop has no coats now"',
+        "take it although it lacks classes",
+    ),
+    (
+        'pixmill promote --force --because "the other has no licence"',
+        "override a refusal by the numbers",
+    ),
 )
 
 
@@ -48,7 +54,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="WHY",
         help="promote although it is undecided and lower, lacks classes, or was rolled back; the reason is stored",
     )
-    parser.add_argument("--force", action="store_true", help="promote despite a refusal; needs --because")
+    parser.add_argument(
+        "--force", action="store_true", help="promote despite a refusal; needs --because"
+    )
     parser.set_defaults(refuse=parser.error)
 
 
@@ -69,11 +77,17 @@ def run(arguments: argparse.Namespace) -> None:
     given = [text.strip() for text in (arguments.because, arguments.accept) if text]
     because = "; ".join(filter(None, dict.fromkeys(given)))
     if (arguments.force or arguments.accept is not None) and not because:
-        arguments.refuse("--force needs --because, and --accept-undecided a reason, which is stored with the version")
+        arguments.refuse(
+            "--force needs --because, and --accept-undecided a reason, which is stored with the version"
+        )
     workspace = project_workspace()
     compared: list[Comparison] = []
     # `pixmill summary` takes promote.html for a decision on the last commit.
-    is_last = arguments.revision in (None, "HEAD") and arguments.alias == "champion" and arguments.name is None
+    is_last = (
+        arguments.revision in (None, "HEAD")
+        and arguments.alias == "champion"
+        and arguments.name is None
+    )
     stem = workspace.root / "reports" / ("promote" if is_last else "promote-other")
     for end in (".md", ".html"):
         stem.with_suffix(end).unlink(missing_ok=True)  # of an earlier call
@@ -81,7 +95,11 @@ def run(arguments: argparse.Namespace) -> None:
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
         if not arguments.json:
-            limits = "" if comparison.gate.rules else " (no limits apply: set compare.min in params.yaml)"
+            limits = (
+                ""
+                if comparison.gate.rules
+                else " (no limits apply: set compare.min in params.yaml)"
+            )
             print(f"{comparison.sentence}\nGate: {comparison.gate.result}{limits}", flush=True)
 
     try:

@@ -20,18 +20,36 @@ EXAMPLES = (
     ("pixmill review --grid", "label the images of data/unlabelled, many at once"),
 )
 
-_KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
+_KINDS = (
+    "feedback",
+    "conflicts",
+    "flips",
+    "labels",
+    "errors",
+    "near-duplicates",
+    "uncertain",
+    "outliers",
+    "dropped",
+)
 """``pixmill.review.cases.KINDS``, whose import would slow down the other verbs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("image", nargs="?", metavar="ID|FILE", help="id or file of the image to start with")
-    parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument(
-        "--grid", action="store_true", help="start with the grid (default: if only unlabelled images wait)"
+        "image", nargs="?", metavar="ID|FILE", help="id or file of the image to start with"
     )
-    parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
+    parser.add_argument(
+        "--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}"
+    )
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="start with the grid (default: if only unlabelled images wait)",
+    )
+    parser.add_argument(
+        "--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)"
+    )
     parser.add_argument(
         "--inbox",
         type=inbox,
@@ -48,8 +66,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="restore accepted images and decisions missing from data/ and review.csv, without a page",
     )
-    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
-    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
+    parser.add_argument(
+        "--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)"
+    )
+    parser.add_argument(
+        "--no-open", dest="open", action="store_false", help="do not open the browser"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

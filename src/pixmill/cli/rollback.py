@@ -11,13 +11,18 @@ from pixmill.cli.parser import number, project_workspace
 from pixmill.cli.promote import add_registry_options
 from pixmill.core.process.progress import announce
 
-EXAMPLES = (("pixmill rollback", "return to the previous version"), ("pixmill rollback --to 3", "return to version 3"))
+EXAMPLES = (
+    ("pixmill rollback", "return to the previous version"),
+    ("pixmill rollback --to 3", "return to version 3"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     version = number("the number of a version", int, 1)
-    parser.add_argument("--to", type=version, metavar="VERSION", help="version (default: the previous one)")
+    parser.add_argument(
+        "--to", type=version, metavar="VERSION", help="version (default: the previous one)"
+    )
     add_registry_options(parser)
 
 
@@ -28,7 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.tracking.rolling_back import roll_back
 
     done = roll_back(
-        project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
+        project_workspace(),
+        to=arguments.to,
+        name=arguments.name,
+        alias=arguments.alias,
+        because=arguments.because,
     )
     print(json.dumps(asdict(done), indent=2) if arguments.json else done.describe())
     for warning in done.warnings:

@@ -11,7 +11,10 @@ from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
     ("pixmill scrape --dry-run", "list the pages to visit, and estimate the time"),
-    ('pixmill scrape --probe bing "silk saree"', "show the matches of each selector on a results page"),
+    (
+        'pixmill scrape --probe bing "silk saree"',
+        "show the matches of each selector on a results page",
+    ),
 )
 
 
@@ -19,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument(
-        "--dry-run", action="store_true", help="list the pages to visit, and estimate the time; visits nothing"
+        "--dry-run",
+        action="store_true",
+        help="list the pages to visit, and estimate the time; visits nothing",
     )
     modes.add_argument(
         "--probe",
@@ -48,6 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.dry_run:
         from pixmill.scrape.collection.preview import forecast
 
-        print("\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch)))
+        print(
+            "\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch))
+        )
     else:
-        raise PixmillError("this command only previews; the scrape itself runs with DVC", next="dvc repro scrape")
+        raise PixmillError(
+            "this command only previews; the scrape itself runs with DVC", next="dvc repro scrape"
+        )

@@ -29,21 +29,38 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
+    parser.add_argument(
+        "--model", help="a folder, a .tflite file or a model in MLflow (default: the project's)"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)"
+    )
     whole = number("a whole number, 0 or above", int, 0)
     some = number("a whole number above 0", int, 1)
-    parser.add_argument("--workers", type=some, metavar="N", help="worker processes (default: one per processor)")
+    parser.add_argument(
+        "--workers", type=some, metavar="N", help="worker processes (default: one per processor)"
+    )
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     limit = "URLs fetched per client and minute; 0 disables URLs (default: 10)"
     parser.add_argument("--url-rate", type=whole, default=10, metavar="N", help=limit)
-    parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="accept no corrections")
     parser.add_argument(
-        "--inbox", type=inbox, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
+        "--no-feedback", dest="feedback", action="store_false", help="accept no corrections"
     )
-    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="file of accepted API keys, one per line")
-    proxy = "address or network of a trusted proxy, which checks host names and sets X-Forwarded-For"
+    parser.add_argument(
+        "--inbox",
+        type=inbox,
+        metavar="DIR",
+        help="folder for corrections (default: the project's inbox/)",
+    )
+    parser.add_argument(
+        "--api-keys", type=Path, metavar="FILE", help="file of accepted API keys, one per line"
+    )
+    proxy = (
+        "address or network of a trusted proxy, which checks host names and sets X-Forwarded-For"
+    )
     parser.add_argument("--proxy", action="append", type=_network, metavar="ADDRESS", help=proxy)
     poll = "seconds between checks for a newer model; 0 disables them (default: 30)"
     parser.add_argument("--poll", type=float, default=30, metavar="S", help=poll)
@@ -90,7 +107,9 @@ def _keys(path: Path | None) -> tuple[str, ...]:
         try:
             given += path.read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            raise PixmillError(f"{path}: {error.strerror}", next="write one key per line into it") from error
+            raise PixmillError(
+                f"{path}: {error.strerror}", next="write one key per line into it"
+            ) from error
     keys = tuple(key.strip() for key in given if key.strip())
     if path is not None and not keys:
         raise PixmillError(f"{path} has no key", next="write one key per line into it")
@@ -101,5 +120,7 @@ def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected an address or a network, received '{text}': {error}") from error
+        raise argparse.ArgumentTypeError(
+            f"expected an address or a network, received '{text}': {error}"
+        ) from error
     return text

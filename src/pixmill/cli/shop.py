@@ -10,7 +10,12 @@ from pixmill.cli.parser import port, project_root
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1; 0 for a free one (default: 8000)")
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=8000,
+        help="port on 127.0.0.1; 0 for a free one (default: 8000)",
+    )
     parser.add_argument("--open", action="store_true", help="open it in your browser")
 
 

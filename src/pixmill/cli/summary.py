@@ -24,7 +24,9 @@ _SHOWN_FAULTS = ("Git", "stages", "model in production", "MLflow")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--json", action="store_true", help="print the state of the project as one JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print the state of the project as one JSON object"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -33,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     state = read_project_state(project_root())
     # ASCII, because file names need not be valid Unicode.
-    sys.stdout.write(f"{json.dumps(state.document(), indent=2)}\n" if arguments.json else summary(state))
+    sys.stdout.write(
+        f"{json.dumps(state.document(), indent=2)}\n" if arguments.json else summary(state)
+    )
 
 
 def summary(state: ProjectState) -> str:
@@ -47,38 +51,76 @@ def summary(state: ProjectState) -> str:
     from pixmill.tracking.store import tracking_uri, view_hint
 
     root, (first, *others) = state.root, next_steps(state)
-    lines = ["", f"Next: {first.text}", *(f"Then: {step.text}" for step in others), "", *_results(state)]
+    lines = [
+        "",
+        f"Next: {first.text}",
+        *(f"Then: {step.text}" for step in others),
+        "",
+        *_results(state),
+    ]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
-    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or ["  no pages yet"]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
+        "  no pages yet"
+    ]
     view = state.faults.get("MLflow") or view_hint(tracking_uri(Workspace(root, root)))
-    lines += [f"  MLflow: {view}" + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")]
+    lines += [
+        f"  MLflow: {view}"
+        + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")
+    ]
     fault = state.faults.get("model in production")
-    champion = state.champion.describe() if state.champion else f"no model yet{state.registry or ' (pixmill promote)'}"
+    champion = (
+        state.champion.describe()
+        if state.champion
+        else f"no model yet{state.registry or ' (pixmill promote)'}"
+    )
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
     lines += [
         f"  Git: {state.faults.get('Git', '').removeprefix('Git ') or state.repository.text}",
         *([f"  {describe_sizes(state.disk)}"] if state.disk else []),
     ]
-    lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _SHOWN_FAULTS]
+    lines += [
+        f"  Unknown: {part} ({fault})"
+        for part, fault in state.faults.items()
+        if part not in _SHOWN_FAULTS
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _results(state: ProjectState) -> list[str]:
     from pixmill.evaluate.page.sentences import say
 
-    stages = [f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}" for stage in state.stages]
+    stages = [
+        f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}"
+        for stage in state.stages
+    ]
     lines = [] if state.is_fresh or not stages else ["Stages:", *stages, ""]
     if not (state.root / "plots" / "evaluate" / "full.json").exists():
         return [*lines, "No results yet.", ""]
     try:
         metrics = Project(state.root).metrics
-        shortcut, headline, classes = say("shortcut", metrics), _headline(metrics), _per_class(metrics)
+        shortcut, headline, classes = (
+            say("shortcut", metrics),
+            _headline(metrics),
+            _per_class(metrics),
+        )
     except (KeyError, ManifestError) as error:
-        what = error.message if isinstance(error, ManifestError) else f"plots/evaluate/full.json lacks {error}"
+        what = (
+            error.message
+            if isinstance(error, ManifestError)
+            else f"plots/evaluate/full.json lacks {error}"
+        )
         return [*lines, f"The results cannot be shown: {what} (dvc repro -f -s evaluate)", ""]
     head = ["Last evaluation:"] if lines else []
-    return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *classes, ""]
+    return [
+        *lines,
+        *head,
+        *headline,
+        *([f"warning: {shortcut}"] if shortcut else []),
+        "",
+        *classes,
+        "",
+    ]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
@@ -95,6 +137,11 @@ def _per_class(metrics: Mapping[str, Any]) -> list[str]:
     width = max(map(len, [*metrics["per_class"], "class"]))
     rows = [f"  {'class':{width}}  precision  recall     F1  images"]
     for name, row in metrics["per_class"].items():
-        cells = [f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("precision", "recall", "f1")]
-        rows.append(f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}")
+        cells = [
+            f"{row[key]:.3f}" if row[key] is not None else "-"
+            for key in ("precision", "recall", "f1")
+        ]
+        rows.append(
+            f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}"
+        )
     return rows

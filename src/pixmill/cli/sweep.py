@@ -34,9 +34,13 @@ EXTRAS = ("sweep",)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     whole = number("a whole number of at least 1", int, 1)
-    parser.add_argument("--trials", type=whole, metavar="N", help="total number of models (default: sweep.trials)")
+    parser.add_argument(
+        "--trials", type=whole, metavar="N", help="total number of models (default: sweep.trials)"
+    )
     folds = number("a number of folds from 2 to 20", int, 2, 20)
-    parser.add_argument("--folds", type=folds, metavar="K", help="cross-validate each model (default: sweep.folds)")
+    parser.add_argument(
+        "--folds", type=folds, metavar="K", help="cross-validate each model (default: sweep.folds)"
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--show", action="store_true", help="list the choices, and run nothing")
     instead.add_argument(
@@ -101,7 +105,10 @@ def _search(workspace: Workspace, plan: Plan, again: str, *, as_json: bool) -> N
     page = render_sweep(found, workspace.root)
     (workspace.root / "reports").mkdir(exist_ok=True)
     write_text(workspace.root / "reports" / "sweep.html", page)
-    print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
+    print(
+        sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html",
+        flush=True,
+    )
     if not store.is_recorded(len(trials)):
         record(workspace, found, page)
 

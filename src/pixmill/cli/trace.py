@@ -29,7 +29,9 @@ _SHORT = {"id": 12, "commit": 12, "split_md5": 0}
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("image", metavar="IMAGE", help="an id, a file, a path as in artifacts/scrape, or a URL")
+    parser.add_argument(
+        "image", metavar="IMAGE", help="an id, a file, a path as in artifacts/scrape, or a URL"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -38,7 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.project.dataset.tracing import trace
 
     found = trace(project_workspace(), arguments.image)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else "\n".join(_lines(found)))
+    print(
+        json.dumps(found, indent=2, ensure_ascii=False)
+        if arguments.json
+        else "\n".join(_lines(found))
+    )
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
@@ -55,4 +61,10 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         texts = {name: _text(each)[: _SHORT.get(name)] for name, each in value.items()}
         return ", ".join(f"{name} {text}" for name, text in texts.items() if text)
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else printable(str(value))
+    return (
+        ""
+        if value is None
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else printable(str(value))
+    )

@@ -13,7 +13,9 @@ from pixmill.core.errors import PixmillError
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if an upgrade is pending")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 if an upgrade is pending"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -22,7 +24,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     root = project_root()
     upgrade = plan_upgrade(root)
-    fits = () if upgrade.pending else (f"The project is up to date with pixmill {upgrade.lock.version}.",)
+    fits = (
+        ()
+        if upgrade.pending
+        else (f"The project is up to date with pixmill {upgrade.lock.version}.",)
+    )
     for line in (*fits, *upgrade.lines):
         print(line)
     if not arguments.check:
@@ -30,4 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         if upgrade.pending:
             print("Next: pixmill check && dvc repro, then commit all changes")
     elif upgrade.pending:
-        raise PixmillError(f"the project is not up to date with pixmill {upgrade.lock.version}", next="pixmill upgrade")
+        raise PixmillError(
+            f"the project is not up to date with pixmill {upgrade.lock.version}",
+            next="pixmill upgrade",
+        )

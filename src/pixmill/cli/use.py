@@ -17,20 +17,27 @@ EXAMPLES = (
     ("pixmill use", "list the recipes"),
     ("pixmill use digits --all", "replace classes, sources and splits, too"),
     ("pixmill use hub:dinov2_base", "use a preset of KerasHub as the backbone, and keep the rest"),
-    ("pixmill use garments --all --open", "use openly licensed images instead of the recipe's sources"),
+    (
+        "pixmill use garments --all --open",
+        "use openly licensed images instead of the recipe's sources",
+    ),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name; your own are recipes/<name>.yaml")
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE", help="name; your own are recipes/<name>.yaml"
+    )
     parser.add_argument(
         "--all",
         action="store_true",
         help="replace all of params.yaml but `compare` and exclusions, with the recipe's classes, sources and splits",
     )
     parser.add_argument(
-        "--open", action="store_true", help="with --all: use openly licensed archives instead of the recipe's sources"
+        "--open",
+        action="store_true",
+        help="with --all: use openly licensed archives instead of the recipe's sources",
     )
 
 
@@ -42,22 +49,33 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.recipe is None:
         project = find_project(Path.cwd())
         usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
-        print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}")
+        print(
+            f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}"
+        )
         return
     of_hub = arguments.recipe.startswith("hub:")
     if of_hub and (arguments.all or arguments.open):
-        raise PixmillError("a preset replaces only the backbone", next=f"pixmill use {arguments.recipe}")
+        raise PixmillError(
+            "a preset replaces only the backbone", next=f"pixmill use {arguments.recipe}"
+        )
     if arguments.open and not arguments.all:
         raise PixmillError(
-            "--open changes the sources, which stay without --all", next=f"pixmill use {arguments.recipe} --all --open"
+            "--open changes the sources, which stay without --all",
+            next=f"pixmill use {arguments.recipe} --all --open",
         )
     root = project_root()
-    recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
+    recipe = (
+        preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
+    )
     if arguments.open:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
     done = use(root, recipe, whole=arguments.all)
     what = "values" if arguments.all else "model"
-    content = f"'{recipe.name}' as the backbone" if of_hub else f"the {what} of the recipe '{recipe.name}'"
+    content = (
+        f"'{recipe.name}' as the backbone"
+        if of_hub
+        else f"the {what} of the recipe '{recipe.name}'"
+    )
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {content}")
     print("\n".join([*notes, *done.lines()]))

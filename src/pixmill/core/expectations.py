@@ -54,7 +54,9 @@ def _describe(result: Result, _: pd.DataFrame) -> list[str]:
         return [f"found {result.get('observed_value')}"]
     named = result.get("unexpected_index_list") or []
     # Great Expectations puts the value before the identifying columns, and has floats only.
-    rows = [", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named]
+    rows = [
+        ", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named
+    ]
     # Checks of value sets count values, not rows.
     total = "values"
     if "element_count" in result:
@@ -165,15 +167,25 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    every = {**tables, **{check.name: check.table for check in checks if isinstance(check.table, Table)}}
+    every = {
+        **tables,
+        **{check.name: check.table for check in checks if isinstance(check.table, Table)},
+    }
     source = context.data_sources.add_pandas("tables")
-    batches = {name: _batch(source, name, every[name].rows) for name in {check.table_name: None for check in checks}}
+    batches = {
+        name: _batch(source, name, every[name].rows)
+        for name in {check.table_name: None for check in checks}
+    }
     return [_outcome(check, batches[check.table_name], every[check.table_name]) for check in checks]
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Return the failed critical checks, which stop the pipeline."""
-    return [outcome for outcome in outcomes if not outcome.success and outcome.check.severity == "critical"]
+    return [
+        outcome
+        for outcome in outcomes
+        if not outcome.success and outcome.check.severity == "critical"
+    ]
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
@@ -181,7 +193,10 @@ def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
     for outcome in outcomes:
         if not outcome.success and outcome.check.severity != "critical":
-            more = [f"{outcome.check.severity}: {line}" for line in _lines(outcome, most=_MAX_WARNING_LINES)]
+            more = [
+                f"{outcome.check.severity}: {line}"
+                for line in _lines(outcome, most=_MAX_WARNING_LINES)
+            ]
             if outcome.advice is not None:
                 more[-1] += f"; {outcome.advice}"
             lines.setdefault(outcome.check.name, []).extend(more)
@@ -197,7 +212,11 @@ def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
 
 
 def gate_error(
-    outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images", first: Sequence[str] = ()
+    outcomes: Iterable[Outcome],
+    *,
+    report: str,
+    fix: str = "fix the images",
+    first: Sequence[str] = (),
 ) -> GateError | None:
     """Return the error that stops the pipeline, or ``None`` if all critical checks passed.
 
@@ -213,7 +232,9 @@ def gate_error(
     if not failed:
         return None
     names = list(dict.fromkeys(outcome.check.name for outcome in failed))
-    parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
+    parameters = list(
+        dict.fromkeys(name for outcome in failed for name in outcome.check.parameters)
+    )
     advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
     lines = [line for outcome in failed for line in _lines(outcome, most=_MAX_LINES)]
     edit = f"{fix}, or edit {', '.join(parameters)} in params.yaml" if parameters else fix
@@ -256,7 +277,9 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
     # A flat record if all went well, else one per metric.
     for part in [info] if "raised_exception" in info else info.values():
         if part["raised_exception"]:
-            raise RuntimeError(f"the check '{check.name}' could not be computed: {part['exception_message']}")
+            raise RuntimeError(
+                f"the check '{check.name}' could not be computed: {part['exception_message']}"
+            )
     config, result = item["expectation_config"], item["result"]
     success = bool(item["success"])
     return Outcome(

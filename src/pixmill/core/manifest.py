@@ -17,9 +17,18 @@ from pixmill.core.words import count
 
 def table_schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
     """Return a schema from column specs: ``name`` or ``name:type`` (default: string); ``!`` marks non-null columns."""
-    fields = [(name, kind or "string") for name, _, kind in (column.partition(":") for column in columns.split())]
+    fields = [
+        (name, kind or "string")
+        for name, _, kind in (column.partition(":") for column in columns.split())
+    ]
     return pa.schema(
-        [*base, *(pa.field(name.rstrip("!"), getattr(pa, kind)(), not name.endswith("!")) for name, kind in fields)]
+        [
+            *base,
+            *(
+                pa.field(name.rstrip("!"), getattr(pa, kind)(), not name.endswith("!"))
+                for name, kind in fields
+            ),
+        ]
     )
 
 
@@ -101,19 +110,29 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     """
     expected, received = set(schema.names), set(frame.columns)
     if expected != received:
-        raise ValueError(f"columns of {path.name}: missing {expected - received}, unknown {received - expected}")
+        raise ValueError(
+            f"columns of {path.name}: missing {expected - received}, unknown {received - expected}"
+        )
     key = _key(schema)
     if key:
         index = pd.MultiIndex.from_frame(frame[key]) if len(key) > 1 else pd.Index(frame[key[0]])
         if not (index.is_monotonic_increasing and index.is_unique):
-            raise ValueError(f"the rows of {path.name} must be sorted by {' and '.join(key)}, and unique")
-    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
+            raise ValueError(
+                f"the rows of {path.name} must be sorted by {' and '.join(key)}, and unique"
+            )
+    table = pa.Table.from_pandas(
+        frame[schema.names], schema=schema, preserve_index=False, safe=True
+    )
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(schema.metadata), temporary, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata(schema.metadata), temporary, compression="zstd"
+        )
 
 
 @contextlib.contextmanager
-def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
+def table_writer(
+    path: Path, schema: pa.Schema
+) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
     """Write a table as Parquet in row groups, so that it need not fit into memory.
 
     The file appears when the block succeeds. Equal rows give equal bytes.
@@ -125,7 +144,10 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[Sequence[M
     Yields:
         A function that appends rows as one row group; missing columns become null.
     """
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
         yield lambda rows: writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
@@ -135,7 +157,9 @@ def _key(schema: pa.Schema) -> list[str]:
     return ["a", "b"] if schema is PAIRS else schema.names[:1]
 
 
-def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Read a table of an earlier stage; missing values are ``pd.NA``.
 
     Args:
@@ -154,21 +178,30 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[s
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
     except pa.ArrowInvalid as error:
-        raise ManifestError(f"{path} is not a Parquet table: {error}", next=f"dvc repro -f {stage}") from None
-    expected, received = (dict(zip(item.names, item.types, strict=True)) for item in (schema, there))
+        raise ManifestError(
+            f"{path} is not a Parquet table: {error}", next=f"dvc repro -f {stage}"
+        ) from None
+    expected, received = (
+        dict(zip(item.names, item.types, strict=True)) for item in (schema, there)
+    )
     if received != expected:
         raise ManifestError(
             f"{path} was written by another version: expected {_columns(expected, received)}, "
             f"received {_columns(received, expected)}",
             next=f"dvc repro -f {stage}",
         )
-    frame: pd.DataFrame = table.select(list(columns or schema.names)).to_pandas(types_mapper=_NULLABLE.get)
+    frame: pd.DataFrame = table.select(list(columns or schema.names)).to_pandas(
+        types_mapper=_NULLABLE.get
+    )
     return frame
 
 
 def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
     """List the columns of the first schema that the second lacks or has with another type."""
-    return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other columns"
+    return (
+        ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind)
+        or "no other columns"
+    )
 
 
 def sample_rows(table: pd.DataFrame, limit: int | None = None) -> pd.DataFrame:
@@ -178,7 +211,9 @@ def sample_rows(table: pd.DataFrame, limit: int | None = None) -> pd.DataFrame:
         table: A table with the column ``id``. Ids are digests, so their last digits are a random order.
         limit: Maximum number to return; default: all.
     """
-    return table.iloc[np.argsort(np.array(table["id"].str[-16:], dtype="S16"), kind="stable")[:limit]]
+    return table.iloc[
+        np.argsort(np.array(table["id"].str[-16:], dtype="S16"), kind="stable")[:limit]
+    ]
 
 
 def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -202,8 +237,14 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
     rows = given_test_rows(manifest)
     reasons = rows["reason"].dropna().astype(object)
     words = reasons.map(lambda reason: reason.partition(":")[0]).value_counts()
-    dropped = {str(word): int(n) for word, n in sorted(words.items(), key=lambda item: (-item[1], item[0]))}
-    return {"given": len(rows), "kept": len(rows) - len(reasons), "dropped": dropped} if len(rows) else {}
+    dropped = {
+        str(word): int(n) for word, n in sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    }
+    return (
+        {"given": len(rows), "kept": len(rows) - len(reasons), "dropped": dropped}
+        if len(rows)
+        else {}
+    )
 
 
 CORRECTION = "feedback-"
@@ -218,7 +259,9 @@ def corrections(manifest: pd.DataFrame) -> pd.Series:
     Args:
         manifest: A table with ``source`` and ``image_url``.
     """
-    named = manifest["image_url"].str.contains(rf"(?:^|/){CORRECTION}\d{{4}}-\d\d-\d\d-[^/]*$", na=False)
+    named = manifest["image_url"].str.contains(
+        rf"(?:^|/){CORRECTION}\d{{4}}-\d\d-\d\d-[^/]*$", na=False
+    )
     return (manifest["source"].isin(["folder", "shop"]) & named).astype(bool)
 
 
@@ -235,4 +278,6 @@ def shrinkage(found: dict[str, Any]) -> str:
         return ""
     given, kept = found["given"], found["kept"]
     reasons = ", ".join(f"{word.replace('_', ' ')} {n:,}" for word, n in found["dropped"].items())
-    return f"{count(given, 'given test image')} became {kept:,}: {given - kept:,} dropped ({reasons})"
+    return (
+        f"{count(given, 'given test image')} became {kept:,}: {given - kept:,} dropped ({reasons})"
+    )

@@ -67,10 +67,14 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
             rows = csv.DictReader(stream, strict=True)
             columns = [*(rows.fieldnames or ())]
             if COLUMNS[0] not in columns:
-                raise DataError(f"data/{FILE} has no column file_name", next="name the column of the files so")
+                raise DataError(
+                    f"data/{FILE} has no column file_name", next="name the column of the files so"
+                )
             for row in rows:
                 # Windows writes backslashes.
-                name = to_nfc(posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/")))
+                name = to_nfc(
+                    posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/"))
+                )
                 split, problem = (row.get("split") or "").strip(), None
                 if name.startswith(("/", "../")):
                     problem = f"{name} is not below data/"
@@ -79,11 +83,15 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 elif split not in ("", *SPLITS):
                     problem = f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
                 if problem:
-                    raise DataError(f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}")
+                    raise DataError(
+                        f"data/{FILE}, line {rows.line_num}: {problem}", next=f"correct data/{FILE}"
+                    )
                 if name != ".":
                     found[name] = {column: row.get(column) or "" for column in columns}
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8") from None
+        raise DataError(
+            f"data/{FILE} cannot be read: {error}", next="save it as CSV in UTF-8"
+        ) from None
     return columns, found
 
 
@@ -98,7 +106,10 @@ def read_metadata(data: Path) -> dict[str, Facts]:
             or an unknown split.
     """
     rows = read_cells(data)[1]
-    return {name: Facts(*(row.get(column, "").strip() or None for column in COLUMNS[1:])) for name, row in rows.items()}
+    return {
+        name: Facts(*(row.get(column, "").strip() or None for column in COLUMNS[1:]))
+        for name, row in rows.items()
+    }
 
 
 class MetadataTable:

@@ -38,7 +38,11 @@ def is_label(value: Any) -> bool:
     >>> is_label("Corn_(maize)___healthy"), is_label("cat / dog"), is_label(" cat"), is_label(3)
     (True, True, False, False)
     """
-    return isinstance(value, str) and to_text(value) == value and bool(re.fullmatch(LABEL, to_nfc(value)))
+    return (
+        isinstance(value, str)
+        and to_text(value) == value
+        and bool(re.fullmatch(LABEL, to_nfc(value)))
+    )
 
 
 def class_folder(label: str) -> str:
@@ -48,9 +52,12 @@ def class_folder(label: str) -> str:
         DataError: The text cannot be a label.
     """
     if not is_label(label):
-        expected = f"a label of at most {MAX_LABEL} printable characters without spaces at their ends"
+        expected = (
+            f"a label of at most {MAX_LABEL} printable characters without spaces at their ends"
+        )
         raise DataError(
-            f"expected {expected}, received {label!r}", next="repeat the command with another, such as --label cat"
+            f"expected {expected}, received {label!r}",
+            next="repeat the command with another, such as --label cat",
         )
     return to_slug(label)
 

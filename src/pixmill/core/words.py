@@ -24,7 +24,12 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def did_you_mean(
-    name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6, show: Callable[[str], str] = str
+    name: str,
+    known: Iterable[str],
+    *,
+    most: int = 1,
+    cutoff: float = 0.6,
+    show: Callable[[str], str] = str,
 ) -> str:
     """Return a suggestion to append to a message about an unknown name; empty if no known name is close.
 
@@ -48,7 +53,9 @@ def first_of(names: Sequence[str], most: int = 20) -> str:
     >>> first_of(["coat", "dress", "shirt"], 2)
     'coat, dress and 1 more'
     """
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return ", ".join(names[:most]) + (
+        f" and {len(names) - most:,} more" if len(names) > most else ""
+    )
 
 
 def join_names(names: Sequence[str], most: int | None = None) -> str:
@@ -82,7 +89,10 @@ def printable(text: str, instead: str | None = None) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() or sign in _JOINERS else instead or repr(sign)[1:-1] for sign in text)
+    return "".join(
+        sign if sign.isprintable() or sign in _JOINERS else instead or repr(sign)[1:-1]
+        for sign in text
+    )
 
 
 def printable_lines(text: str) -> str:
@@ -101,7 +111,10 @@ def shell_word(path: str) -> str:
     """
     if path.isprintable():
         return shlex.quote(path)
-    spelled = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path))
+    spelled = (
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}"
+        for byte in os.fsencode(path)
+    )
     return f"$'{''.join(spelled)}'"
 
 

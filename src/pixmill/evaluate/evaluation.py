@@ -175,20 +175,26 @@ def evaluate(
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
     features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
     in_sample = predict_parts(classifier, every, features)
-    uncalibrated = hold_out(in_sample, load_held_out(trained, labels), labels, classifier.calibration)
+    uncalibrated = hold_out(
+        in_sample, load_held_out(trained, labels), labels, classifier.calibration
+    )
     predictions = apply_calibration(uncalibrated, labels, classifier.calibration)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
     confidence, curves = measure_confidence(
         predictions, uncalibrated, groups, labels, classifier.calibration, **resampling
     )
-    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
+    manifest = read_table(
+        packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"]
+    )
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     tested = with_confidence(predictions[predictions["split"] == "test"], labels)
     show, unlike = partial(predicted_images, part=parts["test"]), tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
-        "train": measure_training(apply_calibration(in_sample, labels, classifier.calibration), predictions, labels),
+        "train": measure_training(
+            apply_calibration(in_sample, labels, classifier.calibration), predictions, labels
+        ),
         **confidence,
         "slices": slice_figures(cut),
         "unlike": None if unlike.isna().all() else float(unlike.mean()),
@@ -215,9 +221,13 @@ def evaluate(
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
-            "confusion": tested.sort_index()[["label", "predicted"]].rename(columns={"label": "actual"}),
+            "confusion": tested.sort_index()[["label", "predicted"]].rename(
+                columns={"label": "actual"}
+            ),
             **curves,
-            "per_class": pd.DataFrame({"label": label, **row} for label, row in metrics["per_class"].items()),
+            "per_class": pd.DataFrame(
+                {"label": label, **row} for label, row in metrics["per_class"].items()
+            ),
             "slices": cut,
         },
         matrix=matrix,
@@ -226,7 +236,9 @@ def evaluate(
         mistakes=mistakes,
         cells=examples_by_cell(tested, parts["test"], matrix, labels),
         typical=typical,
-        heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
+        heatmaps=_heatmaps(
+            classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads
+        ),
         unsure=show(least.head(_MAX_UNSURE)),
         unlike=show(least[least["unlike"].fillna(False).astype(bool)].head(_MAX_UNSURE)),
         sample=show(sample_rows(tested, _MAX_SAMPLE)),
@@ -251,8 +263,12 @@ def _heatmaps(
     if classifier.backbone and maps and maps(pixels[:1]):
         image_size, network = pixels.shape[1], classifier.network
         heat: Any = [
-            attention_of_features(maps(one), classifier.backbone(one), network, [place], image_size=image_size)[0]
-            for one, place in track(zip(pixels[:, None], classes, strict=True), "Heatmaps", len(classes))
+            attention_of_features(
+                maps(one), classifier.backbone(one), network, [place], image_size=image_size
+            )[0]
+            for one, place in track(
+                zip(pixels[:, None], classes, strict=True), "Heatmaps", len(classes)
+            )
         ]
     else:
         # Gradients need Keras.
@@ -260,4 +276,7 @@ def _heatmaps(
         heat = attention(load_classifier(trained)[0], pixels, classes)
     if heat is None:
         return {}
-    return {item.id: overlay_heatmap(item.pixels, warmth) for item, warmth in zip(examples, heat, strict=True)}
+    return {
+        item.id: overlay_heatmap(item.pixels, warmth)
+        for item, warmth in zip(examples, heat, strict=True)
+    }

@@ -52,7 +52,9 @@ def attention(
     heat = []
     starts = range(0, len(pixels), _BATCH)
     for start in track(starts, "Heatmaps", len(starts), unit="batch"):
-        chosen = np.eye(model.output_shape[-1], dtype=np.float32)[np.asarray(classes[start : start + _BATCH])]
+        chosen = np.eye(model.output_shape[-1], dtype=np.float32)[
+            np.asarray(classes[start : start + _BATCH])
+        ]
         batch = tf.constant(pixels[start : start + _BATCH], tf.float32)
         with tf.GradientTape() as tape:
             # The weights of a frozen backbone are not watched, so watch the inputs.
@@ -60,14 +62,21 @@ def attention(
             maps, features = graph(batch, training=False)
             scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
             score = keras.ops.sum(scores * chosen)
-        weights = np.asarray(tape.gradient(score, maps), np.float32).mean(axis=(1, 2), keepdims=True)
+        weights = np.asarray(tape.gradient(score, maps), np.float32).mean(
+            axis=(1, 2), keepdims=True
+        )
         evidence = (weights * np.asarray(maps, np.float32)).sum(axis=-1)
         heat += [_combine([part], pixels.shape[1]) for part in evidence]
     return np.stack(heat)
 
 
 def attention_of_features(
-    maps: Maps, features: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, image_size: int
+    maps: Maps,
+    features: npt.NDArray[np.float32],
+    head: Network,
+    classes: Sequence[int],
+    *,
+    image_size: int,
 ) -> npt.NDArray[np.float32]:
     """Return the heatmaps of :func:`attention` for a head on averaged feature maps, without gradients.
 
@@ -88,7 +97,9 @@ def attention_of_features(
         for start, values in maps.items():
             height, width, channels = values.shape[1:]
             without = np.repeat(features[row : row + 1], height * width, axis=0)
-            without[:, start : start + channels] -= values[row].reshape(-1, channels) / (height * width)
+            without[:, start : start + channels] -= values[row].reshape(-1, channels) / (
+                height * width
+            )
             # Scaled by the number of positions, so that maps of different sizes are comparable.
             share = (whole - head(without)[:, place]) * (height * width)
             evidence.append(share.reshape(height, width))
@@ -96,7 +107,9 @@ def attention_of_features(
     return np.stack(heat)
 
 
-def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def overlay_heatmap(
+    pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
     """Return the image in greyscale, overlaid with the heatmap from amber (weak) to red (strong).
 
     Args:
@@ -107,7 +120,9 @@ def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
     level = heat[..., None]
     colours = (1 - level) * _WEAK + level * _STRONG
     depth = 0.85 * np.sqrt(level)
-    shown: npt.NDArray[np.uint8] = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
+    shown: npt.NDArray[np.uint8] = np.clip(
+        np.rint((1 - depth) * grey + depth * colours), 0, 255
+    ).astype(np.uint8)
     return shown
 
 
@@ -123,7 +138,9 @@ def _last_spatial_layer(model: keras.Model) -> keras.layers.Layer | None:
     return None
 
 
-def _combine(evidence: Sequence[npt.NDArray[np.float32]], image_size: int) -> npt.NDArray[np.float32]:
+def _combine(
+    evidence: Sequence[npt.NDArray[np.float32]], image_size: int
+) -> npt.NDArray[np.float32]:
     """Return the positive part of the sum of maps, each resized to the image, scaled to at most 1."""
     size = (image_size, image_size)
     heat = sum(

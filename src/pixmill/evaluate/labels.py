@@ -72,16 +72,23 @@ def find_label_issues(
     sizes = rows.groupby(targets)["cluster"].nunique()
     known = [place for place in range(len(labels)) if sizes.get(place, 0) >= MIN_GROUPS]
     if len(known) < 2:
-        return pd.DataFrame({field.name: pd.Series(dtype=field.type.to_pandas_dtype()) for field in LABELS})
+        return pd.DataFrame(
+            {field.name: pd.Series(dtype=field.type.to_pandas_dtype()) for field in LABELS}
+        )
     chosen = np.flatnonzero(np.isin(targets, known))
-    rows, targets = rows.iloc[chosen].reset_index(drop=True), np.searchsorted(known, targets[chosen])
+    rows, targets = (
+        rows.iloc[chosen].reset_index(drop=True),
+        np.searchsorted(known, targets[chosen]),
+    )
     groups = rows["cluster"].tolist()
     seen = features if len(chosen) == len(features) else features[chosen]
     probabilities = held_out_probabilities(seen, targets, groups, len(known), threads=threads)
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
-def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[dict[str, Any]]:
+def first_issues(
+    ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int
+) -> list[dict[str, Any]]:
     """Return the most likely label issues by rank: the columns of :data:`LABELS`, and ``pixels``, the model's input.
 
     Args:
@@ -90,10 +97,14 @@ def first_issues(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
         limit: Maximum number to return.
     """
     first = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
-    places = {name: {image: row for row, image in enumerate(part.rows["id"])} for name, part in parts.items()}
+    places = {
+        name: {image: row for row, image in enumerate(part.rows["id"])}
+        for name, part in parts.items()
+    }
     records: list[dict[Any, Any]] = first.to_dict("records")
     return [
-        {**row, "pixels": np.asarray(parts[row["split"]].pixels[places[row["split"]][row["id"]]])} for row in records
+        {**row, "pixels": np.asarray(parts[row["split"]].pixels[places[row["split"]][row["id"]]])}
+        for row in records
     ]
 
 
@@ -114,7 +125,15 @@ def search_part(
         image_size: Image size in pixels.
     """
     both = (train.backbone.networks[-1], search_backbone(image_size))
-    same = len({(backbone.name, backbone.weights, backbone.image_size or image_size) for backbone in both}) == 1
+    same = (
+        len(
+            {
+                (backbone.name, backbone.weights, backbone.image_size or image_size)
+                for backbone in both
+            }
+        )
+        == 1
+    )
     return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] in (AUTO, TOP) else None
 
 
@@ -131,7 +150,9 @@ def suggested_classes(
     sizes = np.bincount(targets, minlength=classes)
     own = probabilities[np.arange(len(targets)), targets]
     # A class without images has an unreachable threshold.
-    thresholds = np.where(sizes > 0, np.bincount(targets, own, classes) / np.maximum(sizes, 1), np.inf)
+    thresholds = np.where(
+        sizes > 0, np.bincount(targets, own, classes) / np.maximum(sizes, 1), np.inf
+    )
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
     best = reached.argmax(axis=1)
     doubtful = (reached.max(axis=1) >= 0) & (best != targets)
@@ -225,7 +246,9 @@ def held_out_probabilities(
         directions = principal_directions(features, scaling, _COMPONENTS)
         vectors = np.concatenate(
             [
-                (features[start : start + BLOCK_ROWS] - scaling.mean) / scaling.deviation @ directions
+                (features[start : start + BLOCK_ROWS] - scaling.mean)
+                / scaling.deviation
+                @ directions
                 for start in range(0, len(features), BLOCK_ROWS)
             ]
         )
@@ -234,7 +257,9 @@ def held_out_probabilities(
         for fold in track(range(_FOLDS), "Check labels", _FOLDS, unit="fold"):
             fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             fitted = fitted[:: -(-len(fitted) // _MAX_FITTED)]
-            model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS, tol=1e-3)
+            model = LogisticRegression(
+                C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS, tol=1e-3
+            )
             model.fit(vectors[fitted], targets[fitted])
             probabilities[np.ix_(held_out, model.classes_)] = model.predict_proba(vectors[held_out])
     return probabilities

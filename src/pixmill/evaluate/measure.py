@@ -23,7 +23,16 @@ from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, macro_f1, majority_accuracy, scores
 from pixmill.metrics.significance import holm, worse_than_rest
 
-HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "confidence", "n")
+HEADLINE = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "macro_f1",
+    "log_loss",
+    "ece",
+    "confidence",
+    "n",
+)
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
 """Required columns of the manifest; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
@@ -89,21 +98,31 @@ def measure(
         right = (table["label"] == table["predicted"]).to_numpy(bool)
         members, _ = pd.factorize(table["id"].map(groups))
         limits, of_classes = score_limits(
-            actual[name], probabilities, members, labels, draws=draws, confidence=confidence, top_k=top_k
+            actual[name],
+            probabilities,
+            members,
+            labels,
+            draws=draws,
+            confidence=confidence,
+            top_k=top_k,
         )
         limits["accuracy"] = accuracy_interval(right, members, draws=draws, confidence=confidence)
         per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
         measured[name] = {
             **scores(actual[name], probabilities, top_k=top_k),
             **_with_sides(limits),
-            "per_class": {label: row | _with_sides(of_classes[label]) for label, row in per_class.items()},
+            "per_class": {
+                label: row | _with_sides(of_classes[label]) for label, row in per_class.items()
+            },
         }
     del measured["val"]["per_class"]
     return {
         **measured["test"],
         "baseline": {"majority_accuracy": majority_accuracy(actual["test"])},
         "val": measured["val"],
-        "cross_validation": _cross_validation(predictions, groups, draws=draws, confidence=confidence),
+        "cross_validation": _cross_validation(
+            predictions, groups, draws=draws, confidence=confidence
+        ),
     }
 
 
@@ -122,8 +141,16 @@ def _cross_validation(
     right = (table["label"] == table["predicted"]).to_numpy(bool)
     members, accuracy = pd.factorize(table["id"].map(groups))[0], float(right.mean())
     low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
-    low, high = accuracy - CROSS_FITTING_WIDTH * (accuracy - low), accuracy + CROSS_FITTING_WIDTH * (high - accuracy)
-    return {"accuracy": accuracy, "accuracy_low": max(0.0, low), "accuracy_high": min(1.0, high), "n": len(table)}
+    low, high = (
+        accuracy - CROSS_FITTING_WIDTH * (accuracy - low),
+        accuracy + CROSS_FITTING_WIDTH * (high - accuracy),
+    )
+    return {
+        "accuracy": accuracy,
+        "accuracy_low": max(0.0, low),
+        "accuracy_high": min(1.0, high),
+        "n": len(table),
+    }
 
 
 def measure_training(
@@ -182,8 +209,14 @@ def measure_confidence(
     tables = _held_out(predictions)
     before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
     actual, given = class_indices(before["label"], labels), probabilities_of(before, labels)
-    certainty = {name: normalise(probabilities_of(table, labels)).max(axis=1) for name, table in tables.items()}
-    right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
+    certainty = {
+        name: normalise(probabilities_of(table, labels)).max(axis=1)
+        for name, table in tables.items()
+    }
+    right = {
+        name: (table["label"] == table["predicted"]).to_numpy(bool)
+        for name, table in tables.items()
+    }
 
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     # The confidence of images unlike the training images is not trusted.
@@ -192,11 +225,15 @@ def measure_confidence(
     if sure.any():
         members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
         accuracy = float(np.mean(right["test"][sure]))
-        low, high = accuracy_interval(right["test"][sure], members, draws=draws, confidence=confidence)
+        low, high = accuracy_interval(
+            right["test"][sure], members, draws=draws, confidence=confidence
+        )
     images, aim = None, None
     if calibration.threshold is None:
         members, _ = pd.factorize(tables["val"]["id"].map(groups))
-        images, aim = threshold_hints(certainty["val"], right["val"], members, calibration.target_accuracy)
+        images, aim = threshold_hints(
+            certainty["val"], right["val"], members, calibration.target_accuracy
+        )
     metrics = {
         "temperature": calibration.temperature,
         "confidence": float(np.mean(certainty["test"])),
@@ -213,7 +250,9 @@ def measure_confidence(
         "covered_accuracy_high": high,
     }
     return metrics, {
-        "calibrated": reliability(class_indices(after["label"], labels), probabilities_of(after, labels)),
+        "calibrated": reliability(
+            class_indices(after["label"], labels), probabilities_of(after, labels)
+        ),
         "uncalibrated": reliability(actual, given),
         "coverage": coverage_curve(certainty["test"], right["test"]),
         "coverage_val": coverage_curve(certainty["val"], right["val"]),
@@ -238,12 +277,16 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         metrics: Results of :func:`measure` and :func:`measure_confidence`.
     """
-    found = {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
+    found = {name: metrics[name] for name in HEADLINE} | {
+        "baseline_accuracy": metrics["baseline"]["majority_accuracy"]
+    }
     crossed = metrics["cross_validation"]
     return found | ({"cross_validation_accuracy": crossed["accuracy"]} if crossed else {})
 
 
-def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
+def slices(
+    predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float
+) -> pd.DataFrame:
     """Return one row per slice of the test split, sorted by dimension.
 
     Dimensions with a single value are left out. Size and brightness are cut into terciles of the test split.
@@ -269,8 +312,12 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
     rows = []
     cuts = list(_cuts(table, sizes))
     for dimension, name, what, inside in track(cuts, "Accuracy by slice", len(cuts), unit="slice"):
-        low, high = accuracy_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
-        tested_slice = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _MIN_GROUPS
+        low, high = accuracy_interval(
+            right[inside], groups[inside], draws=draws, confidence=confidence
+        )
+        tested_slice = (
+            min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _MIN_GROUPS
+        )
         rows.append(
             {
                 "dimension": dimension,
@@ -300,13 +347,17 @@ def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     """
     figures: dict[str, dict[str, dict[str, Any]]] = {}
     for row in table.to_dict("records"):
-        kept = {name: row[name] for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "worse")}
+        kept = {
+            name: row[name] for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "worse")
+        }
         kept["p_adjusted"] = None if np.isnan(row["p_adjusted"]) else row["p_adjusted"]
         figures.setdefault(row["dimension"], {})[row["slice"]] = kept
     return figures
 
 
-def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+def _cuts(
+    table: pd.DataFrame, sizes: pd.Series
+) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
     """Yield dimension, name, display name and image mask of each slice."""
     for dimension, column in (("class", "label"), ("source", "source")):
         names = sorted(table[column].dropna().unique())
@@ -317,9 +368,15 @@ def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str
         values = table[column].to_numpy(np.float64, na_value=np.nan)
         known = values[~np.isnan(values)]
         # Cut at values that occur in the data.
-        first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
+        first, second = (
+            np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
+        )
         thirds = (values <= first, (values > first) & (values <= second), values > second)
-        ranges = (f"up to {first:,.0f}", f"over {first:,.0f}, up to {second:,.0f}", f"over {second:,.0f}")
+        ranges = (
+            f"up to {first:,.0f}",
+            f"over {first:,.0f}, up to {second:,.0f}",
+            f"over {second:,.0f}",
+        )
         if sum(third.any() for third in thirds) > 1:
             for name, span, inside in zip(names_of, ranges, thirds, strict=True):
                 if inside.any():
@@ -358,7 +415,9 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    rows = np.unique(np.linspace(0, len(training) - 1, min(len(training), _MAX_IMAGES)).astype(np.int64))
+    rows = np.unique(
+        np.linspace(0, len(training) - 1, min(len(training), _MAX_IMAGES)).astype(np.int64)
+    )
     targets = training.targets[rows].astype(np.int64)
     if len(np.unique(targets)) == 1:
         return np.full(len(tested), targets[0])
@@ -367,9 +426,13 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
         warnings.simplefilter("ignore", ConvergenceWarning)
         features = np.concatenate(list(_features(training, rows)))
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
-        model = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit((features - mean) / spread, targets)
+        model = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit(
+            (features - mean) / spread, targets
+        )
         batches = _features(tested, np.arange(len(tested)))
-        return np.concatenate([model.predict((batch - mean) / spread) for batch in batches]).astype(np.int64)
+        return np.concatenate([model.predict((batch - mean) / spread) for batch in batches]).astype(
+            np.int64
+        )
 
 
 def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
@@ -385,10 +448,16 @@ def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     sampled = pixels[:, ::every, ::every].reshape(len(pixels), -1, 3).astype(np.int64)
     levels = sampled // (256 // _CHANNEL_BINS) + _CHANNEL_BINS * np.arange(3)
     steps = sampled // (256 // _JOINT_BINS)
-    colours = 3 * _CHANNEL_BINS + (steps[..., 0] * _JOINT_BINS + steps[..., 1]) * _JOINT_BINS + steps[..., 2]
+    colours = (
+        3 * _CHANNEL_BINS
+        + (steps[..., 0] * _JOINT_BINS + steps[..., 1]) * _JOINT_BINS
+        + steps[..., 2]
+    )
     places = np.concatenate([levels.reshape(len(pixels), -1), colours], axis=1)
     places += _LENGTH * np.arange(len(pixels))[:, None]
-    counts = np.bincount(places.ravel(), minlength=_LENGTH * len(pixels)).reshape(len(pixels), _LENGTH)
+    counts = np.bincount(places.ravel(), minlength=_LENGTH * len(pixels)).reshape(
+        len(pixels), _LENGTH
+    )
     shares: npt.NDArray[np.float64] = np.sqrt(counts / sampled.shape[1])
     return shares
 

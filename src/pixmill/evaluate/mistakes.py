@@ -97,8 +97,13 @@ def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
         predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
         labels: The classes in the order of the model's outputs.
     """
-    probabilities, rows = probabilities_of(predictions, labels).astype(np.float64), np.arange(len(predictions))
-    actual, predicted = (class_indices(predictions[column], labels) for column in ("label", "predicted"))
+    probabilities, rows = (
+        probabilities_of(predictions, labels).astype(np.float64),
+        np.arange(len(predictions)),
+    )
+    actual, predicted = (
+        class_indices(predictions[column], labels) for column in ("label", "predicted")
+    )
     others = probabilities.copy()
     others[rows, predicted] = -1
     return predictions.assign(
@@ -120,7 +125,9 @@ def predicted_images(rows: pd.DataFrame, part: Part) -> list[PredictedImage]:
     assert (places >= 0).all(), "an image that is not in the split"
     names = [field.name for field in fields(PredictedImage) if field.name != "pixels"]
     pixels = (np.asarray(part.pixels[place]) for place in places)
-    return [PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)]
+    return [
+        PredictedImage(*row) for row in zip(*(rows[name] for name in names), pixels, strict=True)
+    ]
 
 
 def nearest_to_errors(
@@ -147,11 +154,16 @@ def nearest_to_errors(
     train, test = parts["train"], parts["test"]
     vectors = [row.tobytes() for row in to_vectors(features, novelty)]
     digest = file_digest(trained / NOVELTY_FILE, "md5")
-    training = train.rows[["id", "label"]].assign(row=range(len(train)), vector=vectors[: len(train)], novelty=digest)
+    training = train.rows[["id", "label"]].assign(
+        row=range(len(train)), vector=vectors[: len(train)], novelty=digest
+    )
     own = dict(zip(test.rows["id"], vectors[-len(test) :], strict=True))
     columns = {name: training[name].tolist() for name in ("id", "label", "vector")}
     return training, {
-        item.id: [each | {"pixels": train.pixels[each["row"]]} for each in most_similar(columns, own[item.id])]
+        item.id: [
+            each | {"pixels": train.pixels[each["row"]]}
+            for each in most_similar(columns, own[item.id])
+        ]
         for item in errors
     }
 
@@ -165,7 +177,9 @@ def least_sure(tested: pd.DataFrame) -> pd.DataFrame:
 def typical_images(tested: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """Return the most confident correct prediction of each class, in the order of the classes."""
     right = tested[tested["label"] == tested["predicted"]]
-    return right.drop_duplicates("label").sort_values("label", key=lambda names: class_indices(names, labels))
+    return right.drop_duplicates("label").sort_values(
+        "label", key=lambda names: class_indices(names, labels)
+    )
 
 
 def examples_by_cell(
@@ -184,9 +198,15 @@ def examples_by_cell(
     cells = commonest_confusions(matrix, labels)[:_MAX_CONFUSIONS]
     if len(labels) <= _MAX_CLASSES:
         counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
-        cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
+        cells += [
+            Confusion(label, label, int(right), int(n)) for label, right, n in counts if right
+        ]
     kinds = [(cell.actual, cell.predicted) for cell in cells]
-    first = tested.groupby(["label", "predicted"]).head(_MAX_PER_CELL).set_index(["label", "predicted"], drop=False)
+    first = (
+        tested.groupby(["label", "predicted"])
+        .head(_MAX_PER_CELL)
+        .set_index(["label", "predicted"], drop=False)
+    )
     shown = predicted_images(first[first.index.isin(kinds)], part)
     return [
         (cell, [item for item in shown if (item.label, item.predicted) == kind])

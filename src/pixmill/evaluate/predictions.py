@@ -80,7 +80,9 @@ def predict_parts(
                 if features is None:
                     found, novelty = classifier.score_pixels(part.pixels[rows])
                 else:
-                    found, novelty = classifier.score_features(features[first + rows.start : first + rows.stop])
+                    found, novelty = classifier.score_features(
+                        features[first + rows.start : first + rows.stop]
+                    )
                 batches.append(found)
                 scores = [None] * len(found) if novelty is None else novelty.tolist()
                 unlike += [classifier.calibration.is_unlike(score) for score in scores]
@@ -100,7 +102,10 @@ def predict_parts(
 
 
 def hold_out(
-    predictions: pd.DataFrame, held_out: pd.DataFrame, labels: Sequence[str], calibration: Calibration
+    predictions: pd.DataFrame,
+    held_out: pd.DataFrame,
+    labels: Sequence[str],
+    calibration: Calibration,
 ) -> pd.DataFrame:
     """Return predictions in which images have their held-out prediction, with the column ``held_out``.
 
@@ -112,8 +117,13 @@ def hold_out(
     """
     places = pd.Index(held_out["id"]).get_indexer(pd.Index(predictions["id"]))
     known, rows = places >= 0, places[places >= 0]
-    given, novelty = probabilities_of(held_out, labels)[rows], held_out["novelty"].to_numpy(np.float64)[rows]
-    unlike = [calibration.is_unlike(None if math.isnan(value) else value) for value in novelty.tolist()]
+    given, novelty = (
+        probabilities_of(held_out, labels)[rows],
+        held_out["novelty"].to_numpy(np.float64)[rows],
+    )
+    unlike = [
+        calibration.is_unlike(None if math.isnan(value) else value) for value in novelty.tolist()
+    ]
     found = predictions.assign(held_out=known | (predictions["split"] == "test").to_numpy())
     found.loc[known, [f"p_{label}" for label in labels]] = given
     found.loc[known, "predicted"] = np.asarray(labels, object)[given.argmax(axis=1)]
@@ -121,7 +131,9 @@ def hold_out(
     return found
 
 
-def apply_calibration(predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration) -> pd.DataFrame:
+def apply_calibration(
+    predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration
+) -> pd.DataFrame:
     """Return predictions with calibrated probabilities and their loss; the predicted classes are unchanged.
 
     Args:
@@ -135,7 +147,9 @@ def apply_calibration(predictions: pd.DataFrame, labels: Sequence[str], calibrat
     # Rounded to the precision of the file: metrics can be recomputed from it and agree on all processors.
     values = calibration.apply(probabilities_of(predictions, labels)).astype(np.float32)
     columns = {f"p_{label}": values[:, place] for place, label in enumerate(labels)}
-    return predictions.assign(**columns, loss=losses(class_indices(predictions["label"], labels), values))
+    return predictions.assign(
+        **columns, loss=losses(class_indices(predictions["label"], labels), values)
+    )
 
 
 def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -180,7 +194,11 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
         DataError: The path is a file or not below ``data/``.
     """
     folder, data = (root / name).resolve(), (root / "data").resolve()
-    if (folder.exists() and not folder.is_dir()) or not folder.is_relative_to(data) or folder == data:
+    if (
+        (folder.exists() and not folder.is_dir())
+        or not folder.is_relative_to(data)
+        or folder == data
+    ):
         raise DataError(
             f"evaluate.unlabelled: {name!r} is not a folder below data/",
             next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "

@@ -3,7 +3,13 @@
 from typing import Any
 
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_digest, fresh_folder, read_json, write_figures, write_text
+from pixmill.core.files.writing import (
+    file_digest,
+    fresh_folder,
+    read_json,
+    write_figures,
+    write_text,
+)
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.evaluate.evaluation import evaluate
@@ -30,10 +36,14 @@ def main(workspace: Workspace, params: Params) -> None:
         train=params.train,
         scratch=workspace.scratch("train") / "features",
         root=root,
-        shortcuts=read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")["shortcuts"],
+        shortcuts=read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")[
+            "shortcuts"
+        ],
     )
     tables = fresh_folder(root / "artifacts" / "evaluate")
-    write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
+    write_table(
+        tables / "predictions.parquet", result.predictions, predictions_schema(result.labels)
+    )
     if result.ranking is not None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
     if result.training is not None:
@@ -49,13 +59,19 @@ def main(workspace: Workspace, params: Params) -> None:
     short = headline(result.metrics)
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
-    with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
+    with evaluation_run(
+        workspace, weights=file_digest(classifier / "model.weights.h5", "md5")
+    ) as record:
         # Replaces the description by train, so repeat the model and the validation accuracy.
         fitted_to = f"fitted to {result.metrics['train']['n']:,} images"
         kind = "cross-validated" if result.metrics["cross_validation"] else "validation"
         validated = f"{kind} accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
-        record.describe(f"{describe_model(params.train)}, {fitted_to}: {validated}, {result.summary()}")
-        record.log_metrics({name if "cross" in name else f"test_{name}": value for name, value in short.items()})
+        record.describe(
+            f"{describe_model(params.train)}, {fitted_to}: {validated}, {result.summary()}"
+        )
+        record.log_metrics(
+            {name if "cross" in name else f"test_{name}": value for name, value in short.items()}
+        )
         record.log_text(page, "reports/evaluate.html")
         for path in sorted((root / "plots" / "evaluate").iterdir()):
             record.log_file(path, f"plots/evaluate/{path.name}")

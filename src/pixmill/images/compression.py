@@ -34,7 +34,9 @@ def decompress(content: bytes, side: int) -> npt.NDArray[np.uint8]:
     Raises:
         OSError: The content is damaged.
     """
-    return np.frombuffer(_codec().decompress(content, side * side * 3), np.uint8).reshape(side, side, 3)
+    return np.frombuffer(_codec().decompress(content, side * side * 3), np.uint8).reshape(
+        side, side, 3
+    )
 
 
 @functools.cache

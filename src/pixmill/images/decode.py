@@ -50,7 +50,9 @@ _CUT = re.compile(
 )
 """Pillow's messages for a truncated file. It reports truncated AVIFs and some truncated TIFFs as broken only."""
 
-_UNSUPPORTED = re.compile(r"unknown pixel mode|samples per pixel|cannot handle|[Uu]nsupported|not finite|^\d+$")
+_UNSUPPORTED = re.compile(
+    r"unknown pixel mode|samples per pixel|cannot handle|[Uu]nsupported|not finite|^\d+$"
+)
 """Pillow's messages for a sound file of a kind that it does not read; a number is a compression of TIFF."""
 
 _MAX_TILE_PIXELS = 50_000_000
@@ -111,7 +113,9 @@ class Decoded:
         return pixels
 
 
-def decode(content: bytes, *, max_pixels: int = 50_000_000, window: Window | None = None) -> Decoded:
+def decode(
+    content: bytes, *, max_pixels: int = 50_000_000, window: Window | None = None
+) -> Decoded:
     """Decode a whole image, after checking its dimensions.
 
     >>> from pixmill.images.png import png_bytes
@@ -138,7 +142,9 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000, window: Window | Non
     try:
         values = measure_values(image)
         window = None if values is None else window or find_window([values])
-        displayed = as_displayed(to_8_bits(image, window) if window else image, orientation=orientation)
+        displayed = as_displayed(
+            to_8_bits(image, window) if window else image, orientation=orientation
+        )
     except ValueError as error:
         raise UndecodableError("unsupported", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
@@ -192,7 +198,9 @@ def _kind(content: bytes) -> str:
     return kind
 
 
-def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
+def _load(
+    kind: str, content: bytes, max_pixels: int
+) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
     """Return a loaded image, and the box of it that the file contains (smaller for some GIFs)."""
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         # The caller's limit takes precedence over Pillow's.
@@ -212,7 +220,11 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
                 # Pillow does not verify checksums while decoding pixels.
                 reader(io.BytesIO(content)).verify()
                 _scale_transparency(image, depth=content[24])
-            if kind == "jpeg" and "progressive" in image.info and content.count(b"\xff\xda") > _MAX_SCANS:
+            if (
+                kind == "jpeg"
+                and "progressive" in image.info
+                and content.count(b"\xff\xda") > _MAX_SCANS
+            ):
                 raise UndecodableError("too_complex", f"more than {_MAX_SCANS} scans")
             # The decoder of arithmetic-coded JPEGs does not support streaming.
             image.decodermaxblock = max(image.decodermaxblock, len(content))
@@ -231,12 +243,16 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
 def _webp_size(content: bytes) -> tuple[int, int]:
     """Return a WebP's size from its header (RFC 9649), or zeros; the decoder would allocate all pixels on opening."""
     if content[12:16] == b"VP8X":
-        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
+        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(
+            content[27:30], "little"
+        )
     if content[12:16] == b"VP8L" and content[20:21] == b"\x2f":
         sides = int.from_bytes(content[21:25], "little")
         return 1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF)
     if content[23:26] == b"\x9d\x01\x2a":
-        return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
+        return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(
+            content[28:30], "little"
+        ) & 0x3FFF
     return 0, 0
 
 
@@ -270,7 +286,9 @@ def _name_errors() -> Iterator[None]:
         if "out of memory" in message:
             raise MemoryError(message) from error
         found = {"truncated": _CUT, "unsupported": _UNSUPPORTED}
-        reason = next((name for name, pattern in found.items() if pattern.search(message)), "broken")
+        reason = next(
+            (name for name, pattern in found.items() if pattern.search(message)), "broken"
+        )
         raise UndecodableError(reason, message) from error
 
 

@@ -82,7 +82,9 @@ def find_window(values: npt.ArrayLike) -> Window:
     white = 1.0 if most <= 1 else float((1 << max(8, math.ceil(most).bit_length())) - 1)
     if low >= 0 and high - low >= _MIN_SHARE * white:
         return 0.0, white
-    return (low, high) if low < high else (least, most) if least < most else (min(least, 0.0), white)
+    return (
+        (low, high) if low < high else (least, most) if least < most else (min(least, 0.0), white)
+    )
 
 
 def to_8_bits(image: Image.Image, window: Window) -> Image.Image:
@@ -95,7 +97,9 @@ def to_8_bits(image: Image.Image, window: Window) -> Image.Image:
     grey = np.empty((image.height, image.width), np.uint8)
     for top, deep in strips(image):
         strip = np.clip((deep.astype(np.float64) - low) * 256 / (high - low), 0, 255)
-        grey[top : top + len(strip)] = strip if clear is None else np.where(deep == clear, 255, strip)
+        grey[top : top + len(strip)] = (
+            strip if clear is None else np.where(deep == clear, 255, strip)
+        )
     return Image.fromarray(grey)
 
 
@@ -121,4 +125,7 @@ def strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         image: In any mode that NumPy has a type for.
     """
     for top in range(0, image.height, _STRIP_ROWS):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))))
+        yield (
+            top,
+            np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))),
+        )

@@ -56,7 +56,9 @@ def _on_white(image: Image.Image) -> Image.Image:
     if cast("float", seen.convert("L").getextrema()[0]) < _NEARLY_WHITE:
         return seen
     # Black hides faint dark content; max returns the first of two with the same range of greys.
-    return max(seen, _over("black", layered), key=lambda image: np.ptp(np.asarray(image.convert("L"))))
+    return max(
+        seen, _over("black", layered), key=lambda image: np.ptp(np.asarray(image.convert("L")))
+    )
 
 
 def _over(background: str, layered: Image.Image) -> Image.Image:
@@ -64,5 +66,8 @@ def _over(background: str, layered: Image.Image) -> Image.Image:
     seen = Image.new("RGB", layered.size)
     for top in range(0, height, _STRIP_ROWS):
         strip = layered.crop((0, top, width, min(top + _STRIP_ROWS, height)))
-        seen.paste(Image.alpha_composite(Image.new("RGBA", strip.size, background), strip).convert("RGB"), (0, top))
+        seen.paste(
+            Image.alpha_composite(Image.new("RGBA", strip.size, background), strip).convert("RGB"),
+            (0, top),
+        )
     return seen

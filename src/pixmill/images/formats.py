@@ -67,7 +67,13 @@ _PNM = re.compile(rb"P[1-6]\s+[#\d]")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 """Valid sizes of a bitmap's second header; the two-letter signature alone is ambiguous."""
 
-_MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
+_MARKUP = (
+    (b"<svg", "svg"),
+    (b"<!doctype html", "html"),
+    (b"<html", "html"),
+    (b"<head", "html"),
+    (b"<body", "html"),
+)
 
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}

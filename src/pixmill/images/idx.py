@@ -42,13 +42,16 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
         if len(content) < 4 or not content.startswith(_UNSIGNED_BYTES) or not content[3]:
-            raise ValueError(f"it begins with {content[:4]!r}, which is not the header of an IDX file of bytes")
+            raise ValueError(
+                f"it begins with {content[:4]!r}, which is not the header of an IDX file of bytes"
+            )
         dimensions = content[3]
         shape = np.frombuffer(content, ">u4", dimensions, offset=4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read as an IDX file: {error}", next=f"replace {path} with the published file"
+            f"{path} cannot be read as an IDX file: {error}",
+            next=f"replace {path} with the published file",
         ) from error
 
 
@@ -63,5 +66,7 @@ def read_labelled(folder: Path, prefix: str) -> tuple[npt.NDArray[np.uint8], npt
         DataError: A file is missing or damaged.
     """
     plain = [folder / f"{prefix}-{name}-ubyte" for name in ("images-idx3", "labels-idx1")]
-    images, labels = (read_idx(path if path.exists() else path.with_name(f"{path.name}.gz")) for path in plain)
+    images, labels = (
+        read_idx(path if path.exists() else path.with_name(f"{path.name}.gz")) for path in plain
+    )
     return images, labels

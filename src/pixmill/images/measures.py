@@ -66,7 +66,9 @@ class Measures(NamedTuple):
     window: Window | None = None
 
 
-def measure(source: Source, name: str, *, max_pixels: int, window: Window | None = None) -> Measures:
+def measure(
+    source: Source, name: str, *, max_pixels: int, window: Window | None = None
+) -> Measures:
     """Measure an image.
 
     Args:
@@ -146,7 +148,9 @@ def luma_statistics(luma: Image.Image) -> LumaStatistics:
     used = counts[counts > 0]
     entropy = math.log2(size) - float(used @ np.log2(used)) / size
     # The maximum avoids minus zero and rounding errors below zero.
-    return LumaStatistics(total / size, _variance(size, total, squares) ** 0.5, max(0.0, round(entropy, 4)))
+    return LumaStatistics(
+        total / size, _variance(size, total, squares) ** 0.5, max(0.0, round(entropy, 4))
+    )
 
 
 def sharpness(luma: npt.NDArray[np.uint8]) -> float:

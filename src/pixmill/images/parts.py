@@ -115,7 +115,9 @@ class Shards:
         array, row = self._find(row if self._rows is None else int(self._rows[row]))
         return None if isinstance(array, np.ndarray) else array.compressed(row)
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[np.generic]:
         if copy is False:
             raise ValueError("packed images cannot be converted to an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
@@ -160,7 +162,11 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
             ends.append(end := end + len(content))
     with replacing(_ends_path(folder, name)) as temporary:
         np.save(temporary, np.array(ends, "<i8"))
-    header = {"dtype": "uint8", "shape": [len(ends), image_size, image_size, 3], "compression": "lz4"}
+    header = {
+        "dtype": "uint8",
+        "shape": [len(ends), image_size, image_size, 3],
+        "compression": "lz4",
+    }
     write_json(header_path(folder, name), header)
 
 
@@ -176,11 +182,19 @@ def open_images(folder: Path, name: str) -> PackedImages:
     """
     header = header_path(folder, name)
     match read_json(header, stage="split"):
-        case {"dtype": "uint8", "compression": "lz4", "shape": [int(count), int(image_size), int(width), 3]}:
+        case {
+            "dtype": "uint8",
+            "compression": "lz4",
+            "shape": [int(count), int(image_size), int(width), 3],
+        }:
             if not image_size == width > 0 < count:
-                raise ManifestError(f"{header}: expected at least one image, square", next=_REPACK_COMMAND)
+                raise ManifestError(
+                    f"{header}: expected at least one image, square", next=_REPACK_COMMAND
+                )
         case _:
-            raise ManifestError(f"{header}: expected RGB images of uint8, compressed by lz4", next=_REPACK_COMMAND)
+            raise ManifestError(
+                f"{header}: expected RGB images of uint8, compressed by lz4", next=_REPACK_COMMAND
+            )
     path = images_path(folder, name)
     try:
         ends = np.load(_ends_path(folder, name), allow_pickle=False)
@@ -229,7 +243,9 @@ class Part:
             rows: Selected rows, in the new order.
         """
         pixels = Shards([self.pixels], rows=rows)
-        return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
+        return Part(
+            self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels
+        )
 
     def join(self, other: Part) -> Part:
         """Return the images of both splits, as a split of this name.
@@ -280,13 +296,19 @@ def load_parts(
             f"{path} has images of unknown classes: {first_of(unknown)}; expected {first_of(labels, 20)}",
             next="dvc repro",
         )
-    return {name: _load(folder, name, kept[kept["split"] == name], labels, image_size) for name in names}
+    return {
+        name: _load(folder, name, kept[kept["split"] == name], labels, image_size) for name in names
+    }
 
 
-def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], image_size: int) -> Part:
+def _load(
+    folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], image_size: int
+) -> Part:
     rows = rows.sort_values("row")
     if rows.empty:
-        raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_REPACK_COMMAND)
+        raise ManifestError(
+            f"{folder / 'manifest.parquet'} has no images in {name}", next=_REPACK_COMMAND
+        )
     pixels = Shards([open_images(folder, name)])
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(

@@ -34,13 +34,22 @@ def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
     Raises:
         ValueError: The array has another type or shape, or no pixels.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or not pixels.size:
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim not in (2, 3)
+        or pixels.shape[2:] not in ((), (3,))
+        or not pixels.size
+    ):
         found = f"{pixels.dtype} {pixels.shape}"
-        raise ValueError(f"expected uint8 pixels (height, width) or (height, width, 3), got {found}")
+        raise ValueError(
+            f"expected uint8 pixels (height, width) or (height, width, 3), got {found}"
+        )
     height, width = pixels.shape[:2]
     colour = _GREY if pixels.ndim == 2 else _RGB
     rows = np.ascontiguousarray(pixels).reshape(height, -1)
-    scanlines = np.zeros((height, rows.shape[1] + 1), np.uint8)  # each begins with filter type 0: none
+    scanlines = np.zeros(
+        (height, rows.shape[1] + 1), np.uint8
+    )  # each begins with filter type 0: none
     scanlines[:, 1:] = rows
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return b"".join(

@@ -23,12 +23,30 @@ _REASONS = {
     "html": ("a web page instead of an image", "download the image itself, or delete it"),
     "svg": ("an SVG drawing, which is never rendered", _CONVERT),
     "archive": ("an archive instead of an image", "unpack it, then move it away"),
-    "pdf": ("a PDF document instead of an image", "convert its pages to PNG or JPEG, or move it away"),
-    "lfs": ("a pointer of Git LFS instead of an image", "fetch the images in their repository: git lfs pull"),
-    "annex": ("a link of git-annex without its content", "fetch the images in their repository: git annex get"),
-    **{name: (f"{title}, a format that is not read", _CONVERT) for name, title in OTHER_FORMATS.items()},
-    "unknown": ("not a known image format", "move it away; if it is an image, convert it to PNG or JPEG"),
-    "no_decoder": ("HEIC (rarely AVIF), whose decoder is not installed", "install the decoder of HEIC"),
+    "pdf": (
+        "a PDF document instead of an image",
+        "convert its pages to PNG or JPEG, or move it away",
+    ),
+    "lfs": (
+        "a pointer of Git LFS instead of an image",
+        "fetch the images in their repository: git lfs pull",
+    ),
+    "annex": (
+        "a link of git-annex without its content",
+        "fetch the images in their repository: git annex get",
+    ),
+    **{
+        name: (f"{title}, a format that is not read", _CONVERT)
+        for name, title in OTHER_FORMATS.items()
+    },
+    "unknown": (
+        "not a known image format",
+        "move it away; if it is an image, convert it to PNG or JPEG",
+    ),
+    "no_decoder": (
+        "HEIC (rarely AVIF), whose decoder is not installed",
+        "install the decoder of HEIC",
+    ),
     "unsupported": ("an image of a kind that is not read, such as 64 bits per pixel", _CONVERT),
     "too_many_bytes": ("the file is too large to be read", "save a smaller copy"),
     "too_many_pixels": (
@@ -37,7 +55,10 @@ _REASONS = {
     ),
     "too_complex": ("too expensive to decode", "save it again as PNG or baseline JPEG"),
     "truncated": ("the file is truncated", _AGAIN),
-    "broken": ("the image data is corrupt", "copy or download it again, convert it to PNG, or move it away"),
+    "broken": (
+        "the image data is corrupt",
+        "copy or download it again, convert it to PNG, or move it away",
+    ),
     "timeout": ("took too long", "raise validate.timeout in params.yaml"),
     "memory": ("decoding took too much memory", "raise validate.memory in params.yaml"),
     "crashed": ("the decoder crashed", "save it again as PNG or JPEG, or move it away"),
@@ -61,7 +82,11 @@ def reason_of(path: Path) -> str | None:
         OSError: The file cannot be opened.
     """
     if not path.is_file():
-        return "annex" if path.is_symlink() and "/annex/objects/" in path.readlink().as_posix() else "not_a_file"
+        return (
+            "annex"
+            if path.is_symlink() and "/annex/objects/" in path.readlink().as_posix()
+            else "not_a_file"
+        )
     with path.open("rb") as stream:
         kind = sniff(stream.read(_HEAD_BYTES))
     if kind not in EXTENSIONS:

@@ -96,10 +96,14 @@ class Calibration:
 
     def is_unlike(self, novelty: float | None) -> bool | None:
         """Return whether an image of this novelty is unlike the training images; ``None`` if unknown."""
-        return None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
+        return (
+            None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
+        )
 
 
-def calibrate(probabilities: ArrayLike, actual: Ints, groups: ArrayLike, target: float) -> Calibration:
+def calibrate(
+    probabilities: ArrayLike, actual: Ints, groups: ArrayLike, target: float
+) -> Calibration:
     """Fit temperature and threshold on images that the model was not trained on.
 
     The temperature is that of :func:`cautious_temperature`. Both are rounded to six digits, as they are written.
@@ -114,7 +118,9 @@ def calibrate(probabilities: ArrayLike, actual: Ints, groups: ArrayLike, target:
     temperature = None if best is None else float(f"{best:.6g}")
     calibrated = apply_temperature(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
-    return Calibration(temperature, best_threshold(calibrated.max(axis=1), right, groups, target), target)
+    return Calibration(
+        temperature, best_threshold(calibrated.max(axis=1), right, groups, target), target
+    )
 
 
 def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | None:
@@ -139,7 +145,10 @@ def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | N
         return None
     place = math.ceil((count + 1) * (1 - _FALSE_ALARM_RATE))
     # Rounded up to the digits that are written.
-    return math.ceil(sorted(highest.values())[min(place, count) - 1] * _STEPS_PER_UNIT) / _STEPS_PER_UNIT
+    return (
+        math.ceil(sorted(highest.values())[min(place, count) - 1] * _STEPS_PER_UNIT)
+        / _STEPS_PER_UNIT
+    )
 
 
 def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> float | None:
@@ -172,10 +181,14 @@ def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> 
     highest = float(found.fun) + _CHI_SQUARE / 2
     if loss(0.0) <= highest:
         return None
-    return math.exp(brentq(lambda logarithm: loss(logarithm) - highest, *sorted((0.0, float(found.x)))))
+    return math.exp(
+        brentq(lambda logarithm: loss(logarithm) - highest, *sorted((0.0, float(found.x))))
+    )
 
 
-def best_threshold(confidence: Floats, right: Bools, groups: ArrayLike, target: float) -> float | None:
+def best_threshold(
+    confidence: Floats, right: Bools, groups: ArrayLike, target: float
+) -> float | None:
     """Return the lowest confidence threshold whose covered accuracy reaches the target; ``None`` if there is none.
 
     The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided 95 % lower confidence
@@ -211,7 +224,9 @@ def best_threshold(confidence: Floats, right: Bools, groups: ArrayLike, target: 
     allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _CONFIDENCE
     floor = np.quantile(confidence, 1 - _MAX_SHARE, method="lower")
     enough = (errors <= allowed) & (levels >= floor)
-    tested = np.flatnonzero((np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * len(highest)))
+    tested = np.flatnonzero(
+        (np.diff(allowed, prepend=-1) > 0) & (independent >= _MIN_SHARE * len(highest))
+    )
     passed = int(np.argmin(np.append(enough[tested], False)))
     if passed == 0:
         return None
@@ -238,7 +253,10 @@ def threshold_hints(
 
     def reached(times: int, aim: float) -> bool:
         copies = (members + (members.max() + 1) * np.arange(times)[:, None]).ravel()
-        return best_threshold(np.tile(confidence, times), np.tile(right, times), copies, aim) is not None
+        return (
+            best_threshold(np.tile(confidence, times), np.tile(right, times), copies, aim)
+            is not None
+        )
 
     images = next((times * len(right) for times in _MULTIPLES if reached(times, target)), None)
     return images, next((aim for aim in _TARGETS if aim < target and reached(1, aim)), None)
@@ -256,7 +274,9 @@ def min_answers(target: float) -> int:
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(target))
 
 
-def by_confidence(confidence: Floats, right: Bools) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+def by_confidence(
+    confidence: Floats, right: Bools
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Return distinct confidences, highest first, and the number of predictions and hits at or above each.
 
     Args:
@@ -280,8 +300,15 @@ def calibration_verdict(metrics: Mapping[str, Any]) -> str:
         metrics: ``accuracy_low``, ``accuracy_high``, ``confidence`` and ``ece``.
     """
     low, high, mean, error = (
-        round(float(metrics[name]), 3) for name in ("accuracy_low", "accuracy_high", "confidence", "ece")
+        round(float(metrics[name]), 3)
+        for name in ("accuracy_low", "accuracy_high", "confidence", "ece")
     )
     if max(error, high - mean, mean - low) <= _CLOSE:
         return "well calibrated"
-    return "overconfident" if mean > high else "underconfident" if mean < low else "no miscalibration shown"
+    return (
+        "overconfident"
+        if mean > high
+        else "underconfident"
+        if mean < low
+        else "no miscalibration shown"
+    )

@@ -36,7 +36,9 @@ class Growth:
 
     def sentence(self) -> str:
         """Return the conclusion as a sentence."""
-        limits = " to ".join(f"{round(100 * limit, 1) + 0.0:+.1f}" for limit in (self.low, self.high))
+        limits = " to ".join(
+            f"{round(100 * limit, 1) + 0.0:+.1f}" for limit in (self.low, self.high)
+        )
         limits = limits.replace("-", "\u2212")
         if self.helps:
             return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."

@@ -15,7 +15,9 @@ _NOT_PROPORTIONS = {"log_loss", "ece", "roc_auc", "pr_auc"}
 """Metrics that are not 1 if all predictions are correct, or 0 if none is."""
 
 
-def accuracy_interval(right: Bools, groups: ArrayLike, *, draws: int, confidence: float) -> tuple[float, float]:
+def accuracy_interval(
+    right: Bools, groups: ArrayLike, *, draws: int, confidence: float
+) -> tuple[float, float]:
     """Return the confidence limits of an accuracy by the percentile bootstrap over groups.
 
     Groups are resampled instead of images, since predictions of near-duplicates are correct or wrong together. Groups
@@ -98,7 +100,9 @@ def score_limits(
     figures = scores(actual, values, top_k=top_k)
     group_of = group_numbers(groups)
     overall = {
-        name: figure_limits(name, figures[name], drawn.get(name, np.empty(0)), len(np.unique(group_of)), confidence)
+        name: figure_limits(
+            name, figures[name], drawn.get(name, np.empty(0)), len(np.unique(group_of)), confidence
+        )
         for name in figures
         if name != "n"
     }
@@ -107,13 +111,17 @@ def score_limits(
         among = {"precision": predicted == place, "recall": actual == place}
         among["f1"] = among["precision"] | among["recall"]
         per_class[label] = {
-            name: figure_limits(name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence)
+            name: figure_limits(
+                name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence
+            )
             for name, column in drawn_of_classes.items()
         }
     return overall, per_class
 
 
-def figure_limits(name: str, figure: float | None, drawn: Floats, groups: int, confidence: float) -> Limits:
+def figure_limits(
+    name: str, figure: float | None, drawn: Floats, groups: int, confidence: float
+) -> Limits:
     """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does; ``None`` if undefined.
 
     Args:

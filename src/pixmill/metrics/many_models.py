@@ -36,7 +36,12 @@ class Gap:
 
 
 def gaps_from_best(
-    figures: ArrayLike, drawn: Floats, answers: NDArray[np.uint64], *, confidence: float, lower_is_better: bool = False
+    figures: ArrayLike,
+    drawn: Floats,
+    answers: NDArray[np.uint64],
+    *,
+    confidence: float,
+    lower_is_better: bool = False,
 ) -> list[Gap]:
     """Return the distance of each model from the best one, which the same figures selected.
 
@@ -96,7 +101,9 @@ def gaps_from_best(
         deviation = float(np.hypot(deviations[best, model], gap / np.sqrt(answers.shape[1])))
         ratio, width = abs(gap) / deviation, limit * deviation
         p = (1 + np.count_nonzero(largest >= ratio)) / (1 + len(largest))
-        gaps.append(Gap(gap, float(gap - width), float(gap + width), float(p), worse=bool(ratio > limit)))
+        gaps.append(
+            Gap(gap, float(gap - width), float(gap + width), float(p), worse=bool(ratio > limit))
+        )
     return gaps
 
 
@@ -107,7 +114,9 @@ def hash_answers(answers: Sequence[Floats], group_of: Groups) -> NDArray[np.uint
         answers: Predictions of each training of the model: shape (images,) or (images, numbers).
         group_of: Group number of each image, shape (images,).
     """
-    columns = np.column_stack([answer.reshape(len(group_of), -1) for answer in answers]) + 0.0  # -0.0 becomes 0.0
+    columns = (
+        np.column_stack([answer.reshape(len(group_of), -1) for answer in answers]) + 0.0
+    )  # -0.0 becomes 0.0
     # With the index, since two images of a group may swap their predictions.
     images = pd.util.hash_pandas_object(pd.DataFrame(columns), index=True).to_numpy()
     found = np.zeros(int(group_of.max()) + 1, np.uint64)
@@ -196,7 +205,9 @@ def selected_value(
     areas = metric in ("roc_auc", "pr_auc")
     chunks = np.array_split(weights, -(-weights.shape[1] // _CHUNK_DRAWS), axis=1)
     both = [*chunks, *((chunk == 0).astype(np.float64) for chunk in chunks)]
-    scored = [weighted_scores(actual, values, groups, both, areas=areas)[0][metric] for values in answers]
+    scored = [
+        weighted_scores(actual, values, groups, both, areas=areas)[0][metric] for values in answers
+    ]
     chosen_by, measured_by = np.split(np.stack(scored), 2, axis=1)
     worst = np.inf if lower_is_better else -np.inf
     chosen_by = np.where(np.isnan(chosen_by), worst, chosen_by)
@@ -214,7 +225,9 @@ def _usable_weights(actual: Ints, groups: Groups, draws: int) -> tuple[Floats, i
 
     _, classes = np.unique(actual, return_inverse=True)
     ones = np.ones(len(actual))
-    members = csr_array((ones, (classes, groups)), shape=(int(classes.max()) + 1, int(groups.max()) + 1))
+    members = csr_array(
+        (ones, (classes, groups)), shape=(int(classes.max()) + 1, int(groups.max()) + 1)
+    )
     generator = np.random.Generator(np.random.PCG64(SEED))
     accepted: list[Floats] = []
     found = tried = 0
@@ -223,11 +236,17 @@ def _usable_weights(actual: Ints, groups: Groups, draws: int) -> tuple[Floats, i
         usable = ((members @ weights > 0) & (members @ (weights == 0) > 0)).all(axis=0)
         accepted.append(weights[:, usable][:, : draws - found])
         found += accepted[-1].shape[1]
-        tried += weights.shape[1] if found < draws else int(np.flatnonzero(usable)[accepted[-1].shape[1] - 1]) + 1
+        tried += (
+            weights.shape[1]
+            if found < draws
+            else int(np.flatnonzero(usable)[accepted[-1].shape[1] - 1]) + 1
+        )
     return np.concatenate(accepted, axis=1), tried - found
 
 
-def stratified_weights(actual: Ints, groups: Groups, draws: int, generator: np.random.Generator) -> Floats:
+def stratified_weights(
+    actual: Ints, groups: Groups, draws: int, generator: np.random.Generator
+) -> Floats:
     """Return the count of each group in bootstrap draws, stratified by class; shape (groups, draws).
 
     A group of several classes has the class of its first image.
@@ -243,5 +262,7 @@ def stratified_weights(actual: Ints, groups: Groups, draws: int, generator: np.r
     weights = np.zeros((len(numbers), draws))
     for label in np.unique(strata):
         own = np.flatnonzero(strata == label)
-        weights[own] = generator.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws).T
+        weights[own] = generator.multinomial(
+            len(own), np.full(len(own), 1 / len(own)), size=draws
+        ).T
     return weights

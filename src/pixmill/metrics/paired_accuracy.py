@@ -37,7 +37,13 @@ def sign_flip_test(nets: ArrayLike) -> float:
 
 
 def accuracy_differences(
-    first: Bools, second: Bools, groups: Ints, slice_of: Ints, *, confidence: float, width: float = 1.0
+    first: Bools,
+    second: Bools,
+    groups: Ints,
+    slice_of: Ints,
+    *,
+    confidence: float,
+    width: float = 1.0,
 ) -> tuple[NDArray[np.int64], list[Difference]]:
     """Return the difference between the accuracies of two models on each slice, with :func:`sign_flip_test`.
 
@@ -74,7 +80,9 @@ def accuracy_differences(
     right = [np.asarray(one, np.int64)[inside] for one in (first, second)]
     stride = int(groups.max(initial=0)) + 1
     # One row for each group of each slice, ordered by slice.
-    rows, row_of = np.unique(slice_of[inside].astype(np.int64) * stride + groups[inside], return_inverse=True)
+    rows, row_of = np.unique(
+        slice_of[inside].astype(np.int64) * stride + groups[inside], return_inverse=True
+    )
     owner = rows // stride
     sizes = np.bincount(row_of).astype(np.float64)
     nets = np.bincount(row_of, weights=right[1] - right[0])
@@ -86,7 +94,12 @@ def accuracy_differences(
     added = images / count
     centre = net / (images + 2 * added)
     variance = spread - 2 * centre * cross + centre**2 * squares + added**2 * (1 + 2 * centre**2)
-    half = width * stdtrit(np.maximum(count - 1, 1), (1 + confidence) / 2) * np.sqrt(variance) / (images + 2 * added)
+    half = (
+        width
+        * stdtrit(np.maximum(count - 1, 1), (1 + confidence) / 2)
+        * np.sqrt(variance)
+        / (images + 2 * added)
+    )
     found = []
     for place, part in enumerate(np.split(nets, np.cumsum(count)[:-1])):
         low, high = float(centre[place] - half[place]), float(centre[place] + half[place])

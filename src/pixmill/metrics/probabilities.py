@@ -37,7 +37,9 @@ def normalise(probabilities: ArrayLike) -> Floats:
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
-        raise ValueError(f"expected probabilities of shape (images, classes >= 2), received {values.shape}")
+        raise ValueError(
+            f"expected probabilities of shape (images, classes >= 2), received {values.shape}"
+        )
     sums = values.sum(axis=1, keepdims=True)
     # This form also rejects NaN, for which every comparison is false.
     if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):

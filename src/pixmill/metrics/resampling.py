@@ -63,7 +63,11 @@ def group_weights(groups: int, draws: int) -> Iterator[Floats]:
     for start in range(0, draws, size):
         count = min(size, draws - start)
         drawn = generator.integers(groups, size=(count, groups)) * count + np.arange(count)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=groups * count).reshape(groups, count).astype(np.float64)
+        yield (
+            np.bincount(drawn.ravel(), minlength=groups * count)
+            .reshape(groups, count)
+            .astype(np.float64)
+        )
 
 
 def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
@@ -80,7 +84,9 @@ def percentiles(drawn: Floats, confidence: float) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def mean_limits(values: Floats, group_of: Groups, *, draws: int, confidence: float) -> tuple[float, float]:
+def mean_limits(
+    values: Floats, group_of: Groups, *, draws: int, confidence: float
+) -> tuple[float, float]:
     """Return the confidence limits of the mean of a value per image, by the percentile bootstrap over groups.
 
     Args:
@@ -160,20 +166,29 @@ def weighted_scores(
     predicted = values.argmax(axis=1)
     right = predicted == actual
     bin_of, gap = confidence_gaps(actual, values)
-    tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": in_top_k(actual, values, top_k)}
+    tops = (
+        {}
+        if top_k is None or top_k >= classes
+        else {f"top_{top_k}_accuracy": in_top_k(actual, values, top_k)}
+    )
     # Rows of the sums: one each for images, hits, loss, ...; one per bin; three per class.
     everyone = np.ones(len(actual))
     single = [everyone, right, losses(actual, values), *tops.values()]
     starts = np.cumsum([len(single), BINS, classes, classes])
     entries = [
-        *((np.full(len(actual), row), np.asarray(column, np.float64)) for row, column in enumerate(single)),
+        *(
+            (np.full(len(actual), row), np.asarray(column, np.float64))
+            for row, column in enumerate(single)
+        ),
         (starts[0] + bin_of, gap),
         (starts[1] + actual, right.astype(np.float64)),
         (starts[2] + actual, everyone),
         (starts[3] + predicted, everyone),
     ]
     rows, data = (np.concatenate(column) for column in zip(*entries, strict=True))
-    sums = csr_array((data, (rows, np.tile(group_of, len(entries)))), shape=(starts[3] + classes, count))
+    sums = csr_array(
+        (data, (rows, np.tile(group_of, len(entries)))), shape=(starts[3] + classes, count)
+    )
     ranked = ranked_classes(actual, classes) if areas else []
     rankings = [ranking_sums(actual == label, values[:, label], group_of) for label in ranked]
 
@@ -182,20 +197,35 @@ def weighted_scores(
     for drawn in weights:
         alone, gaps, hits, support, claims = np.split(sums @ drawn, starts)
         n = alone[0]
-        under = np.reshape([weighted_areas(ranking, drawn) for ranking in rankings], (-1, 2, len(n))).swapaxes(0, 1)
+        under = np.reshape(
+            [weighted_areas(ranking, drawn) for ranking in rankings], (-1, 2, len(n))
+        ).swapaxes(0, 1)
         with np.errstate(invalid="ignore"):
-            of_class = {"precision": hits / claims, "recall": hits / support, "f1": 2 * hits / (support + claims)}
+            of_class = {
+                "precision": hits / claims,
+                "recall": hits / support,
+                "f1": 2 * hits / (support + claims),
+            }
             per_class.append(of_class)
             overall.append(
                 {
                     "accuracy": alone[1] / n,
                     "balanced_accuracy": _mean_defined(of_class["recall"]),
-                    "macro_f1": _mean_defined(np.where(support > 0, of_class["f1"], np.nan)[:averaged]),
+                    "macro_f1": _mean_defined(
+                        np.where(support > 0, of_class["f1"], np.nan)[:averaged]
+                    ),
                     "weighted_f1": np.nansum(of_class["f1"] * support, axis=0) / n,
                     "log_loss": alone[2] / n,
                     "ece": np.abs(gaps).sum(axis=0) / n,
                     **{name: alone[3 + place] / n for place, name in enumerate(tops)},
-                    **({name: _mean_defined(area) for name, area in zip(_AREAS, under, strict=True)} if areas else {}),
+                    **(
+                        {
+                            name: _mean_defined(area)
+                            for name, area in zip(_AREAS, under, strict=True)
+                        }
+                        if areas
+                        else {}
+                    ),
                 }
             )
     return _join(overall), _join(per_class)
@@ -239,7 +269,9 @@ def ranking_sums(members: Bools, scores: Floats, group_of: Groups) -> csr_array:
     values = np.unique(scores[members])[::-1]
     kind = np.where(members, 0, np.where(np.isin(scores, values), 2, 1))
     rows = np.searchsorted(-values, -scores) + kind * (len(values) + 1)
-    return csr_array((np.ones(len(rows)), (rows, group_of)), shape=(3 * len(values) + 3, int(group_of.max()) + 1))
+    return csr_array(
+        (np.ones(len(rows)), (rows, group_of)), shape=(3 * len(values) + 3, int(group_of.max()) + 1)
+    )
 
 
 def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:

@@ -32,7 +32,16 @@ def scores(
     found, _ = weighted_scores(
         actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k, averaged=averaged
     )
-    names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "log_loss", "roc_auc", "pr_auc", "ece")
+    names = (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "weighted_f1",
+        "log_loss",
+        "roc_auc",
+        "pr_auc",
+        "ece",
+    )
     figures: dict[str, float | int | None] = {name: _number(found[name][0]) for name in names}
     if top_k is not None:
         name = f"top_{top_k}_accuracy"
@@ -47,11 +56,15 @@ def macro_f1(actual: Ints, predicted: Ints) -> float:
         actual: Class indices, shape (images,), at least one.
         predicted: Class indices, shape (images,).
     """
-    _, _, f1, support = _of_classes(actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1)
+    _, _, f1, support = _of_classes(
+        actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1
+    )
     return float(np.mean(f1[support > 0]))
 
 
-def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+def class_scores(
+    actual: Ints, predicted: Ints, labels: Sequence[str]
+) -> dict[str, dict[str, float | int | None]]:
     """Return ``precision``, ``recall``, ``f1`` and ``support`` (images of the class) by label.
 
     Args:
@@ -61,7 +74,12 @@ def class_scores(actual: Ints, predicted: Ints, labels: Sequence[str]) -> dict[s
     """
     columns = _of_classes(actual, predicted, len(labels))
     return {
-        label: {"precision": _number(precision), "recall": _number(recall), "f1": _number(f1), "support": int(support)}
+        label: {
+            "precision": _number(precision),
+            "recall": _number(recall),
+            "f1": _number(f1),
+            "support": int(support),
+        }
         for label, precision, recall, f1, support in zip(labels, *columns, strict=True)
     }
 
@@ -78,11 +96,14 @@ def majority_accuracy(actual: Ints) -> float:
     return float(np.bincount(actual).max() / len(actual))
 
 
-def _of_classes(actual: Ints, predicted: Ints, classes: int) -> tuple[Floats, Floats, Floats, Groups]:
+def _of_classes(
+    actual: Ints, predicted: Ints, classes: int
+) -> tuple[Floats, Floats, Floats, Groups]:
     """Return precision, recall and F1 of each class, NaN where undefined, and its number of images."""
     actual, predicted = np.asarray(actual), np.asarray(predicted)
     hits, claims, images = (
-        np.bincount(part, minlength=classes) for part in (actual[actual == predicted], predicted, actual)
+        np.bincount(part, minlength=classes)
+        for part in (actual[actual == predicted], predicted, actual)
     )
     with np.errstate(invalid="ignore"):
         return hits / claims, hits / images, 2 * hits / (images + claims), images

@@ -9,7 +9,13 @@ import numpy as np
 from pixmill.metrics.arrays import ArrayLike, Bools, Floats, Groups, Ints
 from pixmill.metrics.limits import unanimous_limit
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.resampling import group_numbers, group_weights, in_top_k, percentiles, resampled_scores
+from pixmill.metrics.resampling import (
+    group_numbers,
+    group_weights,
+    in_top_k,
+    percentiles,
+    resampled_scores,
+)
 from pixmill.metrics.scores import scores
 
 _DIGITS = 12
@@ -61,7 +67,9 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     differing, fewer = gained + lost, min(gained, lost)
     chances = head_probabilities(differing, fewer)
     tail = math.fsum(chances)
-    return McNemar(gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - float(chances[-1]))
+    return McNemar(
+        gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - float(chances[-1])
+    )
 
 
 def head_probabilities(tosses: int, max_heads: int) -> Floats:
@@ -160,12 +168,22 @@ def paired_differences(
     """
     both = [normalise(first), normalise(second)]
     if both[0].shape != both[1].shape:
-        raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
-    comparison = _Comparison(group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width)
+        raise ValueError(
+            f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}"
+        )
+    comparison = _Comparison(
+        group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width
+    )
     options = {"top_k": top_k, "averaged": averaged}
     figures = [scores(actual, values, **options) for values in both]
-    drawn = [resampled_scores(actual, values, comparison.group_of, draws=draws, **options) for values in both]
-    differ, share = _find_differing(actual, both, top_k), comparison.unobserved_share(np.ones(len(actual), bool))
+    drawn = [
+        resampled_scores(actual, values, comparison.group_of, draws=draws, **options)
+        for values in both
+    ]
+    differ, share = (
+        _find_differing(actual, both, top_k),
+        comparison.unobserved_share(np.ones(len(actual), bool)),
+    )
     overall = {}
     for name, before in drawn[0][0].items():
         gaps = drawn[1][0][name] - before
@@ -184,7 +202,9 @@ def paired_differences(
         gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
         # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
         share = comparison.unobserved_share(members | claims[0] | claims[1])
-        f1.append(comparison.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
+        f1.append(
+            comparison.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share))
+        )
     return overall, f1
 
 
@@ -227,14 +247,25 @@ def paired_coverage(
     columns = [np.ones(len(comparison.group_of)), *answered, *hits]
     sums = np.stack([np.bincount(comparison.group_of, weights=column) for column in columns])
     whole = sums.sum(axis=1, keepdims=True)
-    drawn = np.concatenate([sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1)
+    drawn = np.concatenate(
+        [sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1
+    )
     differ = {"coverage": answered[0] != answered[1]}
     differ["covered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
-    among = {"coverage": np.ones(len(comparison.group_of), bool), "covered_accuracy": answered[0] | answered[1]}
+    among = {
+        "coverage": np.ones(len(comparison.group_of), bool),
+        "covered_accuracy": answered[0] | answered[1],
+    }
     found = {}
     with np.errstate(invalid="ignore"):
-        for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("covered_accuracy", slice(3, 5), slice(1, 3))):
-            first, second = (None if np.isnan(value) else float(value) for value in (whole[part] / whole[of])[:, 0])
+        for name, part, of in (
+            ("coverage", slice(1, 3), slice(0, 1)),
+            ("covered_accuracy", slice(3, 5), slice(1, 3)),
+        ):
+            first, second = (
+                None if np.isnan(value) else float(value)
+                for value in (whole[part] / whole[of])[:, 0]
+            )
             gaps = np.subtract(*(drawn[part] / drawn[of])[::-1])
             share = comparison.unobserved_share(among[name])
             item = comparison.difference(first, second, gaps, differ[name], share)
@@ -262,7 +293,9 @@ class _Comparison:
     def unobserved_share(self, among: Bools) -> float:
         """Return the share of these images' groups that may differ although no observed group does."""
         groups = len(np.unique(self.group_of[among]))
-        return 0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
+        return (
+            0.0 if self.identical or groups == 0 else 1 - unanimous_limit(groups, self.confidence)
+        )
 
     def difference(
         self, first: float | None, second: float | None, gaps: Floats, differ: Bools, share: float
@@ -297,8 +330,15 @@ def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> 
     right, answers = (first == actual) != (second == actual), first != second
     tops = {}
     if top_k is not None:
-        tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(actual, both[1], top_k)
-    by_metric = {"accuracy": right, "balanced_accuracy": right, "macro_f1": answers, "weighted_f1": answers}
+        tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(
+            actual, both[1], top_k
+        )
+    by_metric = {
+        "accuracy": right,
+        "balanced_accuracy": right,
+        "macro_f1": answers,
+        "weighted_f1": answers,
+    }
     return {**by_metric, **tops, "loss": np.any(both[0] != both[1], axis=1)}
 
 
@@ -320,7 +360,12 @@ def _p_value(gaps: Floats, differing: int) -> float:
     tail = int(min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0)))
     p, deviation = 2 * (1 + tail) / (1 + len(gaps)), float(gaps.std())
     if tail == 0 and differing > 1:
-        p = min(p, 2 * float(stdtr(differing - 1, -abs(gaps.mean()) / deviation)) if deviation > 0 else 0.0)
+        p = min(
+            p,
+            2 * float(stdtr(differing - 1, -abs(gaps.mean()) / deviation))
+            if deviation > 0
+            else 0.0,
+        )
     return p
 
 
@@ -353,7 +398,9 @@ def worse_than_rest(right: Bools, inside: Bools, groups: ArrayLike, *, draws: in
     kinds, kind_of = np.unique(np.stack([sizes, hits]), axis=1, return_inverse=True)
     there = np.bincount(kind_of.ravel(), minlength=kinds.shape[1])
     generator = np.random.Generator(np.random.PCG64(_SEED))
-    drawn = generator.multivariate_hypergeometric(there, int(chosen.sum()), size=draws, method="marginals")
+    drawn = generator.multivariate_hypergeometric(
+        there, int(chosen.sum()), size=draws, method="marginals"
+    )
     gaps = _gap(drawn @ kinds[1], drawn @ kinds[0], hits.sum(), sizes.sum())
     observed = _gap(hits[chosen].sum(), sizes[chosen].sum(), hits.sum(), sizes.sum())
     return float((1 + np.count_nonzero(gaps <= observed + 1e-12)) / (1 + draws))

@@ -43,7 +43,11 @@ class Augmenter:
 
     def __init__(self, params: AugmentationParams, *, root: Path = Path()) -> None:
         self._params, self._root = params, root
-        self._plugin: Any = None if params.plugin is None else load_plugin("augmentations", params.plugin, self._root)
+        self._plugin: Any = (
+            None
+            if params.plugin is None
+            else load_plugin("augmentations", params.plugin, self._root)
+        )
         # Any seed: the state is reset before each epoch.
         self._random = keras.random.SeedGenerator(0)
 
@@ -68,12 +72,18 @@ class Augmenter:
         params, count = self._params, tf.shape(pixels)[0]
         seeds = self._seeds()
         pixels = tf.cast(pixels, tf.float32)
-        amounts = _scale_draws(params, tf.random.stateless_uniform([len(_TRANSFORMS), count], seeds[0]))
+        amounts = _scale_draws(
+            params, tf.random.stateless_uniform([len(_TRANSFORMS), count], seeds[0])
+        )
         pixels = _warp(pixels, amounts)
         if params.brightness or params.contrast:
-            pixels = _change_exposure(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
+            pixels = _change_exposure(
+                pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2])
+            )
         if params.erasing:
-            pixels = _erase(pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3]))
+            pixels = _erase(
+                pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3])
+            )
         if self._plugin is not None:
             pixels = self._apply_plugin(pixels, seeds[6])
         if params.mix == "none":
@@ -86,7 +96,11 @@ class Augmenter:
     def _apply_plugin(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return the output of the plugin, clipped to 0 to 255."""
         output = self._plugin(pixels, seed)
-        if not tf.is_tensor(output) or output.dtype != tf.float32 or not output.shape.is_compatible_with(pixels.shape):
+        if (
+            not tf.is_tensor(output)
+            or output.dtype != tf.float32
+            or not output.shape.is_compatible_with(pixels.shape)
+        ):
             problem = f"expected a float32 tensor of shape {pixels.shape}, like its input, received {output!r}"
             raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
         message = f"the augmentation {self._params.plugin} changed the shape of its images"
@@ -126,7 +140,11 @@ def _scale_draws(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.T
         "shift_y": params.shift,
         "shear_x": math.radians(params.shear),
     }
-    amounts = {name: (2 * drawn[_TRANSFORMS.index(name)] - 1) * limit for name, limit in limits.items() if limit}
+    amounts = {
+        name: (2 * drawn[_TRANSFORMS.index(name)] - 1) * limit
+        for name, limit in limits.items()
+        if limit
+    }
     if params.shear:
         amounts["shear_x"] = tf.tan(amounts["shear_x"])
     if params.flip:
@@ -151,7 +169,10 @@ def _erase(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
     height, width = tf.minimum(tf.sqrt(area * ratio), 1), tf.minimum(tf.sqrt(area / ratio), 1)
     # The rectangle is entirely inside the image.
     centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
-    inside = _boxes(centres, tf.stack([height, width], axis=1), pixels) & (chosen < share)[:, None, None, None]
+    inside = (
+        _boxes(centres, tf.stack([height, width], axis=1), pixels)
+        & (chosen < share)[:, None, None, None]
+    )
     return tf.where(inside, tf.reduce_mean(pixels, axis=[1, 2], keepdims=True), pixels)
 
 
@@ -174,7 +195,9 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     image_size = tf.shape(pixels)[1]
     centre = (tf.cast(image_size, tf.float32) - 1) / 2
     none = tf.zeros(tf.shape(pixels)[0])
-    flip, rotation, zoom, shift_x, shift_y, shear_x = (amounts.get(name, none) for name in _TRANSFORMS)
+    flip, rotation, zoom, shift_x, shift_y, shear_x = (
+        amounts.get(name, none) for name in _TRANSFORMS
+    )
     cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
     mirror = scale * (1 - 2 * flip)
     # The rows of rotation x shear x scale map an output pixel to its source, relative to the centre.
@@ -256,6 +279,8 @@ def sample_beta(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """
     shape = tf.stack([2, count])
     uniform = 1 - tf.random.stateless_uniform(shape, seed)
-    gamma = tf.random.stateless_gamma(shape, seed + tf.constant([2**33, 0], seed.dtype), alpha + 1.0)
+    gamma = tf.random.stateless_gamma(
+        shape, seed + tf.constant([2**33, 0], seed.dtype), alpha + 1.0
+    )
     logarithms = tf.math.log(gamma) + tf.math.log(uniform) / alpha
     return tf.sigmoid(logarithms[0] - logarithms[1])

@@ -33,7 +33,12 @@ from pixmill.models.tensorflow import keras
 
 
 def build_backbone(
-    params: BackboneParams, *, image_size: int, seed: int = 0, layers: Sequence[str] = (TOP,), root: Path = Path()
+    params: BackboneParams,
+    *,
+    image_size: int,
+    seed: int = 0,
+    layers: Sequence[str] = (TOP,),
+    root: Path = Path(),
 ) -> keras.Model:
     """Return a network from pixels to features; several networks are joined in one graph.
 
@@ -59,21 +64,33 @@ def build_backbone(
             exist.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
-    models = [_build_network(pixels, network, seed=seed, layers=layers, root=root) for network in params.networks]
+    models = [
+        _build_network(pixels, network, seed=seed, layers=layers, root=root)
+        for network in params.networks
+    ]
     return models[0] if len(models) == 1 else join_features(pixels, models)
 
 
 def _build_network(
-    pixels: keras.KerasTensor, params: BackboneParams, *, seed: int, layers: Sequence[str], root: Path
+    pixels: keras.KerasTensor,
+    params: BackboneParams,
+    *,
+    seed: int,
+    layers: Sequence[str],
+    root: Path,
 ) -> keras.Model:
     """Return one network; the arguments are those of :func:`build_backbone`."""
     assert not isinstance(params.image_size, tuple)
     if preset_of(params) is not None:
         folder = pinned_folder(params, root)
-        return _renumber_layers(preset_features(pixels, folder, layers, image_size=params.image_size))
+        return _renumber_layers(
+            preset_features(pixels, folder, layers, image_size=params.image_size)
+        )
     x, name = pixels, params.title
     if params.image_size not in (None, pixels.shape[1]):
-        x = keras.layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
+        x = keras.layers.Resizing(
+            params.image_size, params.image_size, interpolation="bilinear", name="resizing"
+        )(x)
     weights = _weights_source(params, root)
     if name in APPLICATIONS:
         model = _build_application(pixels, x, name, weights=weights)
@@ -125,8 +142,15 @@ def backbone_digest(
         TrainError: The weights file is missing.
     """
     if len(params.networks) > 1:
-        return " ".join(backbone_digest(network, seed=seed, layers=layers, root=root) for network in params.networks)
-    weights, libraries, name = _weights_source(params, root), ["keras", "numpy", "tensorflow"], params.title
+        return " ".join(
+            backbone_digest(network, seed=seed, layers=layers, root=root)
+            for network in params.networks
+        )
+    weights, libraries, name = (
+        _weights_source(params, root),
+        ["keras", "numpy", "tensorflow"],
+        params.title,
+    )
     if preset_of(params) is not None:
         origin = f"preset {params.revision} {params.sha256}"
         libraries.insert(1, "keras-hub")
@@ -137,9 +161,16 @@ def backbone_digest(
     else:
         # Keras verifies its downloads against digests in its code. A plugin may draw its weights.
         origin = f"published {VARIANTS[name].sha256}" if name in VARIANTS else "keras"
-    parts = [f"network {name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
+    parts = [
+        f"network {name}",
+        f"layers {list(layers)}",
+        f"size {params.image_size}",
+        f"weights {origin}",
+    ]
     if name.startswith("plugin:"):
-        parts.append(f"{plugin_digest('backbones', name.removeprefix('plugin:'), root)} seed {seed}")
+        parts.append(
+            f"{plugin_digest('backbones', name.removeprefix('plugin:'), root)} seed {seed}"
+        )
     parts += [f"{name} {installed_version(name)}" for name in libraries]
     parts.append(f"litert {runtime_version()}")
     parts.append(digest_code("backbone"))
@@ -223,7 +254,9 @@ def _build_application(
     return _flatten(keras.Model(pixels, model.output, name=name))
 
 
-def _build_plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int) -> keras.Model:
+def _build_plugin(
+    pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int
+) -> keras.Model:
     """Return the graph that a plugin builds, with the weights that the plugin loads or draws.
 
     Args:
@@ -236,7 +269,9 @@ def _build_plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, ro
     Raises:
         PluginError: The output has another type or shape, or a saved classifier could not be loaded.
     """
-    function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin("backbones", name, root)
+    function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin(
+        "backbones", name, root
+    )
     # The network is built several times, and the initialisers of Keras draw from the global seeds.
     keras.utils.set_random_seed(seed)
     y = function(x)
@@ -247,7 +282,11 @@ def _build_plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, ro
         y = keras.layers.GlobalAveragePooling2D()(y)
     model = _flatten(keras.Model(pixels, y, name=name.replace("-", "_")))
     nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
-    disallowed = f"the model '{nested}' as a layer" if nested else find_disallowed_class(json.loads(model.to_json()))
+    disallowed = (
+        f"the model '{nested}' as a layer"
+        if nested
+        else find_disallowed_class(json.loads(model.to_json()))
+    )
     if disallowed or model.output.dtype != "float32":
         received = disallowed or model.output
         problem = f"expected float32 and layers that Pixmill loads without their code, received {received}"
@@ -284,7 +323,9 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
         ) from error
 
 
-def _call_builder(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
+def _call_builder(
+    network: _Network, x: keras.KerasTensor, *, download: bool, name: str
+) -> keras.Model:
     """Return the network of Keras, with ImageNet weights or fresh ones."""
     builder: Callable[..., keras.Model] = getattr(keras.applications, network.builder)
     shape = tuple(x.shape[1:])
@@ -318,7 +359,9 @@ def _call_builder(network: _Network, x: keras.KerasTensor, *, download: bool, na
 
 def _flatten(model: keras.Model) -> keras.Model:
     """Inline nested Sequential models, such as those of ConvNeXt, and renumber the layers."""
-    flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
+    flat = keras.models.clone_model(
+        model, clone_function=lambda layer: layer, call_function=_call_flat
+    )
     return _renumber_layers(flat)
 
 

@@ -18,7 +18,15 @@ from pixmill.images.verified_reading import UndecodableError
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import softmax
 from pixmill.models.exported import load_exported
-from pixmill.models.litert import Floats, Items, Network, Scorer, converted_files, load_litert, load_scorer
+from pixmill.models.litert import (
+    Floats,
+    Items,
+    Network,
+    Scorer,
+    converted_files,
+    load_litert,
+    load_scorer,
+)
 from pixmill.models.model_folder import CALIBRATION_FILE, read_description
 
 if TYPE_CHECKING:
@@ -88,7 +96,12 @@ class Prediction:
         """
         values = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
         columns = {f"p_{label}": value for label, value in zip(labels, values, strict=True)}
-        answer = {"label": self.label, "confidence": self.confidence, "sure": self.sure, "unlike": self.unlike}
+        answer = {
+            "label": self.label,
+            "confidence": self.confidence,
+            "sure": self.sure,
+            "unlike": self.unlike,
+        }
         return {**answer, **columns, "reason": self.reason}
 
 
@@ -142,9 +155,14 @@ class Classifier:
         """
         if folder.suffix == ".tflite" and not folder.is_dir():
             exported, network, scorer = load_exported(folder, threads=threads)
-            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize, window=exported.window)
+            preprocessing = Preprocessing(
+                exported.image_size, exported.aspect, exported.resize, window=exported.window
+            )
             calibration = Calibration(
-                None, exported.threshold, exported.target_accuracy, exported.novelty_limit if scorer else None
+                None,
+                exported.threshold,
+                exported.target_accuracy,
+                exported.novelty_limit if scorer else None,
             )
             return cls(exported.labels, preprocessing, calibration, network, scorer=scorer)
         description = read_description(folder)
@@ -162,13 +180,16 @@ class Classifier:
         classifier = cls(labels, preprocessing, calibration, *load_networks(folder, threads))
         side = preprocessing.image_size
         try:
-            outputs = classifier.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+            outputs = classifier.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[
+                1
+            ]
         except ValueError as error:
             problem = f"{folder}: the network expects other inputs: {error}"
             raise ManifestError(problem, next="dvc repro -f train") from error
         if outputs != len(labels):
             raise ManifestError(
-                f"{folder}: expected {len(labels)} outputs, received {outputs}", next="dvc repro -f train"
+                f"{folder}: expected {len(labels)} outputs, received {outputs}",
+                next="dvc repro -f train",
             )
         return classifier
 
@@ -195,7 +216,9 @@ class Classifier:
         """Return the uncalibrated probabilities, and the novelty of each image, shape (n,); ``None`` if unknown."""
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
-            raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
+            raise ValueError(
+                f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}"
+            )
         return self.score_features(pixels if self.backbone is None else self.backbone(pixels))
 
     def score_features(self, features: Items) -> tuple[Floats, Floats | None]:
@@ -204,7 +227,9 @@ class Classifier:
         Args:
             features: ``float32`` of shape (n, width), as the backbone returns them.
         """
-        logits, novelty = (self.network(features), None) if self.scorer is None else self.scorer(features)
+        logits, novelty = (
+            (self.network(features), None) if self.scorer is None else self.scorer(features)
+        )
         return to_probabilities(logits), novelty
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
@@ -228,7 +253,9 @@ def to_probabilities(logits: Floats) -> Floats:
     return softmax(logits).astype(np.float32)
 
 
-def load_networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Scorer | None]:
+def load_networks(
+    folder: Path, threads: int | None = None
+) -> tuple[Network, Network | None, Scorer | None]:
     """Return the network, its backbone if that is a separate file, and the novelty scorer, if any."""
     names = converted_files(folder)
     if not names:
@@ -239,4 +266,6 @@ def load_networks(folder: Path, threads: int | None = None) -> tuple[Network, Ne
         network, scorer = load_scorer(path, threads=threads)
         return network, backbone, scorer
     except (OSError, RuntimeError, ValueError) as error:
-        raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error
+        raise ManifestError(
+            f"{path} is not an intact network: {error}", next="dvc repro -f train"
+        ) from error

@@ -128,6 +128,13 @@ def machine() -> str:
 
     The last bits of a sum of floats depend on them.
     """
-    settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_SETTINGS)]
-    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    settings = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(_SETTINGS)
+    ]
+    gpus = [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
     return " ".join([processor(), *(str(gpu.get("device_name")) for gpu in gpus), *settings])

@@ -81,7 +81,10 @@ class Exported:
         content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
         if self.window is None:
             del content["window"]
-        return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        return (
+            json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+            + "\n"
+        )
 
 
 def write_exported(path: Path, network: bytes, description: Exported) -> None:
@@ -99,9 +102,15 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:
-        for name, text in ((LABELS, labels_text(description.labels)), (DETAILS, description.as_json())):
+        for name, text in (
+            (LABELS, labels_text(description.labels)),
+            (DETAILS, description.as_json()),
+        ):
             entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, for the same bytes on every system
+            entry.create_system, entry.external_attr = (
+                3,
+                0o644 << 16,
+            )  # Unix, for the same bytes on every system
             files.writestr(entry, text.encode("utf-8"))
     write_bytes(path, network + archive.getvalue())
 
@@ -134,17 +143,31 @@ def read_exported(path: Path) -> Exported:
             next=f"export it again with this version: {_NEXT}",
         )
     match content:
-        case {"labels": [_, _, *_] as labels, "image_size": int(), "aspect": aspect, "resize": resize, "format": _}:
+        case {
+            "labels": [_, _, *_] as labels,
+            "image_size": int(),
+            "aspect": aspect,
+            "resize": resize,
+            "format": _,
+        }:
             names = {each.name for each in fields(Exported)}
             values = {name: value for name, value in content.items() if name in names}
             if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
                 with contextlib.suppress(TypeError):  # A value is missing.
                     # Earlier versions wrote a threshold of 0 for "all are sure".
-                    return Exported(**{**values, "labels": tuple(labels), "threshold": values.get("threshold") or None})
+                    return Exported(
+                        **{
+                            **values,
+                            "labels": tuple(labels),
+                            "threshold": values.get("threshold") or None,
+                        }
+                    )
     raise _not_exported(path, f"its {DETAILS} is not as Pixmill writes it")
 
 
-def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network, Scorer | None]:
+def load_exported(
+    path: Path, *, threads: int | None = None
+) -> tuple[Exported, Network, Scorer | None]:
     """Return the description of an exported classifier, its network, and its novelty scorer, if any.
 
     The network takes pixels and returns finite logarithms of the calibrated probabilities; their softmax gives the
@@ -165,8 +188,12 @@ def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, 
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise _not_exported(path, f"its network cannot be run: {reason}") from error
-    if found.shape != (1, len(description.labels)) or not (np.all(found >= 0) and 0 < found.sum() < math.inf):
-        raise _not_exported(path, f"its network does not return {len(description.labels)} probabilities")
+    if found.shape != (1, len(description.labels)) or not (
+        np.all(found >= 0) and 0 < found.sum() < math.inf
+    ):
+        raise _not_exported(
+            path, f"its network does not return {len(description.labels)} probabilities"
+        )
 
     def logarithms(probabilities: Floats) -> Floats:
         return np.log(np.maximum(probabilities, _MIN_PROBABILITY)).astype(np.float32)

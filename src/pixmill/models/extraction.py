@@ -36,5 +36,8 @@ class FeaturePass:
         if self._network is None:
             # One thread: there is one worker per processor.
             self._network = load_litert(self._content, threads=1)
-        pixels = (row if isinstance(row, np.ndarray) else decompress(row, self._image_size) for row in rows)
+        pixels = (
+            row if isinstance(row, np.ndarray) else decompress(row, self._image_size)
+            for row in rows
+        )
         return [self._network(image[None])[0] for image in pixels]

@@ -59,7 +59,9 @@ def open_store(path: Path) -> Cache:
 
     def tidy() -> None:
         os.utime(path)
-        files = (file for file in path.parent.glob("[!.]*") if file.suffix in (".sqlite", ".tflite"))
+        files = (
+            file for file in path.parent.glob("[!.]*") if file.suffix in (".sqlite", ".tflite")
+        )
         keep_newest(files, _MAX_CACHE_BYTES, idle=_IDLE_SECONDS)
 
     return Cache(path, tidy=tidy)
@@ -103,7 +105,9 @@ def extract_features(
     """
     keys = _row_keys(pixels, ids)
     side: int = pixels.shape[1]
-    file = file or convert_backbone(params, image_size=side, scratch=scratch, threads=threads, **origin)
+    file = file or convert_backbone(
+        params, image_size=side, scratch=scratch, threads=threads, **origin
+    )
     network = file.read_bytes()
     digest = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
     store = open_store(scratch / f"{digest.hexdigest(length=16)}.sqlite")
@@ -146,12 +150,18 @@ def _extract(keys: Keys, cache: Cache, compute: Compute, scratch: Path) -> Featu
                 cached = cache.read(keys[rows].tolist())
                 found = [row for row in rows.tolist() if keys[row].item() in cached]
                 if found:
-                    put(np.array(found), [np.frombuffer(cached[keys[row].item()], "<f4") for row in found])
+                    put(
+                        np.array(found),
+                        [np.frombuffer(cached[keys[row].item()], "<f4") for row in found],
+                    )
                 progress.advance(len(rows))
         rows = np.flatnonzero(missing)
         if len(rows):
             note = f"{len(keys) - len(rows):,} cached" if features is not None else ""
-            with Progress("Features", len(rows)) as progress, contextlib.closing(compute(rows)) as computed:
+            with (
+                Progress("Features", len(rows)) as progress,
+                contextlib.closing(compute(rows)) as computed,
+            ):
                 for chunk in _chunks(rows):
                     values = []
                     for row in islice(computed, len(chunk)):
@@ -187,7 +197,9 @@ def _row_keys(pixels: Pixels, ids: Sequence[str]) -> Keys:
         raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
     keys = np.empty(len(ids), "V32")
     images = _packed_images(pixels, np.arange(len(ids)))
-    for row, (name, image) in enumerate(zip(track(ids, "Hash images", len(ids)), images, strict=True)):
+    for row, (name, image) in enumerate(
+        zip(track(ids, "Hash images", len(ids)), images, strict=True)
+    ):
         content = image if isinstance(image, bytes) else np.ascontiguousarray(image).data
         keys[row] = blake3(f"{name}\n".encode()).update(content).digest()
     return keys

@@ -49,13 +49,18 @@ def predict_held_out(folder: Path, part: Part, *, features: Features | None = No
         features: Features of the split. Default: computed from its pixels, if needed.
     """
     network, backbone, scorer = load_networks(folder)
-    source, extract = (part.pixels, backbone) if features is None or backbone is None else (features, None)
+    source, extract = (
+        (part.pixels, backbone) if features is None or backbone is None else (features, None)
+    )
     batches = (source[start : start + _BATCH_SIZE] for start in range(0, len(source), _BATCH_SIZE))
     inputs = (batch if extract is None else extract(batch) for batch in batches)
     if scorer:
         logits, novelty = map(np.concatenate, zip(*map(scorer, inputs), strict=True))
     else:
-        logits, novelty = np.concatenate(list(map(network, inputs))), np.full(len(part), np.nan, np.float32)
+        logits, novelty = (
+            np.concatenate(list(map(network, inputs))),
+            np.full(len(part), np.nan, np.float32),
+        )
     return HeldOut(part.rows, part.targets, to_probabilities(logits), novelty)
 
 
@@ -101,4 +106,10 @@ def load_held_out(folder: Path, labels: Sequence[str]) -> pd.DataFrame:
 
 def _schema(labels: Sequence[str]) -> pa.Schema:
     probabilities = [pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels]
-    return pa.schema([pa.field("id", pa.string(), nullable=False), *probabilities, pa.field("novelty", pa.float32())])
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            *probabilities,
+            pa.field("novelty", pa.float32()),
+        ]
+    )

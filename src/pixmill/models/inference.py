@@ -154,7 +154,9 @@ class PredictionPass:
 class _PortablePass(PredictionPass):
     """A pass whose pickle contains the files of the classifier, for the nodes of a cluster."""
 
-    def __reduce__(self) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
         path = self._path.absolute()
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         content = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
@@ -191,7 +193,13 @@ def predict_images(
     """
     function = _PortablePass(model) if cluster_address() else PredictionPass(model)
     yield from map_batches(
-        function, rows, batch_size=_BATCH_SIZE, workers=workers, limits=limits, lost=_answer_loss, carry=_content
+        function,
+        rows,
+        batch_size=_BATCH_SIZE,
+        workers=workers,
+        limits=limits,
+        lost=_answer_loss,
+        carry=_content,
     )
 
 

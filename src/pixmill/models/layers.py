@@ -18,18 +18,39 @@ TOP = "top"
 """Name of the last layer of a backbone in :attr:`pixmill.core.params.FeaturesParams.layers`."""
 
 STAGE_ENDS = {
-    "efficientnet_lite0": ("block4_depthwise_relu", "block10_depthwise_relu", "block14_expand_relu"),
-    "efficientnet_lite2": ("block6_depthwise_relu", "block14_depthwise_relu", "block19_expand_relu"),
+    "efficientnet_lite0": (
+        "block4_depthwise_relu",
+        "block10_depthwise_relu",
+        "block14_expand_relu",
+    ),
+    "efficientnet_lite2": (
+        "block6_depthwise_relu",
+        "block14_depthwise_relu",
+        "block19_expand_relu",
+    ),
     # Normalised, unlike the outputs of the stages. The third stage ends with the top.
-    "convnext_tiny": ("convnext_tiny_downsampling_layernorm_1", "convnext_tiny_downsampling_layernorm_2"),
+    "convnext_tiny": (
+        "convnext_tiny_downsampling_layernorm_1",
+        "convnext_tiny_downsampling_layernorm_2",
+    ),
     "efficientnet_v2_b0": ("block3b_expand_activation", "block5e_activation", "block6h_activation"),
     "efficientnet_v2_b1": ("block3c_expand_activation", "block5f_activation", "block6i_activation"),
     "efficientnet_v2_b2": ("block3c_expand_activation", "block5f_activation", "block6j_activation"),
     "efficientnet_v2_b3": ("block3c_expand_activation", "block5g_activation", "block6l_activation"),
     "efficientnet_v2_s": ("block3d_expand_activation", "block5i_activation", "block6o_activation"),
-    "mobilenet_v2": ("block_5_depthwise_relu", "block_12_depthwise_relu", "block_15_depthwise_relu"),
-    "mobilenet_v3_large": tuple(f"expanded_conv_{number}_squeeze_excite_mul" for number in (5, 11, 14)),
-    "mobilenet_v3_small": ("relu_5", "expanded_conv_7_squeeze_excite_mul", "expanded_conv_10_squeeze_excite_mul"),
+    "mobilenet_v2": (
+        "block_5_depthwise_relu",
+        "block_12_depthwise_relu",
+        "block_15_depthwise_relu",
+    ),
+    "mobilenet_v3_large": tuple(
+        f"expanded_conv_{number}_squeeze_excite_mul" for number in (5, 11, 14)
+    ),
+    "mobilenet_v3_small": (
+        "relu_5",
+        "expanded_conv_7_squeeze_excite_mul",
+        "expanded_conv_10_squeeze_excite_mul",
+    ),
     # The last stage ends with the top.
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
 }
@@ -124,7 +145,9 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     if tuple(layers) == (TOP,):
         return model
     # Not `layer.output`, which may belong to another graph of the same layers.
-    nodes = {node.operation.name: node for nodes in model._nodes_by_depth.values() for node in nodes}
+    nodes = {
+        node.operation.name: node for nodes in model._nodes_by_depth.values() for node in nodes
+    }
     averages = []
     for name in dict.fromkeys(layers):
         if name == TOP:
@@ -139,7 +162,11 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
                 next="set train.features.layers in params.yaml to auto or to some of its layers, then: dvc repro train",
             )
         is_map = len(output.shape) == 4
-        averages.append(keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(output) if is_map else output)
+        averages.append(
+            keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(output)
+            if is_map
+            else output
+        )
     whole = keras.layers.Concatenate(name="layers")(averages) if len(averages) > 1 else averages[0]
     return keras.Model(model.input, whole, name=model.name)
 
@@ -192,7 +219,9 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
 def _parts_of(features: keras.KerasTensor) -> Sequence[keras.KerasTensor]:
     """Return the features of each layer."""
     node = _node_of(features)
-    return node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]
+    return (
+        node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]
+    )
 
 
 def _node_of(tensor: keras.KerasTensor) -> Any:
@@ -202,7 +231,9 @@ def _node_of(tensor: keras.KerasTensor) -> Any:
 
 def in_head(layer: keras.layers.Layer) -> bool:
     """Return whether a layer of a classifier with a backbone belongs to its head."""
-    return layer.name in (LOGITS_LAYER, PROBABILITIES_LAYER) or bool(layer.name.startswith(HEAD_PREFIX))
+    return layer.name in (LOGITS_LAYER, PROBABILITIES_LAYER) or bool(
+        layer.name.startswith(HEAD_PREFIX)
+    )
 
 
 def head_graph(classifier: keras.Model) -> keras.Model:
@@ -224,7 +255,9 @@ def head_features(classifier: keras.Model) -> keras.KerasTensor:
     features = features_of(classifier)
     if features is not None:
         return features
-    return next(layer for layer in reversed(classifier.layers) if isinstance(layer, keras.layers.Dense)).input
+    return next(
+        layer for layer in reversed(classifier.layers) if isinstance(layer, keras.layers.Dense)
+    ).input
 
 
 def features_of(classifier: keras.Model) -> keras.KerasTensor | None:

@@ -108,7 +108,9 @@ def lite_features(pixels: keras.KerasTensor, name: str) -> keras.KerasTensor:
     number = 0
     for stage in _STAGES:
         block = stage._replace(filters=_scaled_filters(stage.filters, variant.width))
-        for place in range(stage.repeats if stage in _UNSCALED else math.ceil(stage.repeats * variant.depth)):
+        for place in range(
+            stage.repeats if stage in _UNSCALED else math.ceil(stage.repeats * variant.depth)
+        ):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
     x = keras.layers.Conv2D(TOP_WIDTH, 1, **_CONV_OPTIONS, name="top_conv")(x)
@@ -126,9 +128,13 @@ def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> kera
     shortcut = x
     channels = int(x.shape[-1])
     if block.expansion != 1:
-        expanded = keras.layers.Conv2D(channels * block.expansion, 1, **_CONV_OPTIONS, name=f"{name}_expand_conv")
+        expanded = keras.layers.Conv2D(
+            channels * block.expansion, 1, **_CONV_OPTIONS, name=f"{name}_expand_conv"
+        )
         x = _normalise(expanded(x), f"{name}_expand")
-    depthwise = keras.layers.DepthwiseConv2D(block.kernel, stride, **_CONV_OPTIONS, name=f"{name}_depthwise_conv")
+    depthwise = keras.layers.DepthwiseConv2D(
+        block.kernel, stride, **_CONV_OPTIONS, name=f"{name}_depthwise_conv"
+    )
     x = _normalise(depthwise(x), f"{name}_depthwise")
     project = keras.layers.Conv2D(block.filters, 1, **_CONV_OPTIONS, name=f"{name}_project_conv")
     x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
@@ -156,7 +162,8 @@ def bundled_file(name: str) -> Path:
         package = importlib.import_module(variant.package)
     except ImportError:
         raise TrainError(
-            f"the package {variant.package} with the weights of {name} is not installed", next=_reinstall(variant)
+            f"the package {variant.package} with the weights of {name} is not installed",
+            next=_reinstall(variant),
         ) from None
     return Path(str(package.__file__)).parent / "models" / variant.file
 
@@ -180,7 +187,10 @@ def lite_tensors(path: Path, name: str) -> dict[str, npt.NDArray[np.float32]]:
     """
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != VARIANTS[name].sha256:
-        raise TrainError(f"{path} is missing, or differs from the published weights", next=_reinstall(VARIANTS[name]))
+        raise TrainError(
+            f"{path} is missing, or differs from the published weights",
+            next=_reinstall(VARIANTS[name]),
+        )
     stream = io.BytesIO(content)
     *_, tensors, keys = (_Unpickler(stream).load() for _ in range(5))
     kinds = {key: kind for (_, kind, key, *_), *_ in tensors.values()}
@@ -192,7 +202,10 @@ def lite_tensors(path: Path, name: str) -> dict[str, npt.NDArray[np.float32]]:
     # No view exceeds its storage: the digest was checked.
     return {
         name: np.lib.stride_tricks.as_strided(
-            storages[key][offset:], shape, [stride * storages[key].itemsize for stride in strides], writeable=False
+            storages[key][offset:],
+            shape,
+            [stride * storages[key].itemsize for stride in strides],
+            writeable=False,
         )
         for name, ((_, _, key, *_), offset, shape, strides, *_) in tensors.items()
     }
@@ -204,7 +217,9 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return the replacement for an allowed name."""
         if f"{module}.{name}" not in _REPLACEMENTS:
-            raise pickle.UnpicklingError(f"the file refers to {module}.{name}, which is not a tensor")
+            raise pickle.UnpicklingError(
+                f"the file refers to {module}.{name}, which is not a tensor"
+            )
         return _REPLACEMENTS[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -232,7 +247,9 @@ def set_lite_weights(model: keras.Model, name: str) -> None:
     """
     # Both are in graph order. The file also has counts of batches, and a classifier at the end.
     published = lite_tensors(bundled_file(name), name)
-    tensors = (tensor for key, tensor in published.items() if not key.endswith("num_batches_tracked"))
+    tensors = (
+        tensor for key, tensor in published.items() if not key.endswith("num_batches_tracked")
+    )
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]
         # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise convolutions.

@@ -76,7 +76,9 @@ def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
     return load_scorer(model, threads=threads)[0]
 
 
-def load_scorer(model: Path | bytes, *, threads: int | None = None) -> tuple[Network, Scorer | None]:
+def load_scorer(
+    model: Path | bytes, *, threads: int | None = None
+) -> tuple[Network, Scorer | None]:
     """Return the same as :func:`load_litert`, and the novelty scorer if the network has that output.
 
     Args:
@@ -144,7 +146,9 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
 
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     with quiet():
-        interpreter: Any = Interpreter(**source, num_threads=threads or min(_MAX_THREADS, available_cores()))
+        interpreter: Any = Interpreter(
+            **source, num_threads=threads or min(_MAX_THREADS, available_cores())
+        )
         interpreter.allocate_tensors()
     (details,) = interpreter.get_input_details()
     outputs = interpreter.get_signature_runner().get_output_details()

@@ -19,7 +19,16 @@ from pixmill.core.process.progress import announce
 from pixmill.models.backbones import backbone_digest, build_backbone
 from pixmill.models.determinism import fix_threads
 from pixmill.models.layers import Origin, feature_maps, head_graph, origin_of
-from pixmill.models.litert import BACKBONE, FEATURES, HEAD, LOGITS, MAP, NETWORK, load_outputs, quiet
+from pixmill.models.litert import (
+    BACKBONE,
+    FEATURES,
+    HEAD,
+    LOGITS,
+    MAP,
+    NETWORK,
+    load_outputs,
+    quiet,
+)
 from pixmill.models.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.models.tensorflow import keras, tf
 
@@ -63,7 +72,12 @@ def export_classifier(
 
 
 def convert_backbone(
-    params: BackboneParams, *, image_size: int, scratch: Path, threads: int, **origin: Unpack[Origin]
+    params: BackboneParams,
+    *,
+    image_size: int,
+    scratch: Path,
+    threads: int,
+    **origin: Unpack[Origin],
 ) -> Path:
     """Return the LiteRT file of a frozen backbone, converting it unless cached.
 
@@ -99,7 +113,9 @@ def convert_backbone(
 def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
     """Return the folder for converted backbones: the user's cache, or the project if the cache is not writable."""
     if not params.title.startswith("plugin:"):
-        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the user has no home folder.
+        with contextlib.suppress(
+            OSError, RuntimeError
+        ):  # RuntimeError: the user has no home folder.
             shared = user_cache_path("pixmill", appauthor=False) / "backbones"
             shared.mkdir(parents=True, exist_ok=True)
             if os.access(shared, os.W_OK):
@@ -158,7 +174,9 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
             )
             if is_linear and len(nodes.intersection(before._outbound_nodes)) == 1:
                 convolution_of[layer.name] = before
-    norm_of = {convolution.name: model.get_layer(name) for name, convolution in convolution_of.items()}
+    norm_of = {
+        convolution.name: model.get_layer(name) for name, convolution in convolution_of.items()
+    }
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         bias = {"use_bias": True} if layer.name in norm_of else {}
@@ -170,23 +188,36 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in (layer for layer in folded.layers if layer.weights):
         weights = model.get_layer(layer.name).get_weights()
-        layer.set_weights(_fold(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
+        layer.set_weights(
+            _fold(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights
+        )
     # In a trainable model, Resizing, which is also an augmentation, would switch later layers to training mode.
     folded.trainable = False
     return folded
 
 
-def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
+def _fold(
+    convolution: Any, weights: list[npt.NDArray[Any]], norm: Any
+) -> list[npt.NDArray[np.float32]]:
     """Return kernel and bias of a convolution with a folded batch norm."""
     kernel, *biases = (np.asarray(weight, np.float64) for weight in weights)
     gamma, beta, mean, variance = (
         np.float64(default) if variable is None else np.asarray(variable, np.float64)
-        for variable, default in ((norm.gamma, 1), (norm.beta, 0), (norm.moving_mean, 0), (norm.moving_variance, 1))
+        for variable, default in (
+            (norm.gamma, 1),
+            (norm.beta, 0),
+            (norm.moving_mean, 0),
+            (norm.moving_variance, 1),
+        )
     )
     scale = gamma / np.sqrt(variance + norm.epsilon)
     bias = beta + ((biases[0] if biases else 0.0) - mean) * scale
     # A depthwise kernel has the shape (height, width, channels, multiplier).
-    shape = kernel.shape[-2:] if isinstance(convolution, keras.layers.DepthwiseConv2D) else kernel.shape[-1:]
+    shape = (
+        kernel.shape[-2:]
+        if isinstance(convolution, keras.layers.DepthwiseConv2D)
+        else kernel.shape[-1:]
+    )
     return [(kernel * scale.reshape(shape)).astype(np.float32), bias.astype(np.float32)]
 
 
@@ -203,5 +234,7 @@ def _check_outputs(model: keras.Model, path: Path) -> None:
     expected = outputs if isinstance(outputs, dict) else dict(zip(names, [outputs], strict=True))
     for name, output in expected.items():
         exact = np.asarray(output)
-        if not np.allclose(converted[name], exact, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(exact).max()))):
+        if not np.allclose(
+            converted[name], exact, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(exact).max()))
+        ):
             raise ValueError("its outputs differ from Keras'")

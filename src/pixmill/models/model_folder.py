@@ -60,7 +60,10 @@ _ALLOWED_CLASSES: dict[str | None, set[str]] = {
 
 _HUB_LAYERS = "keras_hub.src.models.{0}.{0}_layers"
 
-_ALLOWED_MODULES = {"keras.initializers", *map(_HUB_LAYERS.format, ("clip", "dinov2", "dinov3", "siglip"))}
+_ALLOWED_MODULES = {
+    "keras.initializers",
+    *map(_HUB_LAYERS.format, ("clip", "dinov2", "dinov3", "siglip")),
+}
 """Modules whose classes are all accepted: initialisers, and layers of presets."""
 
 _HDF5_OVERHEAD_BYTES = 2**20
@@ -104,12 +107,19 @@ def save_classifier(
     if model.compiled:
         raise ValueError("a compiled model would carry its optimizer into the weights file")
     architecture = json.dumps(json.loads(model.to_json()), indent=1, sort_keys=True)
-    preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect, "resize": resize}
+    preprocessing = {
+        "labels": list(labels),
+        "image_size": image_size,
+        "aspect": aspect,
+        "resize": resize,
+    }
     preprocessing |= {"window": window} if window else {}
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
-        reserve(temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_OVERHEAD_BYTES)
+        reserve(
+            temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_OVERHEAD_BYTES
+        )
         model.save_weights(temporary)
     return folder / _WEIGHTS
 
@@ -124,9 +134,20 @@ def read_description(folder: Path) -> dict[str, Any]:
         ManifestError: The file is missing, or was not written by Pixmill.
     """
     match read_json(folder / _LABELS, stage="train"):
-        case {"labels": [_, *_] as labels, "image_size": int(image_size), "aspect": aspect, "resize": resize, **rest}:
+        case {
+            "labels": [_, *_] as labels,
+            "image_size": int(image_size),
+            "aspect": aspect,
+            "resize": resize,
+            **rest,
+        }:
             if are_valid_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                found = {"labels": labels, "image_size": image_size, "aspect": aspect, "resize": resize}
+                found = {
+                    "labels": labels,
+                    "image_size": image_size,
+                    "aspect": aspect,
+                    "resize": resize,
+                }
                 return found | {"window": rest.get("window")}
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
@@ -161,7 +182,9 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     if "keras-hub" in keras_packages(json.dumps(architecture)) and find_spec("keras_hub") is None:
-        raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next="pip install keras-hub")
+        raise ManifestError(
+            f"{folder} has layers of KerasHub, which is not installed", next="pip install keras-hub"
+        )
     try:
         disallowed = find_disallowed_class(architecture)
         if disallowed is not None:
@@ -172,13 +195,19 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):
-            raise ValueError(f"expected one output per label ({len(labels)}), received {model.output_shape}")
+            raise ValueError(
+                f"expected one output per label ({len(labels)}), received {model.output_shape}"
+            )
         if model.input_shape != (None, image_size, image_size, 3):
-            raise ValueError(f"expected images of image_size ({image_size}), received {model.input_shape}")
+            raise ValueError(
+                f"expected images of image_size ({image_size}), received {model.input_shape}"
+            )
     except Exception as error:
         # A hostile file may exhaust memory or exceed the recursion limit.
         reason = first_line(error)
-        raise ManifestError(f"{folder} is not an intact classifier: {reason}", next="dvc repro -f train") from error
+        raise ManifestError(
+            f"{folder} is not an intact classifier: {reason}", next="dvc repro -f train"
+        ) from error
     return model, labels
 
 
@@ -204,7 +233,9 @@ def find_disallowed_class(architecture: Any) -> str | None:
     """Return the first class in an architecture that Pixmill does not load, at any depth; ``None`` if there is none."""
     for part in nested_dicts(architecture):
         module, name = part.get("module"), part.get("class_name")
-        allowed = name in _ALLOWED_CLASSES.get(module, ()) or (module in _ALLOWED_MODULES and str(name)[:1].isupper())
+        allowed = name in _ALLOWED_CLASSES.get(module, ()) or (
+            module in _ALLOWED_MODULES and str(name)[:1].isupper()
+        )
         if (module, name) != (None, None) and not allowed:
             return f"{module}.{name}"
         # Keras looks up a class by this name first.

@@ -58,10 +58,18 @@ def most_similar(training: Mapping[str, Sequence[Any]], vector: bytes) -> list[d
         training: Columns ``id``, ``label`` and ``vector``.
         vector: Vector of an image.
     """
-    vectors = np.frombuffer(b"".join(training["vector"]), "<f2").reshape(-1, len(vector) // 2).astype(np.float32)
+    vectors = (
+        np.frombuffer(b"".join(training["vector"]), "<f2")
+        .reshape(-1, len(vector) // 2)
+        .astype(np.float32)
+    )
     similarity = vectors @ np.frombuffer(vector, "<f2").astype(np.float32)
     return [
-        {"row": row, **{name: training[name][row] for name in ("id", "label")}, "similarity": float(similarity[row])}
+        {
+            "row": row,
+            **{name: training[name][row] for name in ("id", "label")},
+            "similarity": float(similarity[row]),
+        }
         for row in np.argsort(-similarity, kind="stable")[:NEAREST].tolist()
     ]
 
@@ -78,6 +86,8 @@ def load_training(root: Path, folder: Path) -> dict[str, list[Any]] | None:
         return None
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
+    with pq.ParquetFile(
+        path
+    ) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
         training: dict[str, list[Any]] = file.read().to_pydict()
     return training if training["novelty"][0] == file_digest(novelty, "md5") else None

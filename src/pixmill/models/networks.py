@@ -14,7 +14,14 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.models.backbones import APPLICATIONS, build_backbone
 from pixmill.models.determinism import derived_seed
-from pixmill.models.layers import HEAD_PREFIX, LOGITS_LAYER, PROBABILITIES_LAYER, WITH_BACKBONE, in_head, origin_of
+from pixmill.models.layers import (
+    HEAD_PREFIX,
+    LOGITS_LAYER,
+    PROBABILITIES_LAYER,
+    WITH_BACKBONE,
+    in_head,
+    origin_of,
+)
 from pixmill.models.tensorflow import keras
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
@@ -34,18 +41,28 @@ class _Initializers:
 
 
 def _dense_layers(
-    x: keras.KerasTensor, dense: Iterable[DenseParams], initializers: _Initializers, *, prefix: str = ""
+    x: keras.KerasTensor,
+    dense: Iterable[DenseParams],
+    initializers: _Initializers,
+    *,
+    prefix: str = "",
 ) -> keras.KerasTensor:
     """Return the output of dense layers on vectors of shape (n, features), each with ReLU and optional dropout."""
     for index, layer in enumerate(dense):
         name = f"{prefix}dense_{index}"
-        x = keras.layers.Dense(layer.units, activation="relu", kernel_initializer=initializers(), name=name)(x)
+        x = keras.layers.Dense(
+            layer.units, activation="relu", kernel_initializer=initializers(), name=name
+        )(x)
         if layer.dropout:
-            x = keras.layers.Dropout(layer.dropout, seed=initializers.seed, name=f"{name}_dropout")(x)
+            x = keras.layers.Dropout(layer.dropout, seed=initializers.seed, name=f"{name}_dropout")(
+                x
+            )
     return x
 
 
-def _end_layers(x: keras.KerasTensor, end: str, initializers: _Initializers, *, labels: int) -> keras.KerasTensor:
+def _end_layers(
+    x: keras.KerasTensor, end: str, initializers: _Initializers, *, labels: int
+) -> keras.KerasTensor:
     """Return probabilities in float32 from vectors of shape (n, features), at any precision of the other layers.
 
     A sigmoid end scores each class independently. For inference the scores are normalised by the softmax of their
@@ -58,14 +75,20 @@ def _end_layers(x: keras.KerasTensor, end: str, initializers: _Initializers, *, 
         initializers: Initialisers of the layers.
         labels: Number of classes.
     """
-    scores, logarithms = ("scores", LOGITS_LAYER) if end == "normalized_sigmoid" else (LOGITS_LAYER, "log_sigmoid")
-    x = keras.layers.Dense(labels, kernel_initializer=initializers(), dtype="float32", name=scores)(x)
+    scores, logarithms = (
+        ("scores", LOGITS_LAYER) if end == "normalized_sigmoid" else (LOGITS_LAYER, "log_sigmoid")
+    )
+    x = keras.layers.Dense(labels, kernel_initializer=initializers(), dtype="float32", name=scores)(
+        x
+    )
     if end != "softmax":
         x = keras.layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
     return keras.layers.Activation("softmax", dtype="float32", name=PROBABILITIES_LAYER)(x)
 
 
-def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path = Path()) -> keras.Model:
+def build_classifier(
+    params: TrainParams, *, labels: int, image_size: int, root: Path = Path()
+) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
     The classifier is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
@@ -113,8 +136,13 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
                 next="use fewer blocks, less pooling, `padding: same`, or a larger split.image_size in params.yaml, "
                 "then: dvc repro",
             ) from error
-    flatten, average = keras.layers.Flatten(name="flatten"), keras.layers.GlobalAveragePooling2D(name="average")
-    x = _dense_layers((flatten if params.head == "flatten" else average)(x), params.dense, initializers)
+    flatten, average = (
+        keras.layers.Flatten(name="flatten"),
+        keras.layers.GlobalAveragePooling2D(name="average"),
+    )
+    x = _dense_layers(
+        (flatten if params.head == "flatten" else average)(x), params.dense, initializers
+    )
     model = keras.Model(pixels, _end_layers(x, params.end, initializers, labels=labels), name="cnn")
     for operation in model.operations:
         if not isinstance(operation, keras.layers.Layer):
@@ -123,7 +151,9 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     return model
 
 
-def _block(x: keras.KerasTensor, block: BlockParams, initializers: _Initializers, name: str) -> keras.KerasTensor:
+def _block(
+    x: keras.KerasTensor, block: BlockParams, initializers: _Initializers, name: str
+) -> keras.KerasTensor:
     for index in range(block.convolutions):
         x = keras.layers.Conv2D(
             block.filters,
@@ -136,7 +166,9 @@ def _block(x: keras.KerasTensor, block: BlockParams, initializers: _Initializers
         if block.batch_norm is True:
             x = keras.layers.BatchNormalization(name=f"{name}_normalization_{index}")(x)
     if block.pooling > 1:
-        x = keras.layers.MaxPooling2D(block.pooling, padding=block.pool_padding, name=f"{name}_pooling")(x)
+        x = keras.layers.MaxPooling2D(
+            block.pooling, padding=block.pool_padding, name=f"{name}_pooling"
+        )(x)
     if block.batch_norm == "after_pooling":
         x = keras.layers.BatchNormalization(name=f"{name}_normalization")(x)
     if block.dropout:
@@ -178,7 +210,12 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
     """
     if classifier.name != WITH_BACKBONE:
         return []
-    return [variable for layer in classifier.layers if not in_head(layer) for variable in layer.trainable_variables]
+    return [
+        variable
+        for layer in classifier.layers
+        if not in_head(layer)
+        for variable in layer.trainable_variables
+    ]
 
 
 def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
@@ -198,7 +235,8 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
     weighted = [
         layer
         for layer in backbone.layers
-        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
+        if layer.weights
+        and not isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
     ]
     fitted = weighted if count == "all" else weighted[max(0, len(weighted) - count) :]
     frozen = True
@@ -251,16 +289,24 @@ def describe_model(params: TrainParams) -> str:
     names = [network.title for network in params.backbone.networks]
     own = f"'{names[0].partition(':')[2]}'" if names[0].startswith(("plugin:", "hub:")) else None
     backbone = own or " and ".join(
-        APPLICATIONS[name].builder if name in APPLICATIONS else name.replace("efficientnet_lite", "EfficientNet-Lite")
+        APPLICATIONS[name].builder
+        if name in APPLICATIONS
+        else name.replace("efficientnet_lite", "EfficientNet-Lite")
         for name in names
     )
     origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":
-        head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[params.features.head]
-        return f"{head} on features of {backbone}" + (", randomly initialized" if origin != "pretrained" else "")
+        head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[
+            params.features.head
+        ]
+        return f"{head} on features of {backbone}" + (
+            ", randomly initialized" if origin != "pretrained" else ""
+        )
     unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
         params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
     )
-    if own and params.backbone.weights == "imagenet":  # Only its code determines whether it is pretrained.
+    if (
+        own and params.backbone.weights == "imagenet"
+    ):  # Only its code determines whether it is pretrained.
         return f"{backbone}, {unfrozen}, with a new head"
     return f"{backbone}, {origin} and {unfrozen}, with a new head"

@@ -59,7 +59,9 @@ class Novelty(NamedTuple):
         """
         standard = (features[:, -len(self.mean) :].astype(np.float64) - self.mean) * self.scale
         explained = ((standard @ self.directions) ** 2).sum(axis=1)
-        found: Features = (1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)).astype(np.float32)
+        found: Features = (
+            1 - explained / np.maximum((standard**2).sum(axis=1), MIN_LENGTH)
+        ).astype(np.float32)
         return found
 
 
@@ -105,14 +107,20 @@ def load_novelty(folder: Path) -> Novelty | None:
         return None
     try:
         # Read into memory first: numpy does not close a file that is not an archive.
-        with np.load(io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False) as arrays:
+        with np.load(
+            io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False
+        ) as arrays:
             return Novelty(*(arrays[name] for name in Novelty._fields))
     except Exception as error:  # numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)
-        raise ManifestError(f"{folder / NOVELTY_FILE} is not intact: {reason}", next="dvc repro -f train") from error
+        raise ManifestError(
+            f"{folder / NOVELTY_FILE} is not intact: {reason}", next="dvc repro -f train"
+        ) from error
 
 
-def add_novelty(model: keras.Model, features: keras.KerasTensor, novelty: Novelty | None, *, name: str) -> keras.Model:
+def add_novelty(
+    model: keras.Model, features: keras.KerasTensor, novelty: Novelty | None, *, name: str
+) -> keras.Model:
     """Return a graph with a second output, the novelty; without parameters, return the graph itself.
 
     Args:

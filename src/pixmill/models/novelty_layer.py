@@ -21,9 +21,14 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, _: Any) -> None:
         """Create the weights, in the order of :class:`pixmill.models.novelty.Novelty`."""
-        shapes = {"mean": (self.width,), "scale": (self.width,), "kernel": (self.width, self.directions)}
+        shapes = {
+            "mean": (self.width,),
+            "scale": (self.width,),
+            "kernel": (self.width, self.directions),
+        }
         self.mean, self.scale, self.kernel = (
-            self.add_weight(shape=shape, name=name, trainable=False) for name, shape in shapes.items()
+            self.add_weight(shape=shape, name=name, trainable=False)
+            for name, shape in shapes.items()
         )
         self.built = True
 

@@ -56,7 +56,10 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
     assert preset is not None
     again = f"pixmill use {params.title}"
     if params.sha256 is None:
-        raise TrainError(f"train.backbone.sha256: {preset} is not pinned; the run would not be repeatable", next=again)
+        raise TrainError(
+            f"train.backbone.sha256: {preset} is not pinned; the run would not be repeatable",
+            next=again,
+        )
     folder = find_preset(preset, params.revision, root)
     found = preset_digest(folder)
     if found != params.sha256:
@@ -97,7 +100,9 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     if _is_folder(preset, root):
         folder = root / preset
     elif revision is None:
-        raise TrainError(f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}")
+        raise TrainError(
+            f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}"
+        )
     else:
         handle = "/".join([*_handle(preset).split("/")[:4], revision])
         try:
@@ -109,7 +114,9 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
         except ImportError:
             raise
         except Exception as error:  # Each library has dozens of exceptions.
-            reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
+            reason = (
+                "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
+            )
             raise DownloadError(
                 f"{preset} cannot be downloaded: {reason}",
                 next="check the name and the network connection, then try again; or, on a machine with internet, copy "
@@ -124,7 +131,8 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise TrainError(
-            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}", next=CHOOSE_ANOTHER
+            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}",
+            next=CHOOSE_ANOTHER,
         )
     return folder
 
@@ -150,7 +158,11 @@ def licence_of(params: BackboneParams) -> str:
         params: The section ``train.backbone``, pinned.
     """
     preset = preset_of(params) or ""
-    licences = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
+    licences = (
+        licence
+        for start, licence in _LICENCES.items()
+        if params.revision and preset.startswith(start)
+    )
     return next(licences, "unknown")
 
 
@@ -179,10 +191,15 @@ def _handle(preset: str) -> str:
     import keras_hub
 
     presets = keras_hub.models.Backbone.presets
-    supported = {name: details for name, details in presets.items() if details["metadata"].get("path") in _FAMILIES}
+    supported = {
+        name: details
+        for name, details in presets.items()
+        if details["metadata"].get("path") in _FAMILIES
+    }
     if preset in presets and preset not in supported:
         raise TrainError(
-            f"{preset} is not supported as a backbone; supported are {', '.join(_FAMILIES)}", next=CHOOSE_ANOTHER
+            f"{preset} is not supported as a backbone; supported are {', '.join(_FAMILIES)}",
+            next=CHOOSE_ANOTHER,
         )
     if preset not in supported:
         raise TrainError(

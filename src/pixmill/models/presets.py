@@ -56,12 +56,16 @@ def preset_features(
     import keras_hub
 
     of_text = bool(FAMILIES[name])
-    options: dict[str, Any] = {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
+    options: dict[str, Any] = (
+        {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
+    )
     try:
         with warnings.catch_warnings():
             # Keras only warns about weights that are missing from the file, and keeps the random ones.
             warnings.simplefilter("error", UserWarning)
-            backbone = keras_hub.models.Backbone.from_preset(str(folder.resolve()), dtype="float32", **options)
+            backbone = keras_hub.models.Backbone.from_preset(
+                str(folder.resolve()), dtype="float32", **options
+            )
             converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
     except Exception as error:
         raise TrainError(
@@ -73,14 +77,23 @@ def preset_features(
         x = keras.layers.Resizing(side, side, interpolation="bilinear", name="resizing")(x)
     if converter.scale is not None or converter.offset is not None:
         scale, offset = (_per_channel(value) for value in (converter.scale, converter.offset))
-        x = keras.layers.Rescaling(1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling")(x)
+        x = keras.layers.Rescaling(
+            1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling"
+        )(x)
     encoder = backbone.vision_encoder if of_text else backbone
     outputs = _outputs(name, encoder)
-    parts = [part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])]
+    parts = [
+        part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])
+    ]
     whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
     # Call the layers on the preprocessed pixels; calling the graph would nest a model.
-    graph, (key,) = keras.Model(encoder.input, whole), [*encoder.input] if isinstance(encoder.input, dict) else (None,)
-    features = graph._run_through_graph(x if key is None else {key: x}, operation_fn=lambda operation: operation)
+    graph, (key,) = (
+        keras.Model(encoder.input, whole),
+        [*encoder.input] if isinstance(encoder.input, dict) else (None,),
+    )
+    features = graph._run_through_graph(
+        x if key is None else {key: x}, operation_fn=lambda operation: operation
+    )
     model = keras.Model(pixels, features, name="preset")
     if disallowed := find_disallowed_class(json.loads(model.to_json())):
         # Fail before hours of features for a classifier that could not be loaded.
@@ -99,7 +112,9 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         TrainError: The preset is damaged or unsupported.
     """
     try:
-        content, converter = (json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER))
+        content, converter = (
+            json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER)
+        )
         name, config = content["class_name"], content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
@@ -108,7 +123,9 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         ) from error
     if name not in FAMILIES:
         supported = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
-        raise TrainError(f"{folder}: {name} is not supported; supported are {supported}", next=CHOOSE_ANOTHER)
+        raise TrainError(
+            f"{folder}: {name} is not supported; supported are {supported}", next=CHOOSE_ANOTHER
+        )
     allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
     for part in nested_dicts([content, converter]):
         if "class_name" in part:
@@ -116,7 +133,10 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
             is_policy = (part.get("module"), found, registered) == ("keras", "DTypePolicy", None)
             # Keras looks up a class by its registered name first.
             if not is_policy and (found not in allowed or registered != f"keras_hub>{found}"):
-                raise TrainError(f"{folder} names {found} ({registered}), which is not loaded", next=CHOOSE_ANOTHER)
+                raise TrainError(
+                    f"{folder} names {found} ({registered}), which is not loaded",
+                    next=CHOOSE_ANOTHER,
+                )
     return name, config
 
 
@@ -142,7 +162,9 @@ def input_side(folder: Path, packed: int, image_size: int | None) -> int:
                     next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
                 )
             if side != own:
-                announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
+                announce(
+                    f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized"
+                )
             return own
         patch = int(config["patch_size"])
         if side % patch:
@@ -183,14 +205,19 @@ def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
     """Return the outputs of a network by layer name, in the order of the layers."""
     if name.startswith("DINO"):
         others = 1 + encoder.num_register_tokens
-        outputs = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers - 1)]
+        outputs = [
+            encoder.pyramid_outputs[f"stage{number + 1}"]
+            for number in range(encoder.num_layers - 1)
+        ]
     else:
         others = int(name == "CLIPBackbone")
         outputs = [layer.output for layer in encoder.encoder_layers[:-1]]
     top = _Tokens(encoder.output, others)
     if name == "SigLIPBackbone":
         top = _Tokens(encoder.post_layer_norm.output, 0, encoder.output)
-    return {f"block{number}": _Tokens(tokens, others) for number, tokens in enumerate(outputs, 1)} | {TOP: top}
+    return {
+        f"block{number}": _Tokens(tokens, others) for number, tokens in enumerate(outputs, 1)
+    } | {TOP: top}
 
 
 def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:

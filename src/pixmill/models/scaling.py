@@ -45,7 +45,9 @@ class Scaling:
         """
         blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(features), BLOCK_ROWS)]
         with np.errstate(invalid="ignore"):  # Infinite features raise below.
-            mean = sum(features[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(features)
+            mean = sum(features[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(
+                features
+            )
         if not np.isfinite(mean).all():
             raise TrainError(
                 "some features of the images are not finite",
@@ -55,7 +57,9 @@ class Scaling:
         deviation = np.sqrt(squares / len(features))
         varies = deviation > 1e-7 * (1 + np.abs(mean))
         if several and varies.any():
-            deviation = np.maximum(deviation, _MIN_RELATIVE_DEVIATION * np.median(deviation[varies]))
+            deviation = np.maximum(
+                deviation, _MIN_RELATIVE_DEVIATION * np.median(deviation[varies])
+            )
         return cls(mean, np.where(varies, deviation, 1.0))
 
     def fold_into(
@@ -71,7 +75,9 @@ class Scaling:
         return scaled, bias - self.mean @ scaled
 
 
-def principal_directions(features: Features, scaling: Scaling, limit: int) -> npt.NDArray[np.float64]:
+def principal_directions(
+    features: Features, scaling: Scaling, limit: int
+) -> npt.NDArray[np.float64]:
     """Return the leading principal directions of standardised features, the strongest last.
 
     The number of threads of matrix products affects the last digits.
@@ -119,5 +125,7 @@ class Scaled:
     scaling: Scaling
 
     def __getitem__(self, rows: Any) -> Features:
-        scaled: npt.NDArray[np.float64] = (self.features[rows] - self.scaling.mean) / self.scaling.deviation
+        scaled: npt.NDArray[np.float64] = (
+            self.features[rows] - self.scaling.mean
+        ) / self.scaling.deviation
         return scaled.astype(np.float32)

@@ -5,7 +5,13 @@
 - ``thumbnails``: thumbnails of image files, decoded in worker processes
 """
 
-from pixmill.pages.chart import coverage_svg, histogram_svg, interval_svg, lines_svg, reliability_svg
+from pixmill.pages.chart import (
+    coverage_svg,
+    histogram_svg,
+    interval_svg,
+    lines_svg,
+    reliability_svg,
+)
 from pixmill.pages.page import Excerpt, page_head, render_page, with_sign
 
 __all__ = [

@@ -96,7 +96,9 @@ def lines_svg(
     is_logarithmic = bool(x_ticks)
     if y_low is None:
         x_ticks = x_ticks or _ticks([x for line in lines.values() for x, _ in line], least=1)
-        reached = [y for line in lines.values() for _, y in line] + [y for _, *limits in band for y in limits]
+        reached = [y for line in lines.values() for _, y in line] + [
+            y for _, *limits in band for y in limits
+        ]
         y_ticks = _ticks(reached if y_end is None else [*reached, y_end], end=y_end)
     else:
         x_ticks = [share / 4 for share in range(5)]
@@ -130,10 +132,15 @@ def lines_svg(
         parts.append(_path([(across(rule), _TOP), (across(rule), floor)], "rule"))
     for place, (title, line) in enumerate(lines.items()):
         weights = dots[title] if dots else ()
-        circles = [_circle(*point, 2 + 5 * weight**0.5) for point, weight in zip(at(line), weights, strict=False)]
+        circles = [
+            _circle(*point, 2 + 5 * weight**0.5)
+            for point, weight in zip(at(line), weights, strict=False)
+        ]
         if marks and title in marks:
             circles += [_circle(*point, 6) for point in at([marks[title]])]
-        drawn = _path(at(line), end="h0") if line else ""  # The round cap makes a single point visible.
+        drawn = (
+            _path(at(line), end="h0") if line else ""
+        )  # The round cap makes a single point visible.
         parts.append(_group(title, [drawn, *circles], f"line l{place}"))
     return _svg(name, _WIDTH, _HEIGHT, parts)
 
@@ -145,12 +152,19 @@ def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
         tables: Results of :func:`pixmill.metrics.confidence.reliability` by series.
         name: Title for screen readers.
     """
-    lines = {key: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for key, rows in tables.items()}
+    lines = {
+        key: list(zip(rows["confidence"], rows["accuracy"], strict=True))
+        for key, rows in tables.items()
+    }
     dots = {key: list(rows["n"] / rows["n"].max()) for key, rows in tables.items()}
-    return lines_svg(lines, name=name, x_label="confidence", y_label="accuracy", y_low=0.0, dots=dots)
+    return lines_svg(
+        lines, name=name, x_label="confidence", y_label="accuracy", y_low=0.0, dots=dots
+    )
 
 
-def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point | None], *, name: str) -> Markup:
+def coverage_svg(
+    tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point | None], *, name: str
+) -> Markup:
     """Return covered accuracy by coverage.
 
     Args:
@@ -160,7 +174,10 @@ def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point |
     """
     lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
     return lines_svg(
-        {key: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for key, rows in tables.items()},
+        {
+            key: list(zip(rows["coverage"], rows["accuracy"], strict=True))
+            for key, rows in tables.items()
+        },
         name=name,
         x_label="coverage (images answered)",
         y_label="covered accuracy",
@@ -194,7 +211,11 @@ def histogram_svg(
     highest = max((sum(values) for values in zip(*counts.values(), strict=True)), default=0)
     parts = []
     for place in range(bins):
-        top, title, boxes = float(floor), [f"{_number(edges[place])} to {_number(edges[place + 1])}"], []
+        top, title, boxes = (
+            float(floor),
+            [f"{_number(edges[place])} to {_number(edges[place + 1])}"],
+            [],
+        )
         for series, (label, values) in enumerate(counts.items()):
             if values[place]:
                 height = max(1.0, (floor - _BARS_TOP) * values[place] / highest)
@@ -204,12 +225,18 @@ def histogram_svg(
                 boxes.append(_rect(across(place), top, width, height, f"s{series}"))
         if boxes:
             parts.append(_group(", ".join(title), boxes))
-    parts.append(_path([(_BARS_SIDE, floor + 0.5), (_BARS_WIDTH - _BARS_SIDE, floor + 0.5)], "axis"))
+    parts.append(
+        _path([(_BARS_SIDE, floor + 0.5), (_BARS_WIDTH - _BARS_SIDE, floor + 0.5)], "axis")
+    )
 
     def at(values: Sequence[float]) -> list[tuple[float, str]]:
         places = np.interp(values, edges, range(bins + 1)).tolist()
         within = zip(values, places, strict=True)
-        return [(across(place), _number(value)) for value, place in within if edges[0] <= value <= edges[-1]]
+        return [
+            (across(place), _number(value))
+            for value, place in within
+            if edges[0] <= value <= edges[-1]
+        ]
 
     parts += _label(at(ticks), _BARS_HEIGHT - 6, _BARS_WIDTH)
     for x, word in at(marks):
@@ -219,7 +246,14 @@ def histogram_svg(
 
 
 def interval_svg(
-    low: float, value: float, high: float, *, extent: float, name: str, kind: str = "", margin: float = 0.0
+    low: float,
+    value: float,
+    high: float,
+    *,
+    extent: float,
+    name: str,
+    kind: str = "",
+    margin: float = 0.0,
 ) -> Markup:
     """Return an ``<svg>`` element that shows a difference with its interval and a line at 0.
 
@@ -234,7 +268,11 @@ def interval_svg(
     """
     across, middle = Scale(-extent, extent, 6, _INTERVAL_WIDTH - 6), _INTERVAL_HEIGHT / 2
     left, right = across(low), max(across(high), across(low) + 1)
-    shade = _rect(across(-margin), 0, across(margin) - across(-margin), _INTERVAL_HEIGHT, "margin") if margin else ""
+    shade = (
+        _rect(across(-margin), 0, across(margin) - across(-margin), _INTERVAL_HEIGHT, "margin")
+        if margin
+        else ""
+    )
     zero, limits = (
         _path([(across(0), 0), (across(0), _INTERVAL_HEIGHT)], "zero"),
         _path([(left, middle), (right, middle)], "limits"),
@@ -260,7 +298,9 @@ def shade(share: float) -> int:
 
 def _svg(name: str, width: int, height: int, parts: Sequence[str], kind: str = "chart") -> Markup:
     size = f'width="{width}" viewBox="0 0 {width} {height}"'
-    drawn = f'<svg class="{kind}" {size} role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    drawn = (
+        f'<svg class="{kind}" {size} role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    )
     return Markup(drawn)  # noqa: S704 (all texts are escaped)
 
 
@@ -273,14 +313,18 @@ def _path(points: Sequence[Point], kind: str = "", end: str = "") -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
-    return f'<rect{_class(kind)} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+    return (
+        f'<rect{_class(kind)} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+    )
 
 
 def _circle(x: float, y: float, radius: float, kind: str = "") -> str:
     return f'<circle{_class(kind)} cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>'
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "middle", *, turned: bool = False) -> str:
+def _text(
+    x: float, y: float, text: str, kind: str = "", anchor: str = "middle", *, turned: bool = False
+) -> str:
     """Return a text; if ``turned``, it runs upwards in a rotated coordinate system."""
     turn = ' transform="rotate(-90)"' if turned else ""
     return f'<text{_class(kind)}{turn} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
@@ -319,7 +363,9 @@ def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None
         half = abs(low) / 2 or 0.5
         low, high = low if low == 0 == end else low - half, high if low == end != 0 else high + half
     power = 10 ** math.floor(math.log10((high - low) / _AXIS_STEPS))
-    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS)
+    step = next(
+        power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS
+    )
     step = max(step, least)
     first, last = math.floor(round(low / step, 9)), math.ceil(round(high / step, 9))
     return [step * place for place in range(first, last + 1)]

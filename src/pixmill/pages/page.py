@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import jinja2
 
 
-_SHARED = {**{name: name for name in ("base.html", "macros.html", "text.txt")}, "head.css": "static/head.css"}
+_SHARED = {
+    **{name: name for name in ("base.html", "macros.html", "text.txt")},
+    "head.css": "static/head.css",
+}
 """Templates of this package by the names that templates of all packages use."""
 
 Item = TypeVar("Item")
@@ -50,7 +53,12 @@ class Excerpt(Generic[Item]):
 
 
 def render_page(
-    package: str, template: str, *, root: Path | None = None, script: str | None = None, **content: Any
+    package: str,
+    template: str,
+    *,
+    root: Path | None = None,
+    script: str | None = None,
+    **content: Any,
 ) -> str:
     """Return a self-contained HTML page.
 
@@ -88,7 +96,9 @@ def page_head(project: str, here: str, *, home: str = "../") -> str:
     return str(macros.head(project, here, home, f"{home}reports/")).strip()
 
 
-def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
+def make_environment(
+    package: str, *, autoescape: bool = True, **options: Any
+) -> jinja2.Environment:
     """Return a Jinja environment with filters for numbers, names and times.
 
     Compiling a template takes longer than rendering it, so keep the environment to render repeatedly.
@@ -161,7 +171,12 @@ def render_sentence(package: str, template: str, **content: Any) -> str:
         template: File name of the template.
         content: Variables of the template.
     """
-    return cached_environment(package, autoescape=False).get_template(template).render(**content).strip()
+    return (
+        cached_environment(package, autoescape=False)
+        .get_template(template)
+        .render(**content)
+        .strip()
+    )
 
 
 @functools.cache
@@ -191,7 +206,10 @@ def align(headings: Sequence[str], lines: str, width: int) -> str:
     """
     body = [line.split("\t")[:-1] or line for line in lines.split("\n") if line]
     table = [[heading.lstrip(">") for heading in headings], *body]
-    widths = [max(map(len, column)) for column in zip(*(row for row in table if isinstance(row, list)), strict=True)]
+    widths = [
+        max(map(len, column))
+        for column in zip(*(row for row in table if isinstance(row, list)), strict=True)
+    ]
     while sum(widths) + 2 * len(widths) > width:
         widths[widths.index(max(widths))] -= 1
     return "\n".join(row if isinstance(row, str) else _draw(row, widths, headings) for row in table)
@@ -200,14 +218,18 @@ def align(headings: Sequence[str], lines: str, width: int) -> str:
 def _draw(row: Sequence[str], widths: Sequence[int], headings: Sequence[str]) -> str:
     shown = [shorten(text, width) for text, width in zip(row, widths, strict=True)]
     cells = zip(shown, widths, headings, strict=True)
-    return "".join(f"  {text:{'>' if heading[:1] == '>' else '<'}{width}}" for text, width, heading in cells).rstrip()
+    return "".join(
+        f"  {text:{'>' if heading[:1] == '>' else '<'}{width}}" for text, width, heading in cells
+    ).rstrip()
 
 
 def _wrap(line: str, width: int) -> str:
     if len(line) <= width:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def iso_time(text: str) -> str:
@@ -235,4 +257,8 @@ def with_sign(value: float, digits: int = 3) -> str:
 
 def local_time(seconds: float) -> str:
     """Return a Unix timestamp as local date and time; a dash for 0."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else NONE
+    return (
+        datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        if seconds
+        else NONE
+    )

@@ -64,7 +64,10 @@ def thumbnails(
 
 
 def each_thumbnail(
-    images: Iterable[Thumbnail | None], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
+    images: Iterable[Thumbnail | None],
+    *,
+    limits: RowLimits | None = _LIMITS,
+    workers: int | None = None,
 ) -> Iterator[str | None]:
     """Yield the ``data:`` URI of each thumbnail; ``None`` if the image is missing or cannot be decoded.
 
@@ -74,7 +77,9 @@ def each_thumbnail(
         workers: As in :func:`thumbnails`.
     """
     lost = None if limits is None else lambda *_: None
-    return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True)
+    return map_batches(
+        _batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True
+    )
 
 
 def take_until_full(uris: Iterable[tuple[Key, str | None]], max_bytes: int) -> dict[Key, str]:
@@ -98,7 +103,9 @@ def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
 
 def _uri(image: Thumbnail) -> str | None:
     try:
-        pixels = decode(read_verified(image.path, image.id), max_pixels=image.max_pixels, window=image.window).pixels
+        pixels = decode(
+            read_verified(image.path, image.id), max_pixels=image.max_pixels, window=image.window
+        ).pixels
     except UndecodableError:
         return None
     if image.side is not None:

@@ -52,13 +52,19 @@ class Project:
         """
         from pixmill.core.manifest import SPLIT, read_table
 
-        manifest = read_table(self.root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split")
-        return manifest.assign(file=f"{self.root / 'artifacts' / 'scrape'}{os.sep}" + manifest["path"])
+        manifest = read_table(
+            self.root / "artifacts" / "split" / "manifest.parquet", SPLIT, stage="split"
+        )
+        return manifest.assign(
+            file=f"{self.root / 'artifacts' / 'scrape'}{os.sep}" + manifest["path"]
+        )
 
     @property
     def metrics(self) -> dict[str, Any]:
         """All metrics of the last evaluation, as in ``plots/evaluate/full.json``."""
-        metrics: dict[str, Any] = read_json(self.root / "plots" / "evaluate" / "full.json", stage="evaluate")
+        metrics: dict[str, Any] = read_json(
+            self.root / "plots" / "evaluate" / "full.json", stage="evaluate"
+        )
         return metrics
 
     def results(self) -> pd.DataFrame:
@@ -68,7 +74,9 @@ class Project:
         found = self.metrics
         names = [name for name in found if f"{name}_low" in found]
         rows = [[found[name], found[f"{name}_low"], found[f"{name}_high"]] for name in names]
-        return pd.DataFrame(rows, index=pd.Index(names, name="metric"), columns=["value", "low", "high"])
+        return pd.DataFrame(
+            rows, index=pd.Index(names, name="metric"), columns=["value", "low", "high"]
+        )
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -78,7 +86,9 @@ class Project:
 
         return Classifier.load(find_model(None, self.root).path)
 
-    def predict(self, inputs: str | Path | Iterable[str | Path], *, model: str | None = None) -> pd.DataFrame:
+    def predict(
+        self, inputs: str | Path | Iterable[str | Path], *, model: str | None = None
+    ) -> pd.DataFrame:
         """Predict the class of images in worker processes, as ``pixmill predict`` does.
 
         Args:
@@ -97,7 +107,9 @@ class Project:
         from pixmill.serve.predict.model import find_model
         from pixmill.serve.predict.predicting import predict
 
-        images = find_images([str(each) for each in ([inputs] if isinstance(inputs, str | Path) else inputs)])
+        images = find_images(
+            [str(each) for each in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+        )
         with _environment_kept():
             found = find_model(model, self.root)
             rows = list(track(predict(found, images), "Predict", images.count()))
@@ -132,7 +144,9 @@ class Project:
         with _environment_kept():
             ranking = compare_runs(self.workspace, self.params, limit=limit)
         facts = ranking_facts(ranking)
-        return pd.json_normalize([*facts["rows"], *facts["others"]]).drop(columns="run", errors="ignore")
+        return pd.json_normalize([*facts["rows"], *facts["others"]]).drop(
+            columns="run", errors="ignore"
+        )
 
 
 def find_project(folder: Path) -> Path | None:
@@ -142,7 +156,14 @@ def find_project(folder: Path) -> Path | None:
         folder: An absolute path.
     """
     folders = (folder, *folder.parents)
-    return next((each for each in folders if (each / "dvc.yaml").exists() or (each / "params.yaml").exists()), None)
+    return next(
+        (
+            each
+            for each in folders
+            if (each / "dvc.yaml").exists() or (each / "params.yaml").exists()
+        ),
+        None,
+    )
 
 
 def load_project(folder: str | Path = ".") -> Project:

@@ -101,7 +101,9 @@ def commit_data(root: Path, *, report: Callable[[str], None]) -> None:
         DataError: ``data.dvc`` records other images, or DVC failed.
     """
     if folder_md5(root / "data") != DATA_MD5:
-        report("data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards.")
+        report(
+            "data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards."
+        )
         return
     recorded = _recorded_md5(root)
     if recorded is None:
@@ -169,7 +171,9 @@ def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels
     if PACKAGE_FOLDER.is_dir():
         return read_labelled(PACKAGE_FOLDER, "train")
     if _fetch_package(scratch / "package", report):
-        images, labels = read_labelled(scratch / "package" / "unpacked" / PACKAGE_FOLDER.relative_to("/"), "train")
+        images, labels = read_labelled(
+            scratch / "package" / "unpacked" / PACKAGE_FOLDER.relative_to("/"), "train"
+        )
         shutil.rmtree(scratch / "package")
         return images, labels
     report("Downloading Fashion-MNIST with keras.datasets.fashion_mnist instead (30 MB) ...")

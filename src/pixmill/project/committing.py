@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
 
 _PINS = ("constraints.txt", "pixmill.lock", "requirements.txt")
-OWN = ("data.dvc", "dvc.", "metrics/", "params.yaml", "plots/", "review.csv", "src/", "stages/", *_PINS)
+OWN = (
+    "data.dvc",
+    "dvc.",
+    "metrics/",
+    "params.yaml",
+    "plots/",
+    "review.csv",
+    "src/",
+    "stages/",
+    *_PINS,
+)
 """Path prefixes that belong into a commit of results, tracked or not."""
 
 MAX_ARGUMENTS = 6
@@ -62,7 +72,12 @@ def find_commit(state: ProjectState) -> Commit | None:
         paths = sorted({*uncommitted.changed, *uncommitted.params, *images})
         return Commit("decisions", tuple(paths), state.commit, "Add images and decisions")
     if changed and not git.changed_results:
-        return Commit("files", tuple(changed), f"{_add_command(changed)} && git commit", f"Change {changed[0]}")
+        return Commit(
+            "files",
+            tuple(changed),
+            f"{_add_command(changed)} && git commit",
+            f"Change {changed[0]}",
+        )
     return None
 
 
@@ -81,7 +96,11 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
     if operation := state.repository.operation:
         raise PixmillError(f"a {operation} is in progress", next=f"git {operation} --continue")
     if found is None or found.paths != tuple(paths):
-        what = "nothing is left to commit" if found is None else "other files have changed since the list was made"
+        what = (
+            "nothing is left to commit"
+            if found is None
+            else "other files have changed since the list was made"
+        )
         raise PixmillError(what, next="look at the new list")
     if not message.strip():
         raise PixmillError("a commit needs a message", next="write what changed, and why")
@@ -98,7 +117,11 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
 
 def _add_command(paths: Sequence[str]) -> str:
     """Return the command that adds files, or their top folders if there are many."""
-    short = paths if len(paths) <= MAX_ARGUMENTS else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    short = (
+        paths
+        if len(paths) <= MAX_ARGUMENTS
+        else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    )
     return f"git add {' '.join(map(shell_word, short))}"
 
 

@@ -102,7 +102,9 @@ def check_path() -> Finding:
 
 
 def _python(_: Path) -> Iterator[Finding]:
-    yield Finding("Python", Status.OK, f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}")
+    yield Finding(
+        "Python", Status.OK, f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}"
+    )
     yield check_path()
 
 
@@ -111,7 +113,9 @@ def _account(_: Path) -> Iterator[Finding]:
     from pixmill.core.process.account import ADDED
 
     if ADDED:
-        message = f"dvc fails without {' and '.join(ADDED)}, since the user has no entry in /etc/passwd"
+        message = (
+            f"dvc fails without {' and '.join(ADDED)}, since the user has no entry in /etc/passwd"
+        )
         advice = f"export {' '.join(f'{name}={value}' for name, value in ADDED.items())}"
         yield Finding("account", Status.BAD, message, next=advice)
 
@@ -127,7 +131,9 @@ def _git(root: Path) -> Iterator[Finding]:
         return
     if git(root, "var", "GIT_AUTHOR_IDENT") is None:
         advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
-        yield Finding("Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice)
+        yield Finding(
+            "Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice
+        )
     else:
         yield Finding("Git", Status.OK, str(shutil.which("git")))
     if problem := merge_problem(root):
@@ -150,9 +156,17 @@ def _packages(root: Path) -> Iterator[Finding]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
-    for status, problem, names in ((Status.BAD, "missing", missing), (Status.WARNING, "other versions", other)):
+    for status, problem, names in (
+        (Status.BAD, "missing", missing),
+        (Status.WARNING, "other versions", other),
+    ):
         if names:
-            yield Finding("packages", status, shorten(f"{problem}: {', '.join(sorted(names))}", 300), next=advice)
+            yield Finding(
+                "packages",
+                status,
+                shorten(f"{problem}: {', '.join(sorted(names))}", 300),
+                next=advice,
+            )
     if len(both := installed_tensorflows()) > 1:
         problem = f"{' and '.join(both)} overwrite each other's files"
         fix = f"pip uninstall -y {' '.join(both)} && {advice}"
@@ -196,7 +210,9 @@ def _params(root: Path) -> Iterator[Finding]:
     from pixmill.core.words import shorten
 
     classes = load_params(root).classes
-    yield Finding("params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}")
+    yield Finding(
+        "params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}"
+    )
 
 
 def _data(root: Path) -> Iterator[Finding]:
@@ -221,11 +237,18 @@ def _data(root: Path) -> Iterator[Finding]:
         yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
     elif data.differs and uncommitted.has_earlier_images:
         # `dvc add` would undo the changes that were pulled.
-        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records others", next="dvc pull data.dvc")
+        yield Finding(
+            "data",
+            Status.WARNING,
+            f"{present}, but data.dvc records others",
+            next="dvc pull data.dvc",
+        )
     elif data.differs:
         # `dvc checkout` would delete files in data/ that the cache lacks.
         advice = f"{state.commit or 'dvc add data'}, or to restore: mv data data.old && dvc checkout data.dvc"
-        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records others", next=advice)
+        yield Finding(
+            "data", Status.WARNING, f"{present}, but data.dvc records others", next=advice
+        )
     elif state.commit is not None:
         message = f"{present}, as data.dvc records, but {uncommitted.sentence}"
         yield Finding("data", Status.WARNING, message, next=state.commit)
@@ -253,14 +276,25 @@ def _dvc(root: Path) -> Iterator[Finding]:
         advice = f"dvc remote add --default {name or 'storage'} <folder or URL>"
         yield Finding("DVC remote", Status.BAD if name else Status.WARNING, message, next=advice)
     elif "://" not in url and not Path(url).is_dir():
-        yield Finding("DVC remote", Status.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
+        yield Finding(
+            "DVC remote",
+            Status.WARNING,
+            f"{url} does not exist",
+            next=f"mkdir -p '{url}', or mount it",
+        )
     else:
         yield Finding("DVC remote", Status.OK, f"{url} (to test it: dvc status --cloud)")
 
 
 def _disk(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root).free
-    status = Status.OK if free >= _COMFORTABLE_BYTES else Status.WARNING if free >= _MIN_BYTES else Status.BAD
+    status = (
+        Status.OK
+        if free >= _COMFORTABLE_BYTES
+        else Status.WARNING
+        if free >= _MIN_BYTES
+        else Status.BAD
+    )
     advice = "pixmill clean   # lists sizes and unneeded files" if status is not Status.OK else None
     yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
@@ -283,7 +317,9 @@ def _proxy(_: Path) -> Iterator[Finding]:
     from pixmill.web.fetch.guard import NO_PROXY_ADVICE, ignored_proxy
 
     if remark := ignored_proxy():
-        yield Finding("proxy", Status.WARNING, remark, next=f"if sites are unreachable: {NO_PROXY_ADVICE}")
+        yield Finding(
+            "proxy", Status.WARNING, remark, next=f"if sites are unreachable: {NO_PROXY_ADVICE}"
+        )
 
 
 def _compute(_: Path) -> Iterator[Finding]:
@@ -293,7 +329,9 @@ def _compute(_: Path) -> Iterator[Finding]:
 
     address = cluster_address()
     where = "processors of this machine" if address is None else f"processors of {address}"
-    yield Finding("compute", Status.OK, f"{processors(address) if address else default_workers()} {where}")
+    yield Finding(
+        "compute", Status.OK, f"{processors(address) if address else default_workers()} {where}"
+    )
 
 
 def _mlflow(root: Path) -> Iterator[Finding]:
@@ -305,7 +343,12 @@ def _mlflow(root: Path) -> Iterator[Finding]:
         check_store(uri)
     except StoreError as error:
         status = Status.BAD if uri.startswith("sqlite") else Status.WARNING
-        yield Finding("MLflow", status, f"{without_password(uri)} {error.message}: runs stay pending", next=error.next)
+        yield Finding(
+            "MLflow",
+            status,
+            f"{without_password(uri)} {error.message}: runs stay pending",
+            next=error.next,
+        )
     else:
         yield Finding("MLflow", Status.OK, without_password(uri))
 

@@ -25,7 +25,8 @@ def find_undecodable(root: Path) -> dict[str, str]:
 
     found: dict[str, str] = {}
     failures = {
-        row["id"]: row["reason"] for row in read_rows(root / "artifacts/validate/manifest.parquet", "id", "reason")
+        row["id"]: row["reason"]
+        for row in read_rows(root / "artifacts/validate/manifest.parquet", "id", "reason")
     }
     # All copies of an image: the manifest names one of them.
     for row in read_rows(root / "artifacts/scrape/sightings.parquet", "id", "reason", "image_url"):
@@ -108,7 +109,11 @@ def read_accuracy(root: Path) -> tuple[float, float, float] | None:
     """
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         metrics = json.loads((root / "plots" / "evaluate" / "full.json").read_bytes())
-        return (float(metrics["accuracy"]), float(metrics["accuracy_low"]), float(metrics["accuracy_high"]))
+        return (
+            float(metrics["accuracy"]),
+            float(metrics["accuracy_low"]),
+            float(metrics["accuracy_high"]),
+        )
     return None
 
 
@@ -122,7 +127,9 @@ def _is_in(image: str, decided: set[str]) -> bool:
     return any(image[:length] in decided for length in range(MIN_ID_DIGITS, len(image) + 1))
 
 
-def read_rows(path: Path, *columns: str, where: tuple[str, set[str]] | None = None) -> list[dict[str, Any]]:
+def read_rows(
+    path: Path, *columns: str, where: tuple[str, set[str]] | None = None
+) -> list[dict[str, Any]]:
     """Return columns of a table as rows; empty if the file does not exist.
 
     Args:
@@ -139,5 +146,7 @@ def read_rows(path: Path, *columns: str, where: tuple[str, set[str]] | None = No
     import pyarrow.parquet as pq
 
     filters = where and [(where[0], "in", where[1])]
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns), filters=filters).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(
+        path, columns=list(columns), filters=filters
+    ).to_pylist()
     return rows

@@ -21,18 +21,24 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
     if not arguments or arguments[0].startswith("-"):
         sys.exit("usage: python -m stages main|<stage> [section.key=value ...]")
     entry, *pairs = arguments
-    declared = list(itertools.takewhile(lambda pair: "=" in pair and not pair.startswith("-"), pairs))
+    declared = list(
+        itertools.takewhile(lambda pair: "=" in pair and not pair.startswith("-"), pairs)
+    )
     texts = dict(pair.split("=", 1) for pair in declared)
     if unknown := pairs[len(declared) :]:  # MLflow appends undeclared ones as `--name value`.
         names = ", ".join(name.split(".")[-1] for name in texts)
-        sys.stderr.write(f"{entry}: unknown parameter {unknown[0]}; known: {names}\nNext: edit params.yaml\n")
+        sys.stderr.write(
+            f"{entry}: unknown parameter {unknown[0]}; known: {names}\nNext: edit params.yaml\n"
+        )
         sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 
 
 def setting(name: str, value: Any) -> str:
     """Return an option of ``dvc exp run`` in Hydra's grammar; strings are quoted to stay strings."""
-    quoted = '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
+    quoted = (
+        '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
+    )
     return f"--set-param=++{name}={quoted}"
 
 
@@ -47,12 +53,18 @@ def main() -> int:
         values = parse_overrides(load_params(root), texts)
     except PixmillError as error:
         sys.exit(f"{entry}: {error}")
-    command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
+    command = (
+        ["exp", "run", *(setting(name, value) for name, value in values.items())]
+        if values
+        else ["repro"]
+    )
     command += [] if entry == "main" else [entry]
     # DVC and its stage handle Ctrl-C; this process waits for them.
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:
         keep = f"To keep them: git add params.yaml {' '.join(RESULTS)} && git commit"
-        sys.stdout.write(f"params.yaml holds the new values. {keep if status == 0 else 'To resume: dvc repro'}\n")
+        sys.stdout.write(
+            f"params.yaml holds the new values. {keep if status == 0 else 'To resume: dvc repro'}\n"
+        )
     return status

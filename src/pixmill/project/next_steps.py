@@ -82,11 +82,21 @@ def next_steps(state: ProjectState) -> list[NextStep]:
     found = [step for part in _PARTS for step in part(state)]
     # Optional, so it comes after all that leads to a finished state.
     more = [*_series(state), *_growth(state)]
-    where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    where = (
+        "up to date, committed and in production"
+        if state.is_promoted
+        else "up to date and committed"
+    )
     if not state.is_promoted and (state.is_rolled_back or state.is_judged):
-        why = "was rolled back" if state.is_rolled_back else "is not in production: see reports/promote.html"
+        why = (
+            "was rolled back"
+            if state.is_rolled_back
+            else "is not in production: see reports/promote.html"
+        )
         where += f"; their model {why}"
-    done = NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
+    done = NextStep(
+        "done", f"The results are {where}. Try the model on an image.", "pixmill serve --open"
+    )
     return [*(found or [done]), *more]
 
 
@@ -96,7 +106,11 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     marked = [path for path in files if path in state.repository.marked]
     if "pixmill.lock" in files:
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
-        yield NextStep("conflict", "pixmill.lock, which names the code of the project, is in conflict.", command)
+        yield NextStep(
+            "conflict",
+            "pixmill.lock, which names the code of the project, is in conflict.",
+            command,
+        )
     elif merged:
         sentence = f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both sides, and our results."
         yield NextStep("conflict", sentence, "pixmill doctor --fix")
@@ -111,7 +125,11 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
 def _running(state: ProjectState) -> Iterator[NextStep]:
     for stage in state.stages:
         if stage.status == "running":
-            since = f"has been running since {_clock(stage.progress.since)}" if stage.progress else "is running"
+            since = (
+                f"has been running since {_clock(stage.progress.since)}"
+                if stage.progress
+                else "is running"
+            )
             doing = stage.progress.describe() if stage.progress else ""
             yield NextStep("running", f"{stage.name} {since}{f': {doing}' if doing else ''}.", None)
     if any(command.writes for command in state.commands):
@@ -123,15 +141,21 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         fetch = state.commit_first(_fetch_images(state))
         yield NextStep("vanished", f"{state.repository.uncommitted.sentence}.", fetch)
     if "Git" in state.faults:
-        yield NextStep("broken", _sentence(state.faults["Git"]), _typed(state.fixes["Git"]) or "pixmill doctor")
+        yield NextStep(
+            "broken", _sentence(state.faults["Git"]), _typed(state.fixes["Git"]) or "pixmill doctor"
+        )
     for needed in state.deleted:
-        yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
+        yield NextStep(
+            "broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}"
+        )
     if state.wrong_params:
         yield NextStep("broken", _sentence(state.wrong_params), "pixmill check")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Only messages on a file's content begin with its name.
-        command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
+        command = (
+            f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
+        )
         yield NextStep("broken", _sentence(fault), command)
 
 
@@ -154,10 +178,20 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
     from pixmill.images.read_errors import explain
 
     for reason, what, remedy in explain(state.undecodable.values()):
-        named = first_of([path for path, why in state.undecodable.items() if why == reason], MAX_NAMED)
+        named = first_of(
+            [path for path, why in state.undecodable.items() if why == reason], MAX_NAMED
+        )
         # Validate does not depend on the extra, so without -f it would not run again.
-        install = f"{install_command('heic')} && dvc repro -s -f validate && " if reason == "no_decoder" else ""
-        yield NextStep("images", f"{what} ({named}). {remedy[:1].upper()}{remedy[1:]}; then run.", f"{install}{_RUN}")
+        install = (
+            f"{install_command('heic')} && dvc repro -s -f validate && "
+            if reason == "no_decoder"
+            else ""
+        )
+        yield NextStep(
+            "images",
+            f"{what} ({named}). {remedy[:1].upper()}{remedy[1:]}; then run.",
+            f"{install}{_RUN}",
+        )
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
@@ -182,7 +216,11 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
 def _typed(advice: str) -> str | None:
     """Return the command in an error's advice; ``None`` if there is none."""
     command = advice.rpartition(", then: ")[2].partition(", or ")[0]
-    return command if command.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in command else None
+    return (
+        command
+        if command.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in command
+        else None
+    )
 
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
@@ -205,7 +243,9 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         sentence = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
         yield NextStep("images", sentence, _RUN)
     elif state.awaits_labels:
-        yield NextStep("labels", "No image has a label yet: label many at a time, in a grid.", "pixmill review")
+        yield NextStep(
+            "labels", "No image has a label yet: label many at a time, in a grid.", "pixmill review"
+        )
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
     else:
@@ -214,7 +254,9 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         verb = "is" if names == first.name else "are"
         why = first.text if first.status == "stale" else f"{first.name} has never run"
         fetch = "dvc checkout" if state.is_cached else "dvc pull"
-        lacks = (state.is_cached or state.repository.has_storage) and any(stage.is_missing for stage in old)
+        lacks = (state.is_cached or state.repository.has_storage) and any(
+            stage.is_missing for stage in old
+        )
         command = f"{state.commit_first(fetch)} && {_RUN}" if lacks else _RUN
         yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
 
@@ -225,7 +267,11 @@ def _fetch_images(state: ProjectState) -> str:
 
 
 def _lacks_images(stages: list[StageState]) -> bool:
-    return any(reason.kind == "output" and reason.name == "data" for stage in stages for reason in stage.reasons)
+    return any(
+        reason.kind == "output" and reason.name == "data"
+        for stage in stages
+        for reason in stage.reasons
+    )
 
 
 def _is_missing(state: ProjectState) -> bool:
@@ -235,10 +281,14 @@ def _is_missing(state: ProjectState) -> bool:
 
 
 def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
-    absent = next(reason.text for stage in old for reason in stage.reasons if reason.kind == "output")
+    absent = next(
+        reason.text for stage in old for reason in stage.reasons if reason.kind == "output"
+    )
     sentence = f"Results of the last run are missing ({absent})"
     if state.is_cached:
-        return NextStep("fetch", f"{sentence}, but DVC's cache has them.", state.commit_first("dvc checkout"))
+        return NextStep(
+            "fetch", f"{sentence}, but DVC's cache has them.", state.commit_first("dvc checkout")
+        )
     if state.repository.has_storage:
         lacks = "" if _lacks_images(old) else f", or if they are not there: {_RUN}"
         sentence += f"; fetch them from DVC's remote{lacks}."
@@ -252,7 +302,9 @@ def _reviews(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")
     if state.is_fresh and state.doubtful_labels:
         issues = count(state.doubtful_labels, "label issue")
-        yield NextStep("labels", f"{issues} to review: the model prefers another class.", "pixmill review")
+        yield NextStep(
+            "labels", f"{issues} to review: the model prefers another class.", "pixmill review"
+        )
 
 
 def _series(state: ProjectState) -> Iterator[NextStep]:
@@ -269,7 +321,11 @@ def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     has_base = git.has_commit and "dvc.lock" not in git.untracked
     if state.is_fresh and has_base and git.changed_results and not state.is_compared:
-        yield NextStep("compare", "The results are new: compare them with the previous ones.", "pixmill compare")
+        yield NextStep(
+            "compare",
+            "The results are new: compare them with the previous ones.",
+            "pixmill compare",
+        )
 
 
 def _start(state: ProjectState) -> Iterator[NextStep]:
@@ -300,11 +356,17 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     if not git.has_commit:
         return
     if found is not None and found.kind == "results":
-        yield NextStep("commit", f"The results are new: commit them{git.uncommitted.removal}.", found.command)
+        yield NextStep(
+            "commit", f"The results are new: commit them{git.uncommitted.removal}.", found.command
+        )
     elif found is not None and found.kind == "decisions":
         yield NextStep("commit", f"{git.uncommitted.sentence}.", found.command)
     elif git.operation:
-        yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
+        yield NextStep(
+            "commit",
+            f"A {git.operation} is in progress.",
+            f"git add . && git {git.operation} --continue",
+        )
     elif found is not None:
         sentence = f"{_names(found.paths)} {_are(found.paths)} changed and not committed."
         yield NextStep("commit", sentence, found.command)
@@ -322,24 +384,36 @@ def _share(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("push", sentence, "git switch -c NAME")
     elif git.unpushed and git.branch:
         target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
-        yield NextStep("push", f"{unpushed} not pushed.", f"{'dvc push && ' * git.has_storage}git push{target}")
+        yield NextStep(
+            "push", f"{unpushed} not pushed.", f"{'dvc push && ' * git.has_storage}git push{target}"
+        )
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:
-    is_committed = state.is_fresh and state.repository.has_commit and not state.repository.changed_results
+    is_committed = (
+        state.is_fresh and state.repository.has_commit and not state.repository.changed_results
+    )
     if state.waiting_runs:
         wait = count(state.waiting_runs, "run waits", "runs wait")
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
-        yield NextStep("promote", _sentence(f"The model in production is unknown: {fault}"), "pixmill doctor")
-    elif is_committed and state.has_store and not (state.is_promoted or state.is_rolled_back or state.is_judged):
+        yield NextStep(
+            "promote", _sentence(f"The model in production is unknown: {fault}"), "pixmill doctor"
+        )
+    elif (
+        is_committed
+        and state.has_store
+        and not (state.is_promoted or state.is_rolled_back or state.is_judged)
+    ):
         here = " in this machine's registry" if state.registry else ""
         now = (
             f"Version {state.champion.number} is in production"
             if state.champion
             else f"No model is in production{here}"
         )
-        yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
+        yield NextStep(
+            "promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote"
+        )
 
 
 def _sentence(text: str) -> str:

@@ -139,7 +139,9 @@ class _StageReader:
         # Before hashing: a stage that starts in between removes its outputs.
         self._written = {path for command in running_dvc(root) for path in command.writes}
         self._lock: Stages = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
-        self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
+        self._document = cache(
+            lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file))
+        )
         self.definitions = _define(self._document("dvc.yaml"))
         self._makers = {out: name for name, stage in self.definitions.items() for out in stage.outs}
         self._states: dict[str, StageState] = {}
@@ -156,12 +158,18 @@ class _StageReader:
             return StageState(stage.name, "unknown")
         progress = self._progress.get(stage.name)
         if (progress and progress.is_running) or self._written & {*stage.outs}:
-            return StageState(stage.name, "running", progress=progress if progress and progress.is_running else None)
+            return StageState(
+                stage.name,
+                "running",
+                progress=progress if progress and progress.is_running else None,
+            )
         reasons = tuple(self._reasons(stage))
         if stage.name in self._lock and not reasons:
             return StageState(stage.name, "fresh")
         status: Status = "stale" if stage.name in self._lock else "never run"
-        is_out = status == "never run" or any(reason.kind in ("output", "figures") for reason in reasons)
+        is_out = status == "never run" or any(
+            reason.kind in ("output", "figures") for reason in reasons
+        )
         if progress is None or not is_out:  # The previous results were restored.
             return StageState(stage.name, status, reasons)
         error = "it was killed" if progress.failed is None else progress.failed
@@ -169,13 +177,24 @@ class _StageReader:
 
     def _maker(self, path: str) -> str | None:
         """Return the stage that writes a path; ``None`` if no stage does."""
-        return next((name for out, name in self._makers.items() if path == out or path.startswith(f"{out}/")), None)
+        return next(
+            (
+                name
+                for out, name in self._makers.items()
+                if path == out or path.startswith(f"{out}/")
+            ),
+            None,
+        )
 
     def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
         locked = self._lock.get(stage.name)
-        earlier = dict.fromkeys(maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name))
+        earlier = dict.fromkeys(
+            maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name)
+        )
         for name in filter(None, earlier):
-            if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
+            if not (
+                (before := self.state(name)).status in ("fresh", "unknown") or before.is_missing
+            ):
                 yield Reason("stage", name, f"{name} has to run first")
         if locked is None:
             return
@@ -187,13 +206,19 @@ class _StageReader:
         for path in stage.outs:
             if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
                 problem = "is missing" if md5 is None else "differs from the last run"
-                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {problem}")
+                yield Reason(
+                    "figures" if path.startswith(IN_GIT) else "output", path, f"{path} {problem}"
+                )
 
-    def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
+    def _params(
+        self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Reason]:
         for file, keys in stage.params:
             now, before = self._document(file), recorded.get(file, {})
             for key in keys or {**now, **before}:
-                for name, old, new in _differences(key, before.get(key, _ABSENT), value_at(now, key, _ABSENT)):
+                for name, old, new in _differences(
+                    key, before.get(key, _ABSENT), value_at(now, key, _ABSENT)
+                ):
                     if file == FILE:
                         yield Reason("code", name, f"Pixmill's code of {name} changed")
                     else:
@@ -217,11 +242,17 @@ class _StageReader:
                 else:
                     kind: Kind = "code" if path.startswith(_CODE) else "dependency"
                     name = "the images in data/" if path == "data" else path
-                    yield Reason(kind, path, f"{name} changed" if md5 or path == "data" else f"{path} is missing")
+                    yield Reason(
+                        kind,
+                        path,
+                        f"{name} changed" if md5 or path == "data" else f"{path} is missing",
+                    )
 
     def _recorded_data(self) -> str | None:
         content = _bytes(self._root / "data.dvc")
-        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get("data")
+        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get(
+            "data"
+        )
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -238,7 +269,10 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]
 def _change(old: Any, new: Any) -> str:
     if new is _ABSENT:
         return "was removed"
-    shown = [None if value is _ABSENT or isinstance(value, dict | list) else _show(value) for value in (new, old)]
+    shown = [
+        None if value is _ABSENT or isinstance(value, dict | list) else _show(value)
+        for value in (new, old)
+    ]
     return "changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
 
 
@@ -251,7 +285,11 @@ def _read_lock(root: Path) -> bytes:
     path = root / "dvc.lock"
     while True:
         content = _bytes(path)
-        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < SETTLED_SECONDS and is_dvc_locked(root)):
+        if not (
+            path.exists()
+            and 0 <= time.time() - path.stat().st_mtime < SETTLED_SECONDS
+            and is_dvc_locked(root)
+        ):
             return content
         time.sleep(SETTLED_SECONDS / 5)
 
@@ -273,7 +311,10 @@ def _named(file: str, read: Callable[[], Any]) -> Any:
 def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
     """Return the stages of a ``dvc.yaml`` in order, by name."""
     try:
-        return {str(name): _definition(str(name), stage) for name, stage in (document.get("stages") or {}).items()}
+        return {
+            str(name): _definition(str(name), stage)
+            for name, stage in (document.get("stages") or {}).items()
+        }
     except (AttributeError, TypeError, ValueError) as error:
         raise MalformedError(f"dvc.yaml is malformed: {error}") from None
 
@@ -281,7 +322,9 @@ def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
 def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     if {"foreach", "matrix", "wdir"} & {*stage} or stage.get("frozen") or "${" in str(stage):
         return StageDefinition(name, None)
-    outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
+    outs = [
+        _path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()
+    ]
     deps = [_path(entry) for entry in stage.get("deps") or ()]
     params: dict[str, tuple[str, ...]] = {}
     for entry in stage.get("params") or ():

@@ -18,7 +18,13 @@ from pixmill.core.params import Params, load_params
 from pixmill.core.repository.dvc import RunningDvc, has_remote, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import GitError, changed_files, git
-from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of, stages_of, workspace_stages
+from pixmill.core.repository.stage_inputs import (
+    RESULTS,
+    are_cached,
+    outputs_of,
+    stages_of,
+    workspace_stages,
+)
 from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
 from pixmill.metrics.growth import Growth
@@ -117,7 +123,9 @@ class Repository:
             return "no commit yet"
         parts = [f"{self.operation} in progress"] if self.operation else []
         parts += [f"{count(len(self.conflicts), 'file')} in conflict"] if self.conflicts else []
-        parts += [f"{count(len(self.changed), 'file')} changed" if self.changed else "nothing changed"]
+        parts += [
+            f"{count(len(self.changed), 'file')} changed" if self.changed else "nothing changed"
+        ]
         parts += [f"results {'not ' * bool(self.changed_results)}committed"]
         if not self.remote:
             parts.append("no remote")
@@ -194,7 +202,9 @@ class ProjectState:
     @property
     def is_fresh(self) -> bool:
         """Whether all results match the current images, params and code."""
-        return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
+        return bool(self.stages) and all(
+            stage.status in ("fresh", "unknown") for stage in self.stages
+        )
 
     @property
     def commit(self) -> str | None:
@@ -254,7 +264,9 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
 
     workspace = Workspace(root, root)
     with FileHashes(root) as hashes:
-        found: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), []) if stages else []
+        found: list[StageState] = (
+            part("stages", lambda: read_stage_states(root, hashes), []) if stages else []
+        )
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
         data = part("data", lambda: read_data(root, hashes.files("data")), None)
     champion = part(PRODUCTION, lambda: _champion(workspace), None) if whole else None
@@ -265,20 +277,30 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
     reads_data = params is not None and params.scrape.source == ("folder",)
     current, gone = ([champion.commit], champion.rolled_back) if champion else ([], ())
     is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
-    has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
+    has_store = (
+        whole
+        and PRODUCTION not in faults
+        and part("MLflow", lambda: _has_store(workspace), default=False)
+    )
     return ProjectState(
         root=root,
         stages=tuple(found),
         repository=repository,
         data=data,
-        deleted=tuple(name for name in _REQUIRED_FILES if name in repository.changed and not (root / name).exists()),
+        deleted=tuple(
+            name
+            for name in _REQUIRED_FILES
+            if name in repository.changed and not (root / name).exists()
+        ),
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
         awaits_images=reads_data and is_empty,
         awaits_labels=reads_data and is_unlabelled,
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
-        is_promoted=part("model of the last commit", lambda: _is_last(root, current), default=False),
+        is_promoted=part(
+            "model of the last commit", lambda: _is_last(root, current), default=False
+        ),
         is_judged=has_store and _is_newer(root / "reports" / "promote.html", root / "dvc.lock"),
         is_rolled_back=part("rollbacks", lambda: _is_last(root, gone), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
@@ -313,9 +335,17 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     unmerged = [path for path, code in codes.items() if "U" in code or code in ("AA", "DD")]
     files = [name for name in dict.fromkeys([*_SHARED_FILES, *unmerged]) if (root / name).is_file()]
     marked = [name for name in files if _CONFLICT_MARK.search((root / name).read_bytes())]
-    operations = [name for file, name in _OPERATIONS.items() if Path(git_dir.removesuffix("\n"), file).exists()]
+    operations = [
+        name
+        for file, name in _OPERATIONS.items()
+        if Path(git_dir.removesuffix("\n"), file).exists()
+    ]
     remote = (git(root, "remote") or "").partition("\n")[0]
-    unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
+    unpushed = (
+        git(root, "rev-list", "--count", "HEAD", "--not", "--remotes")
+        if has_commit and remote
+        else None
+    )
     # During a merge, the other side may have deleted the missing images.
     uncommitted = Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes)
     divergence = git(root, "rev-list", "--count", "--left-right", "@{upstream}...HEAD")
@@ -340,13 +370,22 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
 
 def _is_large(root: Path, name: str) -> bool:
     """Return whether an untracked file or folder is too large for Git and not one that Pixmill wrote."""
-    listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", f":(literal){name}") or ""
-    files = [root / each for each in listed.split("\0") if each and not each.startswith((*OWN, ".dvc/", "wheels/"))]
+    listed = (
+        git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", f":(literal){name}")
+        or ""
+    )
+    files = [
+        root / each
+        for each in listed.split("\0")
+        if each and not each.startswith((*OWN, ".dvc/", "wheels/"))
+    ]
     return sum(file.lstat().st_size for file in files if file.exists()) > _LARGE_BYTES
 
 
 def _champion(workspace: Workspace) -> Champion | None:
-    from pixmill.experiments.promotion.report import read_champion  # imports pandas, which `pixmill check` may lack
+    from pixmill.experiments.promotion.report import (
+        read_champion,
+    )  # imports pandas, which `pixmill check` may lack
 
     return read_champion(workspace)
 
@@ -368,7 +407,11 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 def _is_cached(root: Path) -> bool:
     """Return whether DVC's cache has all results that are not in Git."""
-    outputs = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(IN_GIT)}
+    outputs = {
+        path: md5
+        for path, md5 in outputs_of(workspace_stages(root)).items()
+        if not path.startswith(IN_GIT)
+    }
     record = read_record(root)
     return bool(outputs) and are_cached(root, outputs | ({"data": record["md5"]} if record else {}))
 

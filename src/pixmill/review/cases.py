@@ -17,7 +17,15 @@ from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
 Kind = Literal[
-    "feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped"
+    "feedback",
+    "conflicts",
+    "flips",
+    "labels",
+    "errors",
+    "near-duplicates",
+    "uncertain",
+    "outliers",
+    "dropped",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -81,7 +89,9 @@ class Case:
             return all(a in decisions or b in decisions for a, b in self.links)
         return all(row in decisions for row in self.members)
 
-    def _has_one_label(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+    def _has_one_label(
+        self, labels: Sequence[str | None], decisions: Mapping[int, Decision]
+    ) -> bool:
         chosen, undecided = set(), set()
         for row in self.members:
             decision = decisions.get(row)
@@ -112,9 +122,13 @@ def find_cases(
         decided: Rows with a decision; they do not count towards the maximum per class.
         only: Kind of cases to return; default: all.
     """
-    profiles = class_profiles(tables.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
+    profiles = (
+        class_profiles(tables.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
+    )
     feedback = list(feedback)
-    select = _selector(tables.labels, decided, {row for case in feedback for row in case.members if only is None})
+    select = _selector(
+        tables.labels, decided, {row for case in feedback for row in case.members if only is None}
+    )
     found: dict[Kind, Iterable[Case]] = {
         "feedback": feedback,
         "conflicts": _conflicts(tables),
@@ -126,10 +140,15 @@ def find_cases(
         found[kind] = _label_cases(kind, title, why, images, profiles, select)
 
     def urgency(case: Case) -> int:
-        across = case.kind == "near-duplicates" and len({tables.labels[row] for row in case.members}) > 1
+        across = (
+            case.kind == "near-duplicates" and len({tables.labels[row] for row in case.members}) > 1
+        )
         return KINDS.index("conflicts" if across else case.kind)
 
-    return sorted(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)), key=urgency)
+    return sorted(
+        chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)),
+        key=urgency,
+    )
 
 
 def _selector(labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> _Selector:
@@ -161,7 +180,9 @@ def _conflicts(tables: ReviewTables) -> Iterator[Case]:
     conflicting = table["reason"].str.startswith("label_conflict").fillna(False).to_numpy(bool)
     same = table[table["pixels"].isin(table.loc[conflicting, "pixels"])]
     groups = same.groupby(["pixels", "width", "height"], sort=False).indices.values()
-    for rows in sorted((sorted(same.index[places].tolist()) for places in groups), key=lambda rows: rows[0]):
+    for rows in sorted(
+        (sorted(same.index[places].tolist()) for places in groups), key=lambda rows: rows[0]
+    ):
         if not conflicting[rows].any():
             continue
         names = dict.fromkeys(name for row in rows for name in _labels_of(tables, row))
@@ -187,13 +208,19 @@ def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
             "near-duplicates",
             "Near-duplicates with different labels" if is_across else "Near-duplicates",
             f"{len(members)} images of {names}. "
-            + ("Which label is right, and which images do you keep?" if is_across else "Which do you keep?"),
+            + (
+                "Which label is right, and which images do you keep?"
+                if is_across
+                else "Which do you keep?"
+            ),
             tuple(members),
             tuple((a, b) for a, b in pairs[edges].tolist()),
         )
 
 
-def _label_questions(tables: ReviewTables, flips: pd.DataFrame | None) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
+def _label_questions(
+    tables: ReviewTables, flips: pd.DataFrame | None
+) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
     """Yield kind, title, format of the reason, and images, for each kind that questions a label.
 
     The images are a table, most urgent first, with ``row``, ``label``, ``other`` (the suggested label), and the values
@@ -205,11 +232,21 @@ def _label_questions(tables: ReviewTables, flips: pd.DataFrame | None) -> Iterat
             "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the model now predicts "
             "'{other}' ({head_confidence:.0%})."
         )
-        yield "flips", "Right at the base, wrong now", why, lost.assign(other=lost["head_predicted"])
+        yield (
+            "flips",
+            "Right at the base, wrong now",
+            why,
+            lost.assign(other=lost["head_predicted"]),
+        )
     if tables.ranking is not None:
         issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
         why = "Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely."
-        yield "labels", "Label issue", why, issues.assign(other=issues["suggested"]).sort_values("rank")
+        yield (
+            "labels",
+            "Label issue",
+            why,
+            issues.assign(other=issues["suggested"]).sort_values("rank"),
+        )
     if tables.predictions is not None:
         found = _with_second(tables.still_labelled(tables.predictions))
         is_wrong = found["other"] == found["predicted"]
@@ -244,16 +281,25 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label_cases(
-    kind: Kind, title: str, why: str, images: pd.DataFrame, profiles: Mapping[str, ClassProfile], select: _Selector
+    kind: Kind,
+    title: str,
+    why: str,
+    images: pd.DataFrame,
+    profiles: Mapping[str, ClassProfile],
+    select: _Selector,
 ) -> Iterator[Case]:
     """Yield the cases of a kind from :func:`_label_questions`, with typical images of both classes to compare with."""
     chosen = images.iloc[list(select(images["row"].tolist()))]
     for item in chosen.to_dict("records"):
-        typical = [profiles[name].typical(2) for name in (item["label"], item["other"]) if name in profiles]
+        typical = [
+            profiles[name].typical(2) for name in (item["label"], item["other"]) if name in profiles
+        ]
         comparison = tuple(row for rows in typical for row in rows if row != item["row"])
         values = {str(name): value for name, value in item.items()}
         reason = why.format_map(values)
-        yield Case(kind, title, reason, (item["row"],), comparison=comparison, suggestion=item["other"])
+        yield Case(
+            kind, title, reason, (item["row"],), comparison=comparison, suggestion=item["other"]
+        )
 
 
 def _outliers(profiles: Mapping[str, ClassProfile], select: _Selector) -> Iterator[Case]:
@@ -276,7 +322,12 @@ def _dropped_cases(tables: ReviewTables) -> Iterator[Case]:
             continue
         for row in words.index[words == name].tolist():
             why = meaning(reasons[row])
-            yield Case("dropped", f"Dropped: {name}", f"{why[:1].upper()}{why[1:]}. Keep it anyway?", (row,))
+            yield Case(
+                "dropped",
+                f"Dropped: {name}",
+                f"{why[:1].upper()}{why[1:]}. Keep it anyway?",
+                (row,),
+            )
 
 
 def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
@@ -309,4 +360,6 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
 def _labels_of(tables: ReviewTables, row: int) -> list[str]:
     """Return the label of an image, or all its conflicting labels."""
     label = tables.labels[row]
-    return [label] if label is not None else sorted({seen["label"] for seen in tables.sightings(row)})
+    return (
+        [label] if label is not None else sorted({seen["label"] for seen in tables.sightings(row)})
+    )

@@ -123,7 +123,9 @@ class DecisionLog:
                 record = _PARSER.validate_json(line)
             except ValidationError:
                 advice = f"repair that line, or delete it to forget a decision: {self.path}"
-                raise DataError(f"{self.path.name}, line {number} is malformed", next=advice) from None
+                raise DataError(
+                    f"{self.path.name}, line {number} is malformed", next=advice
+                ) from None
             if isinstance(record, Accepted):
                 accepted[record.image] = record
             else:
@@ -205,7 +207,11 @@ class DecisionLog:
                 )
 
     def _write(self, accepted: dict[str, Accepted], changed: dict[str, Changed]) -> None:
-        lines = (f"{item.model_dump_json()}\n" for items in (accepted, changed) for item in items.values())
+        lines = (
+            f"{item.model_dump_json()}\n"
+            for items in (accepted, changed)
+            for item in items.values()
+        )
         write_durably(self.path, "".join(lines).encode())
         self._read = file_mark(self.path), accepted, changed
 
@@ -215,5 +221,7 @@ class DecisionLog:
 
 def make_line(image: str, decision: str, label: str, by: str, why: str) -> Line:
     """Return a line of ``review.csv``: whitespace is collapsed to single spaces."""
-    image, decision, label, by, why = (" ".join(cell.split()) for cell in (image, decision, label, by, why))
+    image, decision, label, by, why = (
+        " ".join(cell.split()) for cell in (image, decision, label, by, why)
+    )
     return image, decision, label, by, why

@@ -62,7 +62,9 @@ class ReviewImages:
             if (row := tables.row(entry.original)) is None:
                 self.new[entry.id] = entry
             else:
-                (self.agreed if tables.labels[row] == entry.corrections[0].label else self.known).append(entry)
+                (
+                    self.agreed if tables.labels[row] == entry.corrections[0].label else self.known
+                ).append(entry)
         self._first = len(tables.ids)
         self._rows = {name: self._first + place for place, name in enumerate(self.new)}
         self.ids = [*tables.ids, *self.new]
@@ -108,7 +110,13 @@ class ReviewImages:
             label, description = entry.corrections[0].label, _describe(entry.corrections)
             if entry.id not in self.new:
                 why = f"The manifest has it as '{self.labels[row] or 'conflicting'}'. Your decision goes to review.csv."
-                yield Case("feedback", "Feedback: known image", f"{description} {why}", (row,), suggestion=label)
+                yield Case(
+                    "feedback",
+                    "Feedback: known image",
+                    f"{description} {why}",
+                    (row,),
+                    suggestion=label,
+                )
                 continue
             why = "Accept it to put it into data/, or drop it for good."
             if label is not None and self.labels[row] is None:
@@ -131,7 +139,13 @@ class DecisionStore:
     """
 
     def __init__(
-        self, review_file: ReviewFile, images: ReviewImages, folder: Path, log: DecisionLog, *, is_sample: bool = False
+        self,
+        review_file: ReviewFile,
+        images: ReviewImages,
+        folder: Path,
+        log: DecisionLog,
+        *,
+        is_sample: bool = False,
     ) -> None:
         self._review_file = review_file
         self._inbox = log.inbox
@@ -158,7 +172,9 @@ class DecisionStore:
             ReviewError: A line of ``review.csv`` is malformed.
             StorageError: The disk is full, or a file may not be written.
         """
-        others = {name: decision for name, decision in changes.items() if name not in self._images.new}
+        others = {
+            name: decision for name, decision in changes.items() if name not in self._images.new
+        }
         before: dict[str, Decision | None] = {}
         if others:
             # Logged first: a line that vanishes from review.csv is always known.
@@ -181,7 +197,10 @@ class DecisionStore:
             StorageError: The inbox may not be written.
         """
         decided = self.read()
-        done = [*self._images.agreed, *(entry for entry in self._images.known if entry.original in decided)]
+        done = [
+            *self._images.agreed,
+            *(entry for entry in self._images.known if entry.original in decided),
+        ]
         if done or self._inbox.dropped_ids():
             self._inbox.remove([name for entry in done for name in entry.names])
 
@@ -197,7 +216,9 @@ class DecisionStore:
         names = {entry.id: entry.names for entry in self._images.entries}
         # The reviewer has not seen later corrections, or any of an image that was labelled in the grid.
         reviewed = [item for item in status.accepted if item.corrections]
-        done = [name for item in reviewed for name in names.get(item.image, ())[-item.corrections :]]
+        done = [
+            name for item in reviewed for name in names.get(item.image, ())[-item.corrections :]
+        ]
         if done:
             self._inbox.remove(done)
         self._log.forget([*status.accepted, *status.written])
@@ -211,7 +232,9 @@ class DecisionStore:
                 content = read_verified(self._inbox.read_image(entry), entry.id)
             except UndecodableError as error:
                 place = f"{self._inbox.place}/{entry.names[0]}"
-                raise DataError(f"{place} cannot be accepted: {error.reason}", next="drop it") from None
+                raise DataError(
+                    f"{place} cannot be accepted: {error.reason}", next="drop it"
+                ) from None
             # Logged first: an image that vanishes from data/ is always known.
             self._log.accept(entry.id, new, content, len(entry.corrections))
             with storage_errors(then="repeat the decision"):
@@ -224,7 +247,9 @@ class DecisionStore:
             with storage_errors(then="repeat the decision"):
                 old.unlink(missing_ok=True)
         if new is None:
-            self._log.forget(item for item in self._log.read()[0].values() if item.image == entry.id)
+            self._log.forget(
+                item for item in self._log.read()[0].values() if item.image == entry.id
+            )
         if decision is None:
             self._decided.pop(entry.id, None)
         else:
@@ -258,5 +283,7 @@ def _describe(corrections: Sequence[Correction]) -> str:
     )
     confidence = prediction.get("confidence")
     share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
-    labels = ", ".join(dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections))
+    labels = ", ".join(
+        dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections)
+    )
     return f"The model{model and f' {model}'} predicted '{prediction.get('label')}'{share}; users say {labels}."

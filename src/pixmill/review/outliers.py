@@ -71,7 +71,9 @@ class ClassProfile:
         scaled = np.stack([scale(values) for (scale, _), values in columns], axis=1)
         away = scaled - np.median(scaled, axis=0)
         min_mad = np.array([mad for _, mad in _FEATURES.values()])
-        self.scores: Floats = _NORMAL_MAD * away / np.maximum(np.median(np.abs(away), axis=0), min_mad)
+        self.scores: Floats = (
+            _NORMAL_MAD * away / np.maximum(np.median(np.abs(away), axis=0), min_mad)
+        )
         self._most = np.abs(self.scores).max(axis=1)
 
     def typical(self, count: int) -> tuple[int, ...]:
@@ -81,7 +83,10 @@ class ClassProfile:
     def outliers(self) -> list[Outlier]:
         """Return the outliers, highest score first."""
         order = np.argsort(-self._most, kind="stable")[: int((self._most > _MAX_SCORE).sum())]
-        return [Outlier(int(self._rows[place]), float(self._most[place]), self._why(place)) for place in order.tolist()]
+        return [
+            Outlier(int(self._rows[place]), float(self._most[place]), self._why(place))
+            for place in order.tolist()
+        ]
 
     def _why(self, place: int) -> str:
         which = int(np.abs(self.scores[place]).argmax())

@@ -50,7 +50,9 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         preview = project.previews.get(name) if is_known else "unknown"
         if isinstance(preview, str):
             raise ProblemError(404, preview)
-        return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return Response(
+            preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+        )
 
     async def decide(request: Request) -> Response:
         expect_json(request)

@@ -65,7 +65,9 @@ class Previews(Generic[Name]):
         workers: Number of worker processes; default: one per processor.
     """
 
-    def __init__(self, source: Callable[[Name], ImageFile], *, limits: RowLimits, workers: int | None = None) -> None:
+    def __init__(
+        self, source: Callable[[Name], ImageFile], *, limits: RowLimits, workers: int | None = None
+    ) -> None:
         self._source = source
         self._service: Service[ImageFile, bytes | str] = Service(
             preview_batch, workers=workers or default_workers(), limits=limits, waiting=sys.maxsize
@@ -89,7 +91,9 @@ class Previews(Generic[Name]):
             ServiceFullError: The block has ended.
         """
         with self._lock:
-            fresh = [name for name in dict.fromkeys(names) if not _is_useful(self._previews.get(name))]
+            fresh = [
+                name for name in dict.fromkeys(names) if not _is_useful(self._previews.get(name))
+            ]
             futures = self._service.submit_all([self._source(name) for name in fresh], first=True)
             self._previews.update(zip(fresh, futures, strict=True))
         for future in futures:
@@ -113,7 +117,9 @@ class Previews(Generic[Name]):
         """Forget the previews that were not requested for longest."""
         with self._lock:
             self._bytes += _size(made)
-            for name, future in [*self._previews.items()] if self._bytes > _MAX_CACHED_BYTES else ():
+            for name, future in (
+                [*self._previews.items()] if self._bytes > _MAX_CACHED_BYTES else ()
+            ):
                 if self._bytes <= _MAX_CACHED_BYTES // 2:
                     break
                 if future.done():

@@ -10,12 +10,24 @@ from pathlib import Path, PurePosixPath
 
 from pixmill.core.errors import DataError
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_digest, place_within, storage_errors, write_durably, write_text
+from pixmill.core.files.writing import (
+    file_digest,
+    place_within,
+    storage_errors,
+    write_durably,
+    write_text,
+)
 from pixmill.core.metadata import MetadataTable
 from pixmill.core.names import class_by_name
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
-from pixmill.core.repository.dvc import cache_folder, is_cached, object_file, read_listing, read_record
+from pixmill.core.repository.dvc import (
+    cache_folder,
+    is_cached,
+    object_file,
+    read_listing,
+    read_record,
+)
 from pixmill.core.repository.git import git
 from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
@@ -64,15 +76,24 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
     """
     accepted, changed = log.read()
     status, root = DecisionStatus(), log.root
-    git(root, "rev-parse", "--git-dir")  # Fails where no commit can be read, before anything is decided.
-    images = [item for item in accepted.values() if not (only_absent and (root / item.file).is_file())]
+    git(
+        root, "rev-parse", "--git-dir"
+    )  # Fails where no commit can be read, before anything is decided.
+    images = [
+        item for item in accepted.values() if not (only_absent and (root / item.file).is_file())
+    ]
     if images:
         cache, present = cache_folder(root), _file_names(root / "data")
-        recorded = {branch: _recorded_files(root, cache, branch) for branch in {"", *(item.branch for item in images)}}
+        recorded = {
+            branch: _recorded_files(root, cache, branch)
+            for branch in {"", *(item.branch for item in images)}
+        }
         for item in images:
             # At its earlier files it has no label, or another one.
             earlier = {name.removeprefix("data/") for name in item.earlier}
-            places = [recorded[branch].get(item.md5, set()) - earlier for branch in ("", item.branch)]
+            places = [
+                recorded[branch].get(item.md5, set()) - earlier for branch in ("", item.branch)
+            ]
             if any(places) and cache and is_cached(cache, item.md5):
                 status.accepted.append(item)
             # It may have been moved to another class; images of several folders may have one name.
@@ -83,15 +104,22 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
                 status.missing.append(item)
     if changed:
         path = root / "review.csv"
-        current = _lines(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+        current = _lines(
+            path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        )
         branches = {"", *(item.branch for item in changed.values())}
         committed = {branch: _lines(_committed(root, branch, "review.csv")) for branch in branches}
         for decision in changed.values():
             line = _find(current, decision)
-            if any(_find(committed[branch], decision) == decision.after for branch in ("", decision.branch)):
+            if any(
+                _find(committed[branch], decision) == decision.after
+                for branch in ("", decision.branch)
+            ):
                 status.written.append(decision)
             elif line != decision.after:
-                (status.lost if line in (decision.before, None) else status.written).append(decision)
+                (status.lost if line in (decision.before, None) else status.written).append(
+                    decision
+                )
     return status
 
 
@@ -100,7 +128,11 @@ def describe_lost(status: DecisionStatus) -> tuple[list[str], str] | None:
     lines = []
     for items, noun, place in (
         ([item for item in status.missing if not item.earlier], "accepted image", "data/"),
-        ([item for item in status.missing if item.earlier], "labelled image", "their folders in data/"),
+        (
+            [item for item in status.missing if item.earlier],
+            "labelled image",
+            "their folders in data/",
+        ),
         (status.lost, "decision", "review.csv"),
     ):
         if items:
@@ -139,7 +171,9 @@ def restore(workspace: Workspace, params: Params) -> None:
     status = check_decisions(log)
     described = describe_lost(status)
     if described is None:
-        announce("Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit.")
+        announce(
+            "Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit."
+        )
         return
     announce("\n".join(described[0]))
     folders = class_by_name(params.classes, params.scrape.folder.classes)
@@ -147,7 +181,9 @@ def restore(workspace: Workspace, params: Params) -> None:
     lines = [item for item in status.lost if item.label in ("", *params.classes)]
     broken = _restore_images(log, images)
     _restore_lines(workspace, params, lines)
-    announce(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")
+    announce(
+        f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}."
+    )
     if commit := commit_command(workspace.root, "Restore images and decisions"):
         announce(f"Next: {commit}")
     others = [item for item in (*status.missing, *status.lost) if item not in (*images, *lines)]
@@ -168,7 +204,10 @@ def _restore_images(log: DecisionLog, images: Sequence[Accepted]) -> list[Accept
     with storage_errors(then=_RESTORE):
         for item in images:
             entry = entries.get(item.image)
-            target, *earlier = (place_within(log.root / name, log.root / "data") for name in (item.file, *item.earlier))
+            target, *earlier = (
+                place_within(log.root / name, log.root / "data")
+                for name in (item.file, *item.earlier)
+            )
             earlier = [path for path in earlier if _is_image(path, item.image)]
             places = [*earlier, object_file(cache, item.md5)] if item.earlier and cache else earlier
             content = next((path.read_bytes() for path in places if path.is_file()), b"")
@@ -195,7 +234,9 @@ def _restore_lines(workspace: Workspace, params: Params, lost: Sequence[Changed]
     if not lost:
         return
     path = workspace.root / "review.csv"
-    lock = lock_decisions(workspace.scratch("review") / "review.lock", then=f"stop it, then: {_RESTORE}")
+    lock = lock_decisions(
+        workspace.scratch("review") / "review.lock", then=f"stop it, then: {_RESTORE}"
+    )
     with storage_errors(then=_RESTORE), lock:
         kept = [
             replace(item, line=0)

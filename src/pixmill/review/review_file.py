@@ -9,7 +9,13 @@ from pixmill.core.errors import LockedError
 from pixmill.core.files.writing import hold_lock, storage_errors, write_text
 from pixmill.core.words import printable
 from pixmill.review.decision_log import Line, make_line
-from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
+from pixmill.validate.decisions import (
+    Decision,
+    Names,
+    match_decisions,
+    read_decisions,
+    render_decisions,
+)
 
 _LOCK_TIMEOUT_SECONDS = 10.0
 
@@ -25,7 +31,12 @@ class ReviewFile:
     """
 
     def __init__(
-        self, path: Path, classes: Sequence[str], names: Callable[[Iterable[Decision]], Iterable[Names]], *, lock: Path
+        self,
+        path: Path,
+        classes: Sequence[str],
+        names: Callable[[Iterable[Decision]], Iterable[Names]],
+        *,
+        lock: Path,
     ) -> None:
         self._path = path
         self._classes = tuple(classes)
@@ -46,10 +57,15 @@ class ReviewFile:
             self._decisions = decisions
         return self._matched
 
-    def lines(self, changes: Mapping[str, Decision | None]) -> dict[str, tuple[Line | None, Line | None]]:
+    def lines(
+        self, changes: Mapping[str, Decision | None]
+    ) -> dict[str, tuple[Line | None, Line | None]]:
         """Return the line of each image before and after changes, for the log; arguments as for :meth:`change`."""
         now = self.read()
-        return {name: (_line(now.get(name)), _line(after and one_line(after))) for name, after in changes.items()}
+        return {
+            name: (_line(now.get(name)), _line(after and one_line(after)))
+            for name, after in changes.items()
+        }
 
     def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
         """Write decisions, one line per image, sorted by image; other lines stay.
@@ -65,7 +81,10 @@ class ReviewFile:
             ReviewError: The file is malformed; nothing was written.
             StorageError: The disk is full, or the file may not be written.
         """
-        with storage_errors(then="repeat the decision"), lock_decisions(self._lock, then="stop it, then decide again"):
+        with (
+            storage_errors(then="repeat the decision"),
+            lock_decisions(self._lock, then="stop it, then decide again"),
+        ):
             decisions = self.read()  # without changes, too: they are written below
             before = {name: decisions.get(name) for name in changes}
             # After a merge, the file may have a line twice.
@@ -87,7 +106,8 @@ def lock_decisions(path: Path, *, then: str) -> contextlib.AbstractContextManage
         LockedError: Another `pixmill review` held the lock for ten seconds.
     """
     refusal = LockedError(
-        f"another `pixmill review` has locked review.csv for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
+        f"another `pixmill review` has locked review.csv for {_LOCK_TIMEOUT_SECONDS:g} seconds",
+        next=then,
     )
     return hold_lock(path, refusal, timeout=_LOCK_TIMEOUT_SECONDS)
 

@@ -77,7 +77,9 @@ class Session:
 
     def images_of(self, kind: str) -> list[str]:
         """Return the ids of the images of all cases of a kind, in order."""
-        rows = dict.fromkeys(row for case in self.cases if case.kind == kind for row in case.members)
+        rows = dict.fromkeys(
+            row for case in self.cases if case.kind == kind for row in case.members
+        )
         return [self._images.ids[row] for row in rows]
 
     def knows(self, name: str) -> bool:
@@ -92,10 +94,14 @@ class Session:
         """
         with self._lock:
             row = None if image is None else self._images.row(image)
-            shows = [number for number, case in enumerate(self.cases) if row in case.members[:MAX_SHOWN]]
+            shows = [
+                number for number, case in enumerate(self.cases) if row in case.members[:MAX_SHOWN]
+            ]
             if row is not None and not shows:
                 facts = self._images.facts(row)
-                named = Case("named", "The image that you named", facts["reason"] or facts["verdict"], (row,))
+                named = Case(
+                    "named", "The image that you named", facts["reason"] or facts["verdict"], (row,)
+                )
                 shows, self._read = [len(self.cases)], None
                 self.cases.append(named)
             _, settled = self._now()
@@ -155,7 +161,9 @@ class Session:
             step, now = self._steps[-1], self._store.read()
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
-                    raise DecisionError(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
+                    raise DecisionError(
+                        f"the decision on {name[:12]} has been changed elsewhere, so it was not undone"
+                    )
             self._store.change(step.before)
             self._steps.pop()
             return self._content(step.case)
@@ -163,7 +171,11 @@ class Session:
     def next_images(self, number: int, count: int = 8) -> list[str]:
         """Return the ids of the images of this and the following cases, in display order."""
         cases = self.cases[number : number + count]
-        return [self._images.ids[row] for case in cases for row in (*case.members[:MAX_SHOWN], *case.comparison)]
+        return [
+            self._images.ids[row]
+            for case in cases
+            for row in (*case.members[:MAX_SHOWN], *case.comparison)
+        ]
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
@@ -177,9 +189,13 @@ class Session:
         if choice.verb == "relabel":
             label = choice.label
             if label not in self._classes:
-                raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {label!r}")
+                raise DecisionError(
+                    f"expected one of the labels {', '.join(self._classes)}, received {label!r}"
+                )
         elif label not in self._classes:
-            raise DecisionError(f"its label ({label}) is not one of the classes; use relabel to choose one")
+            raise DecisionError(
+                f"its label ({label}) is not one of the classes; use relabel to choose one"
+            )
         # `keep` restores the original label, which an earlier decision may have changed.
         if row is not None and self._images.facts(row)["came_as"] == [label]:
             return Decision(0, choice.id, "keep", "", self._by, why)
@@ -191,7 +207,9 @@ class Session:
         if matched != self._read:
             rows = {name: self._images.row(name) for name in matched}
             self._decisions = {row: matched[name] for name, row in rows.items() if row is not None}
-            self._settled = [case.is_settled(self._images.labels, self._decisions) for case in self.cases]
+            self._settled = [
+                case.is_settled(self._images.labels, self._decisions) for case in self.cases
+            ]
             self._read = matched
         return self._decisions, self._settled
 
@@ -233,7 +251,12 @@ class Session:
             **self._images.facts(row),
             "decision": None
             if decision is None
-            else {"verb": decision.verb, "label": decision.label, "by": decision.by, "why": decision.why},
+            else {
+                "verb": decision.verb,
+                "label": decision.label,
+                "by": decision.by,
+                "why": decision.why,
+            },
         }
 
 

@@ -58,7 +58,9 @@ class ReviewTables:
         self.predictions = predictions
         self.manifest = manifest.reset_index(drop=True)
         self.ids: list[str] = manifest["id"].tolist()
-        self.labels: list[str | None] = [None if pd.isna(label) else str(label) for label in manifest["label"]]
+        self.labels: list[str | None] = [
+            None if pd.isna(label) else str(label) for label in manifest["label"]
+        ]
         self._rows = {name: row for row, name in enumerate(self.ids)}
         seen = sightings[sightings["id"].notna()]
         rows = self._rows_of(seen["id"])
@@ -66,10 +68,14 @@ class ReviewTables:
         self._sightings = seen.iloc[order]
         self._starts = np.searchsorted(rows[order], np.arange(len(self.ids) + 1))
         if (rows < 0).any() or (np.diff(self._starts) == 0).any():
-            raise ManifestError("artifacts/validate is not from the images in artifacts/scrape", next=_NEXT)
+            raise ManifestError(
+                "artifacts/validate is not from the images in artifacts/scrape", next=_NEXT
+            )
         self.pairs = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
         if (self.pairs < 0).any():
-            raise ManifestError("artifacts/validate/pairs.parquet lists images that do not exist", next=_NEXT)
+            raise ManifestError(
+                "artifacts/validate/pairs.parquet lists images that do not exist", next=_NEXT
+            )
         self.similarity: npt.NDArray[np.float64] = pairs["similarity"].to_numpy(np.float64)
 
     def row(self, name: str) -> int | None:
@@ -82,7 +88,9 @@ class ReviewTables:
 
     def queries(self) -> dict[str, str]:
         """Return the query of the first sighting of each image that was found by one."""
-        return dict(self._sightings[["id", "query"]].dropna().drop_duplicates("id").itertuples(index=False))
+        return dict(
+            self._sightings[["id", "query"]].dropna().drop_duplicates("id").itertuples(index=False)
+        )
 
     def sightings(self, row: int) -> list[dict[str, Any]]:
         """Return all sightings of an image in order; missing values are ``None``."""
@@ -100,14 +108,20 @@ class ReviewTables:
         return {
             "label": self.labels[row],
             "came_as": sorted({item["label"] for item in sightings}),
-            "size": None if pd.isna(image["width"]) else f"{image['width']} \u00d7 {image['height']}",
+            "size": None
+            if pd.isna(image["width"])
+            else f"{image['width']} \u00d7 {image['height']}",
             "format": None if pd.isna(image["format"]) else str(image["format"]),
             "bytes": int(image["bytes"]),
             "verdict": str(image["verdict"]),
             "reason": None if reason is None else meaning(reason),
             "places": [
                 {name: item[name] for name in ("source", "label", "query", "title")}
-                | {"url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}"}
+                | {
+                    "url": item["image_url"]
+                    or item["page_url"]
+                    or f"artifacts/scrape/{image['path']}"
+                }
                 for item in sightings[:_MAX_PLACES]
             ],
             "more_places": max(0, len(sightings) - _MAX_PLACES),

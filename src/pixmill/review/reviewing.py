@@ -72,12 +72,18 @@ class ReviewProject:
         inbox = Inbox(self._root / "inbox")
         entries, malformed = inbox.entries()
         log = DecisionLog(inbox, self._root)
-        self._images = images = ReviewImages(tables, entries, params.classes, accepted=log.read()[0])
+        self._images = images = ReviewImages(
+            tables, entries, params.classes, accepted=log.read()[0]
+        )
         folder = self._root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
         self._store = DecisionStore(review_file, images, folder, log, is_sample=random_sample)
         flips = _flips(self._root, only)
         cases = find_cases(tables, images.cases(), flips=flips, decided=decided, only=only)
-        self.remarks = [f"{count(malformed, 'file')} of inbox/corrections/ cannot be read."] if malformed else []
+        self.remarks = (
+            [f"{count(malformed, 'file')} of inbox/corrections/ cannot be read."]
+            if malformed
+            else []
+        )
         if lost := describe_lost(self._store.release()):
             self.remarks += [*lost[0], f"Next: {lost[1]}"]
         if not cases:
@@ -106,7 +112,11 @@ class ReviewProject:
             PixmillError: The name fits no image, or several.
         """
         start = file_digest(Path(name)) if Path(name).is_file() else name.lower()
-        ids = [known for known in self._images.ids if len(start) >= MIN_ID_DIGITS and known.startswith(start)]
+        ids = [
+            known
+            for known in self._images.ids
+            if len(start) >= MIN_ID_DIGITS and known.startswith(start)
+        ]
         if len(ids) == 1:
             return ids[0]
         raise PixmillError(

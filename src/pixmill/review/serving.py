@@ -19,7 +19,11 @@ from pixmill.review.page_routes import routes
 from pixmill.review.reviewing import ReviewProject, default_name
 from pixmill.serve.inbox import Inbox
 
-_TABLES = ("params.yaml", "artifacts/validate/manifest.parquet", "artifacts/evaluate/predictions.parquet")
+_TABLES = (
+    "params.yaml",
+    "artifacts/validate/manifest.parquet",
+    "artifacts/evaluate/predictions.parquet",
+)
 """Files after whose change a page that is loaded shows new cases."""
 
 
@@ -66,7 +70,9 @@ class ReviewSite:
         root = self._workspace.root
         own = Inbox(root / "inbox")
         if inbox is not None and inbox.resolve() != Path(own.place).resolve():
-            announce(f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}.")
+            announce(
+                f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}."
+            )
         is_narrow = self._image is not None or self._options.get("only") is not None
         folder = root / (load_params(root).evaluate.unlabelled or "data/unlabelled")
         has_unlabelled = folder.is_dir() and any(files_below(folder))
@@ -100,7 +106,9 @@ class ReviewSite:
                 if self._project is not None:
                     self._project.__exit__()
                     announce(self._project.end()[0])
-                self._project = ReviewProject(self._workspace, load_params(root), **self._options).__enter__()
+                self._project = ReviewProject(
+                    self._workspace, load_params(root), **self._options
+                ).__enter__()
                 self._read = read
             return self._project
 
@@ -118,13 +126,20 @@ class ReviewSite:
             PixmillError: A table or ``review.csv`` is malformed.
         """
         with self._lock:
-            read = _marks(root := self._workspace.root) if renew or self._grid is None else self._grid_read
+            read = (
+                _marks(root := self._workspace.root)
+                if renew or self._grid is None
+                else self._grid_read
+            )
             if self._grid is None or read[1:] != self._grid_read[1:]:
                 if self._grid is not None:
                     self._grid.__exit__()
                     announce(self._grid.labels.end()[0])
                 by = self._options.get("by") or default_name(root)
-                self._grid, self._grid_read = Grid(self._workspace, load_params(root), by, self._doubts), read
+                self._grid, self._grid_read = (
+                    Grid(self._workspace, load_params(root), by, self._doubts),
+                    read,
+                )
                 self._grid.__enter__()
                 if self._grid.labels.remarks:
                     announce("\n".join(self._grid.labels.remarks))
@@ -133,7 +148,9 @@ class ReviewSite:
     def find(self, name: str) -> Path | None:
         """Return the file of an image of the grid by its id; ``None`` if it has none, or has not been opened."""
         rows = self._grid.pile.rows_of(name) if self._grid else ()
-        return self._workspace.root / self._grid.pile.names[rows[0]] if self._grid and rows else None
+        return (
+            self._workspace.root / self._grid.pile.names[rows[0]] if self._grid and rows else None
+        )
 
     def _doubts(self, kind: str) -> list[str]:
         """Return the ids of the images of a kind of case, most urgent first."""
@@ -141,7 +158,10 @@ class ReviewSite:
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, relative to the address of the project's page."""
-        return [Mount("/review/grid", routes=grid_routes.routes(self)), Mount("/review", routes=routes(self))]
+        return [
+            Mount("/review/grid", routes=grid_routes.routes(self)),
+            Mount("/review", routes=routes(self)),
+        ]
 
     def end(self) -> list[str]:
         """Return lines to print at the end: a summary of the decisions and the next command, if any.
@@ -153,7 +173,10 @@ class ReviewSite:
         ended = (self._project, None if self._grid is None else self._grid.labels)
         ends = [part.end() for part in ended if part is not None]
         commands = [command for _, command in ends if command]
-        return [*(summary for summary, _ in ends), *(f"Next: {command}" for command in commands[-1:])]
+        return [
+            *(summary for summary, _ in ends),
+            *(f"Next: {command}" for command in commands[-1:]),
+        ]
 
 
 def _marks(root: Path) -> list[tuple[int, ...]]:

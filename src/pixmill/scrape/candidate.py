@@ -11,7 +11,15 @@ from pixmill.core.params import ScrapeParams
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.web.fetch import Refused
 
-_UNTRUSTED_FIELDS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
+_UNTRUSTED_FIELDS = (
+    "image_url",
+    "thumbnail_url",
+    "page_url",
+    "title",
+    "price",
+    "licence",
+    "author",
+)
 """Fields filled by the site. JSON allows lone surrogates in them, which no other file format can hold."""
 
 _TEXT_FIELDS = ("title", "price", "licence", "author")
@@ -97,7 +105,11 @@ class Candidate:
             if (text := getattr(self, name)) is not None:
                 clean = text.encode("utf-8", "replace").decode()
                 if name in _TEXT_FIELDS:
-                    short = clean if len(clean) <= _MAX_CHARACTERS else f"{clean[: _MAX_CHARACTERS - 1]}…"
+                    short = (
+                        clean
+                        if len(clean) <= _MAX_CHARACTERS
+                        else f"{clean[: _MAX_CHARACTERS - 1]}…"
+                    )
                     clean = _CONTROL_CHARACTERS.sub(" ", short)
                 object.__setattr__(self, name, clean)
         for name in ("width", "height"):
@@ -123,7 +135,9 @@ class StoredImage:
     def of(cls, content: bytes) -> Self:
         """Return the identity of some bytes."""
         kind = sniff(content)
-        return cls(hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None)
+        return cls(
+            hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None
+        )
 
     @property
     def name(self) -> str:

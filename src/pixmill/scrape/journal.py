@@ -96,7 +96,9 @@ class ImageStore:
                     except OSError:
                         shutil.copyfile(source, temporary)
             except FileNotFoundError:
-                raise ScrapeError(f"{source} was removed during the scrape", next="dvc repro scrape") from None
+                raise ScrapeError(
+                    f"{source} was removed during the scrape", next="dvc repro scrape"
+                ) from None
             self._verified.add(_short_id(image))
 
     def prune(self, keep: Iterable[str]) -> None:
@@ -168,7 +170,10 @@ class Journal:
         self._lock = threading.Lock()
         with self._storage_errors():
             self._database = sqlite3.connect(
-                self._path, timeout=_LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+                self._path,
+                timeout=_LOCK_TIMEOUT_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
             )
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _SCHEMA):
             self._execute(statement)
@@ -210,7 +215,11 @@ class Journal:
             if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
                 continue
             image, validators = _outcome(record), Validators(**record.get("validators", {}))
-            if isinstance(image, StoredImage) and (validators.etag or validators.modified) and self.images.holds(image):
+            if (
+                isinstance(image, StoredImage)
+                and (validators.etag or validators.modified)
+                and self.images.holds(image)
+            ):
                 return image, validators
         return None
 
@@ -218,7 +227,9 @@ class Journal:
         """Return whether an address was refused in this run."""
         return _key("outcome", address) in self._refused
 
-    def save_outcome(self, address: str, outcome: Outcome, validators: Validators | None = None) -> None:
+    def save_outcome(
+        self, address: str, outcome: Outcome, validators: Validators | None = None
+    ) -> None:
         """Store the outcome of fetching an address and the validators for conditional requests."""
         record: dict[str, Any] = asdict(outcome)
         if isinstance(outcome, Refused):
@@ -234,12 +245,23 @@ class Journal:
             urls: URLs of the images, or of their pages.
         """
         self._execute("PRAGMA secure_delete = ON")
-        for key, snapshot, text in self._execute("SELECT * FROM records WHERE record LIKE '{\"candidates\"%'"):
+        for key, snapshot, text in self._execute(
+            "SELECT * FROM records WHERE record LIKE '{\"candidates\"%'"
+        ):
             record = json.loads(text)
-            kept = [item for item in record["candidates"] if urls.isdisjoint((item["image_url"], item["page_url"]))]
+            kept = [
+                item
+                for item in record["candidates"]
+                if urls.isdisjoint((item["image_url"], item["page_url"]))
+            ]
             if len(kept) < len(record["candidates"]):
                 changed = json.dumps(record | {"candidates": kept}, separators=(",", ":"))
-                self._execute("UPDATE records SET record = ? WHERE key = ? AND snapshot = ?", changed, key, snapshot)
+                self._execute(
+                    "UPDATE records SET record = ? WHERE key = ? AND snapshot = ?",
+                    changed,
+                    key,
+                    snapshot,
+                )
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def product_page(self, name: str) -> tuple[str | None, str] | None:
@@ -259,7 +281,14 @@ class Journal:
 
     def _read(self, kind: str, name: str) -> Any:
         """Return the record of this snapshot, or ``None``."""
-        return next((record for snapshot, record in self._records(kind, name) if snapshot == self._snapshot), None)
+        return next(
+            (
+                record
+                for snapshot, record in self._records(kind, name)
+                if snapshot == self._snapshot
+            ),
+            None,
+        )
 
     def _records(self, kind: str, name: str) -> list[tuple[str, Any]]:
         """Return the records of all snapshots, latest first."""
@@ -271,7 +300,12 @@ class Journal:
     def _write(self, kind: str, name: str, record: dict[str, Any]) -> None:
         # ASCII, since text from the web may contain lone surrogates.
         content = json.dumps(record, separators=(",", ":"))
-        self._execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", _key(kind, name), self._snapshot, content)
+        self._execute(
+            "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
+            _key(kind, name),
+            self._snapshot,
+            content,
+        )
 
     def _execute(self, statement: str, *values: bytes | str) -> list[Any]:
         with self._lock, self._storage_errors():
@@ -311,7 +345,9 @@ def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
         yield journal
 
 
-def read_journal(params: ScrapeParams, scratch: Path) -> contextlib.AbstractContextManager[Journal | None]:
+def read_journal(
+    params: ScrapeParams, scratch: Path
+) -> contextlib.AbstractContextManager[Journal | None]:
     """Open the journal of a project for reading, even while another process writes; ``None`` if there is none."""
     folder = scratch / _FOLDER
     return Journal(folder, params) if (folder / _FILE).is_file() else contextlib.nullcontext()
@@ -324,4 +360,6 @@ def _outcome(record: dict[str, Any]) -> Outcome:
 
 
 def _key(kind: str, name: str) -> bytes:
-    return hashlib.blake2b(f"{kind}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(
+        f"{kind}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()

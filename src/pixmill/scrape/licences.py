@@ -20,7 +20,17 @@ _SPELLINGS = (
     (r"public[ -]domain(?: mark)?", "pdm"),
     (r"(?:cc[ -])?zero", "cc0"),
 )
-_FILLER_WORDS = {"cc", "creative", "commons", "generic", "international", "intl", "licence", "license", "unported"}
+_FILLER_WORDS = {
+    "cc",
+    "creative",
+    "commons",
+    "generic",
+    "international",
+    "intl",
+    "licence",
+    "license",
+    "unported",
+}
 _VERSION = re.compile(r"\d(?:\.\d)?")
 _JURISDICTION = re.compile(r"[a-z]{2}|igo")
 
@@ -40,8 +50,12 @@ class Licence:
     jurisdiction: str | None = None
 
     def __str__(self) -> str:
-        name = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(self.family, f"CC {self.family.upper()}")
-        return " ".join(part for part in (name, self.version, (self.jurisdiction or "").upper()) if part)
+        name = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(
+            self.family, f"CC {self.family.upper()}"
+        )
+        return " ".join(
+            part for part in (name, self.version, (self.jurisdiction or "").upper()) if part
+        )
 
 
 def parse_licence(text: str | None) -> Licence | None:

@@ -13,11 +13,25 @@ def main(workspace: Workspace, params: Params) -> None:
     """Scrape, write the metrics, the page and the tables, then raise an error if too many queries failed."""
     output = workspace.root / "artifacts" / "scrape"
     result = scrape(
-        params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
+        params.classes,
+        params.scrape,
+        root=workspace.root,
+        output=output,
+        scratch=workspace.scratch("scrape"),
     )
-    write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
-    write_text(workspace.root / "reports" / "scrape.html", render_report(result, output, root=workspace.root))
+    write_figures(
+        workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics()
+    )
+    write_text(
+        workspace.root / "reports" / "scrape.html",
+        render_report(result, output, root=workspace.root),
+    )
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
-    for line in [summary(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
+    for line in [
+        summary(result.tally),
+        *result.remarks,
+        *result.tolerated_failures(),
+        "reports/scrape.html",
+    ]:
         print(f"scrape: {line}")
     result.check()

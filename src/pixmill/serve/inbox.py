@@ -15,7 +15,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixmill.core.errors import DataError, LockedError, PixmillError
-from pixmill.core.files.writing import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
+from pixmill.core.files.writing import (
+    hold_lock,
+    remove_temporary,
+    storage_errors,
+    sync_folder,
+    write_durably,
+)
 from pixmill.core.process.progress import track
 
 _LOCK_TIMEOUT_SECONDS = 10.0
@@ -88,7 +94,9 @@ class Inbox:
 
     def __init__(self, place: Path, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
         if place.exists() and not place.is_dir():
-            raise PixmillError(f"{place} is not a folder", next="name another for the inbox: --inbox DIR")
+            raise PixmillError(
+                f"{place} is not a folder", next="name another for the inbox: --inbox DIR"
+            )
         self.place = str(place)
         self._path, self._max_bytes, self._max_entries = place, max_bytes, max_entries
         self._is_swept = False
@@ -105,7 +113,8 @@ class Inbox:
             StorageError: The disk is full, or the folder may not be written.
         """
         refusal = LockedError(
-            f"other processes have locked {self.place} for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
+            f"other processes have locked {self.place} for {_LOCK_TIMEOUT_SECONDS:g} seconds",
+            next=then,
         )
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
@@ -191,7 +200,9 @@ class Inbox:
                 malformed += 1
             elif item.id not in dropped:
                 found[item.id] = [(item, name), *found.pop(item.id, [])]
-        return [Entry(image, *zip(*items, strict=True)) for image, items in reversed(found.items())], malformed
+        return [
+            Entry(image, *zip(*items, strict=True)) for image, items in reversed(found.items())
+        ], malformed
 
     def read_image(self, entry: Entry) -> bytes:
         """Return the bytes of an image; empty if its files are gone."""
@@ -260,7 +271,16 @@ class Inbox:
         dropped = self.dropped_ids()
         if names or dropped:
             with self.lock(then="pixmill review"):
-                self._delete([*names, *(name for name, item in self._corrections() if item and item.id in dropped)])
+                self._delete(
+                    [
+                        *names,
+                        *(
+                            name
+                            for name, item in self._corrections()
+                            if item and item.id in dropped
+                        ),
+                    ]
+                )
 
     def _corrections(self) -> Iterator[tuple[str, Correction | None]]:
         """Yield the name of each file in order of time, and its correction; ``None`` if it is malformed."""

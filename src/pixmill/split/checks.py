@@ -65,7 +65,10 @@ def tables(
 
 
 def checks(
-    params: SplitParams, classes: Sequence[str], salt: str | None = None, given: Collection[str] = ()
+    params: SplitParams,
+    classes: Sequence[str],
+    salt: str | None = None,
+    given: Collection[str] = (),
 ) -> list[Check]:
     """Return all checks in the order of the report.
 
@@ -75,7 +78,10 @@ def checks(
         salt: A salt with which each split has every class, to advise if one has not. Default: unknown.
         given: Splits without drawn images, which may lack classes: people chose them.
     """
-    return [*_of_sides(grouped=params.group_by is not None), *_of_parts(params, classes, salt, given)]
+    return [
+        *_of_sides(grouped=params.group_by is not None),
+        *_of_parts(params, classes, salt, given),
+    ]
 
 
 def _of_sides(*, grouped: bool) -> Iterator[Check]:
@@ -89,14 +95,19 @@ def _of_sides(*, grouped: bool) -> Iterator[Check]:
         lambda result, _: [f"{result['observed_value']:,} images in all splits"],
     )
     yield _unique("ids_on_one_side", "images", "ids", "splits")
-    for sides, place, suffix in (("splits", "on_one_side", ""), ("folds", "in_one_fold", " in folds")):
+    for sides, place, suffix in (
+        ("splits", "on_one_side", ""),
+        ("folds", "in_one_fold", " in folds"),
+    ):
         yield _unique(f"pixels_{place}", f"pixels{suffix}", "distinct images", sides)
         yield _equal(f"near_duplicates_{place}", f"pairs{suffix}", sides)
         if grouped:
             yield _unique(f"groups_{place}", f"groups{suffix}", "groups", sides)
 
 
-def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, given: Collection[str]) -> Iterator[Check]:
+def _of_parts(
+    params: SplitParams, classes: Sequence[str], salt: str | None, given: Collection[str]
+) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
         f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; images "
@@ -112,7 +123,9 @@ def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, giv
             {"column": "label", "value_set": list(classes)},
             f"exactly {first_of(classes)} in each split",
             _describe_classes(part, classes),
-            advice if part not in given else f"no figure of {part} speaks for these classes, until you add images",
+            advice
+            if part not in given
+            else f"no figure of {part} speaks for these classes, until you add images",
             "warning" if part in given else "critical",
         )
     yield _check(
@@ -135,7 +148,9 @@ def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, giv
         severity="warning",
         parameters=(),
         wanted="all of them kept",
-        describe=lambda _, rows: [shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"],
+        describe=lambda _, rows: [
+            shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"
+        ],
         advise=lambda *_: "open reports/validate.html, which shows the reasons",
     )
     shares = params.class_shares
@@ -143,7 +158,11 @@ def _of_parts(params: SplitParams, classes: Sequence[str], salt: str | None, giv
         name="class_shares",
         table="shares",
         expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": "difference", "min_value": -shares.tolerance, "max_value": shares.tolerance},
+        kwargs={
+            "column": "difference",
+            "min_value": -shares.tolerance,
+            "max_value": shares.tolerance,
+        },
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
         wanted=f"a difference of at most {shares.tolerance:g}",
@@ -188,7 +207,9 @@ def _equal(name: str, table: str, sides: str) -> Check:
     """Return a check that both images of each pair are on the same side."""
 
     def describe(result: Result, rows: pd.DataFrame) -> list[str]:
-        return [f"{result['unexpected_count']:,} of {len(rows):,} near-duplicate pairs are in two {sides}"]
+        return [
+            f"{result['unexpected_count']:,} of {len(rows):,} near-duplicate pairs are in two {sides}"
+        ]
 
     columns = {"column_A": "side_a", "column_B": "side_b"}
     return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", describe)
@@ -232,7 +253,10 @@ def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame
     return pd.DataFrame(
         {
             **{name: pairs[name].iloc[both].reset_index(drop=True) for name in ("a", "b")},
-            **{f"side_{name}": sides.iloc[at[both]].reset_index(drop=True) for name, at in (("a", a), ("b", b))},
+            **{
+                f"side_{name}": sides.iloc[at[both]].reset_index(drop=True)
+                for name, at in (("a", a), ("b", b))
+            },
         }
     )
 
@@ -253,6 +277,10 @@ def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 def _given_rows(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the predefined test images that validate kept, with their split."""
-    here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith("straddles")
+    here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith(
+        "straddles"
+    )
     rows = manifest[here & (manifest["given_split"] == "test").fillna(False)]
-    return pd.DataFrame({"id": rows["id"].astype(object), "part": rows["split"].astype(object).fillna("nowhere")})
+    return pd.DataFrame(
+        {"id": rows["id"].astype(object), "part": rows["split"].astype(object).fillna("nowhere")}
+    )

@@ -71,8 +71,14 @@ def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Se
     urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
     if by == "page":
         return urls.map(page_of, na_action="ignore")
-    files = table["image_url"].where((table["source"] == "folder") & table["image_url"].notna()).astype(object)
-    found = urls.map(product_of, na_action="ignore").fillna(files.map(_file_product, na_action="ignore"))
+    files = (
+        table["image_url"]
+        .where((table["source"] == "folder") & table["image_url"].notna())
+        .astype(object)
+    )
+    found = urls.map(product_of, na_action="ignore").fillna(
+        files.map(_file_product, na_action="ignore")
+    )
     return found.where(found.notna(), None)
 
 
@@ -84,14 +90,24 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
     """
     files = table["image_url"].fillna(table["path"]).astype(object)
     if by == _GIVEN:
-        given = {f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()}
+        given = {
+            f"data/{name}": facts.group for name, facts in read_metadata(root / "data").items()
+        }
         if not any(given.values()):
-            raise DataError(f"{by} has no groups", next="fill the column, or set split.group_by to null in params.yaml")
+            raise DataError(
+                f"{by} has no groups",
+                next="fill the column, or set split.group_by to null in params.yaml",
+            )
         names = _join(table["id"], files, lambda file: given.get(to_nfc(file)) or "", root)
         return ("group " + names).where(names != "", None)
     if TABLE_COLUMN in by:
         groups, advice = _read_groups(root, by), "add them to the table, with one group each"
-        names = _join(table["id"], files, lambda file: next(filter(None, map(groups.get, _tails(file))), ""), root)
+        names = _join(
+            table["id"],
+            files,
+            lambda file: next(filter(None, map(groups.get, _tails(file))), ""),
+            root,
+        )
     else:
         found = files.map(lambda file: re.search(_FOLDER if by == "folder" else by, _stem(file)))
         names = found.map(lambda match: "/".join(filter(None, match.groups())) if match else "")
@@ -103,9 +119,14 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
     return ("group " + names).where(names != "", None)
 
 
-def _join(ids: pd.Series, files: pd.Series, group_of: Callable[[str], str], root: Path) -> pd.Series:
+def _join(
+    ids: pd.Series, files: pd.Series, group_of: Callable[[str], str], root: Path
+) -> pd.Series:
     """Return the group of each image, empty if it has none; groups of files with the same bytes are joined."""
-    seen, path = pd.DataFrame({"id": ids, "image_url": files}), root / "artifacts/scrape/sightings.parquet"
+    seen, path = (
+        pd.DataFrame({"id": ids, "image_url": files}),
+        root / "artifacts/scrape/sightings.parquet",
+    )
     if path.exists():
         others = read_table(path, SIGHTINGS, stage="scrape", columns=["id", "image_url"]).dropna()
         seen = pd.concat([seen, others[others["id"].isin(ids)]])
@@ -123,12 +144,21 @@ def _read_groups(root: Path, by: str) -> dict[str, str]:
     try:
         table = pd.read_csv(root / name, dtype=str, encoding="utf-8-sig").dropna(how="all")
     except (OSError, ValueError) as error:
-        raise DataError(f"{name} cannot be read: {error}", next="correct split.group_by in params.yaml") from None
+        raise DataError(
+            f"{name} cannot be read: {error}", next="correct split.group_by in params.yaml"
+        ) from None
     if column not in table:
         has = first_of([*table.columns])
-        raise DataError(f"{name} has no column {column!r}, but {has}", next="correct split.group_by in params.yaml")
+        raise DataError(
+            f"{name} has no column {column!r}, but {has}",
+            next="correct split.group_by in params.yaml",
+        )
     groups: dict[str, set[str]] = {}
-    for file, group in table[["file_name" if "file_name" in table else table.columns[0], column]].dropna().to_numpy():
+    for file, group in (
+        table[["file_name" if "file_name" in table else table.columns[0], column]]
+        .dropna()
+        .to_numpy()
+    ):
         for tail in _tails(file):
             groups.setdefault(tail, set()).add(group)
     return {tail: found.pop() for tail, found in groups.items() if len(found) == 1}
@@ -200,7 +230,9 @@ def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     edges = np.concatenate([np.empty((2, 0), np.int64), *map(np.array, ends)], axis=1)
     links = (np.ones(edges.shape[1]), (edges[0], edges[1]))
     _, component_of = connected_components(coo_array(links, shape=(count, count)), directed=False)
-    _, first, component = np.unique(component_of[: len(known)], return_index=True, return_inverse=True)
+    _, first, component = np.unique(
+        component_of[: len(known)], return_index=True, return_inverse=True
+    )
     found: Texts = np.asarray(known, object)[first[component]][group_of]
     return found
 
@@ -247,7 +279,9 @@ def keep_given(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val: 
         val: Share of validation images in the given training split.
     """
     has_val = bool((given == VAL).any())
-    training = given if has_val else np.where(given == TRAIN, sides_of(at, val=val, test=0.0), given)
+    training = (
+        given if has_val else np.where(given == TRAIN, sides_of(at, val=val, test=0.0), given)
+    )
     return np.where(given < 0, sides, training).astype(np.int8)
 
 
@@ -265,4 +299,8 @@ def folds_of(names: Iterable[str], salt: str, count: int) -> npt.NDArray[np.int3
 
 def given_sides(images: pd.DataFrame) -> Sides:
     """Return the predefined split of each image; negative if there is none."""
-    return pd.Index(PARTS).get_indexer(pd.Index(images["given_split"].to_numpy(object))).astype(np.int8)
+    return (
+        pd.Index(PARTS)
+        .get_indexer(pd.Index(images["given_split"].to_numpy(object)))
+        .astype(np.int8)
+    )

@@ -87,7 +87,9 @@ class _Task:
     window: Window | None
 
 
-def _tasks(kept: pd.DataFrame, images: Path, params: SplitParams, window: Window | None) -> Iterator[_Task]:
+def _tasks(
+    kept: pd.DataFrame, images: Path, params: SplitParams, window: Window | None
+) -> Iterator[_Task]:
     how = (params.image_size, params.aspect, params.resize, window)
     pixels = kept["width"].astype("int64") * kept["height"]
     for name, path, count in zip(kept["id"], kept["path"], pixels, strict=True):
@@ -111,8 +113,12 @@ def _compressed(task: _Task) -> bytes:
         pixels = decode(content, max_pixels=task.max_pixels, window=task.window).pixels
     except UndecodableError as error:
         if error.reason in _CHANGES:
-            raise ManifestError(f"{task.path} {_CHANGES[error.reason]}", next="dvc repro -f scrape") from None
-        raise ManifestError(f"{task.path} no longer decodes ({error})", next="dvc repro -f validate") from None
+            raise ManifestError(
+                f"{task.path} {_CHANGES[error.reason]}", next="dvc repro -f scrape"
+            ) from None
+        raise ManifestError(
+            f"{task.path} no longer decodes ({error})", next="dvc repro -f validate"
+        ) from None
     return compress(fit(pixels, task.image_size, task.aspect, task.resize))
 
 

@@ -124,12 +124,18 @@ def _find_salt(
 ) -> str | None:
     """Return a salt with which each of the splits has images of every class; ``None`` if few salts have none."""
     for salt in map(str, range(1, 1 + _MAX_SALTS)):
-        if _has_all(assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest, classes, parts):
+        if _has_all(
+            assign(manifest, pairs, params.model_copy(update={"salt": salt}), root).manifest,
+            classes,
+            parts,
+        ):
             return salt
     return None
 
 
-def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None) -> Assignment:
+def assign(
+    manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, root: Path | None = None
+) -> Assignment:
     """Assign each kept image to a split and a fold, and drop images that would leak.
 
     Corrections from the served page are in train only and in no fold, unless someone put them into another predefined
@@ -151,7 +157,9 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, roo
     named = None if groups is None else groups.iloc[kept].to_numpy(object)
     names = ids if named is None else np.where(pd.isna(named), ids, named)
     alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
-    grouped = SplitConstraints(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
+    grouped = SplitConstraints(
+        *_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))]
+    )
 
     at = places(names, params.salt)
     hashed = sides_of(at, val=params.val, test=params.test)
@@ -172,7 +180,9 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, roo
             "other": ids[against[gone]],
         }
     )
-    complete = _complete(manifest, kept, dropped, staying, (alike.a, alike.b), named, corrected, params)
+    complete = _complete(
+        manifest, kept, dropped, staying, (alike.a, alike.b), named, corrected, params
+    )
     return Assignment(complete, groups, dropped)
 
 
@@ -183,7 +193,10 @@ _NO_PAIRS: Pairs = (np.empty(0, np.int64), np.empty(0, np.int64))
 def _rows(pairs: pd.DataFrame, ids: Texts) -> Pairs:
     """Return the rows of the images of each pair, for pairs with both images in ``ids``."""
     index = pd.Index(ids)
-    a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64) for name in ("a", "b"))
+    a, b = (
+        index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64)
+        for name in ("a", "b")
+    )
     present = (a >= 0) & (b >= 0)
     return a[present], b[present]
 
@@ -206,7 +219,10 @@ def _complete(
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""
     there = sides >= 0
-    near, members = manifest["group"].to_numpy(object)[kept[there]], np.full(len(kept), None, object)
+    near, members = (
+        manifest["group"].to_numpy(object)[kept[there]],
+        np.full(len(kept), None, object),
+    )
     pixels = manifest["pixels"].iloc[kept[there]]
     alike = pixels.where(pixels.duplicated(keep=False)).to_numpy(object)
     both = there[pairs[0]] & there[pairs[1]]
@@ -219,15 +235,21 @@ def _complete(
     folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
     folded &= ~pd.Index(members).isin(members[there & corrected])
     folds[folded] = folds_of(members[folded], params.salt, params.folds)
-    images = pd.DataFrame({"split": np.array([*PARTS, None], object)[sides], "cluster": members}, manifest.index[kept])
+    images = pd.DataFrame(
+        {"split": np.array([*PARTS, None], object)[sides], "cluster": members}, manifest.index[kept]
+    )
     # Negative folds mean none.
-    images = images.assign(row=images.groupby("split").cumcount(), fold=pd.arrays.IntegerArray(folds, folds < 0))
+    images = images.assign(
+        row=images.groupby("split").cumcount(), fold=pd.arrays.IntegerArray(folds, folds < 0)
+    )
     text = manifest["id"].dtype
     found: pd.DataFrame = manifest.join(
         images.astype({"split": text, "cluster": text, "row": "Int32", "fold": "Int32"})
     )
     found.loc[images.index[~there], "verdict"] = "drop"
-    found.loc[images.index[~there], "reason"] = (dropped["word"] + ":" + dropped["other"]).to_numpy()
+    found.loc[images.index[~there], "reason"] = (
+        dropped["word"] + ":" + dropped["other"]
+    ).to_numpy()
     return found.filter(SPLIT.names)
 
 
@@ -239,7 +261,10 @@ def metrics(split: Split) -> dict[str, Any]:
         ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with predefined test images, ``given_test`` (see
         :func:`pixmill.core.manifest.given_test`).
     """
-    words, numbers = split.dropped["word"], sorted(split.manifest["fold"].dropna().unique().tolist())
+    words, numbers = (
+        split.dropped["word"],
+        sorted(split.manifest["fold"].dropna().unique().tolist()),
+    )
     found: dict[str, Any] = {
         **count_by(split.manifest, "split", PARTS, split.classes),
         "dropped": len(words),

@@ -32,8 +32,13 @@ def main(workspace: Workspace, params: Params) -> None:
     # Written before the gate, because it helps to fix the data.
     page = render_report(result, params.split, limits, folder=images, window=window, root=root)
     write_text(root / report, page)
-    write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
-    full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
+    write_json(
+        out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
+    )
+    full, tables = (
+        metrics(result),
+        {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")},
+    )
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):

@@ -62,13 +62,17 @@ class SyncResult:
         """Return the result in one line."""
         parts = []
         if self.sent:
-            parts.append(f"{count(len(self.sent), 'run')} sent to {self.uri}: {', '.join(self.sent)}")
+            parts.append(
+                f"{count(len(self.sent), 'run')} sent to {self.uri}: {', '.join(self.sent)}"
+            )
         if self.trouble is not None:
             parts.append(f"MLflow at {self.uri} {self.trouble.message}")
             parts.append(f"{count(len(self.waiting), 'run')} pending in .pixmill/record")
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
-            parts += [f"{_RECORD}{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
+            parts += [
+                f"{_RECORD}{folder} is pending: {reason}" for folder, reason in self.waiting.items()
+            ]
             if self.waiting:
                 parts.append("if this repeats: pixmill doctor; next: pixmill sync")
         return "; ".join(parts) or "no pending runs"
@@ -89,7 +93,11 @@ def sync(workspace: Workspace) -> SyncResult:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
             _deliver_all(place, uri, workspace.home, result)
     except Exception as error:  # noqa: BLE001 (backends raise any type)
-        result.trouble = error if isinstance(error, StoreError) else StoreError(line_of(error), next="pixmill doctor")
+        result.trouble = (
+            error
+            if isinstance(error, StoreError)
+            else StoreError(line_of(error), next="pixmill doctor")
+        )
     if result.trouble is not None:
         result.waiting = {folder.name: result.trouble.message for folder in pending_folders(place)}
     return result
@@ -100,10 +108,14 @@ def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
         # Check again, since the store may have become unavailable.
         client = connect(uri)
         if database_file(uri) == home.resolve() / "mlflow.db":
-            correct_addresses(home.resolve())  # else runs would be written to the place that a project was moved from
+            correct_addresses(
+                home.resolve()
+            )  # else runs would be written to the place that a project was moved from
         try:
             data = RunData.load(folder)
-            if data.stage == "evaluate" and any(name.endswith(f"-train-{data.weights}") for name in result.waiting):
+            if data.stage == "evaluate" and any(
+                name.endswith(f"-train-{data.weights}") for name in result.waiting
+            ):
                 raise ValueError("its training has not been sent yet")
             deliver(client, data, folder, home=home)
         except Exception as error:  # noqa: BLE001 (backends raise any type)
@@ -242,7 +254,9 @@ def _origin_query(data: RunData) -> str:
 
 def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
     parent = data.parent if data.stage == "train" else None
-    experiment = client.get_run(parent).info.experiment_id if parent else _experiment_id(client, data, home)
+    experiment = (
+        client.get_run(parent).info.experiment_id if parent else _experiment_id(client, data, home)
+    )
     tags = {**data.origin, **data.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     return str(client.create_run(experiment, data.started, tags, data.name).info.run_id)
 
@@ -256,10 +270,20 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
     # Tags first, since queries find the run by them.
     _log(client, run_id, tags=[RunTag(*tag) for tag in data.tags.items()])
     recorded = client.get_run(run_id).data.params
-    _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
+    _log(
+        client,
+        run_id,
+        params=[Param(*param) for param in data.params.items() if param[0] not in recorded],
+    )
     inputs = [
         DatasetInput(
-            Dataset(name, digest, "local", json.dumps({"uri": f"artifacts/split/{name}.bin"}), profile=profile),
+            Dataset(
+                name,
+                digest,
+                "local",
+                json.dumps({"uri": f"artifacts/split/{name}.bin"}),
+                profile=profile,
+            ),
             [InputTag("mlflow.data.context", context)],
         )
         for name, digest, context, profile in data.datasets
@@ -279,12 +303,20 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """
     name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):
-        if experiment.lifecycle_stage == "deleted":  # MLflow reserves the name, and refuses new runs.
+        if (
+            experiment.lifecycle_stage == "deleted"
+        ):  # MLflow reserves the name, and refuses new runs.
             client.restore_experiment(experiment.experiment_id)
-            announce(f"MLflow's experiment '{name}' had been deleted; it was restored to take new runs")
+            announce(
+                f"MLflow's experiment '{name}' had been deleted; it was restored to take new runs"
+            )
         return str(experiment.experiment_id)
     local = not client.tracking_uri.startswith(("http:", "https:", "databricks"))
-    return str(client.create_experiment(name, (home.resolve() / "mlruns" / name).as_uri() if local else None))
+    return str(
+        client.create_experiment(
+            name, (home.resolve() / "mlruns" / name).as_uri() if local else None
+        )
+    )
 
 
 def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
@@ -297,7 +329,9 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
 
     run = client.get_run(run_id)
     query = f"source_run_id = '{run_id}' AND name = '{folder.name}'"
-    models = client.search_logged_models([run.info.experiment_id], filter_string=query, max_results=1) or [
+    models = client.search_logged_models(
+        [run.info.experiment_id], filter_string=query, max_results=1
+    ) or [
         client.create_logged_model(
             run.info.experiment_id, name=folder.name, source_run_id=run_id, params=run.data.params
         )

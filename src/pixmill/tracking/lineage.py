@@ -27,7 +27,11 @@ PROJECT = "pixmill.project"
 def source_tags(stage: str) -> dict[str, str]:
     """Return user and source file under MLflow's tag names."""
     name = f"stages/{stage}.py"
-    return {"mlflow.source.name": name, "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
+    return {
+        "mlflow.source.name": name,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": getpass.getuser(),
+    }
 
 
 def code_tags(root: Path) -> dict[str, str]:

@@ -85,7 +85,9 @@ def resolve(uri: str, workspace: Workspace) -> MlflowModel:
         if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
             return _from_logged_model(client, uri, store, client.get_logged_model(match[1]))
         if match := re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", uri):
-            return _from_logged_model(client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL))
+            return _from_logged_model(
+                client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL)
+            )
         if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([^/@]+))", uri):
             return _from_registry(client, uri, store, *match.groups())
     raise PixmillError(f"'{uri}' does not name a model in MLflow", next=f"write {_FORMS}")
@@ -115,7 +117,8 @@ def fetch(found: MlflowModel, folder: Path) -> Path:
         repository = get_artifact_repository(found.location, tracking_uri=found.store)
         if not repository.list_artifacts(_FILES):
             raise PixmillError(
-                f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')", next=f"write {_FORMS}"
+                f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')",
+                next=f"write {_FORMS}",
             )
         files = Path(repository.download_artifacts(_FILES, name))
         try:
@@ -190,10 +193,14 @@ def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedMod
     raise PixmillError(f"{uri}: the run has no model '{name}'", next=f"write {_FORMS}")
 
 
-def _from_logged_model(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> MlflowModel:
+def _from_logged_model(
+    client: MlflowClient, uri: str, store: str, model: LoggedModel
+) -> MlflowModel:
     run = client.get_run(model.source_run_id) if model.source_run_id else None
     name = run.info.run_name if run and run.info.run_name else model.name
-    return MlflowModel(uri, store, model.artifact_location, model.model_id, name, None, **_facts(run))
+    return MlflowModel(
+        uri, store, model.artifact_location, model.model_id, name, None, **_facts(run)
+    )
 
 
 def _facts(run: Run | None) -> dict[str, Any]:
@@ -201,7 +208,11 @@ def _facts(run: Run | None) -> dict[str, Any]:
     if run is None:
         return {}
     given, tags = run.data.metrics, run.data.tags
-    metrics = {name.removeprefix("test_"): value for name, value in given.items() if name.startswith("test_")}
+    metrics = {
+        name.removeprefix("test_"): value
+        for name, value in given.items()
+        if name.startswith("test_")
+    }
     return {"run": run.info.run_id, "commit": tags.get(COMMIT), "metrics": metrics}
 
 
@@ -219,7 +230,9 @@ def store_errors(uri: str, store: str) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise PixmillError(f"MLflow at {without_password(store)} {error.message}", next=error.next) from error
+        raise PixmillError(
+            f"MLflow at {without_password(store)} {error.message}", next=error.next
+        ) from error
     except (PixmillError, KeyboardInterrupt):
         raise
     except Exception as error:

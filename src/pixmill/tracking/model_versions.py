@@ -98,7 +98,12 @@ class ModelVersion:
     def rollback(self, tag: str) -> RollbackRecord | None:
         """Return the rollback in a tag; ``None`` if the tag is missing or malformed."""
         match read_object(self.tags.get(tag)):
-            case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
+            case {
+                "at": str(at),
+                "by": str(by),
+                "version": int(version),
+                "because": str() | None as because,
+            }:
                 reason = because and printable(because, instead=" ")
                 return RollbackRecord(printable(at), printable(by), version, reason)
         return None
@@ -174,7 +179,9 @@ class Registry:
             found, token = [], None
             while True:
                 condition = f"name = '{self.name}'" + (f" and {query}" if query else "")
-                page = self.client.search_model_versions(condition, max_results=200, page_token=token)
+                page = self.client.search_model_versions(
+                    condition, max_results=200, page_token=token
+                )
                 found += [_version(entry, named.get(int(entry.version), [])) for entry in page]
                 if not (token := page.token):
                     return sorted(found, key=lambda version: -version.number)
@@ -199,10 +206,14 @@ class Registry:
             PixmillError: The version does not exist.
         """
         if (found := self.get(number)) is None:
-            raise PixmillError(f"{self.name} has no version {number}", next=f"pixmill models{options(self.name)}")
+            raise PixmillError(
+                f"{self.name} has no version {number}", next=f"pixmill models{options(self.name)}"
+            )
         return found
 
-    def register(self, source: str, *, run: str | None, model_id: str | None, tags: Mapping[str, str]) -> int:
+    def register(
+        self, source: str, *, run: str | None, model_id: str | None, tags: Mapping[str, str]
+    ) -> int:
         """Register a version with its tags in one step, and return its number."""
         from mlflow.exceptions import MlflowException
 
@@ -212,7 +223,9 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-            entry = self.client.create_model_version(self.name, source, run, dict(tags), model_id=model_id)
+            entry = self.client.create_model_version(
+                self.name, source, run, dict(tags), model_id=model_id
+            )
             return int(entry.version)
 
     def tag(self, number: int, key: str, value: str) -> None:
@@ -255,7 +268,9 @@ class Registry:
                 self.move(previous_of(alias), former)
             return former, ()
         except PixmillError as error:
-            return None, (f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",)
+            return None, (
+                f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",
+            )
 
     def check_still(self, alias: str, expected: int | None, command: str) -> None:
         """Check that an alias still points to a version, since MLflow has no atomic compare-and-set.
@@ -278,7 +293,8 @@ class Registry:
         record = found.rollback(CAME_BACK) if found else None
         by = record.by if record else found.text(BY) if found else None
         raise PixmillError(
-            f"{alias} of {self.name} is version {now} meanwhile" + (f", by {by}" if by else ""), next=command
+            f"{alias} of {self.name} is version {now} meanwhile" + (f", by {by}" if by else ""),
+            next=command,
         )
 
     def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
@@ -335,7 +351,8 @@ def check_alias(alias: str) -> str:
         )
     if alias == "previous" or alias.startswith("previous-"):
         raise PixmillError(
-            f"the alias {alias} follows {alias.partition('-')[2] or CHAMPION}", next="to move it back: pixmill rollback"
+            f"the alias {alias} follows {alias.partition('-')[2] or CHAMPION}",
+            next="to move it back: pixmill rollback",
         )
     return alias
 
@@ -351,7 +368,9 @@ def previous_of(alias: str) -> str:
 
 def options(name: str | None, alias: str = CHAMPION) -> str:
     """Return the options of a command for a model and an alias, without defaults."""
-    return (f" --name {quote(name)}" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
+    return (f" --name {quote(name)}" if name else "") + (
+        f" --alias {alias}" if alias != CHAMPION else ""
+    )
 
 
 def who(root: Path) -> str:

@@ -93,11 +93,16 @@ def roll_back(
     by, listing = who(workspace.root), f"pixmill models{options(name)}"
     registry.check_still(alias, now, listing)
     registry.move(alias, target.number)
-    at, why = datetime.now(UTC).isoformat(timespec="seconds"), because and printable(because, instead=" ")[:1000]
+    at, why = (
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        because and printable(because, instead=" ")[:1000],
+    )
     previous, warnings = registry.finish(alias)
     try:
         registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
-        registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
+        registry.tag(
+            now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why)))
+        )
     except PixmillError as error:
         warnings += (f"the rollback is not recorded in the versions' tags: {error.message}",)
     registry.check_still(alias, target.number, listing)
@@ -126,7 +131,10 @@ def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, Roll
 
 
 def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:
-    number, listing = current.replaces if to is None else to, f"pixmill models{options(registry.name)}"
+    number, listing = (
+        current.replaces if to is None else to,
+        f"pixmill models{options(registry.name)}",
+    )
     if number is None:
         raise PixmillError(
             f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",

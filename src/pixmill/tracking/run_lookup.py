@@ -16,7 +16,13 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.tracking.delivery import LINKED, WEIGHTS
 from pixmill.tracking.lineage import PROJECT
 from pixmill.tracking.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
-from pixmill.tracking.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
+from pixmill.tracking.store import (
+    database_file,
+    experiment_ids,
+    search_runs,
+    tracking_uri,
+    view_hint,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -105,9 +111,13 @@ class RunReader:
             longest = max(filter(None, map(_seconds, found)), default=None)
             if not found:
                 return None
-            return replace(self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0]))
+            return replace(
+                self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0])
+            )
 
-    def list_evaluated(self, limit: int, *, project: str | None, experiment: str) -> list[MlflowRun]:
+    def list_evaluated(
+        self, limit: int, *, project: str | None, experiment: str
+    ) -> list[MlflowRun]:
         """Return finished trainings with predictions, newest first, without folds and without sizes.
 
         Args:
@@ -124,10 +134,15 @@ class RunReader:
 
             def is_wanted(run: Run) -> bool:
                 made_by = run.data.tags.get(PROJECT)
-                return bool(made_by == project if project and made_by else run.info.experiment_id == own)
+                return bool(
+                    made_by == project if project and made_by else run.info.experiment_id == own
+                )
 
             places = experiment_ids(self._client) if project else [own] if own else []
-            return [self._facts(run) for run in islice(filter(is_wanted, self._each(places, query)), limit)]
+            return [
+                self._facts(run)
+                for run in islice(filter(is_wanted, self._each(places, query)), limit)
+            ]
 
     def megabytes(self, run: MlflowRun) -> float | None:
         """Return the size of a run's model; see :class:`MlflowRun`."""
@@ -176,7 +191,9 @@ class RunReader:
         if model is None:
             return None
         try:
-            description = yaml.safe_load(self._download(str(model.artifact_location), "MLmodel") or b"") or {}
+            description = (
+                yaml.safe_load(self._download(str(model.artifact_location), "MLmodel") or b"") or {}
+            )
         except Exception:  # noqa: BLE001 (backends raise any type)
             return None  # the files may not be accessible from this machine
         size = description.get("model_size_bytes")
@@ -186,7 +203,9 @@ class RunReader:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         repository = get_artifact_repository(location, tracking_uri=self._store)
-        if not any(file.path == path for file in repository.list_artifacts(path.rpartition("/")[0] or None)):
+        if not any(
+            file.path == path for file in repository.list_artifacts(path.rpartition("/")[0] or None)
+        ):
             return None
         with tempfile.TemporaryDirectory() as folder:
             return Path(repository.download_artifacts(path, folder)).read_bytes()

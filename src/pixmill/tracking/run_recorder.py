@@ -61,21 +61,30 @@ class RunRecorder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             self.data.save(folder)
-            folder.rename(folder.with_name(f"{self.data.started}-{self.data.stage}-{self.data.weights or os.getpid()}"))
+            folder.rename(
+                folder.with_name(
+                    f"{self.data.started}-{self.data.stage}-{self.data.weights or os.getpid()}"
+                )
+            )
         except OSError as error:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
             announce(f"warning: this run is not recorded in MLflow: {line_of(error)}")
             return
         if self.faults:
-            announce(f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}")
+            announce(
+                f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}"
+            )
         result = sync(self._workspace)
         if result.waiting or len(result.sent) > 1:
             announce(f"{'warning' if result.waiting else 'record'}: {result.line()}")
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, flattened: ``{"train.epochs": 30}``."""
-        self.data.params |= {name: str(value)[:MAX_VALUE_CHARACTERS] for name, value in sanitize_names(params).items()}
+        self.data.params |= {
+            name: str(value)[:MAX_VALUE_CHARACTERS]
+            for name, value in sanitize_names(params).items()
+        }
 
     def set_weights(self, digest: str) -> None:
         """Set the MD5 of the weights file, by which an evaluation finds this run."""
@@ -86,7 +95,9 @@ class RunRecorder:
         """Set the run's description in MLflow, in Markdown."""
         self.data.tags["mlflow.note.content"] = text
 
-    def log_metrics(self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None) -> None:
+    def log_metrics(
+        self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None
+    ) -> None:
         """Record figures of the run; those that are ``None`` are left out.
 
         Args:
@@ -96,7 +107,9 @@ class RunRecorder:
         """
         moment = now() if timestamp is None else timestamp
         self.data.points += [
-            [name, float(value), moment, step] for name, value in sanitize_names(figures).items() if value is not None
+            [name, float(value), moment, step]
+            for name, value in sanitize_names(figures).items()
+            if value is not None
         ]
 
     def log_text(self, text: str, name: str) -> None:
@@ -124,7 +137,9 @@ class RunRecorder:
 
     def _make_folder(self) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
+            self._folder = Path(
+                tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record"))
+            )
         return self._folder
 
 

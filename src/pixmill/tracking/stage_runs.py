@@ -40,7 +40,9 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
     run = RunRecorder(workspace, data)
     run.log_params(_listed(params))
     resolved = params.model_dump(mode="json", by_alias=True)
-    run.log_text(json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED)
+    run.log_text(
+        json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED
+    )
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     yield run
@@ -48,7 +50,9 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
 
 
 @contextlib.contextmanager
-def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
+def sweep_run(
+    workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]
+) -> Iterator[RunRecorder]:
     """Record the parent run of a sweep's trials when the block ends; a resumed sweep keeps its run.
 
     Args:
@@ -88,7 +92,12 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     """
     root = workspace.root
     data = RunData("evaluate", name="evaluation", weights=weights)
-    data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
+    data.origin = (
+        {WEIGHTS: weights, LINKED: weights}
+        | source_tags("evaluate")
+        | code_tags(root)
+        | data_tags(root)
+    )
     run = RunRecorder(workspace, data)
     run.log_file(root / "dvc.lock", "dvc.lock")
     yield run
@@ -110,7 +119,9 @@ def _datasets(root: Path) -> list[list[str]]:
     digest = data_hashes(root).get("artifacts/split")
     if digest is None:
         return []
-    rows = read_table(root / "artifacts/split/manifest.parquet", SPLIT, stage="split", columns=["split", "label"])
+    rows = read_table(
+        root / "artifacts/split/manifest.parquet", SPLIT, stage="split", columns=["split", "label"]
+    )
     datasets = []
     for name, context in _CONTEXTS.items():
         counts = rows.loc[rows["split"] == name, "label"].value_counts().sort_index()

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 3
 """Timeout of the first check of a database."""
 
-_TIMEOUT_OPTIONS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
+_TIMEOUT_OPTIONS = {
+    "sqlite": "timeout",
+    "postgresql": "connect_timeout",
+    "mysql": "connect_timeout",
+}
 """Name of the timeout option by kind of database."""
 
 _ADDRESSES = (
@@ -123,7 +127,9 @@ def correct_addresses(home: Path) -> None:
 
         def correct(address: str | None) -> str | None:
             path = local_path(address or "")
-            old = next((each for each in former if path and path.is_relative_to(each / "mlruns")), None)
+            old = next(
+                (each for each in former if path and path.is_relative_to(each / "mlruns")), None
+            )
             if path is None or old is None:
                 return address
             places[path] = home / path.relative_to(old)
@@ -137,8 +143,12 @@ def correct_addresses(home: Path) -> None:
     corrected = count(len(places), "address", "addresses")
     announce(f"MLflow: the project was moved or copied from {origin}; {corrected} corrected")
     if any(path.exists() and not place.exists() for path, place in places.items()):
-        commands = [f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former]
-        announce(f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}")
+        commands = [
+            f"cp -an {quote(f'{old}/mlruns/.')} {quote(f'{home}/mlruns')}" for old in former
+        ]
+        announce(
+            f"warning: some files of runs are only there; to copy them: {' && '.join(commands)}"
+        )
 
 
 def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
@@ -147,7 +157,9 @@ def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
     A location that a user chose elsewhere stays, and so does that of another project which uses this database.
     """
     own, former = experiment_name(home), set()
-    for key, name, location in database.execute("SELECT experiment_id, name, artifact_location FROM experiments"):
+    for key, name, location in database.execute(
+        "SELECT experiment_id, name, artifact_location FROM experiments"
+    ):
         path = local_path(location or "")
         if path is None or path.parent.name != "mlruns" or path.name not in (name, str(key)):
             continue
@@ -266,19 +278,28 @@ def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str
     """
     uri = tracking_uri(workspace)
     if not (file := database_file(uri)):
-        runs = search_runs(connect(uri), f"tags.`{tag}` != ''", order_by=["attributes.start_time DESC"])
-        return [(run.info.run_id, run.info.run_name or "", run.info.start_time, run.data.tags[tag]) for run in runs]
+        runs = search_runs(
+            connect(uri), f"tags.`{tag}` != ''", order_by=["attributes.start_time DESC"]
+        )
+        return [
+            (run.info.run_id, run.info.run_name or "", run.info.start_time, run.data.tags[tag])
+            for run in runs
+        ]
     if not file.exists():
         return []
     query = "FROM runs JOIN tags USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC"
     # Importing MLflow's client takes four seconds.
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        return database.execute(f"SELECT run_uuid, name, start_time, value {query}", [tag]).fetchall()
+        return database.execute(
+            f"SELECT run_uuid, name, start_time, value {query}", [tag]
+        ).fetchall()
 
 
 def experiment_ids(client: MlflowClient) -> list[str]:
     """Return the ids of all experiments of a store."""
-    return [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
+    return [
+        experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)
+    ]
 
 
 def model_ids(run: Run) -> list[str]:
@@ -299,7 +320,9 @@ def quiet_mlflow() -> None:
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     # A warning for authors of model code, here MLflow itself.
-    warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
+    warnings.filterwarnings(
+        "ignore", message=".*type hint is inferred as AnyType", category=UserWarning
+    )
 
 
 def _client(uri: str) -> MlflowClient:
@@ -312,7 +335,9 @@ def _client(uri: str) -> MlflowClient:
 def _open_database(uri: str, timeout: str) -> None:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(uri, connect_args={timeout: _TIMEOUT_SECONDS}, poolclass=sqlalchemy.pool.NullPool)
+    engine = sqlalchemy.create_engine(
+        uri, connect_args={timeout: _TIMEOUT_SECONDS}, poolclass=sqlalchemy.pool.NullPool
+    )
     with engine.connect() as connection:
         # SQLite rolls back the unfinished transaction of a killed process.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
@@ -320,6 +345,8 @@ def _open_database(uri: str, timeout: str) -> None:
 
 def _cause_of(error: BaseException) -> str:
     """Return the root cause of an error in a few words."""
-    while (below := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+    while (
+        below := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    ) is not None:
         error = below
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

@@ -102,7 +102,9 @@ class Checkpoints:
                 finished=record["finished"],
             )
         except Exception as error:  # noqa: BLE001 (a damaged archive fails in many ways)
-            announce(f"train: the checkpoint {self._path} cannot be read ({error}); training starts over")
+            announce(
+                f"train: the checkpoint {self._path} cannot be read ({error}); training starts over"
+            )
             with contextlib.suppress(OSError):
                 self._path.unlink()
             return None
@@ -128,9 +130,15 @@ class Checkpoints:
         arrays = {f"state/{name}": array for name, array in checkpoint.state.items()}
         arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
         with replacing(self._path) as temporary:
-            np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+            np.savez(
+                temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays
+            )  # type: ignore[arg-type]
         pinned = pinned_keys(self._path.parent)
-        others = (path for path in self._path.parent.glob("[!.]*.npz") if path.name.partition(".")[0] not in pinned)
+        others = (
+            path
+            for path in self._path.parent.glob("[!.]*.npz")
+            if path.name.partition(".")[0] not in pinned
+        )
         keep_newest(others, _MAX_BYTES)
 
 
@@ -140,4 +148,8 @@ def pinned_keys(folder: Path) -> set[str]:
 
 
 def _without(prefix: str, arrays: Arrays) -> Arrays:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

@@ -68,7 +68,10 @@ class CrossFitted:
         for number in np.unique(self.folds[self.known]).tolist():
             inside = self.folds == number
             probabilities, actual = self.probabilities[inside], targets[inside]
-            accuracy, loss = (probabilities.argmax(axis=1) == actual).mean(), losses(actual, probabilities).mean()
+            accuracy, loss = (
+                (probabilities.argmax(axis=1) == actual).mean(),
+                losses(actual, probabilities).mean(),
+            )
             found.append(FoldResult(number, float(accuracy), float(loss), probabilities))
         return found
 
@@ -84,7 +87,11 @@ class CrossFitted:
             arrays: Arrays of a checkpoint.
         """
         prefix = "cross_fitted_"
-        found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        found = {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
         return cls(**found) if found else None  # type: ignore[arg-type]
 
 
@@ -129,7 +136,9 @@ def cross_fit(
         The predictions, and the history of each fold.
     """
     found = CrossFitted(
-        np.full_like(folds, -1), np.zeros((len(targets), labels), np.float32), np.full(len(targets), np.nan, np.float32)
+        np.full_like(folds, -1),
+        np.zeros((len(targets), labels), np.float32),
+        np.full(len(targets), np.nan, np.float32),
     )
     histories = []
     divided = list(divisions(folds, targets))
@@ -146,7 +155,9 @@ def cross_fit(
         )
         histories.append(fitted.history)
         found.folds[inside] = folds[inside]
-        found.probabilities[inside] = softmax(features[inside].astype(np.float64) @ fitted.kernel + fitted.bias)
+        found.probabilities[inside] = softmax(
+            features[inside].astype(np.float64) @ fitted.kernel + fitted.bias
+        )
         novelty = fit_novelty(features[evenly(rest, MAX_SAMPLE)][:, -top:])
         if novelty is not None:
             found.novelty[inside] = novelty.of(features[inside])
@@ -170,7 +181,9 @@ def evenly(rows: Rows, limit: int) -> Rows:
     return rows[np.unique(np.linspace(0, len(rows) - 1, limit).astype(np.int64))]
 
 
-def validated(history: Sequence[Epoch], histories: Sequence[Sequence[Epoch]], sizes: Sequence[int]) -> list[Epoch]:
+def validated(
+    history: Sequence[Epoch], histories: Sequence[Sequence[Epoch]], sizes: Sequence[int]
+) -> list[Epoch]:
     """Return the iterations of the delivered head with the mean validation metrics of the folds.
 
     A fold that has converged keeps its last metrics; the last iteration has the last metrics of all folds.
@@ -184,6 +197,8 @@ def validated(history: Sequence[Epoch], histories: Sequence[Sequence[Epoch]], si
     for place, epoch in enumerate(history):
         last = place == len(history) - 1
         rows = [each[-1] if last else each[min(place, len(each) - 1)] for each in histories]
-        loss, accuracy = np.average([(row.val_loss, row.val_accuracy) for row in rows], axis=0, weights=sizes).tolist()
+        loss, accuracy = np.average(
+            [(row.val_loss, row.val_accuracy) for row in rows], axis=0, weights=sizes
+        ).tolist()
         epochs.append(replace(epoch, val_loss=loss, val_accuracy=accuracy))
     return epochs

@@ -106,7 +106,9 @@ class Fitter(ABC):
 
     def build(self) -> keras.Model:
         """Return a fresh classifier."""
-        return build_classifier(self.params, labels=self.labels, image_size=self.image_size, root=self.root)
+        return build_classifier(
+            self.params, labels=self.labels, image_size=self.image_size, root=self.root
+        )
 
     @abstractmethod
     def fit(self, data: FitData) -> Fitted:
@@ -148,8 +150,12 @@ class Fitter(ABC):
         params, on_epoch_end = self.params, data.callback.on_epoch_end
         checkpoint = data.checkpoints.load() or Checkpoint([], [], {}, weights_of(network))
         history, timings, best = checkpoint.history, checkpoint.timings, checkpoint.best
-        weights = balanced_weights(data.training.targets, self.labels) if params.class_weights else None
-        trainer = Trainer(network, params, labels=self.labels, class_weights=weights, root=self.root)
+        weights = (
+            balanced_weights(data.training.targets, self.labels) if params.class_weights else None
+        )
+        trainer = Trainer(
+            network, params, labels=self.labels, class_weights=weights, root=self.root
+        )
         epochs = data.last_epoch or params.epochs
         if history:
             trainer.restore(checkpoint.state)
@@ -159,7 +165,11 @@ class Fitter(ABC):
 
         def over() -> bool:
             seconds = sum(timing.seconds for timing in timings)
-            return len(history) >= epochs if data.last_epoch else is_over(history, params, seconds=seconds)
+            return (
+                len(history) >= epochs
+                if data.last_epoch
+                else is_over(history, params, seconds=seconds)
+            )
 
         images = len(data.training) * (epochs - len(history))
         with Progress(data.title, images) as progress:
@@ -167,8 +177,12 @@ class Fitter(ABC):
                 epoch, timing = self._run_epoch(trainer, data, history, progress, epochs)
                 history.append(epoch)
                 timings.append(timing)
-                if min(past.train_loss for past in history) > _DIVERGED * math.log(max(2, self.labels)):
-                    raise _diverged(f"{epoch.train_loss:.2g}", epoch.epoch, params, epoch.learning_rate or 0.0)
+                if min(past.train_loss for past in history) > _DIVERGED * math.log(
+                    max(2, self.labels)
+                ):
+                    raise _diverged(
+                        f"{epoch.train_loss:.2g}", epoch.epoch, params, epoch.learning_rate or 0.0
+                    )
                 if best_of(history, params.monitor) is epoch:
                     best = weights_of(network)
                 data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best))
@@ -204,7 +218,9 @@ class Fitter(ABC):
         _finite(validated[0], number, params, rate)
         progress.advance(0, f"{title}, validation accuracy {100 * validated[1]:.1f} %")
         epoch = Epoch(number, *fitted, *validated, rate)
-        return epoch, Timing(int(time.time() * 1000), time.monotonic() - start, len(data.training) / seconds)
+        return epoch, Timing(
+            int(time.time() * 1000), time.monotonic() - start, len(data.training) / seconds
+        )
 
 
 class NetworkFitter(Fitter):

@@ -61,11 +61,15 @@ def folds_of(images: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iter
             raise ManifestError("artifacts/split has no folds", next="dvc repro -f split")
         numbers = images.rows["fold"].fillna(-1).to_numpy(np.int64)
     for number in np.unique(numbers[numbers >= 0]).tolist():
-        outside, inside = (images.take(np.flatnonzero(mask)) for mask in (numbers != number, numbers == number))
+        outside, inside = (
+            images.take(np.flatnonzero(mask)) for mask in (numbers != number, numbers == number)
+        )
         yield Fold(number, replace(outside, name="train"), replace(inside, name="val"))
 
 
-def cross_validate(fitter: Fitter, fold: Fold, data: FitData, epochs: int, folds: int) -> FoldResult:
+def cross_validate(
+    fitter: Fitter, fold: Fold, data: FitData, epochs: int, folds: int
+) -> FoldResult:
     """Fit a model without a fold, and measure it on that fold.
 
     The number of epochs is the best epoch of the main training: selecting the best epoch on the fold would make its
@@ -84,13 +88,20 @@ def cross_validate(fitter: Fitter, fold: Fold, data: FitData, epochs: int, folds
         result = checkpoints.load_finished(callback)
         if result is None:
             title = f"Train fold {fold.number + 1} of {folds}"
-            fitted = fitter.fit(FitData(fold.training, fold.validation, checkpoints, callback, epochs, title))
+            fitted = fitter.fit(
+                FitData(fold.training, fold.validation, checkpoints, callback, epochs, title)
+            )
             # The weights are not used again.
-            result = replace(fitted.checkpoint, best={"answers": fitter.predict(fitted.classifier, fold.validation)})
+            result = replace(
+                fitted.checkpoint,
+                best={"answers": fitter.predict(fitted.classifier, fold.validation)},
+            )
             checkpoints.save(result)
     last = result.history[-1]
     probabilities: npt.NDArray[np.float32] = result.best["answers"]  # type: ignore[assignment]
-    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss, probabilities=probabilities)
+    return FoldResult(
+        fold.number, accuracy=last.val_accuracy, loss=last.val_loss, probabilities=probabilities
+    )
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:

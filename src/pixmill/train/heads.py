@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
 from pixmill.models.features import part_features
-from pixmill.models.layers import features_of, head_features, last_features, origin_of, several_layers
+from pixmill.models.layers import (
+    features_of,
+    head_features,
+    last_features,
+    origin_of,
+    several_layers,
+)
 from pixmill.models.networks import build_head, set_head_weights
 from pixmill.models.scaling import Features, Scaled, Scaling
 from pixmill.models.tensorflow import keras
@@ -34,7 +40,9 @@ class _FeatureFitter(Fitter):
         """Return the concatenated features of splits, computed unless cached; shape (n, width)."""
         params = self.params
         origin = origin_of(params, self.root)
-        return part_features(parts, params.backbone, scratch=self.scratch, threads=params.threads, **origin)
+        return part_features(
+            parts, params.backbone, scratch=self.scratch, threads=params.threads, **origin
+        )
 
 
 class HeadFitter(_FeatureFitter):
@@ -55,16 +63,30 @@ class HeadFitter(_FeatureFitter):
         if self.params.features.head == "logistic":
             cross_fitted: CrossFitted | None = None
             histories: list[list[Epoch]] = []
-            held_out: tuple[Features, npt.NDArray[np.int32]] | None = (val_features, validation.targets)
+            held_out: tuple[Features, npt.NDArray[np.int32]] | None = (
+                val_features,
+                validation.targets,
+            )
             targets, fitted_features = training.targets, train_features
-            if data.folds is not None and is_affordable(len(features), features.shape[1], self.labels):
-                targets, fitted_features, held_out = np.concatenate([targets, validation.targets]), features, None
+            if data.folds is not None and is_affordable(
+                len(features), features.shape[1], self.labels
+            ):
+                targets, fitted_features, held_out = (
+                    np.concatenate([targets, validation.targets]),
+                    features,
+                    None,
+                )
                 top = last_features(head_features(classifier)).shape[-1]
                 cross_fitted, histories = cross_fit(
                     features, targets, data.folds, self.params, labels=self.labels, top=top
                 )
             kernel, bias, history, timings = fit_logistic(
-                fitted_features, targets, self.params, labels=self.labels, validation=held_out, title=data.title
+                fitted_features,
+                targets,
+                self.params,
+                labels=self.labels,
+                validation=held_out,
+                title=data.title,
             )
             if cross_fitted:
                 history = validated(history, histories, cross_fitted.sizes())
@@ -79,7 +101,11 @@ class HeadFitter(_FeatureFitter):
         def scale(part: Part, features: Features) -> Part:
             return replace(part, pixels=cast("Any", Scaled(features, scaling)))
 
-        inputs = replace(data, training=scale(training, train_features), validation=scale(validation, val_features))
+        inputs = replace(
+            data,
+            training=scale(training, train_features),
+            validation=scale(validation, val_features),
+        )
         fitted = self.fit_network(head, inputs)
         kernel, bias, *others = head.get_weights()
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
@@ -90,8 +116,12 @@ class HeadFitter(_FeatureFitter):
         """Return uncalibrated probabilities, computed from features."""
         head = keras.Model(features_of(classifier), classifier.output)
         features = self.features_of(part)
-        batches = (features[start : start + _BATCH_SIZE] for start in range(0, len(features), _BATCH_SIZE))
-        return np.concatenate([np.asarray(head(batch, training=False), np.float32) for batch in batches])
+        batches = (
+            features[start : start + _BATCH_SIZE] for start in range(0, len(features), _BATCH_SIZE)
+        )
+        return np.concatenate(
+            [np.asarray(head(batch, training=False), np.float32) for batch in batches]
+        )
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
         """Return the stored features of the top."""
@@ -108,9 +138,16 @@ class HeadFitter(_FeatureFitter):
 
         def predict(rows: Rows, others: Rows) -> npt.NDArray[np.integer]:
             # Not `features[rows]`, which may copy all features.
-            subset, title = cast("Any", Shards([features], rows=rows)), f"Train on {len(rows):,} images"
-            fitted = fit_logistic(subset, images.targets[rows], self.params, labels=self.labels, title=title)
-            classes: npt.NDArray[np.integer] = (features[others] @ fitted.kernel + fitted.bias).argmax(axis=1)
+            subset, title = (
+                cast("Any", Shards([features], rows=rows)),
+                f"Train on {len(rows):,} images",
+            )
+            fitted = fit_logistic(
+                subset, images.targets[rows], self.params, labels=self.labels, title=title
+            )
+            classes: npt.NDArray[np.integer] = (
+                features[others] @ fitted.kernel + fitted.bias
+            ).argmax(axis=1)
             return classes
 
         return predict
@@ -128,6 +165,8 @@ class FineTuner(_FeatureFitter):
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh classifier of the model ``backbone``, whose head is one dense layer."""
         classifier, targets = self.build(), data.training.targets
-        start = fit_logistic(self.features_of(data.training), targets, self.params, labels=self.labels)
+        start = fit_logistic(
+            self.features_of(data.training), targets, self.params, labels=self.labels
+        )
         set_head_weights(classifier, [start.kernel, start.bias])
         return Fitted(classifier, self.fit_network(classifier, data))

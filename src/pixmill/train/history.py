@@ -36,7 +36,11 @@ class Epoch:
 
     def figures(self) -> dict[str, float]:
         """Return the metrics without the epoch number, by name."""
-        return {name: value for name, value in asdict(self).items() if name != "epoch" and value is not None}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "epoch" and value is not None
+        }
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,15 @@ def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0
         return False
     if params.minutes is not None and seconds >= 60 * params.minutes:
         return True
-    return params.patience is not None and len(history) - best_of(history, params.monitor).epoch >= params.patience
+    return (
+        params.patience is not None
+        and len(history) - best_of(history, params.monitor).epoch >= params.patience
+    )
 
 
-def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, step: int, steps: int) -> float:
+def learning_rate(
+    params: TrainParams, history: Sequence[Epoch], epoch: int, step: int, steps: int
+) -> float:
     """Return the learning rate of one step.
 
     The rate rises linearly to the full rate at the last step of the warm-up, then follows the schedule. The function is
@@ -106,8 +115,12 @@ def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, ste
     if epoch <= schedule.warmup:
         return full * (epoch - 1 + (step + 1) / steps) / schedule.warmup
     if schedule.name == "cosine":
-        done = (epoch - 1 + step / steps - schedule.warmup) / max(1, params.epochs - schedule.warmup)
-        return full * (schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+        done = (epoch - 1 + step / steps - schedule.warmup) / max(
+            1, params.epochs - schedule.warmup
+        )
+        return full * (
+            schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        )
     if schedule.name == "plateau":
         return full * max(schedule.floor, schedule.factor ** _reductions(params, history))
     return full
@@ -135,7 +148,9 @@ def curves_csv(history: Sequence[Epoch]) -> str:
     lines = [",".join(_COLUMNS)]
     for epoch in history:
         figures = significant(asdict(epoch))
-        lines.append(",".join("" if figures[name] is None else str(figures[name]) for name in _COLUMNS))
+        lines.append(
+            ",".join("" if figures[name] is None else str(figures[name]) for name in _COLUMNS)
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -51,7 +51,11 @@ class LearningCurve:
 
     def figures(self) -> dict[str, float]:
         """Return the gain from doubling the training set, with its limits."""
-        return {"gain": self.growth.gain, "gain_low": self.growth.low, "gain_high": self.growth.high}
+        return {
+            "gain": self.growth.gain,
+            "gain_low": self.growth.low,
+            "gain_high": self.growth.high,
+        }
 
 
 def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -79,7 +83,14 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[n
 
 
 def learning_curve(
-    images: Part, predicted: Rows, labels: int, *, shared: int, fitted: int, seed: int, predict: Predict
+    images: Part,
+    predicted: Rows,
+    labels: int,
+    *,
+    shared: int,
+    fitted: int,
+    seed: int,
+    predict: Predict,
 ) -> LearningCurve | None:
     """Fit models to growing shares of the images, and measure them on images that none of them has seen.
 
@@ -105,16 +116,22 @@ def learning_curve(
     actual, groups = images.targets[others], images.rows["cluster"].astype(str).to_numpy()[others]
     # The same images, if few clusters make shares equal, are fitted once.
     sizes = {len(rows): rows for rows in shares}
-    right = [predict(rows, others) == actual for rows in sizes.values()] + [predicted[others] == actual]
+    right = [predict(rows, others) == actual for rows in sizes.values()] + [
+        predicted[others] == actual
+    ]
     points = []
     for count, hits in zip([*sizes, fitted], right, strict=True):
         low, high = accuracy_interval(hits, groups, draws=_DRAWS, confidence=_CONFIDENCE)
         points.append(LearningPoint(count / shared, count, float(hits.mean()), low, high))
     last = slice(-_GROWTH_POINTS, None)
-    return LearningCurve(tuple(points), _growth(points[last], np.array(right[last]), group_numbers(groups)))
+    return LearningCurve(
+        tuple(points), _growth(points[last], np.array(right[last]), group_numbers(groups))
+    )
 
 
-def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Growth:
+def _growth(
+    points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
+) -> Growth:
     doublings = np.log2([point.images for point in points])
     doublings = doublings - doublings.mean()
     slope = doublings / (doublings @ doublings)

@@ -101,7 +101,9 @@ def fit_logistic(
     ):
         objective = _Objective(features, targets, scaling, params, labels, pool)
         result = objective.minimise(report)
-        if progress.done == 0:  # No iteration: there is only one class, or all features are constant.
+        if (
+            progress.done == 0
+        ):  # No iteration: there is only one class, or all features are constant.
             report(result.x)
     if not result.success:
         announce(
@@ -143,7 +145,9 @@ class _Objective:
         count = len(self._classes)
         # Weight of an image by its class; the sum over the images is 1.
         self._weights = (
-            1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
+            1 / (count * counts[self._classes])
+            if params.class_weights
+            else np.full(count, 1 / len(targets))
         )
         c = params.features.inverse_regularization
         # Several layers have more features.
@@ -158,11 +162,16 @@ class _Objective:
 
         start = np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
         options = {"maxiter": _MAX_ITERATIONS, **_TOLERANCES}
-        return minimize(self, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
+        return minimize(
+            self, start, method="L-BFGS-B", jac=True, callback=callback, options=options
+        )
 
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
-        kernel, bias = np.zeros((len(self._scaling.mean), self._labels)), np.full(self._labels, _ABSENT_LOGIT)
+        kernel, bias = (
+            np.zeros((len(self._scaling.mean), self._labels)),
+            np.full(self._labels, _ABSENT_LOGIT),
+        )
         kernel[:, self._classes], bias[self._classes] = self._parts(solution)
         return self._scaling.fold_into(kernel, bias)
 
@@ -173,7 +182,9 @@ class _Objective:
         assert self._last is not None
         return self._last[1]
 
-    def validate(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
+    def validate(
+        self, solution: Array, features: Features, targets: Targets
+    ) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on other images."""
         layer, sums = self.layer(solution), np.zeros(2)
         for start in range(0, len(features), BLOCK_ROWS):

@@ -3,7 +3,13 @@
 from functools import partial
 
 from pixmill.core.files.workspace import Workspace
-from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
+from pixmill.core.files.writing import (
+    file_digest,
+    fresh_folder,
+    write_bytes,
+    write_figures,
+    write_text,
+)
 from pixmill.core.params import Params
 from pixmill.core.process.progress import announce
 from pixmill.models.held_out import save_calibration, save_held_out
@@ -35,7 +41,10 @@ class EpochLogger(Callback):
         """Record metrics and timing of an epoch."""
         figures = epoch.figures()
         if epoch.learning_rate is not None:
-            figures |= {"epoch_seconds": timing.seconds, "images_per_second": timing.images_per_second}
+            figures |= {
+                "epoch_seconds": timing.seconds,
+                "images_per_second": timing.images_per_second,
+            }
         self._run.log_metrics(figures, step=epoch.epoch, timestamp=timing.ended)
 
 
@@ -45,16 +54,31 @@ def main(workspace: Workspace, params: Params) -> None:
     scratch = workspace.scratch("train")
     with training_run(workspace, params=params) as record:
         callback = EpochLogger(record)
-        trained = train(split, params.train, classes=params.classes, root=root, scratch=scratch, callback=callback)
+        trained = train(
+            split,
+            params.train,
+            classes=params.classes,
+            root=root,
+            scratch=scratch,
+            callback=callback,
+        )
         _write(workspace, params, trained, record)
 
 
 def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:
     """Write the results, then record the run."""
     root, folder = workspace.root, fresh_folder(workspace.root / "artifacts" / "train")
-    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)
-    write_text(root / "reports" / "train.html", render_report(trained, settings, samples, root=root))
-    tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
+    settings, samples = (
+        params.train,
+        draw_samples(trained.training, params.train, labels=trained.labels, root=root),
+    )
+    write_text(
+        root / "reports" / "train.html", render_report(trained, settings, samples, root=root)
+    )
+    tables = {
+        "curves": curves_csv(trained.history),
+        "learning_curve": learning_curve_csv(trained.learning_curve),
+    }
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(trained.classifier, trained.labels, folder, **trained.preprocessing)
@@ -63,7 +87,9 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     if trained.novelty is not None:
         save_novelty(folder, trained.novelty)
     scratch = workspace.scratch("train") / "features"
-    export_classifier(trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root)
+    export_classifier(
+        trained.classifier, settings, folder, scratch=scratch, novelty=trained.novelty, root=root
+    )
     held_out = trained.held_out(folder)
     save_held_out(folder, held_out, trained.labels)
     save_calibration(folder, held_out, target=settings.target_accuracy)
@@ -74,7 +100,9 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")
-    plots = [path.relative_to(root).as_posix() for path in sorted((root / "plots" / "train").iterdir())]
+    plots = [
+        path.relative_to(root).as_posix() for path in sorted((root / "plots" / "train").iterdir())
+    ]
     for name in ("artifacts/train/samples.jpg", *plots, "reports/train.html"):
         record.log_file(root / name, name)
     if settings.model != "features":  # The model "classifier" contains the frozen backbone already.

@@ -53,24 +53,38 @@ class Trainer:
     ) -> None:
         self._params = params
         self._labels = labels
-        self._class_weights = np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
+        self._class_weights = (
+            np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
+        )
         self._objective = objective(params)
         self._graph = logits_graph(classifier)
-        self._augmenter = Augmenter(params.augmentation, root=root) if len(classifier.input_shape) == 4 else None
+        self._augmenter = (
+            Augmenter(params.augmentation, root=root) if len(classifier.input_shape) == 4 else None
+        )
         slow = {id(variable) for variable in backbone_variables(classifier)}
         trainable = self._graph.trainable_variables
         groups = [
             ([variable for variable in trainable if id(variable) not in slow], 1.0),
-            ([variable for variable in trainable if id(variable) in slow], params.backbone.rate_factor),
+            (
+                [variable for variable in trainable if id(variable) in slow],
+                params.backbone.rate_factor,
+            ),
         ]
-        self._groups = [(_optimizer(params), variables, factor) for variables, factor in groups if variables]
+        self._groups = [
+            (_optimizer(params), variables, factor) for variables, factor in groups if variables
+        ]
         for optimizer, variables, _ in self._groups:
             optimizer.build(variables)
         # Loss, accuracy and images are summed on the device; no step waits for a transfer.
-        self._sums = {name: tf.Variable(tf.zeros(3, tf.float64), trainable=False) for name in ("train", "test")}
+        self._sums = {
+            name: tf.Variable(tf.zeros(3, tf.float64), trainable=False)
+            for name in ("train", "test")
+        }
         self._rate: float | None = None
         signature = [
-            tf.TensorSpec((None, *classifier.input_shape[1:]), tf.uint8 if self._augmenter else tf.float32),
+            tf.TensorSpec(
+                (None, *classifier.input_shape[1:]), tf.uint8 if self._augmenter else tf.float32
+            ),
             tf.TensorSpec((None,), tf.int32),
         ]
         # On CPUs, XLA makes this kind of network several times slower.
@@ -123,7 +137,9 @@ class Trainer:
 
     def state(self) -> dict[str, Array]:
         """Return everything that the next epoch depends on, except for its number, by name."""
-        return {name: np.asarray(variable.numpy()) for name, variable in self._state_variables().items()}
+        return {
+            name: np.asarray(variable.numpy()) for name, variable in self._state_variables().items()
+        }
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Restore a state.
@@ -137,14 +153,21 @@ class Trainer:
         self._rate = None
 
     def _state_variables(self) -> dict[str, Any]:
-        variables = {f"weights.{index:04}": variable for index, variable in enumerate(self._graph.weights)}
+        variables = {
+            f"weights.{index:04}": variable for index, variable in enumerate(self._graph.weights)
+        }
         for group, (optimizer, _, _) in enumerate(self._groups):
-            variables |= {f"optimizer.{group}.{index:04}": each for index, each in enumerate(optimizer.variables)}
+            variables |= {
+                f"optimizer.{group}.{index:04}": each
+                for index, each in enumerate(optimizer.variables)
+            }
         return variables
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> None:
         """Run a step on a batch, and add its metrics to the sums."""
-        loss, correct, total = (tf.cast(value, tf.float64) for value in (*step(*batch), tf.shape(batch[1])[0]))
+        loss, correct, total = (
+            tf.cast(value, tf.float64) for value in (*step(*batch), tf.shape(batch[1])[0])
+        )
         self._sums[name].assign_add(tf.stack([loss * total, correct, total]))
 
     def step(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -188,7 +211,9 @@ def balanced_weights(targets: Array, labels: int) -> Array:
         labels: Number of classes.
     """
     counts = np.bincount(targets, minlength=labels)
-    return np.where(counts > 0, len(targets) / (labels * np.maximum(counts, 1)), 0.0).astype(np.float32)
+    return np.where(counts > 0, len(targets) / (labels * np.maximum(counts, 1)), 0.0).astype(
+        np.float32
+    )
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -230,7 +255,9 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
 
 def _correct(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Return the number of images whose main class has the largest score."""
-    return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32))
+    return tf.reduce_sum(
+        tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32)
+    )
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:

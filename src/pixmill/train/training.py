@@ -61,13 +61,18 @@ class OpenTraining:
         if checkpoint := data.checkpoints.load_finished(data.callback):
             classifier = fitter.build()
             classifier.set_weights(list(checkpoint.best.values()))
-            announce("train: reused the weights of an earlier training: nothing they depend on has changed")
+            announce(
+                "train: reused the weights of an earlier training: nothing they depend on has changed"
+            )
             return Fitted(classifier, checkpoint, None, CrossFitted.from_arrays(checkpoint.state))
         classifier, checkpoint, features, cross_fitted = fitter.fit(data)
         fitted = data.training.join(data.validation) if cross_fitted else data.training
         sample = fitted.take(evenly(np.arange(len(fitted)), MAX_SAMPLE))
         novelty = fit_novelty(fitter.novelty_features(sample, classifier))
-        state = {**({} if novelty is None else novelty._asdict()), **(cross_fitted.arrays() if cross_fitted else {})}
+        state = {
+            **({} if novelty is None else novelty._asdict()),
+            **(cross_fitted.arrays() if cross_fitted else {}),
+        }
         checkpoint = replace(checkpoint, state=state)
         data.checkpoints.save(checkpoint)
         return Fitted(classifier, checkpoint, features, cross_fitted)
@@ -99,10 +104,21 @@ def open_training(
         if scratch:
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
-        features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
-        fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
+        features = (
+            scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ) / "features"
+        fitter = _fitter_for(params)(
+            params, len(classes), preprocessing["image_size"], root, features
+        )
         folds = folds_to_fit(parts["train"], parts["val"])
-        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), folds=folds, test=test)
+        data = FitData(
+            parts["train"],
+            parts["val"],
+            checkpoints,
+            callback or Callback(),
+            folds=folds,
+            test=test,
+        )
         try:
             yield OpenTraining(fitter, data, key, preprocessing)
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
@@ -179,7 +195,10 @@ class Trained:
         known = np.flatnonzero(self.cross_fitted.known)
         part = self.fitted_to.take(known)
         return HeldOut(
-            part.rows, part.targets, self.cross_fitted.probabilities[known], self.cross_fitted.novelty[known]
+            part.rows,
+            part.targets,
+            self.cross_fitted.probabilities[known],
+            self.cross_fitted.novelty[known],
         )
 
     @property
@@ -209,7 +228,12 @@ class Trained:
         best = self.best
         epoch = {} if self.solved else {"best_epoch": best.epoch}
         losses = {"train_loss": best.train_loss, "val_loss": best.val_loss}
-        return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
+        return {
+            "train_accuracy": best.train_accuracy,
+            "val_accuracy": best.val_accuracy,
+            **losses,
+            **epoch,
+        }
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of ``plots/train/full.json``: metrics, size, folds and learning curve."""
@@ -220,13 +244,19 @@ class Trained:
             "parameters": self.parameters,
             "trainable": self.trainable,
             **fold_metrics(self.folds),
-            "learning_curve": None if self.learning_curve is None else self.learning_curve.figures(),
+            "learning_curve": None
+            if self.learning_curve is None
+            else self.learning_curve.figures(),
         }
 
     def record(self) -> dict[str, float]:
         """Return the metrics for the comparison of MLflow runs; their names differ from those of curves."""
         best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
-        folds = {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))} if self.folds else {}
+        folds = (
+            {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))}
+            if self.folds
+            else {}
+        )
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
     def summary(self) -> str:
@@ -264,7 +294,9 @@ def train(
         ManifestError: The folder is incomplete, or was written for other classes.
         TrainError: The model does not fit the images or the memory, or the training diverged.
     """
-    with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
+    with open_training(
+        folder, params, classes=classes, root=root, scratch=scratch, callback=callback
+    ) as opened:
         data, fitter = opened.data, opened.fitter
         images = data.training.join(data.validation)
         classifier, checkpoint, features, cross_fitted = opened.fit()
@@ -274,11 +306,17 @@ def train(
         elif params.cross_validation:
             best, folds = best_of(checkpoint.history, params.monitor).epoch, list(folds_of(images))
             results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
-        if isinstance(fitter, HeadFitter) and params.features.head == "logistic" and params.learning_curve == "auto":
+        if (
+            isinstance(fitter, HeadFitter)
+            and params.features.head == "logistic"
+            and params.learning_curve == "auto"
+        ):
             shared = len(images) if cross_fitted else len(data.training)
             predicted = np.full(len(images), -1)
             if cross_fitted:
-                predicted[cross_fitted.known] = cross_fitted.probabilities[cross_fitted.known].argmax(axis=1)
+                predicted[cross_fitted.known] = cross_fitted.probabilities[
+                    cross_fitted.known
+                ].argmax(axis=1)
             else:
                 predicted[shared:] = fitter.predict(classifier, data.validation).argmax(axis=1)
             curve = learning_curve(

@@ -34,12 +34,22 @@ _LOGISTIC_PARAMS = (
 _UNRELATED_PARAMS = ("cross_validation", "learning_curve", "target_accuracy")
 """Params that do not affect the weights; folds and the learning curve are fitted separately."""
 
-_FINE_TUNING_PARAMS = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
+_FINE_TUNING_PARAMS = (
+    "backbone.unfreeze",
+    "backbone.rate_factor",
+    "backbone.dense",
+    "backbone.dropout",
+)
 """Params without effect on a backbone that only extracts features."""
 
 
 def training_key(
-    folder: Path, parts: Mapping[Any, Part], params: TrainParams, *, labels: Sequence[str], root: Path = Path()
+    folder: Path,
+    parts: Mapping[Any, Part],
+    params: TrainParams,
+    *,
+    labels: Sequence[str],
+    root: Path = Path(),
 ) -> str:
     """Return a digest of everything that a training's weights depend on.
 
@@ -57,8 +67,16 @@ def training_key(
         PluginError: A plugin is missing.
         TrainError: The pretrained weights are missing.
     """
-    deciding = {name: value for name, value in deciding_params(params).items() if name not in _UNRELATED_PARAMS}
-    return _digest(deciding, _network_lines(params, origin_of(params, root)), _origin_lines(folder, parts, labels))
+    deciding = {
+        name: value
+        for name, value in deciding_params(params).items()
+        if name not in _UNRELATED_PARAMS
+    }
+    return _digest(
+        deciding,
+        _network_lines(params, origin_of(params, root)),
+        _origin_lines(folder, parts, labels),
+    )
 
 
 def sweep_digest(
@@ -90,7 +108,8 @@ def sweep_digest(
     rest = {
         name: value
         for name, value in flat(params).items()
-        if not f"{name}.".startswith(tuple(f"{each}." for each in names)) and name not in _UNRELATED_PARAMS
+        if not f"{name}.".startswith(tuple(f"{each}." for each in names))
+        and name not in _UNRELATED_PARAMS
     }
     network = _network_lines(params, {"seed": params.seed, "root": root}) if fixed else ()
     return _digest(rest, network, _origin_lines(folder, parts, labels))
@@ -115,7 +134,10 @@ def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]
     for name, part in parts.items():
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         # Hashed, not by date and size: each epoch reads every image anyway, which takes longer.
-        lines += [str(part.pixels.shape), blake3().update_mmap(images_path(folder, str(name))).hexdigest()]
+        lines += [
+            str(part.pixels.shape),
+            blake3().update_mmap(images_path(folder, str(name))).hexdigest(),
+        ]
     return lines
 
 
@@ -134,7 +156,8 @@ def deciding_params(params: TrainParams) -> dict[str, Any]:
         return {
             name: value
             for name, value in values.items()
-            if name.startswith((*_LOGISTIC_PARAMS, "threads")) and not name.startswith(_FINE_TUNING_PARAMS)
+            if name.startswith((*_LOGISTIC_PARAMS, "threads"))
+            and not name.startswith(_FINE_TUNING_PARAMS)
         }
     unused = {
         "cnn": ("backbone.", "features."),

@@ -68,7 +68,9 @@ def run_trial(
         ManifestError: As for :func:`pixmill.train.train`, or a class has fewer images than folds.
         TrainError: As for :func:`pixmill.train.train`.
     """
-    with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
+    with open_training(
+        folder, params, classes=classes, root=root, scratch=scratch, callback=callback
+    ) as opened:
         data = replace(opened.data, test=None)
         images = data.training.join(data.validation)
         numbers = draw_folds(images.rows, folds, seed) if folds else np.empty(0, np.int64)
@@ -113,6 +115,8 @@ def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int6
         )
     numbers = np.empty(len(rows), np.int64)
     drawn = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for number, (_, chosen) in enumerate(drawn.split(rows, rows["label"], rows["cluster"].astype(str))):
+    for number, (_, chosen) in enumerate(
+        drawn.split(rows, rows["label"], rows["cluster"].astype(str))
+    ):
         numbers[chosen] = number
     return numbers

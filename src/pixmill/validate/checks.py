@@ -24,7 +24,12 @@ _DECIDE = "review them with: pixmill review"
 _MEASURES = (
     ("image_size", "width", "min_width", "are at least {:g} pixels wide"),
     ("image_size", "height", "min_height", "are at least {:g} pixels high"),
-    ("aspect_ratio", "elongation", "max_ratio", "have a longer side of at most {:g} times the shorter"),
+    (
+        "aspect_ratio",
+        "elongation",
+        "max_ratio",
+        "have a longer side of at most {:g} times the shorter",
+    ),
     ("dark", "brightness", "min_brightness", "have a brightness of at least {:g}"),
     ("blank", "entropy", "min_entropy", "have an entropy of at least {:g}"),
 )
@@ -41,7 +46,12 @@ def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
         params: The section ``validate``.
         classes: The classes.
     """
-    return [*_of_images(params), *_of_labels(params, classes), *_of_classes(params), shortcut_check(params.shortcuts)]
+    return [
+        *_of_images(params),
+        *_of_labels(params, classes),
+        *_of_classes(params),
+        shortcut_check(params.shortcuts),
+    ]
 
 
 def _of_images(params: ValidateParams) -> Iterator[Check]:
@@ -170,10 +180,19 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,
         parameters=("classes",),
-        wanted=f"only {', '.join(classes)}" if len(classes) <= MAX_LISTED else f"only the {len(classes):,} classes",
+        wanted=f"only {', '.join(classes)}"
+        if len(classes) <= MAX_LISTED
+        else f"only the {len(classes):,} classes",
         describe=_describe_undeclared(classes),
     )
-    yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
+    yield _none(
+        "conflicts",
+        params.conflicts.severity,
+        "severity",
+        "no conflicting labels",
+        _conflicts,
+        _DECIDE,
+    )
     yield _share(
         "duplicates",
         "redundant",
@@ -202,11 +221,15 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.near_duplicates.severity,
         parameters=("validate.duplicate_similarity",),
         wanted="copies only",
-        describe=lambda _, rows: list(rows["found"]) or ["no sign of look-alikes among the near-duplicates"],
+        describe=lambda _, rows: (
+            list(rows["found"]) or ["no sign of look-alikes among the near-duplicates"]
+        ),
         advise=lambda _, rows: lookalikes_advice(rows),
     )
     nothing = "no placeholders"
-    yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
+    yield _none(
+        "placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE
+    )
     nothing, advice = (
         "no image is in two predefined splits under the same label",
         "remove the images from one of the two folders",
@@ -255,7 +278,9 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
-        describe=_per_class(lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"),
+        describe=_per_class(
+            lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"
+        ),
     )
     yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
     # Class weights do not affect this check.
@@ -283,7 +308,9 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
     )
 
 
-def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]) -> str:
+def _offenders(
+    rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]
+) -> str:
     failing = bad(rows[column]).fillna(False).astype(bool)
     checked = rows[column].notna() | failing
     # The empty string marks images without a label.
@@ -293,7 +320,9 @@ def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], 
     counts = counts.sort_values(["bad", "name"], ascending=[False, True])
     lines = [
         f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "with conflicting labels")
-        for bad, of, label in counts[["bad", "all", "name"]].head(MAX_FAILING).itertuples(index=False)
+        for bad, of, label in counts[["bad", "all", "name"]]
+        .head(MAX_FAILING)
+        .itertuples(index=False)
     ]
     more = len(counts) - len(lines)
     return ", ".join(lines) + (f" and {more:,} more classes" if more > 0 else "")
@@ -301,18 +330,26 @@ def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], 
 
 def _conflicts(rows: pd.DataFrame) -> list[str]:
     """Return the number of images by conflicting labels."""
-    return [f"{count(n, 'image')} found under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
+    return [
+        f"{count(n, 'image')} found under several labels: {labels}"
+        for labels, n in _counts(rows["conflict"])
+    ]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
     """Return one line per placeholder with its short id."""
     ordered = rows.sort_values(["addresses", "id"], ascending=[False, True])
-    return [f"image {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
+    return [
+        f"image {name[:12]} {text}"
+        for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)
+    ]
 
 
 def _leaks(rows: pd.DataFrame) -> list[str]:
     """Return the number of leaking images by class and splits, with an example."""
-    counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
+    counts = rows.groupby(["label", "leak"], as_index=False).agg(
+        n=("id", "size"), places=("leak_places", "first")
+    )
     return [
         f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
         for label, parts, n, places in counts.itertuples(index=False)
@@ -324,7 +361,10 @@ def _describe_pairs(_: Result, pairs: pd.DataFrame) -> list[str]:
     across = pairs[pairs["label_a"] != pairs["label_b"]]
     labels = (sorted(pair) for pair in zip(across["label_a"], across["label_b"], strict=True))
     both = pd.Series([f"'{one}' and '{other}'" for one, other in labels], dtype=object)
-    lines = [f"{n:,} near-duplicate pair{' is' if n == 1 else 's are'} labelled {text}" for text, n in _counts(both)]
+    lines = [
+        f"{n:,} near-duplicate pair{' is' if n == 1 else 's are'} labelled {text}"
+        for text, n in _counts(both)
+    ]
     return lines or ["no near-duplicate pair has different labels"]
 
 
@@ -334,9 +374,10 @@ def _describe_undeclared(classes: Sequence[str]) -> Describe:
     def describe(_: Result, rows: pd.DataFrame) -> list[str]:
         labels = rows["label"].dropna()
         counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
-        return [f"{count(n, 'image')} with the undeclared label '{label}'" for label, n in counts.items()] or [
-            "no undeclared labels"
-        ]
+        return [
+            f"{count(n, 'image')} with the undeclared label '{label}'"
+            for label, n in counts.items()
+        ] or ["no undeclared labels"]
 
     return describe
 
@@ -353,7 +394,10 @@ def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) 
         largest = max(rows.values(), key=lambda row: row["n"])
         short = [rows[item["label"]] for item in result.get("unexpected_index_list") or []]
         # If no class fails, report the smallest.
-        return [sentence(row, largest) for row in short or [min(rows.values(), key=lambda row: row["n"])]]
+        return [
+            sentence(row, largest)
+            for row in short or [min(rows.values(), key=lambda row: row["n"])]
+        ]
 
     return describe
 
@@ -361,4 +405,6 @@ def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) 
 def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
     """Return the distinct texts with their counts, most frequent first, then by text."""
     counts = texts.value_counts()
-    return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0]))
+    return sorted(
+        ((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0])
+    )

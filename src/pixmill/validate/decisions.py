@@ -82,7 +82,9 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
     except FileNotFoundError:
         return ()
     except (IsADirectoryError, UnicodeDecodeError) as error:
-        raise ReviewError(f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8") from None
+        raise ReviewError(
+            f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8"
+        ) from None
     rows = _rows(text)
     line, header = next(rows, (1, []))
     if tuple(header) != HEADER:
@@ -99,7 +101,15 @@ def render_decisions(decisions: Iterable[Decision]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     for item in sorted(decisions, key=lambda item: (item.image, item.line)):
-        writer.writerow([item.image, item.verb, item.label, " ".join(item.by.split()), " ".join(item.why.split())])
+        writer.writerow(
+            [
+                item.image,
+                item.verb,
+                item.label,
+                " ".join(item.by.split()),
+                " ".join(item.why.split()),
+            ]
+        )
     return text.getvalue()
 
 
@@ -120,7 +130,9 @@ def match_decisions(
     Raises:
         ReviewError: A line matches several images, or two different lines match the same image.
     """
-    first = list({replace(decision, line=0): decision for decision in reversed(list(decisions))}.values())[::-1]
+    first = list(
+        {replace(decision, line=0): decision for decision in reversed(list(decisions))}.values()
+    )[::-1]
     by_name: dict[str, set[str]] = {}
     for image in images:
         for name in (image.id[:_MIN_ID_LENGTH], *image.places):
@@ -130,9 +142,13 @@ def match_decisions(
     for decision in first:
         ids = set(by_name.get(decision.image, ()))
         if _ID.fullmatch(start := decision.image.lower()):
-            ids |= {name for name in by_name.get(start[:_MIN_ID_LENGTH], ()) if name.startswith(start)}
+            ids |= {
+                name for name in by_name.get(start[:_MIN_ID_LENGTH], ()) if name.startswith(start)
+            }
         if len(ids) > 1:
-            raise _refusal(decision.line, "one image", f"{decision.image!r}, which matches {len(ids)}")
+            raise _refusal(
+                decision.line, "one image", f"{decision.image!r}, which matches {len(ids)}"
+            )
         # Missing images are compared by the given name.
         name, known = (ids.pop(), found) if ids else (decision.image, gone)
         if name in known:
@@ -142,7 +158,9 @@ def match_decisions(
     return found, list(gone.values())
 
 
-def names_of(decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
+def names_of(
+    decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.DataFrame
+) -> list[Names]:
     """Return the images that decisions may refer to, with their names.
 
     Args:
@@ -154,8 +172,12 @@ def names_of(decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.
     if not wanted:
         return []
     starts = {image[:_MIN_ID_LENGTH].lower() for image in wanted if _ID.fullmatch(image.lower())}
-    by_path = images.loc[images["path"].isin(wanted), ["id", "path"]].set_axis(["id", "place"], axis=1)
-    by_url = sightings.loc[sightings["image_url"].isin(wanted), ["id", "image_url"]].set_axis(["id", "place"], axis=1)
+    by_path = images.loc[images["path"].isin(wanted), ["id", "path"]].set_axis(
+        ["id", "place"], axis=1
+    )
+    by_url = sightings.loc[sightings["image_url"].isin(wanted), ["id", "image_url"]].set_axis(
+        ["id", "place"], axis=1
+    )
     by_id = images.loc[images["id"].str[:_MIN_ID_LENGTH].isin(starts), ["id"]]
     places: dict[str, list[str]] = {name: [] for name in by_id["id"]}
     for name, place in pd.concat([by_path, by_url]).dropna().itertuples(index=False):

@@ -52,7 +52,9 @@ class Series:
         )
 
 
-def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray[np.uint64]) -> Series | None:
+def find_series(
+    labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray[np.uint64]
+) -> Series | None:
     """Return the series; ``None`` if there are none.
 
     Names alone are no evidence, because cameras count, too: neighbours by number must be far more alike than other
@@ -66,10 +68,15 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
     stems = [re.sub(r"\.\w+$", "", file).rpartition("/")[2] for file in files]
     padded = [re.sub(r"\d+", lambda number: number[0].zfill(20), stem) for stem in stems]
     codes = pd.factorize(np.array(labels, object))[0].astype(np.int32)
-    table = pd.DataFrame({"label": codes, "padded": padded, "stem": stems, "file": files, "hash": hashes})
+    table = pd.DataFrame(
+        {"label": codes, "padded": padded, "stem": stems, "file": files, "hash": hashes}
+    )
     table = table.sort_values(["label", "padded"], ignore_index=True)
     near, others = _pairs(table, [1]), _pairs(table, _SHIFTS)
-    names = [table["stem"], *(table["stem"].map(partial(_name, level)) for level in range(1, 1 + _LEVELS))]
+    names = [
+        table["stem"],
+        *(table["stem"].map(partial(_name, level)) for level in range(1, 1 + _LEVELS)),
+    ]
     for level in range(_LEVELS, 0, -1):
         apart = others[~_is_same(names[level], others)].groupby("label")["distance"]
         limits = apart.quantile(_CLOSE)[apart.size() >= _MIN_OTHERS]
@@ -77,10 +84,24 @@ def find_series(labels: Sequence[str], files: Sequence[str], hashes: npt.NDArray
         is_new = _is_same(names[level], near) & ~_is_same(names[level - 1], near)
         found = near[is_new & near["label"].isin(limits.index)]
         close = found[found["distance"] < found["label"].map(limits.to_dict()).astype(float)]
-        sizes = names[level][names[level] != ""].groupby([table["label"], names[level]]).size().loc[lambda n: n > 1]
-        if len(found) >= _MIN_PAIRS and len(sizes) >= _MIN_SERIES and len(close) >= _MIN_SHARE * len(found):
+        sizes = (
+            names[level][names[level] != ""]
+            .groupby([table["label"], names[level]])
+            .size()
+            .loc[lambda n: n > 1]
+        )
+        if (
+            len(found) >= _MIN_PAIRS
+            and len(sizes) >= _MIN_SERIES
+            and len(close) >= _MIN_SHARE * len(found)
+        ):
             one, other = table["file"][close["a"].iloc[0]], table["file"][close["b"].iloc[0]]
-            return Series(len(sizes), int(sizes.sum()), (one, other), _pattern(table["label"], names[level], level))
+            return Series(
+                len(sizes),
+                int(sizes.sum()),
+                (one, other),
+                _pattern(table["label"], names[level], level),
+            )
     return None
 
 
@@ -92,11 +113,17 @@ def _name(level: int, stem: str) -> str:
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     """Return the rows ``a`` and ``b`` of images of one class at some distances by name, and that of their hashes."""
-    rows, label, hashes = np.arange(len(table), dtype=np.int32), table["label"].to_numpy(), table["hash"].to_numpy()
+    rows, label, hashes = (
+        np.arange(len(table), dtype=np.int32),
+        table["label"].to_numpy(),
+        table["hash"].to_numpy(),
+    )
     found = [(rows[:-shift], rows[shift:]) for shift in shifts if shift < len(rows)]
     alike = [(a[label[a] == label[b]], b[label[a] == label[b]]) for a, b in found]
     a, b = (np.concatenate(parts) for parts in zip((rows[:0], rows[:0]), *alike, strict=True))
-    return pd.DataFrame({"a": a, "b": b, "label": label[a], "distance": np.bitwise_count(hashes[a] ^ hashes[b])})
+    return pd.DataFrame(
+        {"a": a, "b": b, "label": label[a], "distance": np.bitwise_count(hashes[a] ^ hashes[b])}
+    )
 
 
 def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -113,7 +140,9 @@ def _pattern(labels: pd.Series, names: pd.Series, level: int) -> str:
     forms = {re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names[names != ""]}
     if len(forms) == 1 and r"\d+" in (form := forms.pop()):
         head, _, tail = form.rpartition(r"\d+")
-        counts_anew = names[names != ""].groupby(labels).agg(frozenset).nunique() == 1 < labels.nunique()
+        counts_anew = (
+            names[names != ""].groupby(labels).agg(frozenset).nunique() == 1 < labels.nunique()
+        )
         pattern = rf"({r'[^/]+/' if counts_anew else ''}{head}\d+){tail}"
     else:
         pattern = r"([^/]+?)(?<!\d)" + r"\d+[^\d/]*" * level + "$"

@@ -34,9 +34,15 @@ _PROPERTIES = {
     "width": ("are {} pixels wide", "collect images of the same sizes for every class"),
     "height": ("are {} pixels high", "collect images of the same sizes for every class"),
     "aspect_ratio": ("have an aspect ratio of {}", "crop the images of all classes alike"),
-    "bytes_per_pixel": ("have {} bytes per pixel", "collect images of the same quality for every class"),
+    "bytes_per_pixel": (
+        "have {} bytes per pixel",
+        "collect images of the same quality for every class",
+    ),
     "brightness": ("have a brightness of {}", "collect images in the same light for every class"),
-    "border": ("have a uniform border on {} of the area", "collect images with the same background for every class"),
+    "border": (
+        "have a uniform border on {} of the area",
+        "collect images with the same background for every class",
+    ),
 }
 """Properties, each with a phrase for examples and advice."""
 
@@ -82,7 +88,11 @@ def find_shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFra
     sizes = kept.groupby("label")["group"].nunique()
     labels = [label for label in classes if sizes.get(label, 0) >= _MIN_GROUPS]
     # Ids are digests, so the first ones are a random sample.
-    kept = kept[kept["label"].isin(labels)].groupby("label").head(max(_MIN_GROUPS, _MAX_IMAGES // max(1, len(labels))))
+    kept = (
+        kept[kept["label"].isin(labels)]
+        .groupby("label")
+        .head(max(_MIN_GROUPS, _MAX_IMAGES // max(1, len(labels))))
+    )
     y = pd.Categorical(kept["label"], categories=labels).codes.astype(np.int64)
     folds = _folds(kept["group"], y)
     properties = _properties(kept)
@@ -91,7 +101,14 @@ def find_shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFra
         if len(labels) > 1 and properties[name].nunique() > 1:
             values = _columns(properties[name])
             skills = _skills(values.to_numpy(np.float64), y, folds).clip(0).round(3)
-            rows.append((name, skills.max(), *_example(name, values, y, int(skills.argmax()), labels), advice))
+            rows.append(
+                (
+                    name,
+                    skills.max(),
+                    *_example(name, values, y, int(skills.argmax()), labels),
+                    advice,
+                )
+            )
     found = pd.DataFrame(rows, columns=list(SHORTCUTS)).astype({"skill": float})
     return found.sort_values("skill", ascending=False, kind="stable", ignore_index=True)
 
@@ -134,7 +151,9 @@ def _skills(values: Values, y: Codes, folds: Codes) -> Values:
         rest = folds != fold
         # At least a tenth of an average class, so that leaves do not fit single images.
         leaf = max(5, int(rest.sum()) // (10 * count))
-        tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=leaf, class_weight="balanced", random_state=0)
+        tree = DecisionTreeClassifier(
+            max_depth=3, min_samples_leaf=leaf, class_weight="balanced", random_state=0
+        )
         tree.fit(values[rest], y[rest])
         predicted[~rest] = tree.predict(values[~rest])
     shares, right = 1 / sizes[y], predicted == y
@@ -143,7 +162,9 @@ def _skills(values: Values, y: Codes, folds: Codes) -> Values:
     return skills
 
 
-def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Sequence[str]) -> tuple[str, str]:
+def _example(
+    name: str, values: pd.DataFrame, y: Codes, best: int, labels: Sequence[str]
+) -> tuple[str, str]:
     """Return a class, and a sentence with the value that best separates it from the others."""
     from sklearn.tree import DecisionTreeClassifier
 
@@ -158,7 +179,11 @@ def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Seque
         has = column > stump.fit(values.to_numpy(), of).tree_.threshold[0]
         more = has[of].mean() >= has[~of].mean()
         has = has if more else ~has
-        value = f"at least {_figure(column[has].min())}" if more else f"at most {_figure(column[has].max())}"
+        value = (
+            f"at least {_figure(column[has].min())}"
+            if more
+            else f"at most {_figure(column[has].max())}"
+        )
     others = f"'{labels[1 - best]}'" if len(labels) == 2 else "other classes"
     return labels[best], (
         f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' {_PROPERTIES[name][0].format(value)}, "
@@ -181,11 +206,17 @@ def shortcut_table(shortcuts: pd.DataFrame, params: ShortcutsParams) -> pd.DataF
     Returns:
         The shortcuts with ``excess``, the skill minus the highest skill that passes.
     """
-    limits = np.where(shortcuts["property"].isin(APPEARANCE), max(params.skill, _MAX_APPEARANCE_SKILL), params.skill)
+    limits = np.where(
+        shortcuts["property"].isin(APPEARANCE),
+        max(params.skill, _MAX_APPEARANCE_SKILL),
+        params.skill,
+    )
     return shortcuts.assign(excess=(shortcuts["skill"] - limits).round(3))
 
 
-def excessive_shortcuts(shortcuts: pd.DataFrame, params: ShortcutsParams) -> list[dict[Hashable, Any]]:
+def excessive_shortcuts(
+    shortcuts: pd.DataFrame, params: ShortcutsParams
+) -> list[dict[Hashable, Any]]:
     """Return the rows of ``shortcuts.json``: properties whose skill is too high, highest first.
 
     Args:
@@ -219,7 +250,9 @@ def _describe(_: Result, rows: pd.DataFrame) -> list[str]:
     found = rows[rows["excess"] > 0]
     names = ", ".join(
         f"{name.replace('_', ' ')} (skill {skill:g})"
-        for name, skill in (found if len(found) else rows.head(1))[["property", "skill"]].itertuples(index=False)
+        for name, skill in (found if len(found) else rows.head(1))[
+            ["property", "skill"]
+        ].itertuples(index=False)
     )
     if not len(found):
         return [f"the most revealing property is {names}" if names else "nothing to learn from"]

@@ -71,7 +71,9 @@ class SightingIndex:
         """Return the first ``address`` of each ``row`` and ``part`` for some images."""
         wanted = np.flatnonzero(np.isin(self.row, rows))
         found = pd.DataFrame({"row": self.row[wanted], "part": self.part[wanted], "place": wanted})
-        found = found.drop_duplicates(["row", "part"]).sort_values(["row", "part"], ignore_index=True)
+        found = found.drop_duplicates(["row", "part"]).sort_values(
+            ["row", "part"], ignore_index=True
+        )
         address = self.addresses.take(pa.array(found.pop("place")))
         return found.assign(address=address.to_pandas(types_mapper={pa.string(): TEXT}.get))
 
@@ -84,12 +86,16 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
         sightings: Sightings with at least the columns of :data:`SEEN`; those of other images are ignored.
     """
     table = pa.Table.from_pandas(
-        sightings[list(SEEN)], schema=pa.schema([(name, pa.string()) for name in SEEN]), preserve_index=False
+        sightings[list(SEEN)],
+        schema=pa.schema([(name, pa.string()) for name in SEEN]),
+        preserve_index=False,
     )
     row = pc.index_in(table["id"], value_set=pa.array(ids, pa.string()))
     table, row = table.filter(row.is_valid()), row.drop_null()
     addresses = pc.coalesce(table["image_url"], table["page_url"])
-    label, address = (column.combine_chunks().dictionary_encode() for column in (table["label"], addresses))
+    label, address = (
+        column.combine_chunks().dictionary_encode() for column in (table["label"], addresses)
+    )
     part = pc.index_in(table["given_split"], value_set=pa.array(PARTS))
     return SightingIndex(
         row=_codes(row),

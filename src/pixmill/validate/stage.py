@@ -5,7 +5,15 @@ import itertools
 from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_json, write_text
-from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
+from pixmill.core.manifest import (
+    PAIRS,
+    SCRAPED,
+    SIGHTINGS,
+    VALIDATED,
+    read_table,
+    shrinkage,
+    write_table,
+)
 from pixmill.core.params import Params
 from pixmill.core.words import count
 from pixmill.images.depth import WINDOW_FILE, describe_window
@@ -24,7 +32,11 @@ MAX_DECISIONS = 5
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write verdicts, page and metrics, then raise an error if a critical check failed."""
-    root, scraped, report = workspace.root, workspace.root / "artifacts/scrape", "reports/validate.html"
+    root, scraped, report = (
+        workspace.root,
+        workspace.root / "artifacts/scrape",
+        "reports/validate.html",
+    )
     result = validate(
         read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
@@ -37,24 +49,38 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     numbers = metrics(result)
     # Written before the gate, because it helps to fix the data.
-    write_text(root / report, render_report(result, folder=scraped, params=params.validate, root=root))
-    unread = explain(result.manifest["reason"].dropna().map(word)[lambda words: words.isin(list(UNREADABLE))])
-    error = gate_error(result.outcomes, report=report, first=[f"{remedy} ({what})" for _, what, remedy in unread])
-    headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
+    write_text(
+        root / report, render_report(result, folder=scraped, params=params.validate, root=root)
+    )
+    unread = explain(
+        result.manifest["reason"].dropna().map(word)[lambda words: words.isin(list(UNREADABLE))]
+    )
+    error = gate_error(
+        result.outcomes, report=report, first=[f"{remedy} ({what})" for _, what, remedy in unread]
+    )
+    headline = {
+        "n": numbers["n"],
+        "kept": numbers["kept"],
+        "dropped": numbers["n"] - numbers["kept"],
+    }
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
     shortcuts = excessive_shortcuts(result.shortcuts, params.validate.shortcuts)
     # An input of evaluate, so it contains only what evaluate needs.
     write_json(root / "plots/validate/shortcuts.json", {"shortcuts": shortcuts})
     write_json(
-        root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
+        root / "artifacts/validate/expectations.json",
+        {"results": [outcome.record() for outcome in result.outcomes]},
     )
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
     (root / "artifacts/validate" / WINDOW_FILE).unlink(missing_ok=True)
     if result.window:
         write_json(root / "artifacts/validate" / WINDOW_FILE, {"window": result.window})
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
-    counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
+    counts = [
+        f"kept {numbers['kept']:,} of {numbers['n']:,} images",
+        shrinkage(numbers.get("given_test", {})),
+    ]
     print(f"validate: {'; '.join(filter(None, counts))}")
     for _, what, remedy in unread:
         print(f"validate: warning: {what}; {remedy}")
@@ -71,9 +97,13 @@ def main(workspace: Workspace, params: Params) -> None:
         print(f"validate: {line}")
     powerless = result.review.powerless
     for decision, why in powerless[:MAX_DECISIONS]:
-        print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")
+        print(
+            f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})"
+        )
     if len(powerless) > MAX_DECISIONS:
-        print(f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were not applied")
+        print(
+            f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were not applied"
+        )
     print(f"validate: {report}")
     if error:
         raise error

@@ -38,7 +38,9 @@ def metrics(validation: Validation) -> dict[str, Any]:
         "n": len(manifest),
         "kept": int((manifest["verdict"] == "keep").sum()),
         "dropped": {str(name): int(n) for name, n in dropped.items()},
-        "class_counts": dict(zip(validation.classes["label"], validation.classes["n"].tolist(), strict=True)),
+        "class_counts": dict(
+            zip(validation.classes["label"], validation.classes["n"].tolist(), strict=True)
+        ),
         "gate": verdicts_by_name(validation.outcomes),
         "near_duplicates": {
             "pairs": len(validation.pairs),
@@ -48,7 +50,13 @@ def metrics(validation: Validation) -> dict[str, Any]:
         "conflicts": kinds.get("conflict", 0),
         "placeholders": kinds.get("placeholder", 0),
         "leaks": validation.leaks["id"].nunique(),
-        "shortcuts": dict(zip(validation.shortcuts["property"], validation.shortcuts["skill"].tolist(), strict=True)),
+        "shortcuts": dict(
+            zip(
+                validation.shortcuts["property"],
+                validation.shortcuts["skill"].tolist(),
+                strict=True,
+            )
+        ),
         "warnings": {
             "decisions_not_followed": len(validation.review.powerless),
             "expectations_failed": len(warnings(validation.outcomes)),
@@ -93,7 +101,9 @@ def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFr
     parts = [part for part in PARTS if (given == part).any()]
     if len(parts) > 1:
         kept["label"] += given.where(given == "", ", " + given)
-    aggregates = {f"{name}_{statistic}": (name, statistic) for name in DIMENSIONS for statistic in _STATISTICS}
+    aggregates = {
+        f"{name}_{statistic}": (name, statistic) for name in DIMENSIONS for statistic in _STATISTICS
+    }
     grouped = kept.groupby("label", observed=True)
     rows = [f"{label}, {part}" if part else label for label in classes for part in parts]
     table = pd.DataFrame({"label": rows if len(parts) > 1 else list(classes)})
@@ -167,8 +177,17 @@ def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distri
         count("width", "Width (px)", _SIDES, _POWERS, size.min_width),
         count("height", "Height (px)", _SIDES, _POWERS, size.min_height),
         count("short_side", "Shorter side (px)", _SIDES, _POWERS),
-        count("aspect_ratio", "Aspect ratio (width / height)", _RATIOS, _RATIO_TICKS, round(1 / ratio, 4), ratio),
-        count("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, params.dark.min_brightness),
+        count(
+            "aspect_ratio",
+            "Aspect ratio (width / height)",
+            _RATIOS,
+            _RATIO_TICKS,
+            round(1 / ratio, 4),
+            ratio,
+        ),
+        count(
+            "brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, params.dark.min_brightness
+        ),
         count("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
         count("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, limit),
         count("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), params.blank.min_entropy),

@@ -57,9 +57,21 @@ _TRANSIENT = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "
 _LOCK_TIMEOUT_SECONDS = 10.0
 """Maximum wait of a cache write for that of another process."""
 
-_DECODERS = ("jpg", "libjpeg_turbo", "jpg_2000", "zlib", "zlib_ng", "libtiff", "webp", "avif", "littlecms2")
+_DECODERS = (
+    "jpg",
+    "libjpeg_turbo",
+    "jpg_2000",
+    "zlib",
+    "zlib_ng",
+    "libtiff",
+    "webp",
+    "avif",
+    "littlecms2",
+)
 
-_PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey", "values", "window"))
+_PLAIN = tuple(
+    name for name in Measures._fields if name not in ("pixels", "grey", "values", "window")
+)
 _REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
 
@@ -95,7 +107,9 @@ class Survey:
     table: pd.DataFrame
     hashes: npt.NDArray[np.uint64]
     greys: npt.NDArray[np.uint8]
-    values: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32))
+    values: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32)
+    )
     window: Window | None = None
 
 
@@ -104,16 +118,29 @@ def tabulate(records: npt.NDArray[np.void]) -> Survey:
     absent = records["failure"] != b""
     width, height = records["width"], records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
-    numbers = {"width": width, "height": height, "short_side": np.minimum(width, height), "aspect_ratio": ratio}
+    numbers = {
+        "width": width,
+        "height": height,
+        "short_side": np.minimum(width, height),
+        "aspect_ratio": ratio,
+    }
     numbers |= {name: records[name] for name in (*_REAL, "unused")}
     texts = {name: records[name] for name in ("format", "mode")}
-    texts |= {"pixels": _hexadecimal(records["pixels"], 32), "phash": _hexadecimal(records["phash"].astype(">u8"), 8)}
-    columns = {name: pa.array(np.ascontiguousarray(values), mask=absent) for name, values in numbers.items()}
+    texts |= {
+        "pixels": _hexadecimal(records["pixels"], 32),
+        "phash": _hexadecimal(records["phash"].astype(">u8"), 8),
+    }
+    columns = {
+        name: pa.array(np.ascontiguousarray(values), mask=absent)
+        for name, values in numbers.items()
+    }
     columns |= {name: _text(values, absent) for name, values in texts.items()}
     columns["failure"] = _text(records["failure"], ~absent)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
     deep = records[records["window"].any(axis=1)]
-    window = tuple(int(value) if value.is_integer() else value for value in deep["window"][:1].ravel().tolist())
+    window = tuple(
+        int(value) if value.is_integer() else value for value in deep["window"][:1].ravel().tolist()
+    )
     return Survey(frame, records["phash"].copy(), records["grey"], deep["values"], window or None)
 
 
@@ -178,7 +205,9 @@ def survey(
         def run(rows: pd.DataFrame, window: Window | None) -> npt.NDArray[np.void]:
             tasks = _rows(rows, folder, max_pixels, window, cache)
             lost = None if limits is None else lambda _, loss: (pack(loss), False)
-            results = map_batches(_measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry)
+            results = map_batches(
+                _measure_batch, tasks, workers=workers, limits=limits, lost=lost, carry=_carry
+            )
             return _collect(rows["id"], results, cache)
 
         records = run(rows, window)
@@ -189,7 +218,9 @@ def survey(
     return tabulate(records)
 
 
-def _collect(names: pd.Series, results: Iterator[tuple[bytes, bool]], cache: Cache | None) -> npt.NDArray[np.void]:
+def _collect(
+    names: pd.Series, results: Iterator[tuple[bytes, bool]], cache: Cache | None
+) -> npt.NDArray[np.void]:
     """Return the records of images, and write those to cache."""
     records = np.empty(len(names), RECORD)
     fresh: dict[bytes, bytes] = {}
@@ -241,7 +272,9 @@ def _record(row: _Row) -> tuple[bytes, bool]:
     """Return the record of an image, and True if it should be cached."""
     try:
         if row.known is None:
-            return pack(measure(row.file, row.id, max_pixels=row.max_pixels, window=row.window)), True
+            return pack(
+                measure(row.file, row.id, max_pixels=row.max_pixels, window=row.window)
+            ), True
         read_verified(row.file, row.id)
     except UndecodableError as error:
         return pack(error.reason), error.reason not in _TRANSIENT

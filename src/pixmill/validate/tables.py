@@ -91,7 +91,9 @@ def image_table(
     copied = np.zeros(len(images), bool)
     compared = readable & ~dropped
     copied[compared] = images.loc[compared, ["pixels", "width", "height"]].duplicated()
-    table["redundant"] = (copied | (images["group"] != images["id"]).to_numpy(bool)).astype(np.float64)
+    table["redundant"] = (copied | (images["group"] != images["id"]).to_numpy(bool)).astype(
+        np.float64
+    )
     for name in (*_MEASURES, "elongation", "blur", "redundant"):
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
@@ -99,7 +101,9 @@ def image_table(
     return table.loc[~dropped].reset_index(drop=True)
 
 
-def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def pair_table(
+    pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
     """Return the near-duplicate pairs with their labels, without pairs of which decisions keep both images.
 
     Args:
@@ -113,7 +117,10 @@ def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArra
     index = pd.Index(images["id"])
     places = {side: index.get_indexer(pd.Index(pairs[side])) for side in ("a", "b")}
     table = pairs.assign(
-        **{f"label_{side}": images["label"].iloc[rows].to_numpy(dtype=object) for side, rows in places.items()}
+        **{
+            f"label_{side}": images["label"].iloc[rows].to_numpy(dtype=object)
+            for side, rows in places.items()
+        }
     )
     unsettled: pd.DataFrame = table[~(settled[places["a"]] & settled[places["b"]])]
     return unsettled
@@ -151,8 +158,12 @@ def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """
     kept = manifest["verdict"] == "keep"
     table = pd.DataFrame({"label": list(classes)})
-    table["n"] = table["label"].map(manifest.loc[kept, "label"].value_counts()).fillna(0).astype(int)
-    table["dropped"] = table["label"].map(manifest.loc[~kept, "label"].value_counts()).fillna(0).astype(int)
+    table["n"] = (
+        table["label"].map(manifest.loc[kept, "label"].value_counts()).fillna(0).astype(int)
+    )
+    table["dropped"] = (
+        table["label"].map(manifest.loc[~kept, "label"].value_counts()).fillna(0).astype(int)
+    )
     largest = table["n"].max()
     table["ratio_to_largest"] = table["n"] / largest if largest else 0.0
     return table
@@ -180,10 +191,14 @@ def blur_limit(sharpness: npt.NDArray[np.float64], min_sharpness: float) -> floa
     middle = np.median(values)
     deviation = max(_MIN_DEVIATION, _MAD_SCALE * float(np.median(np.abs(values - middle))))
     # Rounded, because logarithms differ in the last bit between processors.
-    return min(min_sharpness, round(max(0.0, float(np.expm1(middle - _MAX_DEVIATIONS * deviation))), 1))
+    return min(
+        min_sharpness, round(max(0.0, float(np.expm1(middle - _MAX_DEVIATIONS * deviation))), 1)
+    )
 
 
-def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, repeats: Indices) -> pd.DataFrame:
+def find_repeated(
+    ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, repeats: Indices
+) -> pd.DataFrame:
     """Return the conflicts and placeholders without a decision, one row per image including its copies.
 
     Args:
@@ -199,7 +214,9 @@ def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, 
     """
     twins = verdicts.twins
     of_twins = np.flatnonzero(twins.conflict | twins.placeholder)
-    leaders = np.setdiff1d(repeats[:, 1], np.append(twins.first[of_twins], np.flatnonzero(verdicts.settled)))
+    leaders = np.setdiff1d(
+        repeats[:, 1], np.append(twins.first[of_twins], np.flatnonzero(verdicts.settled))
+    )
     first = np.concatenate([twins.first[of_twins], leaders])
     of = _numbers(of_twins, len(twins.members))[twins.of]
     number = _numbers(leaders, len(ids))
@@ -209,9 +226,9 @@ def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, 
     return pd.DataFrame(
         {
             "id": ids.iloc[first].to_numpy(),
-            "kind": np.where(np.append(twins.conflict[of_twins], leaders < 0), "conflict", "placeholder").astype(
-                object
-            ),
+            "kind": np.where(
+                np.append(twins.conflict[of_twins], leaders < 0), "conflict", "placeholder"
+            ).astype(object),
             "images": np.bincount(of[of >= 0], minlength=len(first)),
             "addresses": seen.kinds(of, len(first), seen.address),
             "labels": _labels(of, len(first), verdicts.labels, seen),
@@ -227,14 +244,21 @@ def _numbers(chosen: Indices, count: int) -> Indices:
     return numbers
 
 
-def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: SightingIndex) -> list[str]:
+def _labels(
+    of: Indices, count: int, labels: npt.NDArray[np.object_], seen: SightingIndex
+) -> list[str]:
     """Return the labels of each set of images, including those of their sightings."""
     owners, codes = seen.pairs(of, seen.label)
     named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (elementwise)
     found = pd.DataFrame(
-        {"set": np.concatenate([owners, of[named]]), "label": np.concatenate([seen.labels[codes], labels[named]])}
+        {
+            "set": np.concatenate([owners, of[named]]),
+            "label": np.concatenate([seen.labels[codes], labels[named]]),
+        }
     )
-    texts = found.drop_duplicates().sort_values(["set", "label"]).groupby("set")["label"].agg(", ".join)
+    texts = (
+        found.drop_duplicates().sort_values(["set", "label"]).groupby("set")["label"].agg(", ".join)
+    )
     return list(texts.reindex(range(count), fill_value=""))
 
 
@@ -348,14 +372,19 @@ def _pairs_among(
     one, other = np.nonzero(np.triu(scores >= similarity, 1))
     named = labels[rows]
     ends = {"a": rows[one].astype(object), "b": rows[other].astype(object)}
-    return pd.DataFrame(ends | {"similarity": scores[one, other], "label_a": named[one], "label_b": named[other]})
+    return pd.DataFrame(
+        ends | {"similarity": scores[one, other], "label_a": named[one], "label_b": named[other]}
+    )
 
 
 def _similarity(pairs: pd.DataFrame) -> tuple[float, float]:
     """Return the smallest similarity at which nearly all images are in no pair, and the share of such images."""
     ends = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")])
     nearest = ends.groupby(level=0, sort=False).max()
-    least = min(_MAX_SIMILARITY, round(float(nearest.quantile(_SEPARATED_SHARE, interpolation="higher")) + 0.0001, 4))
+    least = min(
+        _MAX_SIMILARITY,
+        round(float(nearest.quantile(_SEPARATED_SHARE, interpolation="higher")) + 0.0001, 4),
+    )
     return least, float((nearest < least).mean())
 
 

@@ -85,7 +85,9 @@ class Validation:
     series: Series | None = None
     unused_pages: int = 0
     window: Window | None = None
-    values: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32))
+    values: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.empty((0, len(PROBABILITIES)), np.float32)
+    )
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs with different labels, which are kept but need review.
@@ -93,7 +95,9 @@ class Validation:
         Pairs of which decisions keep both images are left out.
         """
         settled = np.zeros(len(self.manifest), bool)
-        decided = [name for name, decision in self.review.followed.items() if decision.verb != "drop"]
+        decided = [
+            name for name, decision in self.review.followed.items() if decision.verb != "drop"
+        ]
         settled[pd.Index(self.manifest["id"]).get_indexer(pd.Index(decided, dtype=object))] = True
         table = pair_table(self.pairs, self.manifest, settled=settled)
         return table[table["label_a"] != table["label_b"]]
@@ -135,10 +139,18 @@ def validate(
     """
     rows = manifest.reset_index(drop=True)
     if surveyed is None:
-        limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
+        limits = (
+            None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
+        )
         window = None if params.window == "auto" else params.window
         surveyed = survey(
-            rows, folder, max_pixels=params.max_pixels, window=window, limits=limits, scratch=scratch, workers=workers
+            rows,
+            folder,
+            max_pixels=params.max_pixels,
+            window=window,
+            limits=limits,
+            scratch=scratch,
+            workers=workers,
         )
     where = collect_seen(rows["id"], sightings)
     decisions = list(decisions)
@@ -169,13 +181,19 @@ def validate(
     ids = table["id"]
     table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
     pairs = pd.DataFrame(
-        {"a": ids.iloc[links.a].to_numpy(), "b": ids.iloc[links.b].to_numpy(), "similarity": links.similarity},
+        {
+            "a": ids.iloc[links.a].to_numpy(),
+            "b": ids.iloc[links.b].to_numpy(),
+            "similarity": links.similarity,
+        },
         columns=PAIRS.names,
     )
     table["label"] = pd.array(verdicts.labels, dtype=TEXT)
     table["reason"] = pd.array(verdicts.reasons, dtype=TEXT)
     table["verdict"] = np.where(table["reason"].isna(), "keep", "drop")
-    table["given_split"] = pd.array(np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT)
+    table["given_split"] = pd.array(
+        np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT
+    )
 
     repeated = find_repeated(ids, verdicts, where, repeats)
     leaks = find_leaks(table, verdicts, where)
@@ -210,7 +228,11 @@ def validate(
         every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
     outcomes = run_checks(every, tables)
     named = np.flatnonzero((table["verdict"] == "keep") & table["image_url"].notna())
-    missing = ((decision, "no such image") for decision in gone if not decision.why.startswith((FORGOTTEN, UNLABELLED)))
+    missing = (
+        (decision, "no such image")
+        for decision in gone
+        if not decision.why.startswith((FORGOTTEN, UNLABELLED))
+    )
     powerless = [*verdicts.powerless, *missing]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(
@@ -219,7 +241,9 @@ def validate(
         classes=of_classes,
         outcomes=outcomes,
         review=Review(
-            followed={name: decision for name, decision in matched.items() if decision.line not in ignored},
+            followed={
+                name: decision for name, decision in matched.items() if decision.line not in ignored
+            },
             powerless=sorted(powerless, key=lambda item: item[0].line),
         ),
         sightings=sightings,
@@ -229,12 +253,18 @@ def validate(
         shortcuts=shortcuts,
         window=surveyed.window,
         values=surveyed.values,
-        series=find_series(table["label"][named].tolist(), table["image_url"][named].tolist(), surveyed.hashes[named]),
+        series=find_series(
+            table["label"][named].tolist(),
+            table["image_url"][named].tolist(),
+            surveyed.hashes[named],
+        ),
         unused_pages=int(table.loc[table["verdict"] == "keep", "unused"].sum()),
     )
 
 
-def _plugin_checks(plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path) -> list[Check]:
+def _plugin_checks(
+    plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path
+) -> list[Check]:
     """Return the checks of the plugins, which are functions of the manifest and the classes.
 
     Raises:

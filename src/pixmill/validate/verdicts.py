@@ -93,7 +93,12 @@ def find_twins(
     rival[rows] = np.where(codes != label[sets], front[sets], other[sets])
     worst_first = np.lexsort((-rows, images["part"].to_numpy()[rows], eligible))
     choices = pd.Series(np.where(eligible, rows, -1)).iloc[worst_first]
-    kept = choices.groupby([sets[worst_first], codes[worst_first]]).transform("last").sort_index().to_numpy()
+    kept = (
+        choices.groupby([sets[worst_first], codes[worst_first]])
+        .transform("last")
+        .sort_index()
+        .to_numpy()
+    )
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
     many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _PLACEHOLDER_LABELS)
@@ -203,7 +208,14 @@ def judge(
     reasons = _single_reasons(images, verbs, labels, classes, params)
     settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (elementwise)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
-    twins = find_twins(images, labels, claims=claims, settled=settled, seen=seen, repeats=params.placeholders.repeats)
+    twins = find_twins(
+        images,
+        labels,
+        claims=claims,
+        settled=settled,
+        seen=seen,
+        repeats=params.placeholders.repeats,
+    )
     _compare(reasons, twins, images)
     powerless = [
         (decisions[str(images["id"].iat[row])], _explain(reasons[row], labels[row]))
@@ -232,7 +244,11 @@ def _apply_decisions(
     images: pd.DataFrame, decisions: Mapping[str, Decision]
 ) -> tuple[npt.NDArray[np.int64], Words, Words]:
     """Return the rows with a decision, and the verb (or ``None``) and label of each image."""
-    rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object)) if decisions else _NONE
+    rows = (
+        pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object))
+        if decisions
+        else _NONE
+    )
     verbs = np.full(len(images), None, dtype=object)
     labels = _texts(images["label"])
     for row, decision in zip(rows.tolist(), decisions.values(), strict=True):
@@ -243,18 +259,27 @@ def _apply_decisions(
 
 
 def _single_reasons(
-    images: pd.DataFrame, verbs: Words, labels: Words, classes: Collection[str], params: ValidateParams
+    images: pd.DataFrame,
+    verbs: Words,
+    labels: Words,
+    classes: Collection[str],
+    params: ValidateParams,
 ) -> Words:
     """Return the reason of each image that does not depend on other images; ``None`` if there is none."""
     failures = _texts(images["failure"])
     open_ = verbs == None  # noqa: E711 (elementwise)
-    width, height = (images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height"))
+    width, height = (
+        images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height")
+    )
     small = (width < params.image_size.min_width) | (height < params.image_size.min_height)
     rules: list[tuple[npt.NDArray[np.bool_], str | Words]] = [
         (verbs == "drop", "review"),
         (failures != None, failures),  # noqa: E711
         (open_ & small, "too_small"),
-        (open_ & ~images["format"].isin(list(params.formats.allowed)).to_numpy(), "format_not_allowed"),
+        (
+            open_ & ~images["format"].isin(list(params.formats.allowed)).to_numpy(),
+            "format_not_allowed",
+        ),
         (labels == None, "label_conflict"),  # noqa: E711
         (~pd.Series(labels, dtype=object).isin(list(classes)).to_numpy(), "label_undeclared"),
     ]

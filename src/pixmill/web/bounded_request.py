@@ -83,7 +83,9 @@ async def run_bounded(
         await answer(error)(scope, receive, complete)
     except asyncio.CancelledError:  # uvicorn is stopping
         if not status:
-            await answer(ProblemError(503, "The server is stopping.", {"Retry-After": "1"}))(scope, receive, complete)
+            await answer(ProblemError(503, "The server is stopping.", {"Retry-After": "1"}))(
+                scope, receive, complete
+            )
     return status
 
 
@@ -97,10 +99,17 @@ def check_size(scope: Scope, max_bytes: int) -> None:
         ProblemError: The head or the body is too large, or the body's size is not declared.
     """
     given = dict(scope["headers"])
-    if len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:
-        raise ProblemError(431, f"The request line and its headers may have {HEAD_BYTES:,} bytes together.")
+    if (
+        len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        > HEAD_BYTES
+    ):
+        raise ProblemError(
+            431, f"The request line and its headers may have {HEAD_BYTES:,} bytes together."
+        )
     if b"transfer-encoding" in given:
-        raise ProblemError(411, "Send the size of the body as Content-Length.", {"Connection": "close"})
+        raise ProblemError(
+            411, "Send the size of the body as Content-Length.", {"Connection": "close"}
+        )
     length = given.get(b"content-length", b"0")
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)

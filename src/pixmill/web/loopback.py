@@ -86,9 +86,13 @@ class _Server(uvicorn.Server):
 def _listen(port: int, command: str) -> socket.socket:
     """Return a listening socket; clients that connect before the server's thread runs are queued."""
     try:
-        listener = socket.create_server(("127.0.0.1", port), backlog=128)  # browsers open many connections at once
+        listener = socket.create_server(
+            ("127.0.0.1", port), backlog=128
+        )  # browsers open many connections at once
     except OSError as error:
-        raise PixmillError(f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0") from error
+        raise PixmillError(
+            f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0"
+        ) from error
     # Connections inherit it. Else the body of an answer would wait until its head is acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -73,7 +73,13 @@ class PrivateServer(LoopbackServer):
     """
 
     def __init__(
-        self, app: Application, *, command: str, port: int = 0, start: str = "", max_bytes: int = 1 << 20
+        self,
+        app: Application,
+        *,
+        command: str,
+        port: int = 0,
+        start: str = "",
+        max_bytes: int = 1 << 20,
     ) -> None:
         self._gate = _Gate(app, command, start, max_bytes)
         super().__init__(self._gate, command=command, port=port)
@@ -112,7 +118,9 @@ def wait_for_end() -> NoReturn:
     """
 
     def interrupt(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # SIGHUP comes twice, from the kernel and from the shell
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # SIGHUP comes twice, from the kernel and from the shell
         raise KeyboardInterrupt
 
     for number in _STOP_SIGNALS:
@@ -135,7 +143,13 @@ class _Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await run_bounded(
-            scope, receive, send, admit=self._admit, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer
+            scope,
+            receive,
+            send,
+            admit=self._admit,
+            max_bytes=self._max_bytes,
+            headers=_HEADERS,
+            answer=_answer,
         )
 
     def _admit(self, scope: Scope) -> Application:
@@ -152,12 +166,19 @@ class _Gate:
         path, method = request.scope["path"], request.method
         # The token is accepted from any site: its link may be opened in a web-based terminal.
         token = request.query_params.get("token", "")
-        if path == "/" and method == "GET" and (token in self.single_tokens or _equal(token, self.token)):
+        if (
+            path == "/"
+            and method == "GET"
+            and (token in self.single_tokens or _equal(token, self.token))
+        ):
             self.single_tokens.discard(token)
             return self._entrance()
         origin = request.headers.get("origin")
         is_own = origin == f"http://{hosts[0]}" or (origin is None and method in ("GET", "HEAD"))
-        if not is_own or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if not is_own or request.headers.get("sec-fetch-site", "none") not in (
+            "same-origin",
+            "none",
+        ):
             raise ProblemError(403, "Pages of other sites may not use this server.")
         is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
         if not is_within or not _equal(request.cookies.get(self._cookie, ""), self.token):
@@ -174,7 +195,9 @@ class _Gate:
             f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
             f'url={self._root}/{self._start}"><p><a href="{self._root}/{self._start}">Continue</a></p></html>'
         )
-        response.set_cookie(self._cookie, self.token, path=f"{self._root}/", httponly=True, samesite="strict")
+        response.set_cookie(
+            self._cookie, self.token, path=f"{self._root}/", httponly=True, samesite="strict"
+        )
         return response
 
 
@@ -201,7 +224,9 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     return app
 
 
-def page_answer(package: str, page: str = "page.html", **content: str) -> Callable[[Request], Response]:
+def page_answer(
+    package: str, page: str = "page.html", **content: str
+) -> Callable[[Request], Response]:
     """Return the function that answers with a page; its content security policy allows no other scripts and styles.
 
     Args:
@@ -238,7 +263,10 @@ def expect_json(request: Request) -> None:
     Raises:
         ProblemError: The body is not declared as JSON, or is too large.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        != "application/json"
+    ):
         raise ProblemError(415, "Expected a body of application/json.")
     check_size(request.scope, _MAX_JSON_BYTES)
 

@@ -26,6 +26,11 @@ class ProblemError(Exception):
 def answer(problem: ProblemError) -> Response:
     """Return a problem as a response; ``error`` repeats its detail for clients of other servers."""
     title = HTTPStatus(problem.status).phrase
-    content = {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
+    content = {
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
     text = json.dumps(content | {"error": problem.detail})
     return Response(text, problem.status, problem.headers, MEDIA_TYPE)

@@ -33,7 +33,9 @@ def test_it_knows_what_it_was_told_and_nothing_else_also_in_a_later_run(tmp_path
         assert later.read(NAMES) == {name: ENTRIES[name] for name in NAMES[::2]}
 
 
-@pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
+)
 def test_a_file_that_is_no_database_costs_the_cache_only(
     path: Path, damage: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,7 +50,9 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
 
 
 @pytest.mark.linux
-def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_costs_what_does_not_fit_and_no_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "key.sqlite"
     with Cache(path) as cache:
         cache.write({NAMES[0]: b"1"})
@@ -60,7 +64,9 @@ def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path: Path, capsys:
         assert later.read(NAMES) == {NAMES[0]: b"1"}
 
 
-def test_a_lock_that_is_never_released_costs_the_cache_only(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lock_that_is_never_released_costs_the_cache_only(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with Cache(path, timeout=0.1) as cache:

@@ -50,13 +50,29 @@ def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
 
 def test_json_diffs_well(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
-    write_json(path, {"b": np.float32(1 / 3), "a": math.nan, "c": {"é": np.int64(3), "list": [np.True_, 0.1 + 0.2]}})
-    assert json.loads(path.read_text()) == {"a": None, "b": 0.333333, "c": {"list": [True, 0.3], "é": 3}}
+    write_json(
+        path,
+        {
+            "b": np.float32(1 / 3),
+            "a": math.nan,
+            "c": {"é": np.int64(3), "list": [np.True_, 0.1 + 0.2]},
+        },
+    )
+    assert json.loads(path.read_text()) == {
+        "a": None,
+        "b": 0.333333,
+        "c": {"list": [True, 0.3], "é": 3},
+    }
     assert path.read_text().startswith('{\n  "a": null,\n  "b": 0.333333,')
 
 
 def test_six_significant_digits_at_any_size() -> None:
-    assert significant([123456.789, 1.23456789e-9, -math.inf, 12345678]) == [123457.0, 1.23457e-9, None, 12345678]
+    assert significant([123456.789, 1.23456789e-9, -math.inf, 12345678]) == [
+        123457.0,
+        1.23457e-9,
+        None,
+        12345678,
+    ]
 
 
 def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
@@ -69,7 +85,10 @@ def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
 
 def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        file_digest(tmp_path / "a")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
     assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
 
 
@@ -91,7 +110,11 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path):
 @pytest.mark.linux
 def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "table.parquet"
-    with limit_file_size(1000), pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
+    with (
+        limit_file_size(1000),
+        pytest.raises(StorageError) as caught,
+        storage_errors(then="dvc repro split"),
+    ):
         write_bytes(path, bytes(2000))
     assert caught.value.message == f"{path} cannot be used: it would exceed the file size limit"
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +143,9 @@ def test_a_place_is_taken_before_it_is_needed(tmp_path):
     assert path.stat().st_size == 1_000_000
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/..", "../b", "a/../../b", "/b", "a\0b", "out/b", "in/../../b"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "a/..", "../b", "a/../../b", "/b", "a\0b", "out/b", "in/../../b"]
+)
 def test_no_file_is_written_out_of_a_folder(tmp_path, name):
     folder = tmp_path / "data"
     (folder / "a").mkdir(parents=True)
@@ -140,7 +165,12 @@ def test_a_link_leads_within_the_folder_or_into_the_cache(tmp_path):
     for file in (folder / "a.png", tmp_path / "b.png", cached):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    for name, target in (("in", folder / "a.png"), ("out", tmp_path / "b.png"), ("kept", cached), ("circle", "circle")):
+    for name, target in (
+        ("in", folder / "a.png"),
+        ("out", tmp_path / "b.png"),
+        ("kept", cached),
+        ("circle", "circle"),
+    ):
         (folder / name).symlink_to(target)
     assert target_within(folder / "in", folder) == (folder / "a.png").resolve()
     assert target_within(folder / "kept", folder) == cached.resolve()

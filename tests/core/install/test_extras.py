@@ -27,7 +27,8 @@ def nothing_installed(monkeypatch):
 
 def test_an_extra_includes_what_it_names():
     base, serve, pipeline = (
-        {one.name for one in list_requirements(extras)} for extras in ((), ("serve",), ("pipeline",))
+        {one.name for one in list_requirements(extras)}
+        for extras in ((), ("serve",), ("pipeline",))
     )
     assert base < serve < pipeline
     assert "numpy" in base
@@ -69,7 +70,11 @@ def test_a_module_that_an_installed_package_lacks_is_a_defect(monkeypatch):
 
 @pytest.mark.parametrize(
     ("installed", "extra"),
-    [({"tensorflow"}, "pipeline"), ({"tensorflow-cpu"}, "cpu"), ({"tensorflow", "tensorflow-cpu"}, "pipeline")],
+    [
+        ({"tensorflow"}, "pipeline"),
+        ({"tensorflow-cpu"}, "cpu"),
+        ({"tensorflow", "tensorflow-cpu"}, "pipeline"),
+    ],
 )
 def test_one_tensorflow_stands_for_the_other(
     installed: set[str], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

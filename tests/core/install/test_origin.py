@@ -26,7 +26,11 @@ CASES: list[tuple[dict[str, Any] | None, str, str]] = [
         f"'pixmill[ray] @ {URL}#sha256={HASH}'",
     ),
     ({"url": URL, "archive_info": {}}, f"pixmill @ {URL}", f"'pixmill[ray] @ {URL}'"),
-    ({"url": GIT, "vcs_info": REVISION}, f"pixmill @ git+{GIT}@{COMMIT}", f"'pixmill[ray] @ git+{GIT}@{COMMIT}'"),
+    (
+        {"url": GIT, "vcs_info": REVISION},
+        f"pixmill @ git+{GIT}@{COMMIT}",
+        f"'pixmill[ray] @ git+{GIT}@{COMMIT}'",
+    ),
     (
         {"url": GIT, "vcs_info": REVISION, "subdirectory": "python"},
         f"pixmill @ git+{GIT}@{COMMIT}#subdirectory=python",
@@ -44,7 +48,9 @@ def test_what_an_installer_recorded_is_where_it_came_from(
     monkeypatch: pytest.MonkeyPatch, recorded: dict[str, Any] | None, text: str, installed: str
 ) -> None:
     read = {"direct_url.json": None if recorded is None else json.dumps(recorded)}.__getitem__
-    monkeypatch.setattr("importlib.metadata.distribution", {"pixmill": SimpleNamespace(read_text=read)}.__getitem__)
+    monkeypatch.setattr(
+        "importlib.metadata.distribution", {"pixmill": SimpleNamespace(read_text=read)}.__getitem__
+    )
     assert running_origin() == Origin(text, editable=recorded is EDITABLE)
     assert install_command("ray") == f"pip install {installed}"
 

@@ -49,24 +49,46 @@ def root(tmp_path, plugin_imports):
     ("name", "message"),
     [
         ("number", "sources.py has no function or class 'number'"),
-        ("typo", "has no function or class 'Emty', the source 'typo' of pyproject.toml\nNext: edit "),
-        ("gone", "src/zoo/scrape/gone.py is missing: pyproject.toml registers it as the source 'gone'"),
-        ("whole", "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source 'whole'"),
-        ("elsewhere", "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received 'zoo.sources:"),
-        ("other", "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, which dvc.yaml"),
+        (
+            "typo",
+            "has no function or class 'Emty', the source 'typo' of pyproject.toml\nNext: edit ",
+        ),
+        (
+            "gone",
+            "src/zoo/scrape/gone.py is missing: pyproject.toml registers it as the source 'gone'",
+        ),
+        (
+            "whole",
+            "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source 'whole'",
+        ),
+        (
+            "elsewhere",
+            "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received 'zoo.sources:",
+        ),
+        (
+            "other",
+            "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, which dvc.yaml",
+        ),
         (
             "emtpy",
             "scrape.source: pyproject.toml registers no source 'emtpy'; it registers empty, strange, number, typo, ",
         ),
-        ("emtpy", '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or'),
+        (
+            "emtpy",
+            '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or',
+        ),
     ],
 )
 def test_wrong_plugins_are_refused_by_check_too(root, name, message):
     with pytest.raises(PluginError) as caught:
         load_plugin("sources", name, root)
     assert message in str(caught.value)
-    found = [problem for problem in find_issues(root, parse_params(PARAMS.format(name))) if problem.stops]
-    assert [(problem.message, problem.next) for problem in found] == [(caught.value.message, caught.value.next)]
+    found = [
+        problem for problem in find_issues(root, parse_params(PARAMS.format(name))) if problem.stops
+    ]
+    assert [(problem.message, problem.next) for problem in found] == [
+        (caught.value.message, caught.value.next)
+    ]
 
 
 def test_what_its_code_raises_keeps_its_traceback_and_says_whose_it_is(root):
@@ -83,13 +105,18 @@ def test_the_code_of_another_copy_of_the_project_is_not_taken_for_its_own(root, 
     (copy / "src/zoo/scrape").mkdir(parents=True)
     for name in ("pyproject.toml", "src/zoo/scrape/sources.py"):
         (copy / name).write_text((root / name).read_text())
-    with pytest.raises(PluginError, match=r"Python imports zoo\.scrape\.sources from .*, not from .*/copy"):
+    with pytest.raises(
+        PluginError, match=r"Python imports zoo\.scrape\.sources from .*, not from .*/copy"
+    ):
         load_plugin("sources", "strange", copy)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("empty", "expected a method 'queries'"), ("strange", "expected a class derived from Source or")],
+    [
+        ("empty", "expected a method 'queries'"),
+        ("strange", "expected a class derived from Source or"),
+    ],
 )
 def test_a_class_that_is_no_source_is_refused(root, name, message):
     params = parse_params(PARAMS.format(name)).scrape

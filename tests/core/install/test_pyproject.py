@@ -9,7 +9,9 @@ from pixmill.core.install.pyproject import read_project
 
 
 @pytest.mark.parametrize(
-    "text", ["[project", "project = 1", "[tool.pixmill]\nmlflow = 1", f"a = {'[' * 20_000}"], ids=range(4)
+    "text",
+    ["[project", "project = 1", "[tool.pixmill]\nmlflow = 1", f"a = {'[' * 20_000}"],
+    ids=range(4),
 )
 def test_a_file_that_is_not_valid_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(text)

@@ -18,8 +18,15 @@ def test_all_limits_can_be_set() -> None:
         "{metric: log_loss, max_drop: 0.05, min: {accuracy: 0.85, macro_f1: 0.8}, max: {log_loss: 2.5, ece: 0.1}, "
         "min_per_class: {recall: 0.7}, max_megabytes: 20, max_seconds: 600}"
     )
-    assert (limits.min, limits.max) == ({"accuracy": 0.85, "macro_f1": 0.8}, {"log_loss": 2.5, "ece": 0.1})
-    assert (limits.max_drop, limits.min_per_class, limits.max_megabytes) == (0.05, {"recall": 0.7}, 20)
+    assert (limits.min, limits.max) == (
+        {"accuracy": 0.85, "macro_f1": 0.8},
+        {"log_loss": 2.5, "ece": 0.1},
+    )
+    assert (limits.max_drop, limits.min_per_class, limits.max_megabytes) == (
+        0.05,
+        {"recall": 0.7},
+        20,
+    )
     answered = {"coverage": 0.8, "covered_accuracy": 0.95}
     assert parsed(f"{{min: {answered}}}").min == answered
     assert parsed("{max_drop: null}").max_drop is None
@@ -30,11 +37,23 @@ def test_all_limits_can_be_set() -> None:
     ("text", "line"),
     [
         ("{metric: f1}", f"compare.metric: expected one of {HIGH}, log_loss, ece, received 'f1'"),
-        ("{max_drop: 5}", "compare.max_drop: expected a number from 0 to 1 or significant or null, received 5"),
-        ("{min: {accuracy: high}}", "compare.min.accuracy: expected a number from 0 to 1, received 'high'"),
+        (
+            "{max_drop: 5}",
+            "compare.max_drop: expected a number from 0 to 1 or significant or null, received 5",
+        ),
+        (
+            "{min: {accuracy: high}}",
+            "compare.min.accuracy: expected a number from 0 to 1, received 'high'",
+        ),
         ("{min: 0.8}", "compare.min: expected a mapping, received 0.8"),
-        ("{metric: coverage}", f"compare.metric: expected one of {HIGH}, log_loss, ece, received 'coverage'"),
-        ("{max: {accuracy: 0.8}}", "compare.max.accuracy: Input should be 'log_loss' or 'ece', received 'accuracy'"),
+        (
+            "{metric: coverage}",
+            f"compare.metric: expected one of {HIGH}, log_loss, ece, received 'coverage'",
+        ),
+        (
+            "{max: {accuracy: 0.8}}",
+            "compare.max.accuracy: Input should be 'log_loss' or 'ece', received 'accuracy'",
+        ),
         (
             "{max_megabytes: 20 MB}",
             "compare.max_megabytes: expected a number from 0 to 1,000,000 or null, received '20 MB'",

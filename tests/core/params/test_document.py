@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold, is_label
-from pixmill.core.params import Params, SplitParams, flat, load_params, parse_overrides, parse_params
+from pixmill.core.params import (
+    Params,
+    SplitParams,
+    flat,
+    load_params,
+    parse_overrides,
+    parse_params,
+)
 from pixmill.core.params.document import edit_params
 from pixmill.images.fit import ASPECTS
 from pixmill.images.formats import EXTENSIONS
@@ -35,14 +42,22 @@ def edited(before: str, after: str) -> str:
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [
-        ("epochs: 30", "epochs: many", "train.epochs: expected a whole number from 1 to 100,000, received 'many'"),
+        (
+            "epochs: 30",
+            "epochs: many",
+            "train.epochs: expected a whole number from 1 to 100,000, received 'many'",
+        ),
         ("test: 0.2", "test: 1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
         (
             "learning_rate: 0.001",
             "learning_rate: .nan",
             "train.learning_rate: expected a number > 0 and <= 100, received nan",
         ),
-        ("flip: true", "flip: yes", "train.augmentation.flip: expected true or false, received 'yes'"),
+        (
+            "flip: true",
+            "flip: yes",
+            "train.augmentation.flip: expected true or false, received 'yes'",
+        ),
         (
             "source: shop",
             "source: [bing, gogle]",
@@ -50,8 +65,16 @@ def edited(before: str, after: str) -> str:
             "amazon, site:<name> or plugin:<name>, "
             "received 'gogle'; did you mean google?",
         ),
-        ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
-        ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),
+        (
+            "source: shop",
+            "source: [bing, bing]",
+            "scrape.source: expected each source once, received bing, bing",
+        ),
+        (
+            "queries: {}",
+            "queries: {hat: [a]}",
+            "scrape.queries: expected names among classes, received 'hat'",
+        ),
         (
             "queries: {}",
             "queries: {coat: a}",
@@ -62,7 +85,11 @@ def edited(before: str, after: str) -> str:
             "allow_hosts: [intranet]",
             "scrape.allow_hosts.0: expected a host name with its port, such as 'example.org:8080', received 'intranet'",
         ),
-        ("contact: null", "contact: me", "scrape.contact: expected an e-mail address or a URL or null, received 'me'"),
+        (
+            "contact: null",
+            "contact: me",
+            "scrape.contact: expected an e-mail address or a URL or null, received 'me'",
+        ),
         (
             "licences: null",
             "licences: [gpl]",
@@ -76,7 +103,11 @@ def edited(before: str, after: str) -> str:
         ("- coat", r'- "a\tb"' + "\n- 3\n- ' c'", f"classes: {NOT_LABELS} 'a\\tb', 3, ' c'"),
         ("- coat", r'- "a\u202eb"', f"classes: {NOT_LABELS} 'a\\u202eb'"),
         ("- coat", f"- {'x' * 201}", f"classes: {NOT_LABELS} '{'x' * 37}...{'x' * 38}'"),
-        ("- coat\n- dress", "- a\n- a", "classes: expected distinct names, received 'a' more than once"),
+        (
+            "- coat\n- dress",
+            "- a\n- a",
+            "classes: expected distinct names, received 'a' more than once",
+        ),
         (
             "critical: 0.1",
             "critical: 0.3",
@@ -164,7 +195,11 @@ def test_names_are_composed_wherever_they_stand() -> None:
     assert params.classes[1] == "é" * 64
 
 
-@given(st.text(st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp")), min_size=1, max_size=200))
+@given(
+    st.text(
+        st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp")), min_size=1, max_size=200
+    )
+)
 @example("Corn_(maize)___healthy")
 @example("a: #b | - {c} [d] & *e !f %g `h` 'i' \"j\"")
 @example("null")
@@ -172,17 +207,23 @@ def test_names_are_composed_wherever_they_stand() -> None:
 def test_any_printable_label_survives_an_edit_of_params(label: str) -> None:
     label = unicodedata.normalize("NFC", label.strip())
     # ruamel.yaml writes ?x without quotes but does not read it, so edit_params refuses such a label.
-    assume(is_label(label) and label[0] != "?" and fold(label) not in {"coat", "dress", "unlabelled"})
+    assume(
+        is_label(label) and label[0] != "?" and fold(label) not in {"coat", "dress", "unlabelled"}
+    )
     params = parse_params("classes: [coat, dress]\nscrape:\n  snapshot: '2026-11-20'\n")
     wanted = params.changed({"classes": [label, "dress"], "scrape.queries": {label: ["a"]}})
-    written = edit_params("classes: [coat, dress]\nscrape:\n  snapshot: '2026-11-20'\n", wanted, otherwise="")
+    written = edit_params(
+        "classes: [coat, dress]\nscrape:\n  snapshot: '2026-11-20'\n", wanted, otherwise=""
+    )
     assert parse_params(written).classes == (label, "dress")
     assert [*parse_params(written).scrape.queries] == [label]
 
 
 def test_an_unknown_key_of_a_range_names_those_that_there_are() -> None:
     space = "sweep: {space: {train.learning_rate: {low: 0.001, high: 0.1, step: 2}}}"
-    with pytest.raises(ParamsError, match=r"learning_rate\.step: unknown key, expected one of low, high"):
+    with pytest.raises(
+        ParamsError, match=r"learning_rate\.step: unknown key, expected one of low, high"
+    ):
         parse_params(f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, {space}}}")
 
 
@@ -190,11 +231,16 @@ def test_each_wrong_key_gets_its_own_line() -> None:
     text = edited("epochs: 30", "epochs: many").replace("test: 0.2", "test: 2", 1)
     with pytest.raises(ParamsError) as refusal:
         parse_params(text)
-    assert [line.split(":")[0] for line in refusal.value.message.splitlines()] == ["split.test", "train.epochs"]
+    assert [line.split(":")[0] for line in refusal.value.message.splitlines()] == [
+        "split.test",
+        "train.epochs",
+    ]
 
 
 def test_numbers_and_names_mean_what_dvc_reads() -> None:
-    params = parse_params(edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1))
+    params = parse_params(
+        edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1)
+    )
     assert params.train.learning_rate == 0.001
     assert params.classes[0] == "no"
 
@@ -207,7 +253,11 @@ def test_formats_and_aspects_are_those_that_images_have() -> None:
 def test_the_committed_file_fits_on_a_screen_and_has_every_section() -> None:
     assert len(COMMITTED.splitlines()) <= 80
     assert yaml.safe_load(COMMITTED).keys() == Params.model_json_schema()["properties"].keys()
-    changed = {name for name, value in flat(parse_params(COMMITTED)).items() if flat(DEFAULTS).get(name) != value}
+    changed = {
+        name
+        for name, value in flat(parse_params(COMMITTED)).items()
+        if flat(DEFAULTS).get(name) != value
+    }
     # It sets a few keys; all others have their defaults.
     assert changed <= {"classes", "scrape.snapshot"}
 
@@ -218,10 +268,17 @@ def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -
     path = tmp_path / "params.yaml"
     path.write_text(COMMITTED, encoding="utf-8")
     # DVC puts a new list in an old one's place, and what stands behind the old one goes with it: no comment must.
-    apply_overrides(path, ["train.cnn.blocks=[{filters:8},{filters:16,kernel:5}]", "train.epochs=3"])
-    apply_overrides(path, ["train.cnn.dense=[{units:64}]", "classes=[coat,dress]", "scrape.source=[bing,yahoo]"])
+    apply_overrides(
+        path, ["train.cnn.blocks=[{filters:8},{filters:16,kernel:5}]", "train.epochs=3"]
+    )
+    apply_overrides(
+        path, ["train.cnn.dense=[{units:64}]", "classes=[coat,dress]", "scrape.source=[bing,yahoo]"]
+    )
     apply_overrides(path, ["train.cnn.blocks.0.filters=4", "++validate.formats.allowed=[png,jpeg]"])
-    comments = [[line.partition("#")[2] for line in text.splitlines()] for text in (COMMITTED, path.read_text("utf-8"))]
+    comments = [
+        [line.partition("#")[2] for line in text.splitlines()]
+        for text in (COMMITTED, path.read_text("utf-8"))
+    ]
     assert [text for text in comments[0] if text] == [text for text in comments[1] if text]
     train = load_params(tmp_path).train
     assert [(block.filters, block.kernel) for block in train.cnn.blocks] == [(4, 3), (16, 5)]
@@ -247,9 +304,17 @@ def test_an_override_becomes_what_the_file_would_hold(params, name, text, value)
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("train.epochs", "many", "train.epochs: expected a whole number from 1 to 100,000, received 'many'"),
+        (
+            "train.epochs",
+            "many",
+            "train.epochs: expected a whole number from 1 to 100,000, received 'many'",
+        ),
         ("train.epoch", "3", "train.epoch: no such parameter; did you mean train.epochs?"),
-        ("split.aspect", "squeeze", "split.aspect: expected one of pad, crop, stretch, received 'squeeze'"),
+        (
+            "split.aspect",
+            "squeeze",
+            "split.aspect: expected one of pad, crop, stretch, received 'squeeze'",
+        ),
     ],
 )
 def test_a_wrong_override_is_refused_as_in_the_file(params, name, text, expected):
@@ -259,8 +324,13 @@ def test_a_wrong_override_is_refused_as_in_the_file(params, name, text, expected
 
 
 def test_overrides_are_checked_together():
-    params = parse_params("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.2, test: 0.2}\n")
-    assert parse_overrides(params, {"split.val": "0.5", "split.test": "0.4"}) == {"split.val": 0.5, "split.test": 0.4}
+    params = parse_params(
+        "classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.2, test: 0.2}\n"
+    )
+    assert parse_overrides(params, {"split.val": "0.5", "split.test": "0.4"}) == {
+        "split.val": 0.5,
+        "split.test": 0.4,
+    }
     with pytest.raises(ParamsError, match=r"split: expected val \+ test < 1"):
         parse_overrides(params, {"split.val": "0.5", "split.test": "0.5"})
 
@@ -268,19 +338,28 @@ def test_overrides_are_checked_together():
 def test_every_number_has_an_upper_bound() -> None:
     from pixmill.core.params.reference import reference
 
-    numbers = [item for item in reference() if item.expected.startswith(("a number", "a whole number"))]
-    assert [item.name for item in numbers if " to " not in item.expected and "<" not in item.expected] == []
+    numbers = [
+        item for item in reference() if item.expected.startswith(("a number", "a whole number"))
+    ]
+    assert [
+        item.name for item in numbers if " to " not in item.expected and "<" not in item.expected
+    ] == []
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 documents = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
 )
 
 
 @settings(max_examples=10)
 @given(
-    st.sampled_from(["classes", "scrape", "validate", "split", "train", "evaluate", "train.cnn", "train.epochs"]),
+    st.sampled_from(
+        ["classes", "scrape", "validate", "split", "train", "evaluate", "train.cnn", "train.epochs"]
+    ),
     documents,
 )
 def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: object) -> None:

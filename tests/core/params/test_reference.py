@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[3]
 def test_a_param_says_what_it_means() -> None:
     for item in reference():
         assert item.meaning.endswith("."), item.name
-        assert not item.expected.startswith(("a list", "a mapping")) or item.example is not None, item.name
+        assert not item.expected.startswith(("a list", "a mapping")) or item.example is not None, (
+            item.name
+        )
 
 
 def test_the_generated_files_are_up_to_date() -> None:
@@ -38,7 +40,9 @@ FILES = ["params.yaml", *(f"src/pixmill/project/recipes/{name}.yaml" for name in
 
 @pytest.mark.parametrize("path", FILES)
 def test_editors_accept_the_files(path: str) -> None:
-    jsonschema.Draft202012Validator(json.loads(schema())).validate(yaml.safe_load((ROOT / path).read_text("utf-8")))
+    jsonschema.Draft202012Validator(json.loads(schema())).validate(
+        yaml.safe_load((ROOT / path).read_text("utf-8"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,10 @@ def test_editors_accept_the_files(path: str) -> None:
     ],
 )
 def test_editors_mark_what_is_wrong(change) -> None:
-    content = {"classes": ["größe", "weite"], "scrape": {"snapshot": "2026-11-20", "source": ["bing", "site:a"]}}
+    content = {
+        "classes": ["größe", "weite"],
+        "scrape": {"snapshot": "2026-11-20", "source": ["bing", "site:a"]},
+    }
     validator = jsonschema.Draft202012Validator(json.loads(schema()))
     assert validator.is_valid(content)
     assert not validator.is_valid(content | change)
@@ -69,7 +76,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> None:
     found = {item.name: item for item in current_params(project)}
-    assert (found["train.seed"].value, found["train.seed"].in_file, found["train.seed"].changed) == (8, True, True)
+    assert (
+        found["train.seed"].value,
+        found["train.seed"].in_file,
+        found["train.seed"].changed,
+    ) == (8, True, True)
     assert (found["train.epochs"].in_file, found["train.epochs"].changed) == (True, False)
     assert (found["train.momentum"].value, found["train.momentum"].in_file) == (0.9, False)
     assert [item.name for item in current_params(project, ["train.schedule"])] == [

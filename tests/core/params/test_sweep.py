@@ -24,7 +24,13 @@ def test_all_of_it_can_be_set() -> None:
         "train.cnn.blocks.0.filters: {low: 4, high: 8}, "
         "train.learning_rate: {low: 0.001, high: 1, log: true}}}"
     )
-    assert (sweep.metric, sweep.trials, sweep.sampler, sweep.folds, sweep.seed) == ("log_loss", 7, "grid", 3, 1)
+    assert (sweep.metric, sweep.trials, sweep.sampler, sweep.folds, sweep.seed) == (
+        "log_loss",
+        7,
+        "grid",
+        3,
+        1,
+    )
     assert sweep.space["train.batch_size"] == (32, 64)
     assert sweep.space["train.learning_rate"] == RangeParams(low=0.001, high=1, log=True)
     whole = sweep.space["train.cnn.blocks.0.filters"]
@@ -42,7 +48,10 @@ SEARCHED = (
 @pytest.mark.parametrize(
     ("sweep", "line"),
     [
-        ("{space: {train.learning_rat: [0.1]}}", "sweep.space.train.learning_rat: no such parameter; did you mean"),
+        (
+            "{space: {train.learning_rat: [0.1]}}",
+            "sweep.space.train.learning_rat: no such parameter; did you mean",
+        ),
         ("{space: {train.epochs: [3, many]}}", "sweep.space.train.epochs: expected"),
         ("{space: {train.epochs: {low: -1, high: 5}}}", "sweep.space.train.epochs: expected"),
         (
@@ -82,7 +91,9 @@ def test_a_value_that_other_params_forbid_is_refused_like_theirs() -> None:
 
 
 def test_each_wrong_param_has_a_line_and_stages_read_the_file_all_the_same() -> None:
-    params = parse_params(f"{REST}sweep: {{space: {{train.seed: [1], train.epochs: [1, many], train.epoch: [1]}}}}")
+    params = parse_params(
+        f"{REST}sweep: {{space: {{train.seed: [1], train.epochs: [1, many], train.epoch: [1]}}}}"
+    )
     with pytest.raises(ParamsError) as refusal:
         check_space(params)
     assert [line.split(": ")[0] for line in refusal.value.message.splitlines()] == [
@@ -92,7 +103,9 @@ def test_each_wrong_param_has_a_line_and_stages_read_the_file_all_the_same() -> 
     ]
 
 
-def test_a_project_may_leave_the_section_out_and_dvc_does_not_miss_it(repository: Path, tmp_path: Path) -> None:
+def test_a_project_may_leave_the_section_out_and_dvc_does_not_miss_it(
+    repository: Path, tmp_path: Path
+) -> None:
     content = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     content.pop("sweep")
     (tmp_path / "dvc.yaml").touch()

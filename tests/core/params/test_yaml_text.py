@@ -52,9 +52,15 @@ def test_any_text_is_read_as_by_dvc_or_refused(text: str) -> None:
 
 
 REFUSED = {
-    "template": ("train: {epochs: {{ epochs }}}", "found unhashable key; {{ }} looks like an unfilled template"),
+    "template": (
+        "train: {epochs: {{ epochs }}}",
+        "found unhashable key; {{ }} looks like an unfilled template",
+    ),
     "wrong tag": ("train: {epochs: !!int abc}", "invalid literal for int"),
-    "Python object": ("a: !!python/object:os.system x", "in line 3, column 4: could not determine a constructor"),
+    "Python object": (
+        "a: !!python/object:os.system x",
+        "in line 3, column 4: could not determine a constructor",
+    ),
     "tab": ("train:\n\tepochs: 3", "in line 4, column 1: found character '\\t'"),
     "duplicate key": ("scrape: {}", 'in line 3, column 1: found duplicate key "scrape"'),
     "two documents": ("---\na: 1", "in line 3, column 1: but found another document"),
@@ -76,10 +82,22 @@ def test_what_dvc_stumbles_over_is_refused_with_its_line(text: str, problem: str
 SET = {
     "comma at the end": ("a: {b: 1, # one\n}\n", {"b": 2, "d": 3}, "a: {b: 2, d: 3, # one\n}\n"),
     "comment in a map": ("a: {b: 1 # one\n}\n", {"b": 2, "d": 3}, "a: {b: 2, d: 3 # one\n}\n"),
-    "folded text": ("a:\n  b: >\n    x\n    y\n  # c\n  c: 1\n", {"b": "z"}, "a:\n  b: z\n  # c\n  c: 1\n"),
-    "after folded text": ("a:\n  b: >\n    x\n\n# c\nc: 1\n", {"d": 2}, "a:\n  b: >\n    x\n  d: 2\n\n# c\nc: 1\n"),
+    "folded text": (
+        "a:\n  b: >\n    x\n    y\n  # c\n  c: 1\n",
+        {"b": "z"},
+        "a:\n  b: z\n  # c\n  c: 1\n",
+    ),
+    "after folded text": (
+        "a:\n  b: >\n    x\n\n# c\nc: 1\n",
+        {"d": 2},
+        "a:\n  b: >\n    x\n  d: 2\n\n# c\nc: 1\n",
+    ),
     "quoted key": ("a:\n  'b: c': 1  # one\n", {"b: c": 2}, "a:\n  'b: c': 2  # one\n"),
-    "quoted key in a map": ("a: {'b: c': 1}\n", {"b: c": 2, "d: e": 3}, "a: {'b: c': 2, 'd: e': 3}\n"),
+    "quoted key in a map": (
+        "a: {'b: c': 1}\n",
+        {"b: c": 2, "d: e": 3},
+        "a: {'b: c': 2, 'd: e': 3}\n",
+    ),
 }
 
 
@@ -95,7 +113,9 @@ def test_what_is_no_mapping_is_refused(text: str) -> None:
 
 
 def test_a_date_without_quotes_is_refused() -> None:
-    with pytest.raises(ParamsError, match=r"expected a date in quotes, .* received 2026-11-20 without quotes"):
+    with pytest.raises(
+        ParamsError, match=r"expected a date in quotes, .* received 2026-11-20 without quotes"
+    ):
         parse_params(VALID.replace("'", ""))
 
 
@@ -105,10 +125,14 @@ def test_half_of_a_character_is_refused() -> None:
 
 
 def test_aliases_that_multiply_cost_no_time() -> None:
-    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 12)]
+    levels = [
+        f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 12)
+    ]
     text = "\n".join(["l0: &l0 x", *levels, VALID.replace("[coat, dress]", "*l11")])
     for bomb in (text, VALID.replace("[coat, dress]", "&a [*a, *a]")):
-        with pytest.raises(ParamsError, match=r"aliases that expand to more than 50,000 values, or to themselves"):
+        with pytest.raises(
+            ParamsError, match=r"aliases that expand to more than 50,000 values, or to themselves"
+        ):
             parse_params(bomb)
     assert parse_params(f"{VALID}train: {{epochs: &n 3, batch_size: *n}}\n").train.batch_size == 3
 
@@ -116,13 +140,18 @@ def test_aliases_that_multiply_cost_no_time() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (VALID.encode() + b"# caf\xe9", r"expected UTF-8, received the byte 0xe9 in line 3\nNext: save .* as UTF-8"),
+        (
+            VALID.encode() + b"# caf\xe9",
+            r"expected UTF-8, received the byte 0xe9 in line 3\nNext: save .* as UTF-8",
+        ),
         (VALID.encode("utf-16"), "expected UTF-8, received the byte 0xff in line 1"),
         (VALID.encode() + b"#" * 2**20, "is larger than 1 MiB"),
     ],
     ids=["Latin-1", "UTF-16", "too large"],
 )
-def test_bytes_that_are_no_params_file_are_refused(content: bytes, problem: str, tmp_path: Path) -> None:
+def test_bytes_that_are_no_params_file_are_refused(
+    content: bytes, problem: str, tmp_path: Path
+) -> None:
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(ParamsError, match=problem):
         load_params(tmp_path)

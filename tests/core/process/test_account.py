@@ -44,8 +44,12 @@ def test_a_user_without_an_account_gets_a_name_and_a_home_of_its_own(nobody: Pat
 
 
 @pytest.mark.linux
-@pytest.mark.parametrize("prepare", [lambda home: home.mkdir(mode=0o777), lambda home: home.symlink_to("/etc")])
-def test_what_another_user_may_write_to_is_no_home(nobody: Path, prepare: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "prepare", [lambda home: home.mkdir(mode=0o777), lambda home: home.symlink_to("/etc")]
+)
+def test_what_another_user_may_write_to_is_no_home(
+    nobody: Path, prepare: Callable[[Path], None]
+) -> None:
     taken = nobody / f"pixmill-{os.getuid()}"
     prepare(taken)
     complete_account()

@@ -77,5 +77,8 @@ def test_no_thread_waits_where_none_is_needed(start, stage: str) -> None:
 def _runs(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # The latter where it ends between the opening and the reading.
+    except (
+        FileNotFoundError,
+        ProcessLookupError,
+    ):  # The latter where it ends between the opening and the reading.
         return False

@@ -32,7 +32,9 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("total", [0, None])
-def test_more_may_turn_up_as_the_work_goes_on(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
+def test_more_may_turn_up_as_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch, total: int | None
+) -> None:
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
     stream = io.StringIO()
     with Progress("Fetch", total, stream=stream) as bar:

@@ -10,7 +10,12 @@ from pixmill.core.process.stage import run
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import git, hold, living_dvc
 
-RESULTS = ("artifacts/train/out", "metrics/train.json", "plots/train/full.json", "reports/train.html")
+RESULTS = (
+    "artifacts/train/out",
+    "metrics/train.json",
+    "plots/train/full.json",
+    "reports/train.html",
+)
 """The files of a stage."""
 
 
@@ -76,7 +81,9 @@ def test_results_that_are_neither_committed_nor_cached_are_named(
     assert (project / "plots/train/full.json").exists()
 
 
-def test_a_damaged_cache_hides_no_refusal(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_cache_hides_no_refusal(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for listing in (project / ".dvc/cache/files").rglob("*.dir"):
         listing.chmod(0o644)
         listing.write_text("[{}]")

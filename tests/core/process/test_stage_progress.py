@@ -14,11 +14,18 @@ from pixmill.core.process import progress as stage_progress
 from pixmill.core.process.progress import Progress, read_progress, reporting, track
 
 
-def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stage_progress, "_WRITE_SECONDS", 0.0)
     with reporting("train", tmp_path, tmp_path / "progress"):
         (begun,) = read_progress(tmp_path / "progress")
-        assert (begun.stage, begun.root, begun.pid, begun.what) == ("train", str(tmp_path), os.getpid(), "")
+        assert (begun.stage, begun.root, begun.pid, begun.what) == (
+            "train",
+            str(tmp_path),
+            os.getpid(),
+            "",
+        )
         assert begun.is_running
         assert begun.describe() == ""
         assert abs(begun.since - time.time()) < 5
@@ -60,7 +67,9 @@ def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path; from pixmill.core.process.progress import reporting\n"
         "with reporting('train', Path(sys.argv[1]), Path(sys.argv[1])): print('on', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         assert read_progress(tmp_path)[0].is_running
@@ -70,7 +79,12 @@ def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_or_written_stops_nobody(tmp_path: Path) -> None:
-    for name, text in {"a.json": "{", "b.json": "[]", "c.json": '{"stage": "x"}', "d.json": '{"later": 1}'}.items():
+    for name, text in {
+        "a.json": "{",
+        "b.json": "[]",
+        "c.json": '{"stage": "x"}',
+        "d.json": '{"later": 1}',
+    }.items():
         (tmp_path / name).write_text(text)
     assert read_progress(tmp_path) == []
     (tmp_path / "file").touch()

@@ -76,16 +76,37 @@ def test_the_stages_that_an_edit_decides_have_another_digest(
     assert [name for name in SECTIONS if found[name] != installed.digests[name]] == stages.split()
 
 
-def test_another_default_runs_the_stages_that_read_it(installed: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = [replace(item, default=64) if item.name == "train.batch_size" else item for item in reference()]
+def test_another_default_runs_the_stages_that_read_it(
+    installed: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = [
+        replace(item, default=64) if item.name == "train.batch_size" else item
+        for item in reference()
+    ]
     monkeypatch.setattr("pixmill.core.provenance.lock.reference", lambda: changed)
     found = stage_digests(PACKAGE)
-    assert [name for name in SECTIONS if found[name] != installed.digests[name]] == ["train", "evaluate"]
+    assert [name for name in SECTIONS if found[name] != installed.digests[name]] == [
+        "train",
+        "evaluate",
+    ]
 
 
 def test_the_stages_have_no_files_besides_code() -> None:
-    for packages in ("core", "images", "models", "metrics", "validate", "split", "train", "evaluate"):
-        files = [path for path in (PACKAGE / packages).rglob("*.*") if path.is_file() and path.parent.name != "page"]
+    for packages in (
+        "core",
+        "images",
+        "models",
+        "metrics",
+        "validate",
+        "split",
+        "train",
+        "evaluate",
+    ):
+        files = [
+            path
+            for path in (PACKAGE / packages).rglob("*.*")
+            if path.is_file() and path.parent.name != "page"
+        ]
         others = [path for path in files if path.suffix[:3] != ".py"]
         assert others == [], "a file that is no code may decide too, and is in no digest"
 
@@ -98,7 +119,11 @@ def test_the_sections_of_a_stage_are_those_of_dvc(repository: Path) -> None:
 
 def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> None:
     assert read_lock(tmp_path) is None
-    for lock in (LOCK, replace(LOCK, template={}, origin=None), replace(LOCK, extras="pipeline,s3")):
+    for lock in (
+        LOCK,
+        replace(LOCK, template={}, origin=None),
+        replace(LOCK, extras="pipeline,s3"),
+    ):
         write_lock(tmp_path, lock)
         assert read_lock(tmp_path) == lock
     write_lock(tmp_path, replace(LOCK, origin=Origin("pixmill==0.0.9")))
@@ -115,20 +140,65 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("old", "new", "message", "following"),
     [
-        ("split:", "<<<<<<< HEAD\nsplit:", "merge conflict markers", "git checkout --theirs pixmill.lock"),
-        ("split:", "export:", "is not valid: KeyError('split')", "git checkout pixmill.lock && pixmill upgrade"),
+        (
+            "split:",
+            "<<<<<<< HEAD\nsplit:",
+            "merge conflict markers",
+            "git checkout --theirs pixmill.lock",
+        ),
+        (
+            "split:",
+            "export:",
+            "is not valid: KeyError('split')",
+            "git checkout pixmill.lock && pixmill upgrade",
+        ),
         ("template:", "template: [1]\nx:", "is not valid: TypeError", "git checkout pixmill.lock"),
         ('"0.0.9"', '"nine"', "is not valid: InvalidVersion", "git checkout pixmill.lock"),
-        (".gitignore:", "../../.profile:", "expected a path in the project", "git checkout pixmill"),
+        (
+            ".gitignore:",
+            "../../.profile:",
+            "expected a path in the project",
+            "git checkout pixmill",
+        ),
         (".gitignore:", "/etc/profile:", "expected a path in the project", "git checkout pixmill"),
-        (".gitignore:", r"..\..\profile:", "expected a path in the project", "git checkout pixmill"),
-        (".gitignore:", r'"C:\\Users\\profile":', "expected a path in the project", "git checkout pixmill"),
-        ("split:", 'extras: "pipeline\'; touch x"\nsplit:', "expected extras such as", "git checkout pixmill"),
+        (
+            ".gitignore:",
+            r"..\..\profile:",
+            "expected a path in the project",
+            "git checkout pixmill",
+        ),
+        (
+            ".gitignore:",
+            r'"C:\\Users\\profile":',
+            "expected a path in the project",
+            "git checkout pixmill",
+        ),
+        (
+            "split:",
+            'extras: "pipeline\'; touch x"\nsplit:',
+            "expected extras such as",
+            "git checkout pixmill",
+        ),
         ("split:", "extras: [heic]\nsplit:", "is not valid: TypeError", "git checkout pixmill"),
-        ("https://example", "https://a'; touch x", "is not valid: ValueError(", "git checkout pixmill.lock"),
-        ("https://example", "https://me:key@example", "is not valid: ValueError(", "git checkout pixmill.lock"),
+        (
+            "https://example",
+            "https://a'; touch x",
+            "is not valid: ValueError(",
+            "git checkout pixmill.lock",
+        ),
+        (
+            "https://example",
+            "https://me:key@example",
+            "is not valid: ValueError(",
+            "git checkout pixmill.lock",
+        ),
         ("#sha256=", "#md5=", "is not valid: ValueError(", "git checkout pixmill.lock"),
-        ('install: "pixmill', 'install: "paxmill', "is not valid: ValueError(", "git checkout pixmill.lock"),
+        (
+            'install: "pixmill',
+            'install: "paxmill',
+            "is not valid: ValueError(",
+            "git checkout pixmill.lock",
+        ),
         ("split:", "split: [", "expected YAML", "git checkout pixmill.lock"),
         ("split:", "\udcff", "expected UTF-8", "git checkout pixmill.lock"),
         ("split:", "\x00", "expected YAML", "git checkout pixmill.lock"),
@@ -155,22 +225,31 @@ def test_other_code_is_refused(tmp_path: Path, installed: Lock) -> None:
     write_lock(tmp_path, other)
     check_stage(tmp_path, "scrape")
     check_stage(tmp_path, "split")
-    with pytest.raises(PixmillError, match=r"made with pixmill 0.0.9 .* has different code for train\n") as caught:
+    with pytest.raises(
+        PixmillError, match=r"made with pixmill 0.0.9 .* has different code for train\n"
+    ) as caught:
         check_stage(tmp_path, "train")
     assert caught.value.next == (
         "pixmill upgrade && dvc repro, or to stay with 0.0.9: pip install "
         f"'pixmill[pipeline] @ https://example.org/pixmill-0.0.9-py3-none-any.whl#sha256={'0' * 64}'"
     )
     write_lock(
-        tmp_path, replace(other, version=pixmill.__version__, origin=Origin("./wheels/pixmill-1-py3-none-any.whl"))
+        tmp_path,
+        replace(
+            other, version=pixmill.__version__, origin=Origin("./wheels/pixmill-1-py3-none-any.whl")
+        ),
     )
     with pytest.raises(PixmillError) as caught:
         check_stage(tmp_path, "train")
-    forced = "pip install --force-reinstall --no-deps './wheels/pixmill-1-py3-none-any.whl[pipeline]'"
+    forced = (
+        "pip install --force-reinstall --no-deps './wheels/pixmill-1-py3-none-any.whl[pipeline]'"
+    )
     assert (caught.value.next or "").endswith(forced)
     write_lock(tmp_path, replace(other, origin=None))
     with pytest.raises(PixmillError) as caught:
         check_stage(tmp_path, "train")
     assert (caught.value.next or "").endswith("to stay with 0.0.9: reinstall it from its origin")
-    with pytest.raises(PixmillError, match="has different code for validate, split, train, evaluate"):
+    with pytest.raises(
+        PixmillError, match="has different code for validate, split, train, evaluate"
+    ):
         check_code(LOCK, installed)

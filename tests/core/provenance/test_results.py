@@ -38,7 +38,9 @@ def test_code_that_decides_counts(edited: Edited, edit: tuple[str, str, str], re
     names = ("measures", "backbone", "features", "weights")
     digest_code.cache_clear()
     with edited(edit) as package:
-        assert [name for name in names if digest_code(name, package) != digest_code(name)] == results.split()
+        assert [
+            name for name in names if digest_code(name, package) != digest_code(name)
+        ] == results.split()
     digest_code.cache_clear()
 
 
@@ -52,7 +54,9 @@ def test_the_table_names_modules_that_exist_and_are_imported(name: str) -> None:
 
 def test_what_training_loads_counts_or_is_known_to_decide_nothing() -> None:
     script = "import sys, pixmill.train; print(*(name for name in sys.modules if name.startswith('pixmill.')))"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
     # What `pixmill.images` imports in addition to the packed splits decodes files, in earlier stages.
     fitting = {name for name in loaded if name.startswith(PARTS)}
     assert "pixmill.train.steps" in fitting

@@ -24,7 +24,9 @@ def project(tmp_path):
 def test_a_stage_that_reads_the_images_is_known(project):
     stage = "stages:\n  look:\n    cmd: touch started && sleep 2\n    deps: [data]\n"
     (project / "dvc.yaml").write_text(stage)
-    with subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=project, stdout=subprocess.DEVNULL) as running:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], cwd=project, stdout=subprocess.DEVNULL
+    ) as running:
         while not (project / "started").exists():
             assert running.poll() is None
             time.sleep(0.02)
@@ -52,7 +54,13 @@ def test_what_dvc_says_need_be_no_text(tmp_path, monkeypatch):
 def test_only_living_dvc_commands_hold_files(tmp_path):
     assert running_dvc(tmp_path) == []
     with living_dvc() as pid:
-        hold(tmp_path, "write", ("artifacts/train", pid), ("reports/train.html", pid), ("x", 2**22 - 1))
+        hold(
+            tmp_path,
+            "write",
+            ("artifacts/train", pid),
+            ("reports/train.html", pid),
+            ("x", 2**22 - 1),
+        )
         found = RunningDvc(pid, "dvc repro", ("artifacts/train", "reports/train.html"), ())
         assert running_dvc(tmp_path) == [found]
     assert running_dvc(tmp_path) == []
@@ -63,7 +71,9 @@ def test_only_living_dvc_commands_hold_files(tmp_path):
         other.kill()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"write": []}', '{"write": {"/x": 5}, "read": {"/y": [{}]}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"write": []}', '{"write": {"/x": 5}, "read": {"/y": [{}]}}']
+)
 def test_a_lock_that_cannot_be_read_holds_nothing(tmp_path, text):
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     (tmp_path / ".dvc/tmp/rwlock").write_text(text)

@@ -42,8 +42,17 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_it_is_what_dvc_says_with_ignored_files_links_and_an_empty_folder(project: Path) -> None:
     dvc(project, "init", "-q", "--no-scm")
-    (project / ".dvcignore").write_text("# comment\n__pycache__/\n*.tmp\n!keep.tmp\n/data/dog/a/\n.DS_Store\n")
-    for name in ("x.tmp", "keep.tmp", "__pycache__/x", "cat/__pycache__/y", "cat/.DS_Store", ".hidden"):
+    (project / ".dvcignore").write_text(
+        "# comment\n__pycache__/\n*.tmp\n!keep.tmp\n/data/dog/a/\n.DS_Store\n"
+    )
+    for name in (
+        "x.tmp",
+        "keep.tmp",
+        "__pycache__/x",
+        "cat/__pycache__/y",
+        "cat/.DS_Store",
+        ".hidden",
+    ):
         (project / "data" / name).parent.mkdir(exist_ok=True)
         (project / "data" / name).write_text(name)
     (project / "data" / "empty").mkdir()

@@ -19,7 +19,9 @@ def test_it_says_what_git_says(project: Path) -> None:
     assert git(project, "symbolic-ref", "--short", "HEAD") == "trunk\n"
 
 
-def test_what_git_does_not_know_is_nothing(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_git_does_not_know_is_nothing(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert git(project, "rev-parse", "--verify", "HEAD") is None
     assert git(tmp_path_factory.mktemp("none"), "status") is None
     assert git(project / "absent", "status") is None
@@ -57,7 +59,10 @@ def test_a_repository_of_another_user_is_refused_with_the_command_of_git(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    for ask in (lambda: git(project, "rev-parse", "HEAD"), lambda: change(project, "config", "a.b", "c")):
+    for ask in (
+        lambda: git(project, "rev-parse", "HEAD"),
+        lambda: change(project, "config", "a.b", "c"),
+    ):
         with pytest.raises(GitError, match="dubious ownership") as caught:
             ask()
         assert caught.value.next == f"git config --global --add safe.directory {project}"
@@ -87,7 +92,9 @@ def test_a_hook_that_speaks_of_a_lock_is_not_one(project: Path) -> None:
     assert caught.value.next == "git status"
 
 
-def test_a_lock_and_a_command_that_hangs_are_errors(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_and_a_command_that_hangs_are_errors(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LANGUAGE", "de")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (project / ".git/index.lock").touch()

@@ -10,7 +10,13 @@ import pytest
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.merging import FIX, add_drivers, merge_again, merge_problem, merge_records
+from pixmill.core.repository.merging import (
+    FIX,
+    add_drivers,
+    merge_again,
+    merge_problem,
+    merge_records,
+)
 from pixmill.project.doctor import run_check
 from pixmill.project.next_steps import next_steps
 from pixmill.project.state import read_project_state, read_repository
@@ -53,9 +59,20 @@ def record(root: Path, images: dict[str, str]) -> str:
         ({**BASE, "a/1.jpg": "new"}, {**THEIRS, "a/1.jpg": "new"}, {**THEIRS, "a/1.jpg": "new"}),
         ({**BASE, "b/3.jpg": "cropped"}, THEIRS, {**THEIRS, "b/3.jpg": "cropped"}),
         (THEIRS, {**BASE, "b/3.jpg": "cropped"}, {**THEIRS, "b/3.jpg": "cropped"}),
-        ({**BASE, "a/4.jpg": "4"}, {**BASE, "a/4.jpg": "5"}, {**BASE, "a/4.jpg": "4", "a/4-e4da3b7f.jpg": "5"}),
+        (
+            {**BASE, "a/4.jpg": "4"},
+            {**BASE, "a/4.jpg": "5"},
+            {**BASE, "a/4.jpg": "4", "a/4-e4da3b7f.jpg": "5"},
+        ),
     ],
-    ids=["add-relabel-delete", "both-delete-and-relabel", "both-change", "change-delete", "delete-change", "same-name"],
+    ids=[
+        "add-relabel-delete",
+        "both-delete-and-relabel",
+        "both-change",
+        "change-delete",
+        "delete-change",
+        "same-name",
+    ],
 )
 def test_record_is_that_of_both_sides_images(
     empty: Path, ours: dict[str, str], theirs: dict[str, str], both: dict[str, str]
@@ -65,12 +82,16 @@ def test_record_is_that_of_both_sides_images(
 
 
 def test_record_without_common_ancestor(empty: Path) -> None:
-    assert merge_records(empty, "", record(empty, OURS), record(empty, BASE)) == record(empty, OURS | BASE)
+    assert merge_records(empty, "", record(empty, OURS), record(empty, BASE)) == record(
+        empty, OURS | BASE
+    )
 
 
 def test_record_without_the_list_of_the_common_ancestor(empty: Path) -> None:
     lost = f"outs:\n- md5: {'0' * 32}.dir\n  path: data\n"
-    assert merge_records(empty, lost, record(empty, OURS), record(empty, THEIRS)) == record(empty, OURS | THEIRS)
+    assert merge_records(empty, lost, record(empty, OURS), record(empty, THEIRS)) == record(
+        empty, OURS | THEIRS
+    )
 
 
 def test_lists_are_fetched_from_the_remote(tmp_path: Path) -> None:
@@ -85,7 +106,9 @@ def test_lists_are_fetched_from_the_remote(tmp_path: Path) -> None:
         merged = merge_records(root, *sides)
     # The images are not fetched, so the size is unknown.
     assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".dir"}
-    assert [line for line in record(root, BOTH).splitlines() if "size" not in line] == merged.splitlines()
+    assert [
+        line for line in record(root, BOTH).splitlines() if "size" not in line
+    ] == merged.splitlines()
     shutil.rmtree(tmp_path / "team")
     shutil.rmtree(cache)
     with pytest.raises(DataError, match="neither DVC's cache nor its remote") as refused:
@@ -142,7 +165,12 @@ def test_only_params_are_left_to_the_user(project: Path, operation: str, empty: 
 
 @pytest.mark.parametrize(
     ("branch", "words"),
-    [("main", "merge other"), ("main", "rebase other"), ("main", "cherry-pick other"), ("start", "merge main other")],
+    [
+        ("main", "merge other"),
+        ("main", "rebase other"),
+        ("main", "cherry-pick other"),
+        ("start", "merge main other"),
+    ],
 )
 def test_conflict_without_drivers(project: Path, branch: str, words: str, empty: Path) -> None:
     git(project, "branch", "start", "main~1")
@@ -163,7 +191,9 @@ def test_one_command_sets_up_a_clone_and_merges_again(
     monkeypatch.delenv("CI", raising=False)
     (project / "dvc.yaml").write_text("stages: {}\n")
     commit(project)
-    assert [(found.name, found.next) for found in run_check("Git", project)[1:]] == [("merging", FIX)]
+    assert [(found.name, found.next) for found in run_check("Git", project)[1:]] == [
+        ("merging", FIX)
+    ]
     run_pixmill("check")
     assert f"Next: {FIX}\n" in capsys.readouterr().err
     attempt(project, "merge", "other")
@@ -187,14 +217,20 @@ def test_one_command_sets_up_a_clone_and_merges_again(
 
 def test_record_that_a_person_resolved_is_kept(project: Path) -> None:
     attempt(project, "merge", "other")
-    assert next_steps(read_project_state(project, stages=False, whole=False))[0].command == "pixmill doctor --fix"
+    assert (
+        next_steps(read_project_state(project, stages=False, whole=False))[0].command
+        == "pixmill doctor --fix"
+    )
     git(project, "checkout", "-q", "--ours", "data.dvc")
     own = record(project, {**BOTH, "a/6.jpg": "6"})
     assert "data.dvc" not in merge_again(project, ["data.dvc", *RESULTS])
     assert (project / "data.dvc").read_text() == own
     (project / "params.yaml").write_text("a: both\n")
     git(project, "add", "params.yaml")
-    assert next_steps(read_project_state(project, stages=False, whole=False))[0].command == "git add data.dvc"
+    assert (
+        next_steps(read_project_state(project, stages=False, whole=False))[0].command
+        == "git add data.dvc"
+    )
 
 
 def test_locked_configuration_is_an_error(project: Path) -> None:
@@ -215,7 +251,9 @@ def deleted_there(root: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [deleted_here, deleted_there])
-def test_result_that_one_side_deleted_is_that_of_our_side(project: Path, change: Callable[[Path], None]) -> None:
+def test_result_that_one_side_deleted_is_that_of_our_side(
+    project: Path, change: Callable[[Path], None]
+) -> None:
     add_drivers(project)
     change(project)
     attempt(project, "merge", "other")
@@ -238,7 +276,9 @@ def test_marks_that_were_added_to_the_index_or_committed(project: Path, empty: P
             merge_again(project, [name])
 
 
-def test_driver_without_pixmill_leaves_marks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_driver_without_pixmill_leaves_marks(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.executable", str(project / "gone/python"))
     add_drivers(project)
     assert merge_problem(project)
@@ -281,4 +321,6 @@ def test_decisions_of_both_sides_are_kept(project: Path) -> None:
     commit(project)
     git(project, "merge", "-q", "--no-edit", "first")
     lines = (project / "review.csv").read_text().split()
-    assert sorted(lines) == sorted(["image,decision,label,by,why", "11111111,keep,,,", "22222222,drop,,,"])
+    assert sorted(lines) == sorted(
+        ["image,decision,label,by,why", "11111111,keep,,,", "22222222,drop,,,"]
+    )

@@ -4,7 +4,12 @@ import pytest
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.repository.documents import read_stages
-from pixmill.core.repository.stage_inputs import find_changed_input, first_outdated, stages_of, workspace_stages
+from pixmill.core.repository.stage_inputs import (
+    find_changed_input,
+    first_outdated,
+    stages_of,
+    workspace_stages,
+)
 from tests.experiments.compare.projects import write
 
 
@@ -21,7 +26,11 @@ def changed(root):
         ("params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n", "train in params.yaml"),
         ("params.yaml", "train: {epochs: 9}\nsplit: {'salt': a}\ncompare: {margin: 0.5}\n", None),
         ("review.csv", "id,verdict\n1,drop\n", "review.csv"),
-        ("data.dvc", "outs:\n- md5: 00000000000000000000000000000000.dir\n  path: data\n", "data.dvc"),
+        (
+            "data.dvc",
+            "outs:\n- md5: 00000000000000000000000000000000.dir\n  path: data\n",
+            "data.dvc",
+        ),
         ("artifacts/split/manifest.parquet", "of no account here", None),
     ],
 )
@@ -41,7 +50,11 @@ def test_a_stage_that_did_not_run_after_those_before_it_is_outdated(project):
 
 def test_no_lock_has_no_stages_and_one_with_conflicts_is_refused():
     assert stages_of(None) == stages_of("") == stages_of("schema: '2.0'\n") == {}
-    for text in ("<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n", "[1]", "stages: {train: 1}"):
+    for text in (
+        "<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n",
+        "[1]",
+        "stages: {train: 1}",
+    ):
         with pytest.raises(ParamsError, match=r"dvc\.lock is malformed: "):
             stages_of(text)
 

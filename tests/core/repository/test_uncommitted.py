@@ -27,7 +27,9 @@ def describe_uncommitted(root):
 @pytest.fixture(autouse=True)
 def default_cache(monkeypatch):
     """Nobody asks DVC, which takes a second, where its cache is."""
-    monkeypatch.setattr("pixmill.core.repository.uncommitted.cache_folder", lambda root: root / DEFAULT_CACHE)
+    monkeypatch.setattr(
+        "pixmill.core.repository.uncommitted.cache_folder", lambda root: root / DEFAULT_CACHE
+    )
 
 
 @pytest.fixture
@@ -181,7 +183,10 @@ def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
 def test_a_deleted_file_is_brought_back_and_not_committed(project):
     git(project, "commit", "-qm", "x")
     git(project, "rm", "-q", "review.csv")
-    assert describe_uncommitted(project) == ("review.csv is deleted: " + DISCARD, "git checkout HEAD -- review.csv")
+    assert describe_uncommitted(project) == (
+        "review.csv is deleted: " + DISCARD,
+        "git checkout HEAD -- review.csv",
+    )
     (project / "data.dvc").unlink()
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert describe_uncommitted(project) == (
@@ -195,7 +200,10 @@ def test_images_that_no_data_dvc_records_are_added(project):
     (project / "data.dvc").unlink()
     git(project, "commit", "-qm", "x")
     what, command = describe_uncommitted(project)
-    assert (what, command) == (f"data/ is not in DVC: {DISCARD}", f"dvc add data && git add data.dvc && {COMMIT}")
+    assert (what, command) == (
+        f"data/ is not in DVC: {DISCARD}",
+        f"dvc add data && git add data.dvc && {COMMIT}",
+    )
     # DVC would refuse what Git tracks.
     git(project, "add", "-f", "data")
     assert describe_uncommitted(project) is None

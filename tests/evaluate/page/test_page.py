@@ -48,7 +48,10 @@ def pixels(number):
     return np.full((56, 56, 3), number, np.uint8)
 
 
-MISTAKES = [PredictedImage(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number)) for number in range(18)]
+MISTAKES = [
+    PredictedImage(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number))
+    for number in range(18)
+]
 SAMPLE = [
     PredictedImage(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
     for number in range(30, 36)
@@ -78,7 +81,9 @@ GROWTH = Growth(-0.006, -0.033, 0.018)
 EVALUATION = Evaluation(
     labels=LABELS,
     predictions=pd.DataFrame(),
-    ranking=pd.DataFrame({"suggested": ["dress"] * 7 + [None] * 93, "score": [0.1] * 7 + [0.9] * 93}),
+    ranking=pd.DataFrame(
+        {"suggested": ["dress"] * 7 + [None] * 93, "score": [0.1] * 7 + [0.9] * 93}
+    ),
     unlabelled=None,
     unlabelled_folder=None,
     metrics=METRICS,
@@ -87,7 +92,10 @@ EVALUATION = Evaluation(
     interval_confidence=0.95,
     target_accuracy=0.95,
     mistakes=MISTAKES,
-    cells=[(Confusion("coat", LABELS[1], 10, 120), MISTAKES[:2]), (Confusion("coat", "coat", 110, 120), SAMPLE[:1])],
+    cells=[
+        (Confusion("coat", LABELS[1], 10, 120), MISTAKES[:2]),
+        (Confusion("coat", "coat", 110, 120), SAMPLE[:1]),
+    ],
     typical=SAMPLE[:1],
     heatmaps={MISTAKES[0].id: pixels(200), SAMPLE[0].id: pixels(201)},
     unsure=SAMPLE[2:4],
@@ -112,18 +120,29 @@ def test_shows_accuracy_with_interval_and_baselines():
     assert "<h1>Accuracy 92.5 % on unseen images</h1>" in text
     assert "88.0 % to 96.0 %" in text
     bars = re.findall(r'class="name">([^<]*)</span>.*?width: ([\d.]+)%', text)
-    assert bars == [("this model", "92.5"), ("colour-histogram baseline", "62.0"), ("most common class", "50.0")]
+    assert bars == [
+        ("this model", "92.5"),
+        ("colour-histogram baseline", "62.0"),
+        ("most common class", "50.0"),
+    ]
 
 
 def test_lists_classes_with_most_common_confusion():
     text = page()
     assert "<b>overalls" not in text
-    assert re.search(r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text)
-    assert "coat predicted as Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;: 10 of 120 (8.3\u00a0%)" in text
+    assert re.search(
+        r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text
+    )
+    assert (
+        "coat predicted as Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;: 10 of 120 (8.3\u00a0%)"
+        in text
+    )
 
 
 def test_confusion_matrix_is_a_table_up_to_30_classes():
-    cells = re.findall(r"var\(--(good|bad)\) (\d+)%, transparent\)\">(?:<a href=\"#[\w-]+\">)?(\d+)<", page())
+    cells = re.findall(
+        r"var\(--(good|bad)\) (\d+)%, transparent\)\">(?:<a href=\"#[\w-]+\">)?(\d+)<", page()
+    )
     assert [(kind, count) for kind, _, count in cells] == [
         ("good", "110"),
         ("bad", "10"),
@@ -144,7 +163,10 @@ def test_confusion_matrix_is_a_table_up_to_30_classes():
 
 def test_matrix_cells_link_to_their_images():
     text = page()
-    assert re.findall(r'<a href="#(cell-\d-\d)">(\d+)</a>', text) == [("cell-0-0", "110"), ("cell-0-1", "10")]
+    assert re.findall(r'<a href="#(cell-\d-\d)">(\d+)</a>', text) == [
+        ("cell-0-0", "110"),
+        ("cell-0-1", "10"),
+    ]
     errors = text.partition('<div id="cell-0-1">')[2].partition("</details>")[0]
     assert errors.count('<figure class="card"') == 2
     assert "coat, correct: 110 images" in text
@@ -184,8 +206,12 @@ def unlabelled(tmp_path):
             content = png_bytes(pixels(10 * max(number, 1)))
             (folder / name).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
-            rows.append((name, digest, LABELS[number % 4 == 3], 0.5 + number / 50, number > 15, False, None))
-        rows.append(("<i>.jpg", "0" * 64, "coat", 0.95, True, True, None))  # deleted after the prediction
+            rows.append(
+                (name, digest, LABELS[number % 4 == 3], 0.5 + number / 50, number > 15, False, None)
+            )
+        rows.append(
+            ("<i>.jpg", "0" * 64, "coat", 0.95, True, True, None)
+        )  # deleted after the prediction
         rows.append(("notes.txt", None, None, None, None, None, "unknown"))
         columns = ["path", "id", "predicted", "confidence", "sure", "unlike", "reason"]
         table = pd.DataFrame(rows, columns=columns).astype({"sure": "boolean", "unlike": "boolean"})
@@ -198,7 +224,10 @@ def unlabelled(tmp_path):
 def cards_of(text):
     """Return the texts of each card, and whether it has an image."""
     cards = re.findall(r'<figure class="card"[^>]*>(.*?)</figure>', text, re.DOTALL)
-    return [(*re.findall(r">([^<>]+)</(?:strong|span)>", card), 'src="data:image/jpeg' in card) for card in cards]
+    return [
+        (*re.findall(r">([^<>]+)</(?:strong|span)>", card), 'src="data:image/jpeg' in card)
+        for card in cards
+    ]
 
 
 def test_shows_unlabelled_images_at_random_by_confidence_and_by_class(unlabelled):
@@ -242,7 +271,12 @@ def test_shows_no_python_values():
 
 def test_errors_show_their_nearest_training_images():
     similar = [
-        {"id": "b" * 64, "label": "<i>dress</i>", "similarity": 0.5 + number / 10, "pixels": pixels(number)}
+        {
+            "id": "b" * 64,
+            "label": "<i>dress</i>",
+            "similarity": 0.5 + number / 10,
+            "pixels": pixels(number),
+        }
         for number in range(3)
     ]
     text = section(page(nearest={MISTAKES[0].id: similar}), "mistakes")

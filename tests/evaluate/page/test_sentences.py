@@ -5,11 +5,24 @@ from pathlib import Path
 import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
-from pixmill.evaluate.page.sentences import cautions, labels_sentence, next_steps, say, threshold_sentence, worse
+from pixmill.evaluate.page.sentences import (
+    cautions,
+    labels_sentence,
+    next_steps,
+    say,
+    threshold_sentence,
+    worse,
+)
 from pixmill.metrics.growth import Growth
 
 GOOD = {"precision": 0.9, "recall": 0.9, "f1": 0.9, "support": 100}
-SHORTCUT = {"property": "width", "skill": 1.0, "label": "a", "example": "90 of 90", "advice": "collect others"}
+SHORTCUT = {
+    "property": "width",
+    "skill": 1.0,
+    "label": "a",
+    "example": "90 of 90",
+    "advice": "collect others",
+}
 METRICS = {
     "accuracy": 0.9,
     "accuracy_low": 0.85,
@@ -65,10 +78,14 @@ WEAKNESSES = {
 def ranked(confirmed: int, suggested: int) -> pd.DataFrame:
     """Return a ranking of 100 labels."""
     names = ["coat"] * suggested + [None] * (100 - suggested)
-    return pd.DataFrame({"suggested": names, "score": [0.9] * confirmed + [0.1] * (100 - confirmed)})
+    return pd.DataFrame(
+        {"suggested": names, "score": [0.9] * confirmed + [0.1] * (100 - confirmed)}
+    )
 
 
-def steps(metrics: dict, confirmed: int, suggested: int, slices: pd.DataFrame, growth: Growth | None) -> str:
+def steps(
+    metrics: dict, confirmed: int, suggested: int, slices: pd.DataFrame, growth: Growth | None
+) -> str:
     ranking = ranked(confirmed, suggested)
     found = next_steps(metrics, CONFUSIONS, ranking=ranking, slices=slices, growth=growth)
     return "\n".join(" $ ".join(filter(None, step)) for step in found)
@@ -84,14 +101,23 @@ def test_sentences_match_the_approved_text() -> None:
         "verdict, no better": say("verdict", METRICS | {"accuracy_low": 0.6, "threshold": None}),
         "shortcut": say("shortcut", METRICS | {"shortcuts": [SHORTCUT]}),
         "no shortcut": say("shortcut", METRICS),
-        "calibration": say("calibration", METRICS | {"temperature": 0.8, "ece": 0.08, "confidence": 0.97}),
+        "calibration": say(
+            "calibration", METRICS | {"temperature": 0.8, "ece": 0.08, "confidence": 0.97}
+        ),
         "threshold": threshold_sentence(METRICS, 0.95),
         "threshold, cross-validated": threshold_sentence(METRICS | CROSSED, 0.95),
         "threshold, contradicted": threshold_sentence(METRICS, 0.995),
         "threshold, never reached": threshold_sentence(METRICS | {"covered_accuracy": None}, 0.95),
         "no threshold": threshold_sentence(METRICS | {"threshold": None, "val": {"n": 27}}, 0.95),
         "no threshold, but within reach": threshold_sentence(
-            METRICS | {"threshold": None, "threshold_images": 81, "threshold_target": 0.85, "val": {"n": 27}}, 0.95
+            METRICS
+            | {
+                "threshold": None,
+                "threshold_images": 81,
+                "threshold_target": 0.85,
+                "val": {"n": 27},
+            },
+            0.95,
         ),
         # Written by an earlier version of train.
         "threshold of 0": threshold_sentence(METRICS | {"threshold": 0.0, "val": {"n": 27}}, 0.95),
@@ -110,9 +136,15 @@ def test_sentences_match_the_approved_text() -> None:
         "steps, no learning curve": steps(OVERFITTED, 90, 0, SLICES.tail(1), None),
     }
     for name, values in CONFIDENCES.items():
-        changes = dict(zip(("confidence", "ece", "accuracy_low", "accuracy_high"), values, strict=True))
+        changes = dict(
+            zip(("confidence", "ece", "accuracy_low", "accuracy_high"), values, strict=True)
+        )
         texts[name] = say("calibration", METRICS | changes)
-    texts |= {f"with {name}": "\n".join(cautions(METRICS | change)) for name, change in WEAKNESSES.items()}
+    texts |= {
+        f"with {name}": "\n".join(cautions(METRICS | change)) for name, change in WEAKNESSES.items()
+    }
     texts["with cross-validation"] = "\n".join(cautions(METRICS | CROSSED))
-    text = "\n".join(f"[{name}]\n{one}\n" for name, one in texts.items()).replace("\N{NO-BREAK SPACE}", " ")
+    text = "\n".join(f"[{name}]\n{one}\n" for name, one in texts.items()).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     assert text == Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8")

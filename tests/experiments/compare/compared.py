@@ -48,8 +48,12 @@ def revision(name, contents=None, **more):
         "name": name,
         "title": f"{name} (1a2b3c4 Train longer)",
         "commit": "1a2b3c4d5e6f" + "0" * 28,
-        "manifest": pd.DataFrame({"id": [name_of(number) for number in range(60)], "path": [*map(str, range(60))]}),
-        "run": MlflowRun("f" * 32, "able-owl", "https://mlflow.test/#/experiments/0/runs/f", 12.3, 3.2, {}),
+        "manifest": pd.DataFrame(
+            {"id": [name_of(number) for number in range(60)], "path": [*map(str, range(60))]}
+        ),
+        "run": MlflowRun(
+            "f" * 32, "able-owl", "https://mlflow.test/#/experiments/0/runs/f", 12.3, 3.2, {}
+        ),
         "read": contents.get,
     }
     return Revision(**{**facts, **more})
@@ -57,7 +61,9 @@ def revision(name, contents=None, **more):
 
 def difference(first, second, spread=0.03):
     gap = second - first
-    return Difference(first, second, gap, gap - spread, gap + spread, 0.04 if abs(gap) > spread else 0.5)
+    return Difference(
+        first, second, gap, gap - spread, gap + spread, 0.04 if abs(gap) > spread else 0.5
+    )
 
 
 def made_slice(dimension, name, first, second, p):
@@ -73,7 +79,11 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
     predicted[0][lost : lost + gained] = (actual[lost : lost + gained] + 1) % classes
     predicted[1][:lost] = (actual[:lost] + 2) % classes
     sure = [generator.uniform(0.5, 1, n) for _ in range(2)]
-    shares = [np.full((n, classes), ((1 - one) / max(1, classes - 1))[:, None]) for one in sure] if n < 1000 else []
+    shares = (
+        [np.full((n, classes), ((1 - one) / max(1, classes - 1))[:, None]) for one in sure]
+        if n < 1000
+        else []
+    )
     for values, one, chosen in zip(shares, sure, predicted, strict=False):
         values[np.arange(n), chosen] = one
     matrices = [np.zeros((classes, classes), np.int64) for _ in range(2)]
@@ -81,7 +91,10 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
         np.add.at(matrix, (actual, chosen), 1)
     flips = pd.DataFrame(
         {
-            "id": [name_of(number) if number < 60 else f"{number:064x}" for number in range(lost + gained)],
+            "id": [
+                name_of(number) if number < 60 else f"{number:064x}"
+                for number in range(lost + gained)
+            ],
             "label": [labels[actual[number]] for number in range(lost + gained)],
             "base_predicted": [labels[predicted[0][number]] for number in range(lost + gained)],
             "head_predicted": [labels[predicted[1][number]] for number in range(lost + gained)],
@@ -94,7 +107,11 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
     )
     per_class = {
         label: ClassNumbers(
-            n // classes, (0.9, 0.8), (0.9, None), difference(0.9, 0.9 - 0.1 * generator.random()), 0.01 + place % 2
+            n // classes,
+            (0.9, 0.8),
+            (0.9, None),
+            difference(0.9, 0.9 - 0.1 * generator.random()),
+            0.01 + place % 2,
         )
         for place, label in enumerate(labels)
     }
@@ -116,11 +133,18 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
         },
         "per_class": per_class,
         "mcnemar": mcnemar(predicted[0] == actual, predicted[1] == actual),
-        "steps": (Step("base on its own test split", 110, 0.91), Step("common images", n, 0.9), Step("model", n, 0.8)),
+        "steps": (
+            Step("base on its own test split", 110, 0.91),
+            Step("common images", n, 0.9),
+            Step("model", n, 0.8),
+        ),
         "confusion": tuple(matrices),
         "flips": flips,
         "reliability": tuple(curves),
-        "coverage": tuple(coverage_curve(one, chosen == actual) for one, chosen in zip(sure, predicted, strict=True)),
+        "coverage": tuple(
+            coverage_curve(one, chosen == actual)
+            for one, chosen in zip(sure, predicted, strict=True)
+        ),
     }
     return Numbers(**{**facts, **more})
 
@@ -135,7 +159,11 @@ def data(n=12, first=0, label="coat"):
             "base_label": None if kind == "added" else label,
             "head_label": None if kind == "removed" else "shoe" if kind == "relabelled" else label,
             "base_split": None if kind in ("added", "restored") else "train",
-            "head_split": None if kind in ("removed", "dropped") else "test" if kind == "moved" else "train",
+            "head_split": None
+            if kind in ("removed", "dropped")
+            else "test"
+            if kind == "moved"
+            else "train",
             "base_reason": "too_small" if kind == "restored" else None,
             "head_reason": "outlier" if kind == "dropped" else None,
             "source": "shop",
@@ -147,7 +175,9 @@ def data(n=12, first=0, label="coat"):
     ]
     near = pd.DataFrame({"id": [name_of(40)], "test_id": [name_of(41)], "similarity": [0.991]})
     drift = (Drift("class shares", 0.13, 0.001, True), Drift("brightness", 0.02, 1.0, False))
-    return DataDifference(1247, 1250, ("split.salt changed from 1 to 2",), pd.DataFrame(rows), drift, near)
+    return DataDifference(
+        1247, 1250, ("split.salt changed from 1 to 2",), pd.DataFrame(rows), drift, near
+    )
 
 
 def comparison(verdict="worse", *, images=False, **more):
@@ -157,7 +187,11 @@ def comparison(verdict="worse", *, images=False, **more):
         revision(name, {**files, "plots/train/curves.csv": CURVES.format(*losses).encode()})
         for name, losses in (("main", (0.5, 0.3)), ("cnn", (0.9, 0.6)))
     ]
-    rule = Rule("compare.max_drop", "fail", "macro-F1 0.800 after 0.900, must not be significantly worse: fail")
+    rule = Rule(
+        "compare.max_drop",
+        "fail",
+        "macro-F1 0.800 after 0.900, must not be significantly worse: fail",
+    )
     changes = Changes(
         (Change("train.epochs", 2, 12), Change("train.cache", False, True)),
         {"train": ["param train.epochs"]},
@@ -172,7 +206,16 @@ def comparison(verdict="worse", *, images=False, **more):
         data(),
         changes,
         Gate(
-            "fail", (rule, Rule("compare.min.accuracy", "undecided", "accuracy 0.87, at least 0.86: undecided", 1_900))
+            "fail",
+            (
+                rule,
+                Rule(
+                    "compare.min.accuracy",
+                    "undecided",
+                    "accuracy 0.87, at least 0.86: undecided",
+                    1_900,
+                ),
+            ),
         ),
         ("The model cannot be read. Type `dvc pull`.",),
     )

@@ -31,7 +31,8 @@ MANIFEST = "artifacts/split/manifest.parquet"
 METRICS = "plots/evaluate/full.json"
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 """Nested aliases: a kilobyte that expands to 400 million values."""
 
@@ -135,8 +136,13 @@ def manifest(**over: Any) -> bytes:
 def of_rows(rows: int) -> bytes:
     """Return predictions with many equal rows: a few kilobytes of Parquet."""
     names = ("id", "split", "label", "predicted")
-    texts = {name: pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), ["test"]) for name in names}
-    return parquet({**texts, **dict.fromkeys(("p_coat", "p_dress", "loss"), pa.array(np.zeros(rows)))})
+    texts = {
+        name: pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), ["test"])
+        for name in names
+    }
+    return parquet(
+        {**texts, **dict.fromkeys(("p_coat", "p_dress", "loss"), pa.array(np.zeros(rows)))}
+    )
 
 
 def of_long_texts(rows: int, length: int) -> bytes:
@@ -149,7 +155,9 @@ def of_long_texts(rows: int, length: int) -> bytes:
 
 def non_utf8() -> pa.Array:
     """Return eight texts that are not UTF-8."""
-    return pa.array([b"\xff\xfe\xfd" + bytes([n]) for n in range(8)], pa.binary()).cast(pa.string(), safe=False)
+    return pa.array([b"\xff\xfe\xfd" + bytes([n]) for n in range(8)], pa.binary()).cast(
+        pa.string(), safe=False
+    )
 
 
 def stage(**over: Any) -> Callable[[Path], None]:
@@ -167,7 +175,11 @@ def metrics(**over: Any) -> str:
     """Return ``full.json`` with changed metrics."""
     figures = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.9, "n": 8}
     return json.dumps(
-        {**figures, "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}}, **over}
+        {
+            **figures,
+            "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}},
+            **over,
+        }
     )
 
 
@@ -184,7 +196,9 @@ MALFORMED: dict[str, dict[str, Any]] = {
         METRICS: metrics(accuracy=float("nan")),
         PREDICTIONS: b"\0" * (20 << 20),
     },
-    "lock: a hash leads out": {"": stage(outs=[{"path": "artifacts/evaluate", "md5": "../../../../../etc/passwd"}])},
+    "lock: a hash leads out": {
+        "": stage(outs=[{"path": "artifacts/evaluate", "md5": "../../../../../etc/passwd"}])
+    },
     "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
     "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
 }
@@ -201,7 +215,16 @@ HARMLESS: dict[str, Any] = {
     PREDICTIONS: predictions(p_coat=[float("nan")] * 8, unlike=pa.nulls(8)),
     MANIFEST: manifest(
         path=["../../secret", "/etc/passwd", "a\0b", "x" * 9999, "", ".", "a\nb", "é"],
-        source=["x" * 100_000, "\x1b[2J\n", "", "@all", None, "a", "b", "\N{RIGHT-TO-LEFT OVERRIDE}"],
+        source=[
+            "x" * 100_000,
+            "\x1b[2J\n",
+            "",
+            "@all",
+            None,
+            "a",
+            "b",
+            "\N{RIGHT-TO-LEFT OVERRIDE}",
+        ],
         brightness=[1e300, -1e300, float("inf"), float("nan"), 0, 0, 0, 0],
         short_side=[2**62] * 8,
         mode=pa.array([None] * 8, pa.null()),

@@ -52,7 +52,9 @@ def from_probabilities(
         "label": names[actual],
         "predicted": names[values.argmax(axis=1)],
         **{f"p_{label}": values[:, place] for place, label in enumerate(labels)},
-        "loss": -np.log(np.maximum(values[np.arange(len(actual)), actual].astype(float), np.finfo(float).eps)),
+        "loss": -np.log(
+            np.maximum(values[np.arange(len(actual)), actual].astype(float), np.finfo(float).eps)
+        ),
     }
     return pd.DataFrame(columns)
 
@@ -61,10 +63,14 @@ def write_predictions(path: Path, table: pd.DataFrame) -> None:
     """Write ``predictions.parquet`` as evaluate does, marked as calibrated."""
     # Do not write through a link into DVC's cache.
     path.unlink(missing_ok=True)
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path)
+    pq.write_table(
+        pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path
+    )
 
 
-def make_revision(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Revision:
+def make_revision(
+    predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any
+) -> Revision:
     """Return a revision with these predictions and other fields."""
     named = {"name": "head", "title": "head (1a2b3c4 Train longer)", "commit": "1a2b3c4" + 33 * "0"}
     return Revision(predictions=predictions, manifest=manifest, **{**named, **over})

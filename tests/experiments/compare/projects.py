@@ -55,14 +55,30 @@ def produce(root: Path, *, epochs: int, wrong: int) -> None:
     """Write outputs of the stages: a training of some epochs, with wrong predictions of some of eight images."""
     write(root / "params.yaml", f"split: {{salt: a}}\ntrain: {{epochs: {epochs}}}\n")
     labels = ["coat", "dress"] * 4
-    manifest = {"id": IDS, "label": labels, "split": "test", "verdict": "keep", "path": [f"{i}.png" for i in IDS]}
+    manifest = {
+        "id": IDS,
+        "label": labels,
+        "split": "test",
+        "verdict": "keep",
+        "path": [f"{i}.png" for i in IDS],
+    }
     table(root, "split/manifest", manifest)
     table(root, "validate/pairs", {"a": IDS[:1], "b": IDS[1:2], "similarity": [0.99]})
     for image in IDS:
         write(root / "artifacts" / "scrape" / f"{image}.png", f"image {image}")
     write(root / "artifacts" / "train" / "model.weights.h5", f"weights of {epochs}")
-    predicted = ["coat" if index < wrong and label == "dress" else label for index, label in enumerate(labels)]
-    columns = {"id": IDS, "split": "test", "label": labels, "predicted": predicted, "p_coat": 0.5, "p_dress": 0.5}
+    predicted = [
+        "coat" if index < wrong and label == "dress" else label
+        for index, label in enumerate(labels)
+    ]
+    columns = {
+        "id": IDS,
+        "split": "test",
+        "label": labels,
+        "predicted": predicted,
+        "p_coat": 0.5,
+        "p_dress": 0.5,
+    }
     table(root, "evaluate/predictions", {**columns, "loss": 0.7})
     write(root / "plots" / "evaluate" / "full.json", json.dumps({"accuracy": 1 - wrong / 16}))
 

@@ -64,8 +64,15 @@ def ranking(**over) -> Ranking:
             gap=Gap(-0.412, -0.5, -0.3, 0.001, worse=True),
         ),
     )
-    other = RankedModel(model("other"), why="its classes differ: only it has <i>parka", params=rows[0].params)
-    planned = Planned("main (1a2b3c4 First results)", "wide", "Same: all the same.", "pixmill compare main runs:/wide")
+    other = RankedModel(
+        model("other"), why="its classes differ: only it has <i>parka", params=rows[0].params
+    )
+    planned = Planned(
+        "main (1a2b3c4 First results)",
+        "wide",
+        "Same: all the same.",
+        "pixmill compare main runs:/wide",
+    )
     given = {
         "others": (other,),
         "planned": planned,

@@ -22,7 +22,9 @@ stages:
     outs: [artifacts/evaluate]
     metrics: [{plots/evaluate/full.json: {cache: false}}]
 """
-HEAD = "classes: [coat, shirt, sneaker]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000}\n"
+HEAD = (
+    "classes: [coat, shirt, sneaker]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000}\n"
+)
 TRUTH = np.arange(240) % 3
 BASELINE = "1" * 40
 
@@ -65,7 +67,9 @@ def fill(folder: Path, train: str, table: pd.DataFrame, weights: str) -> None:
     file.unlink(missing_ok=True)  # It may be a link into DVC's cache.
     file.write_text(weights)
     write_predictions(folder / "artifacts" / "evaluate" / "predictions.parquet", table)
-    (folder / "plots" / "evaluate" / "full.json").write_text(json.dumps({"accuracy": 0.9, "n": len(TRUTH)}))
+    (folder / "plots" / "evaluate" / "full.json").write_text(
+        json.dumps({"accuracy": 0.9, "n": len(TRUTH)})
+    )
 
 
 def add_run(
@@ -90,14 +94,18 @@ def add_run(
     digest = hashlib.md5((weights or f"{name} {train} {started}").encode()).hexdigest()
     tags = {"pixmill.weights": digest, "pixmill.commit": "0" * 40}
     tags |= {"DVC_EXP_NAME": within} if within else {}
-    made = client.create_run(experiment, started * 1000, tags | ({"pixmill.project": project} if project else {}), name)
+    made = client.create_run(
+        experiment, started * 1000, tags | ({"pixmill.project": project} if project else {}), name
+    )
     client.log_metric(made.info.run_id, "test_n", len(TRUTH))
     folder = files / made.info.run_id
     folder.mkdir(parents=True)
     text = f"{HEAD}train: {train}\n"
     (folder / "params.yaml").write_text(text)
     if resolved:
-        (folder / "params.json").write_text(json.dumps(parse_params(text).model_dump(mode="json", by_alias=True)))
+        (folder / "params.json").write_text(
+            json.dumps(parse_params(text).model_dump(mode="json", by_alias=True))
+        )
     if code:
         (folder / "dvc.lock").write_text(lock(code))
     if table is not None:

@@ -32,7 +32,12 @@ def opened(browser, page, request):
 
 def test_page_fits_is_self_contained_and_has_keyboard_access(opened):
     run = opened.execute_script
-    assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
+    assert (
+        run(
+            "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+        )
+        == 0
+    )
     assert run("return document.documentElement.scrollWidth <= innerWidth")
     assert run("return [...document.querySelectorAll('svg')].every(svg => svg.ariaLabel)")
     keys = ActionChains(opened)
@@ -66,7 +71,11 @@ def runs(browser, runs_page, request):
 
 def names(runs) -> list[str]:
     rows = runs.find_elements(By.CSS_SELECTOR, ".runs tbody tr")
-    return [row.find_element(By.TAG_NAME, "th").get_attribute("data-value") for row in rows if row.is_displayed()]
+    return [
+        row.find_element(By.TAG_NAME, "th").get_attribute("data-value")
+        for row in rows
+        if row.is_displayed()
+    ]
 
 
 def head(runs, title: str):
@@ -77,7 +86,12 @@ def head(runs, title: str):
 @pytest.mark.parametrize("runs", [1280, 400], indirect=True)
 def test_runs_table_fits_and_is_self_contained(runs) -> None:
     run = runs.execute_script
-    assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
+    assert (
+        run(
+            "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+        )
+        == 0
+    )
     assert run("return document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -100,16 +114,22 @@ def test_filters_rows_and_hides_columns(runs) -> None:
     panel = runs.find_element(By.ID, "columns")
     panel.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
     outside = "const edge = arguments[0].getBoundingClientRect().right; return [...arguments[0].querySelectorAll('*')]"
-    outside += ".filter(each => each.getBoundingClientRect().right > edge + 1).map(each => each.outerHTML)"
+    outside += (
+        ".filter(each => each.getBoundingClientRect().right > edge + 1).map(each => each.outerHTML)"
+    )
     assert runs.execute_script(outside, panel.find_element(By.TAG_NAME, "fieldset")) == []
-    select = Select(panel.find_element(By.CSS_SELECTOR, "[aria-label='Only runs with train.model']"))
+    select = Select(
+        panel.find_element(By.CSS_SELECTOR, "[aria-label='Only runs with train.model']")
+    )
     assert [option.text for option in select.options] == ["any", "cnn", "features"]
     select.select_by_visible_text("cnn")
     assert names(runs) == ["wide", "small-0"]
     assert runs.find_element(By.ID, "shown").text == "2 of 3 shown"
     select.select_by_visible_text("any")
     assert len(names(runs)) == 3
-    box = next(label for label in panel.find_elements(By.TAG_NAME, "label") if label.text == "Seconds")
+    box = next(
+        label for label in panel.find_elements(By.TAG_NAME, "label") if label.text == "Seconds"
+    )
     box.find_element(By.TAG_NAME, "input").send_keys(Keys.SPACE)
     assert not runs.find_element(By.XPATH, "//thead//th[contains(., 'Seconds')]").is_displayed()
     assert "60" not in runs.find_element(By.CSS_SELECTOR, ".runs tbody tr").text.split()

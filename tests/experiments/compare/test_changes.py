@@ -36,7 +36,12 @@ LOCK: dict[str, Any] = {
             {"path": "stages/validate.py", "hash": "md5", "md5": "5"},
             {"path": "notes.txt", "hash": "md5", "md5": "6"},
         ],
-        "params": {"params.yaml": {"classes": ["coat"], "validate": {"min_per_class": {"count": 30}, "groups": {}}}},
+        "params": {
+            "params.yaml": {
+                "classes": ["coat"],
+                "validate": {"min_per_class": {"count": 30}, "groups": {}},
+            }
+        },
         "outs": [{"path": "artifacts/validate", "hash": "md5", "md5": "7.dir"}],
     },
     "train": {
@@ -60,7 +65,10 @@ def _resolved(text: str, **train: Any) -> str:
 
 
 def test_changed_params() -> None:
-    head = PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]") + "split: {salt: second}\n"
+    head = (
+        PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]")
+        + "split: {salt: second}\n"
+    )
     assert _changed(PARAMS, head) == (
         Change("classes", ["coat", "dress"], ["coat", "dress", "hat"]),
         Change("split.salt", "pixmill", "second"),
@@ -84,12 +92,17 @@ def test_section_replaced_by_null() -> None:
 
 def test_unknown_version_is_compared_without_defaults() -> None:
     old = PARAMS + "split: {val: 0.15}\nfetch: {retries: 3}\n"
-    assert _changed(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
+    assert _changed(old, PARAMS) == (
+        Change("fetch.retries", 3, None),
+        Change("split.val", 0.15, None),
+    )
 
 
 def test_run_has_its_recorded_defaults() -> None:
     listed, default = PARAMS.replace("train: {", "train: {epochs: 30, "), PARAMS
-    one, other = (make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default))
+    one, other = (
+        make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default)
+    )
     assert find_changed_params(one, other) == ()
     # Runs of earlier versions, and commits, have no such file.
     assert find_changed_params(one, make_revision(None, params=default)) == ()
@@ -105,7 +118,9 @@ def test_falls_back_to_params_yaml_of_a_run() -> None:
     # Only params.yaml is used if the other revision's is rejected.
     old = PARAMS + "fetch: {retries: 3}\n"
     revision = make_revision(None, params=PARAMS, resolved=_resolved(PARAMS))
-    assert find_changed_params(make_revision(None, params=old), revision) == (Change("fetch.retries", 3, None),)
+    assert find_changed_params(make_revision(None, params=old), revision) == (
+        Change("fetch.retries", 3, None),
+    )
 
 
 @pytest.mark.parametrize("text", [None, "a: [", "- 1", ""])
@@ -115,7 +130,9 @@ def test_missing_params_have_no_changes(text: str | None) -> None:
 
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.lists(st.integers(0, 2), max_size=2)
-sections = st.dictionaries(st.sampled_from(["a", "b", "c"]), values | st.dictionaries(st.just("d"), values), max_size=3)
+sections = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]), values | st.dictionaries(st.just("d"), values), max_size=3
+)
 
 
 @given(sections, sections)
@@ -129,7 +146,9 @@ def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...
     """Return the stages and reasons after a change of the lock."""
     head = copy.deepcopy(LOCK)
     change(head)
-    found = find_changes(make_revision(None, lock=LOCK), make_revision(None, lock=head), Path("/nowhere")).stages
+    found = find_changes(
+        make_revision(None, lock=LOCK), make_revision(None, lock=head), Path("/nowhere")
+    ).stages
     return {stage: tuple(reasons) for stage, reasons in found.items()}
 
 
@@ -145,7 +164,9 @@ def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...
     ],
 )
 def test_stage_reasons(place: int, reason: str) -> None:
-    assert _stages(lambda lock: lock["validate"]["deps"][place].update(md5="other")) == {"validate": (reason,)}
+    assert _stages(lambda lock: lock["validate"]["deps"][place].update(md5="other")) == {
+        "validate": (reason,)
+    }
     assert _stages(lambda lock: lock["validate"]["deps"].pop(place)) == {"validate": (reason,)}
 
 
@@ -197,7 +218,9 @@ ruamel.yaml == 1.1
 Same==1
 new==4.0.post1
 """
-    base, head = (make_revision(None, read={"requirements.txt": content}.get) for content in (before, after))
+    base, head = (
+        make_revision(None, read={"requirements.txt": content}.get) for content in (before, after)
+    )
     assert find_changes(base, head, Path("/nowhere")).packages == (
         Change("gone", "3", None),
         Change("new", None, "4.0.post1"),
@@ -213,14 +236,21 @@ def test_version_of_pixmill_lock(tmp_path: Path) -> None:
         digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
         write_lock(tmp_path, Lock(version, digests))
         lock = copy.deepcopy(LOCK)
-        lock["train"]["params"] = {"pixmill.lock": {"train": digest}, "ours.yaml": {"limit": version}}
+        lock["train"]["params"] = {
+            "pixmill.lock": {"train": digest},
+            "ours.yaml": {"limit": version},
+        }
         files = {"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes(), "requirements.txt": pins}
         revisions.append(make_revision(None, lock=lock, read=files.get))
     found = find_changes(*revisions, Path("/nowhere"))
-    assert found.stages == {"train": ["code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"]}
+    assert found.stages == {
+        "train": ["code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"]
+    }
     assert found.packages == (Change("pixmill", "0.1.0", "0.2.0"),)
     # A malformed lock has no versions.
-    found = find_changes(revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
+    found = find_changes(
+        revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere")
+    )
     assert found.packages == ()
     assert found.stages["train"][0] == "code of train"
 
@@ -245,14 +275,23 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str
 
 
 def _commits(root: Path, base: str | None, head: str | None) -> list[tuple[str, str]]:
-    return list(find_changes(make_revision(None, commit=base), make_revision(None, commit=head), root).commits)
+    return list(
+        find_changes(
+            make_revision(None, commit=base), make_revision(None, commit=head), root
+        ).commits
+    )
 
 
 def test_commits_newest_first(repository: tuple[Path, list[str]]) -> None:
     root, hashes = repository
     (red, bold, last) = _commits(root, hashes[-4], hashes[-1])
-    assert [hashes[place].startswith(red_) for place, (red_, _) in zip((-1, -2, -3), (red, bold, last), strict=True)]
-    assert red[1] == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}", "no control characters"
+    assert [
+        hashes[place].startswith(red_)
+        for place, (red_, _) in zip((-1, -2, -3), (red, bold, last), strict=True)
+    ]
+    assert red[1] == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}", (
+        "no control characters"
+    )
     assert bold[1] == "<b>|\N{REPLACEMENT CHARACTER}`x`</b> \N{SNOWMAN}"
     assert last[1] == "Change 49"
     assert len(_commits(root, hashes[0], hashes[-1])) == 50
@@ -260,7 +299,9 @@ def test_commits_newest_first(repository: tuple[Path, list[str]]) -> None:
 
 
 @pytest.mark.parametrize("commit", [None, "0" * 40, "--output=stolen", "trunk --all", "\0"])
-def test_unknown_commit_has_no_commits(repository: tuple[Path, list[str]], commit: str | None) -> None:
+def test_unknown_commit_has_no_commits(
+    repository: tuple[Path, list[str]], commit: str | None
+) -> None:
     root, hashes = repository
     assert _commits(root, commit, hashes[-1]) == _commits(root, hashes[0], commit) == []
     assert not list(root.glob("stolen*"))

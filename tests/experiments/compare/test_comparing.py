@@ -17,22 +17,36 @@ def test_compares_metrics_data_and_changes(workspace, monkeypatch):
     assert (found.base.name, found.head.name, found.verdict) == ("v1", "stronger", "same")
     assert found.numbers.n == 8
     assert found.data.images.empty
-    assert [(change.name, change.base, change.head) for change in found.changes.params] == [("train.epochs", 3, 9)]
+    assert [(change.name, change.base, change.head) for change in found.changes.params] == [
+        ("train.epochs", 3, 9)
+    ]
     assert [(rule.name, rule.result) for rule in found.gate.rules] == [("compare.max_drop", "pass")]
 
 
 def test_missing_predictions_leave_the_gate_undecided(clone):
     found = compare(Workspace(root=clone, home=clone), PARAMS, "v1", "HEAD")
-    assert (found.verdict, found.numbers, found.gate.result) == ("not_comparable", None, "undecided")
+    assert (found.verdict, found.numbers, found.gate.result) == (
+        "not_comparable",
+        None,
+        "undecided",
+    )
     assert found.sentence == "Not comparable: the predictions of v1 are missing."
     assert (
         "(the predictions of v1 are missing), must not be significantly worse: undecided"
         in found.gate.rules[0].sentence
     )
-    assert [line.partition(":")[0] for line in found.missing if "predictions" in line] == ["v1", "HEAD"]
+    assert [line.partition(":")[0] for line in found.missing if "predictions" in line] == [
+        "v1",
+        "HEAD",
+    ]
 
 
 def test_first_commit_has_no_base(clone):
     git(clone, "checkout", "-q", "--detach", git(clone, "rev-list", "--max-parents=0", "HEAD"))
     found = compare(Workspace(root=clone, home=clone), PARAMS, head="HEAD")
-    assert (found.base, found.verdict, found.gate.result, found.gate.rules) == (None, "not_comparable", "pass", ())
+    assert (found.base, found.verdict, found.gate.result, found.gate.rules) == (
+        None,
+        "not_comparable",
+        "pass",
+        (),
+    )

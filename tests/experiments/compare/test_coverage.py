@@ -57,7 +57,9 @@ def test_each_model_has_its_own_threshold():
 def test_coverage_matches_evaluate():
     unlike = pd.array([True, None, False] * 100, "boolean")
     revision = model(0.7, unlike=unlike)
-    table = pd.concat([revision.predictions, revision.predictions.assign(split="val")]).assign(held_out=True)
+    table = pd.concat([revision.predictions, revision.predictions.assign(split="val")]).assign(
+        held_out=True
+    )
     groups = pd.Series("x", index=revision.predictions["id"])
     measured, _ = measure_confidence(
         table, table, groups, LABELS, Calibration(threshold=0.7), draws=100, confidence=0.95
@@ -69,7 +71,8 @@ def test_coverage_matches_evaluate():
 
 
 @pytest.mark.parametrize(
-    "unlike", [[True, None, False], [None] * 3, [float("nan")] * 3, [False] * 3, [True, False, False]]
+    "unlike",
+    [[True, None, False], [None] * 3, [float("nan")] * 3, [False] * 3, [True, False, False]],
 )
 def test_unlike_images_are_not_answered(unlike):
     table = make_predictions([0, 1, 2], [0, 1, 2], certainty=0.9).assign(unlike=unlike)
@@ -80,7 +83,11 @@ def test_unlike_images_are_not_answered(unlike):
 
 @pytest.mark.parametrize("threshold", ["absent", None, 0.0])
 def test_missing_threshold_has_a_remark(threshold):
-    for pair, lacking in (((threshold, 0.7), "base"), ((0.7, threshold), "head"), ((threshold, threshold), None)):
+    for pair, lacking in (
+        ((threshold, 0.7), "base"),
+        ((0.7, threshold), "head"),
+        ((threshold, threshold), None),
+    ):
         found = compared(*(model(one, seed=seed) for seed, one in enumerate(pair)))
         assert not {"coverage", "covered_accuracy"} & found.metrics.keys()
         remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
@@ -105,7 +112,12 @@ def test_identical_models_differ_only_by_threshold():
 
 
 def test_reads_recorded_metrics():
-    recorded = {"threshold": 0.9, "coverage": 0.6, "covered_accuracy": 0.97, "covered_accuracy_low": None}
+    recorded = {
+        "threshold": 0.9,
+        "coverage": 0.6,
+        "covered_accuracy": 0.97,
+        "covered_accuracy_low": None,
+    }
     assert read_metrics(json.dumps(recorded).encode()) == {
         "threshold": 0.9,
         "coverage": 0.6,
@@ -114,7 +126,9 @@ def test_reads_recorded_metrics():
     }
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "-0.1", "1.01", '"0.9"', "true", "[]", "{}"])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "1e400", "-0.1", "1.01", '"0.9"', "true", "[]", "{}"]
+)
 @pytest.mark.parametrize("name", ["threshold", "covered_accuracy", "covered_accuracy_low"])
 def test_rejects_shares_out_of_range(name, value):
     with pytest.raises(MalformedError, match=name):

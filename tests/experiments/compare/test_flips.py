@@ -20,10 +20,18 @@ IDS = [f"{number:064x}" for number in range(4)]
 def predict(root, *predicted, split="test"):
     """Record predictions of three coats and a dress."""
     shares = [0.9 if name == "coat" else 0.2 for name in predicted]
-    columns = {"id": IDS, "split": split, "label": ["coat"] * 3 + ["dress"], "predicted": predicted, "p_coat": shares}
+    columns = {
+        "id": IDS,
+        "split": split,
+        "label": ["coat"] * 3 + ["dress"],
+        "predicted": predicted,
+        "p_coat": shares,
+    }
     path = root / "artifacts/evaluate/predictions.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_predictions(path, pd.DataFrame(columns).assign(p_dress=lambda rows: 1 - rows["p_coat"], loss=0.5))
+    write_predictions(
+        path, pd.DataFrame(columns).assign(p_dress=lambda rows: 1 - rows["p_coat"], loss=0.5)
+    )
     record(root)
 
 
@@ -76,7 +84,8 @@ def test_incomparable_revisions_raise(root, tmp_path):
         read_flips(root)
     shutil.rmtree(root / ".dvc/cache")
     with pytest.raises(
-        NotComparableError, match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach"
+        NotComparableError,
+        match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach",
     ):
         read_flips(root)
     with pytest.raises(PixmillError, match="is not in a Git repository"):

@@ -47,7 +47,12 @@ def numbers(difference: float, low: float, high: float, metric: str = "accuracy"
     )  # fmt: skip
 
 
-def gate(head: Revision | None = None, found: Numbers | None = None, obstacle: str | None = None, **limits) -> Gate:
+def gate(
+    head: Revision | None = None,
+    found: Numbers | None = None,
+    obstacle: str | None = None,
+    **limits,
+) -> Gate:
     settings = CompareParams.model_validate({"max_drop": None, **limits})
     return judge(head or revision(), found, settings, confidence=0.95, obstacle=obstacle)
 
@@ -59,17 +64,37 @@ def test_passes_without_limits() -> None:
 @pytest.mark.parametrize(
     ("limits", "result", "sentence"),
     [
-        ({"min": {"accuracy": 0.86}}, "pass", "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.86: pass"),
-        ({"min": {"accuracy": 0.95}}, "fail", "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.95: fail"),
+        (
+            {"min": {"accuracy": 0.86}},
+            "pass",
+            "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.86: pass",
+        ),
+        (
+            {"min": {"accuracy": 0.95}},
+            "fail",
+            "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.95: fail",
+        ),
         (
             {"min": {"accuracy": 0.88}},
             "undecided",
             "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.88: undecided; "
             "about 1,700 test images would probably decide it",
         ),
-        ({"min": {"accuracy": 0.9}}, "undecided", "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.9: undecided"),
-        ({"max": {"log_loss": 0.4}}, "pass", "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.4: pass"),
-        ({"max": {"log_loss": 0.1}}, "fail", "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.1: fail"),
+        (
+            {"min": {"accuracy": 0.9}},
+            "undecided",
+            "accuracy 0.900 (95 % CI 0.860 to 0.940), at least 0.9: undecided",
+        ),
+        (
+            {"max": {"log_loss": 0.4}},
+            "pass",
+            "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.4: pass",
+        ),
+        (
+            {"max": {"log_loss": 0.1}},
+            "fail",
+            "log loss 0.300 (95 % CI 0.200 to 0.400), at most 0.1: fail",
+        ),
         (
             {"max": {"log_loss": 0.35}},
             "undecided",
@@ -91,7 +116,9 @@ def test_an_absolute_limit(limits: dict, result: str, sentence: str) -> None:
     (rule,) = found.rules
     assert (found.result, rule.result, rule.sentence) == (result, result, sentence)
     ((key, value),) = limits.items()
-    assert rule.name == (f"compare.{key}.{next(iter(value))}" if isinstance(value, dict) else f"compare.{key}")
+    assert rule.name == (
+        f"compare.{key}.{next(iter(value))}" if isinstance(value, dict) else f"compare.{key}"
+    )
     assert rule.needed == (1700 if "1,700" in sentence else None)
 
 
@@ -115,7 +142,9 @@ def answering(images=200, sure=160, **more) -> Revision:
 def test_coverage_limit_uses_the_heads_predictions(limit, result):
     head = answering(metrics={**METRICS, **ANSWERED})
     found = gate(head, min={"coverage": limit})
-    low, high = accuracy_interval(np.arange(200) < 160, np.arange(200), draws=10_000, confidence=0.95)
+    low, high = accuracy_interval(
+        np.arange(200) < 160, np.arange(200), draws=10_000, confidence=0.95
+    )
     assert found.result == result
     sentence = f"coverage 0.800 (95 % CI {low:.3f} to {high:.3f}), at least {limit:g}: {result}"
     assert found.rules[0].sentence.startswith(sentence)
@@ -145,7 +174,9 @@ def test_covered_accuracy_is_the_recorded_one(limit, result):
 
 @pytest.mark.parametrize("threshold", [{}, {"threshold": None}, {"threshold": 0.0}])
 def test_missing_threshold_is_undecided(threshold):
-    found = gate(answering(metrics={**METRICS, **threshold}), min={"coverage": 0.1, "covered_accuracy": 0.1})
+    found = gate(
+        answering(metrics={**METRICS, **threshold}), min={"coverage": 0.1, "covered_accuracy": 0.1}
+    )
     assert [rule.result for rule in found.rules] == ["undecided"] * 2
     assert found.rules[0].sentence == (
         "coverage undefined (the model has no confidence threshold: validation has too few images, or too many errors, "
@@ -155,7 +186,9 @@ def test_missing_threshold_is_undecided(threshold):
 
 def test_coverage_without_predictions_is_undecided():
     (rule,) = gate(revision({**METRICS, **ANSWERED}), min={"coverage": 0.1}).rules
-    assert rule.sentence == "coverage 0.600 (without a confidence interval), at least 0.1: undecided"
+    assert (
+        rule.sentence == "coverage 0.600 (without a confidence interval), at least 0.1: undecided"
+    )
     silent = {**ANSWERED, "coverage": 0.0, **dict.fromkeys(list(ANSWERED)[2:])}
     (rule,) = gate(revision({**METRICS, **silent}), min={"covered_accuracy": 0.1}).rules
     assert "undefined (no test image is answered)" in rule.sentence
@@ -174,23 +207,32 @@ def test_names_failing_and_undecided_classes() -> None:
     metrics = {**METRICS, "per_class": rows}
     unclear = gate(revision(metrics), min_per_class={"recall": 0.65})
     assert (unclear.result, unclear.rules[0].needed) == ("undecided", 1700)
-    assert unclear.rules[0].sentence.startswith("recall of dress 0.600 (95 % CI 0.500 to 0.700), at least 0.65: und")
+    assert unclear.rules[0].sentence.startswith(
+        "recall of dress 0.600 (95 % CI 0.500 to 0.700), at least 0.65: und"
+    )
     absent = gate(
         revision({**METRICS, "per_class": {**rows, "shirt": METRICS["per_class"]["shirt"]}}),
         min_per_class={"recall": 0.5},
     )
     assert (absent.result, absent.rules[0].needed) == ("undecided", None)
     passing = gate(revision(metrics), min_per_class={"recall": 0.5})
-    assert (passing.result, passing.rules[0].sentence) == ("pass", "recall of each class, at least 0.5: pass")
+    assert (passing.result, passing.rules[0].sentence) == (
+        "pass",
+        "recall of each class, at least 0.5: pass",
+    )
 
 
 def test_names_few_of_many_classes() -> None:
     row = {"f1": 0.1, "f1_low": 0.05, "f1_high": 0.2}
     found = gate(
-        revision({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}), min_per_class={"f1": 1}
+        revision({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}),
+        min_per_class={"f1": 1},
     )
     assert found.result == "fail"
-    assert "c0004 0.100 (95 % CI 0.050 to 0.200) and 995 more, at least 1: fail" in found.rules[0].sentence
+    assert (
+        "c0004 0.100 (95 % CI 0.050 to 0.200) and 995 more, at least 1: fail"
+        in found.rules[0].sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,7 +283,11 @@ def test_drop_has_an_interval() -> None:
 
 
 def test_incomparable_base_leaves_the_drop_undecided() -> None:
-    found = gate(obstacle="Not comparable: the predictions of main are missing.", max_drop=0.01, min={"accuracy": 0.5})
+    found = gate(
+        obstacle="Not comparable: the predictions of main are missing.",
+        max_drop=0.01,
+        min={"accuracy": 0.5},
+    )
     assert found.result == "undecided"
     assert [(rule.name, rule.result) for rule in found.rules] == [
         ("compare.min.accuracy", "pass"),
@@ -261,7 +307,11 @@ def test_without_base_only_absolute_limits_apply() -> None:
 @pytest.mark.parametrize("metrics", [None, {"accuracy": 0.9}])
 def test_unreadable_results_are_undecided(metrics: dict | None) -> None:
     found = gate(
-        revision(metrics, None), min={"accuracy": 0.5}, min_per_class={"f1": 0.1}, max_megabytes=1, max_seconds=1
+        revision(metrics, None),
+        min={"accuracy": 0.5},
+        min_per_class={"f1": 0.1},
+        max_megabytes=1,
+        max_seconds=1,
     )
     assert found.result == "undecided"
     assert [rule.result for rule in found.rules] == ["undecided"] * 4

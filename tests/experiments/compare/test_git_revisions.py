@@ -18,7 +18,11 @@ def hash_of(root, name):
 @pytest.mark.parametrize("name", ["main", "v1", "HEAD", "HEAD~2", "refs/heads/main"])
 def test_resolves_git_names(history, name):
     revision = find(history, name)
-    assert (revision.name, revision.commit, revision.is_workspace) == (name, hash_of(history, name), False)
+    assert (revision.name, revision.commit, revision.is_workspace) == (
+        name,
+        hash_of(history, name),
+        False,
+    )
     subject = git(history, "log", "-1", "--format=%h %s", name)
     assert revision.title == f"{name} ({subject})"
 
@@ -30,14 +34,20 @@ def test_title_has_the_hash_once(history):
 
 def test_resolves_experiments(history):
     revision = find(history, "wider")
-    (ref,) = git(history, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/wider").splitlines()
+    (ref,) = git(
+        history, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/wider"
+    ).splitlines()
     assert (revision.commit, revision.checkout) == (ref, ref[:10])
     assert revision.title == f"wider ({ref[:7]} DVC experiment)"
 
 
 def test_workspace_has_the_commit_of_head(history):
     revision = find(history, "workspace")
-    assert (revision.title, revision.commit, revision.is_workspace) == ("the workspace", hash_of(history, "HEAD"), True)
+    assert (revision.title, revision.commit, revision.is_workspace) == (
+        "the workspace",
+        hash_of(history, "HEAD"),
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +65,9 @@ def test_workspace_has_the_commit_of_head(history):
     ],
 )
 def test_unknown_name_suggests_similar_ones(history, name, hint):
-    with pytest.raises(PixmillError, match=f"there is no commit, branch, tag or experiment '{name}'") as refusal:
+    with pytest.raises(
+        PixmillError, match=f"there is no commit, branch, tag or experiment '{name}'"
+    ) as refusal:
         find(history, name)
     assert refusal.value.next.startswith(hint)
 
@@ -149,7 +161,10 @@ def test_unrelated_branch_needs_a_base(project):
 def test_without_repository_or_commits(tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match="is not in a Git repository, so it has no 'main'"):
         find(tmp_path, "main")
-    with monkeypatch.context() as patch, pytest.raises(PixmillError, match="the program git is not on PATH"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(PixmillError, match="the program git is not on PATH"),
+    ):
         patch.setenv("PATH", "")
         find(tmp_path, "main")
     git(tmp_path, "init")

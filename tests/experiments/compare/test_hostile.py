@@ -60,7 +60,9 @@ def compare(attacked, monkeypatch, capsys):
 
     def run(files, *words):
         commit_head(
-            attacked, "head", {path: made() if path and callable(made) else made for path, made in files.items()}
+            attacked,
+            "head",
+            {path: made() if path and callable(made) else made for path, made in files.items()},
         )
         start = time.process_time()
         with limited_growth():
@@ -84,7 +86,9 @@ def limited_growth(most=MOST):
 
 
 def memory(name):
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
+    )
     return int(line.split()[1])
 
 
@@ -145,7 +149,9 @@ def test_rejects_malformed_tables(content, message):
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 keys = (
@@ -222,7 +228,9 @@ columns = st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=4) | st
     st.booleans(),
 )
 def test_any_schema_is_converted_or_malformed(made, version, compression, dictionary):
-    content = parquet(made, data_page_version=version, compression=compression, use_dictionary=dictionary)
+    content = parquet(
+        made, data_page_version=version, compression=compression, use_dictionary=dictionary
+    )
     with contextlib.suppress(MalformedError):
         table = read_table(content, KINDS)
         known = {name for name in made if name in KINDS or name.startswith("p_")}

@@ -12,7 +12,12 @@ from scipy.stats import chi2_contingency, ks_2samp
 from pixmill.core.params import CompareParams
 from pixmill.experiments.compare.comparison import DataDifference, Revision
 from pixmill.experiments.compare.image_changes import CHANGES, compare_data
-from tests.experiments.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
+from tests.experiments.compare.made_revisions import (
+    LABELS,
+    from_probabilities,
+    make_predictions,
+    make_revision,
+)
 
 FACTS = ["base_label", "head_label", "base_split", "head_split", "base_reason", "head_reason"]
 COLUMNS = ["id", "change", *FACTS, "source", "image_url", "path"]
@@ -39,7 +44,9 @@ def manifest(images: dict[str, Any], **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({**table, **columns})
 
 
-def revision(images: dict[str, Any] | None = None, predictions: pd.DataFrame | None = None, **fields: Any) -> Revision:
+def revision(
+    images: dict[str, Any] | None = None, predictions: pd.DataFrame | None = None, **fields: Any
+) -> Revision:
     return make_revision(predictions, None if images is None else manifest(images), **fields)
 
 
@@ -89,7 +96,11 @@ def test_changed_images_have_one_row() -> None:
         "c": "restored",
     }
     assert list(data.images["id"]) == ["i", "j", "g", "h", "b", "e", "d", "c"]
-    assert (data.base_images, data.head_images, (data.images["change"] == "added").sum()) == (5, 5, 2)
+    assert (data.base_images, data.head_images, (data.images["change"] == "added").sum()) == (
+        5,
+        5,
+        2,
+    )
     (moved,) = data.images[data.images["id"] == "b"].to_dict("records")
     assert moved == {
         "id": "b",
@@ -109,8 +120,20 @@ def test_changed_images_have_one_row() -> None:
 
 def test_rows_are_sorted_by_change_class_and_id() -> None:
     base = {"x": ("coat", "train"), "y": ("coat", "train"), "z": ("shirt", "train")}
-    head = {"q": ("shirt", "train"), "r": ("coat", "train"), "p": ("shirt", "train"), "z": ("coat", "train")}
-    assert list(compare(revision(base), revision(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
+    head = {
+        "q": ("shirt", "train"),
+        "r": ("coat", "train"),
+        "p": ("shirt", "train"),
+        "z": ("coat", "train"),
+    }
+    assert list(compare(revision(base), revision(head)).images["id"]) == [
+        "r",
+        "p",
+        "q",
+        "x",
+        "y",
+        "z",
+    ]
 
 
 def test_inbox_images_have_source_feedback() -> None:
@@ -120,7 +143,9 @@ def test_inbox_images_have_source_feedback() -> None:
         "google": "https://example.org/feedback-2026-11-22-0123.jpg",
         "keras": None,
     }
-    head = manifest(dict.fromkeys("abcd", ("coat", "train")), source=list(urls), image_url=list(urls.values()))
+    head = manifest(
+        dict.fromkeys("abcd", ("coat", "train")), source=list(urls), image_url=list(urls.values())
+    )
     data = compare(revision({"z": ("coat", "train")}), make_revision(None, head))
     assert data.images["source"].tolist() == ["feedback", "feedback", "google", "keras", "folder"]
 
@@ -143,20 +168,34 @@ def test_feedback_folder_is_not_feedback() -> None:
     ],
 )
 def test_resplitting_params(before: str, after: str, sentences: tuple[str, ...]) -> None:
-    data = compare(revision(BEFORE, params=PARAMS.format(before)), revision(AFTER, params=PARAMS.format(after)))
+    data = compare(
+        revision(BEFORE, params=PARAMS.format(before)), revision(AFTER, params=PARAMS.format(after))
+    )
     assert data.resplit == sentences
 
 
 def test_without_one_manifest_compares_kept_images() -> None:
     predictions = make_predictions([0, 1, 1], [0, 1, 1], ids=["a", "b", "i"], split="train")
     forth = compare(revision(BEFORE), make_revision(predictions))
-    assert changes(forth) == {"i": "added", "d": "removed", "e": "removed", "g": "removed", "b": "relabelled"}
+    assert changes(forth) == {
+        "i": "added",
+        "d": "removed",
+        "e": "removed",
+        "g": "removed",
+        "b": "relabelled",
+    }
     assert (forth.base_images, forth.head_images) == (5, 3)
     sources = dict(zip(forth.images["id"], forth.images["source"], strict=True))
     assert sources.pop("i") is pd.NA
     assert set(sources.values()) == {"folder"}, "from the only manifest"
     back = compare(make_revision(predictions), revision(BEFORE))
-    assert changes(back) == {"d": "added", "e": "added", "g": "added", "i": "removed", "b": "relabelled"}
+    assert changes(back) == {
+        "d": "added",
+        "e": "added",
+        "g": "added",
+        "i": "removed",
+        "b": "relabelled",
+    }
 
 
 def test_without_manifest_and_predictions() -> None:
@@ -171,7 +210,8 @@ def test_identical_data_has_no_differences() -> None:
     assert data.images.empty
     assert data.near_test.empty
     assert [(drift.what, drift.distance, drift.p, drift.drifted) for drift in data.drift] == [
-        (what, 0, 1, False) for what in ("class shares", "short side", "aspect ratio", "brightness", "sharpness")
+        (what, 0, 1, False)
+        for what in ("class shares", "short side", "aspect ratio", "brightness", "sharpness")
     ]
 
 
@@ -180,7 +220,11 @@ def test_few_images_have_no_drift(images: int) -> None:
     few = {f"a{place}": ("coat", "train") for place in range(images)}
     many = {f"b{place}": ("coat", "train") for place in range(20)}
     data = compare(revision(few), revision(many))
-    assert (data.drift, (data.images["change"] == "added").sum(), data.base_images) == ((), 20, images)
+    assert (data.drift, (data.images["change"] == "added").sum(), data.base_images) == (
+        (),
+        20,
+        images,
+    )
 
 
 def test_without_manifests_compares_class_shares() -> None:
@@ -203,19 +247,27 @@ def test_drift_matches_scipy_with_holm() -> None:
     shares = chi2_contingency(counts).pvalue
     assert brightness.pvalue < shares < 0.05 < sharpness.pvalue
 
-    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
+    found = {
+        drift.what: drift
+        for drift in compare(make_revision(None, before), make_revision(None, after)).drift
+    }
     assert found["brightness"].distance == pytest.approx(brightness.statistic, rel=1e-9, abs=0)
     assert found["brightness"].p == pytest.approx(5 * brightness.pvalue, rel=1e-9, abs=0)
     assert found["class shares"].distance == pytest.approx(0.5 - 1 / 3, rel=1e-9, abs=0)
     assert found["class shares"].p == pytest.approx(4 * shares, rel=1e-9, abs=0)
     assert found["sharpness"].p == pytest.approx(min(1, 3 * sharpness.pvalue), rel=1e-9, abs=0)
-    assert {what for what, drift in found.items() if drift.drifted} == {"brightness", "class shares"}
+    assert {what for what, drift in found.items() if drift.drifted} == {
+        "brightness",
+        "class shares",
+    }
     back = compare(make_revision(None, after), make_revision(None, before)).drift
     assert [(drift.what, drift.distance) for drift in back] == [
         (drift.what, drift.distance) for drift in found.values()
     ]
     small = compare(make_revision(None, before), make_revision(None, after), drift=0.3).drift
-    assert {drift.what for drift in small if drift.drifted} == {"brightness"}, "significant, but below the threshold"
+    assert {drift.what for drift in small if drift.drifted} == {"brightness"}, (
+        "significant, but below the threshold"
+    )
 
 
 def test_drift_of_measurements_and_colour_modes() -> None:
@@ -226,13 +278,25 @@ def test_drift_of_measurements_and_colour_modes() -> None:
         for name in ("contrast", "entropy", "border"):
             table[name] = (np.arange(len(table)) / len(table) + shift).astype(np.float32)
     after["border"] = after["border"].where(after.index < 9)
-    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
+    found = {
+        drift.what: drift
+        for drift in compare(make_revision(None, before), make_revision(None, after)).drift
+    }
     assert "border" not in found, "too few of the head"
-    assert {what for what, drift in found.items() if drift.drifted} == {"colour modes", "contrast", "entropy"}
+    assert {what for what, drift in found.items() if drift.drifted} == {
+        "colour modes",
+        "contrast",
+        "entropy",
+    }
     assert found["colour modes"].distance == pytest.approx(0.25)
     # Colour modes have the third lowest of eight p-values.
-    assert found["colour modes"].p == pytest.approx(6 * chi2_contingency([[100, 60], [0, 20]]).pvalue)
-    assert found["entropy"].distance == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
+    assert found["colour modes"].p == pytest.approx(
+        6 * chi2_contingency([[100, 60], [0, 20]]).pvalue
+    )
+    assert (
+        found["entropy"].distance
+        == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
+    )
 
 
 def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revision, Revision]:
@@ -243,7 +307,9 @@ def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revis
     given = np.column_stack([first, (1 - first) / 2, (1 - first) / 2])
     predictions = from_probabilities(np.zeros(len(names), int), given, ids=names)
     predictions["split"] = np.where(np.arange(len(names)) < 200, "test", split)
-    images = {name: ("coat", split) for name, split in zip(names, predictions["split"], strict=True)}
+    images = {
+        name: ("coat", split) for name, split in zip(names, predictions["split"], strict=True)
+    }
     return revision(dict(list(images.items())[:200])), revision(images, predictions)
 
 
@@ -274,7 +340,11 @@ def test_no_feature_drift_of_few_or_training_images(added: int, split: str) -> N
 def test_no_feature_drift_without_probabilities(broken: dict[str, Any]) -> None:
     ids = [f"image-{number:05d}" for number in range(40)]
     images = dict.fromkeys(ids, ("coat", "test"))
-    table = make_predictions([0] * 40, [0] * 40).drop(columns=[f"p_{label}" for label in LABELS]).assign(**broken)
+    table = (
+        make_predictions([0] * 40, [0] * 40)
+        .drop(columns=[f"p_{label}" for label in LABELS])
+        .assign(**broken)
+    )
     drift = compare(revision(dict(list(images.items())[:20])), revision(images, table)).drift
     assert [item.what for item in drift] == [
         "class shares",
@@ -286,9 +356,27 @@ def test_no_feature_drift_without_probabilities(broken: dict[str, Any]) -> None:
 
 
 def test_new_near_duplicates_of_test_images() -> None:
-    base = {"a": ("coat", "test"), "b": ("coat", "train"), "c": ("coat", "train"), "d": ("coat", "test")}
-    head = {**base, "d": ("coat", "train"), "m": ("coat", "test"), "n": ("coat", "train"), "o": ("coat", "test")}
-    pairs = [("a", "n", 0.98), ("b", "n", 0.99), ("d", "n", 0.97), ("a", "c", 0.99), ("m", "o", 0.99), ("c", "m", 0.99)]
+    base = {
+        "a": ("coat", "test"),
+        "b": ("coat", "train"),
+        "c": ("coat", "train"),
+        "d": ("coat", "test"),
+    }
+    head = {
+        **base,
+        "d": ("coat", "train"),
+        "m": ("coat", "test"),
+        "n": ("coat", "train"),
+        "o": ("coat", "test"),
+    }
+    pairs = [
+        ("a", "n", 0.98),
+        ("b", "n", 0.99),
+        ("d", "n", 0.97),
+        ("a", "c", 0.99),
+        ("m", "o", 0.99),
+        ("c", "m", 0.99),
+    ]
     table = pd.DataFrame(pairs, columns=["a", "b", "similarity"])
     near = compare(revision(base), revision(head, pairs=table)).near_test
     assert [tuple(row) for row in near.itertuples(index=False)] == [
@@ -300,7 +388,11 @@ def test_new_near_duplicates_of_test_images() -> None:
 
 rows = st.one_of(
     st.tuples(st.sampled_from(LABELS), st.sampled_from(["train", "val", "test"])),
-    st.tuples(st.sampled_from([*LABELS, None]), st.none(), st.sampled_from(["too_small", "straddles:a", "review"])),
+    st.tuples(
+        st.sampled_from([*LABELS, None]),
+        st.none(),
+        st.sampled_from(["too_small", "straddles:a", "review"]),
+    ),
 )
 many = st.dictionaries(st.sampled_from("abcdefghij"), rows, max_size=10)
 
@@ -328,9 +420,19 @@ def test_differences_turn_base_into_head(before: dict[str, Any], after: dict[str
 @settings(max_examples=10)
 @given(many, many)
 def test_swapped_revisions_reverse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
-    opposite = {"added": "removed", "removed": "added", "dropped": "restored", "restored": "dropped"}
-    forth, back = compare(revision(before), revision(after)), compare(revision(after), revision(before))
-    assert changes(back) == {name: opposite.get(change, change) for name, change in changes(forth).items()}
+    opposite = {
+        "added": "removed",
+        "removed": "added",
+        "dropped": "restored",
+        "restored": "dropped",
+    }
+    forth, back = (
+        compare(revision(before), revision(after)),
+        compare(revision(after), revision(before)),
+    )
+    assert changes(back) == {
+        name: opposite.get(change, change) for name, change in changes(forth).items()
+    }
     swapped = back.images.rename(
         columns={
             f"{one}_{fact}": f"{two}_{fact}"
@@ -339,5 +441,6 @@ def test_swapped_revisions_reverse_changes(before: dict[str, Any], after: dict[s
         }
     )
     pd.testing.assert_frame_equal(
-        swapped.set_index("id")[FACTS].sort_index(), forth.images.set_index("id")[FACTS].sort_index()
+        swapped.set_index("id")[FACTS].sort_index(),
+        forth.images.set_index("id")[FACTS].sort_index(),
     )

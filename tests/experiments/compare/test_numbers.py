@@ -17,12 +17,19 @@ from pixmill.core.params import CompareParams, EvaluateParams
 from pixmill.experiments.compare.comparison import NotComparableError, Numbers, Step
 from pixmill.experiments.compare.numbers import compare_numbers, give_verdict, images_needed
 from pixmill.metrics.confidence import reliability
-from tests.experiments.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
+from tests.experiments.compare.made_revisions import (
+    LABELS,
+    from_probabilities,
+    make_predictions,
+    make_revision,
+)
 
 COMPARE, EVALUATE = CompareParams(), EvaluateParams(draws=400)
 
 
-def compared(base, head, *, manifest=None, settings=COMPARE, evaluate=EVALUATE, base_manifest=None) -> Numbers:
+def compared(
+    base, head, *, manifest=None, settings=COMPARE, evaluate=EVALUATE, base_manifest=None
+) -> Numbers:
     before = make_revision(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
     return compare_numbers(before, make_revision(head, manifest), settings, evaluate)
 
@@ -39,14 +46,20 @@ def noisy(images, *, clear=2.0, seed=1, classes=3):
     shared = np.random.default_rng(99)
     actual = shared.integers(0, classes, images)
     seen = shared.normal(0, 1, (images, classes))
-    logits = seen + np.random.default_rng(seed).normal(0, 0.5, seen.shape) + clear * np.eye(classes)[actual]
+    logits = (
+        seen
+        + np.random.default_rng(seed).normal(0, 0.5, seen.shape)
+        + clear * np.eye(classes)[actual]
+    )
     raised = np.exp(logits)
     return actual, raised / raised.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
 def tables():
-    return from_probabilities(*noisy(300, seed=1)), from_probabilities(*noisy(300, clear=1.4, seed=2))
+    return from_probabilities(*noisy(300, seed=1)), from_probabilities(
+        *noisy(300, clear=1.4, seed=2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +94,19 @@ def test_metrics_match_scikit_learn(tables, numbers):
 
 def test_class_scores_match_scikit_learn_and_statsmodels(tables, numbers):
     both = [
-        sklearn.precision_recall_fscore_support(table["label"], table["predicted"], labels=LABELS) for table in tables
+        sklearn.precision_recall_fscore_support(table["label"], table["predicted"], labels=LABELS)
+        for table in tables
     ]
     for place, label in enumerate(LABELS):
         row = numbers.per_class[label]
         assert row.support == both[0][3][place]
         for name, column in (("precision", 0), ("recall", 1)):
-            assert getattr(row, name) == pytest.approx([found[column][place] for found in both], abs=1e-9)
-        assert (row.f1.first, row.f1.second) == pytest.approx([found[2][place] for found in both], abs=1e-9)
+            assert getattr(row, name) == pytest.approx(
+                [found[column][place] for found in both], abs=1e-9
+            )
+        assert (row.f1.first, row.f1.second) == pytest.approx(
+            [found[2][place] for found in both], abs=1e-9
+        )
     p = [row.f1.p for row in numbers.per_class.values()]
     adjusted = [row.p_adjusted for row in numbers.per_class.values()]
     assert adjusted == pytest.approx(multipletests(p, method="holm")[1], abs=1e-9)
@@ -99,14 +117,18 @@ def test_mcnemar_and_confusion_match_references(tables, numbers):
     expected = mcnemar(pd.crosstab(*right), exact=True)
     assert numbers.mcnemar.p == pytest.approx(expected.pvalue, abs=1e-9)
     for matrix, table, rows in zip(numbers.confusion, tables, numbers.reliability, strict=True):
-        assert (matrix == sklearn.confusion_matrix(table["label"], table["predicted"], labels=LABELS)).all()
+        assert (
+            matrix == sklearn.confusion_matrix(table["label"], table["predicted"], labels=LABELS)
+        ).all()
         actual = pd.Categorical(table["label"], LABELS).codes.astype(int)
         pd.testing.assert_frame_equal(rows, reliability(actual, columns(table)))
 
 
 def test_flips_match_a_join(tables, numbers):
     both = tables[0].merge(tables[1], on=["id", "label"], suffixes=("_base", "_head"))
-    right = {revision: both[f"predicted_{revision}"] == both["label"] for revision in ("base", "head")}
+    right = {
+        revision: both[f"predicted_{revision}"] == both["label"] for revision in ("base", "head")
+    }
     lost = both[right["base"] & ~right["head"]].sort_values("loss_head", ascending=False)
     gained = both[~right["base"] & right["head"]].sort_values("loss_base", ascending=False)
     assert len(lost) > 5
@@ -117,9 +139,13 @@ def test_flips_match_a_join(tables, numbers):
     assert found["gained"].tolist() == [False] * len(lost) + [True] * len(gained)
     for revision in ("base", "head"):
         assert found[f"{revision}_predicted"].tolist() == expected[f"predicted_{revision}"].tolist()
-        assert found[f"{revision}_loss"].to_numpy() == pytest.approx(expected[f"loss_{revision}"].to_numpy(), abs=1e-6)
+        assert found[f"{revision}_loss"].to_numpy() == pytest.approx(
+            expected[f"loss_{revision}"].to_numpy(), abs=1e-6
+        )
         sure = expected[[f"p_{label}_{revision}" for label in LABELS]].max(axis=1)
-        assert found[f"{revision}_confidence"].to_numpy() == pytest.approx(sure.to_numpy(), abs=1e-6)
+        assert found[f"{revision}_confidence"].to_numpy() == pytest.approx(
+            sure.to_numpy(), abs=1e-6
+        )
     assert found.columns.tolist() == [
         *("id", "label", "base_predicted", "head_predicted", "base_confidence", "head_confidence"),
         *("base_loss", "head_loss", "gained"),
@@ -140,7 +166,9 @@ def test_verdict_names_worse_classes_last():
     actual = np.arange(600) % 3
     before = np.where((actual == 2) & (np.arange(600) < 300), 1, actual)
     after = np.where((actual == 2) & (np.arange(600) % 2 == 0), 0, actual)
-    verdict, sentence = verdict_of(compared(make_predictions(actual, before), make_predictions(actual, after)))
+    verdict, sentence = verdict_of(
+        compared(make_predictions(actual, before), make_predictions(actual, after))
+    )
     assert (verdict, sentence.partition(":")[0]) == ("undecided", "Undecided")
     assert ", but coat (F1 -0.20, p < 0.001) is significantly worse." in sentence
 
@@ -164,12 +192,16 @@ def test_common_images_and_steps():
     ]
     assert [step.n for step in numbers.steps] == [200, 150, 150, 250]
     assert [step.value for step in numbers.steps] == pytest.approx(f1, abs=1e-9)
-    assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx((f1[1], f1[2]), abs=1e-9)
+    assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx(
+        (f1[1], f1[2]), abs=1e-9
+    )
 
 
 def in_splits(table, **columns):
     """Return a table of which 60 images are test, 60 validation and the others training."""
-    return table.assign(split=np.repeat(["test", "val", "train"], [60, 60, len(table) - 120]), **columns)
+    return table.assign(
+        split=np.repeat(["test", "val", "train"], [60, 60, len(table) - 120]), **columns
+    )
 
 
 def test_cross_fitted_predictions_decide_with_test(tables, numbers):
@@ -216,7 +248,9 @@ def test_scores_with_the_heads_labels():
     assert [step.what for step in numbers.steps] == [
         *("main on its own test split", "with 12 changed labels", "head on the same images")
     ]
-    assert numbers.steps[0] == Step("main on its own test split", 200, pytest.approx(value, abs=1e-9))
+    assert numbers.steps[0] == Step(
+        "main on its own test split", 200, pytest.approx(value, abs=1e-9)
+    )
     assert numbers.steps[1].value == numbers.steps[2].value == numbers.decisive.first
 
 
@@ -260,7 +294,9 @@ REFUSED = {
         "Not comparable: the predictions of head have no column label.",
     ),
     "one class": (
-        make_predictions([0, 1, 2], [0, 1, 2])[["id", "split", "label", "predicted", "p_coat", "loss"]],
+        make_predictions([0, 1, 2], [0, 1, 2])[
+            ["id", "split", "label", "predicted", "p_coat", "loss"]
+        ],
         "Not comparable: the predictions of head do not have one column for each of at least two classes.",
     ),
     "no number": (
@@ -298,7 +334,13 @@ def test_compares_models_with_other_classes_on_common_ones():
         assert found["macro_f1"] == pytest.approx(expected, abs=1e-9)
     assert numbers.decisive.low <= numbers.decisive.difference <= numbers.decisive.high
     f1 = pytest.approx(18 * 2 / (30 + 23))
-    hat = {"name": "hat", "support": 30, "recall": 0.6, "precision": pytest.approx(18 / 23), "f1": f1}
+    hat = {
+        "name": "hat",
+        "support": 30,
+        "recall": 0.6,
+        "precision": pytest.approx(18 / 23),
+        "f1": f1,
+    }
     assert numbers.own_classes == ({"side": "head", **hat},)
     assert (numbers.confusion[1].sum(), numbers.confusion[1][0, 3]) == (90, 5)
     assert "hat" in set(numbers.flips["head_predicted"])
@@ -322,9 +364,13 @@ def test_no_top_k_where_a_model_has_no_more_classes():
 def judged(low, high, *, difference=None, metric="macro_f1", n=262):
     """Return verdict and sentence for an interval."""
     table = make_predictions([0, 1, 2], [0, 1, 1])
-    numbers = compared(table, make_predictions([0, 1, 2], [0, 1, 2]), settings=CompareParams(metric=metric))
+    numbers = compared(
+        table, make_predictions([0, 1, 2], [0, 1, 2]), settings=CompareParams(metric=metric)
+    )
     gap = (low + high) / 2 if difference is None else difference
-    row = dataclasses.replace(numbers.decisive, first=0.874, second=0.874 + gap, difference=gap, low=low, high=high)
+    row = dataclasses.replace(
+        numbers.decisive, first=0.874, second=0.874 + gap, difference=gap, low=low, high=high
+    )
     return verdict_of(dataclasses.replace(numbers, metrics={**numbers.metrics, metric: row}, n=n))
 
 
@@ -377,10 +423,13 @@ def revisions(draw):
     actual, *models = draw(some), draw(some), draw(some)
     sure = st.lists(st.sampled_from([0.4, 0.6, 0.75, 0.9]), min_size=images, max_size=images)
     tables = [
-        make_predictions(actual, predicted, labels=labels, certainty=np.array(draw(sure))) for predicted in models
+        make_predictions(actual, predicted, labels=labels, certainty=np.array(draw(sure)))
+        for predicted in models
     ]
     clusters = draw(st.lists(st.integers(0, 5), min_size=images, max_size=images))
-    return *tables, pd.DataFrame({"id": tables[0]["id"], "cluster": [str(number) for number in clusters]})
+    return *tables, pd.DataFrame(
+        {"id": tables[0]["id"], "cluster": [str(number) for number in clusters]}
+    )
 
 
 QUICK = EvaluateParams(draws=100)
@@ -409,6 +458,12 @@ def test_invariant_to_order_and_antisymmetric(drawn, random):
     assert give_verdict(back)[0] == turned_round[give_verdict(there)[0]]
     order = list(range(len(base)))
     random.shuffle(order)
-    again = compared(base.iloc[order], head.iloc[::-1], manifest=manifest.iloc[order], evaluate=QUICK)
-    assert (again.metrics, again.per_class, again.mcnemar) == (there.metrics, there.per_class, there.mcnemar)
+    again = compared(
+        base.iloc[order], head.iloc[::-1], manifest=manifest.iloc[order], evaluate=QUICK
+    )
+    assert (again.metrics, again.per_class, again.mcnemar) == (
+        there.metrics,
+        there.per_class,
+        there.mcnemar,
+    )
     pd.testing.assert_frame_equal(again.flips, there.flips)

@@ -10,7 +10,15 @@ from pixmill.experiments.compare.page import choose_images
 from pixmill.experiments.compare.page import render_page as page_of
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.validate.reasons import REASONS
-from tests.experiments.compare.compared import CURVES, comparison, data, made_slice, name_of, numbers, revision
+from tests.experiments.compare.compared import (
+    CURVES,
+    comparison,
+    data,
+    made_slice,
+    name_of,
+    numbers,
+    revision,
+)
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -42,7 +50,9 @@ def whole():
 )
 def test_verdict_comes_first(verdict, heading):
     nothing = {"data": None, "changes": None, "missing": (), "gate": Gate("pass", ())}
-    text = words(render_page(comparison(verdict, **nothing, numbers=numbers(lost=0, gained=0, steps=()))))
+    text = words(
+        render_page(comparison(verdict, **nothing, numbers=numbers(lost=0, gained=0, steps=())))
+    )
     assert f"{heading} {verdict.replace('_', ' ')} Macro-F1 falls from 0.900 to 0.800." in text
     assert "None: base and head are right on the same images." in text
     assert "No error is more or less frequent than before." in text
@@ -71,22 +81,41 @@ def test_deciding_metric_is_first(whole):
     # A higher loss is worse; only the deciding metric has a margin.
     assert re.findall(r'class="interval (\w*)"', whole)[:3] == ["bad", "", "bad"]
     assert whole.count('class="margin"') == 1
-    assert "Right in the base only: 6 images; in the head only: 3 (McNemar's exact test: p = 0.508)." in words(whole)
+    assert (
+        "Right in the base only: 6 images; in the head only: 3 (McNemar's exact test: p = 0.508)."
+        in words(whole)
+    )
     assert "common images 100 0.900 -0.010" in words(whole)
 
 
 def test_slices_are_grouped_and_folded():
     slices = (
-        *(made_slice("class", f"coat {place}", 0.5, 0.501 + place / 100, 0.3) for place in range(24)),
-        *(made_slice("source", "shop", 0.7, 0.8, 0.01), made_slice("source", "bing", 0.9, 0.6, 0.03)),
-        *(made_slice("source", "tiny", 0.5, 0.7, None), made_slice("brightness", "up to 7", 0.5, 0.5, 1.0)),
+        *(
+            made_slice("class", f"coat {place}", 0.5, 0.501 + place / 100, 0.3)
+            for place in range(24)
+        ),
+        *(
+            made_slice("source", "shop", 0.7, 0.8, 0.01),
+            made_slice("source", "bing", 0.9, 0.6, 0.03),
+        ),
+        *(
+            made_slice("source", "tiny", 0.5, 0.7, None),
+            made_slice("brightness", "up to 7", 0.5, 0.5, 1.0),
+        ),
     )
     page = render_page(comparison(numbers=numbers(slices=slices)))
     text = words(page[page.index('id="slices"') : page.index('id="confusion"')])
-    assert "Of 27 slices (10 images or more, near-duplicates counted once), 2 changed significantly." in text
-    assert re.search(r"By source .* bing worse 40 .* tiny 40 .* shop better 40 .* Class, brightness: no sig", text)
+    assert (
+        "Of 27 slices (10 images or more, near-duplicates counted once), 2 changed significantly."
+        in text
+    )
     assert re.search(
-        r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 40", text
+        r"By source .* bing worse 40 .* tiny 40 .* shop better 40 .* Class, brightness: no sig",
+        text,
+    )
+    assert re.search(
+        r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 40",
+        text,
     )
     assert "coat 3 40" not in text
 
@@ -104,7 +133,11 @@ def test_confusion_cells(whole):
 
 
 def test_flip_cards(whole):
-    card = next(card for card in re.findall(r"<figure class=.card.*?</figure>", whole, re.S) if name_of(0)[:12] in card)
+    card = next(
+        card
+        for card in re.findall(r"<figure class=.card.*?</figure>", whole, re.S)
+        if name_of(0)[:12] in card
+    )
     assert re.fullmatch(r"coat base: ✓ coat \d+ % head: ✗ shirt \d+ % \w{12}", words(card))
     assert 'src="data:image/jpeg;base64,' in card
     assert 'alt="coat: base predicts coat, head shirt"' in card
@@ -131,7 +164,8 @@ def test_curves_of_both_revisions_share_a_chart(whole):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n']
+    "content",
+    [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n'],
 )
 def test_unusable_curves_are_left_out(content):
     revisions = {"base": revision("main", {"plots/train/curves.csv": content}), "data": None}
@@ -142,9 +176,9 @@ def test_unusable_curves_are_left_out(content):
 
 def test_data_begins_with_changed_split(whole):
     text = words(whole)
-    assert text.index("split.salt changed from 1 to 2, which moves images to other splits") < text.index(
-        "12 images added: coat (source: shop)"
-    )
+    assert text.index(
+        "split.salt changed from 1 to 2, which moves images to other splits"
+    ) < text.index("12 images added: coat (source: shop)")
     assert "12 images relabelled: coat → shoe" in text
     assert "coat → shoe" in text
     assert "train → test" in text
@@ -156,16 +190,24 @@ def test_data_begins_with_changed_split(whole):
 
 def test_names_are_escaped():
     run = MlflowRun(HOSTILE, HOSTILE, "javascript:alert(1)", None, None, {})
-    files = {"plots/train/curves.csv": CURVES.format(1, 2).replace("val_loss", "<script>x").encode()}
+    files = {
+        "plots/train/curves.csv": CURVES.format(1, 2).replace("val_loss", "<script>x").encode()
+    }
     hostile = [revision(HOSTILE, files, title=HOSTILE, run=run, commit=HOSTILE) for _ in range(2)]
     changes = data(label=HOSTILE)
-    changes = replace(changes, images=changes.images.assign(image_url=HOSTILE, source=HOSTILE), resplit=(HOSTILE,))
+    changes = replace(
+        changes, images=changes.images.assign(image_url=HOSTILE, source=HOSTILE), resplit=(HOSTILE,)
+    )
     labels = [f"{place}{HOSTILE}" for place in range(3)]
     for classes in (labels, labels * 11):
-        slices = tuple(made_slice(HOSTILE, f"{HOSTILE}{place}", 0.9, 0.8, 0.01 + place) for place in range(2))
+        slices = tuple(
+            made_slice(HOSTILE, f"{HOSTILE}{place}", 0.9, 0.8, 0.01 + place) for place in range(2)
+        )
         made = numbers(classes, slices=slices)
         page = render_page(comparison(base=hostile[0], head=hostile[1], numbers=made, data=changes))
-        assert not re.search(r"<script(?!>//)|<img src=x|javascript:(?!alert\(1\)&)|href=.javascript", page)
+        assert not re.search(
+            r"<script(?!>//)|<img src=x|javascript:(?!alert\(1\)&)|href=.javascript", page
+        )
 
 
 def test_page_size_is_limited():

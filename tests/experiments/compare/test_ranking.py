@@ -15,7 +15,15 @@ from pixmill.experiments.compare.ranking import Ranking, compare_runs, rank_mode
 from pixmill.tracking.store import connect
 from tests.experiments.compare.projects import record
 from tests.experiments.compare.ranked import model
-from tests.experiments.compare.recorded import HEAD, PIPELINE, TRUTH, add_experiment, add_run, answers, fill
+from tests.experiments.compare.recorded import (
+    HEAD,
+    PIPELINE,
+    TRUTH,
+    add_experiment,
+    add_run,
+    answers,
+    fill,
+)
 from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
@@ -32,7 +40,14 @@ def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
 
     def add(name: str, train: str, table, **over) -> str:
         return add_run(
-            client, tmp_path / "files", name, train, table, experiment=experiment, started=next(started), **over
+            client,
+            tmp_path / "files",
+            name,
+            train,
+            table,
+            experiment=experiment,
+            started=next(started),
+            **over,
         )
 
     add.root, add.client = tmp_path, client
@@ -48,7 +63,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> W
     commit(root, "Begin")
     fill(root, "{model: cnn, epochs: 1}", answers(60, test=40), "weights of main")
     record(root, "First results")
-    add_experiment(root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30))
+    add_experiment(
+        root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30)
+    )
     add_experiment(root, "plain", "{model: cnn, epochs: 20}", answers(24, test=5))
     shutil.copy(empty_database, root)
     client = connect(f"sqlite:///{root / 'mlflow.db'}")
@@ -68,7 +85,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> W
     add("poor", "{model: cnn, epochs: 1}", answers(80), weights="p", started=2)
     add("twin", "{model: cnn, epochs: 1}", answers(80), weights="p", started=3)
     add("moved", "{model: cnn, epochs: 5}", answers(3, split="-b"), started=4, resolved=False)
-    add("other", "{model: cnn, epochs: 5}", answers(0, labels=("coat", "shirt", "<b>parka")), started=5)
+    add(
+        "other",
+        "{model: cnn, epochs: 5}",
+        answers(0, labels=("coat", "shirt", "<b>parka")),
+        started=5,
+    )
     add("lost", "{model: cnn, epochs: 5}", None, started=6)
     early = answers(0)
     add("early", "{model: cnn, epochs: 5}", early[early["split"] == "test"], started=7)
@@ -116,8 +138,15 @@ def macro_f1(table, split: str = "val") -> float:
 
 def test_order_by_validation(runs: Ranking) -> None:
     assert names(runs.rows) == ["wide", "plain", "main", "poor"]
-    assert [row.value for row in runs.rows] == pytest.approx([macro_f1(answers(wrong)) for wrong in (20, 24, 60, 80)])
-    assert [row.model.kind for row in runs.rows] == ["experiment and run", "experiment", "commit", "run"]
+    assert [row.value for row in runs.rows] == pytest.approx(
+        [macro_f1(answers(wrong)) for wrong in (20, 24, 60, 80)]
+    )
+    assert [row.model.kind for row in runs.rows] == [
+        "experiment and run",
+        "experiment",
+        "commit",
+        "run",
+    ]
     assert [row.gap.worse for row in runs.rows] == [False, False, True, True]
     assert [row.used is not None for row in runs.rows] == [False, False, True, False]
     assert [row.n for row in runs.rows] == [240] * 4
@@ -137,7 +166,9 @@ def test_incomparable_models_have_reasons(runs: Ranking) -> None:
 
 def test_only_first_row_is_compared_on_test(runs: Ranking) -> None:
     assert runs.planned.base.startswith("main (")
-    assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")
+    assert runs.planned.sentence.startswith(
+        "Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI"
+    )
     assert runs.planned.command.startswith("pixmill compare main runs:/")
 
 
@@ -148,10 +179,18 @@ def test_seeds_are_one_model(made, params: Params) -> None:
     made("wide", "{model: cnn, seed: 0, epochs: 40}", answers(26))
     found = compare_runs(Workspace(made.root, made.root), params)
     rows = found.rows
-    assert [(row.seeds, len(row.trainings)) for row in rows] == [("one", 1), ("many", 3), ("one", 1)]
+    assert [(row.seeds, len(row.trainings)) for row in rows] == [
+        ("one", 1),
+        ("many", 3),
+        ("one", 1),
+    ]
     three = rows[1]
-    assert three.value == pytest.approx(np.mean([macro_f1(answers(wrong)) for wrong in (20, 22, 30)]))
-    assert [value for _, value in three.trainings] == sorted((value for _, value in three.trainings), reverse=True)
+    assert three.value == pytest.approx(
+        np.mean([macro_f1(answers(wrong)) for wrong in (20, 22, 30)])
+    )
+    assert [value for _, value in three.trainings] == sorted(
+        (value for _, value in three.trainings), reverse=True
+    )
     assert three.model.params["train.seed"] == 1  # the median
     assert found.planned is None
     assert "train.seed" not in three.params
@@ -195,12 +234,18 @@ def cross_fitted(wrong, *, test=10, train=0):
     """Return predictions like ``answers``, with cross-fitted training images."""
     table = answers(wrong, test=test)
     rows = answers(train)[:240].assign(split="train")
-    return pd.concat([table, rows.assign(id="train" + rows["id"])], ignore_index=True).assign(held_out=True)
+    return pd.concat([table, rows.assign(id="train" + rows["id"])], ignore_index=True).assign(
+        held_out=True
+    )
 
 
 def test_cross_fitted_predictions_rank_if_all_have_them(made, params: Params) -> None:
     made("val", "{model: features}", cross_fitted(20, train=90))
-    made("both", "{model: features, features: {inverse_regularization: 0.1}}", cross_fitted(30, train=30, test=60))
+    made(
+        "both",
+        "{model: features, features: {inverse_regularization: 0.1}}",
+        cross_fitted(30, train=30, test=60),
+    )
     root = made.root
     use(root, "{model: features, features: {layers: top}}", cross_fitted(60, train=60, test=30))
     found = compare_runs(Workspace(root, root), params)
@@ -214,7 +259,10 @@ def test_cross_fitted_predictions_rank_if_all_have_them(made, params: Params) ->
     found = compare_runs(Workspace(root, root), params)
     assert names(found.rows) == ["val", "both", "network", "main"]
     assert {row.n for row in found.rows} == {240}
-    assert any("network" in note and "240 validation images count, and not up to 480" in note for note in found.notes)
+    assert any(
+        "network" in note and "240 validation images count, and not up to 480" in note
+        for note in found.notes
+    )
 
 
 def test_intervals_over_cross_fitted_images_are_wider() -> None:
@@ -226,7 +274,8 @@ def test_intervals_over_cross_fitted_images_are_wider() -> None:
     }
     truth, options = given[models[0].revision], {"metric": "accuracy", "confidence": 0.95}
     (first, plain), (_, wide) = (
-        rank_models(models, given, truth, np.arange(240), **options, width=width)[0] for width in (1.0, 1.25)
+        rank_models(models, given, truth, np.arange(240), **options, width=width)[0]
+        for width in (1.0, 1.25)
     )
     assert wide.value == plain.value < first.value
     assert wide.high - wide.low == pytest.approx(1.25 * (plain.high - plain.low))
@@ -253,7 +302,10 @@ def test_champion_is_in_use(made, params: Params) -> None:
     made.client.delete_tag(used, "pixmill.commit")
     crown(made, used)
     found = compare_runs(Workspace(made.root, made.root), params)
-    assert [row.model.name.partition(" (")[0] for row in found.rows] == ["best", "pixmill version 1"]
+    assert [row.model.name.partition(" (")[0] for row in found.rows] == [
+        "best",
+        "pixmill version 1",
+    ]
     assert found.rows[1].used is found.rows[1].model
     assert found.planned.base == "the champion (pixmill version 1)"
 
@@ -261,7 +313,9 @@ def test_champion_is_in_use(made, params: Params) -> None:
 def test_zero_calibration_error_is_best(made) -> None:
     for name, certainty in {"unsure": 0.8, "sure": 1.0}.items():
         made(name, f"{{model: cnn, epochs: {len(name)}}}", answers(0, certainty=certainty))
-    found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: ece}}\n"))
+    found = compare_runs(
+        Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: ece}}\n")
+    )
     assert names(found.rows) == ["sure", "unsure"]
     assert [row.value for row in found.rows] == [0, pytest.approx(0.2)]
     assert [row.gap.worse for row in found.rows] == [False, True]
@@ -271,6 +325,8 @@ def test_undefined_metric_is_not_ranked(made) -> None:
     table = answers(5)
     one = table[table["label"] == "coat"]
     made("one class", "{model: cnn, epochs: 3}", one)
-    found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: roc_auc}}\n"))
+    found = compare_runs(
+        Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: roc_auc}}\n")
+    )
     assert found.rows == ()
     assert found.others[0].why == "ROC AUC is undefined on its 80 validation images"

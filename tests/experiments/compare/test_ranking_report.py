@@ -4,7 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking, summary
+from pixmill.experiments.compare.ranking_report import (
+    ranking_json,
+    ranking_text,
+    render_ranking,
+    summary,
+)
 from pixmill.metrics.many_models import Gap
 from pixmill.pages.page import local_time
 from tests.experiments.compare.ranked import ranking
@@ -38,7 +43,9 @@ def test_summary_sentences() -> None:
 
 def test_long_names_are_shortened() -> None:
     made = ranking()
-    long = replace(made.rows[1].model, name=f"features {'of a backbone ' * 9}(0123abcd)", seconds=99_985.0)
+    long = replace(
+        made.rows[1].model, name=f"features {'of a backbone ' * 9}(0123abcd)", seconds=99_985.0
+    )
     few = Gap(-0.01, None, None, 1.0, worse=False)
     rows = (made.rows[0], replace(made.rows[1], model=long), replace(made.rows[2], gap=few))
     text = ranking_text(replace(made, rows=rows, metric="balanced_accuracy"))
@@ -56,7 +63,10 @@ def test_model_in_use_is_marked() -> None:
     used = replace(small.trainings[2][0], in_use=True)
     for rows, mark in (
         ((replace(wide, model=replace(wide.model, in_use=True)), small), "in use"),
-        ((replace(small, trainings=(*small.trainings[:2], (used, 0.88))), poor), "small-2 is in use"),
+        (
+            (replace(small, trainings=(*small.trainings[:2], (used, 0.88))), poor),
+            "small-2 is in use",
+        ),
     ):
         given = replace(made, rows=rows, planned=None)
         text, page = ranking_text(given), render_ranking(given)
@@ -87,8 +97,13 @@ def test_page_links_and_escaping() -> None:
     assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/wide"' in page
     assert "0123456789</code>" in page
     assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
-    assert "<code>pixmill compare runs:/wide &#39;&lt;b&gt;poor&#39;</code>" in page  # quoted for a shell
-    assert "<code>set train.epochs=30, train.model=cnn at commit 0123456789, then: dvc repro</code>" in page
+    assert (
+        "<code>pixmill compare runs:/wide &#39;&lt;b&gt;poor&#39;</code>" in page
+    )  # quoted for a shell
+    assert (
+        "<code>set train.epochs=30, train.model=cnn at commit 0123456789, then: dvc repro</code>"
+        in page
+    )
     assert "seed 2, 0.880" in page
     assert page.count('class="badge bad">worse') == 1
     assert "<code>mlflow ui</code>" in page
@@ -109,7 +124,12 @@ def test_json_document() -> None:
     document = json.loads(ranking_json(ranking()))
     assert [row["name"] for row in document["rows"]] == ["wide", "small-0", "<b>poor"]
     row = document["rows"][1]
-    assert (row["difference"], row["difference_low"], row["p"], row["worse"]) == (-0.022, -0.06, 0.31, False)
+    assert (row["difference"], row["difference_low"], row["p"], row["worse"]) == (
+        -0.022,
+        -0.06,
+        0.31,
+        False,
+    )
     assert [training["seed"] for training in row["trainings"]] == [0, 1, 2]
     assert row["params"] == {"train.epochs": 9, "train.model": "cnn"}
     assert document["others"][0]["why"].startswith("its classes differ")

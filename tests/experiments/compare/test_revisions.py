@@ -44,7 +44,11 @@ def test_reads_two_branches(history):
         assert revision.read(f"artifacts/scrape/{IDS[2]}.png") == f"image {IDS[2]}".encode()
         assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
         assert (revision.run, revision.missing) == (None, ())
-    assert (base.name, base.commit, base.is_workspace) == ("main", git(history, "rev-parse", "main"), False)
+    assert (base.name, base.commit, base.is_workspace) == (
+        "main",
+        git(history, "rev-parse", "main"),
+        False,
+    )
     assert "epochs: 3" in base.params
     assert "epochs: 9" in head.params
 
@@ -71,7 +75,9 @@ def test_outdated_inputs(project):
     assert accuracy(head) == 0.875
     git(project, "commit", "-am", "Train longer still")
     base, _ = of(project, "stronger", "workspace")
-    assert base.missing[0].endswith("has changed since; to update them: git checkout stronger && dvc repro.")
+    assert base.missing[0].endswith(
+        "has changed since; to update them: git checkout stronger && dvc repro."
+    )
 
 
 def test_stopped_pipeline(project):
@@ -80,7 +86,10 @@ def test_stopped_pipeline(project):
     content["stages"]["train"]["deps"][0]["md5"] = f"{0:032}.dir"
     write(lock, yaml.safe_dump(content))
     _, head = of(project)
-    assert "The results of workspace are of an earlier run: the last run stopped at train; to update" in head.missing[0]
+    assert (
+        "The results of workspace are of an earlier run: the last run stopped at train; to update"
+        in head.missing[0]
+    )
 
 
 def test_ignores_results_of_another_branch(project):
@@ -94,7 +103,10 @@ def test_ignores_results_of_another_branch(project):
     [
         (b"no table", "is broken; to make it again: "),
         ({}, "lacks label, loss, predicted; to make it again: "),
-        ({"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9}, "holds probabilities before calibration, which "),
+        (
+            {"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9},
+            "holds probabilities before calibration, which ",
+        ),
     ],
 )
 def test_broken_predictions_are_missing(project, content, fault):
@@ -147,7 +159,9 @@ def recorded(history, empty_database, tmp_path_factory):
     """A project with a run of ``stronger`` in MLflow, whose model is version 1 of garments; and the run's id."""
     from mlflow import MlflowClient
 
-    project = shutil.copytree(history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True)
+    project = shutil.copytree(
+        history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True
+    )
     shutil.copy(empty_database, project)
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.create_experiment("pixmill", (project / "mlruns").as_uri())
@@ -155,7 +169,9 @@ def recorded(history, empty_database, tmp_path_factory):
     tags = {
         "pixmill.weights": file_digest(project / "artifacts" / "train" / "model.weights.h5", "md5"),
         "pixmill.commit": git(project, "rev-parse", "HEAD"),
-        "pixmill.dvc.artifacts/split": next(out["md5"] for out in outs if out["path"] == "artifacts/split"),
+        "pixmill.dvc.artifacts/split": next(
+            out["md5"] for out in outs if out["path"] == "artifacts/split"
+        ),
     }
     run = client.create_run(experiment, 1000, tags, "long").info.run_id
     for path, folder in (
@@ -169,8 +185,12 @@ def recorded(history, empty_database, tmp_path_factory):
     model = client.create_logged_model(experiment, name="classifier", source_run_id=run)
     client.create_registered_model("garments")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)  # where MLflow itself looks the model up
-        client.create_model_version("garments", f"models:/{model.model_id}", run, model_id=model.model_id)
+        patch.setenv(
+            "MLFLOW_TRACKING_URI", client.tracking_uri
+        )  # where MLflow itself looks the model up
+        client.create_model_version(
+            "garments", f"models:/{model.model_id}", run, model_id=model.model_id
+        )
     client.set_registered_model_alias("garments", "champion", "1")
     return project, run
 
@@ -191,12 +211,25 @@ def test_reads_run_by_any_name(recorded):
     }
     for name, title in titles.items():
         revision, other = of(project, name, "v1")
-        assert (revision.name, revision.title, revision.commit) == (name, title, git(project, "rev-parse", "stronger"))
-        assert (accuracy(revision), revision.metrics, accuracy(other)) == (0.875, {"accuracy": 0.875}, 0.75)
+        assert (revision.name, revision.title, revision.commit) == (
+            name,
+            title,
+            git(project, "rev-parse", "stronger"),
+        )
+        assert (accuracy(revision), revision.metrics, accuracy(other)) == (
+            0.875,
+            {"accuracy": 0.875},
+            0.75,
+        )
         assert "epochs: 9" in revision.params
         assert revision.resolved is None, "a run of an earlier version"
         assert list(revision.lock) == ["split", "train", "evaluate"]
-        assert (len(revision.manifest), len(revision.pairs), revision.run.id, revision.missing) == (8, 1, run, ())
+        assert (len(revision.manifest), len(revision.pairs), revision.run.id, revision.missing) == (
+            8,
+            1,
+            run,
+            (),
+        )
         assert revision.read(f"artifacts/scrape/{IDS[0]}.png") == f"image {IDS[0]}".encode()
         assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
     assert of(project, None, f"runs:/{run}")[0].name == "HEAD"
@@ -211,7 +244,11 @@ def test_run_with_unknown_data(recorded, tmp_path, monkeypatch):
     revision, _ = of(tmp_path, f"runs:/{run}")
     assert accuracy(revision) == 0.875
     assert (
-        revision.manifest is revision.pairs is revision.read("requirements.txt") is revision.read("artifacts/a") is None
+        revision.manifest
+        is revision.pairs
+        is revision.read("requirements.txt")
+        is revision.read("artifacts/a")
+        is None
     )
     assert revision.missing == (
         f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",

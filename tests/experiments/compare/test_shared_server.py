@@ -56,7 +56,9 @@ def test_sixty_runs_of_two_projects(server: MlflowServer, tmp_path: Path) -> Non
         )
         if root.name == "mine":
             rows = table[table["split"] == "val"]
-            expected.setdefault(name, []).append(f1_score(rows["label"], rows["predicted"], average="macro"))
+            expected.setdefault(name, []).append(
+                f1_score(rows["label"], rows["predicted"], average="macro")
+            )
     found = compare_runs(Workspace(roots[0], roots[0]), parse_params(HEAD))
     assert found.others == ()
     by_hand = {name: float(np.mean(values)) for name, values in expected.items()}

@@ -41,7 +41,10 @@ def falling() -> list[pd.DataFrame]:
     lost = OF_SHOP & (np.cumsum(OF_SHOP) <= 20)
     gained = ~OF_SHOP & (np.cumsum(~OF_SHOP) % 15 == 0)
     assert lost.sum() == gained.sum() == 20
-    return [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (~gained, ~lost)]
+    return [
+        make_predictions(ACTUAL, answers(right), labels=("coat", "shirt"))
+        for right in (~gained, ~lost)
+    ]
 
 
 def manifest(**columns: Any) -> pd.DataFrame:
@@ -49,11 +52,16 @@ def manifest(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"id": ids, "source": np.where(OF_SHOP, "shop-a", "bing"), **columns})
 
 
-def numbers_of(table: pd.DataFrame | None, tables: list[pd.DataFrame] | None = None, **settings: Any) -> Numbers:
+def numbers_of(
+    table: pd.DataFrame | None, tables: list[pd.DataFrame] | None = None, **settings: Any
+) -> Numbers:
     base, head = tables or falling()
     params = CompareParams(**{"metric": "accuracy", **settings})
     return compare_numbers(
-        make_revision(base, name="main"), make_revision(head, table), params, EvaluateParams(draws=400)
+        make_revision(base, name="main"),
+        make_revision(head, table),
+        params,
+        EvaluateParams(draws=400),
     )
 
 
@@ -65,7 +73,12 @@ def test_falling_source_is_named_first(project, monkeypatch):
     read_here(monkeypatch)
     begin(project)
     before, after = falling()
-    table = manifest(label=before["label"], split="test", verdict="keep", path=[f"{n}.png" for n in range(IMAGES)])
+    table = manifest(
+        label=before["label"],
+        split="test",
+        verdict="keep",
+        path=[f"{n}.png" for n in range(IMAGES)],
+    )
     images = {MANIFEST: parquet(dict(table.items()))}
     for name, predictions in (("before", before), ("after", after)):
         commit_head(project, name, {**images, PREDICTIONS: parquet(dict(predictions.items()))})
@@ -80,16 +93,26 @@ def test_falling_source_is_named_first(project, monkeypatch):
     assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
     assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown
     assert comparison_text(found).startswith("Undecided, but worse on source shop-a")
-    (row,) = (row for row in json.loads(comparison_json(found))["slices"] if row["name"] == "shop-a")
+    (row,) = (
+        row for row in json.loads(comparison_json(found))["slices"] if row["name"] == "shop-a"
+    )
     assert (row["dimension"], row["n"], row["clusters"]) == ("source", 100, 100)
-    assert row["accuracy"] | {"low": 0, "high": 0} == {"base": 1, "head": 0.8, "diff": -0.2, "low": 0, "high": 0}
+    assert row["accuracy"] | {"low": 0, "high": 0} == {
+        "base": 1,
+        "head": 0.8,
+        "diff": -0.2,
+        "low": 0,
+        "high": 0,
+    }
     assert row["p"] < row["p_adjusted"] < 0.001
 
 
 def test_falling_slice_is_named_in_all_verdicts():
     one, other = falling()
     worse = make_predictions(ACTUAL, answers(~OF_SHOP), labels=("coat", "shirt"))
-    poor = make_predictions(ACTUAL, answers(OF_SHOP | (np.arange(IMAGES) % 2 == 0)), labels=("coat", "shirt"))
+    poor = make_predictions(
+        ACTUAL, answers(OF_SHOP | (np.arange(IMAGES) % 2 == 0)), labels=("coat", "shirt")
+    )
     cases = {
         "Undecided, but worse on source shop-a (": (one, other, 0.02),
         "Same, but worse on source shop-a (": (one, other, 0.2),
@@ -106,7 +129,10 @@ def test_sentence_names_the_worst_slices():
     sources = [f"shop-{place // 2 % 6}" for place in range(IMAGES)]
     fallen = np.isin(sources, [f"shop-{place}" for place in range(5)]) & (np.arange(IMAGES) < 250)
     gained = np.isin(sources, ["shop-5"])
-    tables = [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (~gained, ~fallen)]
+    tables = [
+        make_predictions(ACTUAL, answers(right), labels=("coat", "shirt"))
+        for right in (~gained, ~fallen)
+    ]
     sentence = give_verdict(numbers_of(manifest(source=sources), tables))[1]
     assert sentence.partition(":")[0].count("source") == 3
     assert " and 4 more: accuracy " in sentence
@@ -120,7 +146,11 @@ def test_quarters_of_measurements():
     brightness = np.arange(IMAGES, dtype=np.float32)
     border = np.where(np.arange(IMAGES) < 250, 0, np.arange(IMAGES) / 1000)
     table = manifest(
-        brightness=brightness, border=border, contrast=1.5, entropy=np.nan, short_side=np.arange(IMAGES) * 1e5
+        brightness=brightness,
+        border=border,
+        contrast=1.5,
+        entropy=np.nan,
+        short_side=np.arange(IMAGES) * 1e5,
     )
     found = by_name(numbers_of(table))
     assert [name for name in found if name.startswith("brightness")] == [

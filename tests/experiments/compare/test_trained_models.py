@@ -29,11 +29,27 @@ def workspace(tmp_path: Path, empty_database: Path) -> Workspace:
 @pytest.fixture
 def add(workspace: Workspace):
     client = connect(f"sqlite:///{workspace.home / 'mlflow.db'}")
-    places = {"pixmill": client.create_experiment("pixmill"), "elsewhere": client.create_experiment("elsewhere")}
+    places = {
+        "pixmill": client.create_experiment("pixmill"),
+        "elsewhere": client.create_experiment("elsewhere"),
+    }
 
-    def run(name: str, table=None, *, where: str = "pixmill", train: str = "{model: cnn, epochs: 3}", **over) -> str:
+    def run(
+        name: str,
+        table=None,
+        *,
+        where: str = "pixmill",
+        train: str = "{model: cnn, epochs: 3}",
+        **over,
+    ) -> str:
         return add_run(
-            client, workspace.root / "files", name, train, table, experiment=places[where], **{"started": 5, **over}
+            client,
+            workspace.root / "files",
+            name,
+            train,
+            table,
+            experiment=places[where],
+            **{"started": 5, **over},
         )
 
     run.client = client
@@ -41,7 +57,10 @@ def add(workspace: Workspace):
 
 
 def names(workspace: Workspace, **over) -> list[str]:
-    return [model.name.split(" ")[0] for model in read_models(workspace, **{"limit": 100, **over}).models]
+    return [
+        model.name.split(" ")[0]
+        for model in read_models(workspace, **{"limit": 100, **over}).models
+    ]
 
 
 def test_reads_runs_of_this_project(workspace: Workspace, add) -> None:
@@ -69,7 +88,9 @@ def test_shallow_clone_uses_the_experiment_name(workspace: Workspace, add, tmp_p
     shutil.copy(workspace.root / "mlflow.db", tmp_path / "shallow")
     found = read_models(Workspace(tmp_path / "shallow", tmp_path / "shallow"), limit=10)
     assert [model.name.split(" ")[0] for model in found.models] == ["untagged", "tagged"]
-    assert found.notes[0].startswith("This clone is shallow, so runs are found by the name of their MLflow experiment")
+    assert found.notes[0].startswith(
+        "This clone is shallow, so runs are found by the name of their MLflow experiment"
+    )
     assert found.notes[0].endswith("git fetch --unshallow.")
 
 
@@ -84,7 +105,13 @@ def test_limit_of_models(workspace: Workspace, add) -> None:
 def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
     add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
-    add("twin of it", answers(4), train="{model: cnn, epochs: 10}", weights="weights of wide", started=8)
+    add(
+        "twin of it",
+        answers(4),
+        train="{model: cnn, epochs: 10}",
+        weights="weights of wide",
+        started=8,
+    )
     (model,) = read_models(workspace, limit=10).models
     assert (model.name, model.kind, model.fault) == ("wide", "experiment and run", None)
     assert model.params["train.epochs"] == 10
@@ -92,7 +119,9 @@ def test_experiment_and_run_are_one_model(workspace: Workspace, add) -> None:
     assert len(model.predictions) == 480
 
 
-def test_oldest_training_names_the_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_training_names_the_model(
+    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = workspace.root
     add_experiment(root, "newer", "{model: cnn, epochs: 10}", answers(4))
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
@@ -101,11 +130,19 @@ def test_oldest_training_names_the_model(workspace: Workspace, add, monkeypatch:
     assert names(workspace) == ["older"]
     add("run", answers(4), weights="weights of newer", train="{model: cnn, epochs: 11}")
     (model,) = read_models(workspace, limit=10).models
-    assert (model.name[:5], model.kind, model.params["train.epochs"]) == ("run (", "experiment and run", 11)
+    assert (model.name[:5], model.kind, model.params["train.epochs"]) == (
+        "run (",
+        "experiment and run",
+        11,
+    )
 
 
 def test_lists_and_unused_params(workspace: Workspace, add) -> None:
-    add("net", answers(3), train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}")
+    add(
+        "net",
+        answers(3),
+        train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}",
+    )
     (model,) = read_models(workspace, limit=10).models
     assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
     assert {"train.features.head", "train.momentum"} < model.unused
@@ -114,7 +151,9 @@ def test_lists_and_unused_params(workspace: Workspace, add) -> None:
 
 def test_run_without_predictions_uses_its_experiment(workspace: Workspace, add) -> None:
     add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
-    run = add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
+    run = add(
+        "of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide"
+    )
     (model,) = read_models(workspace, limit=10).models
     assert (model.revision, model.kind, model.fault) == ("wide", "experiment and run", None)
     assert model.run.id == run
@@ -127,7 +166,10 @@ def test_experiments_of_the_same_name(workspace: Workspace) -> None:
     other = experiment("wide").replace("1", "2")
     git(root, "update-ref", other, experiment("narrow"))
     git(root, "update-ref", "-d", experiment("narrow"))
-    found = {model.revision: model.params["train.epochs"] for model in read_models(workspace, limit=10).models}
+    found = {
+        model.revision: model.params["train.epochs"]
+        for model in read_models(workspace, limit=10).models
+    }
     assert found == {experiment("wide"): 12, other: 10}
 
 
@@ -136,7 +178,9 @@ def experiment(name: str) -> str:
     return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
 
 
-def test_inaccessible_run_does_not_stop_others(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inaccessible_run_does_not_stop_others(
+    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add("near", answers(3), started=2)
     add("far", answers(3), started=1)
     read = RunReader.read
@@ -181,7 +225,9 @@ def test_recipe_ignores_the_seed(workspace: Workspace, add) -> None:
 def test_params_of_unknown_version(workspace: Workspace, add) -> None:
     run = add("run", answers(3))
     file = workspace.root / "files" / "params.json"
-    file.write_text('{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}')
+    file.write_text(
+        '{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}'
+    )
     add.client.log_artifact(run, str(file))
     (model,) = read_models(workspace, limit=10).models
     assert model.params == {
@@ -197,7 +243,9 @@ def test_experiments_without_mlflow(workspace: Workspace, tmp_path: Path, monkey
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
     found = read_models(workspace, limit=10)
     assert [model.name for model in found.models] == ["wide"]
-    assert found.without_runs.startswith("Only DVC's experiments were compared: there is no MLflow database")
+    assert found.without_runs.startswith(
+        "Only DVC's experiments were compared: there is no MLflow database"
+    )
 
 
 def test_project_without_runs(workspace: Workspace) -> None:

@@ -24,18 +24,34 @@ def set_remote(root, url):
 
 
 def test_reads_files_without_checkout(project):
-    before = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}
-    for name, text in (("v1", "weights of 3"), ("stronger", "weights of 9"), ("wider", "weights of 12")):
+    before = {
+        path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts
+    }
+    for name, text in (
+        ("v1", "weights of 3"),
+        ("stronger", "weights of 9"),
+        ("wider", "weights of 12"),
+    ):
         here = tree(project, name)
         assert here.read("artifacts/train/model.weights.h5") == text.encode()
         assert here.read(IMAGE) == f"image {IDS[0]}".encode()
-        assert here.read("params.yaml") == git(project, "show", f"{here.revision.commit}:params.yaml").encode() + b"\n"
         assert (
-            here.read("nothing.txt") is here.read("artifacts/evaluate/nothing") is here.read("artifacts/no/t") is None
+            here.read("params.yaml")
+            == git(project, "show", f"{here.revision.commit}:params.yaml").encode() + b"\n"
+        )
+        assert (
+            here.read("nothing.txt")
+            is here.read("artifacts/evaluate/nothing")
+            is here.read("artifacts/no/t")
+            is None
         )
         assert here.trouble(PREDICTIONS) is None
-    after = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}
-    assert {path for path in before if after.get(path) != before[path]} <= {project / ".dvc" / "tmp"}
+    after = {
+        path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts
+    }
+    assert {path for path in before if after.get(path) != before[path]} <= {
+        project / ".dvc" / "tmp"
+    }
 
 
 @pytest.mark.parametrize("name", ["workspace", "v1"])
@@ -87,19 +103,28 @@ def test_remote_does_not_fill_the_cache(history, clone, tmp_path):
     with dvc_repo(project) as repo:
         repo.push(all_commits=True)
     for name in ("origin/main", "HEAD", "workspace"):
-        assert tree(clone, name).read(PREDICTIONS) == tree(project, name.removeprefix("origin/")).read(PREDICTIONS)
+        assert tree(clone, name).read(PREDICTIONS) == tree(
+            project, name.removeprefix("origin/")
+        ).read(PREDICTIONS)
     assert not (clone / ".dvc" / "cache" / "files").exists()
     shutil.rmtree(tmp_path / "remote")
     here = tree(clone, "origin/main")
     assert here.read(PREDICTIONS) is None
-    assert here.trouble(PREDICTIONS).startswith("the remote 'store' lacks them or is out of reach; to add them, where ")
+    assert here.trouble(PREDICTIONS).startswith(
+        "the remote 'store' lacks them or is out of reach; to add them, where "
+    )
 
 
 def test_missing_remote_suggests_repro(clone):
-    for name, command in (("origin/main", "git checkout origin/main && dvc repro"), ("workspace", "dvc repro")):
+    for name, command in (
+        ("origin/main", "git checkout origin/main && dvc repro"),
+        ("workspace", "dvc repro"),
+    ):
         here = tree(clone, name)
         assert here.read(PREDICTIONS) is None
-        assert here.trouble(PREDICTIONS) == f"DVC has no default remote; to make them again: {command}"
+        assert (
+            here.trouble(PREDICTIONS) == f"DVC has no default remote; to make them again: {command}"
+        )
         assert here.trouble("params.yaml") is None
     commit = git(clone, "rev-parse", "HEAD")
     assert tree(clone, "HEAD").remake == f"git checkout {commit[:10]} && dvc repro"
@@ -108,7 +133,10 @@ def test_missing_remote_suggests_repro(clone):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("gs://bucket/store", "DVC cannot read them (No module named 'dvc_gs'): see dvc remote list"),
+        (
+            "gs://bucket/store",
+            "DVC cannot read them (No module named 'dvc_gs'): see dvc remote list",
+        ),
         ("{folder}", "the remote 'store' lacks them or is out of reach"),
     ],
 )
@@ -125,7 +153,9 @@ def test_folder_without_dvc(clone):
     shutil.rmtree(clone / ".dvc")
     here = tree(clone, "HEAD")
     assert here.read(PREDICTIONS) is None
-    assert here.trouble(PREDICTIONS).startswith("DVC cannot read them (you are not inside of a DVC repository")
+    assert here.trouble(PREDICTIONS).startswith(
+        "DVC cannot read them (you are not inside of a DVC repository"
+    )
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -154,4 +184,6 @@ def test_damaged_cache_file(project):
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:100])
     assert here.read(PREDICTIONS) is None
-    assert here.faults == {PREDICTIONS: f"is damaged in DVC's cache or remote (delete {file.relative_to(project)})"}
+    assert here.faults == {
+        PREDICTIONS: f"is damaged in DVC's cache or remote (delete {file.relative_to(project)})"
+    }

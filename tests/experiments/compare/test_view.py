@@ -12,15 +12,25 @@ import pandas as pd
 import pytest
 
 from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule
-from pixmill.experiments.compare.view import MAX_BYTES, comparison_json, comparison_markdown, comparison_text
+from pixmill.experiments.compare.view import (
+    MAX_BYTES,
+    comparison_json,
+    comparison_markdown,
+    comparison_text,
+)
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.tracking.run_lookup import MlflowRun
-from tests.experiments.compare.compared import comparison, data, difference, made_slice, numbers, revision
+from tests.experiments.compare.compared import (
+    comparison,
+    data,
+    difference,
+    made_slice,
+    numbers,
+    revision,
+)
 
 APPROVED = Path(__file__).parent / "approved"
-HOSTILE = (
-    "\x1b[2J<img src=x> --> @everyone|</details>\n# [x](http://a.test) *b* _c_ `d` ~~e~~ $f$ www.a.test #1 !2 :tada: "
-)
+HOSTILE = "\x1b[2J<img src=x> --> @everyone|</details>\n# [x](http://a.test) *b* _c_ `d` ~~e~~ $f$ www.a.test #1 !2 :tada: "
 SLICES = (
     made_slice("source", "shop", 0.7, 0.8, 0.01),
     made_slice("source", "bing", 0.9, 0.6, 0.03),
@@ -39,11 +49,17 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
             n=n,
             lost=n // 3,
             gained=n // 3,
-            slices=tuple(made_slice("source", f"{HOSTILE}{place}", 0.9, 0.8, 0.01) for place in range(changes)),
+            slices=tuple(
+                made_slice("source", f"{HOSTILE}{place}", 0.9, 0.8, 0.01)
+                for place in range(changes)
+            ),
         ),
         data=data(max(12, changes), label=HOSTILE),
         changes=Changes(
-            tuple(Change(f"train.{HOSTILE}{place}", HOSTILE, [HOSTILE] * 30) for place in range(changes)),
+            tuple(
+                Change(f"train.{HOSTILE}{place}", HOSTILE, [HOSTILE] * 30)
+                for place in range(changes)
+            ),
             {f"train {number}": [HOSTILE] * changes for number in range(5)},
             tuple(Change(f"{HOSTILE}{place}", "1", "2") for place in range(changes)),
             tuple(("1a2b3c4", HOSTILE) for _ in range(changes)),
@@ -54,7 +70,9 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
     )
 
 
-@pytest.mark.parametrize(("render", "suffix"), [(comparison_text, "txt"), (comparison_markdown, "md")])
+@pytest.mark.parametrize(
+    ("render", "suffix"), [(comparison_text, "txt"), (comparison_markdown, "md")]
+)
 def test_text_and_markdown_match_approved(render, suffix: str) -> None:
     made = comparison(numbers=numbers(slices=SLICES))
     assert render(made) == (APPROVED / f"comparison.{suffix}").read_text(encoding="utf-8")
@@ -62,7 +80,12 @@ def test_text_and_markdown_match_approved(render, suffix: str) -> None:
 
 @pytest.mark.parametrize("render", [comparison_text, comparison_markdown])
 def test_states_which_images_decided(render) -> None:
-    crossed = {"n": 1210, "cross_validated": 910, "image": "held-out image", "on_test": difference(0.9, 0.917)}
+    crossed = {
+        "n": 1210,
+        "cross_validated": 910,
+        "image": "held-out image",
+        "on_test": difference(0.9, 0.917),
+    }
     text = render(comparison(numbers=replace(numbers(), **crossed)))
     assert "1,210 images held out on both sides: 300 test, 910 by cross-validation" in text
     assert "on the test images alone, macro-F1 0.900 → 0.917 (+0.017," in " ".join(text.split())
@@ -78,8 +101,21 @@ def test_equal_revisions_are_short() -> None:
         steps=(),
         flips=numbers().flips.iloc[:0],
     )
-    unchanged = replace(unchanged, resplit=(), images=unchanged.images[:0], drift=(), near_test=unchanged.near_test[:0])
-    equal = {"base": both, "head": both, "numbers": nothing, "data": unchanged, "changes": None, "missing": ()}
+    unchanged = replace(
+        unchanged,
+        resplit=(),
+        images=unchanged.images[:0],
+        drift=(),
+        near_test=unchanged.near_test[:0],
+    )
+    equal = {
+        "base": both,
+        "head": both,
+        "numbers": nothing,
+        "data": unchanged,
+        "changes": None,
+        "missing": (),
+    }
     assert comparison_text(comparison("same", **equal, gate=Gate("pass", ()))).splitlines()[2:] == [
         "",
         "Gate: pass (no limits apply)",
@@ -110,9 +146,13 @@ def test_counts_of_changed_images() -> None:
 
 
 def test_command_that_serves_mlflow_pages() -> None:
-    run = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui")
+    run = MlflowRun(
+        "1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui"
+    )
     made = comparison(base=revision("main", run=None), head=revision("cnn", run=run))
-    assert comparison_text(made).endswith("  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui")
+    assert comparison_text(made).endswith(
+        "  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui"
+    )
     assert "- Head: owl\n" in comparison_markdown(made)
 
 
@@ -123,11 +163,15 @@ def test_text_width_and_control_characters() -> None:
     assert "and 34 more images" in text
 
 
-@pytest.mark.parametrize(("classes", "n", "changes"), [(3, 60, 3), (1000, 3000, 300), (2, 9_000, 2000)])
+@pytest.mark.parametrize(
+    ("classes", "n", "changes"), [(3, 60, 3), (1000, 3000, 300), (2, 9_000, 2000)]
+)
 def test_markdown_size_and_tables(classes: int, n: int, changes: int) -> None:
     text = comparison_markdown(hostile(classes, n, changes))
     assert len(text.encode()) <= MAX_BYTES
-    for is_table, lines in itertools.groupby(text.splitlines(), key=lambda line: line.startswith("|")):
+    for is_table, lines in itertools.groupby(
+        text.splitlines(), key=lambda line: line.startswith("|")
+    ):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1 or not is_table
     assert text.count("<details>") == text.count("</details>") == 2
     assert text.endswith("`reports/compare.html`.\n")
@@ -137,7 +181,12 @@ def test_markdown_size_of_multibyte_text() -> None:
     long = tuple(Change("&" * 5000, "&" * 5000, "\U0001f9e5" * 5000) for _ in range(300))
     made = hostile()
     text = comparison_markdown(
-        replace(made, sentence="@&" * 5000, changes=Changes(long, {}, (), ()), missing=("&a" * 5000,) * 500)
+        replace(
+            made,
+            sentence="@&" * 5000,
+            changes=Changes(long, {}, (), ()),
+            missing=("&a" * 5000,) * 500,
+        )
     )
     assert len(text.encode()) <= MAX_BYTES
 
@@ -165,7 +214,9 @@ def test_markdown_escapes_blocks() -> None:
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.test/" + "a" * 70_000])
 def test_local_links_are_omitted(url: str) -> None:
-    text = comparison_markdown(comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))))
+    text = comparison_markdown(
+        comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {})))
+    )
     assert "- Head: owl\n" in text
     assert url not in text
 
@@ -200,14 +251,24 @@ def test_json_document() -> None:
     assert (document["verdict"], document["gate"]) == ("worse", "fail")
     assert document["sentence"] == "Macro-F1 falls from 0.900 to 0.800."
     assert (document["base"]["name"], document["head"]["name"]) == ("main", "cnn")
-    assert document["metrics"]["macro_f1"] == {"base": 0.9, "head": 0.8, "diff": -0.1, "low": -0.13, "high": -0.07}
+    assert document["metrics"]["macro_f1"] == {
+        "base": 0.9,
+        "head": 0.8,
+        "diff": -0.1,
+        "low": -0.13,
+        "high": -0.07,
+    }
     assert (document["flips"]["gained"], document["flips"]["lost"]) == (3, 6)
     assert document["flips"]["images"][0]["label"] == "coat"
     assert document["data"]["relabelled"] == 12
     assert {row["change"] for row in document["data"]["images"]} >= {"added", "relabelled"}
     assert document["rules"][1]["needed"] == 1900
     assert document["changes"]["params"]["train.epochs"] == {"base": 2, "head": 12}
-    bare = json.loads(comparison_json(comparison("not_comparable", base=None, numbers=None, data=None, changes=None)))
+    bare = json.loads(
+        comparison_json(
+            comparison("not_comparable", base=None, numbers=None, data=None, changes=None)
+        )
+    )
     assert bare.keys() == document.keys()
     assert bare["base"] is bare["flips"] is bare["data"] is bare["changes"] is None
     assert bare["metrics"] == {}
@@ -215,7 +276,10 @@ def test_json_document() -> None:
 
 def test_json_nulls_and_digits() -> None:
     flips = numbers().flips.assign(base_loss=np.inf, head_loss=np.nan, base_confidence=1 / 3)
-    metrics = {"macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1), "accuracy": difference(0.9, 0.8)}
+    metrics = {
+        "macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1),
+        "accuracy": difference(0.9, 0.8),
+    }
     made = comparison(
         numbers=numbers(flips=flips, metrics=metrics),
         data=replace(data(), images=data().images.assign(source=pd.NA)),
@@ -225,7 +289,11 @@ def test_json_nulls_and_digits() -> None:
     found = document["metrics"]["macro_f1"]
     assert found == {"base": 0.333333, "head": 0.666667, "diff": 0.333333, "low": None, "high": 0.5}
     image = document["flips"]["images"][0]
-    assert (image["base_loss"], image["head_loss"], image["base_confidence"]) == (None, None, 0.333333)
+    assert (image["base_loss"], image["head_loss"], image["base_confidence"]) == (
+        None,
+        None,
+        0.333333,
+    )
     assert document["data"]["images"][0]["source"] is None
     assert document["head"]["recorded"]["accuracy"] == 0.912346
     assert document["head"]["run"] is document["base"]["recorded"] is None

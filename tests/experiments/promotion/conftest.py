@@ -49,7 +49,12 @@ def promoted(made, tmp_path_factory):
 
 def set_author(patch):
     """Set the author, and unset variables of CI and MLflow."""
-    for name in ("MLFLOW_TRACKING_URI", "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "GITHUB_TRIGGERING_ACTOR",
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+    ):
         patch.delenv(name, raising=False)
     read_here(patch)
     patch.setenv("GIT_AUTHOR_NAME", "Ada")
@@ -64,7 +69,11 @@ def champion():
 @pytest.fixture
 def project(request, made, tmp_path, monkeypatch):
     """A copy of the project for a test to change."""
-    ready = request.getfixturevalue("promoted") if "champion" in request.fixturenames else made / "project"
+    ready = (
+        request.getfixturevalue("promoted")
+        if "champion" in request.fixturenames
+        else made / "project"
+    )
     root = shutil.copytree(ready, tmp_path / "project", symlinks=True)
     set_author(monkeypatch)
     monkeypatch.chdir(root)

@@ -13,7 +13,16 @@ from tests.experiments.compare.recorded import PIPELINE, TRUTH, add_run, answers
 from tests.version_control import commit, git, start_repository
 
 NAME = "garments"
-MISTAKES = {"first": 30, "better": 0, "same": 31, "higher": 27, "alike": 32, "worse": 90, "wider": 0, "renamed": 0}
+MISTAKES = {
+    "first": 30,
+    "better": 0,
+    "same": 31,
+    "higher": 27,
+    "alike": 32,
+    "worse": 90,
+    "wider": 0,
+    "renamed": 0,
+}
 """Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name.
 
 ``alike`` is undecided and lower than the first, ``higher`` is undecided and higher."""
@@ -26,7 +35,9 @@ def start(root: Path) -> None:
     """Create the project: the first model on ``main``, each of the others on a branch of its name."""
     start_repository(root, with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
-    (root / ".gitignore").write_text("/artifacts/\n/.pixmill/\n/mlflow.db*\n/mlruns/\n/reports/\n/files/\n")
+    (root / ".gitignore").write_text(
+        "/artifacts/\n/.pixmill/\n/mlflow.db*\n/mlruns/\n/reports/\n/files/\n"
+    )
     (root / "pyproject.toml").write_text(f'[project]\nname = "{NAME}"\nversion = "1"\n')
     commit(root, "Begin")
     for number, (name, wrong) in enumerate(MISTAKES.items()):
@@ -36,8 +47,14 @@ def start(root: Path) -> None:
         params = (root / "params.yaml").read_text().replace("draws: 1000", "draws: 200")
         (root / "params.yaml").write_text(f"{params}validate: {{}}\nsplit: {{}}\n")
         accuracy = 1 - wrong / len(TRUTH)
-        figures = {"accuracy": accuracy, "accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
-        (root / "plots" / "evaluate" / "full.json").write_text(json.dumps({**figures, "n": len(TRUTH)}))
+        figures = {
+            "accuracy": accuracy,
+            "accuracy_low": accuracy - 0.02,
+            "accuracy_high": accuracy + 0.02,
+        }
+        (root / "plots" / "evaluate" / "full.json").write_text(
+            json.dumps({**figures, "n": len(TRUTH)})
+        )
         record(root, f"Train {name}")
     git(root, "switch", "-q", "main")
 
@@ -52,7 +69,15 @@ def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
     runs = {}
     for number, name in enumerate(MISTAKES):
         weights, started = f"weights of {name}", number + 1
-        run = add_run(client, files, name, f"{{seed: {number}}}", predicted(name), weights=weights, started=started)
+        run = add_run(
+            client,
+            files,
+            name,
+            f"{{seed: {number}}}",
+            predicted(name),
+            weights=weights,
+            started=started,
+        )
         add_model(client, run)
         runs[name] = run
     return runs

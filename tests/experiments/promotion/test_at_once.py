@@ -46,7 +46,8 @@ def compete(start, registry, folder):
     folder.mkdir()
     people = [f"Person {number}" for number in range(TOGETHER)]
     processes = [
-        start(f"together:{folder}:{TOGETHER}", "promote", "better", GIT_AUTHOR_NAME=person) for person in people
+        start(f"together:{folder}:{TOGETHER}", "promote", "better", GIT_AUTHOR_NAME=person)
+        for person in people
     ]
     ended = [end(process) for process in processes]
     (winner,) = [person for person, (code, _) in zip(people, ended, strict=True) if code == 0]

@@ -38,7 +38,12 @@ def test_first_model_is_promoted(give, registry, project):
     assert done.describe() == f"Promoted: champion of {NAME} is version 1."
     assert state(registry) == {"champion": (1, "first")}
     tags = registry.get(1).tags
-    expected = {"verdict": "first", "gate": "pass", "by": "Ada <ada@example.org>", "promotion": "done"}
+    expected = {
+        "verdict": "first",
+        "gate": "pass",
+        "by": "Ada <ada@example.org>",
+        "promotion": "done",
+    }
     assert {key: tags[f"pixmill.{key}"] for key in expected} == expected
     assert tags["pixmill.commit"] == git(project, "rev-parse", "HEAD")
     again = give()
@@ -56,8 +61,16 @@ def test_first_model_is_refused_by_a_limit(give, registry, project):
 
 def test_better_model_replaces_the_champion(champion, give, registry):
     done = give("better")
-    assert (done.number, done.former, done.comparison.verdict, done.warnings) == (2, 1, "better", ())
-    assert done.describe() == f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
+    assert (done.number, done.former, done.comparison.verdict, done.warnings) == (
+        2,
+        1,
+        "better",
+        (),
+    )
+    assert (
+        done.describe()
+        == f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
+    )
     assert state(registry) == {"champion": (2, "better"), "previous": (1, "first")}
     version = registry.get(2)
     assert (version.replaces, version.tags["pixmill.verdict"]) == (1, "better")
@@ -97,7 +110,10 @@ def test_lower_models_need_a_word(champion, give, registry, name, verdict, word)
     done = give(name, because="a reason", **({word: True} if word else {}))
     assert (state(registry)["champion"], done.comparison.verdict) == ((2, name), verdict)
     tags = registry.get(2).tags
-    assert ("pixmill.accepted" in tags, "pixmill.forced" in tags) == (word == "accept", word == "force")
+    assert ("pixmill.accepted" in tags, "pixmill.forced" in tags) == (
+        word == "accept",
+        word == "force",
+    )
     expected = {"verdict": verdict, "by": "Ada <ada@example.org>", "because": "a reason"}
     assert {key: tags[f"pixmill.{key}"] for key in expected} == expected
     undecided = "the test images do not decide whether it is better than version 1"
@@ -110,7 +126,11 @@ def test_removed_classes_need_a_word(champion, give, registry):
     assert error.message == "not promoted: it does not know hat of version 2"
     assert error.next == 'if it must be: pixmill promote better --accept-removed-classes "…"'
     done = give("better", accept=True, because="hats are not sold now")
-    assert registry.get(done.number).tags["pixmill.accepted"] == done.warnings[0] == "it does not know hat of version 2"
+    assert (
+        registry.get(done.number).tags["pixmill.accepted"]
+        == done.warnings[0]
+        == "it does not know hat of version 2"
+    )
 
 
 def test_higher_loss_is_lower_quality(champion, give, registry, project):
@@ -132,15 +152,23 @@ def test_lost_champion_is_named(give, registry):
     registry.register("s3://bucket/model", run=None, model_id=None, tags={})
     registry.move("champion", 1)
     error = refusal(give, "better")
-    assert error.message.startswith("version 1, the current one, cannot be read: models:/garments/1 belongs to")
-    assert error.next.endswith("; if it is lost, delete its alias in MLflow, then: pixmill promote better")
+    assert error.message.startswith(
+        "version 1, the current one, cannot be read: models:/garments/1 belongs to"
+    )
+    assert error.next.endswith(
+        "; if it is lost, delete its alias in MLflow, then: pixmill promote better"
+    )
 
 
 def test_dirty_tree_is_refused(give, project, registry):
-    write(project / "params.yaml", (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n")
+    write(
+        project / "params.yaml",
+        (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n",
+    )
     error = refusal(give, "better")
     assert (
-        error.message == "the working tree differs from its commit in params.yaml, so no commit has the promoted state"
+        error.message
+        == "the working tree differs from its commit in params.yaml, so no commit has the promoted state"
     )
     assert state(registry) == {}
 
@@ -153,10 +181,15 @@ def test_project_without_git_is_refused(tmp_path):
 
 
 def test_outdated_results_are_refused(give, project):
-    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: 7"))
+    (project / "params.yaml").write_text(
+        (project / "params.yaml").read_text().replace("seed: 0", "seed: 7")
+    )
     commit(project, "Change the seed without running it")
     error = refusal(give)
-    assert error.message == "The results of HEAD are of an earlier run: train in params.yaml has changed since"
+    assert (
+        error.message
+        == "The results of HEAD are of an earlier run: train in params.yaml has changed since"
+    )
     assert error.next is not None
     assert error.next.startswith("dvc repro")
 
@@ -180,7 +213,9 @@ def test_rolled_back_model_needs_a_word(champion, give, registry, workspace):
     roll_back(workspace, because="it takes boots for bags")
     assert read_champion(workspace).rolled_back == (commit,)
     error = refusal(give, "better")
-    assert error.message.startswith("not promoted: version 2, the same model, was rolled back on 20")
+    assert error.message.startswith(
+        "not promoted: version 2, the same model, was rolled back on 20"
+    )
     assert error.next == 'if it must be: pixmill promote better --accept-rolled-back "…"'
     assert state(registry)["champion"] == (1, "first")
     (warning,) = give("better", accept=True, because="the boots are gone").warnings
@@ -190,7 +225,9 @@ def test_rolled_back_model_needs_a_word(champion, give, registry, workspace):
     give(force=True)
     assert give("better").warnings == ()
     roll_back(workspace, to=2)
-    assert [version.number for version, _ in rolled_back(registry, "champion")] == [5], "version 2 came back"
+    assert [version.number for version, _ in rolled_back(registry, "champion")] == [5], (
+        "version 2 came back"
+    )
 
 
 def test_failed_move_keeps_the_version(champion, give, registry, monkeypatch):
@@ -242,10 +279,14 @@ def test_lowest_pending_version_wins(champion, registry, monkeypatch):
 
     def register():
         tags = {STATE: PENDING, ALIAS: "champion", BY: "Ada"}
-        return registry.register(version.source, run=version.run, model_id=version.model_id, tags=tags)
+        return registry.register(
+            version.source, run=version.run, model_id=version.model_id, tags=tags
+        )
 
     lower, higher = register(), register()
-    with pytest.raises(PixmillError, match="Ada promotes version 2 of garments at this moment") as refused:
+    with pytest.raises(
+        PixmillError, match="Ada promotes version 2 of garments at this moment"
+    ) as refused:
         registry.move_pending("champion", higher, 1, "pixmill promote")
     assert refused.value.next == "pixmill promote"
     registry.move_pending("champion", lower, 1, "pixmill promote")

@@ -23,7 +23,11 @@ def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
     )
     assert state(registry) == {"champion": (2, "same"), "previous": (1, "first")}
     came, taken = registry.get(2).rollback(CAME_BACK), registry.get(3).rollback(TAKEN_BACK)
-    assert (came.by, came.version, came.because) == ("Ada <ada@example.org>", 3, "it takes boots for bags")
+    assert (came.by, came.version, came.because) == (
+        "Ada <ada@example.org>",
+        3,
+        "it takes boots for bags",
+    )
     assert (taken.at, taken.version, taken.because) == (came.at, 2, came.because)
     assert roll_back(workspace).describe().endswith("instead of version 2; previous is none.")
     assert state(registry) == {"champion": (1, "first")}
@@ -45,13 +49,24 @@ def test_no_champion_to_roll_back(workspace):
 def test_rejects_invalid_rollbacks(champion, give, workspace, registry):
     assert "replaced none" in refusal(workspace).message
     assert refusal(workspace, to=7).message == f"{NAME} has no version 7"
-    assert roll_back(workspace, to=1).describe() == f"Nothing to do: champion of {NAME} is version 1 already."
+    assert (
+        roll_back(workspace, to=1).describe()
+        == f"Nothing to do: champion of {NAME} is version 1 already."
+    )
     version = registry.get(1)
     pending = registry.register(
-        version.source, run=version.run, model_id=version.model_id, tags={"pixmill.promotion": "pending"}
+        version.source,
+        run=version.run,
+        model_id=version.model_id,
+        tags={"pixmill.promotion": "pending"},
     )
-    assert refusal(workspace, to=pending).message == f"version {pending} of {NAME} was never promoted"
+    assert (
+        refusal(workspace, to=pending).message == f"version {pending} of {NAME} was never promoted"
+    )
     number = give("better", alias="staging").number
     error = refusal(workspace, to=number)
-    assert error.message == f"version {number} of {NAME} was promoted as staging, and never compared as champion"
+    assert (
+        error.message
+        == f"version {number} of {NAME} was promoted as staging, and never compared as champion"
+    )
     assert error.next == f"pixmill promote models:/{NAME}/{number}"

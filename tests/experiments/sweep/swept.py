@@ -39,14 +39,18 @@ TRAIN = {
 }
 
 
-def write_workspace(root: Path, *, space: dict | None = None, train: dict | None = None, **sweep) -> Workspace:
+def write_workspace(
+    root: Path, *, space: dict | None = None, train: dict | None = None, **sweep
+) -> Workspace:
     """Write params and outputs of split: images of a bright colour, some with random labels."""
     write_images(root)
     write_params(root, space=space, train=train, **sweep)
     return Workspace(root, root)
 
 
-def write_params(root: Path, *, space: dict | None = None, train: dict | None = None, **sweep) -> None:
+def write_params(
+    root: Path, *, space: dict | None = None, train: dict | None = None, **sweep
+) -> None:
     content = {
         "classes": [*CLASSES],
         "scrape": {"snapshot": "2026-11-20"},
@@ -89,11 +93,23 @@ def write_images(root: Path, seed: int = 7) -> None:
     for name in SPLIT.names:
         if name not in frame:
             frame[name] = None
-    frame["source"], frame["snapshot"], frame["verdict"], frame["format"] = "folder", "2026-11-20", "keep", "PNG"
+    frame["source"], frame["snapshot"], frame["verdict"], frame["format"] = (
+        "folder",
+        "2026-11-20",
+        "keep",
+        "PNG",
+    )
     frame["width"] = frame["height"] = SIZE
     folder = root / "artifacts" / "split"
     folder.mkdir(parents=True, exist_ok=True)
-    pack(frame, root / "artifacts" / "scrape", folder, SplitParams(image_size=SIZE), RowLimits(60, 1 << 30), workers=1)
+    pack(
+        frame,
+        root / "artifacts" / "scrape",
+        folder,
+        SplitParams(image_size=SIZE),
+        RowLimits(60, 1 << 30),
+        workers=1,
+    )
     write_table(folder / "manifest.parquet", frame, SPLIT)
 
 
@@ -104,7 +120,11 @@ def make_plan(workspace: Workspace, **given) -> Plan:
 def add(store: TrialStore, trial: SweepTrial) -> None:
     """Store a finished trial without a search."""
     study = store.open()
-    states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    states = {
+        "complete": TrialState.COMPLETE,
+        "pruned": TrialState.PRUNED,
+        "failed": TrialState.FAIL,
+    }
     if trial.answers is not None:
         store.set_answers(len(study.trials), trial.answers)
     known = {"values": dict(trial.values), "key": trial.key, "curves": [*trial.curves]}
@@ -148,5 +168,7 @@ class FakeTrial:
 def _rows(manifest: Path, splits: tuple[str, ...], _: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the rows of splits and their targets; the time invalidates the cache."""
     table = read_table(manifest, SPLIT, stage="split")
-    rows = pd.concat([table[table["split"] == split].sort_values("row") for split in splits], ignore_index=True)
+    rows = pd.concat(
+        [table[table["split"] == split].sort_values("row") for split in splits], ignore_index=True
+    )
     return rows[["id", "label", "cluster"]], rows["label"].map(CLASSES.index).to_numpy(np.int32)

@@ -53,16 +53,30 @@ def fill(workspace, values, text=TEXT + SPACE):
     plan = make_plan(workspace)
     store = open_trials(workspace, plan)
     store.make()
-    now = SweepTrial(0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32))
+    now = SweepTrial(
+        0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32)
+    )
     add(store, now)
-    add(store, SweepTrial(1, values, "complete", 0.9, 0, 1.0, key="of-best", answers=np.ones((2, 3), np.float32)))
+    add(
+        store,
+        SweepTrial(
+            1, values, "complete", 0.9, 0, 1.0, key="of-best", answers=np.ones((2, 3), np.float32)
+        ),
+    )
     add(store, SweepTrial(2, values, "failed", None, 0, 1.0, reason="x"))
-    add(store, SweepTrial(3, values, "complete", 0.7, 0, 1.0, key="of-third", answers=np.ones((2, 3), np.float32)))
+    add(
+        store,
+        SweepTrial(
+            3, values, "complete", 0.7, 0, 1.0, key="of-third", answers=np.ones((2, 3), np.float32)
+        ),
+    )
     return plan
 
 
 def found(workspace, plan, number=None):
-    return find_trial(plan.best(open_trials(workspace, plan).load()), number, command="pixmill sweep")
+    return find_trial(
+        plan.best(open_trials(workspace, plan).load()), number, command="pixmill sweep"
+    )
 
 
 def test_applies_values_and_keeps_the_rest(workspace) -> None:
@@ -74,7 +88,10 @@ def test_applies_values_and_keeps_the_rest(workspace) -> None:
         "train.momentum: 0.9 → 0.5",
         "train.schedule.name: constant → cosine",
     ]
-    before, after = (TEXT + SPACE).splitlines(), (workspace.root / "params.yaml").read_text().splitlines()
+    before, after = (
+        (TEXT + SPACE).splitlines(),
+        (workspace.root / "params.yaml").read_text().splitlines(),
+    )
     changed = [line for line in after if line not in before]
     assert [
         line.split("#")[0].strip()

@@ -20,15 +20,25 @@ def test_rows_are_complete_trials_best_first(found) -> None:
         trial.name: pytest.approx(trial.value) for trial in result.trials
     }
     assert result.images == 60
-    assert set(result.rows[0].params) == {"train.learning_rate", "train.batch_size", "train.augmentation.zoom"}
+    assert set(result.rows[0].params) == {
+        "train.learning_rate",
+        "train.batch_size",
+        "train.augmentation.zoom",
+    }
     assert 0 <= result.undecided < len(result.rows)
 
 
 @pytest.mark.parametrize(("heads", "images"), [(["logistic"], 150), (["logistic", "mlp"], 60)])
-def test_cross_fitted_trials_are_measured_on_training_images(found, workspace, fake_trial, heads, images) -> None:
-    fake_trial.splits = lambda params: ("train", "val") if params.features.head == "logistic" else ("val",)
+def test_cross_fitted_trials_are_measured_on_training_images(
+    found, workspace, fake_trial, heads, images
+) -> None:
+    fake_trial.splits = lambda params: (
+        ("train", "val") if params.features.head == "logistic" else ("val",)
+    )
     space = {"train.features.head": heads, "train.features.inverse_regularization": [0.01, 0.1, 1]}
-    write_params(workspace.root, space=space, train={"model": "features", "features": {"head": "logistic"}})
+    write_params(
+        workspace.root, space=space, train={"model": "features", "features": {"head": "logistic"}}
+    )
     result = found(4 if "mlp" in heads else 3)
     assert (result.images, result.crossed) == (images, images == 150)
     assert {len(trial.answers) for trial in result.trials} == {images}

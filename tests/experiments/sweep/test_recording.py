@@ -21,7 +21,9 @@ SWEEP = "pixmill.sweep"
 def divided(store):
     """Return the only run of a sweep, and the runs of its trials by name."""
     (parent,) = [run for run in store.runs() if SWEEP in run.data.tags]
-    children = [run for run in store.runs() if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    children = [
+        run for run in store.runs() if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    ]
     assert len(store.runs()) == 1 + len(children)
     named = {run.info.run_name: run for run in children}
     assert len(named) == len(children)
@@ -36,7 +38,9 @@ def store(workspace, empty_database, fake_trial, monkeypatch):
 
 
 def run(workspace, trials):
-    return verb._search(workspace, make_plan(workspace, trials=trials), "pixmill sweep", as_json=True)
+    return verb._search(
+        workspace, make_plan(workspace, trials=trials), "pixmill sweep", as_json=True
+    )
 
 
 def check(store, count):
@@ -59,7 +63,11 @@ def test_records_params_metrics_and_files(workspace, store) -> None:
     before = contents(workspace.root)
     run(workspace, 4)
     after = contents(workspace.root)
-    new = {name for name in after if before.get(name) != after[name] and not name.startswith(("mlruns/", "mlflow.db"))}
+    new = {
+        name
+        for name in after
+        if before.get(name) != after[name] and not name.startswith(("mlruns/", "mlflow.db"))
+    }
     assert new == {"reports/sweep.html"}
     parent = check(store, 4)
     best = max(trial.value for trial in open_trials(workspace, make_plan(workspace)).load())
@@ -72,18 +80,25 @@ def test_records_params_metrics_and_files(workspace, store) -> None:
     assert "macro-F1 on validation" in parent.data.tags["mlflow.note.content"]
     files = {file.path for file in store.client.list_artifacts(parent.info.run_id)}
     assert files == {"params.yaml", "reports", "sweep.json"}
-    recorded = json.loads(Path(store.client.download_artifacts(parent.info.run_id, "sweep.json")).read_text())
+    recorded = json.loads(
+        Path(store.client.download_artifacts(parent.info.run_id, "sweep.json")).read_text()
+    )
     assert (recorded["metric"], max(trial["value"] for trial in recorded["trials"])) == (
         "macro_f1",
         pytest.approx(best),
     )
 
 
-def test_continued_sweep_has_one_run_even_if_mlflow_was_down(workspace, store, fake_trial, capsys) -> None:
+def test_continued_sweep_has_one_run_even_if_mlflow_was_down(
+    workspace, store, fake_trial, capsys
+) -> None:
     fake_trial.fail = lambda _: KeyboardInterrupt() if len(fake_trial.calls) == 3 else None
     with pytest.raises(KeyboardInterrupt):
         run(workspace, 4)
-    assert "sweep: interrupted; 2 finished trials are kept. To resume: pixmill sweep\n" in capsys.readouterr().err
+    assert (
+        "sweep: interrupted; 2 finished trials are kept. To resume: pixmill sweep\n"
+        in capsys.readouterr().err
+    )
     assert store.runs() == []
     run(workspace, 4)
     parent = check(store, 4)
@@ -108,10 +123,16 @@ def test_finished_sweep_is_printed_but_not_recorded_again(workspace, store, caps
 
 def test_runs_of_failed_and_pruned_trials() -> None:
     values = {"train.epochs": 3, "train.cnn.dense": [{"units": 8}], "train.patience": None}
-    failed = as_run(SweepTrial(3, values, "failed", None, 5000, 1.5, reason="out of memory"), "macro_f1")
+    failed = as_run(
+        SweepTrial(3, values, "failed", None, 5000, 1.5, reason="out of memory"), "macro_f1"
+    )
     assert (failed.status, failed.name, failed.ended) == ("FAILED", "trial 3", 6500)
     assert failed.tags == {"pixmill.trial": "failed", "mlflow.note.content": "out of memory"}
-    assert failed.params == {"train.epochs": "3", "train.cnn.dense": '[{"units": 8}]', "train.patience": "None"}
+    assert failed.params == {
+        "train.epochs": "3",
+        "train.cnn.dense": '[{"units": 8}]',
+        "train.patience": "None",
+    }
     curves = ({"epoch": 1, "ended": 5500, "val_loss": 0.5},)
     pruned = as_run(SweepTrial(4, values, "pruned", None, 5000, 1.5, curves=curves), "macro_f1")
     assert (pruned.status, pruned.tags) == ("FINISHED", {"pixmill.trial": "pruned"})

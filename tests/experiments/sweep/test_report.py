@@ -11,7 +11,13 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.experiments.sweep import searching
 from pixmill.experiments.sweep.outcome import outcome
 from pixmill.experiments.sweep.planning import open_trials
-from pixmill.experiments.sweep.report import describe_plan, headline, render_sweep, sweep_json, sweep_text
+from pixmill.experiments.sweep.report import (
+    describe_plan,
+    headline,
+    render_sweep,
+    sweep_json,
+    sweep_text,
+)
 from pixmill.experiments.sweep.searching import search
 from pixmill.experiments.sweep.trial_store import SweepTrial
 from tests.experiments.sweep.conftest import find
@@ -37,26 +43,39 @@ def test_text_has_best_trial_expected_value_and_next_command(twelve) -> None:
     result = twelve
     lines = sweep_text(result).splitlines()
     best = result.best
-    assert lines[0].startswith(f"Of 15 trials, {best.name} has the best macro-F1 on validation, {best.value:.3f}; ")
-    assert lines[1].startswith(f"The best of 12 is partly luck: expect about {result.expected.value:.3f} (95 % CI ")
+    assert lines[0].startswith(
+        f"Of 15 trials, {best.name} has the best macro-F1 on validation, {best.value:.3f}; "
+    )
+    assert lines[1].startswith(
+        f"The best of 12 is partly luck: expect about {result.expected.value:.3f} (95 % CI "
+    )
     early = "trial 90 after 0 epochs and trial 91 after 0 epochs"
-    assert lines[2] == f"2 trials were stopped early, since most others were better at the same epoch: {early}."
+    assert (
+        lines[2]
+        == f"2 trials were stopped early, since most others were better at the same epoch: {early}."
+    )
     assert lines[3] == "1 trial failed, the first with: <b>out of memory</b>."
     assert re.search(rf"^  {best.number} +{best.value:.3f} \(", "\n".join(lines), re.MULTILINE)
     assert "… and 2 more in reports/sweep.html" in lines
     now = f"The current params (trial 0) have {result.trials[0].value:.3f}, "
     assert lines[-1].startswith(now)
     assert lines[-1].endswith(f" To use trial {best.number}: pixmill sweep --apply && dvc repro")
-    assert [line for line in lines if line.startswith("  0, params.yaml ")] or result.current not in result.rows[:10]
+    assert [
+        line for line in lines if line.startswith("  0, params.yaml ")
+    ] or result.current not in result.rows[:10]
 
 
 def test_current_params_are_worse_or_untried(found, workspace) -> None:
-    write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 10.0})
+    write_params(
+        workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 10.0}
+    )
     result = found(3)
     assert "The current params (trial 0) have " in sweep_text(result)
     take = f"To use {result.best.name}: pixmill sweep --apply && dvc repro"
     assert sweep_text(result).endswith(f"significantly worse than the best. {take}")
-    write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 5.0})
+    write_params(
+        workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 5.0}
+    )
     images = open_trials(workspace, make_plan(workspace)).images()
     other = outcome(make_plan(workspace), result.trials, images)
     assert other.current is None
@@ -75,7 +94,9 @@ def test_json_has_all_trials_and_no_nan(twelve) -> None:
     assert document["summary"] == headline(result)
     assert document["expected"]["value"] == pytest.approx(result.expected.value, rel=1e-5)
     assert [trial["number"] for trial in document["trials"]] == [*range(12), 90, 91, 92]
-    assert [trial["state"] for trial in document["trials"]] == ["complete"] * 12 + ["pruned"] * 2 + ["failed"]
+    assert [trial["state"] for trial in document["trials"]] == ["complete"] * 12 + [
+        "pruned"
+    ] * 2 + ["failed"]
     assert document["trials"][-1] | {"params": 0, "seconds": 0} == {
         "number": 92,
         "state": "failed",
@@ -101,7 +122,9 @@ def test_plan_shows_space_and_current_values(workspace, fake_trial) -> None:
     assert "the default for the model cnn" in text
     assert "1 trial by tpe, measured by macro-F1 in 3-fold cross-validation" in text
     assert text.endswith("All are finished: pixmill sweep prints the result")
-    assert describe_plan(make_plan(workspace), 7).endswith("7 trials finished: pixmill sweep continues")
+    assert describe_plan(make_plan(workspace), 7).endswith(
+        "7 trials finished: pixmill sweep continues"
+    )
 
 
 def test_sentences_of_special_cases(found, workspace) -> None:

@@ -68,7 +68,10 @@ def test_values_match_scikit_learn(workspace, metric) -> None:
     images = open_trials(workspace, make_plan(workspace)).images()
     actual = images["target"]
     for trial in trials:
-        chosen, shares = trial.answers.argmax(axis=1), trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None]
+        chosen, shares = (
+            trial.answers.argmax(axis=1),
+            trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None],
+        )
         expected = MEASURES[metric](actual, shares if metric == "log_loss" else chosen)
         assert trial.value == pytest.approx(expected, abs=1e-6)
     best = make_plan(workspace).best(trials)
@@ -79,7 +82,10 @@ def test_values_match_scikit_learn(workspace, metric) -> None:
 def test_ends_early_if_all_choices_repeat(workspace, sampler, capsys) -> None:
     write_params(workspace.root, space=RATES, sampler=sampler)
     trials = run(workspace, trials=20)
-    assert sorted(trial.values["train.learning_rate"] for trial in trials) == RATES["train.learning_rate"]
+    assert (
+        sorted(trial.values["train.learning_rate"] for trial in trials)
+        == RATES["train.learning_rate"]
+    )
     assert "the last 50 choices were tried before\n" in capsys.readouterr().err
 
 
@@ -91,12 +97,18 @@ def test_grid_has_current_params_and_all_combinations(workspace, size, rest) -> 
     trials = run(workspace)
     assert tuple(trials[0].values.values()) == (size, 3)
     expected = [(batch, epochs) for batch in (8, 16) for epochs in (3, 4)]
-    assert sorted({(size, 3), *expected}) == sorted(tuple(trial.values.values()) for trial in trials)
+    assert sorted({(size, 3), *expected}) == sorted(
+        tuple(trial.values.values()) for trial in trials
+    )
     assert make_plan(workspace).settings.trials == len(run(workspace)) == 1 + rest
 
 
 def test_unused_values_are_not_fitted_again(workspace) -> None:
-    space = {"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"], "train.epochs": [2, 3]}
+    space = {
+        "train.momentum": [0.1, 0.9],
+        "train.optimizer": ["adam", "sgd"],
+        "train.epochs": [2, 3],
+    }
     write_params(workspace.root, space=space, sampler="grid")
     asked = [trial.values for trial in run(workspace, trials=99)[1:]]
     assert sorted((each["train.optimizer"], each["train.epochs"]) for each in asked) == [
@@ -105,21 +117,30 @@ def test_unused_values_are_not_fitted_again(workspace) -> None:
 
 
 def test_rejects_params_without_effect(workspace) -> None:
-    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.features.dense": [[], [{"units": 8}]]})
+    write_params(
+        workspace.root,
+        space={"train.momentum": [0.1, 0.9], "train.features.dense": [[], [{"units": 8}]]},
+    )
     with pytest.raises(ParamsError) as refused:
         make_plan(workspace)
     assert refused.value.message.splitlines() == [
         "sweep.space.train.momentum: has no effect with train.model=cnn",
         "sweep.space.train.features.dense: has no effect with train.model=cnn",
     ]
-    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"]})
+    write_params(
+        workspace.root, space={"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"]}
+    )
     assert make_plan(workspace).space
 
 
 def test_failed_download_is_repeated_by_the_same_command(workspace, fake_trial) -> None:
     first = run(workspace, trials=2)
-    fake_trial.fail = lambda _: DownloadError("the weights of x cannot be downloaded: there is no connection")
-    with pytest.raises(DownloadError, match="trial 2: the weights of x cannot be downloaded") as stopped:
+    fake_trial.fail = lambda _: DownloadError(
+        "the weights of x cannot be downloaded: there is no connection"
+    )
+    with pytest.raises(
+        DownloadError, match="trial 2: the weights of x cannot be downloaded"
+    ) as stopped:
         run(workspace, trials=3)
     assert str(stopped.value.next).endswith("then: pixmill sweep")
     wanted = fake_trial.calls[-1]
@@ -204,7 +225,13 @@ def test_failed_trials_have_reasons_and_do_not_stop_others(workspace, fake_trial
     errors = [TrainError("out of memory", next="-"), PluginError("no such plugin", next="-")]
     fake_trial.fail = lambda _: errors.pop() if len(fake_trial.calls) in (2, 3) else None
     trials = run(workspace, trials=5)
-    assert [trial.state for trial in trials] == ["complete", "failed", "failed", "complete", "complete"]
+    assert [trial.state for trial in trials] == [
+        "complete",
+        "failed",
+        "failed",
+        "complete",
+        "complete",
+    ]
     assert [trial.reason for trial in trials[1:3]] == ["no such plugin", "out of memory"]
     assert [trial.value for trial in trials[1:3]] == [None, None]
     assert "warning: trial 1 failed: no such plugin\n" in capsys.readouterr().err
@@ -212,7 +239,9 @@ def test_failed_trials_have_reasons_and_do_not_stop_others(workspace, fake_trial
 
 def test_failed_first_trial_stops_and_is_repeated(workspace, fake_trial) -> None:
     fake_trial.fail = lambda _: TrainError("the disk has no weights", next="-")
-    with pytest.raises(TrainError, match="the current params cannot be fitted: the disk has no weights"):
+    with pytest.raises(
+        TrainError, match="the current params cannot be fitted: the disk has no weights"
+    ):
         run(workspace, trials=3)
     assert len(fake_trial.calls) == 1
     fake_trial.fail = lambda _: None
@@ -285,15 +314,27 @@ def test_key_depends_on_params_images_and_code(workspace, monkeypatch) -> None:
 
 
 def test_stops_if_images_change(workspace, fake_trial) -> None:
-    fake_trial.fail = lambda _: write_images(workspace.root, seed=8) if len(fake_trial.calls) == 2 else None
-    with pytest.raises(ManifestError, match="artifacts/split changed while the sweep ran") as refusal:
+    fake_trial.fail = lambda _: (
+        write_images(workspace.root, seed=8) if len(fake_trial.calls) == 2 else None
+    )
+    with pytest.raises(
+        ManifestError, match="artifacts/split changed while the sweep ran"
+    ) as refusal:
         run(workspace, trials=5, folds=3)
     assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
 
 
 def test_current_values_are_compared_by_effect(workspace) -> None:
-    space = {"train.momentum": [0.1, 0.9], "train.epochs": [3, 4], "train.optimizer": ["adam", "sgd"]}
+    space = {
+        "train.momentum": [0.1, 0.9],
+        "train.epochs": [3, 4],
+        "train.optimizer": ["adam", "sgd"],
+    }
     write_params(workspace.root, space=space)
     found, now = make_plan(workspace), run(workspace, trials=1)[0]
-    for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
+    for changes, same in (
+        ({}, True),
+        ({"train.momentum": 0.5}, True),
+        ({"train.epochs": 4}, False),
+    ):
         assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same

@@ -20,7 +20,9 @@ def as_json(value) -> str:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=as_json).map(tuple)
@@ -29,12 +31,18 @@ LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=as_json).map(tuple)
 @st.composite
 def ranges(draw: st.DrawFn) -> RangeParams:
     log = draw(st.booleans())
-    ends = draw(st.sampled_from([st.integers(1 if log else -50, 50), st.floats(1e-6 if log else -50.0, 50.0)]))
+    ends = draw(
+        st.sampled_from(
+            [st.integers(1 if log else -50, 50), st.floats(1e-6 if log else -50.0, 50.0)]
+        )
+    )
     low, high = sorted(draw(st.lists(ends, min_size=2, max_size=2, unique=True)))
     return RangeParams(low=low, high=high, log=log)
 
 
-SPACES = st.dictionaries(st.sampled_from(["train.a", "train.b", "train.c"]), LISTS | ranges(), min_size=1)
+SPACES = st.dictionaries(
+    st.sampled_from(["train.a", "train.b", "train.c"]), LISTS | ranges(), min_size=1
+)
 
 
 def parsed(train: str, **sweep) -> Params:
@@ -74,7 +82,10 @@ def test_ranges_of_float_params_are_floats(name, values, real) -> None:
 
 
 def test_rejects_grids_with_ranges_or_too_many_combinations() -> None:
-    space = {"train.epochs": {"low": 1, "high": 3}, "train.learning_rate": [n / 50 for n in range(1, 41)]}
+    space = {
+        "train.epochs": {"low": 1, "high": 3},
+        "train.learning_rate": [n / 50 for n in range(1, 41)],
+    }
     space |= {"train.batch_size": [*range(8, 38)]}
     with pytest.raises(ParamsError) as refusal:
         check_searched(parsed("{model: cnn}", sampler="grid", space=space))
@@ -85,7 +96,13 @@ def test_rejects_grids_with_ranges_or_too_many_combinations() -> None:
 
 
 @pytest.mark.parametrize(
-    "train", ["{model: features}", "{model: features, features: {head: mlp}}", "{model: backbone}", "{model: cnn}"]
+    "train",
+    [
+        "{model: features}",
+        "{model: features, features: {head: mlp}}",
+        "{model: backbone}",
+        "{model: cnn}",
+    ],
 )
 def test_default_space_is_valid(train: str) -> None:
     params = parsed(train)
@@ -100,8 +117,12 @@ def test_default_space_is_valid(train: str) -> None:
 
 def test_current_values_of_params_and_list_items() -> None:
     params = parsed("{model: cnn, cnn: {blocks: [{filters: 4}, {filters: 8}]}, learning_rate: 0.5}")
-    now = current_values(params, ["train.learning_rate", "train.cnn.blocks.1.filters", "train.cnn.blocks"])
+    now = current_values(
+        params, ["train.learning_rate", "train.cnn.blocks.1.filters", "train.cnn.blocks"]
+    )
     assert now["train.learning_rate"] == 0.5
     assert now["train.cnn.blocks.1.filters"] == 8
     assert [block["filters"] for block in now["train.cnn.blocks"]] == [4, 8]
-    assert math.isclose(params.changed({"train.cnn.blocks.1.filters": 9}).train.cnn.blocks[1].filters, 9)
+    assert math.isclose(
+        params.changed({"train.cnn.blocks.1.filters": 9}).train.cnn.blocks[1].filters, 9
+    )

@@ -19,12 +19,18 @@ def store(tmp_path) -> TrialStore:
 def trial(number: int, **options) -> SweepTrial:
     answers = np.full((2, 3), number, np.float32)
     options = {"state": "complete", "value": number / 3, "answers": answers, **options}
-    return SweepTrial(number=number, values={"train.epochs": number}, started=0, seconds=0.0, **options)
+    return SweepTrial(
+        number=number, values={"train.epochs": number}, started=0, seconds=0.0, **options
+    )
 
 
 def test_stored_trials_are_loaded_unchanged(store) -> None:
     curves = ({"epoch": 1, "ended": 5, "val_accuracy": 0.1 + 0.2},)
-    kept = [trial(0, key="a", curves=curves), trial(1, state="failed", value=None, answers=None, reason="x"), trial(2)]
+    kept = [
+        trial(0, key="a", curves=curves),
+        trial(1, state="failed", value=None, answers=None, reason="x"),
+        trial(2),
+    ]
     for each in kept:
         add(store, each)
     found = TrialStore(store.folder).load()

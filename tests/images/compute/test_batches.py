@@ -26,7 +26,9 @@ from tests.images.compute.passes import (
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
 def test_results_come_in_order_in_one_process(rows: list[int], batch_size: int) -> None:
-    assert list(map_batches(doubled, rows, batch_size=batch_size, workers=0)) == [2 * row for row in rows]
+    assert list(map_batches(doubled, rows, batch_size=batch_size, workers=0)) == [
+        2 * row for row in rows
+    ]
 
 
 def test_results_come_in_order_from_many_processes() -> None:
@@ -67,7 +69,9 @@ def test_unpicklable_rows_and_results_are_errors() -> None:
 
 
 @pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])
-def test_workers_import_the_main_script_only_for_its_passes(tmp_path: Path, function: str, imports: int) -> None:
+def test_workers_import_the_main_script_only_for_its_passes(
+    tmp_path: Path, function: str, imports: int
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
 import sys

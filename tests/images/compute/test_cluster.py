@@ -21,7 +21,10 @@ exceptions = pytest.importorskip("ray.exceptions")
 
 pytestmark = pytest.mark.linux
 
-GUARD: dict[str, Any] = {"limits": RowLimits(seconds=1, memory=1 << 28), "lost": lambda row, loss: (loss, row[1])}
+GUARD: dict[str, Any] = {
+    "limits": RowLimits(seconds=1, memory=1 << 28),
+    "lost": lambda row, loss: (loss, row[1]),
+}
 
 
 class Ray:
@@ -31,7 +34,9 @@ class Ray:
 
     def __init__(self) -> None:
         self.connected, self.raised, self.sent, self.cancelled = True, None, [], []
-        self.util = SimpleNamespace(client=SimpleNamespace(ray=SimpleNamespace(is_connected=lambda: self.connected)))
+        self.util = SimpleNamespace(
+            client=SimpleNamespace(ray=SimpleNamespace(is_connected=lambda: self.connected))
+        )
 
     def cluster_resources(self):
         return {"CPU": 2.0}
@@ -52,7 +57,9 @@ class Ray:
         try:
             return task()
         except Exception as error:  # noqa: BLE001 (as Ray does)
-            raise exceptions.RayTaskError("run_batch", traceback.format_exc(), error).as_instanceof_cause() from None
+            raise exceptions.RayTaskError(
+                "run_batch", traceback.format_exc(), error
+            ).as_instanceof_cause() from None
 
     def cancel(self, task):
         self.cancelled.append(task)
@@ -71,7 +78,9 @@ def test_hostile_rows_do_not_affect_others(ray) -> None:
     rows[4], rows[7], rows[9] = ("sleep", 4), ("segfault", 7), ("glutton", 9)
     found = list(map_batches(act, rows, batch_size=4, **GUARD))
     assert (found[4], found[7], found[9]) == (("timeout", 4), ("crashed", 7), ("memory", 9))
-    assert [number for name, number in found if not name] == [2 * row for row in range(12) if row not in (4, 7, 9)]
+    assert [number for name, number in found if not name] == [
+        2 * row for row in range(12) if row not in (4, 7, 9)
+    ]
 
 
 def test_exceptions_are_raised_with_traceback(ray) -> None:
@@ -106,7 +115,11 @@ def test_batches_are_limited_in_bytes_and_created_lazily(ray) -> None:
             yield number
 
     results = map_batches(
-        doubled, rows(), limits=GUARD["limits"], lost=lambda *_: 0, carry=lambda _: np.zeros(3 << 20, np.uint8)
+        doubled,
+        rows(),
+        limits=GUARD["limits"],
+        lost=lambda *_: 0,
+        carry=lambda _: np.zeros(3 << 20, np.uint8),
     )
     assert len(next(results)) == 3 << 20
     # Four batches for each of two CPUs.
@@ -117,8 +130,16 @@ def test_batches_are_limited_in_bytes_and_created_lazily(ray) -> None:
 @pytest.mark.parametrize(
     ("connected", "raised", "message"),
     [
-        (True, exceptions.NodeDiedError("gone"), r"doubled lost its process or node 5 times in the same batch: .*gone"),
-        (False, ConnectionError("closed"), r"the connection to the Ray cluster ray://head\.test:10001 is lost: closed"),
+        (
+            True,
+            exceptions.NodeDiedError("gone"),
+            r"doubled lost its process or node 5 times in the same batch: .*gone",
+        ),
+        (
+            False,
+            ConnectionError("closed"),
+            r"the connection to the Ray cluster ray://head\.test:10001 is lost: closed",
+        ),
     ],
 )
 def test_cluster_failures_name_the_next_step(ray, connected, raised, message) -> None:
@@ -139,5 +160,7 @@ def test_node_with_other_versions_is_refused() -> None:
     found = versions(["pillow", "no-such-package"])
     assert found["no-such-package"] == "none"
     order = NodePass("doubled", pickle.dumps(doubled), None, found | {"pillow": "1.0"})
-    with pytest.raises(PixmillError, match=f"other results: it has pillow {found['pillow']} instead of 1.0"):
+    with pytest.raises(
+        PixmillError, match=f"other results: it has pillow {found['pillow']} instead of 1.0"
+    ):
         run_batch("pass", pickle.dumps(order), [pickle.dumps(1)])

@@ -17,7 +17,13 @@ from tests.ports import unused_port
 
 @pytest.mark.parametrize(
     ("value", "address"),
-    [(None, None), ("", None), ("local", None), ("ray://head:10001", "ray://head:10001"), ("ray://10.0.0.1:1", ...)],
+    [
+        (None, None),
+        ("", None),
+        ("local", None),
+        ("ray://head:10001", "ray://head:10001"),
+        ("ray://10.0.0.1:1", ...),
+    ],
 )
 def test_variable_selects_local_or_a_cluster(value, address) -> None:
     environ = {} if value is None else {"PIXMILL_COMPUTE": value}
@@ -26,7 +32,9 @@ def test_variable_selects_local_or_a_cluster(value, address) -> None:
 
 @pytest.mark.parametrize("value", ["auto", "ray://head", "ray:// :1", "http://head:1"])
 def test_invalid_value_is_refused(value) -> None:
-    with pytest.raises(PixmillError, match="PIXMILL_COMPUTE: expected local or ray://HOST:PORT") as caught:
+    with pytest.raises(
+        PixmillError, match="PIXMILL_COMPUTE: expected local or ray://HOST:PORT"
+    ) as caught:
         cluster_address({"PIXMILL_COMPUTE": value})
     assert f"received '{value}'" in caught.value.message
     assert "unset PIXMILL_COMPUTE" in str(caught.value.next)
@@ -44,7 +52,9 @@ def test_invalid_value_fails_a_pass_and_the_doctor(monkeypatch) -> None:
 def test_single_batches_and_local_passes_need_no_cluster(monkeypatch) -> None:
     monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
     for batch_size, local in ((9, False), (2, True)):
-        assert list(map_batches(doubled, range(9), batch_size=batch_size, local=local)) == [2 * row for row in range(9)]
+        assert list(map_batches(doubled, range(9), batch_size=batch_size, local=local)) == [
+            2 * row for row in range(9)
+        ]
 
 
 def test_missing_cluster_is_reported_at_once(monkeypatch) -> None:

@@ -62,7 +62,9 @@ def test_hostile_rows_do_not_affect_others() -> None:
         rows[place * 70] = (name, place * 70)
     start = time.monotonic()
     found = list(map_batches(act, rows, batch_size=16, workers=2, limits=LIMITS, lost=lost))
-    assert {row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)} == {}
+    assert {
+        row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)
+    } == {}
     assert time.monotonic() - start < 300
 
 
@@ -97,7 +99,9 @@ def test_other_rows_continue_during_a_retry() -> None:
 
 def test_killed_workers_lose_no_rows() -> None:
     killed = set()
-    for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=PATIENT, lost=none_lost):
+    for pid in map_batches(
+        processes, count(), batch_size=2, workers=2, limits=PATIENT, lost=none_lost
+    ):
         if pid not in killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
@@ -107,7 +111,9 @@ def test_killed_workers_lose_no_rows() -> None:
 
 def test_pass_continues_after_its_first_thread_ends() -> None:
     # A worker dies with the thread that created it.
-    results = map_batches(identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost)
+    results = map_batches(
+        identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost
+    )
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(next, results).result() == 0
     assert list(results) == list(range(1, 40))
@@ -115,9 +121,14 @@ def test_pass_continues_after_its_first_thread_ends() -> None:
 
 def test_no_threads_or_connections_are_left_behind() -> None:
     def run() -> None:
-        rows = [("killed" if number == 5 else "glutton" if number == 9 else "", number) for number in range(20)]
+        rows = [
+            ("killed" if number == 5 else "glutton" if number == 9 else "", number)
+            for number in range(20)
+        ]
         list(map_batches(act, rows, batch_size=2, workers=2, limits=LIMITS, lost=lost))
-        hanging = map_batches(act, [("", 0), *[("loop", 1)] * 9], batch_size=1, workers=2, limits=LIMITS, lost=lost)
+        hanging = map_batches(
+            act, [("", 0), *[("loop", 1)] * 9], batch_size=1, workers=2, limits=LIMITS, lost=lost
+        )
         next(hanging)
         hanging.close()
 

@@ -28,8 +28,13 @@ def service() -> Iterator[Service[Row, Row]]:
 
 
 def test_rows_from_many_threads() -> None:
-    with Service(doubled, workers=2, limits=PATIENT, waiting=100) as service, ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(lambda row: service.submit(row).result(), range(200))) == list(range(0, 400, 2))
+    with (
+        Service(doubled, workers=2, limits=PATIENT, waiting=100) as service,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        assert list(threads.map(lambda row: service.submit(row).result(), range(200))) == list(
+            range(0, 400, 2)
+        )
 
 
 def test_hostile_rows_do_not_affect_others(service: Service[Row, Row]) -> None:
@@ -37,7 +42,9 @@ def test_hostile_rows_do_not_affect_others(service: Service[Row, Row]) -> None:
     futures = [service.submit((name, number)) for number, name in enumerate(names)]
     expected = {"sleep": "timeout", "glutton": "memory"}
     for number, (name, future) in enumerate(zip(names, futures, strict=True)):
-        assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
+        assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), (
+            name
+        )
 
 
 def test_process_killed_while_idle_loses_no_row() -> None:

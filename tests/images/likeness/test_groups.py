@@ -61,10 +61,14 @@ def test_all_pairs_of_unrepeated_images_are_listed(seed: int, count: int, share:
     assert set(zip(links.a.tolist(), links.b.tolist(), strict=True)) == expected
 
 
-def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]] | None = None) -> VerifiedPairs:
+def links_of(
+    pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]] | None = None
+) -> VerifiedPairs:
     places = np.array(sorted(pairs), np.int64).reshape(-1, 2)
     similarity = np.array([pairs[pair] for pair in sorted(pairs)], np.float64)
-    return VerifiedPairs(places[:, 0], places[:, 1], similarity, np.array(repeats or [], np.int64).reshape(-1, 2))
+    return VerifiedPairs(
+        places[:, 0], places[:, 1], similarity, np.array(repeats or [], np.int64).reshape(-1, 2)
+    )
 
 
 @st.composite
@@ -72,12 +76,18 @@ def linked(draw) -> tuple[int, dict[tuple[int, int], float], list[tuple[int, int
     """Draw pairs among some images, and repeated images of up to two of them."""
     count = draw(st.integers(2, 25))
     place = st.integers(0, count - 1)
-    ends = draw(st.lists(st.tuples(place, place).filter(lambda pair: pair[0] < pair[1]), max_size=40, unique=True))
+    ends = draw(
+        st.lists(
+            st.tuples(place, place).filter(lambda pair: pair[0] < pair[1]), max_size=40, unique=True
+        )
+    )
     pairs = {pair: draw(st.sampled_from([0.99, 0.9925, 0.995, 1.0])) for pair in ends}
     repeated = draw(st.integers(0, 5))
     # Two representatives are never near-duplicates.
     representatives = [0] if (0, 1) in pairs else [0, 1]
-    repeats = [(count + number, draw(st.sampled_from(representatives))) for number in range(repeated)]
+    repeats = [
+        (count + number, draw(st.sampled_from(representatives))) for number in range(repeated)
+    ]
     return count + repeated, pairs, repeats
 
 
@@ -93,7 +103,11 @@ def test_followers_are_linked_to_leaders_and_leaders_are_not(case) -> None:
         if place in repeated:
             assert leader[place] == repeated[place]
         elif place not in leads:
-            best = max((score, -other) for (one, other), score in likeness.items() if one == place and other in leads)
+            best = max(
+                (score, -other)
+                for (one, other), score in likeness.items()
+                if one == place and other in leads
+            )
             assert leader[place] == -best[1]
     assert not any(a in leads and b in leads for a, b in pairs)
     assert set(repeated.values()) <= leads
@@ -122,7 +136,9 @@ def test_morphing_images_do_not_merge_the_class() -> None:
         before, share = int(step), step % 1
         corners = np.sqrt(1 - share) * stops[before] + np.sqrt(share) * stops[before + 1]
         grey = np.clip(corners, 0, 255).astype(np.uint8)
-        images.append(small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC))))
+        images.append(
+            small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC)))
+        )
     greys = np.stack(images)
     hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
     links = near_duplicates(hashes, greys, distance=16, similarity=0.99)
@@ -132,7 +148,9 @@ def test_morphing_images_do_not_merge_the_class() -> None:
     leader = groups(120, links)
     _, sizes = np.unique(leader, return_counts=True)
     assert sizes.max() <= 30
-    assert all((min(pair), max(pair)) in pairs for pair in enumerate(leader.tolist()) if pair[0] != pair[1])
+    assert all(
+        (min(pair), max(pair)) in pairs for pair in enumerate(leader.tolist()) if pair[0] != pair[1]
+    )
 
 
 @pytest.mark.parametrize("gone", range(0, 60, 7))

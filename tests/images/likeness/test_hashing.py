@@ -13,7 +13,9 @@ sides = st.integers(1, 100)
 
 
 def noise(height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width), dtype=np.uint8)
+    return np.random.default_rng(height * 1000 + width).integers(
+        0, 256, (height, width), dtype=np.uint8
+    )
 
 
 @settings(max_examples=25)
@@ -31,7 +33,9 @@ def test_pixels_count_by_area(height: int, width: int) -> None:
 def test_reduced_images_give_the_same_greys(height: int, width: int, factor: int) -> None:
     squares = noise(-(-height // factor), -(-width // factor))
     image = np.kron(squares, np.ones((factor, factor), np.uint8))[:height, :width]
-    assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(image))
+    assert np.array_equal(
+        small_grey(squares, factor=factor, size=(width, height)), small_grey(image)
+    )
 
 
 def test_image_of_the_same_size_is_unchanged() -> None:
@@ -63,7 +67,9 @@ def test_hash_compares_low_frequencies_with_their_median() -> None:
     grey = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
     low = dctn(grey.astype(float), norm=None)[:8, :8].ravel()
     # In noise no coefficient is so near the median that integer cosines change its bit.
-    assert f"{perceptual_hash(grey):064b}" == "".join("01"[int(value > np.median(low))] for value in low)
+    assert f"{perceptual_hash(grey):064b}" == "".join(
+        "01"[int(value > np.median(low))] for value in low
+    )
 
 
 @settings(max_examples=25)
@@ -84,5 +90,7 @@ def test_symmetric_images_have_no_odd_frequencies(half) -> None:
 
 def test_different_images_differ_in_many_bits() -> None:
     generator = np.random.default_rng(0)
-    some = [perceptual_hash(generator.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)) for _ in range(50)]
+    some = [
+        perceptual_hash(generator.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)) for _ in range(50)
+    ]
     assert min(bits(a, b) for place, a in enumerate(some) for b in some[:place]) > 12

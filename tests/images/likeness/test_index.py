@@ -16,11 +16,17 @@ def unit_vectors(greys):
 
 
 @settings(max_examples=8)
-@given(st.integers(1, 150), st.integers(1, 9), st.sampled_from([2, 20, 120]), st.integers(0, 2**32 - 1))
-def test_all_correlated_images_are_found_once(count: int, clumps: int, noise: int, seed: int) -> None:
+@given(
+    st.integers(1, 150), st.integers(1, 9), st.sampled_from([2, 20, 120]), st.integers(0, 2**32 - 1)
+)
+def test_all_correlated_images_are_found_once(
+    count: int, clumps: int, noise: int, seed: int
+) -> None:
     generator = np.random.default_rng(seed)
     middles = generator.integers(0, 256, (clumps, SIDE, SIDE))
-    greys = middles[generator.integers(0, clumps, count)] + generator.integers(-noise, noise + 1, (count, SIDE, SIDE))
+    greys = middles[generator.integers(0, clumps, count)] + generator.integers(
+        -noise, noise + 1, (count, SIDE, SIDE)
+    )
     greys = np.clip(greys, 0, 255).astype(np.uint8)
     views = greys[generator.integers(0, count, (20, 2))]
     found = [

@@ -62,7 +62,9 @@ def recompressed(image: Image.Image) -> Image.Image:
 @pytest.mark.parametrize(
     ("edit", "recall"),
     [
-        pytest.param(lambda image: image.resize((56, 56), Image.Resampling.BICUBIC), 0.995, id="half"),
+        pytest.param(
+            lambda image: image.resize((56, 56), Image.Resampling.BICUBIC), 0.995, id="half"
+        ),
         pytest.param(recompressed, 0.995, id="jpeg-40"),
         pytest.param(brightened(1.1), 0.995, id="brighter"),
         pytest.param(brightened(0.9), 0.995, id="darker"),
@@ -82,14 +84,22 @@ def test_slightly_edited_copies_are_found(bundled, edit: Edit, recall: float) ->
 def test_pairs_are_unique_and_sorted() -> None:
     generator = np.random.default_rng(0)
     first, second = (
-        Image.fromarray(generator.integers(0, 256, (8, 8), dtype=np.uint8)).resize((64, 64)) for _ in range(2)
+        Image.fromarray(generator.integers(0, 256, (8, 8), dtype=np.uint8)).resize((64, 64))
+        for _ in range(2)
     )
     links = links_of([first, second, first, second, first])
-    assert list(zip(links.a.tolist(), links.b.tolist(), strict=True)) == [(0, 2), (0, 4), (1, 3), (2, 4)]
+    assert list(zip(links.a.tolist(), links.b.tolist(), strict=True)) == [
+        (0, 2),
+        (0, 4),
+        (1, 3),
+        (2, 4),
+    ]
     assert links.similarity.tolist() == [1.0] * 4
 
 
-def by_definition(hashes, greys, *, distance: int, similarity: float, mirror: bool) -> dict[tuple[int, int], float]:
+def by_definition(
+    hashes, greys, *, distance: int, similarity: float, mirror: bool
+) -> dict[tuple[int, int], float]:
     """Return all pairs with their similarity, by brute force."""
     found: dict[tuple[int, int], float] = {}
     lively = ~is_flat(greys)
@@ -106,7 +116,13 @@ def by_definition(hashes, greys, *, distance: int, similarity: float, mirror: bo
 
 
 def pairs_of(links: VerifiedPairs) -> dict[tuple[int, int], float]:
-    return dict(zip(zip(links.a.tolist(), links.b.tolist(), strict=True), links.similarity.tolist(), strict=True))
+    return dict(
+        zip(
+            zip(links.a.tolist(), links.b.tolist(), strict=True),
+            links.similarity.tolist(),
+            strict=True,
+        )
+    )
 
 
 @st.composite
@@ -116,20 +132,33 @@ def families(draw):
     count = draw(st.integers(1, 4))
     coarse = generator.integers(0, 256, (count, 6, 6), dtype=np.uint8)
     parents = np.stack(
-        [np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for one in coarse]
+        [
+            np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+            for one in coarse
+        ]
     )
     some = [parents]
     for parent in parents:
         seen = views(parent[None], mirror=True)[0]
         chosen = seen[generator.integers(0, len(seen), draw(st.integers(0, 4)))].astype(np.int16)
         noise = draw(st.sampled_from([0, 3, 9]))
-        some.append(np.clip(chosen + generator.integers(-noise, noise + 1, chosen.shape), 0, 255).astype(np.uint8))
+        some.append(
+            np.clip(chosen + generator.integers(-noise, noise + 1, chosen.shape), 0, 255).astype(
+                np.uint8
+            )
+        )
     greys = np.concatenate(some)
     return greys[generator.permutation(len(greys))]
 
 
 @settings(max_examples=12)
-@given(families(), st.sampled_from([0, 6, 16]), st.sampled_from([0.97, 0.99]), st.booleans(), st.sampled_from([0, 2]))
+@given(
+    families(),
+    st.sampled_from([0, 6, 16]),
+    st.sampled_from([0.97, 0.99]),
+    st.booleans(),
+    st.sampled_from([0, 2]),
+)
 def test_pairs_match_brute_force(greys, distance, similarity, mirror, workers) -> None:
     hashes = perceptual_hashes(greys)
     options = {"distance": distance, "similarity": similarity, "mirror": mirror}
@@ -153,14 +182,18 @@ def test_mirror_images_are_near_duplicates_by_option(bundled) -> None:
 def test_search_is_restricted_by_among() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
     greys = np.concatenate([noise, noise])
-    links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5]))
+    links = near_duplicates(
+        perceptual_hashes(greys), greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5])
+    )
     assert pairs_of(links) == {(0, 3): 1.0}
 
 
 def test_one_image_represents_many(bundled) -> None:
     placeholder = np.asarray(bundled["coat"][0].resize((SIDE, SIDE)).convert("L"), np.int16)
     noise = np.random.default_rng(0).integers(-2, 3, (600, SIDE, SIDE))
-    others = np.stack([small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]])
+    others = np.stack(
+        [small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]]
+    )
     greys = np.concatenate([np.clip(placeholder + noise, 0, 255).astype(np.uint8), others])
     links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99)
     assert len(links.repeats) == 599
@@ -179,5 +212,7 @@ def test_flat_images_have_no_near_duplicates() -> None:
 
 
 def test_no_images_have_no_pairs() -> None:
-    empty = near_duplicates(np.empty(0, np.uint64), np.empty((0, SIDE, SIDE), np.uint8), distance=16, similarity=0.99)
+    empty = near_duplicates(
+        np.empty(0, np.uint64), np.empty((0, SIDE, SIDE), np.uint8), distance=16, similarity=0.99
+    )
     assert len(empty.a) == len(empty.b) == 0

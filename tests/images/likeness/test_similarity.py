@@ -8,7 +8,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.interpolate import CubicSpline
 
 from pixmill.images.likeness.hashing import SIDE, small_grey
-from pixmill.images.likeness.similarity import VIEWS, Compared, _window, correlations, is_flat, views
+from pixmill.images.likeness.similarity import (
+    VIEWS,
+    Compared,
+    _window,
+    correlations,
+    is_flat,
+    views,
+)
 
 greys = arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(SIDE), st.just(SIDE)))
 
@@ -59,7 +66,9 @@ def test_single_grey_step_is_flat() -> None:
 def test_window_matches_scipys_spline(start: float, stop: float) -> None:
     start, stop = start * SIDE, stop * SIDE
     values = np.random.default_rng(0).uniform(0, 255, SIDE)
-    sums = CubicSpline(np.arange(SIDE + 1), np.concatenate([[0], values.cumsum()]), bc_type="natural")
+    sums = CubicSpline(
+        np.arange(SIDE + 1), np.concatenate([[0], values.cumsum()]), bc_type="natural"
+    )
     expected = np.diff(sums(np.linspace(start, stop, SIDE + 1))) * SIDE / (stop - start)
     window = _window(start, stop)
     assert np.abs(window @ values - expected).max() < 6  # weights are whole 256ths

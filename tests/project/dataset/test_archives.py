@@ -16,7 +16,11 @@ from pixmill.core.errors import DataError
 from pixmill.project.dataset import archives
 from pixmill.project.dataset.archives import unpack
 
-FILES = {"pets/cat/1.png": b"one", "pets/Katze süß/2.png": random.Random(0).randbytes(9_000), "pets/dog/empty": b""}
+FILES = {
+    "pets/cat/1.png": b"one",
+    "pets/Katze süß/2.png": random.Random(0).randbytes(9_000),
+    "pets/dog/empty": b"",
+}
 
 
 def write_archive(path: Path, files: Mapping[str, bytes]) -> Path:
@@ -35,7 +39,11 @@ def write_archive(path: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
@@ -50,7 +58,9 @@ def test_regular_files_are_unpacked(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz", "a.tar.bz2", "a.tar.xz"])
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_truncated_archives_are_refused(name: str, share: float, tmp_path: Path) -> None:
-    archive = write_archive(tmp_path / name, {f"{n}.png": random.Random(n).randbytes(9_000) for n in range(9)})
+    archive = write_archive(
+        tmp_path / name, {f"{n}.png": random.Random(n).randbytes(9_000) for n in range(9)}
+    )
     whole = archive.read_bytes()
     archive.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(DataError, match="cannot be unpacked"):
@@ -68,13 +78,19 @@ def test_names_that_lead_outside_refuse_the_archive(name: str, member: str, tmp_
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
 def test_absolute_names_are_unpacked_inside(name: str, tmp_path: Path) -> None:
-    unpack(write_archive(tmp_path / name, {"/x.png": b"1", "\\\\host\\y.png": b"2"}), tmp_path / "out")
+    unpack(
+        write_archive(tmp_path / name, {"/x.png": b"1", "\\\\host\\y.png": b"2"}), tmp_path / "out"
+    )
     assert contents(tmp_path / "out") == {"x.png": b"1", "host/y.png": b"2"}
 
 
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
-        for kind, name in ((tarfile.SYMTYPE, "link"), (tarfile.LNKTYPE, "hard"), (tarfile.CHRTYPE, "device")):
+        for kind, name in (
+            (tarfile.SYMTYPE, "link"),
+            (tarfile.LNKTYPE, "hard"),
+            (tarfile.CHRTYPE, "device"),
+        ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd"
             tar.addfile(info)
@@ -89,13 +105,17 @@ def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
 
 
 def test_names_with_commands_are_left_out(tmp_path: Path) -> None:
-    archive = write_archive(tmp_path / "a.zip", FILES | {"$(touch x)/1.png": b"1", "`touch x`/1.png": b"1"})
+    archive = write_archive(
+        tmp_path / "a.zip", FILES | {"$(touch x)/1.png": b"1", "`touch x`/1.png": b"1"}
+    )
     assert len(unpack(archive, tmp_path / "out")) == 1
     assert contents(tmp_path / "out") == FILES
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tgz"])
-@pytest.mark.parametrize(("allowed", "free", "why"), [(2**20, 10**9, "bomb"), (10**9, 2**21, "free space")])
+@pytest.mark.parametrize(
+    ("allowed", "free", "why"), [(2**20, 10**9, "bomb"), (10**9, 2**21, "free space")]
+)
 def test_bombs_and_full_disks_stop_at_the_limit(
     name: str, allowed: int, free: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +129,9 @@ def test_bombs_and_full_disks_stop_at_the_limit(
 
 
 @pytest.mark.parametrize("kind", ["folders", "links", "header", "trailer"])
-def test_what_is_not_written_is_limited_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_written_is_limited_too(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(archives, "_ALWAYS_ALLOWED", 2**20)
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
         for n in range(300 if kind in ("folders", "links") else 1):
@@ -118,7 +140,9 @@ def test_what_is_not_written_is_limited_too(kind: str, tmp_path: Path, monkeypat
             info.pax_headers = {"comment": "x" * 2**21} if kind == "header" else {}
             tar.addfile(info)
     if kind == "trailer":
-        (tmp_path / "a.tgz").write_bytes((tmp_path / "a.tgz").read_bytes() + gzip.compress(bytes(2**21)))
+        (tmp_path / "a.tgz").write_bytes(
+            (tmp_path / "a.tgz").read_bytes() + gzip.compress(bytes(2**21))
+        )
     with pytest.raises(DataError):
         unpack(tmp_path / "a.tgz", tmp_path / "out")
 

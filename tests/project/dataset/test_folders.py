@@ -30,7 +30,15 @@ def labels(found: Found) -> Counter[tuple[str | None, str | None]]:
 def test_class_folders_with_other_files(tmp_path: Path) -> None:
     there = tmp_path / "there"
     decomposed = unicodedata.normalize("NFD", "café noir")
-    put(there, "coat/a.png", "coat/old/a.png", "coat/.hidden.png", f"{decomposed}/1", ".git/x/y.png", "loose.png")
+    put(
+        there,
+        "coat/a.png",
+        "coat/old/a.png",
+        "coat/.hidden.png",
+        f"{decomposed}/1",
+        ".git/x/y.png",
+        "loose.png",
+    )
     put(there, "__MACOSX/coat/a.png", "coat/.ipynb_checkpoints/a.png")
     put(tmp_path, "elsewhere.jpeg")
     for number in range(40):
@@ -53,20 +61,27 @@ def test_class_folders_with_other_files(tmp_path: Path) -> None:
 
 def test_labels_have_no_spaces_at_their_ends_and_other_classes_are_left_out(tmp_path: Path) -> None:
     put(tmp_path, "Cats /1.png", " Dogs/1.png", "Owls/1.png", "Bats/old/1.png", "loose.png")
-    assert labels(find_in_folder(tmp_path)).keys() == {(label, None) for label in ("Bats", "Cats", "Dogs", "Owls")}
+    assert labels(find_in_folder(tmp_path)).keys() == {
+        (label, None) for label in ("Bats", "Cats", "Dogs", "Owls")
+    }
     found = find_in_folder(tmp_path, ["Cats", "Dogs"])
     assert labels(found) == {("Cats", None): 1, ("Dogs", None): 1}
     assert [remark.partition(";")[0] for remark in found.remarks] == [
         "left out: images in no class folder (1): loose.png",
         "left out: other classes (2): Bats, Owls",
     ]
-    assert labels(find_in_folder(tmp_path, pattern="(.+)/")).keys() >= {("Cats", None), ("Dogs", None)}
+    assert labels(find_in_folder(tmp_path, pattern="(.+)/")).keys() >= {
+        ("Cats", None),
+        ("Dogs", None),
+    }
 
 
 def test_only_unreadable_classes_can_be_left_out(tmp_path: Path) -> None:
     put(tmp_path, "cat/1.png", "dog/1.png")
     (tmp_path / "bat").mkdir()
-    (tmp_path / "bat" / "1.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (tmp_path / "bat" / "1.png").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
     with pytest.raises(DataError, match="has no images of bat; it has cat, dog"):
         find_in_folder(tmp_path)
     assert labels(find_in_folder(tmp_path, ["cat", "dog"])).keys() == {("cat", None), ("dog", None)}
@@ -85,14 +100,18 @@ def test_only_unreadable_classes_can_be_left_out(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("no_splits", [False, True])
-def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits: bool, tmp_path: Path) -> None:
+def test_finds_splits_by_name(
+    train: str, test: str, val: str | None, no_splits: bool, tmp_path: Path
+) -> None:
     splits = {"train": train, "test": test, **({"val": val} if val else {})}
     for folder in splits.values():
         put(tmp_path, f"{folder}/cat/1.png", f"{folder}/dog/more/2.png")
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "classes.txt").write_text("no image")
     found = find_in_folder(tmp_path, no_splits=no_splits)
-    expected = Counter((label, None if no_splits else split) for label in ("cat", "dog") for split in splits)
+    expected = Counter(
+        (label, None if no_splits else split) for label in ("cat", "dog") for split in splits
+    )
     assert labels(found) == expected
     assert {item.name for item in found.items} == {"1.png", "more/2.png"}
     assert "--ignore-splits" in found.options
@@ -145,11 +164,14 @@ def test_finds_splits_by_name(train: str, test: str, val: str | None, no_splits:
         (["mask/1", "no_mask/1", "test/1"], {"mask": 1, "no_mask": 1, None: 1}, 1),
     ],
 )  # fmt: skip
-def test_layouts(files: list[str], expected: dict[str | None, int], remarks: int, tmp_path: Path) -> None:
+def test_layouts(
+    files: list[str], expected: dict[str | None, int], remarks: int, tmp_path: Path
+) -> None:
     put(tmp_path, *files)
     found = find_in_folder(tmp_path)
     counts = Counter(
-        item.facts.label and " ".join(filter(None, [item.facts.label, item.facts.split])) for item in found.items
+        item.facts.label and " ".join(filter(None, [item.facts.label, item.facts.split]))
+        for item in found.items
     )
     assert (counts, len(found.remarks)) == (expected, remarks), found
 
@@ -157,7 +179,10 @@ def test_layouts(files: list[str], expected: dict[str | None, int], remarks: int
 def test_classes_at_any_depth(tmp_path: Path) -> None:
     put(tmp_path, "animals/cat/1", "animals/dog/1/2", "plants/rose/1", "plants/ivy/1", "note.png")
     found = find_in_folder(tmp_path, ["rose", "dog"])
-    assert sorted((item.facts.label, item.name) for item in found.items) == [("dog", "1/2"), ("rose", "1")]
+    assert sorted((item.facts.label, item.name) for item in found.items) == [
+        ("dog", "1/2"),
+        ("rose", "1"),
+    ]
     assert labels(find_in_folder(tmp_path, pattern="([^/]+)/[^/]+$"))[("cat", None)] == 1
     assert labels(find_in_folder(tmp_path, pattern="rose|cat")) == {
         ("rose", None): 1,
@@ -192,7 +217,10 @@ def test_chosen_classes_win_over_guesses(
 
 
 def test_chosen_classes_are_below_the_splits_of_their_names(tmp_path: Path) -> None:
-    put(tmp_path, *(f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")))
+    put(
+        tmp_path,
+        *(f"{split}/{label}/1" for split in ("train", "test") for label in ("a", "test", "train")),
+    )
     assert labels(find_in_folder(tmp_path, ["train", "test"])) == {
         (label, split): 1 for split in ("train", "test") for label in ("test", "train")
     }
@@ -208,14 +236,28 @@ def test_a_chosen_class_may_have_the_name_of_its_split(tmp_path: Path) -> None:
 
 
 def test_the_pattern_for_masks_takes_them(tmp_path: Path) -> None:
-    put(tmp_path, "train/a/1.png", "train/a/1_mask.png", "train/b/masks/1.png", "train/b/images/1.png", "test/a/2.png")
+    put(
+        tmp_path,
+        "train/a/1.png",
+        "train/a/1_mask.png",
+        "train/b/masks/1.png",
+        "train/b/images/1.png",
+        "test/a/2.png",
+    )
     (remark,) = [remark for remark in find_in_folder(tmp_path).remarks if "masks (2)" in remark]
     found = find_in_folder(tmp_path, pattern=remark.partition("--pattern ")[2].strip("'"))
     assert labels(found) == {("a", "train"): 2, ("b", "train"): 2, ("a", "test"): 1}
 
 
 @pytest.mark.parametrize(
-    "name", ["{label}.{n}.jpg", "{label}_{n:03}.png", "{label} ({n}).jpg", "{label}{n}.jpg", "{n:04}_{label}.jpg"]
+    "name",
+    [
+        "{label}.{n}.jpg",
+        "{label}_{n:03}.png",
+        "{label} ({n}).jpg",
+        "{label}{n}.jpg",
+        "{n:04}_{label}.jpg",
+    ],
 )
 @pytest.mark.parametrize("folder", ["", "train/", "train/train/"])
 def test_proposes_a_pattern_of_labels_in_file_names(name: str, folder: str, tmp_path: Path) -> None:
@@ -225,19 +267,29 @@ def test_proposes_a_pattern_of_labels_in_file_names(name: str, folder: str, tmp_
         find_in_folder(tmp_path)
     proposed = re.search("--pattern '([^']+)'", str(refused.value.next))
     assert proposed
-    assert labels(find_in_folder(tmp_path, pattern=proposed[1])) == {("cat", None): 5, ("great dane", None): 5}
+    assert labels(find_in_folder(tmp_path, pattern=proposed[1])) == {
+        ("cat", None): 5,
+        ("great dane", None): 5,
+    }
 
 
 def test_images_without_labels_for_named_classes(tmp_path: Path) -> None:
     put(tmp_path, "1.png", "2.png")
     found = find_in_folder(tmp_path, ["cat", "dog"])
-    assert [(item.name, item.facts.label) for item in found.items] == [("1.png", None), ("2.png", None)]
+    assert [(item.name, item.facts.label) for item in found.items] == [
+        ("1.png", None),
+        ("2.png", None),
+    ]
 
 
 def test_patterns_with_splits(tmp_path: Path) -> None:
     put(tmp_path, *(f"train/{label}.{n}.jpg" for label in ("cat", "dog") for n in range(5)))
     put(tmp_path, "test1/1.jpg", "test1/12.jpg")
-    assert labels(find_in_folder(tmp_path, pattern=PATTERN)) == {("cat", None): 5, ("dog", None): 5, (None, None): 2}
+    assert labels(find_in_folder(tmp_path, pattern=PATTERN)) == {
+        ("cat", None): 5,
+        ("dog", None): 5,
+        (None, None): 2,
+    }
     put(tmp_path, "test1/cat.1.jpg", "test1/dog.2.jpg")
     assert labels(find_in_folder(tmp_path, pattern=PATTERN))[("cat", "test")] == 1
 
@@ -273,7 +325,9 @@ def test_links_to_folders_are_named_with_a_copy_that_has_their_images(tmp_path: 
         (["cat/1.png", "dog/1.png"], {"pattern": "([A-Z]+)_"}, r"--pattern label files such as cat/1\.png"),
     ],
 )  # fmt: skip
-def test_refusals_name_the_way_out(files: list[str], options: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_refusals_name_the_way_out(
+    files: list[str], options: dict[str, object], message: str, tmp_path: Path
+) -> None:
     put(tmp_path, *files)
     with pytest.raises(DataError) as refused:
         find_in_folder(tmp_path, **options)  # type: ignore[arg-type]
@@ -296,8 +350,13 @@ def test_unreadable_files_are_explained_by_their_first_bytes(tmp_path: Path) -> 
         (tmp_path / label / "7.jpg").symlink_to("../.git/annex/objects/x/y/SHA256E-s1--a.jpg")
     with pytest.raises(DataError) as caught:
         find_in_folder(tmp_path)
-    assert all(word in caught.value.message for word in ("Git LFS", "PGM", "SVG", "JPEG 2000", "DICOM", "git-annex"))
-    assert all(word in caught.value.message for word in ("git lfs pull", "git annex get", "convert"))
+    assert all(
+        word in caught.value.message
+        for word in ("Git LFS", "PGM", "SVG", "JPEG 2000", "DICOM", "git-annex")
+    )
+    assert all(
+        word in caught.value.message for word in ("git lfs pull", "git annex get", "convert")
+    )
     put(tmp_path, "cat/8.png", "owl/8.png")  # The class dog is lost, unless it is given up.
     with pytest.raises(DataError, match="no images of dog; it has cat, owl\n") as caught:
         find_in_folder(tmp_path)
@@ -315,7 +374,10 @@ def test_names_of_arbitrary_bytes(tmp_path: Path) -> None:
         pytest.skip("the file system requires Unicode names")
     (folder / "\udcfe.png").write_bytes(PNG)
     found = find_in_folder(tmp_path)
-    assert sorted((item.facts.label, item.name) for item in found.items) == [(r"\udcff", r"\udcfe.png"), ("a", "1.png")]
+    assert sorted((item.facts.label, item.name) for item in found.items) == [
+        (r"\udcff", r"\udcfe.png"),
+        ("a", "1.png"),
+    ]
 
 
 @pytest.mark.parametrize("label", ["cat", None])

@@ -34,7 +34,9 @@ def workspace(tmp_path: Path) -> Workspace:
     for seed in range(6):
         path = tmp_path / "data" / ("boot", "hat")[seed // 3] / f"{seed}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)).save(path)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)).save(
+            path
+        )
     (tmp_path / "data/unlabelled").mkdir()
     (tmp_path / "data/unlabelled/twin.png").write_bytes((tmp_path / "data/hat/3.png").read_bytes())
     (tmp_path / "params.yaml").write_text(PARAMS)
@@ -47,7 +49,11 @@ def collect(workspace: Workspace) -> list[str]:
     """Scrape, and return the ids."""
     params, output = load_params(workspace.root), workspace.root / "artifacts/scrape"
     found = scrape(
-        params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
+        params.classes,
+        params.scrape,
+        root=workspace.root,
+        output=output,
+        scratch=workspace.scratch("scrape"),
     )
     write_table(output / "manifest.parquet", found.manifest, SCRAPED)
     return [str(name) for name in found.manifest["id"]]
@@ -64,15 +70,24 @@ def counts(found: tuple[pd.DataFrame, int, int]) -> tuple[int, int]:
     return len(found[0]), found[1]
 
 
-@pytest.mark.parametrize("named", ["data/hat/3.png", "inbox/corrections/2*", lambda name: name[:8], lambda name: name])
-def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, named: str | Callable[[str], str]) -> None:
+@pytest.mark.parametrize(
+    "named", ["data/hat/3.png", "inbox/corrections/2*", lambda name: name[:8], lambda name: name]
+)
+def test_an_image_goes_everywhere_and_does_not_return(
+    workspace: Workspace, named: str | Callable[[str], str]
+) -> None:
     root = workspace.root
     content = (root / "data/hat/3.png").read_bytes()
     name = file_digest(root / "data/hat/3.png")
     inbox = Inbox(root / "inbox")
     inbox.add(content, extension=".png", prediction={}, label="boot", model={})
-    write_metadata(root / "data", {"hat/3.png": Facts(author="Jane"), "hat/4.png": Facts(author="Joe")})
-    cached = [workspace.scratch("validate") / "measures-1.sqlite", workspace.scratch("train") / "features/1.sqlite"]
+    write_metadata(
+        root / "data", {"hat/3.png": Facts(author="Jane"), "hat/4.png": Facts(author="Joe")}
+    )
+    cached = [
+        workspace.scratch("validate") / "measures-1.sqlite",
+        workspace.scratch("train") / "features/1.sqlite",
+    ]
     for path in cached:
         with Cache(path) as cache:
             cache.write({bytes.fromhex(name): content})
@@ -92,7 +107,12 @@ def test_an_image_goes_everywhere_and_does_not_return(workspace: Workspace, name
     assert list(read_metadata(root / "data")) == ["hat/4.png"]
     assert (inbox.entries(), inbox.dropped_ids()) == (([], 0), {name})
     (decision,) = read_decisions(root / "review.csv", ["boot", "hat"])
-    assert (decision.image, decision.verb, decision.by, decision.why) == (name, "drop", "ada", "forgotten: asked")
+    assert (decision.image, decision.verb, decision.by, decision.why) == (
+        name,
+        "drop",
+        "ada",
+        "forgotten: asked",
+    )
     assert "# of leather" in (root / "params.yaml").read_text()
     (root / "data/boot/copy.png").write_bytes(content)
     assert name not in collect(workspace)
@@ -109,10 +129,14 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     }
     write_metadata(root / "data", facts)
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
-    before, chosen = (root / "params.yaml").read_bytes(), {"hosts": ["museum.test"], "authors": ["Jane Doe"]}
+    before, chosen = (
+        (root / "params.yaml").read_bytes(),
+        {"hosts": ["museum.test"], "authors": ["Jane Doe"]},
+    )
     images, *_ = forget(workspace, [], **chosen, dry_run=True)
     assert {(name, *row) for name, *row in images.itertuples()} == {
-        (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png") for number in (3, 4)
+        (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png")
+        for number in (3, 4)
     }
     assert ((root / "params.yaml").read_bytes(), (root / "review.csv").exists()) == (before, False)
     assert counts(forget(workspace, [], **chosen)) == (2, 5)
@@ -174,9 +198,14 @@ def test_unlabelled_images_by_author_or_short_id(workspace: Workspace, *, is_nam
     root = workspace.root
     path = root / "data/unlabelled/cafe\N{COMBINING ACUTE ACCENT}.png"
     path.write_bytes(b"new")
-    write_metadata(root / "data", {"unlabelled/caf\N{LATIN SMALL LETTER E WITH ACUTE}.png": Facts(author="Jane")})
+    write_metadata(
+        root / "data",
+        {"unlabelled/caf\N{LATIN SMALL LETTER E WITH ACUTE}.png": Facts(author="Jane")},
+    )
     (root / "artifacts/evaluate").mkdir()
-    pd.DataFrame({"id": [file_digest(path)]}).to_parquet(root / "artifacts/evaluate/unlabelled.parquet")
+    pd.DataFrame({"id": [file_digest(path)]}).to_parquet(
+        root / "artifacts/evaluate/unlabelled.parquet"
+    )
     names = [file_digest(path)[:8]] if is_named else []
     assert counts(forget(workspace, names, authors=[] if is_named else ["Jane"])) == (1, 1)
     assert (path.exists(), read_metadata(root / "data")) == (False, {})
@@ -186,13 +215,19 @@ def test_labels_of_images_that_scrape_has_not_seen(workspace: Workspace) -> None
     data = workspace.root / "data"
     for name in ("hat/new.png", "unlabelled/row.png", "unlabelled/none.png"):
         (data / name).write_bytes(name.encode())
-    write_metadata(data, {"unlabelled/row.png": Facts("boot", author="Jane"), "unlabelled/none.png": Facts()})
-    images, *_ = forget(workspace, ["data/hat/new.png", "data/unlabelled/none.png"], authors=["Jane"], dry_run=True)
+    write_metadata(
+        data, {"unlabelled/row.png": Facts("boot", author="Jane"), "unlabelled/none.png": Facts()}
+    )
+    images, *_ = forget(
+        workspace, ["data/hat/new.png", "data/unlabelled/none.png"], authors=["Jane"], dry_run=True
+    )
     assert sorted(images["label"]) == ["boot", "hat", "no label"]
 
 
 def test_unknown_names(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="is no file"):
         forget(workspace, ["12345678"])
-    manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
+    manifest = read_table(
+        workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape"
+    )
     assert counts(forget(workspace, [manifest["path"][0]]))[0] == 1

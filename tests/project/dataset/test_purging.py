@@ -53,7 +53,12 @@ class Versions:
         md5s = {name: self.put(content) for name, content in files.items()}
         md5 = listing_md5(md5s)
         self.write(self.cache / md5[:2] / md5[2:], listing_text(md5s).encode())
-        return {"md5": md5, "hash": "md5", "nfiles": len(files), "size": sum(map(len, files.values()))}
+        return {
+            "md5": md5,
+            "hash": "md5",
+            "nfiles": len(files),
+            "size": sum(map(len, files.values())),
+        }
 
     def write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,13 +73,18 @@ class Versions:
             {f"images/{name[:2]}/{name}.png": content for name, content in by_id.items()}
             | {"manifest.parquet": f"rows {text}"}
         )
-        split = self.put_folder({"train.bin": f"pixels {text}", "preprocessing.json": "the same in each version"})
+        split = self.put_folder(
+            {"train.bin": f"pixels {text}", "preprocessing.json": "the same in each version"}
+        )
         report = {"md5": self.put(page or f"<html> {text}"), "hash": "md5", "size": 1}
         stages = {
             "scrape": {
                 "cmd": "x",
                 "deps": [{"path": "data", **data}],
-                "outs": [{"path": "artifacts/scrape", **scraped}, {"path": "reports/scrape.html", **report}],
+                "outs": [
+                    {"path": "artifacts/scrape", **scraped},
+                    {"path": "reports/scrape.html", **report},
+                ],
             },
             "split": {
                 "cmd": "x",
@@ -95,9 +105,17 @@ class Versions:
 
     def holding(self, folder: Path) -> set[str]:
         """Return the contents of a cache or remote that have the secret, or its id or MD5."""
-        marks = (b"secret", SECRET_ID.encode(), hashlib.md5(SECRET, usedforsecurity=False).hexdigest().encode())
+        marks = (
+            b"secret",
+            SECRET_ID.encode(),
+            hashlib.md5(SECRET, usedforsecurity=False).hexdigest().encode(),
+        )
         files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
-        return {content.decode("latin-1")[:12] for content in files if any(mark in content for mark in marks)}
+        return {
+            content.decode("latin-1")[:12]
+            for content in files
+            if any(mark in content for mark in marks)
+        }
 
 
 @pytest.fixture
@@ -178,11 +196,16 @@ def test_repeating_completes_an_interrupted_purge(
 ) -> None:
     cut(plan_purge(versions.root), monkeypatch, after)
     plan_purge(versions.root).execute()
-    assert [versions.holding(store) for store in (versions.cache, versions.remote)] == [set(), set()]
+    assert [versions.holding(store) for store in (versions.cache, versions.remote)] == [
+        set(),
+        set(),
+    ]
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_finds_an_image_that_scrape_never_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+def test_finds_an_image_that_scrape_never_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
     versions = Versions(tmp_path / "pets")
     versions.run("first", {"hat/1.png": PNG + b"one"})
     data = versions.put_folder({"hat/1.png": PNG + b"one", "unlabelled/3.png": SECRET})
@@ -202,7 +225,11 @@ def test_finds_an_image_that_scrape_never_had(tmp_path: Path, monkeypatch: pytes
     cut(plan_purge(versions.root), monkeypatch, after)
     purge = plan_purge(versions.root)
     purge.execute()
-    assert (purge.unexamined, versions.holding(versions.cache), versions.holding(versions.remote)) == (0, set(), set())
+    assert (
+        purge.unexamined,
+        versions.holding(versions.cache),
+        versions.holding(versions.remote),
+    ) == (0, set(), set())
 
 
 def test_names_others_who_may_use_the_objects(versions: Versions, tmp_path: Path) -> None:
@@ -234,7 +261,9 @@ def test_a_missing_file_that_is_not_forgotten_stays_in_its_lists(versions: Versi
 
 def test_keeps_what_other_files_of_dvc_use(versions: Versions) -> None:
     md5 = next(iter(plan_purge(versions.root).objects["cache"]))
-    (versions.root / "release.bin.dvc").write_text(yaml.safe_dump({"outs": [{"path": "release.bin", "md5": md5}]}))
+    (versions.root / "release.bin.dvc").write_text(
+        yaml.safe_dump({"outs": [{"path": "release.bin", "md5": md5}]})
+    )
     versions.commit("Keep a release")
     assert md5 not in plan_purge(versions.root).objects["cache"]
 
@@ -282,7 +311,10 @@ def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> Non
     versions.run("first", {**two, "metadata.csv": b"without"})
     versions.commit("Before")
     versions.run("never", {**two, "hat/3.png": SECRET, "metadata.csv": b"never committed: secret"})
-    versions.run("second", {**two, "hat/3.png": SECRET, "metadata.csv": b"by secret", "groups.csv": b"of secret"})
+    versions.run(
+        "second",
+        {**two, "hat/3.png": SECRET, "metadata.csv": b"by secret", "groups.csv": b"of secret"},
+    )
     versions.commit("With it")
     versions.forget()
     versions.run("third", {**one, "metadata.csv": b"HEAD's"})
@@ -291,4 +323,7 @@ def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> Non
     left = {path.read_bytes() for path in versions.remote.rglob("*") if path.is_file()}
     assert left >= {b"without", b"HEAD's", PNG + b"two"}
     for store in (versions.cache, versions.remote):
-        assert {text[:5] for text in versions.holding(store)} <= {"<html", "pixel"}  # of the run without a commit
+        assert {text[:5] for text in versions.holding(store)} <= {
+            "<html",
+            "pixel",
+        }  # of the run without a commit

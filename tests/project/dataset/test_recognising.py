@@ -42,11 +42,16 @@ def names(form: str, kinds: Sequence[str] = KINDS, count: int = 6) -> list[str]:
 )  # fmt: skip
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_usual_layouts(
-    files: Sequence[str], expected: Mapping[tuple[str | None, str | None], int], is_packed: bool, tmp_path: Path
+    files: Sequence[str],
+    expected: Mapping[tuple[str | None, str | None], int],
+    is_packed: bool,
+    tmp_path: Path,
 ) -> None:
     for name in files:
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "set" / name).write_bytes(PNG + name.encode() if name.endswith("png") else b"cat\ndog\n")
+        (tmp_path / "set" / name).write_bytes(
+            PNG + name.encode() if name.endswith("png") else b"cat\ndog\n"
+        )
     if "labels.csv" in files:
         rows = [f"{kind}{n},{kind}" for kind in KINDS for n in range(6)]
         (tmp_path / "set" / "labels.csv").write_text("\n".join(["id,breed", *rows]))
@@ -67,11 +72,15 @@ def test_usual_layouts(
         (["C:/1.png", *names("{kind}/{n}.png")], None),
     ],
 )
-def test_archives_are_known_by_their_bytes_and_named(files: Sequence[str], named: str | None, tmp_path: Path) -> None:
+def test_archives_are_known_by_their_bytes_and_named(
+    files: Sequence[str], named: str | None, tmp_path: Path
+) -> None:
     source = tmp_path / "set.tm"
     with zipfile.ZipFile(source, "w") as packed:
         for name in files:
-            packed.writestr(name, {".zip": b"PK\3\4", ".txt": b"-"}.get(name[-4:], PNG + name.encode()))
+            packed.writestr(
+                name, {".zip": b"PK\3\4", ".txt": b"-"}.get(name[-4:], PNG + name.encode())
+            )
     if named is None:
         found = recognise(source, tmp_path / "scratch", Options())
         assert {item.facts.label for item in found.items} == {*KINDS}
@@ -82,7 +91,9 @@ def test_archives_are_known_by_their_bytes_and_named(files: Sequence[str], named
 
 def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "list.csv").write_text("".join(f"{name},1\n" for name in names("{kind}/{n}.png")))
+    (tmp_path / "set" / "list.csv").write_text(
+        "".join(f"{name},1\n" for name in names("{kind}/{n}.png"))
+    )
     for name in names("{kind}/{n}.png", ["cat"]):
         (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "set" / name).write_bytes(PNG)
@@ -95,7 +106,9 @@ def test_folders_are_used_beside_an_unusable_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.linux
-def test_archives_that_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_that_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(table_files, "_MEMORY", 20 << 20)
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar:
         info = tarfile.TarInfo("1.png")

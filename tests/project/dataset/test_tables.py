@@ -66,8 +66,18 @@ WANTED: Mapping[str, str | None] = {f"{number}.png": BREEDS[number % 3] for numb
         ("labels.csv", as_csv(ROWS, ";").encode("utf-8-sig")),
         ("labels.jsonl", "\n".join(map(json.dumps, ROWS)).encode()),
         ("labels.json", json.dumps(ROWS).encode()),
-        ("labels.csv", as_csv([{"file": rf"D:\dogs\{row['id']}.png", "label": row["breed"]} for row in ROWS]).encode()),
-        ("sub/labels.csv", as_csv([{"x": f"../images/{row['id']}.png", "z": row["breed"]} for row in ROWS]).encode()),
+        (
+            "labels.csv",
+            as_csv(
+                [{"file": rf"D:\dogs\{row['id']}.png", "label": row["breed"]} for row in ROWS]
+            ).encode(),
+        ),
+        (
+            "sub/labels.csv",
+            as_csv(
+                [{"x": f"../images/{row['id']}.png", "z": row["breed"]} for row in ROWS]
+            ).encode(),
+        ),
     ],
 )
 def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
@@ -80,10 +90,15 @@ def test_formats(name: str, content: bytes, top: Path, scratch: Path) -> None:
 
 
 def test_kaggle_with_test_images(tmp_path: Path, scratch: Path) -> None:
-    put(tmp_path / "top", *(f"{split}/{number}.png" for split in ("train", "test") for number in range(6)))
+    put(
+        tmp_path / "top",
+        *(f"{split}/{number}.png" for split in ("train", "test") for number in range(6)),
+    )
     rows = [{"id": str(n), "label": "ab"[n % 2]} for n in range(6)]
     (tmp_path / "top/train.csv").write_text(as_csv(rows))
-    (tmp_path / "top/sample_submission.csv").write_text(as_csv([row | {"label": "0"} for row in rows]))
+    (tmp_path / "top/sample_submission.csv").write_text(
+        as_csv([row | {"label": "0"} for row in rows])
+    )
     found = find_table(tmp_path / "top", scratch=scratch)
     assert found is not None
     assert {item.name: item.facts.label for item in found.items} == {
@@ -95,7 +110,9 @@ def test_kaggle_with_test_images(tmp_path: Path, scratch: Path) -> None:
 
 def test_own_table_is_restored(tmp_path: Path, scratch: Path) -> None:
     facts = {
-        f"{split}/{label}/{n}.png": Facts(label, split, f"g{n}", "CC0", f"Ann {n}", f"https://a.test/{n}")
+        f"{split}/{label}/{n}.png": Facts(
+            label, split, f"g{n}", "CC0", f"Ann {n}", f"https://a.test/{n}"
+        )
         for split in ("train", "val", "test")
         for label in ("cat / dog", "bird", "bird|cat / dog")
         for n in range(2)
@@ -112,7 +129,9 @@ def test_left_out(top: Path, scratch: Path) -> None:
     (top / "images/2.png").write_bytes(b"")
     (top / "labels.csv").write_text(as_csv(rows))
     found = find_table(top, scratch=scratch)
-    assert labels(found) == {name: label for name, label in WANTED.items() if name not in ("1.png", "2.png")}
+    assert labels(found) == {
+        name: label for name, label in WANTED.items() if name not in ("1.png", "2.png")
+    }
     assert found is not None
     broken, left_out = found.remarks
     assert broken.startswith("1 file: the file is empty")
@@ -121,9 +140,14 @@ def test_left_out(top: Path, scratch: Path) -> None:
 
 def test_labels_may_have_spaces_and_any_form(top: Path, scratch: Path) -> None:
     breeds = ("café", "noir", "café noir")
-    rows = [{"id": row["id"], "breed": unicodedata.normalize("NFD", breeds[int(row["id"]) % 3])} for row in ROWS]
+    rows = [
+        {"id": row["id"], "breed": unicodedata.normalize("NFD", breeds[int(row["id"]) % 3])}
+        for row in ROWS
+    ]
     (top / "labels.csv").write_text(as_csv(rows))
-    assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": breeds[n % 3] for n in range(12)}
+    assert labels(find_table(top, scratch=scratch)) == {
+        f"{n}.png": breeds[n % 3] for n in range(12)
+    }
 
 
 def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
@@ -136,7 +160,9 @@ def test_images_of_two_groups_are_left_out(top: Path, scratch: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [("train", "test"), ("test", "train")])
-def test_an_image_in_two_splits_stays_out_of_training(order: tuple[str, str], top: Path, scratch: Path) -> None:
+def test_an_image_in_two_splits_stays_out_of_training(
+    order: tuple[str, str], top: Path, scratch: Path
+) -> None:
     rows = [row | {"split": ("train", "test")[int(row["id"]) > 8]} for row in ROWS]
     both = [ROWS[0] | {"split": split} for split in order]
     (top / "labels.csv").write_text(as_csv([*both, *rows[1:]]))
@@ -148,7 +174,10 @@ def test_an_image_in_two_splits_stays_out_of_training(order: tuple[str, str], to
 
 def test_labels_in_metadata_of_others_may_be_several(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
-    rows = [{"file_name": f"{n}.png", "label": "cat|dog" if n == 5 else ("cat", "dog")[n % 2]} for n in range(6)]
+    rows = [
+        {"file_name": f"{n}.png", "label": "cat|dog" if n == 5 else ("cat", "dog")[n % 2]}
+        for n in range(6)
+    ]
     (tmp_path / "top/metadata.csv").write_text(as_csv(rows))
     assert "5.png" not in labels(find_table(tmp_path / "top", scratch=scratch))
 
@@ -166,8 +195,12 @@ def test_folders_label_beside_metadata(tmp_path: Path, scratch: Path) -> None:
 
 
 def test_ambiguous(top: Path, scratch: Path) -> None:
-    (top / "labels.csv").write_text(as_csv([row | {"colour": "xy"[int(row["id"]) % 2]} for row in ROWS]))
-    rows = [{"id": row["id"], "kind": row["breed"], "colour": "xy"[int(row["id"]) % 2]} for row in ROWS]
+    (top / "labels.csv").write_text(
+        as_csv([row | {"colour": "xy"[int(row["id"]) % 2]} for row in ROWS])
+    )
+    rows = [
+        {"id": row["id"], "kind": row["breed"], "colour": "xy"[int(row["id"]) % 2]} for row in ROWS
+    ]
     assert labels(find_table(top, scratch=scratch)) == WANTED
     (top / "labels.csv").write_text(as_csv(rows))
     with pytest.raises(DataError, match="--columns image=id,label=kind"):
@@ -179,21 +212,30 @@ def test_ambiguous(top: Path, scratch: Path) -> None:
 
 @pytest.mark.parametrize("ones", [("1", "0"), ("1.0", "0.0"), ("True", "False")])
 def test_a_column_for_each_class(ones: tuple[str, str], top: Path, scratch: Path) -> None:
-    rows = [{"image": row["id"], **{name: ones[name != row["breed"]] for name in BREEDS}} for row in ROWS]
+    rows = [
+        {"image": row["id"], **{name: ones[name != row["breed"]] for name in BREEDS}}
+        for row in ROWS
+    ]
     several = rows[0] | dict.fromkeys(BREEDS, ones[0])
     none = rows[1] | dict.fromkeys(BREEDS, ones[1])
     for first, second, wanted in ((rows[0], rows[1], {}), (several, none, {"1.png": None})):
         (top / "a.csv").write_text(as_csv([first, second, *rows[2:]]).replace(",", ", "))
         found = find_table(top, columns={"label": "one-hot"}, scratch=scratch)
         assert found == find_table(top, scratch=scratch)
-        left = {name: label for name, label in WANTED.items() if first is rows[0] or name != "0.png"}
+        left = {
+            name: label for name, label in WANTED.items() if first is rows[0] or name != "0.png"
+        }
         assert labels(found) == left | wanted
     assert found is not None
     assert ["images/0.png" in remark for remark in found.remarks] == [True]
-    (top / "a.csv").write_text(as_csv([*rows[:1], *(several | {"image": row["image"]} for row in rows)]))
+    (top / "a.csv").write_text(
+        as_csv([*rows[:1], *(several | {"image": row["image"]} for row in rows)])
+    )
     with pytest.raises(DataError, match="12 of 12 images have several labels"):
         find_table(top, scratch=scratch)
-    assert labels(find_table(top, columns={"label": "pug"}, scratch=scratch)) == dict.fromkeys(WANTED, ones[0])
+    assert labels(find_table(top, columns={"label": "pug"}, scratch=scratch)) == dict.fromkeys(
+        WANTED, ones[0]
+    )
 
 
 def test_columns_of_facts_are_no_classes(top: Path, scratch: Path) -> None:
@@ -201,14 +243,21 @@ def test_columns_of_facts_are_no_classes(top: Path, scratch: Path) -> None:
     (top / "a.csv").write_text(as_csv([{"image": str(n), **facts[n]} for n in range(12)]))
     assert labels(find_table(top, scratch=scratch)) == {f"{n}.png": str(n % 2) for n in range(12)}
     rows = [{"image": row["id"], "is_valid": str(int(row["id"]) % 2), "new": "1"} for row in ROWS]
-    rows = [row | {name: str(int(name == BREEDS[n % 3])) for name in BREEDS} for n, row in enumerate(rows)]
+    rows = [
+        row | {name: str(int(name == BREEDS[n % 3])) for name in BREEDS}
+        for n, row in enumerate(rows)
+    ]
     (top / "a.csv").write_text(as_csv(rows))
     assert labels(find_table(top, columns={"author": "new"}, scratch=scratch)) == WANTED
 
 
 def test_the_table_overrules_folders(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *(f"{label}/{n}.png" for label in ("cat", "dog") for n in range(6)))
-    rows = [{"id": f"{label}/{n}", "label": "dog" if n == 5 else label} for label in ("cat", "dog") for n in range(6)]
+    rows = [
+        {"id": f"{label}/{n}", "label": "dog" if n == 5 else label}
+        for label in ("cat", "dog")
+        for n in range(6)
+    ]
     (tmp_path / "top/labels.csv").write_text(as_csv(rows))
     found = find_table(tmp_path / "top", scratch=scratch)
     assert labels(found)["5.png"] == "dog"
@@ -229,7 +278,10 @@ def test_a_table_without_a_header_is_refused(first: str, top: Path, scratch: Pat
 
 
 def test_urls(tmp_path: Path, scratch: Path) -> None:
-    rows = [{"image_url": f"https://a.test/{n}.jpg", "name": "ab"[n % 2], "License": "CC0"} for n in range(6)]
+    rows = [
+        {"image_url": f"https://a.test/{n}.jpg", "name": "ab"[n % 2], "License": "CC0"}
+        for n in range(6)
+    ]
     (tmp_path / "list.csv").write_text(as_csv(rows))
     found = find_table(tmp_path / "list.csv", scratch=scratch)
     assert found is not None
@@ -260,7 +312,14 @@ def test_embedded_images(is_struct: bool, tmp_path: Path, scratch: Path) -> None
     found = find_table(tmp_path / "top", scratch=scratch)
     assert found is not None
     assert [item.path.read_bytes() for item in found.items] == contents * 4
-    assert [item.facts.label for item in found.items] == ["cat", "dog", "cat", "dog", None, "dog"] * 4
+    assert [item.facts.label for item in found.items] == [
+        "cat",
+        "dog",
+        "cat",
+        "dog",
+        None,
+        "dog",
+    ] * 4
     assert {item.facts.split for item in found.items if item.facts.label} == {"train", "test"}
     if is_struct:
         assert found.items[1].name == "1.png"
@@ -278,7 +337,9 @@ def test_embedded_images_have_the_limits_of_archives(
 
 
 def test_small_files_that_stand_for_large_tables_are_refused(top: Path, scratch: Path) -> None:
-    (top / "a.json").write_text(json.dumps([{"file": "0", str(number): 1} for number in range(5_000)]))
+    (top / "a.json").write_text(
+        json.dumps([{"file": "0", str(number): 1} for number in range(5_000)])
+    )
     with pytest.raises(DataError, match=r"a\.json has too many cells"):
         find_table(top, scratch=scratch)
     (top / "labels.csv").write_text(as_csv(ROWS))
@@ -310,20 +371,31 @@ def test_label_studio(tmp_path: Path, scratch: Path) -> None:
     put(tmp_path / "top", *(f"{n}.png" for n in range(6)))
 
     def answer(choice: str, **more: Any) -> dict[str, Any]:
-        return {"result": [{"type": "choices", "from_name": "kind", "value": {"choices": [choice]}}], **more}
+        return {
+            "result": [{"type": "choices", "from_name": "kind", "value": {"choices": [choice]}}],
+            **more,
+        }
 
     tasks = [
-        {"data": {"image": f"/data/upload/1/0123abcd-{n}.png"}, "annotations": [answer("ab"[n % 2])]} for n in range(5)
+        {
+            "data": {"image": f"/data/upload/1/0123abcd-{n}.png"},
+            "annotations": [answer("ab"[n % 2])],
+        }
+        for n in range(5)
     ]
     tasks[0]["annotations"] = [answer("b", was_cancelled=True)]
     tasks[1]["annotations"] = [answer("a"), answer("b")]
-    tasks.append({"data": {"image": "/data/local-files/?d=root%2Ftop/5.png"}, "annotations": [answer("a")]})
+    tasks.append(
+        {"data": {"image": "/data/local-files/?d=root%2Ftop/5.png"}, "annotations": [answer("a")]}
+    )
     (tmp_path / "top/export.json").write_text(json.dumps(tasks))
     found = find_table(tmp_path / "top", scratch=scratch)
     assert labels(found) == {"0.png": None, "2.png": "a", "3.png": "b", "4.png": "a", "5.png": "a"}
 
 
-@pytest.mark.parametrize(("tool", "classes"), [("datasets-5.2.0", ["cat", "dog"]), ("pandas-3.1.1", ["pug", "corgi"])])
+@pytest.mark.parametrize(
+    ("tool", "classes"), [("datasets-5.2.0", ["cat", "dog"]), ("pandas-3.1.1", ["pug", "corgi"])]
+)
 def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
     found = find_table(Path(__file__).parent / "fixtures" / tool, scratch=scratch)
     assert found is not None
@@ -333,21 +405,30 @@ def test_tables_of_tools(tool: str, classes: list[str], scratch: Path) -> None:
 @pytest.mark.parametrize("name", ["json.json", "json_min.json", "csv.csv"])
 def test_exports_of_label_studio(name: str, scratch: Path) -> None:
     export = Path(__file__).parent / "fixtures/label-studio-sdk-2.1.2" / name
-    assert labels(find_table(export, scratch=scratch)) == {f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)}
+    assert labels(find_table(export, scratch=scratch)) == {
+        f"{n}.png": ("pug", "corgi")[n % 2] for n in range(6)
+    }
 
 
 @pytest.mark.parametrize("page", ["url", "link", "source_url"])
 def test_pages_and_columns_that_are_not_used(page: str, top: Path, scratch: Path) -> None:
-    rows = [row | {page: f"https://a.test/{row['id']}", "terms": "CC0", "Weight": f"{row['id']}.5"} for row in ROWS]
+    rows = [
+        row | {page: f"https://a.test/{row['id']}", "terms": "CC0", "Weight": f"{row['id']}.5"}
+        for row in ROWS
+    ]
     (top / "labels.csv").write_text(as_csv(rows))
     found = find_table(top, columns={"label": "breed", "license": "terms"}, scratch=scratch)
     assert found is not None
-    assert {(item.facts.page_url, item.facts.licence) for item in found.items} == {(row[page], "CC0") for row in rows}
+    assert {(item.facts.page_url, item.facts.licence) for item in found.items} == {
+        (row[page], "CC0") for row in rows
+    }
     assert found.remarks == ("not used: Weight",)
 
 
 def test_a_source_of_names_is_no_page(top: Path, scratch: Path) -> None:
-    (top / "labels.csv").write_text(as_csv([row | {"source": f"shelter {row['id']}"} for row in ROWS]))
+    (top / "labels.csv").write_text(
+        as_csv([row | {"source": f"shelter {row['id']}"} for row in ROWS])
+    )
     found = find_table(top, scratch=scratch)
     assert found is not None
     assert found.items[0].facts.page_url is None

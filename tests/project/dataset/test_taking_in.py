@@ -56,8 +56,16 @@ def take(root: Path, source: Path, options: Options | None = None) -> list[str]:
 
 
 def images(root: Path) -> dict[str, str]:
-    files = {path.relative_to(root / "data").as_posix(): path for path in (root / "data").rglob("*") if path.is_file()}
-    return {name: path.read_bytes().removeprefix(PNG).decode() for name, path in files.items() if path.suffix != ".csv"}
+    files = {
+        path.relative_to(root / "data").as_posix(): path
+        for path in (root / "data").rglob("*")
+        if path.is_file()
+    }
+    return {
+        name: path.read_bytes().removeprefix(PNG).decode()
+        for name, path in files.items()
+        if path.suffix != ".csv"
+    }
 
 
 def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None:
@@ -94,10 +102,28 @@ def test_images_are_added_beside_others_once(root: Path, tmp_path: Path) -> None
 
 
 def test_equal_images_have_the_groups_and_splits_of_all_rows(root: Path, tmp_path: Path) -> None:
-    rows = ["a.png,cat,,", "b.png,cat,p1,test", "same.png,cat,p2,train", "c.png,cat,p1,train", "{c}.png,dog,,"]
+    rows = [
+        "a.png,cat,,",
+        "b.png,cat,p1,test",
+        "same.png,cat,p2,train",
+        "c.png,cat,p1,train",
+        "{c}.png,dog,,",
+    ]
     rows += ["d.png,dog,p3,", "e.png,dog,p4,", "f.png,dog,,", "g.png,dog,p5,"]
-    there = put(tmp_path / "there", {"a.png": "cat 1", "b.png": "cat 2", "same.png": "cat 1", "c.png": "cat 3"})
-    put(there, {"{c}.png": "cat 3", "d.png": "dog 2", "e.png": "dog 2", "f.png": "dog 3", "g.png": "dog 3"})
+    there = put(
+        tmp_path / "there",
+        {"a.png": "cat 1", "b.png": "cat 2", "same.png": "cat 1", "c.png": "cat 3"},
+    )
+    put(
+        there,
+        {
+            "{c}.png": "cat 3",
+            "d.png": "dog 2",
+            "e.png": "dog 2",
+            "f.png": "dog 3",
+            "g.png": "dog 3",
+        },
+    )
     (there / "labels.csv").write_text("\n".join(["image,label,group,split", *rows]))
     text = (root / "params.yaml").read_text()
     (root / "params.yaml").write_text(f"{text}split: {{group_by: product}}\n")
@@ -117,13 +143,17 @@ def test_equal_images_have_the_groups_and_splits_of_all_rows(root: Path, tmp_pat
     take(root, there)
     assert (read_metadata(root / "data"), images(root)["cat/b.png"]) == (before, "cat 2")
     (there / "labels.csv").write_text("image,label,group,split\nb.png,cat,p9,test\n")
-    assert "Kept the split and group of 1 image that have others here: cat/b.png (b.png)" in take(root, there)
+    assert "Kept the split and group of 1 image that have others here: cat/b.png (b.png)" in take(
+        root, there
+    )
 
 
 def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None:
     there = put(tmp_path / "there", {"1.png": "cat 1", "2.png": "cat 2"})
     for licence, author, expected in (("", "Ann", None), ("cc0", "Bob", "cc0")):
-        (there / "labels.csv").write_text(f"image,label,licence,author\n1.png,cat,{licence},\n2.png,cat,,{author}\n")
+        (there / "labels.csv").write_text(
+            f"image,label,licence,author\n1.png,cat,{licence},\n2.png,cat,,{author}\n"
+        )
         take(root, there, Options(columns={"licence": "licence", "author": "author"}))
         facts = read_metadata(root / "data")
         assert facts["cat/2.png"] == Facts("cat", author="Ann")
@@ -131,7 +161,9 @@ def test_a_repeated_import_completes_origins(root: Path, tmp_path: Path) -> None
 
 
 def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
-    there = put(tmp_path / "there", {f"{n}.png": f"cat {'by id' if n == 2 else n * 'x'}" for n in range(6)})
+    there = put(
+        tmp_path / "there", {f"{n}.png": f"cat {'by id' if n == 2 else n * 'x'}" for n in range(6)}
+    )
     rows = [
         "0.png,,",
         "1.png,Ann,",
@@ -140,7 +172,9 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
         "4.png,Bob,https://example.com/4",
         "5.png,,",
     ]
-    (there / "labels.csv").write_text("\n".join(["image,author,page_url,label", *(f"{row},cat" for row in rows)]))
+    (there / "labels.csv").write_text(
+        "\n".join(["image,author,page_url,label", *(f"{row},cat" for row in rows)])
+    )
     digest = hashlib.sha256(PNG + b"cat by id").hexdigest()[:16]
     lists = f"exclude_ids: ['{digest}'], exclude_authors: [Ann], opt_out: [example.org]"
     reviewed = hashlib.sha256((there / "5.png").read_bytes()).hexdigest()
@@ -148,14 +182,20 @@ def test_forgotten_images_do_not_return(root: Path, tmp_path: Path) -> None:
     (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, {lists},"))
     columns = {each: each for each in ("image", "label", "author", "page_url")}
     lines = take(root, there, Options(columns=columns))
-    assert any(line.startswith("Left out 4 ") and line.endswith(": 1.png, 2.png, 3.png, 5.png") for line in lines)
+    assert any(
+        line.startswith("Left out 4 ") and line.endswith(": 1.png, 2.png, 3.png, 5.png")
+        for line in lines
+    )
     assert images(root).keys() == {"cat/1.png", "dog/1.png", "cat/0.png", "cat/4.png"}
 
 
 @pytest.mark.parametrize("copied", [0, 1, 2])
 def test_an_interrupted_import_is_completed(copied: int, root: Path, tmp_path: Path) -> None:
     new = {f"test/{label}/{n}.png": f"{label} new {n}" for label in ("cat", "dog") for n in (1, 2)}
-    new |= {unicodedata.normalize("NFD", f"train/{label}/é.png"): f"{label} é" for label in ("cat", "dog")}
+    new |= {
+        unicodedata.normalize("NFD", f"train/{label}/é.png"): f"{label} é"
+        for label in ("cat", "dog")
+    }
     there = put(tmp_path / "there", new)
     rename, left = Path.rename, [copied]
 
@@ -177,7 +217,9 @@ def test_an_interrupted_import_is_completed(copied: int, root: Path, tmp_path: P
     assert read_metadata(root / "data").keys() == images(root).keys() - {"cat/1.png", "dog/1.png"}
 
 
-def test_a_full_disk_leaves_data_alone(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_data_alone(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = put(tmp_path / "there", {"cat/2.png": "two", "dog/2.png": "two dogs"})
     before = images(root)
 
@@ -191,7 +233,9 @@ def test_a_full_disk_leaves_data_alone(root: Path, tmp_path: Path, monkeypatch: 
     assert not (root / ".pixmill" / "import").exists()
 
 
-def test_a_table_in_an_archive_gives_groups_and_unlabelled_images(root: Path, tmp_path: Path) -> None:
+def test_a_table_in_an_archive_gives_groups_and_unlabelled_images(
+    root: Path, tmp_path: Path
+) -> None:
     rows = [f"{n}.png,{'bird' if n % 2 else 'cat'},p{n // 4},cc0" for n in range(12)]
     with zipfile.ZipFile(tmp_path / "birds.zip", "w") as packed:
         packed.writestr("labels.csv", "\n".join(["file,label,group,licence", *rows, "12.png,,,"]))
@@ -201,10 +245,15 @@ def test_a_table_in_an_archive_gives_groups_and_unlabelled_images(root: Path, tm
     assert lines[0].startswith("Copied 13 images: ")
     facts = read_metadata(root / "data")
     assert Facts("bird", None, "p1", "cc0") in facts.values()
-    assert [name.split("/")[0] for name, each in facts.items() if each.label is None] == ["unlabelled"]
+    assert [name.split("/")[0] for name, each in facts.items() if each.label is None] == [
+        "unlabelled"
+    ]
     params = load_params(root)
     assert params.classes == ("cat", "dog", "bird")
-    assert (params.split.group_by, params.evaluate.unlabelled) == ("data/metadata.csv:group", "data/unlabelled")
+    assert (params.split.group_by, params.evaluate.unlabelled) == (
+        "data/metadata.csv:group",
+        "data/unlabelled",
+    )
 
 
 def test_urls_become_a_list_and_a_source_of_their_classes(root: Path) -> None:
@@ -228,7 +277,12 @@ def test_urls_become_a_list_and_a_source_of_their_classes(root: Path) -> None:
         "cat": ("folder", "urls"), "dog": ("folder",), "owl": ("urls",),
     }  # fmt: skip
     with scratch_of(root) as scratch, pytest.raises(DataError, match="exists and differs"):
-        import_into(root, Found([], "a table", {"https://example.org/3.jpg": Facts("cat")}), scratch, "birds")
+        import_into(
+            root,
+            Found([], "a table", {"https://example.org/3.jpg": Facts("cat")}),
+            scratch,
+            "birds",
+        )
 
 
 def test_labels_of_renamed_classes_are_no_new_classes(root: Path, tmp_path: Path) -> None:
@@ -240,7 +294,9 @@ def test_labels_of_renamed_classes_are_no_new_classes(root: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("label", ["Cat", "unlabelled", "x" * 201])
-def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tmp_path: Path) -> None:
+def test_labels_that_cannot_be_classes_change_nothing(
+    label: str, root: Path, tmp_path: Path
+) -> None:
     item = Item(str(put(tmp_path, {"1.png": "one"}) / "1.png"), "1.png", Facts(label))
     before = images(root)
     with scratch_of(root) as scratch, pytest.raises(ParamsError) as refused:
@@ -250,11 +306,15 @@ def test_labels_that_cannot_be_classes_change_nothing(label: str, root: Path, tm
 
 
 def test_advice_renames_all_labels_that_differ_in_case_only(root: Path, tmp_path: Path) -> None:
-    there = put(tmp_path / "there", {"Cat/2.png": "cat 2", "DOG/2.png": "dog 2", "owl/1.png": "owl"})
+    there = put(
+        tmp_path / "there", {"Cat/2.png": "cat 2", "DOG/2.png": "dog 2", "owl/1.png": "owl"}
+    )
     with pytest.raises(ParamsError) as refused:
         take(root, there)
     (advised,) = re.findall(r"scrape.folder.classes: (\{.*?\})", str(refused.value.next))
-    (root / "params.yaml").write_text(PARAMS.replace("folder,", f"folder, folder: {{classes: {advised}}},"))
+    (root / "params.yaml").write_text(
+        PARAMS.replace("folder,", f"folder, folder: {{classes: {advised}}},")
+    )
     take(root, there)
     assert load_params(root).classes == ("cat", "dog", "owl")
 
@@ -269,7 +329,9 @@ def test_no_image_is_imported_to_a_fixed_split(root: Path, tmp_path: Path) -> No
 
 
 def test_images_that_are_left_out_add_no_class(root: Path, tmp_path: Path) -> None:
-    there = put(tmp_path / "there", {"owl/1.png": "cat 1", "cat/2.png": "cat 2", "elk/1.png": "elk"})
+    there = put(
+        tmp_path / "there", {"owl/1.png": "cat 1", "cat/2.png": "cat 2", "elk/1.png": "elk"}
+    )
     take(root, there)
     assert load_params(root).classes == ("cat", "dog", "elk")
     (root / "params.yaml").write_text(PARAMS)  # as if the import had been interrupted
@@ -277,9 +339,13 @@ def test_images_that_are_left_out_add_no_class(root: Path, tmp_path: Path) -> No
     assert load_params(root).classes == ("cat", "dog", "elk")
 
 
-def test_data_in_use_and_missing_data_are_refused(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_in_use_and_missing_data_are_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = put(tmp_path / "there", {"cat/2.png": "cat 2"})
-    monkeypatch.setattr(taking_in, "running_dvc", lambda _: [RunningDvc(1, "dvc repro", (), ("data",))])
+    monkeypatch.setattr(
+        taking_in, "running_dvc", lambda _: [RunningDvc(1, "dvc repro", (), ("data",))]
+    )
     with pytest.raises(LockedError, match="dvc repro"):
         take(root, there)
     (root / "data").rename(tmp_path / "elsewhere")
@@ -317,16 +383,25 @@ def test_commands_import_into_new_and_existing_projects(
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
     assert "weed" not in load_params(root).classes
     assert run_pixmill("import", source, "--classes", "weed") == 0
-    assert "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n" in capsys.readouterr().out
+    assert (
+        "Copied 1 image: 1 of weed\nNext:\n  pixmill check && dvc repro\n"
+        in capsys.readouterr().out
+    )
     assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 11
-    assert run_pixmill("import", str(put(tmp_path / "new", {"3.png": "3"})), "--label", "unlabelled") == 0
+    assert (
+        run_pixmill("import", str(put(tmp_path / "new", {"3.png": "3"})), "--label", "unlabelled")
+        == 0
+    )
     assert "Next:\n  pixmill review --grid  " in capsys.readouterr().out
     assert run_pixmill("import", source, "--dry-run", "--classes", "weed") == 0
     assert "Would take no images\nSkipped 1 image " in capsys.readouterr().out
     assert run_pixmill("import", "data") == 1
     assert run_pixmill("import", "\x1b.zip") == 1
     assert r"\x1b.zip does not exist" in capsys.readouterr().err
-    assert run_pixmill("import", str(put(tmp_path / "cased", {"Weed/1.png": "Weed"})), "--dry-run") == 1
+    assert (
+        run_pixmill("import", str(put(tmp_path / "cased", {"Weed/1.png": "Weed"})), "--dry-run")
+        == 1
+    )
     assert run_pixmill("import", source, "--columns", "image") == 2
 
 
@@ -340,13 +415,17 @@ def test_scratch_disappears_with_the_folders_made_for_it(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "old").iterdir()] == [".git"]
 
 
-@given(st.lists(st.text(min_size=1, max_size=300).filter(lambda name: name.strip("/")), max_size=20))
+@given(
+    st.lists(st.text(min_size=1, max_size=300).filter(lambda name: name.strip("/")), max_size=20)
+)
 def test_flat_names_are_short_unique_and_portable(names: list[str]) -> None:
     taken: set[str] = set()
     paths = [taking_in._free_path("cat", name, taken) for name in [*names, *names]]
     flat = [path.removeprefix("cat/") for path in paths]
     assert len({fold(name) for name in flat}) == len(flat)
-    assert all(0 < len(os.fsencode(name)) <= 255 and not set(name) & set('/\\:*?"<>|\n\0') for name in flat)
+    assert all(
+        0 < len(os.fsencode(name)) <= 255 and not set(name) & set('/\\:*?"<>|\n\0') for name in flat
+    )
     assert all(not name.startswith(".") and name == name.strip() for name in flat)
     assert all(fold(unicodedata.normalize("NFD", path)) in taken for path in paths)
 

@@ -23,7 +23,12 @@ URL = "https://shop.test/coat.png"
 
 @pytest.fixture
 def workspace(project):
-    sightings = {"id": [IDS[0], None], "source": "urls", "rank": [0, 1], "image_url": [URL, "https://shop.test/gone"]}
+    sightings = {
+        "id": [IDS[0], None],
+        "source": "urls",
+        "rank": [0, 1],
+        "image_url": [URL, "https://shop.test/gone"],
+    }
     table(project, "scrape/sightings", sightings)
     return Workspace(root=project, home=project)
 
@@ -34,7 +39,8 @@ def subjects(found):
 
 def test_training_image(workspace):
     write(
-        workspace.root / "review.csv", f"image,decision,label,by,why\n{IDS[0][:60]},keep,,Ada,checked\n{URL},keep,,,\n"
+        workspace.root / "review.csv",
+        f"image,decision,label,by,why\n{IDS[0][:60]},keep,,Ada,checked\n{URL},keep,,,\n",
     )
     found = trace(workspace, IDS[0])
     assert (found["image"], found["label"], found["split"]) == ("in this project", "coat", "test")
@@ -67,7 +73,9 @@ def test_forgotten_image(workspace):
     for name in ("split/manifest", "evaluate/predictions"):
         rows = pd.read_parquet(root / "artifacts" / f"{name}.parquet")
         table(root, name, rows[rows["id"] != gone].to_dict("list"))
-    write(root / "review.csv", f"image,decision,label,by,why\n{gone},drop,,Ada,asked by the author\n")
+    write(
+        root / "review.csv", f"image,decision,label,by,why\n{gone},drop,,Ada,asked by the author\n"
+    )
     assert "commit" not in trace(workspace, gone)["decisions"][0]
     commit(root, "Forget an image")
     found = trace(workspace, gone)
@@ -77,9 +85,15 @@ def test_forgotten_image(workspace):
     assert decision["commit"] == git(root, "rev-parse", "HEAD").strip()
     assert "Train longer" in subjects(found)
     # `pixmill forget` made this decision, after the last run.
-    write(root / "review.csv", f"image,decision,label,by,why\n{IDS[0]},drop,,Ada,forgotten: asked\n")
+    write(
+        root / "review.csv", f"image,decision,label,by,why\n{IDS[0]},drop,,Ada,forgotten: asked\n"
+    )
     found = trace(workspace, IDS[0])
-    assert ("forgotten" in found["image"], found["verdict"], found["reason"]) == (True, "forgotten", None)
+    assert ("forgotten" in found["image"], found["verdict"], found["reason"]) == (
+        True,
+        "forgotten",
+        None,
+    )
 
 
 def test_splits_that_the_cache_lacks(workspace):
@@ -141,7 +155,11 @@ def test_correction_in_the_inbox(workspace):
     (file,) = (workspace.root / "inbox" / "corrections").glob("2*")
     for name in (image[:12], str(file)):
         (found,) = trace(workspace, name)["corrections"]
-        assert (found["id"], found["label"], found["prediction"]["label"]) == (image, "dress", "coat")
+        assert (found["id"], found["label"], found["prediction"]["label"]) == (
+            image,
+            "dress",
+            "coat",
+        )
 
 
 def test_unknown_file_and_command(workspace, monkeypatch, capsys):

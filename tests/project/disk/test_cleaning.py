@@ -84,7 +84,9 @@ def test_suggests_no_gc_that_may_delete_images(workspace: Workspace) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")
-def test_suggested_mlflow_gc_runs(workspace: Workspace, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suggested_mlflow_gc_runs(
+    workspace: Workspace, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
     from mlflow.cli import cli
 
@@ -107,15 +109,29 @@ def test_suggested_mlflow_gc_runs(workspace: Workspace, empty_database: Path, mo
 
 
 def test_refuses_while_something_runs(workspace: Workspace) -> None:
-    with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"), find_scratch(workspace):
+    with (
+        workspace.lock("train"),
+        pytest.raises(LockedError, match="the stage 'train'"),
+        find_scratch(workspace),
+    ):
         pass
-    with lock_sweep(workspace), pytest.raises(LockedError, match="a sweep is running"), find_scratch(workspace):
+    with (
+        lock_sweep(workspace),
+        pytest.raises(LockedError, match="a sweep is running"),
+        find_scratch(workspace),
+    ):
         pass
-    with find_scratch(workspace), pytest.raises(LockedError, match="another sweep is running"), lock_sweep(workspace):
+    with (
+        find_scratch(workspace),
+        pytest.raises(LockedError, match="another sweep is running"),
+        lock_sweep(workspace),
+    ):
         pass
     script = workspace.root / ".dvc" / "tmp" / "dvc"
     script.write_text("import time; print(flush=True); time.sleep(60)")
-    with subprocess.Popen([sys.executable, script], cwd=script.parent, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, script], cwd=script.parent, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         try:

@@ -31,7 +31,9 @@ def names(home: Path) -> set[str]:
 def test_old_finished_trainings_are_stale(tmp_path: Path, scratch: Path) -> None:
     folder = scratch / "train" / "checkpoints"
     state = {"kernel": np.ones(2)}
-    for days, (key, finished) in enumerate([("newest", True), ("done", True), ("killed", False), ("lone", None)]):
+    for days, (key, finished) in enumerate(
+        [("newest", True), ("done", True), ("killed", False), ("lone", None)]
+    ):
         main = Checkpoints(folder / f"{key}.npz")
         main.within("fold-1").save(Checkpoint([], [], state, state, finished=True))
         age(folder / f"{key}.fold-1.npz", days)
@@ -45,12 +47,20 @@ def test_old_finished_trainings_are_stale(tmp_path: Path, scratch: Path) -> None
 
 
 def test_idle_caches_are_stale(tmp_path: Path, scratch: Path) -> None:
-    for folder, suffix in (("train/features", "sqlite"), ("train/features", "tflite"), ("validate", "sqlite")):
+    for folder, suffix in (
+        ("train/features", "sqlite"),
+        ("train/features", "tflite"),
+        ("validate", "sqlite"),
+    ):
         for name, days in (("last", 30), ("older", 31)):
             age(write(scratch / folder / f"{name}.{suffix}", 9), days)
     older = {
         f".pixmill/{name}"
-        for name in ("train/features/older.sqlite", "train/features/older.tflite", "validate/older.sqlite")
+        for name in (
+            "train/features/older.sqlite",
+            "train/features/older.tflite",
+            "validate/older.sqlite",
+        )
     }
     assert names(tmp_path) == older
     age(scratch / "validate" / "older.sqlite", 6)
@@ -77,14 +87,20 @@ def test_abandoned_files_are_stale(tmp_path: Path, scratch: Path) -> None:
     write(scratch / "plots" / "index.html", 9)
     write(tmp_path / ".dvc" / "tmp" / "exps" / "standalone" / "tmpx" / "dvc.yaml", 9)
     write(tmp_path / ".dvc" / "tmp" / "exps" / "celery" / "broker", 9)
-    assert names(tmp_path) == {".pixmill/predict/.part-old", ".pixmill/plots", ".dvc/tmp/exps/standalone/tmpx"}
+    assert names(tmp_path) == {
+        ".pixmill/predict/.part-old",
+        ".pixmill/plots",
+        ".dvc/tmp/exps/standalone/tmpx",
+    }
 
 
 def test_pinned_trainings_stay(tmp_path: Path, scratch: Path) -> None:
     folder = scratch / "train" / "checkpoints"
     for days, key in enumerate(("newest", "best", "applied", "done")):
         for name in (key, f"{key}.fold-1"):
-            Checkpoints(folder / f"{name}.npz").save(Checkpoint([], [], {}, {"kernel": np.ones(2)}, finished=True))
+            Checkpoints(folder / f"{name}.npz").save(
+                Checkpoint([], [], {}, {"kernel": np.ones(2)}, finished=True)
+            )
             age(folder / f"{name}.npz", days)
     pin(folder, "sweep", ["best"])
     pin(folder, "applied", ["applied"])

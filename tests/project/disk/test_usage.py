@@ -39,9 +39,14 @@ def test_suggests_cleaning_of_large_scratch(tmp_path: Path) -> None:
     write(cache, 500_000_000)
     assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
     write(cache, 600_000_000)
-    assert describe_sizes(measure(tmp_path)) == "Disk: 600.0 MB (DVC's cache 600.0 MB); to clean up: pixmill clean"
+    assert (
+        describe_sizes(measure(tmp_path))
+        == "Disk: 600.0 MB (DVC's cache 600.0 MB); to clean up: pixmill clean"
+    )
     write(image, 300_000_000)
-    assert describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
+    assert (
+        describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
+    )
     write(cache, 1_000_000_000)
     assert describe_sizes(measure(tmp_path)).startswith(
         "Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); to clean up"

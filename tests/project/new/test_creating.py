@@ -51,13 +51,17 @@ def pets(tmp_path: Path) -> Path:
         folder = tmp_path / "pets photos" / label
         folder.mkdir(parents=True)
         for number in range(40):
-            pixels = np.random.default_rng([number, len(label)]).integers(0, 256, (40, 40), dtype=np.uint8)
+            pixels = np.random.default_rng([number, len(label)]).integers(
+                0, 256, (40, 40), dtype=np.uint8
+            )
             write_png(folder / f"{number}.png", pixels)
     return tmp_path / "pets photos"
 
 
 def listed(folder: Path) -> list[str]:
-    return sorted(filter(None, git(folder, "ls-files", "-o", "-c", "--exclude-standard", "-z").split("\0")))
+    return sorted(
+        filter(None, git(folder, "ls-files", "-o", "-c", "--exclude-standard", "-z").split("\0"))
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -65,9 +69,21 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_project_with_own_images(
-    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    new: New,
+    pets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
+    output = new(
+        "my-pets",
+        "--from",
+        str(pets),
+        "--remote",
+        "storage",
+        "--mlflow",
+        "https://mlflow.example.org/a",
+    )
     root = tmp_path / "my-pets"
     assert output.startswith("my-pets: a Git and DVC repository; your code goes into src/my_pets\n")
     assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in output
@@ -106,7 +122,9 @@ def test_project_with_own_images(
     assert run_pixmill("check") == 0
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
     assert "No file was missing." in (
-        output := new(".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a")
+        output := new(
+            ".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a"
+        )
     )
     assert "Ignored, because the project has its own: --classes, --from, --mlflow\n" in output
     assert contents(root) == before
@@ -114,25 +132,48 @@ def test_project_with_own_images(
 
 @pytest.mark.usefixtures("dvc_here")
 def test_existing_repository_gets_missing_files(
-    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    new: New,
+    pets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = start_repository(tmp_path / "old_work", branch="trunk")
     shutil.copytree(pets, root / "data")
-    own = {"README.md": "# Ours\n", ".gitignore": "/data\n*.log\n", "pyproject.toml": '[project]\nname = "ours"\n'}
+    own = {
+        "README.md": "# Ours\n",
+        ".gitignore": "/data\n*.log\n",
+        "pyproject.toml": '[project]\nname = "ours"\n',
+    }
     own["requirements.txt"] = "flask\n"
     for path, text in own.items():
         (root / path).write_text(text)
     monkeypatch.chdir(root)
     git(root, "add", "-f", "data")
     refused = new(".")
-    assert "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit" in refused
-    assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", *sorted(own)[2:]]
+    assert (
+        "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit"
+        in refused
+    )
+    assert sorted(path.name for path in root.iterdir()) == [
+        ".git",
+        ".gitignore",
+        "README.md",
+        "data",
+        *sorted(own)[2:],
+    ]
     git(root, "rm", "-r", "-q", "--cached", "data")
     output = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml, requirements.txt\n" in output
     assert "CI needs hashes in requirements.txt: " in output
-    assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in output
-    assert f"Pixmill is in ./{WHEEL}: pip install -c constraints.txt './{WHEEL}[pipeline]' -e .\n" in output
+    assert (
+        "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n"
+        in output
+    )
+    assert (
+        f"Pixmill is in ./{WHEEL}: pip install -c constraints.txt './{WHEEL}[pipeline]' -e .\n"
+        in output
+    )
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)
@@ -147,13 +188,18 @@ def test_full_disk_can_be_resumed(new: New, pets: Path, tmp_path: Path) -> None:
         file.write(bytes(2**21))
     with limit_file_size(2**19):
         output = new("pets", "--from", str(pets))
-    assert output.endswith("Next: raise the limit (ulimit -f), then: repeat the command (finished work is kept)\n")
+    assert output.endswith(
+        "Next: raise the limit (ulimit -f), then: repeat the command (finished work is kept)\n"
+    )
     assert "dvc repro" in new("pets", "--from", str(pets))
     assert (tmp_path / "pets" / "pixmill.lock").exists()
 
 
 def test_errors_of_git_and_dvc_then_empty_class_folders(
-    new: New, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    new: New,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = tmp_path_factory.mktemp("settings")
     (settings / "config").write_text("[core")
@@ -162,10 +208,15 @@ def test_errors_of_git_and_dvc_then_empty_class_folders(
         output = new("pets", "--classes", "cat,dog")
     assert "git init failed: fatal: bad config line 2" in output
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
-    assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new("pets", "--classes", "cat,dog")
+    assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new(
+        "pets", "--classes", "cat,dog"
+    )
     (settings / "config").unlink()
     output = new("pets", "--classes", "cat,dog")
-    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in output
+    assert (
+        "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n"
+        in output
+    )
     assert (tmp_path / "pets" / "data.dvc").exists()
 
 
@@ -180,14 +231,19 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
     new: New, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = (repository / "params.yaml").read_text().replace("$schema=docs/reference/", "$schema=")
-    for name, browser, source in (("first", "PIXMILL_WEBDRIVER_URL", "shop"), ("second", "PIXMILL_BROWSER", "folder")):
+    for name, browser, source in (
+        ("first", "PIXMILL_WEBDRIVER_URL", "shop"),
+        ("second", "PIXMILL_BROWSER", "folder"),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "data.dvc").write_text("as if all were there")
         with monkeypatch.context() as patch:
             patch.setenv(browser, "/nowhere")
             patch.chdir(tmp_path / name)
             new(".", "--demo")
-        assert (tmp_path / name / "params.yaml").read_text() == ours.replace("shop  ", source.ljust(6), 1)
+        assert (tmp_path / name / "params.yaml").read_text() == ours.replace(
+            "shop  ", source.ljust(6), 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -195,20 +251,52 @@ def test_demo_uses_the_shop_if_a_browser_is_available(
     [
         (["pets"], "which images? Choose one option:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
-        (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
+        (
+            ["pets", "--classes", "cat"],
+            "classes: expected a list of at least 2",
+            "correct --classes",
+        ),
         (["pets", "--classes", "cat,unlabelled"], "received 'unlabelled'", "correct --classes"),
-        (["pets", "--classes", "cat,dog", "--dry-run"], "--dry-run shows images to copy", "add --from"),
+        (
+            ["pets", "--classes", "cat,dog", "--dry-run"],
+            "--dry-run shows images to copy",
+            "add --from",
+        ),
         (["pets", "--from", "labelled", "--dry-run"], "received 'bus' and 'Bus'", "rename them"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "omit"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
-        (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
-        (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
-        (["lic", "--from", "pets photos"], "lic exists and is not empty", "cd lic && pixmill import '../pets photos'"),
+        (
+            ["pets photos/cat/0.png/pets", "--demo"],
+            "photos/cat/0.png is a file",
+            "choose another name",
+        ),
+        (
+            ["full", "--demo"],
+            "full exists and is not empty",
+            "cd full && pixmill new . (with the same options",
+        ),
+        (
+            ["lic", "--from", "pets photos"],
+            "lic exists and is not empty",
+            "cd lic && pixmill import '../pets photos'",
+        ),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
-        (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the URL of a server", "give one such as https://"),
-        (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "pip wheel"),
+        (
+            ["pets", "--demo", "--mlflow", "mlflow.db"],
+            "expected the URL of a server",
+            "give one such as https://",
+        ),
+        (
+            ["pets", "--demo", "--pixmill", "0.1.0"],
+            "expected the URL of a wheel, git+https",
+            "pip wheel",
+        ),
         (["pets", "--demo", "--pixmill", "full"], "full: expected the URL", "pip wheel --no-deps"),
-        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "expected an origin of pixmill", "give the URL"),
+        (
+            ["pets", "--demo", "--pixmill", "git+https://a.org/b@main"],
+            "expected an origin of pixmill",
+            "give the URL",
+        ),
         (
             ["pets", "--demo", "--pixmill", f"git+https://me:key@a.org/b@{'0b' * 20}"],
             "a URL with credentials would be committed",
@@ -236,25 +324,37 @@ def test_invalid_options_write_nothing(
     [
         ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "belongs to another pipeline"),
         ("params.yaml", "lr: 0.1\n", "params.yaml is not valid:\nclasses: expected"),
-        ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "some images in data/ are in neither data/<class>/"),
+        (
+            "data/cat/deep/1.png",
+            "\x89PNG\r\n\x1a\n",
+            "some images in data/ are in neither data/<class>/",
+        ),
     ],
 )
-def test_unsuitable_folder_is_unchanged(path: str, text: str, message: str, new: New, tmp_path: Path) -> None:
+def test_unsuitable_folder_is_unchanged(
+    path: str, text: str, message: str, new: New, tmp_path: Path
+) -> None:
     (tmp_path / "data" / "dog").mkdir(parents=True)
     for file in (path, "data/cat/1.png", "data/dog/1.png"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(text if file == path else "\x89PNG\r\n\x1a\n", encoding="latin-1", newline="")
+        (tmp_path / file).write_text(
+            text if file == path else "\x89PNG\r\n\x1a\n", encoding="latin-1", newline=""
+        )
     before = sorted(tmp_path.rglob("*"))
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "ours"\n')
     assert message in new(".")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
-def test_classes_recipe_and_origin(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_recipe_and_origin(
+    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
     for name in ("pets", "dogs"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
+        (tmp_path / name / "data.dvc").write_text(
+            "outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]"
+        )
     monkeypatch.chdir(root := tmp_path / "pets")
     new(".", "--classes", "cat, dog", "--recipe", "finetune", "--pixmill", commit)
     params = load_params(root)

@@ -25,7 +25,9 @@ def github(name: str) -> list[str]:
     return [step["run"] for step in GITHUB[name]["steps"] if "run" in step]
 
 
-def run(folder: Path, commands: list[str], programs: dict[str, str], **environ: str) -> tuple[int, str]:
+def run(
+    folder: Path, commands: list[str], programs: dict[str, str], **environ: str
+) -> tuple[int, str]:
     """Run commands in a folder with fake programs."""
     for program, script in programs.items():
         (folder / program).write_text(f"#!/bin/sh\n{script}\n")
@@ -44,7 +46,11 @@ def run(folder: Path, commands: list[str], programs: dict[str, str], **environ: 
 
 def test_failed_pipeline_is_reported(tmp_path: Path) -> None:
     (step,) = [command for command in github("compare") if "dvc repro" in command]
-    code, _ = run(tmp_path, [step], {"dvc": 'test "$1" = remote || { echo no images; exit 1; }', "pixmill": ""})
+    code, _ = run(
+        tmp_path,
+        [step],
+        {"dvc": 'test "$1" = remote || { echo no images; exit 1; }', "pixmill": ""},
+    )
     assert code == 1
     text = "### No comparison: the pipeline failed\n\n    no images\n"
     assert (tmp_path / "reports/compare.md").read_text() == text
@@ -64,7 +70,9 @@ def test_comment_links_to_the_report(tmp_path: Path) -> None:
 def test_comment_follows_no_symlink(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/compare.md").symlink_to("/proc/self/environ")
-    code, printed = run(tmp_path, GITLAB["comment"]["script"], {"apk": "", "glab": "echo posted >&2"})
+    code, printed = run(
+        tmp_path, GITLAB["comment"]["script"], {"apk": "", "glab": "echo posted >&2"}
+    )
     assert (code, printed) == (1, "")
 
 
@@ -73,14 +81,23 @@ def test_comment_follows_no_symlink(tmp_path: Path) -> None:
 @pytest.mark.parametrize("commands", [github("promote")[:3], GITLAB["promote"]["script"]])
 def test_promote_job(tmp_path: Path, commands: list[str], because: str, force: str) -> None:
     """A reason alone overrides no limit."""
-    code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because, FORCE=force)
+    code, printed = run(
+        tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because, FORCE=force
+    )
     reason = f"<--accept-undecided={because}>" if because else ""
     assert (code, printed) == (1, f"<HEAD>{reason}" + ("<--force>" if force else ""))
 
 
 def test_promotion_is_manual() -> None:
-    assert GITHUB["promote"]["if"] == "github.event_name == 'workflow_dispatch' && github.ref == 'refs/heads/main'"
+    assert (
+        GITHUB["promote"]["if"]
+        == "github.event_name == 'workflow_dispatch' && github.ref == 'refs/heads/main'"
+    )
     (rule,) = GITLAB["promote"]["rules"]
-    assert rule == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "manual", "allow_failure": True}
+    assert rule == {
+        "if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH",
+        "when": "manual",
+        "allow_failure": True,
+    }
     for job in (GITHUB["promote"], GITLAB["promote"]):
         assert job["environment"] == "production"

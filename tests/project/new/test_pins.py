@@ -22,7 +22,9 @@ def pins_of(text: str) -> dict[str, set[str]]:
     for line in re.findall(r"^\w[^\\\n]*", text, re.MULTILINE):
         requirement = Requirement(line.strip())
         if requirement.marker is None or requirement.marker.evaluate():
-            found.setdefault(canonicalize_name(requirement.name), set()).add(str(requirement.specifier))
+            found.setdefault(canonicalize_name(requirement.name), set()).add(
+                str(requirement.specifier)
+            )
     return found
 
 
@@ -30,7 +32,10 @@ def test_each_package_has_one_version_and_hashes() -> None:
     text = pinned_files(WHEEL, "pipeline")["requirements.txt"]
     _, own, *rest = text.splitlines()
     assert own == WHEEL
-    assert all(re.match(r"\w\S*==\S+( ; .*)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$", line) for line in rest)
+    assert all(
+        re.match(r"\w\S*==\S+( ; .*)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$", line)
+        for line in rest
+    )
     assert "://" not in text
     pins = pins_of("\n".join(rest))
     assert all(len(versions) == 1 for versions in pins.values())
@@ -40,14 +45,18 @@ def test_each_package_has_one_version_and_hashes() -> None:
 
 def test_people_get_the_same_versions() -> None:
     files = pinned_files(WHEEL, "pipeline,heic")
-    known, locked = (pins_of(files[name].replace(WHEEL, "")) for name in ("constraints.txt", "requirements.txt"))
+    known, locked = (
+        pins_of(files[name].replace(WHEEL, "")) for name in ("constraints.txt", "requirements.txt")
+    )
     assert known.items() >= locked.items()
     assert {"pillow-heif", "ray"} & locked.keys() == {"pillow-heif"}
     assert "ray" in known, "for an extra that a project adds"
     assert "--hash" not in files["constraints.txt"]
 
 
-@pytest.mark.parametrize("extras", ["pipeline", "pipeline,hub,onnx", "pipeline,ray,s3,sweep", "serve"])
+@pytest.mark.parametrize(
+    "extras", ["pipeline", "pipeline,hub,onnx", "pipeline,ray,s3,sweep", "serve"]
+)
 def test_lock_has_all_requirements_in_the_tested_versions(extras: str) -> None:
     pins = pins_of(pinned_files(None, extras)["requirements.txt"])
     for requirement in list_requirements(extras.split(",")):
@@ -57,10 +66,15 @@ def test_lock_has_all_requirements_in_the_tested_versions(extras: str) -> None:
 
 
 def test_cpu_replaces_tensorflow_where_there_is_one_without_code_for_gpus() -> None:
-    lines = re.findall(r"^tensorflow\S*==.*", pinned_files(None, "cpu,heic")["requirements.txt"], re.MULTILINE)
+    lines = re.findall(
+        r"^tensorflow\S*==.*", pinned_files(None, "cpu,heic")["requirements.txt"], re.MULTILINE
+    )
     markers = [Requirement(line.strip(" \\")).marker for line in lines]
     here = {"sys_platform": "linux", "platform_machine": "x86_64"}
-    for environment, wanted in ((here, [False, True]), (here | {"platform_machine": "aarch64"}, [True, False])):
+    for environment, wanted in (
+        (here, [False, True]),
+        (here | {"platform_machine": "aarch64"}, [True, False]),
+    ):
         assert [marker is not None and marker.evaluate(environment) for marker in markers] == wanted
 
 
@@ -79,6 +93,8 @@ def test_pip_reads_both_files(tmp_path: Path) -> None:
         "from pip._internal.network.session import PipSession as S\n"
         "print(*(len([*parse(name, session=S())]) for name in ('constraints.txt', 'requirements.txt')))"
     )
-    done = subprocess.run([sys.executable, "-c", parsing], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", parsing], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     constraints, requirements = map(int, done.stdout.split())
     assert 200 < requirements < constraints < 300

@@ -29,7 +29,9 @@ def test_packing_is_reproducible(packed: bytes) -> None:
     found = find_supply()
     assert found.origin == Origin(f"./wheels/{NAME}")
     assert found.wheel == packed
-    assert len(zlib.compress(packed)) < 1_500_000, "every project carries it in Git, which compresses it"
+    assert len(zlib.compress(packed)) < 1_500_000, (
+        "every project carries it in Git, which compresses it"
+    )
 
 
 @pytest.mark.slow
@@ -46,7 +48,9 @@ def test_packed_wheel_equals_a_release(packed: bytes, wheel: Path) -> None:
     assert content(BytesIO(packed)) == content(wheel)
 
 
-def test_wheel_is_used_unchanged(packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_is_used_unchanged(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / NAME, "w") as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
@@ -60,12 +64,19 @@ def test_wheel_is_used_unchanged(packed: bytes, tmp_path: Path, monkeypatch: pyt
     assert find_supply().wheel == packed, "the original wheel is gone"
 
 
-@pytest.mark.parametrize("name", [NAME, "pixmill-9.9.9-py3-none-any.whl", "other-0.1.0-py3-none-any.whl", "x.whl"])
+@pytest.mark.parametrize(
+    "name", [NAME, "pixmill-9.9.9-py3-none-any.whl", "other-0.1.0-py3-none-any.whl", "x.whl"]
+)
 def test_rejects_a_wheel_of_other_code(packed: bytes, name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
         for entry in old.namelist():
-            new.writestr(entry, old.read(entry) + (b"\n# Edited.\n" if entry == "pixmill/cli/new.py" else b""))
-    with pytest.raises(PixmillError, match=rf"is not the running pixmill {pixmill.__version__}") as caught:
+            new.writestr(
+                entry,
+                old.read(entry) + (b"\n# Edited.\n" if entry == "pixmill/cli/new.py" else b""),
+            )
+    with pytest.raises(
+        PixmillError, match=rf"is not the running pixmill {pixmill.__version__}"
+    ) as caught:
         find_supply(find_origin(str(tmp_path / name)))
     assert caught.value.next == (
         f"pip install --force-reinstall '{tmp_path / name}[pipeline]', then repeat the command"
@@ -114,7 +125,9 @@ def test_release_on_an_index_is_pinned_by_its_hash(unpack: Callable[..., str]) -
         ("1.2.3", ("dist-info/WHEEL,sha256=", "dist-info/WHEEL,sha256=0")),
     ],
 )
-def test_other_builds_on_an_index_are_packed(unpack: Callable[..., str], version: str, edit: tuple[str, str]) -> None:
+def test_other_builds_on_an_index_are_packed(
+    unpack: Callable[..., str], version: str, edit: tuple[str, str]
+) -> None:
     sha256 = unpack(version, edit)
     found = find_supply()
     assert found.origin == Origin(f"./wheels/pixmill-{version}-py3-none-any.whl")
@@ -124,10 +137,15 @@ def test_other_builds_on_an_index_are_packed(unpack: Callable[..., str], version
 def test_locked_addresses_keep_their_hash() -> None:
     url = f"https://example.org/{NAME}#sha256={'0' * 64}"
     assert find_supply(find_origin(url)).locked("ray") == f"pixmill[ray] @ {url}"
-    assert find_supply(find_origin(f"git+https://example.org/pixmill.git@{COMMIT}")).locked("ray") is None
+    assert (
+        find_supply(find_origin(f"git+https://example.org/pixmill.git@{COMMIT}")).locked("ray")
+        is None
+    )
 
 
-@pytest.mark.parametrize("scheme", ["https://example.org/a/pixmill.git", "ssh://git@example.org/a/pixmill.git"])
+@pytest.mark.parametrize(
+    "scheme", ["https://example.org/a/pixmill.git", "ssh://git@example.org/a/pixmill.git"]
+)
 def test_git_origin(scheme: str) -> None:
     found = find_supply(find_origin(f"git+{scheme}@{COMMIT}"))
     assert (found.origin, found.wheel) == (Origin(f"pixmill @ git+{scheme}@{COMMIT}"), None)

@@ -30,8 +30,12 @@ def files() -> dict[str, str]:
 def test_project_is_small(files: dict[str, str]) -> None:
     assert len(files) + len(["data.dvc", "pixmill.lock"]) < 32
     generated = {SCHEMA, *PINS}
-    assert sum(len(text.splitlines()) for path, text in files.items() if path not in generated) < 660
-    assert {*files} - {*managed_files(files)} - {path for path in files if path.startswith("src/")} == {
+    assert (
+        sum(len(text.splitlines()) for path, text in files.items() if path not in generated) < 660
+    )
+    assert {*files} - {*managed_files(files)} - {
+        path for path in files if path.startswith("src/")
+    } == {
         ".dvc/config",
         "README.md",
         "params.yaml",
@@ -42,20 +46,31 @@ def test_project_is_small(files: dict[str, str]) -> None:
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
 
 
-def test_shared_files_equal_those_of_this_repository(files: dict[str, str], repository: Path) -> None:
+def test_shared_files_equal_those_of_this_repository(
+    files: dict[str, str], repository: Path
+) -> None:
     def ours(path: str) -> str:
         return (repository / path).read_text(encoding="utf-8")
 
-    for path in ("review.csv", ".dvc/config", *(f"stages/{name}.py" for name in ("__main__", *STAGES))):
+    for path in (
+        "review.csv",
+        ".dvc/config",
+        *(f"stages/{name}.py" for name in ("__main__", *STAGES)),
+    ):
         assert files[path] == ours(path), path
     assert files["MLproject"] == ours("MLproject").replace("name: pixmill", "name: my-shoes")
-    assert files["params.yaml"] == ours("params.yaml").replace("$schema=docs/reference/", "$schema=")
+    assert files["params.yaml"] == ours("params.yaml").replace(
+        "$schema=docs/reference/", "$schema="
+    )
     assert files[SCHEMA] == ours(f"docs/reference/{SCHEMA}") == schema()
     assert parse_params(files["params.yaml"])
 
 
 def test_pipelines_differ_only_in_code(files: dict[str, str], repository: Path) -> None:
-    theirs, ours = yaml.safe_load(files["dvc.yaml"]), yaml.safe_load((repository / "dvc.yaml").read_text())
+    theirs, ours = (
+        yaml.safe_load(files["dvc.yaml"]),
+        yaml.safe_load((repository / "dvc.yaml").read_text()),
+    )
     assert theirs["plots"] == ours["plots"]
     assert tuple(theirs["stages"]) == tuple(ours["stages"]) == STAGES
 
@@ -67,11 +82,18 @@ def test_pipelines_differ_only_in_code(files: dict[str, str], repository: Path) 
         assert of(stage) == of(own)
         lock = [] if name == "scrape" else [{"pixmill.lock": [name]}]
         assert stage["params"] == [*own["params"], *lock]
-        code = [f"stages/{name}.py", *([f"src/my_shoes/{name}"] if name in ("scrape", "validate", "train") else [])]
-        assert stage["deps"] == code + [dep for dep in own["deps"] if not dep.startswith(("src/", "stages/"))]
+        code = [
+            f"stages/{name}.py",
+            *([f"src/my_shoes/{name}"] if name in ("scrape", "validate", "train") else []),
+        ]
+        assert stage["deps"] == code + [
+            dep for dep in own["deps"] if not dep.startswith(("src/", "stages/"))
+        ]
 
 
-def test_dvc_ignores_partially_written_files(files: dict[str, str], repository: Path, tmp_path: Path) -> None:
+def test_dvc_ignores_partially_written_files(
+    files: dict[str, str], repository: Path, tmp_path: Path
+) -> None:
     root = start_repository(tmp_path, with_dvc=True)
     (root / ".dvcignore").write_text(files[".dvcignore"])
     (root / "out").mkdir()
@@ -92,7 +114,10 @@ def test_files_are_valid(files: dict[str, str]) -> None:
     project = tomllib.loads(files["pyproject.toml"])
     assert project["project"]["name"] == "my-shoes"
     assert project["project"]["dependencies"] == ["pixmill[pipeline]==1.2.3"]
-    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [PINNED, "pixmill[pipeline]==1.2.3"]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [
+        PINNED,
+        "pixmill[pipeline]==1.2.3",
+    ]
     for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"):
         jobs = yaml.safe_load(files[path])
         assert {"test", "compare", "comment", "promote"} <= jobs.get("jobs", jobs).keys()
@@ -101,7 +126,9 @@ def test_files_are_valid(files: dict[str, str]) -> None:
 
 
 def test_comment_job_runs_no_code_of_the_pull_request(files: dict[str, str]) -> None:
-    github, gitlab = (yaml.safe_load(files[path]) for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
+    github, gitlab = (
+        yaml.safe_load(files[path]) for path in (".github/workflows/ci.yml", ".gitlab-ci.yml")
+    )
     commands = [step["run"] for step in github["jobs"]["comment"]["steps"] if "run" in step]
     for word in (*commands, *gitlab["comment"]["script"]):
         assert not any(name in word for name in ("pip", "pixmill", "make", "dvc", "git "))
@@ -125,7 +152,9 @@ def test_remote_origin_in_all_files(text: str) -> None:
 
 
 def test_wheel_origin_in_all_files() -> None:
-    files = render("my-shoes", "my_shoes", Supply(Origin("./wheels/pixmill-1.2.3-py3-none-any.whl")))
+    files = render(
+        "my-shoes", "my_shoes", Supply(Origin("./wheels/pixmill-1.2.3-py3-none-any.whl"))
+    )
     wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
     # MLflow gives these lines to pip in a folder that has the project's files.
@@ -138,7 +167,9 @@ def test_wheel_origin_in_all_files() -> None:
 def test_ci_installs_by_hash(files: dict[str, str], path: str) -> None:
     commands = re.findall(r"pip install .*", files[path])
     assert commands[::2] == ["pip install --require-hashes -r requirements.txt"] * 3
-    assert {*commands[1::2]} == {f"pip install {PINNED} --no-build-isolation -e {what}" for what in (".", "'.[dev]'")}
+    assert {*commands[1::2]} == {
+        f"pip install {PINNED} --no-build-isolation -e {what}" for what in (".", "'.[dev]'")
+    }
 
 
 @pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])

@@ -54,7 +54,9 @@ def origin() -> Origin:
 
 
 @pytest.fixture
-def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A project of pixmill 0.0.8 with other defaults, another Makefile and an additional file."""
     root, resources = tmp_path / "shoes", tmp_path / "package"
     resources.mkdir()
@@ -70,7 +72,12 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
     schema["properties"]["train"]["default"]["features"]["old"] = None
     del schema["properties"]["evaluate"]["default"]["top_k"]
     del schema["$defs"]["EvaluateParams"]["properties"]["top_k"]
-    texts |= {SCHEMA: json.dumps(schema), "Makefile": "all:\n", "old.cfg": "x\n", "dvc.yaml": texts["dvc.yaml"] + "\n"}
+    texts |= {
+        SCHEMA: json.dumps(schema),
+        "Makefile": "all:\n",
+        "old.cfg": "x\n",
+        "dvc.yaml": texts["dvc.yaml"] + "\n",
+    }
     texts["pyproject.toml"] = texts["pyproject.toml"].replace("==0.0.8", "==0.0.*")
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +94,9 @@ def files_of(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in paths}
 
 
-def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_upgrade_lists_and_applies_changes(
+    project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / "data.dvc").touch()
     commit(start_repository(project))
     before = files_of(project)
@@ -96,7 +105,10 @@ def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsy
     shown = capsys.readouterr()
     assert "Next: pixmill upgrade" in shown.err
     assert run_pixmill("upgrade") == 0
-    assert capsys.readouterr().out == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
+    assert (
+        capsys.readouterr().out
+        == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
+    )
     for line in (
         f"pixmill 0.0.8 -> {__version__}",
         "Will run again, because code or defaults changed: train",
@@ -131,12 +143,15 @@ def test_rewrites_the_script_without_scraping_again(project: Path) -> None:
     script.write_text(old)
     written = read_lock(project)
     assert written is not None
-    write_lock(project, replace(written, template={**written.template, "stages/scrape.py": text_digest(old)}))
-    entry = (
-        "stages:\n  scrape:\n    deps:\n    - path: stages/scrape.py\n      hash: md5\n      md5: {}\n      size: {}\n"
+    write_lock(
+        project,
+        replace(written, template={**written.template, "stages/scrape.py": text_digest(old)}),
     )
+    entry = "stages:\n  scrape:\n    deps:\n    - path: stages/scrape.py\n      hash: md5\n      md5: {}\n      size: {}\n"
     lock.write_text(entry.format(hashlib.md5(old.encode()).hexdigest(), len(old)))
-    assert next(iter(plan_upgrade(project).texts)) == "dvc.lock", "a kill after the script would lose its old digest"
+    assert next(iter(plan_upgrade(project).texts)) == "dvc.lock", (
+        "a kill after the script would lose its old digest"
+    )
     assert run_pixmill("upgrade") == 0
     new = script.read_bytes()
     assert b"pixmill.scrape.stage" in new
@@ -148,24 +163,35 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
         with (project / path).open("a") as file:
             file.write("# ours\n")
     (project / "dvc.yaml").unlink()
-    (project / "pyproject.toml").write_text('[project]\nname = "shoes"\ndependencies = ["pixmill-plus==1"]\n')
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "shoes"\ndependencies = ["pixmill-plus==1"]\n'
+    )
     before = files_of(project)
     assert run_pixmill("upgrade") == 0
     after, shown = files_of(project), capsys.readouterr().out
     rendered = render("shoes", "shoes", Supply(INDEX))
-    assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
-        path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
-    }
+    assert {
+        path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
+    } == {path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")}
     assert after["Makefile.new"] == rendered["Makefile"]
-    assert after.keys() - before.keys() == {"Makefile.new"}, "the template of MLproject is as before"
-    assert "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
-    assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
+    assert after.keys() - before.keys() == {"Makefile.new"}, (
+        "the template of MLproject is as before"
+    )
+    assert (
+        "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
+    )
+    assert (
+        f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies"
+        in shown
+    )
     (project / "Makefile.new").unlink()
     assert run_pixmill("upgrade", "--check") == 0
 
 
 @pytest.mark.parametrize("done", [0, 4])
-def test_interrupted_upgrade_is_completed(project: Path, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
+def test_interrupted_upgrade_is_completed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
     upgrade = plan_upgrade(project)
     assert len(upgrade.texts) == 6
     written: list[Path] = []
@@ -206,7 +232,9 @@ def test_rejects_other_folders(tmp_path: Path) -> None:
 
 
 PACKED = Origin(f"./wheels/pixmill-{__version__}-py3-none-any.whl")
-ADDRESS = Origin(f"pixmill @ https://example.org/pixmill-{__version__}-py3-none-any.whl#sha256={'0' * 64}")
+ADDRESS = Origin(
+    f"pixmill @ https://example.org/pixmill-{__version__}-py3-none-any.whl#sha256={'0' * 64}"
+)
 COMMIT = Origin(f"pixmill @ git+https://example.org/pixmill.git@{'1' * 40}")
 BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
 
@@ -217,7 +245,11 @@ BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
     ids=str,
 )
 def test_changes_the_origin(
-    project: Path, installed: Lock, before: Origin | None, after: Origin, monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    installed: Lock,
+    before: Origin | None,
+    after: Origin,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upgrading, "running_origin", lambda: after)
     wheel = b"new" if after.is_path else None
@@ -237,8 +269,10 @@ def test_changes_the_origin(
     others = set() if before != BEFORE or after.is_path else {"pyproject.toml"}
     for path in rendered.keys() - {"README.md"} - others:
         assert found[path] == rendered[path]
-    assert not others or f"pyproject.toml does not pin pixmill: add '{after.requirement('pipeline')}' to" in str(
-        upgrade.lines
+    assert (
+        not others
+        or f"pyproject.toml does not pin pixmill: add '{after.requirement('pipeline')}' to"
+        in str(upgrade.lines)
     )
     assert {path: text for path, text in found.items() if path.startswith("wheels/")} == (
         {after.text.removeprefix("./"): "new"} if after.is_path else {}
@@ -249,7 +283,9 @@ def test_changes_the_origin(
 
 def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = render("shoes", "shoes", Supply(OLD))
-    (project / "pyproject.toml").write_text(texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]"))
+    (project / "pyproject.toml").write_text(
+        texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]")
+    )
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
     apply_upgrade(project, plan_upgrade(project))
     wanted = PACKED.requirement("pipeline,heic,s3")

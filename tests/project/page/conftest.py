@@ -20,7 +20,9 @@ from tests.tiny_project import copy_project
 def progress(project: Path, **values: object) -> None:
     """Leave the progress file of train."""
     me = psutil.Process()
-    begun = StageProgress("train", str(project.resolve()), me.pid, me.create_time(), time.time() - 5)
+    begun = StageProgress(
+        "train", str(project.resolve()), me.pid, me.create_time(), time.time() - 5
+    )
     path = project / ".pixmill" / "progress" / "train-x.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**dataclasses.asdict(begun), **values}))
@@ -47,13 +49,19 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def record(root: Path, accuracy: float) -> None:
     """Write the headline of an evaluation."""
-    metrics = {"accuracy": accuracy, "accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1}
+    metrics = {
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.1,
+        "accuracy_high": accuracy + 0.1,
+    }
     write(root / "metrics/evaluate.json", metrics)
 
 
 def evaluate(root: Path, rows: list[tuple[Any, ...]]) -> None:
     """Write an evaluation: id, split, label, prediction and loss of each image."""
-    table = [dict(zip(("id", "split", "label", "predicted", "loss"), row, strict=True)) for row in rows]
+    table = [
+        dict(zip(("id", "split", "label", "predicted", "loss"), row, strict=True)) for row in rows
+    ]
     write_rows(root / "artifacts/evaluate/predictions.parquet", table)
     labels = [row["label"] for row in table if row["split"] == "test"]
     scores = {label: {"f1": 0.5, "support": labels.count(label)} for label in sorted({*labels})}

@@ -18,7 +18,11 @@ from tests.waiting import until
 
 BATCH = "0" * 32
 
-SHOW = [sys.executable, "-c", "import os, sys; print([f for *_, f in os.walk(sys.argv[1])], sys.argv[2:])"]
+SHOW = [
+    sys.executable,
+    "-c",
+    "import os, sys; print([f for *_, f in os.walk(sys.argv[1])], sys.argv[2:])",
+]
 
 
 @dataclass
@@ -29,12 +33,16 @@ class Served:
     root: Path
     pipeline: Job
 
-    def upload(self, path: str, content: bytes = b"an image", batch: str = BATCH, **headers: str) -> int:
+    def upload(
+        self, path: str, content: bytes = b"an image", batch: str = BATCH, **headers: str
+    ) -> int:
         kind = {"Content_Type": "application/octet-stream"} | headers
         return self.visitor.ask(f"images/{batch}?path={path}", "POST", content, **kind)[0]
 
     def ended(self, name: str) -> dict:
-        return until(lambda: (job := self.visitor.get_json("state")[name])["status"] is not None and job)
+        return until(
+            lambda: (job := self.visitor.get_json("state")[name])["status"] is not None and job
+        )
 
     @property
     def added(self) -> Path:
@@ -48,8 +56,12 @@ def served(tiny_project, tmp_path, monkeypatch):
     root = copy_project(tiny_project, tmp_path / "pets")
     pipeline = Job(root, "dvc repro", [sys.executable, "-c", "import time; time.sleep(60)"])
     home = Home(root, pipeline, Job(root, "pixmill compare"))
-    home.actions.promotion = Job(root, "pixmill promote", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
-    home.actions.rollback = Job(root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"])
+    home.actions.promotion = Job(
+        root, "pixmill promote", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+    )
+    home.actions.rollback = Job(
+        root, "pixmill rollback", [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
+    )
     home.actions.adding = Adding(root, Job(root, "pixmill import", SHOW))
     with PrivateServer(make_app(routes(home)), command="pixmill open", max_bytes=1 << 20) as server:
         yield Served(Visitor(server.new_address()), root, pipeline)
@@ -60,11 +72,17 @@ def test_params_are_checked_saved_and_undone(served):
     valid = "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}, train: {epochs: 3}}\n"
     (served.root / "params.yaml").write_text(valid)
     form = served.visitor.get_json("params")
-    assert [field["name"] for field in form["params"]] == ["classes", "scrape.snapshot", "train.epochs"]
+    assert [field["name"] for field in form["params"]] == [
+        "classes",
+        "scrape.snapshot",
+        "train.epochs",
+    ]
     values = {"train.epochs": "many"}
     assert "train.epochs" in served.visitor.post("params/check", {"values": values})[1]["errors"]
     assert served.visitor.post("params", {"digest": form["digest"], "values": values})[0] == 409
-    assert served.visitor.post("params", {"digest": form["digest"], "values": {"train.epochs": "4"}}) == (200, {})
+    assert served.visitor.post(
+        "params", {"digest": form["digest"], "values": {"train.epochs": "4"}}
+    ) == (200, {})
     assert served.visitor.get_json("state")["can_undo_params"]
     assert (served.root / "params.yaml").read_text() == valid.replace("3}", "4}")
     assert served.visitor.post("params/undo", {}) == (200, {})
@@ -72,11 +90,19 @@ def test_params_are_checked_saved_and_undone(served):
 
 
 def test_a_full_disk_is_told(served):
-    (served.root / "params.yaml").write_text("{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}}\n")
+    (served.root / "params.yaml").write_text(
+        "{classes: [cat, dog], scrape: {snapshot: '2026-11-20'}}\n"
+    )
     digest = served.visitor.get_json("params")["digest"]
     with limit_file_size(0):
-        status, answer = served.visitor.post("params", {"digest": digest, "values": {"classes": "[cat, cow]"}})
-    assert (status, "params.yaml" in answer["error"], "then: try again" in answer["next"]) == (409, True, True)
+        status, answer = served.visitor.post(
+            "params", {"digest": digest, "values": {"classes": "[cat, cow]"}}
+        )
+    assert (status, "params.yaml" in answer["error"], "then: try again" in answer["next"]) == (
+        409,
+        True,
+        True,
+    )
 
 
 def test_commit_of_the_list(served):
@@ -85,10 +111,18 @@ def test_commit_of_the_list(served):
     shown = until(lambda: served.visitor.get_json("state")["commit"])
     assert shown["paths"] == ["notes.txt"]
     (served.root / "later.txt").write_text("mine")
-    assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"})[0] == 409
+    assert (
+        served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"})[0] == 409
+    )
     (served.root / "later.txt").unlink()
-    assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"}) == (200, {})
-    assert git(served.root, "show", "--format=%s", "--name-only", "HEAD").split("\n\n") == ["Add notes", "notes.txt"]
+    assert served.visitor.post("commit", {"paths": shown["paths"], "message": "Add notes"}) == (
+        200,
+        {},
+    )
+    assert git(served.root, "show", "--format=%s", "--name-only", "HEAD").split("\n\n") == [
+        "Add notes",
+        "notes.txt",
+    ]
 
 
 CHANGES = [
@@ -117,7 +151,11 @@ def test_nothing_changes_during_a_run_in_a_terminal(served):
     ("path", "content", "arguments"),
     [
         ("promote", {"because": "", "accept": False}, []),
-        ("promote", {"because": "; ls", "accept": True}, ["--because=; ls", "--accept-undecided=; ls"]),
+        (
+            "promote",
+            {"because": "; ls", "accept": True},
+            ["--because=; ls", "--accept-undecided=; ls"],
+        ),
         ("rollback", {"because": "--force"}, ["--because=--force"]),
     ],
 )
@@ -149,7 +187,9 @@ def test_uploads_are_taken_in_once(served):
     for name in ("a.png", "caf%C3%A9%20noir/b%201.JPG"):
         assert served.upload(name) == 200
     # From different folders, such as the results of a search.
-    assert [served.upload(name, b"another") for name in ("a.png", "a.png/c.png", "caf%C3%A9%20noir")] == [409] * 3
+    assert [
+        served.upload(name, b"another") for name in ("a.png", "a.png/c.png", "caf%C3%A9%20noir")
+    ] == [409] * 3
     assert served.visitor.post(f"images/{BATCH}/import", {"label": "cat"}) == (200, {})
     log = served.ended("import")["log"]
     assert log == "[['a.png'], ['b 1.JPG']] ['--label=cat']\n"
@@ -157,7 +197,19 @@ def test_uploads_are_taken_in_once(served):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "..", ".", "a/../../b.png", "/etc/passwd", "a//b.png", "a/", "a%5Cb.png", "a%00b", "x" * 300]
+    "path",
+    [
+        "",
+        "..",
+        ".",
+        "a/../../b.png",
+        "/etc/passwd",
+        "a//b.png",
+        "a/",
+        "a%5Cb.png",
+        "a%00b",
+        "x" * 300,
+    ],
 )
 def test_paths_stay_within_the_batch(path, served):
     assert {served.upload(path), served.upload("x/" * 2100 + path)} <= {400, 409}

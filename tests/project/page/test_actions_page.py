@@ -18,7 +18,9 @@ from tests.version_control import PERSON, git
 
 pytestmark = pytest.mark.browser
 
-PARAMS = "classes: [cat, dog]  # two\nscrape: {snapshot: '2026-11-20'}\ntrain:\n  epochs: 3  # few\n"
+PARAMS = (
+    "classes: [cat, dog]  # two\nscrape: {snapshot: '2026-11-20'}\ntrain:\n  epochs: 3  # few\n"
+)
 
 LIST = "import pathlib, sys; print(sorted(each.name for each in pathlib.Path(sys.argv[1]).rglob('*.*')), sys.argv[2:])"
 
@@ -31,7 +33,9 @@ class Page:
 
     def until(self, condition):
         # A part may be drawn again between finding and using it.
-        wait = WebDriverWait(self.browser, 60, poll_frequency=0.1, ignored_exceptions=[WebDriverException])
+        wait = WebDriverWait(
+            self.browser, 60, poll_frequency=0.1, ignored_exceptions=[WebDriverException]
+        )
         return wait.until(lambda _: condition())
 
     def find(self, selector):
@@ -61,7 +65,9 @@ class Page:
     def drop(self, selector, *paths):
         place = self.find(selector)
         self.browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", place)
-        box = self.browser.execute_script("return arguments[0].getBoundingClientRect().toJSON()", place)
+        box = self.browser.execute_script(
+            "return arguments[0].getBoundingClientRect().toJSON()", place
+        )
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             event = {"type": kind, "x": box["x"] + 5, "y": box["y"] + 5, "data": data}
@@ -76,7 +82,10 @@ def page(tiny_project, tmp_path, monkeypatch):
     (root / "params.yaml").write_text(PARAMS)
     home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
     home.actions.adding = Adding(root, Job(root, "pixmill import", [sys.executable, "-c", LIST]))
-    with PrivateServer(make_app(routes(home)), command="pixmill open") as server, open_chrome() as browser:
+    with (
+        PrivateServer(make_app(routes(home)), command="pixmill open") as server,
+        open_chrome() as browser,
+    ):
         browser.get(server.new_address())
         yield Page(browser, root)
         assert browser.get_log("browser") == []
@@ -87,7 +96,9 @@ def test_params_commit_and_added_images(page):
     # A wrong value is explained, and cannot be saved.
     page.unfold("params")
     page.type("[id='param-train.epochs']", "many")
-    page.until(lambda: "expected a whole number" in page.find("[id='param-train.epochs-error']").text)
+    page.until(
+        lambda: "expected a whole number" in page.find("[id='param-train.epochs-error']").text
+    )
     assert not page.find("#params-save").is_enabled()
     page.type("[id='param-train.epochs']", "4")
     page.click("#params-save")

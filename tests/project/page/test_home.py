@@ -47,7 +47,9 @@ def served(tmp_path_factory):
     comparison = job(root, "pixmill compare", "import sys; sys.exit('pixmill: there is no main')")
 
     def read(root, **_):
-        return ProjectState(root, repository=Repository(has_git=True, has_commit=True, branch=HOSTILE))
+        return ProjectState(
+            root, repository=Repository(has_git=True, has_commit=True, branch=HOSTILE)
+        )
 
     app = make_app(routes(Home(root, pipeline, comparison, read)))
     with PrivateServer(app, command="pixmill open") as server:
@@ -81,7 +83,9 @@ def test_reports_run_only_known_scripts(served):
     status, headers, body = served.visitor.ask("reports/train.html")
     assert (status, body) == (200, b"the training")
     policy = headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
+    assert policy.startswith(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-"
+    )
     assert "unsafe-inline" not in policy.partition("script-src")[2]
 
 
@@ -140,7 +144,11 @@ def test_rejects_foreign_requests(served, path):
 
 def test_failed_comparison_shows_its_output(served):
     assert served.visitor.post("comparison/start", {}) == (200, {})
-    comparison = until(lambda: (one := served.visitor.get_json("state")["comparison"])["status"] is not None and one)
+    comparison = until(
+        lambda: (
+            (one := served.visitor.get_json("state")["comparison"])["status"] is not None and one
+        )
+    )
     assert (comparison["status"], comparison["log"]) == (1, "pixmill: there is no main\n")
 
 
@@ -212,13 +220,21 @@ def reports_root(tmp_path):
 
 
 def test_reports_of_stages_come_first(reports_root):
-    assert list_reports(reports_root) == ["scrape.html", "train.html", "evaluate.html", "compare.html"]
+    assert list_reports(reports_root) == [
+        "scrape.html",
+        "train.html",
+        "evaluate.html",
+        "compare.html",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("file", "is_served"), [("secret", False), (".git/config", False), (f"files/md5/0a/{'1b' * 15}", True)]
+    ("file", "is_served"),
+    [("secret", False), (".git/config", False), (f"files/md5/0a/{'1b' * 15}", True)],
 )
-def test_report_links_lead_only_to_files_of_a_cache(file, is_served, reports_root, tmp_path_factory):
+def test_report_links_lead_only_to_files_of_a_cache(
+    file, is_served, reports_root, tmp_path_factory
+):
     path = tmp_path_factory.mktemp("other") / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("text")

@@ -50,12 +50,27 @@ def template(tmp_path_factory, trained_folder):
     table(root, "scrape/manifest", {"id": IDS[:3], "label": "coat", "path": paths})
     rest = {"split": ["test", "test", None], "verdict": ["keep", "keep", "drop"]}
     reasons = [None, None, f"straddles:{IDS[0]}"]
-    table(root, "split/manifest", {"id": IDS[:3], "label": "coat", "path": paths, **rest, "reason": reasons})
-    seen = {"source": HOSTILE, "query": HOSTILE, "page_url": f"javascript:{HOSTILE}", "image_url": "https://a.test/1"}
+    table(
+        root,
+        "split/manifest",
+        {"id": IDS[:3], "label": "coat", "path": paths, **rest, "reason": reasons},
+    )
+    seen = {
+        "source": HOSTILE,
+        "query": HOSTILE,
+        "page_url": f"javascript:{HOSTILE}",
+        "image_url": "https://a.test/1",
+    }
     table(root, "scrape/sightings", {"id": IDS[:3], **seen})
     said = {"split": "test", "label": "coat", "predicted": "kurtā", "p_coat": 0.25, "p_kurtā": 0.75}
-    table(root, "evaluate/predictions", {"id": IDS[:2], **said, "loss": [1.0, 2.0], "held_out": True})
-    table(root, "evaluate/unlabelled", {"id": IDS[3:], "path": ["x.png"], "predicted": ["coat"], "p_coat": [1.0]})
+    table(
+        root, "evaluate/predictions", {"id": IDS[:2], **said, "loss": [1.0, 2.0], "held_out": True}
+    )
+    table(
+        root,
+        "evaluate/unlabelled",
+        {"id": IDS[3:], "path": ["x.png"], "predicted": ["coat"], "p_coat": [1.0]},
+    )
     return root
 
 
@@ -68,7 +83,10 @@ def root(template, tmp_path):
 def visitor(template):
     images = Images(template)
     app = make_app([*page_routes("pixmill.project.page", head=""), *routes(images)])
-    with contextlib.closing(images), PrivateServer(app, command="pixmill open", max_bytes=100 << 20) as server:
+    with (
+        contextlib.closing(images),
+        PrivateServer(app, command="pixmill open", max_bytes=100 << 20) as server,
+    ):
         visitor = Visitor(server.new_address())
         visitor.address = server.new_address()
         yield visitor
@@ -76,8 +94,17 @@ def visitor(template):
 
 def test_facts_of_an_image(visitor):
     facts = visitor.get_json(f"image/{IDS[0]}/facts")
-    assert (facts["known"], facts["manifest"]["label"], facts["manifest"]["split"]) == (True, "coat", "test")
-    prediction = {"label": "kurtā", "probabilities": {"coat": 0.25, "kurtā": 0.75}, "loss": 1.0, "held_out": True}
+    assert (facts["known"], facts["manifest"]["label"], facts["manifest"]["split"]) == (
+        True,
+        "coat",
+        "test",
+    )
+    prediction = {
+        "label": "kurtā",
+        "probabilities": {"coat": 0.25, "kurtā": 0.75},
+        "loss": 1.0,
+        "held_out": True,
+    }
     assert prediction.items() <= facts["prediction"].items()
     assert [each["query"] for each in facts["sightings"]] == [HOSTILE]
     # The same mistake, the greatest loss first.
@@ -127,7 +154,11 @@ def test_a_tried_image_gets_the_answer_of_the_classifier(visitor, template):
     classifier = Classifier.load(template / "artifacts" / "train")
     expected = classifier.predict([classifier.preprocessing(content)])[0]
     assert list(answer["probabilities"].values()) == pytest.approx(expected.probabilities)
-    assert (answer["label"], answer["sure"], answer["threshold"]) == (expected.label, expected.sure, 0.45)
+    assert (answer["label"], answer["sure"], answer["threshold"]) == (
+        expected.label,
+        expected.sure,
+        0.45,
+    )
     assert visitor.get_json(f"image/{name}/facts")["known"] is False
     assert visitor.ask(f"image/{name}/picture")[0] == 200
 
@@ -187,7 +218,8 @@ def test_answers_are_those_of_the_latest_model(root, explainer):
     assert explainer.answer(CONTENTS[0])["confidence"] == first  # a training replaces the files
     (root / "away").rename(folder)
     write_json(
-        folder / "calibration.json", {**read_json(folder / "calibration.json", stage="train"), "temperature": 0.1}
+        folder / "calibration.json",
+        {**read_json(folder / "calibration.json", stage="train"), "temperature": 0.1},
     )
     assert explainer.answer(CONTENTS[0])["confidence"] > first
 
@@ -202,7 +234,9 @@ def test_an_image_is_not_similar_to_itself(explainer, monkeypatch):
     vector = Future()
     vector.set_result(b"vector")
     monkeypatch.setattr(LoadedModel, "vector", lambda *_: vector)
-    monkeypatch.setattr(explaining, "nearest_finder", lambda *_: lambda _: [{"id": IDS[0]}, {"id": IDS[1]}])
+    monkeypatch.setattr(
+        explaining, "nearest_finder", lambda *_: lambda _: [{"id": IDS[0]}, {"id": IDS[1]}]
+    )
     assert explainer.answer(CONTENTS[0], IDS[0])["nearest"] == [{"id": IDS[1]}]
 
 
@@ -229,16 +263,28 @@ def test_pages_of_an_image(visitor, browser, tmp_path, monkeypatch):
 
     browser.get(visitor.address)
     (tmp_path / f"{HOSTILE[:4]}.png").write_bytes(CONTENTS[0])
-    until("document.querySelector('#try-part input')").send_keys(str(tmp_path / f"{HOSTILE[:4]}.png"))
+    until("document.querySelector('#try-part input')").send_keys(
+        str(tmp_path / f"{HOSTILE[:4]}.png")
+    )
     until("document.querySelector('.trial .bars')")
-    assert browser.find_element(By.LINK_TEXT, "Open this image").get_attribute("href").endswith(f"/image/{IDS[0]}")
+    assert (
+        browser.find_element(By.LINK_TEXT, "Open this image")
+        .get_attribute("href")
+        .endswith(f"/image/{IDS[0]}")
+    )
     browser.get(f"{browser.current_url}image/{IDS[0]}")
     until("document.querySelector('.bars button')")
     until("document.querySelector('#picture img').naturalWidth > 0")
     facts = browser.find_element(By.ID, "facts")
     assert HOSTILE in facts.text
-    assert [link.get_attribute("href") for link in facts.find_elements(By.TAG_NAME, "a")] == ["https://a.test/1"]
-    assert browser.find_element(By.CSS_SELECTOR, "#review a").get_attribute("href").endswith(f"/review/?image={IDS[0]}")
+    assert [link.get_attribute("href") for link in facts.find_elements(By.TAG_NAME, "a")] == [
+        "https://a.test/1"
+    ]
+    assert (
+        browser.find_element(By.CSS_SELECTOR, "#review a")
+        .get_attribute("href")
+        .endswith(f"/review/?image={IDS[0]}")
+    )
     _, second = browser.find_elements(By.CSS_SELECTOR, ".bars button")
     second.click()
     until(f"document.querySelector('#picture img').src === '{pixel}#coat'")
@@ -248,4 +294,6 @@ def test_pages_of_an_image(visitor, browser, tmp_path, monkeypatch):
     browser.find_element(By.ID, "previous").click()
     until(f"location.pathname.endsWith('{IDS[1]}')")
     # This server has no state.
-    assert [entry for entry in browser.get_log("browser") if "/state " not in entry["message"]] == []
+    assert [
+        entry for entry in browser.get_log("browser") if "/state " not in entry["message"]
+    ] == []

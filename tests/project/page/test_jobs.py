@@ -44,7 +44,11 @@ def test_output_and_status(tmp_path):
     assert job.document() == {"running": False, "status": None, "stopped": False, "log": ""}
     job.start()
     document = ended(job)
-    assert (document["status"], document["stopped"], {*document["log"].split()}) == (1, False, {"one", "two"})
+    assert (document["status"], document["stopped"], {*document["log"].split()}) == (
+        1,
+        False,
+        {"one", "two"},
+    )
 
 
 def test_stop_interrupts_the_process_group(tmp_path):
@@ -60,7 +64,11 @@ def test_stop_interrupts_the_process_group(tmp_path):
 
 
 def test_stop_terminates_after_patience(tmp_path):
-    job = repro(tmp_path, f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_PATIENT}", patience=0.3)
+    job = repro(
+        tmp_path,
+        f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_PATIENT}",
+        patience=0.3,
+    )
     job.start()
     until(lambda: "begun" in job.document()["log"])
     job.stop()

@@ -34,13 +34,17 @@ NO_MODEL = Reason("output", "artifacts/train", "artifacts/train is missing")
 
 RESULTS = ("dvc.lock", "metrics/train.json", "params.yaml", "plots/train/full.json")
 
-REPOSITORY = Repository(has_git=True, has_commit=True, branch="main", remote="origin", has_upstream=True)
+REPOSITORY = Repository(
+    has_git=True, has_commit=True, branch="main", remote="origin", has_upstream=True
+)
 
 DECISIONS = Uncommitted(changed=("review.csv",))
 
 EARLIER = Uncommitted(has_earlier_images=True)
 
-FIT = StageProgress("train", "", 1, 0.0, datetime(2026, 1, 1, 9, 30).timestamp(), "Fit", 40, 120, "image")
+FIT = StageProgress(
+    "train", "", 1, 0.0, datetime(2026, 1, 1, 9, 30).timestamp(), "Fit", 40, 120, "image"
+)
 
 KEEP = 'git commit -m "Record new results"'
 
@@ -64,7 +68,9 @@ def lacking(*reasons: Reason) -> tuple[StageState, ...]:
 def made(**found: Any) -> ProjectState:
     """Return a state with committed results and the given changes, also of fields of the repository."""
     fields = {name: found.pop(name) for name in [*found] if name in Repository.__dataclass_fields__}
-    state = ProjectState(Path(), tuple(StageState(name, "fresh") for name in STAGES), replace(REPOSITORY, **fields))
+    state = ProjectState(
+        Path(), tuple(StageState(name, "fresh") for name in STAGES), replace(REPOSITORY, **fields)
+    )
     return replace(state, **found)
 
 
@@ -90,39 +96,58 @@ SITUATIONS = {
     "earlier images": made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=EARLIER),
     "images merged": made(uncommitted=EARLIER),
     "clone with another param": made(
-        stages=(*lacking(NO_MODEL)[:3], *fresh_until("train", EPOCHS, NO_MODEL)[3:]), has_storage=True
+        stages=(*lacking(NO_MODEL)[:3], *fresh_until("train", EPOCHS, NO_MODEL)[3:]),
+        has_storage=True,
     ),
     "param": made(stages=fresh_until("evaluate", EPOCHS)),
     "never run": made(stages=tuple(StageState(name, "never run") for name in STAGES)),
     "new stage": made(stages=fresh_until("train", status="never run")),
     "images awaited": made(stages=lacking(EPOCHS), awaits_images=True),
     "labels awaited": made(stages=lacking(EPOCHS), awaits_labels=True),
-    "gate": made(stages=failed("the gate stopped: 2 checks\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend")),
+    "gate": made(
+        stages=failed(
+            "the gate stopped: 2 checks\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend"
+        )
+    ),
     "failed": made(stages=failed(""), is_cached=True),
     "failed with advice": made(stages=failed("no weights\nNext: dvc repro train")),
-    "refused": made(stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")),
-    "other code": made(stages=failed("Other code\nNext: pixmill upgrade && dvc repro, or to stay: pip install x")),
+    "refused": made(
+        stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")
+    ),
+    "other code": made(
+        stages=failed("Other code\nNext: pixmill upgrade && dvc repro, or to stay: pip install x")
+    ),
     "interrupted": made(stages=failed("interrupted")),
-    "running": made(stages=fresh_until("train", status="running", progress=FIT), undecodable={"a": "broken"}),
+    "running": made(
+        stages=fresh_until("train", status="running", progress=FIT), undecodable={"a": "broken"}
+    ),
     "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
     "DVC reads": made(commands=(RunningDvc(1, "dvc push", (), ("data",)),)),
     "conflict in results": in_conflict("dvc.lock"),
     "conflict in params": in_conflict("params.yaml", marked=("params.yaml",)),
-    "conflict in params and results": in_conflict("params.yaml", "dvc.lock", marked=("params.yaml", "dvc.lock")),
+    "conflict in params and results": in_conflict(
+        "params.yaml", "dvc.lock", marked=("params.yaml", "dvc.lock")
+    ),
     "conflict, resolved": in_conflict("params.yaml"),
     "conflict in pixmill.lock": in_conflict("pixmill.lock"),
     "conflict in images": in_conflict("data.dvc", marked=("data.dvc",)),
     "unreadable": made(faults={"stages": "Is a directory: dvc.lock"}),
     "malformed": made(faults={"stages": "dvc.lock is malformed"}),
-    "wrong params": made(wrong_params="params.yaml: train.epoch: unknown key", stages=fresh_until("train", EPOCHS)),
+    "wrong params": made(
+        wrong_params="params.yaml: train.epoch: unknown key", stages=fresh_until("train", EPOCHS)
+    ),
     "params deleted": made(deleted=("params.yaml",)),
     "no stages": made(stages=()),
     "dirty": made(changed=("notes.md", "pyproject.toml"), untracked=("notes.md",)),
     "merge under way": made(operation="merge"),
     "new results": made(changed=RESULTS),
-    "new results, compared": made(changed=(*RESULTS, "notes.md"), untracked=("notes.md",), is_compared=True),
+    "new results, compared": made(
+        changed=(*RESULTS, "notes.md"), untracked=("notes.md",), is_compared=True
+    ),
     "new images, compared": made(
-        changed=RESULTS[:2], is_compared=True, uncommitted=Uncommitted(unadded="data/ differs from data.dvc")
+        changed=RESULTS[:2],
+        is_compared=True,
+        uncommitted=Uncommitted(unadded="data/ differs from data.dvc"),
     ),
     "decisions": made(changed=DECISIONS.changed, uncommitted=DECISIONS),
     "without Git": replace(made(), repository=Repository(has_git=False)),
@@ -137,27 +162,47 @@ SITUATIONS = {
     "runs wait": made(waiting_runs=2),
     "nothing promoted": made(has_store=True),
     "promoted earlier": made(has_store=True, champion=Champion("pets", 3, "", None)),
-    "rolled back": made(has_store=True, champion=Champion("pets", 3, "", None), is_rolled_back=True),
-    "promotion refused": made(has_store=True, champion=Champion("pets", 3, "", None), is_judged=True),
+    "rolled back": made(
+        has_store=True, champion=Champion("pets", 3, "", None), is_rolled_back=True
+    ),
+    "promotion refused": made(
+        has_store=True, champion=Champion("pets", 3, "", None), is_judged=True
+    ),
     "server down": made(faults={"model in production": "no answer."}),
     "corrections": made(corrections=2),
     "images lost": made(missing=(["missing from data/: a.jpg"], "pixmill review --restore")),
-    "decisions lost": made(uncommitted=Uncommitted(changed=("review.csv",), missing="1 decision", is_back=True)),
+    "decisions lost": made(
+        uncommitted=Uncommitted(changed=("review.csv",), missing="1 decision", is_back=True)
+    ),
     "labels": made(doubtful_labels=3),
-    "large": made(changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)),
+    "large": made(
+        changed=("notes.md", "phone/"), untracked=("notes.md", "phone/"), large=("phone/",)
+    ),
     "large, before a commit": made(has_commit=False, untracked=("phone/",), large=("phone/",)),
     "images deleted": made(
-        changed=("data.dvc", *RESULTS), is_compared=True, uncommitted=Uncommitted(("data.dvc",), removed="1 image")
+        changed=("data.dvc", *RESULTS),
+        is_compared=True,
+        uncommitted=Uncommitted(("data.dvc",), removed="1 image"),
     ),
     "more images": made(growth=Growth(0.03, 0.015, 0.06)),
-    "undecodable": made(undecodable={"data/cat/1.jpg": "broken"}, stages=fresh_until("train", EPOCHS)),
+    "undecodable": made(
+        undecodable={"data/cat/1.jpg": "broken"}, stages=fresh_until("train", EPOCHS)
+    ),
 }
 
 
 def applied(step: NextStep, state: ProjectState) -> ProjectState:
     """Return the state after a step, as a person or the step's command makes it."""
     git, ran = state.repository, replace(state, stages=made().stages, missing=None, faults={})
-    kept = replace(git, changed=(), untracked=(), conflicts=(), marked=(), operation="", uncommitted=Uncommitted())
+    kept = replace(
+        git,
+        changed=(),
+        untracked=(),
+        conflicts=(),
+        marked=(),
+        operation="",
+        uncommitted=Uncommitted(),
+    )
     if step.kind == "commit" and ">> .gitignore" in (step.command or ""):
         rest = tuple(path for path in git.changed if path not in git.large)
         kept = replace(git, changed=(".gitignore", *rest), large=(), has_commit=git.has_commit)
@@ -168,10 +213,14 @@ def applied(step: NextStep, state: ProjectState) -> ProjectState:
         "conflict": lambda: replace(ran, repository=replace(git, conflicts=(), marked=())),
         "running": lambda: replace(ran, commands=(), repository=results),
         "broken": lambda: replace(ran, deleted=(), wrong_params=""),
-        "vanished": lambda: replace(state, missing=None, repository=replace(git, uncommitted=Uncommitted())),
+        "vanished": lambda: replace(
+            state, missing=None, repository=replace(git, uncommitted=Uncommitted())
+        ),
         "images": lambda: replace(ran, undecodable={}, awaits_images=False, repository=results),
         "failed": lambda: replace(ran, repository=results),
-        "fetch": lambda: replace(ran, repository=replace(git, uncommitted=replace(git.uncommitted, unadded=""))),
+        "fetch": lambda: replace(
+            ran, repository=replace(git, uncommitted=replace(git.uncommitted, unadded=""))
+        ),
         "run": lambda: replace(ran, repository=results),
         "corrections": lambda: replace(state, corrections=0),
         "labels": lambda: replace(state, doubtful_labels=0, awaits_labels=False),
@@ -183,7 +232,10 @@ def applied(step: NextStep, state: ProjectState) -> ProjectState:
         "promote": lambda: replace(state, is_promoted=True, faults={}),
     }
     if step.kind == "fetch" and git.uncommitted.has_earlier_images:
-        return replace(ran, repository=replace(git, uncommitted=replace(git.uncommitted, has_earlier_images=False)))
+        return replace(
+            ran,
+            repository=replace(git, uncommitted=replace(git.uncommitted, has_earlier_images=False)),
+        )
     if step.kind == "failed":
         assert "dvc repro" in (step.command or ""), "a stage stays failed until it runs"
     return after[step.kind]()
@@ -219,21 +271,36 @@ def test_steps_are_ordered_by_urgency() -> None:
     assert [step.kind for step in next_steps(state)] == kinds
     state = replace(state, stages=fresh_until("validate", EPOCHS))
     state = replace(state, repository=replace(state.repository, uncommitted=DECISIONS))
-    assert [step.kind for step in next_steps(state)] == ["images", "run", "commit", "push", "sync", "series"]
+    assert [step.kind for step in next_steps(state)] == [
+        "images",
+        "run",
+        "commit",
+        "push",
+        "sync",
+        "series",
+    ]
 
 
 def test_deleted_image() -> None:
     lost = Uncommitted(changed=("data.dvc",), missing="1 image", is_back=True)
     back, _, keep = next_steps(made(changed=("data.dvc", *RESULTS), uncommitted=lost))
-    assert (back.kind, back.command) == ("vanished", "git checkout HEAD -- data.dvc && dvc checkout data.dvc")
+    assert (back.kind, back.command) == (
+        "vanished",
+        "git checkout HEAD -- data.dvc && dvc checkout data.dvc",
+    )
     assert "1 image (if intended: git add data.dvc && git commit)" in back.sentence
     assert keep.command == f"git add data.dvc dvc.lock metrics params.yaml plots && {KEEP}"
 
 
 def test_deleted_file_is_restored_before_the_commit() -> None:
     gone = Uncommitted(deleted=("review.csv",))
-    *_, keep = next_steps(made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone))
-    assert keep.command == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+    *_, keep = next_steps(
+        made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone)
+    )
+    assert (
+        keep.command
+        == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+    )
 
 
 def test_decision_with_images_of_an_earlier_commit() -> None:
@@ -380,13 +447,18 @@ def decision_lost(root: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_following_the_steps_loses_nothing(
-    project: Path, situation: Callable[[Path], Path | None], way: list[str], monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    situation: Callable[[Path], Path | None],
+    way: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     root = situation(project) or project
     images = {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
     decisions = set((root / "review.csv").read_text().splitlines())
-    others = {b"1", b"2"} if "merged" in situation.__name__ or situation is conflict_in_images else set()
+    others = (
+        {b"1", b"2"} if "merged" in situation.__name__ or situation is conflict_in_images else set()
+    )
     been: list[str] = []
     while been[-1:] != ["done"] and len(been) < len(way) + 1:
         step = next_steps(read_project_state(root))[0]
@@ -400,7 +472,11 @@ def test_following_the_steps_loses_nothing(
             subprocess.run(shell, cwd=root, check=True, env=environment, stdin=subprocess.DEVNULL)
         if step.kind == "vanished" and (aside := root.parent / "data-mine/cat/own.jpg").exists():
             aside.rename(root / "data/cat/own.jpg")
-        found = {path.read_bytes() for name in ("data", "../data-mine") for path in (root / name).rglob("*.jpg")}
+        found = {
+            path.read_bytes()
+            for name in ("data", "../data-mine")
+            for path in (root / name).rglob("*.jpg")
+        }
         assert images <= found
         assert decisions <= set((root / "review.csv").read_text().splitlines())
     assert been == way
@@ -409,7 +485,11 @@ def test_following_the_steps_loses_nothing(
 
 
 def test_images_of_each_reason_have_a_step_and_an_extra_is_installed() -> None:
-    files = {"data/cat/1.jpg": "no_decoder", "data/cat/2.jpg": "too_many_pixels", "data/cat/3.jpg": "no_decoder"}
+    files = {
+        "data/cat/1.jpg": "no_decoder",
+        "data/cat/2.jpg": "too_many_pixels",
+        "data/cat/3.jpg": "no_decoder",
+    }
     first, second = (step for step in next_steps(made(undecodable=files)) if step.kind == "images")
     assert first.command is not None
     install, again = first.command.split(" && ", 1)

@@ -52,7 +52,11 @@ def test_run_outlives_the_page(project):
         server.send_signal(signal.SIGINT)
         _, printed = server.communicate(timeout=30)
     assert "Traceback" not in printed
-    pid = int(re.search(r"dvc repro continues in the background. To stop it: kill -INT -(\d+)", printed)[1])
+    pid = int(
+        re.search(r"dvc repro continues in the background. To stop it: kill -INT -(\d+)", printed)[
+            1
+        ]
+    )
     os.killpg(pid, signal.SIGKILL)
 
 

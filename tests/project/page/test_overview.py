@@ -36,7 +36,11 @@ def test_model_and_its_confusions(tmp_path):
                 "name": "cat",
                 "f1": 0.5,
                 "support": 3,
-                "images": [{"id": "c", "predicted": "dog"}, {"id": "d", "predicted": "dog"}, {"id": "e"}],
+                "images": [
+                    {"id": "c", "predicted": "dog"},
+                    {"id": "d", "predicted": "dog"},
+                    {"id": "e"},
+                ],
             },
             {"name": "dog", "f1": 0.5, "support": 1, "images": [{"id": "b", "predicted": "cat"}]},
         ],
@@ -46,7 +50,9 @@ def test_model_and_its_confusions(tmp_path):
             {"label": "dog", "predicted": "cat", "count": 1, "id": "b"},
         ],
     }
-    (tmp_path / "artifacts/evaluate/predictions.parquet").unlink()  # a clone without the files of DVC
+    (
+        tmp_path / "artifacts/evaluate/predictions.parquet"
+    ).unlink()  # a clone without the files of DVC
     model = read_model(tmp_path)
     assert (model["n"], model["classes"][0]["images"], model["confusions"]) == (4, [], [])
 
@@ -55,7 +61,9 @@ def test_of_many_classes_those_with_the_lowest_f1(tmp_path):
     scores = {f"class {number}": {"f1": number / 100, "support": 1} for number in range(99, -1, -1)}
     write(tmp_path / "plots/evaluate/full.json", {"per_class": scores})
     model = read_model(tmp_path)
-    assert [each["name"] for each in model["classes"]] == [f"class {number}" for number in range(15)]
+    assert [each["name"] for each in model["classes"]] == [
+        f"class {number}" for number in range(15)
+    ]
     assert model["omitted"] == 85
 
 
@@ -77,7 +85,10 @@ def test_history_of_the_metrics(tmp_path):
     write(root / "metrics/evaluate.json", {})
     commit(root, "Break")
     found = read_history(root)
-    assert [(each["subject"], each["accuracy"]) for each in found] == [("Result 0", 0.5), ("Result 1", 0.6)]
+    assert [(each["subject"], each["accuracy"]) for each in found] == [
+        ("Result 0", 0.5),
+        ("Result 1", 0.6),
+    ]
     assert found[0]["commit"] == git(root, "rev-parse", "HEAD~4")
     record(root, 0.7)
     assert [each["commit"] is None for each in read_history(root)] == [False, False, True]
@@ -87,7 +98,10 @@ def test_history_of_the_metrics(tmp_path):
 def test_points_of_the_history_are_compared_with_the_one_before(tmp_path):
     root = start_repository(tmp_path)
     home = Home(
-        root, Job(root, "dvc repro"), Job(root, "pixmill compare", ["echo"]), lambda root, **_: ProjectState(root)
+        root,
+        Job(root, "dvc repro"),
+        Job(root, "pixmill compare", ["echo"]),
+        lambda root, **_: ProjectState(root),
     )
     for accuracy in (0.5, 0.6):
         record(root, accuracy)
@@ -130,7 +144,10 @@ def test_images_of_other_sources_are_those_that_validate_kept(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS.replace("folder", "shop"))
     draw(tmp_path / "data/cat/0.png", 0)
     rows = [("a", "cat", "keep"), ("b", "cat", "drop"), ("c", "dog", "keep"), ("d", None, "keep")]
-    table = [dict(zip(("id", "label", "verdict"), row, strict=True), path=f"images/{row[0]}.png") for row in rows]
+    table = [
+        dict(zip(("id", "label", "verdict"), row, strict=True), path=f"images/{row[0]}.png")
+        for row in rows
+    ]
     write_rows(tmp_path / "artifacts/validate/manifest.parquet", table)
     found, _ = read_images(tmp_path)
     assert {each["name"]: each["count"] for each in found["classes"]} == {"cat": 1, "dog": 1}

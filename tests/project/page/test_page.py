@@ -51,7 +51,9 @@ class Page:
         return WebDriverWait(self.browser, 60, poll_frequency=0.1).until(lambda _: condition())
 
     def text(self, name):
-        return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
+        return self.browser.execute_script(
+            "return document.getElementById(arguments[0]).innerText", name
+        )
 
     def shows(self, name):
         return self.browser.find_element(By.ID, name).is_displayed()
@@ -65,7 +67,8 @@ class Page:
 def browser():
     with open_chrome() as driver:
         driver.execute_cdp_cmd(
-            "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+            "Browser.grantPermissions",
+            {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
         )
         yield driver
 
@@ -86,7 +89,9 @@ def page(browser, tiny_project, tmp_path, monkeypatch):
 
 
 def test_main_workflow(page, browser):
-    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {"fresh"}
+    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {
+        "fresh"
+    }
     assert not browser.find_element(By.ID, "start").is_enabled()
     assert page.text("would") == "All stages are fresh."
     assert page.text("accuracy") == "90.0 %"
@@ -105,14 +110,21 @@ def test_main_workflow(page, browser):
     shown = browser.find_element(By.CSS_SELECTOR, "#next-command code").text
     browser.find_element(By.CSS_SELECTOR, "#next-command button[aria-label^=Copy]").click()
     page.until(lambda: "Copied" in page.text("next-command"))
-    assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
+    assert (
+        browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
+    )
 
     # The pipeline is started by keyboard, followed live, and stopped.
     browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)
     page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")
-    page.until(lambda: "Running stage 'train'" in browser.find_element(By.ID, "log").get_property("textContent"))
+    page.until(
+        lambda: (
+            "Running stage 'train'"
+            in browser.find_element(By.ID, "log").get_property("textContent")
+        )
+    )
     browser.execute_script(RECORD)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))
@@ -126,7 +138,9 @@ def test_main_workflow(page, browser):
 
     # A foreign report is shown, and runs no script.
     (page.root / "reports" / "train.html").unlink(missing_ok=True)
-    (page.root / "reports" / "train.html").write_text(f"{BRANCH}<script>document.title='owned'</script><p>read me")
+    (page.root / "reports" / "train.html").write_text(
+        f"{BRANCH}<script>document.title='owned'</script><p>read me"
+    )
     browser.get(f"{browser.current_url}reports/train.html")
     assert "read me" in browser.find_element(By.TAG_NAME, "body").text
     page.until(lambda: len(browser.get_log("browser")) >= 2)
@@ -152,17 +166,21 @@ def test_layout_and_labels_at_each_width(page, browser):
     for width, scheme in ((400, "light"), (1600, "dark")):
         set_width(browser, width)
         browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
         )
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         lefts = {
-            browser.find_element(By.ID, f"{name}-title").rect["x"] for name in ("data", "experiments", "production")
+            browser.find_element(By.ID, f"{name}-title").rect["x"]
+            for name in ("data", "experiments", "production")
         }
         assert len(lefts) == (3 if width == 1600 else 1)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert browser.execute_script(UNNAMED) == []
-    resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    resources = browser.execute_script(
+        "return performance.getEntriesByType('resource').map((each) => each.name)"
+    )
     assert all(name.startswith(browser.current_url) for name in resources)
 
 
@@ -211,7 +229,9 @@ def test_model_with_images_and_history(evaluated, browser):
 
 
 def test_nothing_scrolls_before_the_first_run(browser, tmp_path):
-    (tmp_path / "params.yaml").write_text("classes: [a, b]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
+    (tmp_path / "params.yaml").write_text(
+        "classes: [a, b]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+    )
     for label in "abcdefghijklm":
         for number in range(4):
             draw(tmp_path / f"data/{label}/{number}.png", number)

@@ -44,14 +44,23 @@ def test_fields_are_those_of_the_file(root: Path) -> None:
     assert {"classes", "train.learning_rate", "train.cnn.blocks", "sweep.trials"} <= fields.keys()
     assert "train.epochs" not in fields
     assert "backbone" in fields["train.model"]["choices"]
-    assert (fields["train.learning_rate"]["text"], fields["train.learning_rate"]["is_number"]) == ("0.001", True)
+    assert (fields["train.learning_rate"]["text"], fields["train.learning_rate"]["is_number"]) == (
+        "0.001",
+        True,
+    )
     assert fields["scrape.source"]["choices"] == []  # also a list
 
 
 def test_saved_values_keep_comments_and_are_undone(root: Path) -> None:
     form = ParamsForm(root)
     before = text(root)
-    save(form, train__learning_rate="0.01", sweep__trials="9", classes="[cat, dog, owl]", scrape__snapshot="2026-12-01")
+    save(
+        form,
+        train__learning_rate="0.01",
+        sweep__trials="9",
+        classes="[cat, dog, owl]",
+        scrape__snapshot="2026-12-01",
+    )
     expected = (
         TEXT.replace("0.001", "0.01")
         .replace("50", "9")
@@ -84,11 +93,16 @@ def test_unchanged_values_write_nothing(root: Path) -> None:
         ({"train.learning_rate": "0.01"}, set()),
         ({"train.learning_rate": "fast", "train.model": "features"}, {"train.learning_rate"}),
         ({"train.learning_rate": "[", "sweep.trials": "0"}, {"train.learning_rate"}),
-        ({"train.cnn.blocks": "[{filters: 0}]", "sweep.trials": "0"}, {"train.cnn.blocks", "sweep.trials"}),
+        (
+            {"train.cnn.blocks": "[{filters: 0}]", "sweep.trials": "0"},
+            {"train.cnn.blocks", "sweep.trials"},
+        ),
         ({"classes": "[cat, unlabelled]"}, {"classes"}),
     ],
 )
-def test_errors_are_those_of_the_parser(values: dict[str, str], names: set[str], root: Path) -> None:
+def test_errors_are_those_of_the_parser(
+    values: dict[str, str], names: set[str], root: Path
+) -> None:
     form = ParamsForm(root)
     errors = form.check(values)
     assert errors.keys() == names

@@ -27,7 +27,9 @@ def read(root: Path) -> ProjectState:
 def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip DVC, which takes a second to start, when locating its cache."""
     for module in ("stage_inputs", "uncommitted"):
-        monkeypatch.setattr(f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
+        monkeypatch.setattr(
+            f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE
+        )
 
 
 def test_unreadable_parts_are_faults(project: Path) -> None:
@@ -53,7 +55,9 @@ def test_quick_read(project: Path) -> None:
 
 def test_read_writes_only_a_cache(project: Path) -> None:
     def files() -> dict[str, bytes]:
-        kept = [path for path in project.rglob("*") if path.is_file() and ".pixmill" not in path.parts]
+        kept = [
+            path for path in project.rglob("*") if path.is_file() and ".pixmill" not in path.parts
+        ]
         return {str(path): path.read_bytes() for path in kept}
 
     before = files()
@@ -79,10 +83,14 @@ def test_promoted_model_is_identified_by_its_commit(
     project: Path, monkeypatch: pytest.MonkeyPatch, *, is_this_one: bool
 ) -> None:
     promoted = git(project, "rev-parse", "HEAD") if is_this_one else "--output=x"
-    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 1, "", None, promoted))
+    monkeypatch.setattr(
+        project_state, "_champion", lambda _: Champion("pets", 1, "", None, promoted)
+    )
     state = read_project_state(project)
     assert (state.is_promoted, state.is_rolled_back) == (is_this_one, False)
-    monkeypatch.setattr(project_state, "_champion", lambda _: Champion("pets", 1, "", None, None, (None, promoted)))
+    monkeypatch.setattr(
+        project_state, "_champion", lambda _: Champion("pets", 1, "", None, None, (None, promoted))
+    )
     state = read_project_state(project)
     assert (state.is_promoted, state.is_rolled_back) == (False, is_this_one)
 
@@ -99,17 +107,35 @@ def test_undecodable_images_must_exist(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     failures = {"a": "truncated", "b": "broken", "c": "broken", "d": "duplicate_pixels:0"}
-    seen = {"data/cat/1.jpg": "a", "data/cat/copy.jpg": "a", "data/gone.jpg": "b", "https://a.test/1.jpg": "c"}
+    seen = {
+        "data/cat/1.jpg": "a",
+        "data/cat/copy.jpg": "a",
+        "data/gone.jpg": "b",
+        "https://a.test/1.jpg": "c",
+    }
     seen |= {"data/dog/1.jpg": "d", "data/dog/1.svg": None}
-    for name in (*seen, "artifacts/validate/manifest.parquet", "artifacts/scrape/sightings.parquet"):
+    for name in (
+        *seen,
+        "artifacts/validate/manifest.parquet",
+        "artifacts/scrape/sightings.parquet",
+    ):
         if name not in ("data/gone.jpg", "https://a.test/1.jpg"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()
-    manifest = pa.Table.from_pylist([{"id": image, "reason": reason} for image, reason in failures.items()])
+    manifest = pa.Table.from_pylist(
+        [{"id": image, "reason": reason} for image, reason in failures.items()]
+    )
     pq.write_table(manifest, tmp_path / "artifacts/validate/manifest.parquet")
-    rows = [{"id": image, "image_url": url, "reason": None if image else "svg"} for url, image in seen.items()]
+    rows = [
+        {"id": image, "image_url": url, "reason": None if image else "svg"}
+        for url, image in seen.items()
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "artifacts/scrape/sightings.parquet")
-    found = {"data/cat/1.jpg": "truncated", "data/cat/copy.jpg": "truncated", "data/dog/1.svg": "svg"}
+    found = {
+        "data/cat/1.jpg": "truncated",
+        "data/cat/copy.jpg": "truncated",
+        "data/dog/1.svg": "svg",
+    }
     assert find_undecodable(tmp_path) == found
 
 
@@ -147,7 +173,9 @@ def test_running_stage_is_found_by_dvc_locks(project: Path) -> None:
 def test_wrong_params(tiny_project: Path, tmp_path: Path) -> None:
     project = copy_project(tiny_project, tmp_path / "pets")
     change_param(project, "epochs: 3", "epoch: 3, sed: 2")
-    assert re.fullmatch(r"params.yaml: train\.\w+: unknown key.* \(and 1 more\)", read(project).wrong_params)
+    assert re.fullmatch(
+        r"params.yaml: train\.\w+: unknown key.* \(and 1 more\)", read(project).wrong_params
+    )
     (project / "params.yaml").write_text("[")
     assert read(project).wrong_params.count("params.yaml") == 1
 
@@ -204,7 +232,9 @@ def test_undecodable_file_name(project: Path) -> None:
 def test_series_are_reported_until_they_are_grouped(tmp_path: Path) -> None:
     assert find_series(tmp_path) is None
     (tmp_path / "plots/validate").mkdir(parents=True)
-    (tmp_path / "plots/validate/full.json").write_text('{"series": {"sentence": "12 images form 2 series"}}')
+    (tmp_path / "plots/validate/full.json").write_text(
+        '{"series": {"sentence": "12 images form 2 series"}}'
+    )
     (tmp_path / "params.yaml").write_text("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\n")
     assert find_series(tmp_path) == "12 images form 2 series"
     with (tmp_path / "params.yaml").open("a") as params:

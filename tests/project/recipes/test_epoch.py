@@ -37,7 +37,12 @@ def packed(folder: Path, params: Params) -> Path:
             identity = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
             rows.append({"id": identity, "label": label, "split": part, "row": row})
         pack_images(folder, part, noise.integers(0, 256, (len(labels), side, side, 3), np.uint8))
-    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True).reindex(columns=SPLIT.names).astype(object)
+    frame = (
+        pd.DataFrame(rows)
+        .sort_values("id", ignore_index=True)
+        .reindex(columns=SPLIT.names)
+        .astype(object)
+    )
     frame = frame.where(frame.notna(), None)
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
@@ -53,9 +58,13 @@ def packed(folder: Path, params: Params) -> Path:
 def test_recipe_trains_an_epoch(name: str, tmp_path: Path) -> None:
     params = find_recipe(ROOT, name).params()
     side = min(params.split.image_size, SIDE)
-    params = params.model_copy(update={"split": params.split.model_copy(update={"image_size": side})})
+    params = params.model_copy(
+        update={"split": params.split.model_copy(update={"image_size": side})}
+    )
     # Weights that would have to be downloaded are drawn instead.
-    drawn = {"weights": "imagenet" if params.train.backbone.name == "efficientnet_lite0" else "none"}
+    drawn = {
+        "weights": "imagenet" if params.train.backbone.name == "efficientnet_lite0" else "none"
+    }
     backbone = params.train.backbone.model_copy(update=drawn)
     short = params.train.model_copy(update={"epochs": 1, "backbone": backbone})
     trained = train(packed(tmp_path / "split", params), short, classes=params.classes)

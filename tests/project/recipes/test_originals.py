@@ -109,7 +109,9 @@ def layers_of(model: Any) -> str:
                 pass
             case layers.Conv2D():
                 size = "x".join(map(str, layer.kernel_size))
-                words.append(f"conv {layer.filters} {size} {layer.padding} {layer.activation.__name__}")
+                words.append(
+                    f"conv {layer.filters} {size} {layer.padding} {layer.activation.__name__}"
+                )
             case layers.Dense():
                 words.append(f"dense {layer.units} {layer.activation.__name__}")
             case layers.MaxPooling2D():
@@ -153,7 +155,11 @@ def test_data_and_fit_equal_the_original(name: str) -> None:
         **others,
         "mix": "none",
     }
-    assert (train.schedule.name, train.label_smoothing, train.class_weights) == ("constant", 0.0, False)
+    assert (train.schedule.name, train.label_smoothing, train.class_weights) == (
+        "constant",
+        0.0,
+        False,
+    )
 
 
 @pytest.mark.usefixtures("threads")
@@ -165,7 +171,9 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
     layers = layers_of(model)
     if params.train.model == "backbone":
         backbone = params.train.backbone
-        layers = layers[layers.index("globalaverage") :].replace("globalaveragepooling2d_0", "average")
+        layers = layers[layers.index("globalaverage") :].replace(
+            "globalaveragepooling2d_0", "average"
+        )
         # Only the output layer is fitted.
         frozen = "frozen" if len(model.trainable_weights) == 2 else "fitted"
         layers = f"{backbone.name} {backbone.weights} {frozen}, {layers}"
@@ -175,7 +183,9 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
     row = next(line for line in lines if line.startswith(f"| `{name}` | "))
     assert row.endswith(f"| {wanted['parameters']:,} |")
 
-    pixels = np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)
+    pixels = (
+        np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)
+    )
     targets = np.eye(len(params.classes), dtype=np.float32)[[0, 1, 1]]
     answers, logits = keras.Model(model.input, [model.output, logits_graph(model).output])(pixels)
     # Categorical cross-entropy of the outputs; sparse cross-entropy is the same number.
@@ -189,23 +199,36 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
 def test_sports_transfer_with_a_weights_file(tmp_path: Path) -> None:
     import keras
 
-    theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
+    theirs = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg"
+    )
     (tmp_path / "weights").mkdir()
     theirs.save_weights(tmp_path / "weights" / "own.weights.h5")
     train = params_of("sports-transfer").train
     backbone = train.backbone.model_copy(update={"weights": "weights/own.weights.h5"})
-    model = build_classifier(train.model_copy(update={"backbone": backbone}), labels=2, image_size=96, root=tmp_path)
+    model = build_classifier(
+        train.model_copy(update={"backbone": backbone}), labels=2, image_size=96, root=tmp_path
+    )
     pixels = np.random.default_rng(7).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
     kernel, bias = model.get_layer("logits").get_weights()
     wanted = np.asarray(theirs(pixels / 127.5 - 1)) @ kernel + bias
     assert wanted.std() > 0
-    np.testing.assert_allclose(logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4
+    )
 
 
 def test_related_recipes_share_their_images() -> None:
     for one, other in (("sports", "sports-transfer"), ("fashion", "best-large")):
         first, second = params_of(one), params_of(other)
-        assert (first.classes, first.scrape, first.split) == (second.classes, second.scrape, second.split)
+        assert (first.classes, first.scrape, first.split) == (
+            second.classes,
+            second.scrape,
+            second.split,
+        )
     digits, fashion = params_of("digits"), params_of("fashion")
     assert digits.train == fashion.train
-    assert (digits.validate, digits.split.image_size) == (fashion.validate, fashion.split.image_size)
+    assert (digits.validate, digits.split.image_size) == (
+        fashion.validate,
+        fashion.split.image_size,
+    )

@@ -15,7 +15,9 @@ from pixmill.images.decode import decodable
 from pixmill.images.png import png_bytes
 from pixmill.project.recipes.preflight import Issue, find_issues, temporary_copies
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC"
+)
 """One black pixel; appended bytes make another file of the same image."""
 
 
@@ -62,7 +64,9 @@ def test_matching_folders_have_no_issues(root: Path) -> None:
         ({"max_pixels": 1}, "0.png (1 x 2)"),
     ],
 )
-def test_images_that_validate_will_drop_are_named(validate: dict[str, Any], named: str, root: Path) -> None:
+def test_images_that_validate_will_drop_are_named(
+    validate: dict[str, Any], named: str, root: Path
+) -> None:
     (root / "data/coat/0.png").write_bytes(png_bytes(np.zeros((2, 1, 3), np.uint8)))
     (issue,) = find_issues(root, params(validate=ANY_SIZE | validate))
     assert (named in issue.message, issue.stops) == (True, False)
@@ -83,7 +87,11 @@ def test_missing_images_and_unknown_folders_stop(root: Path) -> None:
             "params.yaml",
             stops=True,
         ),
-        Issue("data/empty is empty, data/texts has no image among 2 entries, data/none is missing", advice, stops=True),
+        Issue(
+            "data/empty is empty, data/texts has no image among 2 entries, data/none is missing",
+            advice,
+            stops=True,
+        ),
     ]
 
 
@@ -96,7 +104,10 @@ def test_images_without_a_label_wait_for_review(tmp_path: Path) -> None:
 def test_other_sources_may_have_the_images(root: Path) -> None:
     mixed = {"source_by_class": {"cap": ["folder", "bing"]}}
     assert messages(root, params(("coat", "cap"), **mixed))[-1] == ("data/cap is missing", True)
-    assert messages(root, params(("coat", "cap"), **mixed, tolerate=0.5))[-1] == ("data/cap is missing", False)
+    assert messages(root, params(("coat", "cap"), **mixed, tolerate=0.5))[-1] == (
+        "data/cap is missing",
+        False,
+    )
     assert messages(root, params(("coat", "hat", "cap"), source_by_class={"cap": ["bing"]})) == []
 
 
@@ -107,10 +118,14 @@ def test_fixed_layout(root: Path) -> None:
     assert stops
     for part, label in (("train", "coat"), ("train", "hat"), ("test", "coat")):
         fill(root / "data" / part / label, 3)
-    assert [stops for message, stops in messages(root, fixed) if message.startswith("data/test/hat: ")] == [False]
+    assert [
+        stops for message, stops in messages(root, fixed) if message.startswith("data/test/hat: ")
+    ] == [False]
     shutil.rmtree(root / "data" / "train" / "hat")
     fill(root / "data" / "test" / "hat", 3)
-    assert [stops for message, stops in messages(root, fixed) if message.startswith("data/train/hat: ")] == [True]
+    assert [
+        stops for message, stops in messages(root, fixed) if message.startswith("data/train/hat: ")
+    ] == [True]
 
 
 def test_unused_unlabelled_images(root: Path) -> None:
@@ -122,17 +137,26 @@ def test_unused_unlabelled_images(root: Path) -> None:
             fill(root / "data" / part / label, 3)
     fill(root / "data" / "pool", 2)
     fixed = {"folder": {"layout": "fixed"}}
-    assert "set evaluate.unlabelled in params.yaml, such as to data/" in messages(root, params(**fixed))[0][0]
+    assert (
+        "set evaluate.unlabelled in params.yaml, such as to data/"
+        in messages(root, params(**fixed))[0][0]
+    )
     [(message, _)] = messages(root, params(**fixed, unlabelled="data/pool"))
-    assert message.startswith("data has other entries than the splits train, val and test, ignored: coat, hat; if")
+    assert message.startswith(
+        "data has other entries than the splits train, val and test, ignored: coat, hat; if"
+    )
 
 
 def test_missing_data(tmp_path: Path) -> None:
     keras = params(source="keras")
     assert [issue.next for issue in find_issues(tmp_path, keras)] == ["pixmill data"]
-    (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
+    (tmp_path / "data.dvc").write_text(
+        "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n"
+    )
     assert [issue.next for issue in find_issues(tmp_path, keras)] == ["dvc pull data.dvc"]
-    assert [(issue.next, issue.stops) for issue in find_issues(tmp_path, params())] == [("dvc pull data.dvc", False)]
+    assert [(issue.next, issue.stops) for issue in find_issues(tmp_path, params())] == [
+        ("dvc pull data.dvc", False)
+    ]
     (tmp_path / "data").mkdir()
     assert list(find_issues(tmp_path, keras)) == []
 
@@ -154,12 +178,16 @@ def test_missing_lists_and_unlabelled_folder(root: Path) -> None:
 
 def test_files_of_other_kinds_are_named_with_the_next_step(root: Path) -> None:
     for place in range(3):
-        (root / "data/coat" / f"{place}.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+        (root / "data/coat" / f"{place}.jpg").write_bytes(
+            b"version https://git-lfs.github.com/spec/v1"
+        )
     (root / "data/hat/1.JPG").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     pointers, *photos = find_issues(root, params())
     assert (pointers.message[:16], pointers.stops) == ("data/ has 3 file", False)
     assert "git lfs pull" in str(pointers.next)
-    assert ["[heic]" in str(issue.next) for issue in photos] == ([] if decodable("heic") else [True])
+    assert ["[heic]" in str(issue.next) for issue in photos] == (
+        [] if decodable("heic") else [True]
+    )
 
 
 def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):

@@ -33,7 +33,11 @@ def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFix
     digest = preset_digest(project / "weights" / "ours")
     assert (backbone.name, backbone.revision, backbone.sha256) == ("hub:weights/ours", None, digest)
     assert (params.train.model, params.train.features.layers) == ("features", "auto")
-    assert (params.classes, params.scrape, params.split) == (before.classes, before.scrape, before.split)
+    assert (params.classes, params.scrape, params.split) == (
+        before.classes,
+        before.scrape,
+        before.split,
+    )
     assert params.train.model_copy(update={"backbone": before.train.backbone}) == before.train
     assert f"weights/ours: 0.5 MB in {project / 'weights' / 'ours'}; licence: unknown" in shown
     assert f"  train.backbone.sha256: null -> {digest}" in shown
@@ -57,14 +61,19 @@ def test_the_image_size_fits_the_preset(project: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     path.write_text(path.read_text().replace("image_size: 252", "image_size: 250"))
     assert run_pixmill("check") == 1
-    assert "split.image_size: this preset takes multiples of 14 pixels, received 250" in capsys.readouterr().err
+    assert (
+        "split.image_size: this preset takes multiples of 14 pixels, received 250"
+        in capsys.readouterr().err
+    )
 
 
 def test_repinning_changes_only_the_digest(project: Path) -> None:
     run_pixmill("use", "hub:weights/ours")
     path = project / "params.yaml"
     text = (
-        path.read_text().replace("layers: auto", "layers: [block2, top]").replace("image_size: 224", "image_size: 56")
+        path.read_text()
+        .replace("layers: auto", "layers: [block2, top]")
+        .replace("image_size: 224", "image_size: 56")
     )
     path.write_text(text)
     before = load_params(project)
@@ -75,13 +84,18 @@ def test_repinning_changes_only_the_digest(project: Path) -> None:
     digest = preset_digest(project / "weights" / "ours")
     backbone = before.train.backbone.model_copy(update={"sha256": digest})
     assert before.train.backbone.sha256 != digest
-    assert after == before.model_copy(update={"train": before.train.model_copy(update={"backbone": backbone})})
+    assert after == before.model_copy(
+        update={"train": before.train.model_copy(update={"backbone": backbone})}
+    )
 
 
 @pytest.mark.parametrize(
-    "words", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:", "hub:weights/ours --all"]
+    "words",
+    ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:", "hub:weights/ours --all"],
 )
-def test_what_cannot_be_used_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str], words: str) -> None:
+def test_what_cannot_be_used_changes_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
     assert run_pixmill("use", *words.split()) == 1
     message = capsys.readouterr().err
     assert "Next: " in message

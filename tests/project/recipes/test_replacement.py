@@ -101,13 +101,19 @@ compare:
 
 
 @pytest.mark.parametrize("name", [recipe.name for recipe in find_recipes(None)])
-@pytest.mark.parametrize("text", [(ROOT / "params.yaml").read_text(encoding="utf-8"), OURS], ids=["fresh", "ours"])
+@pytest.mark.parametrize(
+    "text", [(ROOT / "params.yaml").read_text(encoding="utf-8"), OURS], ids=["fresh", "ours"]
+)
 def test_changes_the_model_alone(project: Path, name: str, text: str) -> None:
     path, recipe = project / "params.yaml", find_recipe(project, name)
     path.write_text(text, encoding="utf-8")
     before = load_params(project)
     use(project, recipe)
-    after, wanted, lines = load_params(project), recipe.params(), path.read_text(encoding="utf-8").splitlines()
+    after, wanted, lines = (
+        load_params(project),
+        recipe.params(),
+        path.read_text(encoding="utf-8").splitlines(),
+    )
     images = {key: getattr(wanted.split, key) for key in ("image_size", "aspect", "resize")}
     split = before.split.model_copy(update=images)
     assert after == before.model_copy(update={"train": wanted.train, "split": split})
@@ -117,7 +123,8 @@ def test_changes_the_model_alone(project: Path, name: str, text: str) -> None:
     replaced = [" first"] if before.train.cnn.blocks != after.train.cnn.blocks else []
     assert comments == [comment for comment in expected if comment not in replaced]
     sections = [
-        [line == "" for line, after in pairwise(each) if after[:1].isalpha()] for each in (text.splitlines(), lines)
+        [line == "" for line, after in pairwise(each) if after[:1].isalpha()]
+        for each in (text.splitlines(), lines)
     ]
     assert sections[0] == sections[1]
 
@@ -129,16 +136,25 @@ def test_keeps_the_bytes_of_what_stays(project: Path) -> None:
     text = path.read_text()
     start, end = OURS.partition("train:\n")[0], OURS[OURS.index("  # after train") :]
     assert text.startswith(
-        start.replace("salt: ours}", "salt: ours, image_size: 28}") + "train:\n  # found by a sweep\n"
+        start.replace("salt: ours}", "salt: ours, image_size: 28}")
+        + "train:\n  # found by a sweep\n"
     )
     assert text.endswith(end)
-    assert "    blocks:               # small\n    - {filters: 32, padding: valid}\n\n    # the head\n" in text
-    assert "  patience:   # none\n  # between\n  schedule:\n    name: constant\n  optimizer: sgd\n" in text
+    assert (
+        "    blocks:               # small\n    - {filters: 32, padding: valid}\n\n    # the head\n"
+        in text
+    )
+    assert (
+        "  patience:   # none\n  # between\n  schedule:\n    name: constant\n  optimizer: sgd\n"
+        in text
+    )
 
 
 def test_model_in_yaml_with_anchors_is_refused(project: Path) -> None:
     path = project / "params.yaml"
-    path.write_text(OURS.replace("val: 0.1,", "val: &part 0.1, test: 0.2,").replace("0.01  # high", "*part"))
+    path.write_text(
+        OURS.replace("val: 0.1,", "val: &part 0.1, test: 0.2,").replace("0.01  # high", "*part")
+    )
     before = path.read_bytes()
     with pytest.raises(ParamsError) as refusal:
         use(project, find_recipe(project, "digits"))
@@ -154,9 +170,15 @@ def test_takes_the_model_and_its_image_format(project: Path) -> None:
     before, recipe = load_params(project), find_recipe(project, "garments")
     use(project, recipe)
     after, wanted = load_params(project), recipe.params()
-    assert (after.classes, after.scrape, after.validate) == (before.classes, before.scrape, before.validate)
+    assert (after.classes, after.scrape, after.validate) == (
+        before.classes,
+        before.scrape,
+        before.validate,
+    )
     assert after.train == wanted.train
-    assert after.split == before.split.model_copy(update={"image_size": 300, "aspect": "stretch", "resize": "nearest"})
+    assert after.split == before.split.model_copy(
+        update={"image_size": 300, "aspect": "stretch", "resize": "nearest"}
+    )
     assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
 
 
@@ -174,7 +196,9 @@ def test_model_adds_a_missing_section(project: Path) -> None:
 
 
 def test_model_resets_omitted_keys(project: Path) -> None:
-    (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
+    (project / "recipes" / "ours.yaml").write_text(
+        "classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n"
+    )
     edit(project, "image_size: 224", "image_size: 96")
     before = load_params(project)
     use(project, find_recipe(project, "ours"))
@@ -194,9 +218,14 @@ def test_invalid_params_can_be_replaced_entirely(project: Path) -> None:
 
 def test_invalid_recipe_changes_nothing(project: Path) -> None:
     path = project / "recipes" / "ours.yaml"
-    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"), encoding="utf-8")
+    path.write_text(
+        (ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"),
+        encoding="utf-8",
+    )
     before = (project / "params.yaml").read_bytes()
-    with pytest.raises(ParamsError, match=r"recipes/ours.yaml is not valid:\ntrain\.epoch") as refusal:
+    with pytest.raises(
+        ParamsError, match=r"recipes/ours.yaml is not valid:\ntrain\.epoch"
+    ) as refusal:
         use(project, find_recipe(project, "ours"))
     assert refusal.value.next == "edit recipes/ours.yaml"
     assert (project / "params.yaml").read_bytes() == before
@@ -204,18 +233,26 @@ def test_invalid_recipe_changes_nothing(project: Path) -> None:
 
 def test_names_the_folders_for_images(project: Path) -> None:
     done = use(project, find_recipe(project, "scenes"), whole=True)
-    assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-3]
+    assert (
+        "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set "
+        in done.lines()[-3]
+    )
     assert done.lines()[-1] == "Next: pixmill check"
 
 
 def test_fresh_clone(project: Path) -> None:
     (project / "data").rmdir()
     lines = use(project, find_recipe(project, "digits"), whole=True).lines()
-    assert lines[-2:] == ["data/ is missing, and dvc needs it for all stages\nNext: pixmill data", "Next: dvc repro"]
+    assert lines[-2:] == [
+        "data/ is missing, and dvc needs it for all stages\nNext: pixmill data",
+        "Next: dvc repro",
+    ]
 
 
 def test_keeps_the_section_compare(project: Path) -> None:
-    edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
+    edit(
+        project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy "
+    )
     before = load_params(project).compare
     done = use(project, find_recipe(project, "digits"), whole=True)
     text = (project / "params.yaml").read_text(encoding="utf-8")
@@ -224,19 +261,28 @@ def test_keeps_the_section_compare(project: Path) -> None:
     assert find_recipe(project, "digits").text in text
     assert not any(name.startswith("compare") for name in done.changes)
     own = project / "recipes" / "own.yaml"
-    own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\ncompare: {margin: 0.5}\n")
+    own.write_text(
+        "# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\ncompare: {margin: 0.5}\n"
+    )
     use(project, find_recipe(project, "own"), whole=True)
     assert load_params(project).classes == ("a", "b")
     assert load_params(project).compare == before
 
 
 def test_keeps_what_people_excluded(project: Path) -> None:
-    edit(project, "scrape:\n", "scrape:\n  opt_out: [a.example]\n  exclude_ids: [9f86d081884c7d65]\n")
+    edit(
+        project, "scrape:\n", "scrape:\n  opt_out: [a.example]\n  exclude_ids: [9f86d081884c7d65]\n"
+    )
     own = project / "recipes" / "own.yaml"
-    own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20', opt_out: [b.example]}\n")
+    own.write_text(
+        "# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20', opt_out: [b.example]}\n"
+    )
     use(project, find_recipe(project, "own"), whole=True)
     scrape = load_params(project).scrape
-    assert (scrape.opt_out, scrape.exclude_ids) == (("b.example", "a.example"), ("9f86d081884c7d65",))
+    assert (scrape.opt_out, scrape.exclude_ids) == (
+        ("b.example", "a.example"),
+        ("9f86d081884c7d65",),
+    )
 
 
 def test_command_prints_changes_and_next_step(
@@ -263,7 +309,10 @@ def test_command_keeps_classes_unless_all_is_said(
     assert run_pixmill("use", "digits") == 0
     output = capsys.readouterr().out
     assert "pixmill use digits --all" in output
-    assert (load_params(project).classes, load_params(project).scrape) == (before.classes, before.scrape)
+    assert (load_params(project).classes, load_params(project).scrape) == (
+        before.classes,
+        before.scrape,
+    )
     assert run_pixmill("use", "food", "--open") == 1
     assert capsys.readouterr().err.endswith("Next: pixmill use food --all --open\n")
     assert run_pixmill("use", "food", "--all", "--open") == 0
@@ -273,7 +322,9 @@ def test_command_keeps_classes_unless_all_is_said(
 def test_command_lists_recipes(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "recipes" / "ours.yaml").write_text("# Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8")
+    (project / "recipes" / "ours.yaml").write_text(
+        "# Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8"
+    )
     (project / "artifacts").mkdir()
     monkeypatch.chdir(project / "artifacts")
     run_pixmill("use")
@@ -290,7 +341,10 @@ def test_suggests_a_mistyped_name(
     monkeypatch.chdir(project)
     assert run_pixmill("use", "grament") == 1
     output = capsys.readouterr().err
-    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in output
+    assert (
+        "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, "
+        in output
+    )
     assert output.endswith("Next: list them with: pixmill use\n")
     assert run_pixmill("use", "../params") == 1
     assert "did you mean" not in capsys.readouterr().err

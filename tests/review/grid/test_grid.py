@@ -23,11 +23,19 @@ class Table:
     """
 
     def __init__(self, root, doubts=None):
-        self.grid = Grid(Workspace(root, root), load_params(root), "ann", lambda kind: (doubts or {}).get(kind, []))
+        self.grid = Grid(
+            Workspace(root, root),
+            load_params(root),
+            "ann",
+            lambda kind: (doubts or {}).get(kind, []),
+        )
         self.pile = self.grid.pile
         self.pile.identify(range(len(self.pile)))
         centres = np.random.default_rng(0).normal(0, 1, (3, 8))
-        places = [int(name.split("/")[-1][0]) if name.startswith("data/") else 0 for name in self.pile.names]
+        places = [
+            int(name.split("/")[-1][0]) if name.startswith("data/") else 0
+            for name in self.pile.names
+        ]
         noise = np.random.default_rng(1).normal(0, 0.3, (len(places), 8))
         self.truth = [CLASSES[place] for place in places]
         values = (centres[places] + noise).astype(np.float16)
@@ -39,7 +47,12 @@ class Table:
 
     def ready(self):
         """Return the state once the features are known."""
-        until(lambda: self.state()["stage"] and any(each["kind"] != "sample" for each in self.state()["sections"]))
+        until(
+            lambda: (
+                self.state()["stage"]
+                and any(each["kind"] != "sample" for each in self.state()["sections"])
+            )
+        )
         until(lambda: "waiting" not in self.rows(self.state()))
         return self.state()
 
@@ -47,12 +60,16 @@ class Table:
         """Return the rows of each kind of section."""
         found = {}
         for each in state["sections"]:
-            found.setdefault(each["kind"], []).extend(state["rows"][each["start"] : each["start"] + each["count"]])
+            found.setdefault(each["kind"], []).extend(
+                state["rows"][each["start"] : each["start"] + each["count"]]
+            )
         return found
 
     def give(self, rows, label=None, window="one", version=None):
         version = self.pile.version if version is None else version
-        return self.grid.act(rows, self.truth[rows[0]] if label is None else label, window=window, version=version)
+        return self.grid.act(
+            rows, self.truth[rows[0]] if label is None else label, window=window, version=version
+        )
 
     def name_clusters(self):
         """Label the images of the clusters, as many as a head needs."""
@@ -76,11 +93,19 @@ def table(tmp_path):
 def test_from_nothing_the_sample_comes_first_then_clusters(table):
     state = table.ready()
     rows = table.rows(state)
-    assert (state["stage"], len(rows["sample"]), len(rows["cluster"])) == (1, SAMPLE, COUNT - SAMPLE)
+    assert (state["stage"], len(rows["sample"]), len(rows["cluster"])) == (
+        1,
+        SAMPLE,
+        COUNT - SAMPLE,
+    )
     assert state["sample"] == {"size": SAMPLE, "left": SAMPLE, "grows": False}
     assert {*state["guess"]} == {-1}
     assert (state["labelled"], state["left"], state["accuracy"]) == (0, COUNT, None)
-    assert [(each["name"], each["key"]) for each in state["classes"]] == [("coat", "1"), ("dress", "2"), ("shoe", "3")]
+    assert [(each["name"], each["key"]) for each in state["classes"]] == [
+        ("coat", "1"),
+        ("dress", "2"),
+        ("shoe", "3"),
+    ]
 
 
 def test_a_few_labels_sort_the_others_and_the_sample_measures_them(table):
@@ -123,7 +148,12 @@ def test_the_sample_grows_by_images_without_a_label(table, monkeypatch):
 def test_no_order_suggests_a_label_for_images_of_the_sample(table):
     table.name_clusters()
     sample = {*table.rows(table.state())["sample"]}
-    for view in (("unlabelled", "belief", "coat"), ("unlabelled", "sure"), ("all", "like", "", 0), ("all", "unlike")):
+    for view in (
+        ("unlabelled", "belief", "coat"),
+        ("unlabelled", "sure"),
+        ("all", "like", "", 0),
+        ("all", "unlike"),
+    ):
         assert not sample & {*table.state(*view)["rows"]}
 
 
@@ -137,7 +167,9 @@ def test_orders(table):
     wrong = next(row for row in best if table.truth[row] == "shoe")
     table.give([wrong], "coat")
     assert table.state("class:coat", "belief", "coat")["rows"][0] == wrong
-    assert sorted(table.state("unlabelled", "unlike")["rows"]) == sorted(table.state("unlabelled", "sure")["rows"])
+    assert sorted(table.state("unlabelled", "unlike")["rows"]) == sorted(
+        table.state("unlabelled", "sure")["rows"]
+    )
 
 
 def test_images_are_left_out_while_the_order_is_known(table):

@@ -33,7 +33,9 @@ class Page:
         self.browser.get(address)
         self.until(lambda: self.run("document.querySelectorAll('#sections button').length") == 2)
         self.until(
-            lambda: self.run("[...document.querySelectorAll('.cell:not([hidden]) img')].every(i => i.naturalWidth)")
+            lambda: self.run(
+                "[...document.querySelectorAll('.cell:not([hidden]) img')].every(i => i.naturalWidth)"
+            )
         )
 
     def until(self, condition):
@@ -53,11 +55,17 @@ class Page:
         """Wait until the page shows this number of labels, and return the labelled files."""
         self.until(lambda: self.text("counts").startswith(f"{count} label"))
         assert self.text("alert") == ""
-        return sorted(path.parent.name for path in self.root.glob("data/*/*.jpg") if path.parent.name != "unlabelled")
+        return sorted(
+            path.parent.name
+            for path in self.root.glob("data/*/*.jpg")
+            if path.parent.name != "unlabelled"
+        )
 
     def drag(self, left, top, right, bottom):
         """Drag from one place of the scroller to another."""
-        box = self.run("(({x, y}) => [x, y])(document.getElementById('scroller').getBoundingClientRect())")
+        box = self.run(
+            "(({x, y}) => [x, y])(document.getElementById('scroller').getBoundingClientRect())"
+        )
         actions = ActionChains(self.browser)
         pointer = actions.w3c_actions.pointer_action
         pointer.move_to_location(int(box[0] + left), int(box[1] + top)).pointer_down()
@@ -100,7 +108,10 @@ def test_labels_are_given_by_keys_and_kept(page):
     page.until(lambda: "1 dropped" in page.text("counts"))
     page.open(page.browser.current_url)
     assert page.labelled(3) == ["cap", "coat", "dress"]
-    assert [button.text.split()[0] for button in page.browser.find_elements(By.CSS_SELECTOR, "#classes button")] == [
+    assert [
+        button.text.split()[0]
+        for button in page.browser.find_elements(By.CSS_SELECTOR, "#classes button")
+    ] == [
         "coat",
         "dress",
         "shoe",

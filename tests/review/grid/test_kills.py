@@ -80,8 +80,12 @@ def read_state(root: Path) -> State:
     """Start again, and return the labels by id; each image exists once, and each labelled one has a split."""
     desk = Desk(root)
     desk.pile.identify(range(len(desk.pile)))
-    counts = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in root.glob("data/*/*"))
-    assert counts == Counter(hashlib.sha256(jpeg(number, 16)).hexdigest() for number in range(IMAGES))
+    counts = Counter(
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in root.glob("data/*/*")
+    )
+    assert counts == Counter(
+        hashlib.sha256(jpeg(number, 16)).hexdigest() for number in range(IMAGES)
+    )
     facts = read_metadata(root / "data")
     assert {*facts} == {name for name in desk.files() if not name.startswith("unlabelled/")}
     assert all(each.split for each in facts.values())

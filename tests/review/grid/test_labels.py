@@ -49,10 +49,15 @@ class Desk:
 
     def give(self, label: str, *names: str, window: str = "one", **options: Sequence[int]) -> None:
         version = self.pile.version
-        self.labels.give(self.rows(*names), label, by="ann", window=window, version=version, **options)
+        self.labels.give(
+            self.rows(*names), label, by="ann", window=window, version=version, **options
+        )
 
     def files(self) -> set[str]:
-        return {path.relative_to(self.root / "data").as_posix() for path in self.root.glob("data/**/*.jpg")}
+        return {
+            path.relative_to(self.root / "data").as_posix()
+            for path in self.root.glob("data/**/*.jpg")
+        }
 
 
 def fill(root: Path, *names: str) -> None:
@@ -69,9 +74,17 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_moves_a_labelled_image_with_its_facts(desk: Desk) -> None:
-    (desk.root / "data/metadata.csv").write_text("file_name,author,patient\nunlabelled/a.jpg,Jane,p1\n")
+    (desk.root / "data/metadata.csv").write_text(
+        "file_name,author,patient\nunlabelled/a.jpg,Jane,p1\n"
+    )
     desk.give("coat", "a.jpg", "e.jpg")
-    assert desk.files() == {"coat/a.jpg", "coat/e.jpg", "unlabelled/b.jpg", "unlabelled/c.jpg", "unlabelled/d.jpg"}
+    assert desk.files() == {
+        "coat/a.jpg",
+        "coat/e.jpg",
+        "unlabelled/b.jpg",
+        "unlabelled/c.jpg",
+        "unlabelled/d.jpg",
+    }
     assert read_metadata(desk.root / "data") == {
         "coat/a.jpg": Facts(split="train", author="Jane"),
         "coat/e.jpg": Facts(split="train"),
@@ -91,7 +104,10 @@ def test_random_sample_measures(desk: Desk) -> None:
     facts = read_metadata(desk.root / "data")
     splits = [each.split for each in facts.values()]
     assert (splits.count("test"), splits.count("val")) == (20, 10)
-    assert {facts[f"coat/{name}"].split for name in names[1:3]} == {"test", "val"}  # of the first ones
+    assert {facts[f"coat/{name}"].split for name in names[1:3]} == {
+        "test",
+        "val",
+    }  # of the first ones
     assert {facts[f"dress/{name}"].split for name in names[30:]} == {"train"}
     assert facts[f"shoe/{names[0]}"].split != "train"
 
@@ -105,7 +121,9 @@ def test_undoes(desk: Desk, name: str) -> None:
     before = desk.files()
     desk.give("coat", name)
     row = desk.pile.rows_of(str(desk.pile.ids[desk.pile.labels.index("coat")]))
-    desk.labels.give([*row, *desk.rows("b.jpg")], "shoe", by="ann", window="one", version=desk.pile.version)
+    desk.labels.give(
+        [*row, *desk.rows("b.jpg")], "shoe", by="ann", window="one", version=desk.pile.version
+    )
     desk.labels.drop(desk.rows("c.jpg"), by="ann", window="one", version=desk.pile.version)
     assert desk.labels.undoable("one") == 3
     for left in (2, 1, 0):
@@ -201,8 +219,13 @@ def test_images_of_the_last_run_are_decided_in_review_csv(project: Project) -> N
     desk.labels.drop(desk.pile.rows_of(second), by="ann", window="one", version=desk.pile.version)
     assert project.lines() == sorted([f"{first},relabel,shoe,ann,", f"{second},drop,,ann,"])
     desk.open()
-    assert [desk.pile.labels[desk.pile.rows_of(name)[0]] for name in (first, second)] == ["shoe", DROPPED]
-    desk.labels.give(desk.pile.rows_of(first), "coat", by="ann", window="one", version=desk.pile.version)
+    assert [desk.pile.labels[desk.pile.rows_of(name)[0]] for name in (first, second)] == [
+        "shoe",
+        DROPPED,
+    ]
+    desk.labels.give(
+        desk.pile.rows_of(first), "coat", by="ann", window="one", version=desk.pile.version
+    )
     assert f"{first},keep,,ann," in project.lines()
 
 
@@ -231,7 +254,9 @@ def test_dropped_images_stay_hidden_until_labelled(desk: Desk) -> None:
 
 def test_a_fixed_split_gets_images_into_its_folders(desk: Desk) -> None:
     fill(desk.root, "train/coat/t.jpg", "test/coat/u.jpg")
-    (desk.root / "params.yaml").write_text(PARAMS.replace("source: folder", "source: folder, folder: {layout: fixed}"))
+    (desk.root / "params.yaml").write_text(
+        PARAMS.replace("source: folder", "source: folder, folder: {layout: fixed}")
+    )
     desk.open()
     desk.give("shoe", "a.jpg")
     assert "train/shoe/a.jpg" in desk.files()
@@ -246,7 +271,9 @@ def fail(*_: object) -> None:
     raise OSError(errno.ENOSPC, "full", "metadata.csv")
 
 
-def test_an_interrupted_undo_is_completed_by_the_next_action(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_undo_is_completed_by_the_next_action(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (desk.root / "data/unlabelled/a.jpg").rename(desk.root / "data/unlabelled/a [1].jpg")
     desk.open()
     before = desk.files()
@@ -261,7 +288,9 @@ def test_an_interrupted_undo_is_completed_by_the_next_action(desk: Desk, monkeyp
 
 
 @pytest.mark.parametrize("method", ["MetadataTable.change", "Journal.finish"])
-def test_a_failed_action_is_completed_by_the_next(desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+def test_a_failed_action_is_completed_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     other, before = Desk(desk.root), desk.files()
     with monkeypatch.context() as patch:
         patch.setattr(f"pixmill.review.grid.labels.{method}", fail)
@@ -315,7 +344,10 @@ def test_a_journal_of_others_moves_nothing_into_or_out_of_data(
     (journal,) = desk.root.glob(".pixmill/review/*.jsonl")
     action = json.loads(journal.read_text().splitlines()[0])
     ((name, md5, *_, before, after),) = action["items"]
-    files = [str(file).format(root=desk.root) if isinstance(file, str) else file for file in (source, target)]
+    files = [
+        str(file).format(root=desk.root) if isinstance(file, str) else file
+        for file in (source, target)
+    ]
     rows = {str(file).removeprefix("data/"): [None, None] for file in files}
     action |= {"items": [[name, md5, *files, before, after]], "cells": rows, "undoes": undoes}
     journal.write_text(f"{json.dumps(action)}\n")
@@ -337,7 +369,9 @@ def test_a_journal_of_others_overwrites_no_image(desk: Desk, kind: str) -> None:
     if kind == "undo":
         action |= {"items": [[*one[:2], one[3], "data/unlabelled/c.jpg", *one[4:]]], "undoes": "x"}
     else:
-        action["items"] = [[*item[:2], item[3], "data/coat/new.jpg", *item[4:]] for item in (one, two)]
+        action["items"] = [
+            [*item[:2], item[3], "data/coat/new.jpg", *item[4:]] for item in (one, two)
+        ]
     journal.write_text(f"{json.dumps(action | {'cells': {}})}\n")
     before = sorted((desk.root / "data" / name).read_bytes() for name in desk.files())
     with pytest.raises(ChangedError) if kind == "undo" else contextlib.nullcontext():
@@ -360,7 +394,9 @@ def test_a_journal_that_is_a_link_is_not_written(desk: Desk) -> None:
     assert other.read_text() == "{}\nno newline"
 
 
-def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restores_labels_that_a_checkout_undid(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = start_repository(desk.root, with_dvc=True)
     (root / ".gitignore").write_text("/data\n/inbox/\n/.pixmill/\n")
     (root / "data/unlabelled/deep/c.jpg").write_bytes(jpeg(7))  # another image of that name
@@ -372,7 +408,10 @@ def test_restores_labels_that_a_checkout_undid(desk: Desk, capsys: pytest.Captur
     desk.give("shoe", "b.jpg", "c.jpg")
     files, facts = desk.files(), read_metadata(root / "data")
     # Its bytes at the unlabelled place are in the commit, its label is not.
-    assert len(check_decisions(desk.labels._log).missing + check_decisions(desk.labels._log).accepted) == 0
+    assert (
+        len(check_decisions(desk.labels._log).missing + check_decisions(desk.labels._log).accepted)
+        == 0
+    )
     with dvc_repo(root) as repo:
         repo.checkout("data", force=True)
     assert "coat/a.jpg" not in desk.files()

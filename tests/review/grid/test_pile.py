@@ -24,10 +24,22 @@ def open_pile(root: Path) -> Pile:
 
 
 def test_shows_images_of_the_run_then_others_of_data(project: Project) -> None:
-    kept, dropped = project.add("coat", urls=["data/coat/a.jpg"], query="wool coat"), project.add(reason="tiny")
+    kept, dropped = (
+        project.add("coat", urls=["data/coat/a.jpg"], query="wool coat"),
+        project.add(reason="tiny"),
+    )
     project.write()
-    fill(project.root, "coat/a.jpg", "coat/new.jpg", "hat/other.jpg", "unlabelled/deep/b.jpg", "unlabelled/.hidden.jpg")
-    (project.root / "data/unlabelled/known.jpg").write_bytes(jpeg(1))  # of the run, which dropped it
+    fill(
+        project.root,
+        "coat/a.jpg",
+        "coat/new.jpg",
+        "hat/other.jpg",
+        "unlabelled/deep/b.jpg",
+        "unlabelled/.hidden.jpg",
+    )
+    (project.root / "data/unlabelled/known.jpg").write_bytes(
+        jpeg(1)
+    )  # of the run, which dropped it
     pile = open_pile(project.root)
     path = project.rows[kept]["path"]
     assert pile.names == [
@@ -72,7 +84,9 @@ def test_appends_new_files_and_hides_deleted_ones(tmp_path: Path) -> None:
     assert pile.labels == [DROPPED, None, None]
 
 
-def test_hides_files_that_cannot_be_read(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_hides_files_that_cannot_be_read(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
     fill(tmp_path, "unlabelled/a.jpg")
     outside = tmp_path_factory.mktemp("other") / "b.jpg"
@@ -94,7 +108,13 @@ def test_computes_features_once_and_names_broken_files(tmp_path: Path) -> None:
     (tmp_path / "data/unlabelled/torn.jpg").write_bytes(jpeg(7)[:300])
     with open_pile(tmp_path) as pile:
         until(lambda: pile.progress()["featured"] + pile.progress()["broken"] == 4, seconds=120)
-        assert pile.progress() == {"files": 4, "hashed": 4, "featured": 3, "broken": 1, "problem": None}
+        assert pile.progress() == {
+            "files": 4,
+            "hashed": 4,
+            "featured": 3,
+            "broken": 1,
+            "problem": None,
+        }
         features = pile.features(range(4))
         assert pile.broken == {3: "truncated"}
     assert features.dtype == np.float16
@@ -105,4 +125,6 @@ def test_computes_features_once_and_names_broken_files(tmp_path: Path) -> None:
         patch.setattr(Pile, "_extract", lambda *_: iter(()))
         with open_pile(tmp_path) as again:
             until(lambda: again.progress()["featured"] == 3, seconds=60)
-            assert np.array_equal(again.features([again.row("data/unlabelled/moved.jpg") or 0])[0], features[0])
+            assert np.array_equal(
+                again.features([again.row("data/unlabelled/moved.jpg") or 0])[0], features[0]
+            )

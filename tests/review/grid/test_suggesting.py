@@ -34,7 +34,12 @@ def pile() -> tuple[np.ndarray, list[str], np.ndarray]:
 
 
 def shown(proposal, kind: str) -> list[int]:
-    return [row for section in proposal.sections if section.kind == kind for row in section.rows.tolist()]
+    return [
+        row
+        for section in proposal.sections
+        if section.kind == kind
+        for row in section.rows.tolist()
+    ]
 
 
 def first_labels(truth, sample, count: int) -> list[str | None]:
@@ -52,12 +57,19 @@ def test_sample_grows_and_keeps_its_order() -> None:
 
 
 def test_sample_leaves_images_to_learn_from() -> None:
-    assert [len(sample_of([str(row) for row in range(count)])) for count in (0, 60, 300, 2000)] == [0, 20, 100, 100]
+    assert [len(sample_of([str(row) for row in range(count)])) for count in (0, 60, 300, 2000)] == [
+        0,
+        20,
+        100,
+        100,
+    ]
 
 
 def test_vectors_keep_what_distinguishes_images_and_missing_features() -> None:
     generator = np.random.default_rng(1)
-    features = np.repeat(generator.normal(size=(2, 300)), 50, axis=0) + 0.1 * generator.normal(size=(100, 300))
+    features = np.repeat(generator.normal(size=(2, 300)), 50, axis=0) + 0.1 * generator.normal(
+        size=(100, 300)
+    )
     features[7] = np.nan
     vectors = reduce(features.astype(np.float16))
     assert vectors.dtype == np.float32
@@ -67,7 +79,9 @@ def test_vectors_keep_what_distinguishes_images_and_missing_features() -> None:
     assert np.array_equal(vectors, reduce(features.astype(np.float16)), equal_nan=True)
 
 
-@pytest.mark.parametrize("features", [np.ones((5, 4)), np.full((5, 4), np.nan), np.ones((1, 4)), np.ones((0, 4))])
+@pytest.mark.parametrize(
+    "features", [np.ones((5, 4)), np.full((5, 4), np.nan), np.ones((1, 4)), np.ones((0, 4))]
+)
 def test_features_without_differences_have_vectors(features) -> None:
     vectors = reduce(features)
     assert np.array_equal(np.isnan(vectors[:, 0]), np.isnan(features[:, 0]))
@@ -108,7 +122,9 @@ def test_each_image_to_label_is_shown_once(pile, count) -> None:
     vectors[without] = np.nan
     proposal = propose(vectors, labels, sample, CLASSES)
     rows = np.concatenate([section.rows for section in proposal.sections])
-    assert sorted(rows) == [row for row, label in enumerate(labels) if label is None and row != without]
+    assert sorted(rows) == [
+        row for row, label in enumerate(labels) if label is None and row != without
+    ]
     assert np.array_equal(np.flatnonzero(proposal.word >= 0), np.sort(rows))
 
 
@@ -116,7 +132,9 @@ def test_clusters_are_shown_until_each_class_has_a_label(pile) -> None:
     vectors, truth, sample = pile
     labels: list[str | None] = [None] * len(truth)
     names = set()
-    while cluster := next((s for s in propose(vectors, labels, sample, CLASSES).sections if s.kind == "cluster"), None):
+    while cluster := next(
+        (s for s in propose(vectors, labels, sample, CLASSES).sections if s.kind == "cluster"), None
+    ):
         names.add(truth[cluster.rows[0]])
         for row in cluster.rows[:6]:
             labels[row] = truth[row]
@@ -148,7 +166,9 @@ def test_probable_images_are_sorted_by_belief(pile) -> None:
 def test_refused_class_is_not_suggested_again(pile) -> None:
     vectors, truth, sample = pile
     labels = first_labels(truth, sample, 60)
-    section = next(s for s in propose(vectors, labels, sample, CLASSES).sections if s.label == "newt")
+    section = next(
+        s for s in propose(vectors, labels, sample, CLASSES).sections if s.label == "newt"
+    )
     refused = {(row, "newt") for row in section.rows[:3].tolist()}
     proposal = propose(vectors, labels, sample, CLASSES, refused=refused)
     assert CLASSES.index("newt") not in proposal.guess[section.rows[:3]]

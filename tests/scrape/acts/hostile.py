@@ -48,7 +48,13 @@ class Hostile(Site):
         "/nothing.png": "empty",
         "/broken-header.png": "bad_response",
     }
-    good = ("/../../../../etc/passwd", "/%2e%2e%2f%2e%2e%2fetc/passwd", "/a%00b.png", "/" + "n" * 2000, "/good.exe")
+    good = (
+        "/../../../../etc/passwd",
+        "/%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/a%00b.png",
+        "/" + "n" * 2000,
+        "/good.exe",
+    )
 
     def __init__(self) -> None:
         # Compress in advance, which takes a second.
@@ -70,7 +76,10 @@ class Hostile(Site):
             case "/silent.jpg":
                 await asyncio.sleep(600)
             case "/bomb.png":
-                return web.Response(body=self._bomb, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
+                return web.Response(
+                    body=self._bomb,
+                    headers={"Content-Encoding": "gzip", "Content-Type": "image/png"},
+                )
             case "/gzip-for-image.png":
                 return web.Response(body=self._archive, content_type="image/png")
             case "/inner":
@@ -99,7 +108,11 @@ class Hostile(Site):
         )
 
     async def _pour(
-        self, request: web.BaseRequest, headers: dict[str, str], chunk: bytes = _CHUNK, pause: float = 0.0
+        self,
+        request: web.BaseRequest,
+        headers: dict[str, str],
+        chunk: bytes = _CHUNK,
+        pause: float = 0.0,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers | {"Content-Type": "image/jpeg"})
         await response.prepare(request)
@@ -111,7 +124,9 @@ class Hostile(Site):
 
     async def _cut(self, request: web.BaseRequest) -> web.StreamResponse:
         content = image(7)
-        response = web.StreamResponse(headers={"Content-Length": str(len(content)), "Content-Type": "image/png"})
+        response = web.StreamResponse(
+            headers={"Content-Length": str(len(content)), "Content-Type": "image/png"}
+        )
         response.force_close()
         await response.prepare(request)
         await response.write(content[:40])

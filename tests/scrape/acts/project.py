@@ -67,9 +67,16 @@ class Project:
 
         Rate limits are off by default.
         """
-        section = {"snapshot": "2026-11-20", "rate": None, "connections": 16, "timeout": 30.0} | scrape
+        section = {
+            "snapshot": "2026-11-20",
+            "rate": None,
+            "connections": 16,
+            "timeout": 30.0,
+        } | scrape
         section["source_by_class"] = section.get("source_by_class", {}) | {BROUGHT: "folder"}
-        (self.root / "params.yaml").write_text(json.dumps({"classes": [*classes, BROUGHT], "scrape": section}))
+        (self.root / "params.yaml").write_text(
+            json.dumps({"classes": [*classes, BROUGHT], "scrape": section})
+        )
         brought = self.root / "data" / BROUGHT / "0.png"
         brought.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), "red").save(brought)
@@ -79,7 +86,9 @@ class Project:
         folder = self.root / "sites"
         folder.mkdir(exist_ok=True)
         for name in sites:
-            site = yaml.safe_load((files("pixmill.scrape") / "sites" / f"{name}.yaml").read_text(encoding="utf-8"))
+            site = yaml.safe_load(
+                (files("pixmill.scrape") / "sites" / f"{name}.yaml").read_text(encoding="utf-8")
+            )
             given = {"pause": [0.05, 0.15], "patience": 4.0} | settings
             site |= {"checked": str(site["checked"]), "settings": site.get("settings", {}) | given}
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(site, allow_unicode=True))
@@ -106,7 +115,13 @@ class Project:
         began = time.monotonic()
         with self.started(**environ) as process, _watched(process.pid) as resident:
             output, error = process.communicate(timeout=_TIMEOUT_SECONDS)
-        return Done(process.returncode, output, error, time.monotonic() - began, max(resident, default=0) / MIB)
+        return Done(
+            process.returncode,
+            output,
+            error,
+            time.monotonic() - began,
+            max(resident, default=0) / MIB,
+        )
 
     def succeed(self, **environ):
         """Run the stage and require success."""
@@ -116,12 +131,16 @@ class Project:
 
     def manifest(self):
         """Return the manifest without local images."""
-        manifest = read_table(self.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
+        manifest = read_table(
+            self.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape"
+        )
         return manifest[manifest["source"] != "folder"]
 
     def sightings(self):
         """Return the sightings without local images."""
-        sightings = read_table(self.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
+        sightings = read_table(
+            self.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape"
+        )
         return sightings[sightings["source"] != "folder"]
 
     def metrics(self):
@@ -151,7 +170,9 @@ class Project:
         """Return temporary files, browser profiles and processes that a finished run left."""
         names = (".part-", "profile-")
         paths = [str(path) for path in self.root.rglob("*") if path.name.startswith(names)]
-        return paths + [str(process) for process in psutil.process_iter() if str(self.root) in _words(process)]
+        return paths + [
+            str(process) for process in psutil.process_iter() if str(self.root) in _words(process)
+        ]
 
 
 def is_image(visit):

@@ -47,7 +47,9 @@ def settled(made, urls):
 def named(url):
     """Return a URL as in the log."""
     parsed = URL(url)
-    return f"{parsed.scheme}://{parsed.host}{parsed.path}" + (f"?{parsed.query_string}" if parsed.query_string else "")
+    return f"{parsed.scheme}://{parsed.host}{parsed.path}" + (
+        f"?{parsed.query_string}" if parsed.query_string else ""
+    )
 
 
 def fetched(log, since=0):
@@ -96,7 +98,11 @@ def test_resumes_after_a_kill_and_lost_browsers(project):
     with World(Google(22), Bing(40), faults=STABLE_FAULTS) as world:
         undisturbed = prepared(project, world, "undisturbed")
         undisturbed.succeed()
-        made, urls, begun = prepared(project, world, "killed"), addresses(undisturbed), len(world.log.visits())
+        made, urls, begun = (
+            prepared(project, world, "killed"),
+            addresses(undisturbed),
+            len(world.log.visits()),
+        )
         assert killed(made, lambda: len(fetched(world.log, begun)) > 30)
         assert (known := settled(made, urls))
         since = len(world.log.visits())

@@ -30,7 +30,9 @@ def check_engine(world, sightings, name):
     rows = own(sightings, name)
     assert list(rows["rank"]) == list(range(len(rows)))
     assert set(rows["query"]) == {QUERY}
-    truth = {result.original_url: result for result in world.results(name, QUERY) if result.deliverable}
+    truth = {
+        result.original_url: result for result in world.results(name, QUERY) if result.deliverable
+    }
     stored = rows[rows["image_url"].isin(truth) & rows["reason"].isna()]
     assert len(stored) >= 0.99 * len(truth)
     ranks = [truth[url].rank for url in stored["image_url"]]
@@ -39,16 +41,26 @@ def check_engine(world, sightings, name):
         result = truth[row.image_url]
         assert row.id == digest(world, result)
         assert (row.page_url, row.title) == (result.page_url, result.title)
-    asked = {one.original_url for one in world.results(name, QUERY) if world.images.fault(one.image) == "noai"}
+    asked = {
+        one.original_url
+        for one in world.results(name, QUERY)
+        if world.images.fault(one.image) == "noai"
+    }
     assert rows[rows["image_url"].isin(asked)]["id"].isna().all()
     small = {result.thumbnail_url for result in truth.values()}
-    assert not (rows["thumbnail"] & (rows["image_url"].isin(truth) | rows["thumbnail_url"].isin(small))).any()
+    assert not (
+        rows["thumbnail"] & (rows["image_url"].isin(truth) | rows["thumbnail_url"].isin(small))
+    ).any()
 
 
 def check_metrics(metrics, sightings, manifest):
     """Check that the metrics by query and host add up to the tables."""
     per_source = metrics["per_query"]["hat"]
-    assert sum(one[QUERY]["candidates"] for one in per_source.values()) == len(sightings) == metrics["candidates"] - 1
+    assert (
+        sum(one[QUERY]["candidates"] for one in per_source.values())
+        == len(sightings)
+        == metrics["candidates"] - 1
+    )
     assert len(manifest) == sightings["id"].nunique() == metrics["images"] - 1
     assert metrics["fetched"] - metrics["duplicates"] == metrics["images"]
     for name, one in per_source.items():
@@ -78,7 +90,9 @@ def test_manifest_merges_the_sightings_of_all_engines(project):
     known = sightings.dropna(subset="id")
     assert not manifest["id"].duplicated().any()
     assert set(manifest["id"]) == set(known["id"])
-    seen = known[~known["thumbnail"]].groupby("id")["source"].agg(lambda sources: frozenset(sources))
+    seen = (
+        known[~known["thumbnail"]].groupby("id")["source"].agg(lambda sources: frozenset(sources))
+    )
     given = defaultdict(set)
     for name in names:
         for result in world.results(name, QUERY):

@@ -52,7 +52,9 @@ def fail(project, world, bad, *, good=(), **params):
     assert "Traceback" not in done.error
     assert done.error.splitlines()[-1].startswith("Next: open reports/scrape.html")
     queries = made.metrics()["per_query"]["hat"]
-    assert {name: queries[name]["hat"]["failure"] for name in bad} == {name: one.failure for name, one in bad.items()}
+    assert {name: queries[name]["hat"]["failure"] for name in bad} == {
+        name: one.failure for name, one in bad.items()
+    }
     assert {queries[name]["hat"]["failure"] for name in good} <= {None}
     check_messages(made, done, bad)
     return made, done
@@ -69,7 +71,9 @@ def check_messages(made, done, bad):
         assert f'<span class="badge bad">{one.failure.replace("_", " ")}</span>' in report
         if one.failure not in NO_PAGE:
             folders += re.findall(r"\.pixmill/scrape/evidence/\w+", messages[name])
-    assert len(set(folders)) == len(folders) == sum(one.failure not in NO_PAGE for one in bad.values())
+    assert (
+        len(set(folders)) == len(folders) == sum(one.failure not in NO_PAGE for one in bad.values())
+    )
     for folder in folders:
         assert f"<code>{folder}</code>" in report
         assert (made.root / folder / "page.html").stat().st_size > 20
@@ -79,7 +83,9 @@ def check_messages(made, done, bad):
 
 BAD = {
     "google": Bad("sorry429", "captcha", "shows a CAPTCHA"),
-    "yahoo": Bad("robots_disallow", "robots", "disallowed by robots.txt", host="images.search.yahoo.com"),
+    "yahoo": Bad(
+        "robots_disallow", "robots", "disallowed by robots.txt", host="images.search.yahoo.com"
+    ),
 }
 
 
@@ -91,10 +97,16 @@ def test_names_each_failure_and_keeps_the_rest(project):
         assert len(made.manifest()) >= 20
         # Tolerated failures are printed, and the page shows robots.txt overrides.
         sources = ("bing", "google", "yahoo")
-        made.params("hat", source=sources, tolerate=0.4, robots_exceptions=["images.search.yahoo.com"])
+        made.params(
+            "hat", source=sources, tolerate=0.4, robots_exceptions=["images.search.yahoo.com"]
+        )
         world.log.clear()
         done = made.succeed()
-        assert re.search(r"^scrape: tolerated: hat \(source 'google'\): .*shows a CAPTCHA", done.output, re.MULTILINE)
+        assert re.search(
+            r"^scrape: tolerated: hat \(source 'google'\): .*shows a CAPTCHA",
+            done.output,
+            re.MULTILINE,
+        )
         assert "robots.txt overrides" in made.report()
         assert "<code>images.search.yahoo.com</code>" in made.report()
         queries = made.metrics()["per_query"]["hat"]

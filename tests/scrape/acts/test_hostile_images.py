@@ -27,17 +27,27 @@ def files(folder):
 def test_refuses_hostile_responses(project):
     with World(hostile := Hostile()) as world:
         made = project(world)
-        (made.root / "list.csv").write_text("url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls()))
-        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=3.0, max_bytes=MAX_BYTES)
+        (made.root / "list.csv").write_text(
+            "url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls())
+        )
+        made.params(
+            "hat", source="urls", urls={"files": ["list.csv"]}, timeout=3.0, max_bytes=MAX_BYTES
+        )
         before = files(made.root.parent)
         done = made.succeed()
-    rows = {row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()}
+    rows = {
+        row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()
+    }
     assert {path: rows[path].reason for path in hostile.refusals} == hostile.refusals
     assert {path for path, row in rows.items() if isinstance(row.id, str)} == set(hostile.good)
     [(host, counts)] = made.metrics()["per_class"]["hat"]["urls"].items()
     assert (host, counts["refused"]) == (HOST, Counter(hostile.refusals.values()))
     # The only new files are outputs, images of the manifest and scratch files.
-    new = {path for path in files(made.root.parent) - before if not path.startswith("project/.pixmill/")}
+    new = {
+        path
+        for path in files(made.root.parent) - before
+        if not path.startswith("project/.pixmill/")
+    }
     images = {f"artifacts/scrape/{path}" for path in made.manifest()["path"]}
     stored = {path for path in new if path.startswith("project/artifacts/scrape/images/")}
     assert new - stored == {f"project/{path}" for path in OUTPUTS}

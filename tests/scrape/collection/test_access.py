@@ -45,7 +45,9 @@ def test_names_a_proxy_that_is_not_used(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HTTPS_PROXY", "http://name:password@proxy.test:3128")
 
     async def run(served):
-        async with open_access(ScrapeParams(snapshot="2026-11-20"), served=served, network=None, scratch=tmp_path):
+        async with open_access(
+            ScrapeParams(snapshot="2026-11-20"), served=served, network=None, scratch=tmp_path
+        ):
             pass
 
     asyncio.run(run({"shop.pixmill.test:80": 1}))
@@ -60,7 +62,11 @@ def test_a_stopped_run_allows_no_requests(within, web):
     def work(access):
         access.check()
         access.stop()
-        for call in (access.check, lambda: access.ask(url_of("api")), lambda: access.find_refusal(url_of("page"))):
+        for call in (
+            access.check,
+            lambda: access.ask(url_of("api")),
+            lambda: access.find_refusal(url_of("page")),
+        ):
             with pytest.raises(StoppedError):
                 call()
 
@@ -119,7 +125,9 @@ def go_out(web, tmp_path):
         params = ScrapeParams(**{"snapshot": "2026-11-20"} | params)
 
         async def within():
-            async with open_access(params, served=served or {}, network=network, scratch=tmp_path) as (fetcher, _):
+            async with open_access(
+                params, served=served or {}, network=network, scratch=tmp_path
+            ) as (fetcher, _):
                 return await work(fetcher)
 
         return asyncio.run(within())
@@ -135,7 +143,9 @@ def test_refuses_local_hosts(go_out, web):
 
 def test_allow_hosts(go_out, web, hats):
     allowed = (f"localhost:{web.port}",)
-    assert go_out(lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"), allow_hosts=allowed).content
+    assert go_out(
+        lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"), allow_hosts=allowed
+    ).content
 
 
 def test_served_hosts_are_reachable(go_out, web, hats):
@@ -152,16 +162,23 @@ def test_limits_and_politeness_come_from_params(go_out, web, hats):
     web.answers["/robots.txt"] = b"User-agent: *\nDisallow: /"
     assert reason() == "robots"
     assert go_out(
-        lambda fetcher: fetcher.fetch(hats[0]), network=web.network, robots_exceptions=(HOST,), contact="me@x.test"
+        lambda fetcher: fetcher.fetch(hats[0]),
+        network=web.network,
+        robots_exceptions=(HOST,),
+        contact="me@x.test",
     ).content
     assert "(+me@x.test)" in web.requests[-1].headers["User-Agent"]
 
 
 def test_names_a_proxy_port_in_use(within, monkeypatch):
     def work(access):
-        with pytest.raises(BrowserError, match=r"port \d+ of 127\.0\.0\.1, which PIXMILL_WEBDRIVER_URL names"):
+        with pytest.raises(
+            BrowserError, match=r"port \d+ of 127\.0\.0\.1, which PIXMILL_WEBDRIVER_URL names"
+        ):
             access.browser().__enter__()
 
     with socket.create_server(("127.0.0.1", 0)) as other:
-        monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", f"http://127.0.0.1:9?proxy_port={other.getsockname()[1]}")
+        monkeypatch.setenv(
+            "PIXMILL_WEBDRIVER_URL", f"http://127.0.0.1:9?proxy_port={other.getsockname()[1]}"
+        )
         within(work)

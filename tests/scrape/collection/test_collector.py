@@ -35,7 +35,9 @@ def collect(web, tmp_path):
             async def within():
                 async with Fetcher(FetchLimits(attempts=1), network=web.network) as fetcher:
                     collector = Collector(fetcher, journal, Judge(journal, params))
-                    await asyncio.gather(*(collector.collect(FOUND, batch, settled.append) for batch in batches))
+                    await asyncio.gather(
+                        *(collector.collect(FOUND, batch, settled.append) for batch in batches)
+                    )
 
             asyncio.run(within())
             return settled
@@ -88,7 +90,9 @@ def test_fetches_thumbnails_of_refused_originals(web, collect, image):
     gone, page, small = web.show(None, b"<!doctype html>", image(1))
     found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
     assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
-    assert all(sighting.thumbnail and sighting.image == StoredImage.of(image(1)) for sighting in found)
+    assert all(
+        sighting.thumbnail and sighting.image == StoredImage.of(image(1)) for sighting in found
+    )
 
 
 def test_fetches_no_thumbnail_of_a_fetched_original(web, collect, image):

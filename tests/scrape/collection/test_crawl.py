@@ -151,12 +151,16 @@ def test_a_failed_search_is_announced_and_others_continue(invented, crawl, hats,
 
 @pytest.mark.parametrize("failure", ["blocked", "captcha"])
 def test_a_blocking_source_gets_no_more_queries_in_this_run(invented, crawl, hats, failure):
-    blocking = invented({"hat": [SearchError(failure, "go away")], "cap": hats}, name="site:blocking")
+    blocking = invented(
+        {"hat": [SearchError(failure, "go away")], "cap": hats}, name="site:blocking"
+    )
     other = invented({"hat": hats[:1], "cap": hats[1:]}, name="site:other")
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
     assert blocking.asked == ["hat"]
     assert [failed.failure for failed in found.failed] == [failure, failure]
-    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): skipped, because the site blocked")
+    assert str(found.failed[1]).startswith(
+        "hat (source 'site:blocking' 'cap'): skipped, because the site blocked"
+    )
     assert str(found.failed[1]).endswith(": hat (source 'site:blocking')")
     assert found.urls == hats
     blocking.answers["hat"] = hats
@@ -177,7 +181,9 @@ def test_replaces_a_crashed_browser(invented, crawl, hats, web, capsys):
     assert (found.urls, found.failed) == (hats, [])
     assert source.asked == ["hat", "hat"]
     assert web.fetched() == hats
-    message = "Scrape hat (source 'site:invented'): the browser crashed; searching again in another one\n"
+    message = (
+        "Scrape hat (source 'site:invented'): the browser crashed; searching again in another one\n"
+    )
     assert capsys.readouterr().err == message
 
 
@@ -188,11 +194,16 @@ def test_two_browser_crashes_fail_and_keep_results(invented, crawl, hats):
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert source.asked.count("hat") == 2
     assert found.failure == "browser"
-    assert (found.failed[0].message, found.failed[0].advice) == ("the browser crashed (2 attempts)", "pixmill doctor")
+    assert (found.failed[0].message, found.failed[0].advice) == (
+        "the browser crashed (2 attempts)",
+        "pixmill doctor",
+    )
     assert found.urls == hats
 
 
-@pytest.mark.parametrize("error", [BrowserError("there is no browser"), ZeroDivisionError("a defect")])
+@pytest.mark.parametrize(
+    "error", [BrowserError("there is no browser"), ZeroDivisionError("a defect")]
+)
 def test_fatal_errors_end_the_run_and_keep_images(invented, crawl, hats, web, error):
     with pytest.raises(type(error), match=str(error)):
         crawl(invented({"hat": [*hats[:5], error]}), per_class=6)

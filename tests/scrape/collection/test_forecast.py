@@ -21,7 +21,9 @@ def after(visit, look_ahead, monkeypatch):
 
     def after(source, **params):
         visit(source, **params)
-        monkeypatch.setitem(forecast.__globals__, "make_sources", lambda *_, **__: {source.name: source})
+        monkeypatch.setitem(
+            forecast.__globals__, "make_sources", lambda *_, **__: {source.name: source}
+        )
         source.answers = None
         return look_ahead(source=source.name, **{"expect_at_least": 0} | params)
 
@@ -29,7 +31,9 @@ def after(visit, look_ahead, monkeypatch):
 
 
 def test_each_search_is_named(look_ahead):
-    lines = look_ahead(("hat", "boot"), source=("openverse", "wikimedia"), queries={"hat": ["straw hat", "cap"]})
+    lines = look_ahead(
+        ("hat", "boot"), source=("openverse", "wikimedia"), queries={"hat": ["straw hat", "cap"]}
+    )
     assert [line.split(" ")[0:2] for line in lines[:-1]] == [
         ["hat:", "openverse"],
         ["hat:", "wikimedia"],
@@ -88,7 +92,11 @@ def test_writes_nothing(look_ahead, tmp_path):
 def test_estimate_depends_on_browsers_and_limits(look_ahead):
     def minutes(**params):
         queries = {"hat": [f"hat {number}" for number in range(8)]}
-        return int(re.search(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])
+        return int(
+            re.search(
+                r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1]
+            )[1]
+        )
 
     slow = minutes(browsers=1)
     assert minutes(browsers=4) == pytest.approx(slow / 4, abs=1)
@@ -97,7 +105,10 @@ def test_estimate_depends_on_browsers_and_limits(look_ahead):
 
 def test_reuses_stored_results(after, invented, hats):
     lines = after(invented({"hat": hats}))
-    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates from an earlier run)"
+    assert (
+        lines[0]
+        == "hat: site:invented http://invented.test/?q=hat (10 candidates from an earlier run)"
+    )
     assert lines[-1].startswith("Nothing to visit")
 
 
@@ -113,4 +124,6 @@ def test_a_higher_limit_needs_a_visit(after, look_ahead, invented, hats):
     source = invented({"hat": hats})
     after(source, per_query=3)
     assert look_ahead(source=source.name, expect_at_least=0)[0].endswith("(to visit)")
-    assert look_ahead(source=source.name, per_query=2, expect_at_least=0)[-1].startswith("Nothing to visit")
+    assert look_ahead(source=source.name, per_query=2, expect_at_least=0)[-1].startswith(
+        "Nothing to visit"
+    )

@@ -14,7 +14,9 @@ from pixmill.web.fetch import Refused
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20", max_bytes=10_000)) as journal:
+    with Journal(
+        tmp_path / "journal", ScrapeParams(snapshot="2026-11-20", max_bytes=10_000)
+    ) as journal:
         yield journal
 
 
@@ -32,7 +34,9 @@ def harvest(journal, images):
         names = {source.name: source for source in sources}
         given = {"source": tuple(names), "snapshot": "2026-11-20", "max_bytes": 10_000} | params
         params = ScrapeParams(**given)
-        return Harvest(plan_searches(classes, params, names), journal, Judge(journal, params), images, params)
+        return Harvest(
+            plan_searches(classes, params, names), journal, Judge(journal, params), images, params
+        )
 
     return harvest
 
@@ -95,14 +99,21 @@ def test_refuses_local_files_if_licences_are_required(harvest, data, images):
 
 
 def test_takes_local_files_whose_row_has_the_licence(harvest, data, images):
-    write_metadata(data, {"hat/000.png": Facts(licence="CC0 1.0"), "hat/001.png": Facts(licence="CC BY 4.0")})
-    found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",)) if sighting.image]
+    write_metadata(
+        data, {"hat/000.png": Facts(licence="CC0 1.0"), "hat/001.png": Facts(licence="CC BY 4.0")}
+    )
+    found = [
+        sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",)) if sighting.image
+    ]
     assert [sighting.candidate.image_url for sighting in found] == ["data/hat/000.png"]
 
 
 def test_reads_lists_again(harvest, answered, invented, journal):
     listed = invented({"hat": [f"http://x.test/{rank}" for rank in (3, 1)]}, kind="list")
-    assert [sighting.candidate.image_url for _, sighting in harvest(listed)] == ["http://x.test/3", "http://x.test/1"]
+    assert [sighting.candidate.image_url for _, sighting in harvest(listed)] == [
+        "http://x.test/3",
+        "http://x.test/1",
+    ]
 
 
 def test_continues_after_a_failed_search(harvest, data, invented):
@@ -113,14 +124,33 @@ def test_continues_after_a_failed_search(harvest, data, invented):
     assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
 
 
-A, B, C = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, None), StoredImage("cc" * 32, 30, "jpeg")
+A, B, C = (
+    StoredImage("aa" * 32, 10, "png"),
+    StoredImage("bb" * 32, 20, None),
+    StoredImage("cc" * 32, 30, "jpeg"),
+)
 GONE = Refused("http_404")
 SHOWN = [
-    Sighting("shop", Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"), B),
-    Sighting("shop", Candidate("hat", "hats", 1, "data:image/png;base64,AAAA", page_url="http://x.test/"), A),
-    Sighting("shop", Candidate("hat", "hats", 2, "http://x.test/a", route="click", width=9, height=8), A),
+    Sighting(
+        "shop",
+        Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"),
+        B,
+    ),
+    Sighting(
+        "shop",
+        Candidate("hat", "hats", 1, "data:image/png;base64,AAAA", page_url="http://x.test/"),
+        A,
+    ),
+    Sighting(
+        "shop", Candidate("hat", "hats", 2, "http://x.test/a", route="click", width=9, height=8), A
+    ),
     Sighting("shop", Candidate("hat", "hats", 3, "http://x.test/c"), None, GONE),
-    Sighting("bing", Candidate("coat", "coats", 0, "http://x.test/d", thumbnail_url="http://x.test/s"), C, GONE),
+    Sighting(
+        "bing",
+        Candidate("coat", "coats", 0, "http://x.test/d", thumbnail_url="http://x.test/s"),
+        C,
+        GONE,
+    ),
     Sighting("folder", Candidate("coat", None, 1, "data/test/coat/e", given_split="test"), B),
 ]
 FIRST = [SHOWN[0], SHOWN[1], SHOWN[4]]
@@ -144,7 +174,11 @@ def manifest():
 
 def test_manifest_has_a_row_per_image_sorted_by_id(manifest):
     assert list(manifest["id"]) == [A.id, B.id, C.id]
-    assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
+    assert list(manifest["path"]) == [
+        f"images/aa/{A.id}.png",
+        f"images/bb/{B.id}.bin",
+        f"images/cc/{C.id}.jpg",
+    ]
     assert list(manifest["bytes"]) == [10, 20, 30]
     assert set(manifest["snapshot"]) == {"2026-11-20"}
 

@@ -80,7 +80,12 @@ def test_names_unsupported_formats():
 def test_accepts_an_original(judge, keep, image):
     kept = keep(URL, image(1))
     sighting = judge().sighting(found_by("bing"), candidate())
-    assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
+    assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == (
+        "bing",
+        kept,
+        None,
+        False,
+    )
 
 
 def test_outcomes_depend_on_the_fingerprint(judge, keep, image):
@@ -93,7 +98,10 @@ def test_a_thumbnail_replaces_a_refused_original(judge, keep, image):
     gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
     sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
-    assert judge(thumbnails=False).sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image is None
+    assert (
+        judge(thumbnails=False).sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image
+        is None
+    )
 
 
 @pytest.mark.parametrize("reason", sorted(LEFT_ALONE))
@@ -137,7 +145,11 @@ def test_detects_thumbnails_on_results_pages(judge, keep, image, side, stated, i
     assert (unwanted.image is None) == is_thumbnail
     assert not judge().sighting(found_by("site:shop"), candidate(width=stated)).thumbnail
     # In a search engine's JSON, a small original may be its own thumbnail.
-    assert not judge().sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
+    assert (
+        not judge()
+        .sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json"))
+        .thumbnail
+    )
 
 
 @pytest.mark.parametrize("side", [100, 1000])
@@ -178,14 +190,28 @@ def test_a_transient_refusal_is_settled_for_this_run_only(judge, keep, later):
         ("http_404", ["x.test"], True),
     ],
 )
-def test_a_refusal_by_params_is_tried_again_once_they_change(judge, keep, later, reason, exceptions, settled):
+def test_a_refusal_by_params_is_tried_again_once_they_change(
+    judge, keep, later, reason, exceptions, settled
+):
     keep(URL, Refused(reason))
-    assert judge(robots_exceptions=exceptions).is_settled(address_of("", URL))  # not twice in one run
+    assert judge(robots_exceptions=exceptions).is_settled(
+        address_of("", URL)
+    )  # not twice in one run
     assert later(robots_exceptions=exceptions).is_settled(address_of("", URL)) is settled
 
 
 def test_address_of_includes_fingerprint_and_md5():
-    assert len({address_of("", "u"), address_of("w", "u"), address_of("", "u", "m"), address_of("", "mu")}) == 4
+    assert (
+        len(
+            {
+                address_of("", "u"),
+                address_of("w", "u"),
+                address_of("", "u", "m"),
+                address_of("", "mu"),
+            }
+        )
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,8 +227,13 @@ def test_address_of_includes_fingerprint_and_md5():
 def test_excludes_authors_and_hosts_of_collected_images(judge, keep, image, params, facts, reason):
     keep(URL, image(1))
     keep(SMALL, image(2))
-    sighting = judge(**params).sighting(found_by("openverse"), candidate(thumbnail_url=SMALL, **facts))
-    assert (sighting.refused and sighting.refused.reason, sighting.image is None) == (reason, reason is not None)
+    sighting = judge(**params).sighting(
+        found_by("openverse"), candidate(thumbnail_url=SMALL, **facts)
+    )
+    assert (sighting.refused and sighting.refused.reason, sighting.image is None) == (
+        reason,
+        reason is not None,
+    )
 
 
 def test_excludes_ids(judge, keep, image):

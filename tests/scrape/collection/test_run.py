@@ -35,8 +35,14 @@ class TestFolder:
         assert len(result.manifest) == 60
         assert result.manifest["label"].value_counts().to_dict() == {"boot": 30, "hat": 30}
         assert {*result.manifest["path"], "sightings.parquet"} == set(tree(output))
-        assert {f"images/{path}" for path in tree(output / "images")} == set(result.manifest["path"])
-        assert set(tree(output / "images").values()) == set(tree(data).values()) == set(result.manifest["id"])
+        assert {f"images/{path}" for path in tree(output / "images")} == set(
+            result.manifest["path"]
+        )
+        assert (
+            set(tree(output / "images").values())
+            == set(tree(data).values())
+            == set(result.manifest["id"])
+        )
         assert set(result.manifest["snapshot"]) == {"2026-11-20"}
         assert result.manifest["given_split"].isna().all()
 
@@ -51,7 +57,9 @@ class TestFolder:
         stray.write_bytes(b"stray")
         result = run()
         assert len(result.manifest) == 59
-        assert {f"images/{path}" for path in tree(output / "images")} == set(result.manifest["path"])
+        assert {f"images/{path}" for path in tree(output / "images")} == set(
+            result.manifest["path"]
+        )
 
     def test_repairs_damaged_output(self, run, output, everything):
         files = everything(run())
@@ -114,7 +122,10 @@ class TestFolder:
         result.check()
         assert set(result.manifest["label"]) == {"boot", "hat"}
         (data / "hat").rename(data / "scarf")
-        assert set(run(**options).manifest["label"]) == {"boot", "scarf"}  # its folder is not ignored
+        assert set(run(**options).manifest["label"]) == {
+            "boot",
+            "scarf",
+        }  # its folder is not ignored
 
     def test_no_data(self, run, data):
         data.rename(data.with_name("elsewhere"))
@@ -131,14 +142,23 @@ class TestWeb:
         assert sorted(web.fetched()) == hats
         assert len(result.manifest) == 10
         assert set(result.manifest["label"]) == {"hat"}
-        assert result.manifest["source"].value_counts().to_dict() == {"site:first": 6, "site:second": 4}
+        assert result.manifest["source"].value_counts().to_dict() == {
+            "site:first": 6,
+            "site:second": 4,
+        }
         found = sightings()
         assert list(found["image_url"]) == [*hats[:6], *hats[4:]]
         assert list(found["rank"]) == [*range(6), *range(6)]
         assert list(found["source"]) == ["site:first"] * 6 + ["site:second"] * 6
         counts = result.tally.metrics()["per_query"]["hat"]
-        assert [counts[name]["hat"]["duplicates"] for name in ("site:first", "site:second")] == [0, 2]
-        assert [counts[name]["hat"]["candidates"] for name in ("site:first", "site:second")] == [6, 6]
+        assert [counts[name]["hat"]["duplicates"] for name in ("site:first", "site:second")] == [
+            0,
+            2,
+        ]
+        assert [counts[name]["hat"]["candidates"] for name in ("site:first", "site:second")] == [
+            6,
+            6,
+        ]
 
     def test_the_result_does_not_depend_on_the_order_of_responses(
         self, visit, invented, web, image, everything, tmp_path
@@ -155,7 +175,9 @@ class TestWeb:
             shutil.rmtree(tmp_path / ".pixmill")
         assert results[0] == results[1]
 
-    def test_a_finished_journal_needs_no_requests(self, visit, invented, hats, web, output, everything):
+    def test_a_finished_journal_needs_no_requests(
+        self, visit, invented, hats, web, output, everything
+    ):
         first = everything(visit(invented({"hat": hats})))
         web.fetched()
         web.answers.clear()
@@ -167,7 +189,10 @@ class TestWeb:
     def test_an_added_source_queries_no_other(self, visit, invented, hats, web):
         visit(invented({"hat": hats[:5]}, name="site:first"))
         web.fetched()
-        first, second = invented({}, name="site:first"), invented({"hat": hats[3:]}, name="site:second")
+        first, second = (
+            invented({}, name="site:first"),
+            invented({"hat": hats[3:]}, name="site:second"),
+        )
         assert len(visit(first, second).manifest) == 10
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
@@ -200,15 +225,19 @@ class TestWeb:
         result = visit(source)
         assert list(result.manifest["image_url"]) == [small]
         assert result.tally.total.thumbnails == 1
-        assert sightings()[["id", "thumbnail", "reason", "image_url", "thumbnail_url"]].values.tolist() == [
-            [StoredImage.of(image(1)).id, True, "http_404", gone, small]
-        ]
+        assert sightings()[
+            ["id", "thumbnail", "reason", "image_url", "thumbnail_url"]
+        ].values.tolist() == [[StoredImage.of(image(1)).id, True, "http_404", gone, small]]
         without = visit(source, thumbnails=False)
         assert without.manifest.empty
         assert without.tally.total.refused == {"http_404": 1}
 
     def test_replaces_lone_surrogates_in_tables(self, visit, invented, hats, everything, sightings):
-        everything(visit(invented({"hat": [{"image_url": hats[0], "title": "\ud83d", "author": "\udc00"}]})))
+        everything(
+            visit(
+                invented({"hat": [{"image_url": hats[0], "title": "\ud83d", "author": "\udc00"}]})
+            )
+        )
         assert list(sightings()["title"]) == ["?"]
 
     def test_refuses_invalid_urls(self, visit, invented, hats):
@@ -228,7 +257,9 @@ class TestWeb:
 
 class TestCheck:
     def test_names_each_failure_on_a_line(self, visit, invented, hats):
-        source = invented({"hat": [*hats, SearchError("stalled", "the page stopped")], "cap": hats[:3]})
+        source = invented(
+            {"hat": [*hats, SearchError("stalled", "the page stopped")], "cap": hats[:3]}
+        )
         result = visit(source, classes=("hat", "cap"), expect_at_least=5)
         with pytest.raises(ScrapeError) as stop:
             result.check()
@@ -239,9 +270,13 @@ class TestCheck:
         ]
         assert "dvc repro scrape" in stop.value.next
 
-    @pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
+    @pytest.mark.parametrize(
+        ("tolerate", "stops"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)]
+    )
     def test_tolerate(self, visit, invented, hats, tolerate, stops):
-        source = invented({"a": hats, "b": [SearchError("timeout", "too slow")], "c": hats, "d": hats})
+        source = invented(
+            {"a": hats, "b": [SearchError("timeout", "too slow")], "c": hats, "d": hats}
+        )
         result = visit(source, queries={"hat": ["a", "b", "c", "d"]}, tolerate=tolerate)
         if stops:
             assert result.tolerated_failures() == []
@@ -256,8 +291,13 @@ class TestCheck:
 
     def test_tolerates_no_class_without_images(self, visit, invented, hats, web):
         web.answers["/0"] = None
-        result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
-        with pytest.raises(ScrapeError, match=r"^cap: no images, because all candidates were refused \(http_404 1\)\n"):
+        result = visit(
+            invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0
+        )
+        with pytest.raises(
+            ScrapeError,
+            match=r"^cap: no images, because all candidates were refused \(http_404 1\)\n",
+        ):
             result.check()
 
     def test_names_a_class_with_a_failed_search_once(self, visit, invented, hats):
@@ -279,5 +319,8 @@ class TestLists:
         assert result.tally.total.refused == {"http_404": 1}
         assert len(sightings()) == 11
         web.fetched()
-        assert len(run(source="urls", network=web.network, urls={"files": ["list.csv"]}).manifest) == 10
+        assert (
+            len(run(source="urls", network=web.network, urls={"files": ["list.csv"]}).manifest)
+            == 10
+        )
         assert web.fetched() == []

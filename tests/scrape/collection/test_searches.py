@@ -37,13 +37,22 @@ def test_plans_every_query_for_each_source(planned):
 
 
 def test_source_by_class(planned):
-    found = planned(("hat", "boot"), A, B, source="site:a", source_by_class={"boot": ["site:b", "site:a"]})
-    assert found == [("hat", "site:a", "hat"), ("boot", "site:b", "boot"), ("boot", "site:a", "boot")]
+    found = planned(
+        ("hat", "boot"), A, B, source="site:a", source_by_class={"boot": ["site:b", "site:a"]}
+    )
+    assert found == [
+        ("hat", "site:a", "hat"),
+        ("boot", "site:b", "boot"),
+        ("boot", "site:a", "boot"),
+    ]
 
 
 def test_a_source_without_text_search_gets_one_query(planned, data):
     folder = FolderSource(data)
-    assert planned(("hat",), folder, queries={"hat": ["a", "b"]}) == [("hat", "folder", None), ("boot", "folder", None)]
+    assert planned(("hat",), folder, queries={"hat": ["a", "b"]}) == [
+        ("hat", "folder", None),
+        ("boot", "folder", None),
+    ]
 
 
 def test_undeclared_folders_come_last(planned, data):
@@ -73,7 +82,11 @@ def test_names_of_searches_are_distinct():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("hat", "hat (source 'site:a')"), (None, "hat (source 'site:a')"), ("cap", "hat (source 'site:a' 'cap')")],
+    [
+        ("hat", "hat (source 'site:a')"),
+        (None, "hat (source 'site:a')"),
+        ("cap", "hat (source 'site:a' 'cap')"),
+    ],
 )
 def test_str_of_a_search(text, words):
     assert str(Search(A, Query("hat", text, "u"), "")) == words

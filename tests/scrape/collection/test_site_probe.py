@@ -32,7 +32,9 @@ def driver(world, tmp_path_factory):
 def ask(world, driver, tmp_path):
     def ask(name, forbidden=()):
         source = ENGINES.get(name, SiteSource)(hasty(name))
-        return probe(source, "saree", OneBrowser(driver, tmp_path / "other", forbidden), tmp_path / "probe")
+        return probe(
+            source, "saree", OneBrowser(driver, tmp_path / "other", forbidden), tmp_path / "probe"
+        )
 
     yield ask
     world.switch("bing")
@@ -55,7 +57,9 @@ def test_counts_matches_of_each_selector(world, ask):
 def test_replaces_control_characters(tmp_path):
     finding = SelectorMatch("selectors.title", "h2", True, 1, "a \x1b[2J hat\n")
     report = ProbeReport("https://x.test/", load_site("amazon", None), tmp_path, findings=[finding])
-    assert [line for line in report.lines() if "h2" in line] == ["        1 results  h2  e.g. a  [2J hat "]
+    assert [line for line in report.lines() if "h2" in line] == [
+        "        1 results  h2  e.g. a  [2J hat "
+    ]
 
 
 @pytest.mark.slow
@@ -68,7 +72,10 @@ def test_finds_the_originals_of_a_search(world, ask, name, route):
     originals = {candidate.image_url for candidate in report.candidates} - {None}
     assert originals <= {result.original_url for result in world.results(name, "saree")}
     [line] = [line for line in report.lines() if "results read" in line]
-    assert line == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
+    assert (
+        line
+        == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
+    )
 
 
 @pytest.mark.slow
@@ -77,7 +84,9 @@ def test_a_changed_layout(world, ask):
     report = ask("bing")
     assert "its layout may have changed" in report.failure
     assert report.candidates == []
-    assert {finding.count for finding in report.findings if finding.place == "selectors.item"} == {0}
+    assert {finding.count for finding in report.findings if finding.place == "selectors.item"} == {
+        0
+    }
 
 
 @pytest.mark.slow
@@ -95,4 +104,6 @@ def test_a_captcha(world, ask):
     world.switch("bing", "captcha")
     report = ask("bing")
     assert "shows a CAPTCHA" in report.failure
-    assert any(finding.count for finding in report.findings if finding.place == "states.captcha.selectors")
+    assert any(
+        finding.count for finding in report.findings if finding.place == "states.captcha.selectors"
+    )

@@ -18,7 +18,12 @@ SHOWN = [
     (HAT, Candidate("hat", "straw hat", 1, "https://two.test:8080/1", route="click"), A, None),
     (HAT, Candidate("hat", "straw hat", 2, "data:,x", page_url="http://one.test/"), B, None),
     (HAT, Candidate("hat", "straw hat", 3, "http://one.test/2", route="script"), None, GONE),
-    (HAT, Candidate("hat", "straw hat", 4, None, page_url="http://one.test/"), None, Refused("no_address")),
+    (
+        HAT,
+        Candidate("hat", "straw hat", 4, None, page_url="http://one.test/"),
+        None,
+        Refused("no_address"),
+    ),
     (COAT, Candidate("coat", None, 0, "data/coat/x.png"), B, GONE),
     (COAT, Candidate("coat", None, 1, "http://[::1"), None, Refused("bad_url")),
 ]
@@ -55,7 +60,12 @@ def test_metrics(tally):
                     "two.test": counted(1, 1, duplicates=1),
                 }
             },
-            "coat": {"site:list": {"local": counted(1, 1, duplicates=1, thumbnails=1), "": counted(1, 0, bad_url=1)}},
+            "coat": {
+                "site:list": {
+                    "local": counted(1, 1, duplicates=1, thumbnails=1),
+                    "": counted(1, 0, bad_url=1),
+                }
+            },
         },
         "per_query": {
             "hat": {
@@ -66,7 +76,8 @@ def test_metrics(tally):
             },
             "coat": {
                 "site:list": {
-                    "coat": counted(2, 1, duplicates=1, thumbnails=1, bad_url=1) | {"routes": {}, "failure": "stalled"}
+                    "coat": counted(2, 1, duplicates=1, thumbnails=1, bad_url=1)
+                    | {"routes": {}, "failure": "stalled"}
                 }
             },
         },
@@ -81,7 +92,10 @@ def test_summary(tally):
 
 def test_add_returns_whether_the_image_is_new():
     tally = ScrapeTally(("hat",), [HAT], PARAMS)
-    found = [Sighting("site:shop", candidate, image, refused) for _, candidate, image, refused in SHOWN[:4]]
+    found = [
+        Sighting("site:shop", candidate, image, refused)
+        for _, candidate, image, refused in SHOWN[:4]
+    ]
     assert [tally.add(HAT, sighting) for sighting in found] == [True, False, True, False]
 
 
@@ -107,7 +121,9 @@ def test_merges_minor_hosts():
     for host in range(60):
         for rank in range(2 if host < 10 else 1):
             url = f"http://host{host}.test/{rank}"
-            tally.add(HAT, Sighting("site:shop", Candidate("hat", "straw hat", rank, url), None, GONE))
+            tally.add(
+                HAT, Sighting("site:shop", Candidate("hat", "straw hat", rank, url), None, GONE)
+            )
     counts_by_host = tally.metrics()["per_class"]["hat"]["site:shop"]
     assert len(counts_by_host) == 51
     assert counts_by_host["others"] == counted(10, 0, http_404=10)
@@ -118,13 +134,21 @@ def test_merges_minor_hosts():
 def test_advice_is_given_once_per_kind_of_failure():
     tally = ScrapeTally(("hat", "coat"), [HAT, COAT], PARAMS)
     tally.fail(
-        [FailedSearch(HAT, "captcha", "it asks", advice="go elsewhere"), FailedSearch(COAT, "captcha", "it asks too")]
+        [
+            FailedSearch(HAT, "captcha", "it asks", advice="go elsewhere"),
+            FailedSearch(COAT, "captcha", "it asks too"),
+        ]
     )
     assert tally.advice() == {"captcha": "go elsewhere"}
 
 
 def hat(rank, image=None, refused=None, url="http://x.test/", **given):
-    return Sighting("bing", Candidate("hat", "hat", rank, url, page_url="http://p.test/", **given), image, refused)
+    return Sighting(
+        "bing",
+        Candidate("hat", "hat", rank, url, page_url="http://p.test/", **given),
+        image,
+        refused,
+    )
 
 
 def images(count):
@@ -182,12 +206,17 @@ def test_remarks():
         "hat (source 'site:shop'): 11 of 20 images are thumbnails: the originals were refused, or the file of the site "
         "needs other 'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe",
     ]
-    assert "12 of 22 images are thumbnails (left out)" in searched(*[(None, small)] * 12, *shown[11:], (A, None))[0]
+    assert (
+        "12 of 22 images are thumbnails (left out)"
+        in searched(*[(None, small)] * 12, *shown[11:], (A, None))[0]
+    )
 
 
 LIMITS = ({"per_query": 20}, {"per_class": 20}, {"failed": True})
 
 
-@pytest.mark.parametrize("given", [{}, {"total": 21}, *({"total": 290, **limit} for limit in LIMITS)])
+@pytest.mark.parametrize(
+    "given", [{}, {"total": 21}, *({"total": 290, **limit} for limit in LIMITS)]
+)
 def test_no_remarks_on_a_complete_search(given):
     assert searched(*[(image, None) for image in images(20)], **given) == []

@@ -60,12 +60,17 @@ class OpenverseApi(Api):
         return replace(super().result(rank, image), key=key, thumbnail_url=thumbnail, route="json")
 
     def empty(self, _request: web.BaseRequest) -> web.StreamResponse:
-        return web.json_response({"result_count": 0, "page_count": 0, "page_size": 20, "page": 1, "results": []})
+        return web.json_response(
+            {"result_count": 0, "page_count": 0, "page_size": 20, "page": 1, "results": []}
+        )
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path != "/v1/images/":
             return web.json_response({"detail": "Not found."}, status=404)
-        page, size = (int(request.query.get(name, default)) for name, default in (("page", "1"), ("page_size", "20")))
+        page, size = (
+            int(request.query.get(name, default))
+            for name, default in (("page", "1"), ("page_size", "20"))
+        )
         if self.spoilt(request, "locked"):
             return _refused(401, "Authentication credentials were not provided.")
         if size > 20:
@@ -80,7 +85,9 @@ class OpenverseApi(Api):
         pages = -(-min(len(results), deepest) // size)
         if pages and page > pages:
             return _refused(404, "Invalid page.")
-        shown = [self._shown(request, result) for result in results[(page - 1) * size : page * size]]
+        shown = [
+            self._shown(request, result) for result in results[(page - 1) * size : page * size]
+        ]
         return web.json_response(
             {
                 "result_count": min(len(results), deepest),
@@ -95,7 +102,13 @@ class OpenverseApi(Api):
     def _shown(self, request: web.BaseRequest, result: Result) -> dict[str, Any]:
         code, version, url = licence_of(result)
         if "bare" in self.setting(request):
-            return {"id": result.key, "url": result.original_url, "license": code, "title": None, "width": None}
+            return {
+                "id": result.key,
+                "url": result.original_url,
+                "license": code,
+                "title": None,
+                "width": None,
+            }
         return {
             "id": result.key,
             "title": result.title,
@@ -171,11 +184,20 @@ class CommonsApi(Api):
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         parameters = request.query
-        if request.path != self.path or parameters.get("format") != "json" or parameters.get("formatversion") != "2":
-            return web.Response(text="<!doctype html><title>MediaWiki API help</title>", content_type="text/html")
+        if (
+            request.path != self.path
+            or parameters.get("format") != "json"
+            or parameters.get("formatversion") != "2"
+        ):
+            return web.Response(
+                text="<!doctype html><title>MediaWiki API help</title>", content_type="text/html"
+            )
         for mode, info in (
             ("maxlag", "Waiting for a database server: 6.3 seconds lagged."),
-            ("ratelimited", "You've exceeded your rate limit. Please wait some time and try again."),
+            (
+                "ratelimited",
+                "You've exceeded your rate limit. Please wait some time and try again.",
+            ),
             ("broken", "An error has occurred while searching."),
         ):
             if self.spoilt(request, mode):
@@ -185,17 +207,27 @@ class CommonsApi(Api):
         words = self.words(parameters["gsrsearch"])
         offset, limit = int(parameters.get("gsroffset", "0")), int(parameters.get("gsrlimit", "10"))
         batch = self.results(words)[offset : offset + limit]
-        return web.json_response(self._answer(request, batch, offset + limit, len(self.results(words))))
+        return web.json_response(
+            self._answer(request, batch, offset + limit, len(self.results(words)))
+        )
 
-    def _answer(self, request: web.BaseRequest, batch: tuple[Result, ...], behind: int, total: int) -> dict[str, Any]:
+    def _answer(
+        self, request: web.BaseRequest, batch: tuple[Result, ...], behind: int, total: int
+    ) -> dict[str, Any]:
         by_id = sorted(batch, key=lambda result: int(result.key))
         half = len(by_id) // 2
         second = "iicontinue" in request.query
-        pages = [self._page(result, complete=(place >= half) is second) for place, result in enumerate(by_id)]
+        pages = [
+            self._page(result, complete=(place >= half) is second)
+            for place, result in enumerate(by_id)
+        ]
         content: dict[str, Any] = {"query": {"pages": pages}} if pages else {}
         offset = request.query.get("gsroffset")
         if "circular" in self.setting(request):
-            return content | {"continue": {"gsroffset": 0, "continue": "gsroffset||"}, "batchcomplete": True}
+            return content | {
+                "continue": {"gsroffset": 0, "continue": "gsroffset||"},
+                "batchcomplete": True,
+            }
         if not second and half:
             more = {"iicontinue": by_id[half].key, "continue": "gsroffset||"}
             return {"continue": more | ({"gsroffset": int(offset)} if offset else {})} | content
@@ -205,7 +237,12 @@ class CommonsApi(Api):
         return content
 
     def _page(self, result: Result, *, complete: bool) -> dict[str, Any]:
-        page = {"pageid": int(result.key), "ns": 6, "title": f"File:{result.title}", "index": result.rank + 1}
+        page = {
+            "pageid": int(result.key),
+            "ns": 6,
+            "title": f"File:{result.title}",
+            "index": result.rank + 1,
+        }
         if not complete or result.rank % 50 == 7:
             return page
         return page | {

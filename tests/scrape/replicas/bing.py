@@ -38,7 +38,18 @@ class Bing(Site):
     name = "bing"
     hosts = ("www.bing.com", "bing.com")
     rotting = (
-        *("iusc", "iuscp", "imgpt", "img_cont", "img_info", "mimg", "dgControl", "dgControl_list", "infopt", "infnmpt"),
+        *(
+            "iusc",
+            "iuscp",
+            "imgpt",
+            "img_cont",
+            "img_info",
+            "mimg",
+            "dgControl",
+            "dgControl_list",
+            "infopt",
+            "infnmpt",
+        ),
         *("lnkw", "btn_seemore", "cbtn", "mBtn"),
     )
     consent_cookie = "BCP"
@@ -108,10 +119,16 @@ class Bing(Site):
         if not shown:
             return ""
         before = results[max(0, start - self.batch) : start]
-        again = [result for result in before if self._chance(result.image, "doubled") < self.doubled]
+        again = [
+            result for result in before if self._chance(result.image, "doubled") < self.doubled
+        ]
         template = "old_tiles.html" if "last_years_layout" in setting else "tiles.html"
         tiles = [
-            {"result": result, "m": self._json(request, result), "href": self._link(request, result)}
+            {
+                "result": result,
+                "m": self._json(request, result),
+                "href": self._link(request, result),
+            }
             for result in (*shown, *again)
         ]
         return self.markup(template, tiles=tiles, first=first)
@@ -119,7 +136,12 @@ class Bing(Site):
     def _json(self, request: web.BaseRequest, result: Result) -> str:
         setting = self.setting(request)
         if "last_years_layout" in setting:
-            old = {"ns": "images", "k": str(result.rank), "surl": result.page_url, "imgurl": result.original_url}
+            old = {
+                "ns": "images",
+                "k": str(result.rank),
+                "surl": result.page_url,
+                "imgurl": result.original_url,
+            }
             return json.dumps(old, ensure_ascii=False)
         facts = {
             "sid": "",

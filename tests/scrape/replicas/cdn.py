@@ -50,7 +50,9 @@ class Cdn(Site):
         image = Photo.of(token)
         images = self.world.images
         content = images.thumbnail_bytes(image) if image else images.content(Photo(token, 0), 0.12)
-        return web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+        return web.Response(
+            body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"}
+        )
 
     async def original(self, request: web.BaseRequest, image: Photo) -> web.StreamResponse:
         """Return the original, with its fault."""
@@ -63,7 +65,10 @@ class Cdn(Site):
             case "missing":
                 return web.Response(status=404, text="Gone.")
             case "page":
-                return web.Response(text="<!doctype html><title>A page</title><p>Look.</p>", content_type="image/jpeg")
+                return web.Response(
+                    text="<!doctype html><title>A page</title><p>Look.</p>",
+                    content_type="image/jpeg",
+                )
             case "truncated":
                 return await _cut(request, content, kind)
             case "placeholder":
@@ -85,7 +90,9 @@ class Cdn(Site):
 
 async def _cut(request: web.BaseRequest, content: bytes, kind: str) -> web.StreamResponse:
     """Close the connection in the middle of an image."""
-    response = web.StreamResponse(headers={"Content-Type": kind, "Content-Length": str(len(content))})
+    response = web.StreamResponse(
+        headers={"Content-Type": kind, "Content-Length": str(len(content))}
+    )
     response.force_close()
     await response.prepare(request)
     await response.write(content[: len(content) // 2])

@@ -68,8 +68,31 @@ class Google(Site):
     hosts = ("www.google.com", "google.com", "consent.google.com")
     consent_cookie = "SOCS"
     rotting = (
-        *("eA0Zlc", "WghbWd", "FnEtTd", "mkpRId", "m3LIae", "RLdvSe", "qyKxnc", "ivg-i", "PZPZlf", "GMCzAd", "my5z3d"),
-        *("dTDiAc", "qQjpJ", "H8Rx8c", "mNsIhb", "YQ4gaf", "EZAeBe", "toI8Rb", "OSrXXb", "jFk0f", "T7sFge"),
+        *(
+            "eA0Zlc",
+            "WghbWd",
+            "FnEtTd",
+            "mkpRId",
+            "m3LIae",
+            "RLdvSe",
+            "qyKxnc",
+            "ivg-i",
+            "PZPZlf",
+            "GMCzAd",
+            "my5z3d",
+        ),
+        *(
+            "dTDiAc",
+            "qQjpJ",
+            "H8Rx8c",
+            "mNsIhb",
+            "YQ4gaf",
+            "EZAeBe",
+            "toI8Rb",
+            "OSrXXb",
+            "jFk0f",
+            "T7sFge",
+        ),
         *("figiqf", "p7sI2", "sFlh5c", "FyHeAf", "iPVvYb"),
     )
 
@@ -97,7 +120,9 @@ class Google(Site):
             case "consent.google.com", "/save":
                 return await self._save(request)
             case _, "/sorry/index":
-                return self.render("sorry.html", status=429, target=request.query.get("continue", "/"))
+                return self.render(
+                    "sorry.html", status=429, target=request.query.get("continue", "/")
+                )
             case _, "/search" if "start" in request.query:
                 return await self._batch(request)
             case _, "/search":
@@ -127,7 +152,9 @@ class Google(Site):
     def captcha(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
         """Return a CAPTCHA; with status 429, on a separate page."""
         if status == 429:
-            return moved("/sorry/index?" + urlencode({"continue": _ORIGIN + request.path_qs, "q": "token"}))
+            return moved(
+                "/sorry/index?" + urlencode({"continue": _ORIGIN + request.path_qs, "q": "token"})
+            )
         return self.render("sorry.html", status=status, target=_ORIGIN + request.path_qs)
 
     def blocked(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
@@ -136,12 +163,17 @@ class Google(Site):
 
     def consent(self, request: web.BaseRequest) -> web.StreamResponse:
         """Redirect to the consent page on another host."""
-        return moved("https://consent.google.com/m?" + urlencode({"continue": _ORIGIN + request.path_qs, "gl": "DE"}))
+        return moved(
+            "https://consent.google.com/m?"
+            + urlencode({"continue": _ORIGIN + request.path_qs, "gl": "DE"})
+        )
 
     async def _save(self, request: web.BaseRequest) -> web.StreamResponse:
         form = await request.post()
         answer = moved(str(form.get("continue", _ORIGIN)), 303)
-        answer.set_cookie(self.consent_cookie, "CAESHAgB", domain=".google.com", path="/", secure=True)
+        answer.set_cookie(
+            self.consent_cookie, "CAESHAgB", domain=".google.com", path="/", secure=True
+        )
         return answer
 
     def _page(self, request: web.BaseRequest) -> web.Response:
@@ -184,25 +216,38 @@ class Google(Site):
 
     async def _panel(self, request: web.BaseRequest) -> web.Response:
         key = request.query.get("docid")
-        result = next((result for result in self.results(self.query(request)) if result.key == key), None)
+        result = next(
+            (result for result in self.results(self.query(request)) if result.key == key), None
+        )
         if result is None:
             return web.json_response({}, status=404)
         await self._wait(0.2, 2.0, result.key)
         if self._is_silent(result.image):
             return web.json_response({})
         original = result.original_url
-        names = {"imgurl": original, "imgrefurl": result.page_url, "docid": result.key, "tbnid": result.image.token}
+        names = {
+            "imgurl": original,
+            "imgrefurl": result.page_url,
+            "docid": result.key,
+            "tbnid": result.image.token,
+        }
         size = {"w": result.width, "h": result.height}
-        return web.json_response({"original": original, "link": f"/imgres?{urlencode(names | size)}"})
+        return web.json_response(
+            {"original": original, "link": f"/imgres?{urlencode(names | size)}"}
+        )
 
     def _tiles(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
         """Return the HTML of a batch and the script with its originals."""
         inlined = {
-            result.rank: self.world.images.thumbnail_uri(result.image) for result in shown if result.rank < self.inlined
+            result.rank: self.world.images.thumbnail_uri(result.image)
+            for result in shown
+            if result.rank < self.inlined
         }
         template = "old_tiles.html" if self._template(request).startswith("old") else "tiles.html"
         arrays = self._arrays(request, shown)
-        return self.markup(template, results=shown, inlined=inlined, arrays=arrays, query=self.query(request))
+        return self.markup(
+            template, results=shown, inlined=inlined, arrays=arrays, query=self.query(request)
+        )
 
     def _arrays(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
         """Return the arrays of thumbnails and originals, as in a script."""
@@ -214,12 +259,20 @@ class Google(Site):
                 continue
             text = _escaped(self._array(request, result))
             # Cut within the URL of the original.
-            arrays.append(text[: text.index("photos") + 4] if self._chance(result.image, "cut") < cut else text)
+            arrays.append(
+                text[: text.index("photos") + 4]
+                if self._chance(result.image, "cut") < cut
+                else text
+            )
         return "[" + ",".join(arrays) + "]"
 
     def _array(self, request: web.BaseRequest, result: Result) -> list[Any]:
         facts = {
-            "2000": [None, result.page_url.split("/")[2], f"{result.width * result.height // 9000}KB"],
+            "2000": [
+                None,
+                result.page_url.split("/")[2],
+                f"{result.width * result.height // 9000}KB",
+            ],
             "2003": [None, result.image.token, result.page_url, result.title],
             "2008": [None, result.title],
         }
@@ -231,7 +284,9 @@ class Google(Site):
         return array
 
     def _template(self, request: web.BaseRequest) -> str:
-        return "old_results.html" if "last_years_layout" in self.setting(request) else "results.html"
+        return (
+            "old_results.html" if "last_years_layout" in self.setting(request) else "results.html"
+        )
 
     def _pauses(self, start: int, end: int) -> bool:
         """Return whether the button must be pressed between two positions."""
@@ -245,7 +300,9 @@ class Google(Site):
 
     async def _wait(self, least: float, most: float, name: str) -> None:
         """Wait for a random time that depends on the name only."""
-        await asyncio.sleep(self.world.pace * (least + (most - least) * chance(self.world.seed, name)))
+        await asyncio.sleep(
+            self.world.pace * (least + (most - least) * chance(self.world.seed, name))
+        )
 
 
 def _escaped(value: Any) -> str:

@@ -16,7 +16,17 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-__all__ = ["CDN_HOSTS", "DEAD_HOSTS", "DELIVERED", "FAULTS", "PAGE_HOSTS", "Fault", "Photo", "Photos", "chance"]
+__all__ = [
+    "CDN_HOSTS",
+    "DEAD_HOSTS",
+    "DELIVERED",
+    "FAULTS",
+    "PAGE_HOSTS",
+    "Fault",
+    "Photo",
+    "Photos",
+    "chance",
+]
 
 CDN_HOSTS = tuple(f"cdn-{number}.test" for number in range(8))
 DEAD_HOSTS = ("gone-0.test", "gone-1.test")
@@ -90,7 +100,9 @@ class Photo:
     def of(cls, token: str) -> Photo | None:
         """Return the image of a token, or ``None`` if it is invalid."""
         try:
-            number, _, query = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
+            number, _, query = (
+                base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
+            )
             return cls(query, int(number))
         except ValueError:
             return None
@@ -134,7 +146,13 @@ class Photos:
 
     def title(self, image: Photo) -> str:
         """Return a title, sometimes with quotes, ampersands or non-ASCII letters."""
-        forms = ("{q} no. {n}", 'A "fine" {q}, no. {n}', "{q} & friends {n}", "Été: {q} <{n}>", "{q} no. {n}")
+        forms = (
+            "{q} no. {n}",
+            'A "fine" {q}, no. {n}',
+            "{q} & friends {n}",
+            "Été: {q} <{n}>",
+            "{q} no. {n}",
+        )
         form = forms[int(len(forms) * self.chance(image, "title"))]
         return form.format(q=image.query.capitalize(), n=image.number)
 

@@ -130,7 +130,9 @@ class Site(ABC):
         )
 
     def _results(self, query: str) -> tuple[Result, ...]:
-        return tuple(self.result(rank, image) for rank, image in enumerate(self.world.shown(self, query)))
+        return tuple(
+            self.result(rank, image) for rank, image in enumerate(self.world.shown(self, query))
+        )
 
     # Called by the switchboard.
 
@@ -177,12 +179,19 @@ class Site(ABC):
         return self._templates.get_template(template).render(site=self, **values)
 
     def render(
-        self, template: str, *, status: int = 200, request: web.BaseRequest | None = None, **values: Any
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        request: web.BaseRequest | None = None,
+        **values: Any,
     ) -> web.Response:
         """Return a rendered template; with a request, its modes apply."""
         return self.html(self.markup(template, **values), status=status, request=request)
 
-    def html(self, text: str, *, status: int = 200, request: web.BaseRequest | None = None) -> web.Response:
+    def html(
+        self, text: str, *, status: int = 200, request: web.BaseRequest | None = None
+    ) -> web.Response:
         """Return HTML; with a request, its modes apply."""
         if request is not None:
             text = self.world.switchboard.spoil(self, self.setting(request), text)

@@ -107,7 +107,11 @@ class Switchboard:
             return self._robots(site, setting)
         if not modes or not (site.is_page(request) or "down" in modes):
             return None
-        if "consent_redirect" in modes and site.consent_cookie in request.cookies and not setting.options.get("stuck"):
+        if (
+            "consent_redirect" in modes
+            and site.consent_cookie in request.cookies
+            and not setting.options.get("stuck")
+        ):
             return None
         setting.met += 1
         after, times = setting.options.get("after", 0), setting.options.get("times")
@@ -116,7 +120,9 @@ class Switchboard:
         return await self._answer(site, setting, sorted(modes)[0], request)
 
     def _robots(self, site: Site, setting: Setting) -> web.Response:
-        return web.Response(text="User-agent: *\nDisallow: /\n" if "robots_disallow" in setting else site.robots())
+        return web.Response(
+            text="User-agent: *\nDisallow: /\n" if "robots_disallow" in setting else site.robots()
+        )
 
     async def _answer(
         self, site: Site, setting: Setting, mode: str, request: web.BaseRequest
@@ -153,7 +159,9 @@ class Switchboard:
         mischief = [mode for mode in _MISCHIEF if mode in setting]
         if mischief and "</body>" in text:
             options = json.dumps({"modes": mischief, "delay": 500} | dict(setting.options))
-            text = text.replace("</body>", f"<script>{_SCRIPT}\nmischief({options});</script></body>")
+            text = text.replace(
+                "</body>", f"<script>{_SCRIPT}\nmischief({options});</script></body>"
+            )
         return text
 
 

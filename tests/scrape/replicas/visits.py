@@ -52,7 +52,9 @@ class Log:
         """Return the visits to hosts that end with ``host`` and paths that start with ``path``."""
         with self._lock:
             visits = list(self._visits)
-        return [visit for visit in visits if visit.host.endswith(host) and visit.path.startswith(path)]
+        return [
+            visit for visit in visits if visit.host.endswith(host) and visit.path.startswith(path)
+        ]
 
     def clear(self) -> None:
         """Remove all visits."""

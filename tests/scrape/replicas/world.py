@@ -75,15 +75,22 @@ class World:
         self._thread = threading.Thread(target=self._loop.run_forever, name="replicas", daemon=True)
         self._thread.start()
         self._listening = (plain, secure)
-        self._runner = asyncio.run_coroutine_threadsafe(self._serve(plain, secure), self._loop).result()
+        self._runner = asyncio.run_coroutine_threadsafe(
+            self._serve(plain, secure), self._loop
+        ).result()
         ports = {80: _port(plain), 443: _port(secure)}
-        served = {f"{host}:{port}": mapped for host in self._by_host for port, mapped in ports.items()}
+        served = {
+            f"{host}:{port}": mapped for host in self._by_host for port, mapped in ports.items()
+        }
         served |= {f"{host}:{port}": _port(self._closed) for host in DEAD_HOSTS for port in ports}
         self.network = Network(served=served, authority=self.authority.pem)
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -105,9 +112,13 @@ class World:
         """
         site = self._sites.get(where) or self._by_host.get(where)
         if site is None:
-            raise ValueError(f"no site or host {where!r}; there are {', '.join(sorted(self._sites))}")
+            raise ValueError(
+                f"no site or host {where!r}; there are {', '.join(sorted(self._sites))}"
+            )
         if unknown := set(modes) - MODES - site.own_modes:
-            raise ValueError(f"no mode {', '.join(sorted(unknown))}; there are {', '.join(sorted(MODES))}")
+            raise ValueError(
+                f"no mode {', '.join(sorted(unknown))}; there are {', '.join(sorted(MODES))}"
+            )
         self.switchboard.switch(where, *modes, **options)
 
     def results(self, site: str, query: str) -> tuple[Result, ...]:
@@ -124,12 +135,20 @@ class World:
 
     def describe(self) -> str:
         """Return the network as JSON, for `read_network` in another process."""
-        return json.dumps({"served": dict(self.network.served), "authority": str(self.network.authority)})
+        return json.dumps(
+            {"served": dict(self.network.served), "authority": str(self.network.authority)}
+        )
 
     def command(self) -> str:
         """Return the command that opens the sites in Chromium."""
-        ports = {name.rpartition(":")[2]: port for name, port in self.network.served.items() if name.startswith("cdn-")}
-        rules = ", ".join(f"MAP *:{port} 127.0.0.1:{mapped}" for port, mapped in sorted(ports.items()))
+        ports = {
+            name.rpartition(":")[2]: port
+            for name, port in self.network.served.items()
+            if name.startswith("cdn-")
+        }
+        rules = ", ".join(
+            f"MAP *:{port} 127.0.0.1:{mapped}" for port, mapped in sorted(ports.items())
+        )
         return (
             f"chromium --user-data-dir=$(mktemp -d) --host-resolver-rules='{rules}'"
             f" --ignore-certificate-errors-spki-list={self.authority.pin}"
@@ -157,7 +176,11 @@ class World:
         try:
             response = await self._dispatch(host, request)
         finally:
-            size = len(response.body) if isinstance(response, web.Response) and isinstance(response.body, bytes) else 0
+            size = (
+                len(response.body)
+                if isinstance(response, web.Response) and isinstance(response.body, bytes)
+                else 0
+            )
             self.log.add(
                 Visit(
                     request.scheme,
@@ -186,7 +209,9 @@ class World:
 def read_network(text: str) -> Network:
     """Parse the result of `World.describe`."""
     values = json.loads(text)
-    return Network(served=values["served"], authority=values["authority"] and Path(values["authority"]))
+    return Network(
+        served=values["served"], authority=values["authority"] and Path(values["authority"])
+    )
 
 
 def _listen(backlog: int | None) -> socket.socket:

@@ -54,7 +54,10 @@ class Yahoo(Site):
 
     def is_page(self, request: web.BaseRequest) -> bool:
         """Return whether the request is for results."""
-        return request.url.host not in (_CONSENT_HOST, _COLLECT_HOST) and request.path == "/search/images"
+        return (
+            request.url.host not in (_CONSENT_HOST, _COLLECT_HOST)
+            and request.path == "/search/images"
+        )
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return results or consent pages."""
@@ -74,7 +77,9 @@ class Yahoo(Site):
     def consent(self, request: web.BaseRequest) -> web.StreamResponse:
         """Redirect to the consent page."""
         session = hashlib.sha256(str(request.url).encode()).hexdigest()[:16]
-        return _move(f"https://{_CONSENT_HOST}/consent", {"sessionId": session, "done": str(request.url)})
+        return _move(
+            f"https://{_CONSENT_HOST}/consent", {"sessionId": session, "done": str(request.url)}
+        )
 
     def empty(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return a page without results."""
@@ -97,12 +102,18 @@ class Yahoo(Site):
         if request.method != "POST":
             session, done = request.query.get("sessionId", ""), request.query.get("done", "")
             return self.render(
-                "consent.html", session=session, done=done, token=hashlib.sha256(b"csrf").hexdigest()[:8]
+                "consent.html",
+                session=session,
+                done=done,
+                token=hashlib.sha256(b"csrf").hexdigest()[:8],
             )
         form = await request.post()
         if not ({"agree", "reject"} & form.keys()) or not form.get("csrfToken"):
             return web.Response(status=400, text="No answer.")
-        back = {"sessionId": str(form.get("sessionId", "")), "done": str(form.get("originalDoneUrl", ""))}
+        back = {
+            "sessionId": str(form.get("sessionId", "")),
+            "done": str(form.get("originalDoneUrl", "")),
+        }
         return _move(f"https://{_CONSENT_HOST}/copyConsent", back)
 
     async def _search(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -114,7 +125,11 @@ class Yahoo(Site):
             start = min(start, max(len(results) - _BATCH, 0))
         shown = results[start : start + _BATCH]
         has_more = start + _BATCH < len(results) or "endless" in setting
-        more = f"/search/images?{urlencode({'p': query, 'b': start + _BATCH + 1, 'o': 'js'})}" if has_more else None
+        more = (
+            f"/search/images?{urlencode({'p': query, 'b': start + _BATCH + 1, 'o': 'js'})}"
+            if has_more
+            else None
+        )
         tiles = [self._tile(result, is_broken="broken_json" in setting) for result in shown]
         if request.query.get("o") == "js":
             await asyncio.sleep(_DELAY * self.world.pace)
@@ -123,7 +138,9 @@ class Yahoo(Site):
             return web.json_response({"html": html, "next": more, "more": has_more, "pause": True})
         modes = {"losesScroll": "loses_scroll" in setting, "rerender": "rerender" in setting}
         page = "old.html" if "last_years_layout" in setting else "search.html"
-        return self.render(page, request=request, query=query, tiles=tiles, more=more, modes=modes, eager=_EAGER)
+        return self.render(
+            page, request=request, query=query, tiles=tiles, more=more, modes=modes, eager=_EAGER
+        )
 
     def _tile(self, result: Result, *, is_broken: bool) -> Tile:
         data = {

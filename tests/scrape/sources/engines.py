@@ -35,7 +35,9 @@ class Searches:
         self.world, self.driver, self.folder = world, driver, folder
 
     def stream(self, name, text=TEXT, *, source=None):
-        self.driver.execute("executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}})
+        self.driver.execute(
+            "executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}}
+        )
         source = source or ENGINES.get(name, SiteSource)(hasty(name))
         [query] = source.queries("hat", [text])
         return source.search(query, OneBrowser(self.driver, self.folder))
@@ -69,7 +71,9 @@ class Searches:
         self.driver.execute_script("document.documentElement.innerHTML = arguments[0]", base + body)
         query = Query("hat", "hat", site.address("hat"))
         page = Page(self.driver, site, query, OneBrowser(self.driver, self.folder))
-        return page.run(f"const complete = new Set();\n{script(site.script)}", answer=TypeAdapter(object))
+        return page.run(
+            f"const complete = new Set();\n{script(site.script)}", answer=TypeAdapter(object)
+        )
 
 
 @contextlib.contextmanager
@@ -90,7 +94,9 @@ def compare(found, results, *, share=0.99):
     originals = [candidate for candidate in found if candidate.image_url is not None]
     addresses = [candidate.image_url for candidate in originals]
     assert len(addresses) >= share * len(revealed)
-    assert addresses == [result.original_url for result in revealed if result.original_url in set(addresses)]
+    assert addresses == [
+        result.original_url for result in revealed if result.original_url in set(addresses)
+    ]
     for candidate in originals:
         result = expected[candidate.image_url]
         assert (candidate.page_url, candidate.title) == (result.page_url, result.title)

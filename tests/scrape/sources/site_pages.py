@@ -187,7 +187,19 @@ OVERRIDES = {
 """Scripts of a page that override builtins."""
 
 PAGES |= {f"override-{name}": f"batch(0, 3); end(); {script}" for name, script in OVERRIDES.items()}
-PAGES |= {f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "") for number in range(5)}
-PAGES |= {"round": numbered(0, "/about"), "about": numbered(0, "/round"), "away": numbered(0, "http://evil.test/x")}
-PAGES |= {"nowhere": numbered(0, "/about") + "window.URL = function () { return {href: 'http://[x'}; };"}
-PAGES |= {"first": numbered(0, "/second"), "second": "body.innerHTML = '<form id=captcha-form></form>';"}
+PAGES |= {
+    f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "")
+    for number in range(5)
+}
+PAGES |= {
+    "round": numbered(0, "/about"),
+    "about": numbered(0, "/round"),
+    "away": numbered(0, "http://evil.test/x"),
+}
+PAGES |= {
+    "nowhere": numbered(0, "/about") + "window.URL = function () { return {href: 'http://[x'}; };"
+}
+PAGES |= {
+    "first": numbered(0, "/second"),
+    "second": "body.innerHTML = '<form id=captcha-form></form>';",
+}

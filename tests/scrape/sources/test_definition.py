@@ -20,7 +20,11 @@ selectors:
 
 
 def parse(more="", without=""):
-    text = "".join(line for line in VALID.splitlines(keepends=True) if not without or not line.startswith(without))
+    text = "".join(
+        line
+        for line in VALID.splitlines(keepends=True)
+        if not without or not line.startswith(without)
+    )
     return parse_site(text + more, source="sites/tiny.yaml")
 
 
@@ -39,7 +43,8 @@ def test_the_project_overrides_bundled_files(tmp_path):
 
 def test_an_unknown_site(tmp_path):
     with pytest.raises(
-        ScrapeError, match=r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, bing, .*"
+        ScrapeError,
+        match=r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, bing, .*",
     ) as error:
         load_site("myshop", tmp_path)
     assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then edit" in error.value.next
@@ -54,7 +59,9 @@ def test_texts_stay_strings():
 
 def test_addresses_of_queries_and_pages():
     site = parse("offset: {parameter: page}\n")
-    assert site.address("Blue Jeans & co.") == "https://tiny.test/blue-jeans-co?q=Blue+Jeans+%26+co."
+    assert (
+        site.address("Blue Jeans & co.") == "https://tiny.test/blue-jeans-co?q=Blue+Jeans+%26+co."
+    )
     first = site.address("साड़ी")
     assert first.endswith("?q=%E0%A4%B8%E0%A4%BE%E0%A4%A1%E0%A4%BC%E0%A5%80")
     assert site.offset.address(first, 2) == f"{first}&page=3"
@@ -65,7 +72,10 @@ def test_addresses_of_queries_and_pages():
     ("url", "address"),
     [
         ("https://tiny.test/category/{slug}/", "https://tiny.test/category/straw-hats-caps/"),
-        ("https://tiny.test/{query}/all?q={query}", "https://tiny.test/Straw%20hats%2Fcaps/all?q=Straw+hats%2Fcaps"),
+        (
+            "https://tiny.test/{query}/all?q={query}",
+            "https://tiny.test/Straw%20hats%2Fcaps/all?q=Straw+hats%2Fcaps",
+        ),
     ],
 )
 def test_encodes_queries_in_paths(url, address):
@@ -80,7 +90,10 @@ def test_encodes_queries_in_paths(url, address):
         ("I/81ab._AC_UL960_FMwebp_QL65_.jpg", "I/81ab.jpg"),
         ("I/81ab._AC_UY218_.jpg", "I/81ab.jpg"),
         ("I/81ab.jpg_BO30,255,255,255_UL960_QL65_.jpg", "I/81ab.jpg"),
-        ("I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png", "I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png"),
+        (
+            "I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png",
+            "I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png",
+        ),
         ("I/81ab.jpg", "I/81ab.jpg"),
     ],
 )
@@ -95,11 +108,31 @@ def test_removes_sizes_from_amazon_urls(shown, original):
         ("", "version", r"version: expected .*, received nothing"),
         ("caption: x\n", "", r"caption: unknown key, expected one of name, .*"),
         ("settings: {pace: 3}\n", "", r"settings\.pace: unknown key; did you mean pause\?"),
-        ("settings: {most: many}\n", "", r"settings\.most: expected a whole number >= 1, received 'many'"),
-        ("rewrite: [{pattern: '(', replacement: x}]\n", "", r"rewrite\.0\.pattern: expected a regular expression.*"),
-        ("rewrite: [{pattern: 'x', replacement: '\\2'}]\n", "", r"rewrite\.0: expected a replacement for 'x'.*"),
-        ("placeholders: ['[']\n", "", r"placeholders\.0: expected a regular expression, received '\['.*"),
-        ("url: ftp://x/{query}\n", "url", r".*expected url to be .* address with \{query\} or \{slug\} in it.*"),
+        (
+            "settings: {most: many}\n",
+            "",
+            r"settings\.most: expected a whole number >= 1, received 'many'",
+        ),
+        (
+            "rewrite: [{pattern: '(', replacement: x}]\n",
+            "",
+            r"rewrite\.0\.pattern: expected a regular expression.*",
+        ),
+        (
+            "rewrite: [{pattern: 'x', replacement: '\\2'}]\n",
+            "",
+            r"rewrite\.0: expected a replacement for 'x'.*",
+        ),
+        (
+            "placeholders: ['[']\n",
+            "",
+            r"placeholders\.0: expected a regular expression, received '\['.*",
+        ),
+        (
+            "url: ftp://x/{query}\n",
+            "url",
+            r".*expected url to be .* address with \{query\} or \{slug\} in it.*",
+        ),
         ("url: https://x/\n", "url", r".*expected url to be .*received 'https://x/'"),
         ("name: ../x\n", "name", r"name: expected .*, received '\.\./x'"),
         ("script: state\n", "", r"script: expected one of bing, .*tiles.*, received 'state'"),
@@ -131,22 +164,33 @@ def test_rejects_wrong_selectors(selectors, message):
 
 def test_detail_needs_a_link():
     detail = "detail: {image: ['#photo']}\n"
-    with pytest.raises(ScrapeError, match=r"expected selectors\.link, which leads to the page that detail speaks of"):
+    with pytest.raises(
+        ScrapeError,
+        match=r"expected selectors\.link, which leads to the page that detail speaks of",
+    ):
         parse(detail)
     text = VALID.replace('item: [".card"]', 'item: [".card"]\n  link: ["a@href"]') + detail
     assert parse_site(text, source="sites/tiny.yaml").detail.image == ("#photo",)
 
 
 def test_documentation_has_a_valid_example_of_every_key(repository):
-    page = (repository / "docs/reference/sources.md").read_text(encoding="utf-8").partition("## A site of your own")[2]
+    page = (
+        (repository / "docs/reference/sources.md")
+        .read_text(encoding="utf-8")
+        .partition("## A site of your own")[2]
+    )
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     keys = {key for row in rows for key in re.findall(r"`(\w+)(?:\.\w+)?`", row[0])}
     assert keys >= set(SiteDefinition.model_fields)
     walk = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    assert parse_site("".join(walk), source="docs").detail.image == ("#product_gallery .active img",)
+    assert parse_site("".join(walk), source="docs").detail.image == (
+        "#product_gallery .active img",
+    )
     for row in rows:
         names, examples = re.findall(r"`([\w.]+)`", row[0]), re.findall(r"`([^`]+)`", row[-1])
-        for name, example in zip(names, examples * (len(names) if len(examples) == 1 else 1), strict=True):
+        for name, example in zip(
+            names, examples * (len(names) if len(examples) == 1 else 1), strict=True
+        ):
             given = yaml.safe_load(textwrap.dedent("".join(walk)))
             section, _, key = name.partition(".")
             target = given.setdefault(section, {}) if key else given

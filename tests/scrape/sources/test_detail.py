@@ -47,7 +47,10 @@ PRODUCTS = {
         200,
         "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', 300)</script>",
     ),
-    "wordy": (200, "<p>Are you a robot? This robot is not for sale.</p><img id=photo src=/large/wordy.png>"),
+    "wordy": (
+        200,
+        "<p>Are you a robot? This robot is not for sale.</p><img id=photo src=/large/wordy.png>",
+    ),
     "same": (200, "<img id=photo src=/small/same.png>"),
     "bare": (200, "<p>No photograph yet.</p>"),
     "sold": (200, "<p>This is not for sale.</p>"),
@@ -92,7 +95,11 @@ class Products(Handler):
     def respond(self):
         self.server.asked.append(self.path)
         if self.path.startswith("/drawn/"):
-            status, body = 200, DRAWN % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(","))
+            status, body = (
+                200,
+                DRAWN
+                % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(",")),
+            )
         elif self.path == "/feed":
             status, body = 200, FEED
         elif self.path.startswith("/private/"):
@@ -104,8 +111,13 @@ class Products(Handler):
             page, _, rest = unquote(self.path[1:]).partition(";")
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
             cards = [card(name, links.get(name, f"/p/{name}")) for name in page.split(",")]
-            status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
-        self.answer(f"<!doctype html><body>{body}", status, **({"Location": body} if status == 302 else {}))
+            status, body = (
+                200,
+                "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else ""),
+            )
+        self.answer(
+            f"<!doctype html><body>{body}", status, **({"Location": body} if status == 302 else {})
+        )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +152,9 @@ def search(server, driver, tmp_path):
 
     def search(path, site=SITE, forbidden=(), journal=None, **given):
         access = OneBrowser(driver, tmp_path, forbidden, journal)
-        return SiteSource(site, **given).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
+        return SiteSource(site, **given).search(
+            Query("hat", "hat", f"http://shop.test/{path}"), access
+        )
 
     return search
 
@@ -153,9 +167,15 @@ def test_the_image_of_a_product_page_is_the_original(search, wait):
     wait(30)
     found = list(search("photo,zoom;meta,wordy;late"))
     names = ["photo", "zoom", "meta", "wordy", "late"]
-    assert [candidate.image_url for candidate in found] == [f"http://shop.test/large/{name}.png" for name in names]
-    assert [candidate.thumbnail_url for candidate in found] == [f"http://shop.test/small/{name}.png" for name in names]
-    assert [(candidate.rank, candidate.route) for candidate in found] == [(rank, "detail") for rank in range(5)]
+    assert [candidate.image_url for candidate in found] == [
+        f"http://shop.test/large/{name}.png" for name in names
+    ]
+    assert [candidate.thumbnail_url for candidate in found] == [
+        f"http://shop.test/small/{name}.png" for name in names
+    ]
+    assert [(candidate.rank, candidate.route) for candidate in found] == [
+        (rank, "detail") for rank in range(5)
+    ]
     assert found[0].page_url == "http://shop.test/p/photo"
 
 
@@ -170,16 +190,26 @@ def test_a_product_page_without_image_keeps_the_thumbnail(search):
         "foreign": "another host",
     }
     found = list(search(",".join([*reasons, "photo"]), forbidden=["p/secret"]))
-    assert [candidate.route for candidate in found] == [*(f"no detail ({why})" for why in reasons.values()), "detail"]
+    assert [candidate.route for candidate in found] == [
+        *(f"no detail ({why})" for why in reasons.values()),
+        "detail",
+    ]
     for candidate, name in zip(found[:-1], reasons, strict=True):
-        assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
+        assert (candidate.image_url, candidate.thumbnail_url) == (
+            None,
+            f"http://shop.test/small/{name}.png",
+        )
 
 
 def test_checks_redirects_of_product_pages(search, wait):
     """The last page shows its image after a delay."""
     wait(30)
     found = list(search("photo,hop,leap", forbidden=["/private/"]))
-    assert [candidate.route for candidate in found] == ["detail", "no detail (another host)", "no detail (robots)"]
+    assert [candidate.route for candidate in found] == [
+        "detail",
+        "no detail (another host)",
+        "no detail (robots)",
+    ]
     assert [candidate.image_url for candidate in found[1:]] == [None, None]
     (within,) = search("leap")
     assert within.image_url == "http://shop.test/large/late.png"
@@ -195,7 +225,9 @@ def test_texts_of_a_product_page_count_only_without_image(search, wait):
 
 
 def test_an_invalid_selector_ends_the_search(search, server):
-    invalid = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+    invalid = SITE.model_copy(
+        update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})}
+    )
     with pytest.raises(SearchError, match=r"expected CSS selectors, received '#photo\['"):
         list(search("photo,zoom", invalid))
     assert visited(server) == ["photo"]
@@ -220,9 +252,13 @@ def test_visits_product_pages_lazily(search, server):
 def test_reads_an_endless_page_as_far_as_needed(search, server):
     """Reading continues if the consumer asks for more, since images may be duplicates or refused."""
     found = search("feed", wanted=4)
-    assert [next(found).page_url for _ in range(4)] == [f"http://shop.test/p/photo-{number}" for number in range(4)]
+    assert [next(found).page_url for _ in range(4)] == [
+        f"http://shop.test/p/photo-{number}" for number in range(4)
+    ]
     assert server.asked.count("/feed") == 1
-    assert [next(found).page_url for _ in range(2)] == [f"http://shop.test/p/photo-{number}" for number in (4, 5)]
+    assert [next(found).page_url for _ in range(2)] == [
+        f"http://shop.test/p/photo-{number}" for number in (4, 5)
+    ]
     assert len(visited(server)) == 6
 
 
@@ -243,7 +279,9 @@ def test_product_pages_are_visited_once(search, server, tmp_path):
             ("http://shop.test/large/zoom.png", "detail"),
         ]
         server.asked.clear()
-        other = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo",)})})
+        other = SITE.model_copy(
+            update={"detail": SITE.detail.model_copy(update={"image": ("#photo",)})}
+        )
         assert [candidate.image_url for candidate in search("zoom", other, journal=journal)] == [
             "http://shop.test/medium.png"
         ]
@@ -254,20 +292,30 @@ def test_stops_after_ten_pages_without_image(search, server, wait):
     wait(0)
     found = list(search(",".join(f"bare-{number}" for number in range(12))))
     assert len(visited(server)) == 10
-    assert [candidate.route for candidate in found[9:]] == ["no detail (not shown)", *["no detail (not visited)"] * 2]
+    assert [candidate.route for candidate in found[9:]] == [
+        "no detail (not shown)",
+        *["no detail (not visited)"] * 2,
+    ]
 
 
 def test_without_detail_keeps_the_dimensions_of_the_results_page(search):
     plain = SITE.model_copy(update={"detail": None})
     (candidate,) = search("photo", plain)
-    assert (candidate.image_url, candidate.thumbnail_url) == ("http://shop.test/small/photo.png",) * 2
+    assert (candidate.image_url, candidate.thumbnail_url) == (
+        "http://shop.test/small/photo.png",
+    ) * 2
     assert (candidate.width, candidate.height) == (640, 100)
     (candidate,) = search("linkless", plain)
     assert candidate.thumbnail_url is None
 
 
 def test_probe_visits_a_few_product_pages(driver, server, tmp_path):
-    report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
+    report = probe(
+        SiteSource(SITE),
+        "photo,bare,zoom,meta",
+        OneBrowser(driver, tmp_path / "other"),
+        tmp_path / "probe",
+    )
     assert [finding.count for finding in report.findings if finding.selector == ".card"] == [4]
     assert visited(server)[-3:] == ["photo", "bare", "zoom"]
     lines = list(report.lines())

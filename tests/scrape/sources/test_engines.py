@@ -20,7 +20,10 @@ def slow(*case):
 @pytest.mark.parametrize(
     ("name", "modes"),
     [
-        ("google", ("consent_redirect", "endless", "last_years_layout", "rerender", "loses_scroll")),
+        (
+            "google",
+            ("consent_redirect", "endless", "last_years_layout", "rerender", "loses_scroll"),
+        ),
         ("bing", ("consent_overlay", "endless", "renamed", "rerender", "loses_scroll")),
         ("yahoo", ("consent_redirect", "renamed", "rerender", "loses_scroll")),
     ],
@@ -69,9 +72,7 @@ src="data:image/gif;base64,R0"></a><div class="OSrXXb">A tabby cat</div></div>""
 GOOGLE_CHIPS = """<div role="list"><a href="/search?q=red"><img alt="Red" width="120" src="https://x.test/1.jpg"></a></div>
 <div class="ivg-i my5z3d" data-docid="R"><img alt="Related" width="120" src="https://x.test/2.jpg"></div>
 <div data-docid="ICON"><img alt="" width="320" src="https://x.test/3.jpg"><img alt="star" width="18" src="x"></div>"""
-GOOGLE_LINK = (
-    "/imgres?imgurl=https%3A%2F%2Fcdn.test%2Fcat.jpg&imgrefurl=https%3A%2F%2Fsite.test%2Fp&tbnid=T1&w=1920&h=1080"
-)
+GOOGLE_LINK = "/imgres?imgurl=https%3A%2F%2Fcdn.test%2Fcat.jpg&imgrefurl=https%3A%2F%2Fsite.test%2Fp&tbnid=T1&w=1920&h=1080"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,9 @@ class TestGoogle:
         results = searches.results("google")
         compare(found, results, share=1)
         assert Counter(one.route for one in found).keys() == {"click", "script", "thumbnail"}
-        assert [one.rank for one in found if one.image_url is None] == [one.rank for one in results if not one.revealed]
+        assert [one.rank for one in found if one.image_url is None] == [
+            one.rank for one in results if not one.revealed
+        ]
 
     def test_thumbnails_may_be_inlined(self, found):
         assert all(one.thumbnail_url.startswith("data:image/jpeg;base64,") for one in found[:4])
@@ -104,7 +107,9 @@ class TestGoogle:
         ]
 
     def test_a_tile_with_a_link_needs_no_click(self, searches):
-        [tile] = searches.tiles("google", f"<div id=rso>{GOOGLE_TILE.replace('<a ', f'<a href={GOOGLE_LINK} ')}</div>")
+        [tile] = searches.tiles(
+            "google", f"<div id=rso>{GOOGLE_TILE.replace('<a ', f'<a href={GOOGLE_LINK} ')}</div>"
+        )
         assert (tile["image"], tile["page"], tile["route"]) == (
             "https://cdn.test/cat.jpg",
             "https://site.test/p",
@@ -123,7 +128,9 @@ class TestGoogle:
     )
     def test_tiles_match_any_marker(self, searches, marks, key):
         tile = GOOGLE_TILE.replace('data-docid="D1" data-lpage="https://site.test/cats"', marks)
-        assert [found["key"] for found in searches.tiles("google", f"<div id=rso>{tile}</div>")] == [key]
+        assert [
+            found["key"] for found in searches.tiles("google", f"<div id=rso>{tile}</div>")
+        ] == [key]
 
     def test_thumbnails_without_markers_match_by_url_and_alt_text(self, searches):
         bare = '<p><img alt="Cat" width="300" src="https://encrypted-tbn0.gstatic.com/images?q=tbn:T1">'
@@ -137,13 +144,19 @@ BING_FACTS = {
     "turl": "https://ts1.mm.bing.net/th?id=OIP.x",
     "t": 'A "fine" cat',
 }
-BING_LINK = "/images/search?view=detailV2&mediaurl=https%3A%2F%2Fcdn.test%2F1%3Fv%3D2&expw=1920&exph=1080"
+BING_LINK = (
+    "/images/search?view=detailV2&mediaurl=https%3A%2F%2Fcdn.test%2F1%3Fv%3D2&expw=1920&exph=1080"
+)
 BING_IMAGE = """<img class="mimg" alt="Cat" width="240" src="data:image/gif;base64,R0"
 data-src="https://ts1.mm.bing.net/th?id=OIP.x&w=240&h=180">"""
 
 
 def bing_tile(facts=BING_FACTS, *, link=BING_LINK, image=BING_IMAGE):
-    data = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
+    data = (
+        (facts if isinstance(facts, str) else json.dumps(facts))
+        .replace("&", "&amp;")
+        .replace('"', "&quot;")
+    )
     return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{data}">{image}</a>
     <div class="lnkw"><a href="https://site.test/other">site.test</a></div></div></li>"""
 
@@ -206,13 +219,20 @@ class TestBing:
     def test_ignores_icons(self, searches):
         sign = '<img class="mimg" alt="" width="42" src="https://ts1.mm.bing.net/th?id=SIGN">'
         assert (
-            searches.tiles("bing", bing_tile("{broken", link="", image=sign) + bing_tile("", link="", image="")) == []
+            searches.tiles(
+                "bing", bing_tile("{broken", link="", image=sign) + bing_tile("", link="", image="")
+            )
+            == []
         )
 
-    @pytest.mark.parametrize("marks", [("iusc", "x1"), ("mimg", "x2"), ("iuscp", "x3"), ("lnkw", "x4")])
+    @pytest.mark.parametrize(
+        "marks", [("iusc", "x1"), ("mimg", "x2"), ("iuscp", "x3"), ("lnkw", "x4")]
+    )
     def test_renamed_classes_keep_the_original(self, searches, marks):
         page = f'<div id="mmComponent_images_2">{bing_tile().replace(*marks)}</div>'
-        assert [found["image"] for found in searches.tiles("bing", page)] == ["https://cdn.test/1?v=2"]
+        assert [found["image"] for found in searches.tiles("bing", page)] == [
+            "https://cdn.test/1?v=2"
+        ]
 
 
 YAHOO_FACTS = {
@@ -228,13 +248,19 @@ YAHOO_LINK = "/images/view;_ylt=x?w=1280&h=720&imgurl=cdn.test%2F1.jpg&rurl=http
 
 
 def yahoo_tile(facts=YAHOO_FACTS, *, link=YAHOO_LINK):
-    data = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
+    data = (
+        (facts if isinstance(facts, str) else json.dumps(facts))
+        .replace("&", "&amp;")
+        .replace('"', "&quot;")
+    )
     return f"""<ul id="sres"><li class="ld" data="{data}"><a href="{link}"><img class="process" alt="Cat"
     src="data:image/gif;base64,R0" data-src="https://tse1.mm.bing.net/th?id=OIP.a&pid=Api"></a></li></ul>"""
 
 
 def yahoo_pages(searches):
-    return [visit.query for visit in searches.world.log.visits("search.yahoo.com", "/search/images")]
+    return [
+        visit.query for visit in searches.world.log.visits("search.yahoo.com", "/search/images")
+    ]
 
 
 YAHOO_WHOLE = json.dumps(YAHOO_FACTS)
@@ -246,7 +272,11 @@ class TestYahoo:
     def test_pages_are_counted_in_the_url(self, searches):
         searches.world.log.clear()
         compare(searches.all("yahoo"), searches.results("yahoo"), share=1)
-        assert [query.rpartition("b=")[2] for query in yahoo_pages(searches)][:3] == ["1", "61", "121"]
+        assert [query.rpartition("b=")[2] for query in yahoo_pages(searches)][:3] == [
+            "1",
+            "61",
+            "121",
+        ]
 
     def test_reads_a_tile(self, searches):
         assert searches.tiles("yahoo", yahoo_tile()) == [
@@ -274,7 +304,10 @@ class TestYahoo:
     )
     def test_reads_damaged_json(self, searches, facts):
         [found] = searches.tiles("yahoo", yahoo_tile(facts))
-        assert (found["image"], found["page"]) == ("http://cdn.test/1.jpg?whole", "https://site.test/p")
+        assert (found["image"], found["page"]) == (
+            "http://cdn.test/1.jpg?whole",
+            "https://site.test/p",
+        )
         assert (found["width"], found["route"]) == (1280, "json")
 
     def test_without_json_reads_the_link(self, searches):
@@ -300,10 +333,15 @@ class="s-result-item s-asin">
 src="{AMAZON_SMALL}" srcset="{AMAZON_SMALL} 1x, {AMAZON_LARGE} 3x"></a><h2 class="a-size-mini"><span>Sutra</span></h2>
 <a href="/Saree/dp/B01/ref=sr_1_1"><h2><span>Silk Saree</span></h2></a>
 <span class="a-price"><span class="a-offscreen">₹799</span><span aria-hidden="true">₹799</span></span></div>"""
-AMAZON_WIDGET = (
-    '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img class="s-image" src="/b.jpg"></div>'
-)
-AMAZON_FACTS = {"status": 200, "url": "https://www.amazon.in/s?k=hat", "title": "", "text": "", "html": "", "count": 0}
+AMAZON_WIDGET = '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img class="s-image" src="/b.jpg"></div>'
+AMAZON_FACTS = {
+    "status": 200,
+    "url": "https://www.amazon.in/s?k=hat",
+    "title": "",
+    "text": "",
+    "html": "",
+    "count": 0,
+}
 
 
 class TestAmazon:
@@ -314,7 +352,10 @@ class TestAmazon:
         assert (tile["key"], tile["title"], tile["price"]) == ("B01", "Silk Saree", "₹799")
         assert tile["page"] == "https://www.amazon.in/Saree/dp/B01/ref=sr_1_1"
         assert tile["image"] == AMAZON_LARGE
-        assert load_site("amazon", None).original(AMAZON_LARGE) == "https://m.media-amazon.com/images/I/81ab.jpg"
+        assert (
+            load_site("amazon", None).original(AMAZON_LARGE)
+            == "https://m.media-amazon.com/images/I/81ab.jpg"
+        )
 
     @pytest.mark.parametrize(
         "marks", [("s-result-item s-asin", "x1"), ("s-search-result", "x2"), ("s-no-outline", "x3")]
@@ -335,7 +376,10 @@ class TestAmazon:
     )
     def test_classifies_pages(self, facts, state):
         assert (
-            classify(PageFacts(**AMAZON_FACTS | {"marks": {}} | facts), load_site("amazon", None).states).state == state
+            classify(
+                PageFacts(**AMAZON_FACTS | {"marks": {}} | facts), load_site("amazon", None).states
+            ).state
+            == state
         )
 
 

@@ -67,7 +67,9 @@ def test_normalizes_unicode_names(source, data, read):
         shutil.copy(data / "hat" / "000.png", data / name / f"{len(name)}.png")
     assert source.labels() == ["boot", "café", "hat"]
     assert addresses(source, "café") == ["data/cafe\u0301/5.png", "data/café/4.png"]
-    assert [read(address).content for address in addresses(source, "café")] == [(data / "hat/000.png").read_bytes()] * 2
+    assert [read(address).content for address in addresses(source, "café")] == [
+        (data / "hat/000.png").read_bytes()
+    ] * 2
 
 
 def test_ignores_hidden_files(source, data):
@@ -81,7 +83,10 @@ def test_names_a_class_without_files(source, data, label):
     with pytest.raises(SearchError, match=f"data/{label} is {label}") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
-    assert caught.value.advice == "put images there, or set classes to the folders with images: boot, hat"
+    assert (
+        caught.value.advice
+        == "put images there, or set classes to the folders with images: boot, hat"
+    )
 
 
 def test_absence_depends_on_content(source, data, tmp_path):
@@ -103,8 +108,17 @@ def test_gaps_of_a_fixed_split(divided):
     (divided / "test" / "boot").rename(divided / "test" / "boots")
     (divided / "val" / "hat").mkdir(parents=True)
     source = FolderSource(divided, layout="fixed")
-    assert source.gaps(["boot", "hat"]) == ["data/test/boot", "data/test/hat", "data/val/boot", "data/val/hat"]
-    assert source.gaps(["a/b"])[0] == f"data/test/{to_slug('a/b')}" in source.queries("a/b", [])[0].address
+    assert source.gaps(["boot", "hat"]) == [
+        "data/test/boot",
+        "data/test/hat",
+        "data/val/boot",
+        "data/val/hat",
+    ]
+    assert (
+        source.gaps(["a/b"])[0]
+        == f"data/test/{to_slug('a/b')}"
+        in source.queries("a/b", [])[0].address
+    )
     assert source.absence("hat") is None
     assert source.absence("cap") == "data/test/cap and data/val/cap and data/train/cap are missing"
 
@@ -118,7 +132,9 @@ def test_remarks_on_loose_files(source, data):
     assert source.remarks() == []
     (data / "one.png").touch()
     (data / "two.png").touch()
-    assert source.remarks() == ["data has files outside the class folders, ignored: one.png, two.png"]
+    assert source.remarks() == [
+        "data has files outside the class folders, ignored: one.png, two.png"
+    ]
 
 
 def test_keeps_a_fixed_split(divided):
@@ -151,7 +167,10 @@ def test_remarks_on_unknown_splits(divided):
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_names_a_missing_split(divided, part):
     shutil.rmtree(divided / part)
-    with pytest.raises(DataError, match=rf"data/{part} is missing: the fixed layout.*\nNext: .*scrape\.folder\.layout"):
+    with pytest.raises(
+        DataError,
+        match=rf"data/{part} is missing: the fixed layout.*\nNext: .*scrape\.folder\.layout",
+    ):
         FolderSource(divided, layout="fixed")
 
 
@@ -161,7 +180,9 @@ def test_remarks_on_a_split_read_as_classes(divided):
 
 
 def test_reads_a_file(read, data):
-    assert read("data/hat/007.png") == Fetched((data / "hat" / "007.png").read_bytes(), "data/hat/007.png")
+    assert read("data/hat/007.png") == Fetched(
+        (data / "hat" / "007.png").read_bytes(), "data/hat/007.png"
+    )
 
 
 def test_refuses_links_out_of_the_folder(read, data, tmp_path):
@@ -178,8 +199,12 @@ def test_links_out_of_the_folder_are_not_opened(source, data, tmp_path, monkeypa
     (data / "hat" / "out.png").symlink_to(tmp_path / "secret.png")
     (data / "hat" / "in.png").write_bytes(b"%PDF-1.4")
     looked = []
-    monkeypatch.setattr(folder, "reason_of", lambda path: looked.append(path.name) or reason_of(path))
-    assert [what for what, _ in source.unread()] == ["data/ has 1 file: a PDF document instead of an image"]
+    monkeypatch.setattr(
+        folder, "reason_of", lambda path: looked.append(path.name) or reason_of(path)
+    )
+    assert [what for what, _ in source.unread()] == [
+        "data/ has 1 file: a PDF document instead of an image"
+    ]
     assert "in.png" in looked
     assert "out.png" not in looked
 
@@ -197,7 +222,12 @@ def test_refuses_special_files(read, data):
     (data / "hat" / "round.png").symlink_to("round.png")
     os.mkfifo(data / "hat" / "pipe")
     addresses = ("data/hat/folder", "data/hat/round.png", "data/hat/pipe", "data/hat/missing.png")
-    assert [read(address).reason for address in addresses] == ["folder", "unreadable", "special", "unreadable"]
+    assert [read(address).reason for address in addresses] == [
+        "folder",
+        "unreadable",
+        "special",
+        "unreadable",
+    ]
 
 
 def test_undecodable_names(source, read, data):
@@ -228,7 +258,10 @@ def tabled(data):
 def test_rows_label_images_anywhere(tabled, data):
     assert tabled.labels() == ["boot", "hat", "scarf"]
     hats = found(tabled, "hat")
-    assert [hat.image_url for hat in hats if hat.given_split] == ["data/boot/001.png", "data/images/1.png"]
+    assert [hat.image_url for hat in hats if hat.given_split] == [
+        "data/boot/001.png",
+        "data/images/1.png",
+    ]
     assert len(hats) == 32
     (known,) = [hat for hat in hats if hat.page_url]
     assert (known.image_url, known.page_url, known.licence, known.author, known.given_split) == (
@@ -240,7 +273,10 @@ def test_rows_label_images_anywhere(tabled, data):
     )
     (scarf,) = found(tabled, "scarf")
     assert (scarf.image_url, scarf.given_split) == ("data/images/deep/2.png", "val")
-    assert tabled.read(scarf.image_url, max_bytes=10_000).content == (data / "hat/000.png").read_bytes()
+    assert (
+        tabled.read(scarf.image_url, max_bytes=10_000).content
+        == (data / "hat/000.png").read_bytes()
+    )
     assert "data/boot/001.png" not in addresses(tabled, "boot")
     assert tabled.absence("scarf") is None
     assert tabled.unread() == []
@@ -259,12 +295,18 @@ def test_remarks_on_a_table(tabled):
 def test_rows_beside_a_fixed_split(divided):
     (divided / "more").mkdir()
     shutil.copy(divided / "train" / "hat" / "000.png", divided / "more" / "1.png")
-    write_metadata(divided, {"more/1.png": Facts(label="hat"), "train/hat/001.png": Facts(split="val")})
+    write_metadata(
+        divided, {"more/1.png": Facts(label="hat"), "train/hat/001.png": Facts(split="val")}
+    )
     source = FolderSource(divided, layout="fixed")
     assert source.remarks() == []
     hats = {hat.image_url: hat.given_split for hat in found(source, "hat")}
     assert len(hats) == 16
-    assert (hats["data/more/1.png"], hats["data/train/hat/001.png"], hats["data/test/hat/010.png"]) == (
+    assert (
+        hats["data/more/1.png"],
+        hats["data/train/hat/001.png"],
+        hats["data/test/hat/010.png"],
+    ) == (
         None,
         "val",
         "test",

@@ -20,7 +20,10 @@ def noise(*shape):
     """Return splits of random images with cyclic labels."""
     random = np.random.default_rng(7)
     return {
-        part: (random.integers(0, 256, (count, *shape), dtype=np.uint8), (np.arange(count) % 10).astype(np.uint8))
+        part: (
+            random.integers(0, 256, (count, *shape), dtype=np.uint8),
+            (np.arange(count) % 10).astype(np.uint8),
+        )
         for part, count in COUNTS.items()
     }
 
@@ -32,7 +35,11 @@ def write_npz(folder, parts=PARTS):
     path = folder / "copy.npz"
     np.savez(
         path,
-        **{f"{kind}_{part}": arrays[place] for part, arrays in parts.items() for place, kind in enumerate("xy")},
+        **{
+            f"{kind}_{part}": arrays[place]
+            for part, arrays in parts.items()
+            for place, kind in enumerate("xy")
+        },
     )
     return path
 
@@ -50,7 +57,11 @@ def write_gzipped_idx(folder):
 
 
 def candidates_of(source, label, *texts):
-    return [candidate for query in source.queries(label, texts or (label,)) for candidate in source.search(query, None)]
+    return [
+        candidate
+        for query in source.queries(label, texts or (label,))
+        for candidate in source.search(query, None)
+    ]
 
 
 def pixels_of(source, candidate):
@@ -74,20 +85,28 @@ def test_every_file_format_gives_the_same_images(tmp_path, name, write):
 
 def test_a_candidate_has_licence_author_and_size(tmp_path):
     coat = candidates_of(KerasSource("fashion_mnist", write_npz(tmp_path)), "coat")[0]
-    assert (coat.label, coat.query, coat.title, coat.image_url) == ("coat", "coat", "Coat", "fashion_mnist/train/00004")
+    assert (coat.label, coat.query, coat.title, coat.image_url) == (
+        "coat",
+        "coat",
+        "Coat",
+        "fashion_mnist/train/00004",
+    )
     assert (coat.width, coat.height, coat.licence, coat.author) == (28, 28, "MIT", "Zalando SE")
 
 
 @pytest.mark.parametrize("text", ["T-shirt/top", "T-SHIRT TOP", "t-shirt_top", "0"])
 def test_classes_by_name_or_index(tmp_path, text):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
-    assert {candidate.title for candidate in candidates_of(source, "shirt", text)} == {"T-shirt/top"}
+    assert {candidate.title for candidate in candidates_of(source, "shirt", text)} == {
+        "T-shirt/top"
+    }
 
 
 def test_rejects_unknown_classes(tmp_path):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     with pytest.raises(
-        SearchError, match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat"
+        SearchError,
+        match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat",
     ) as caught:
         candidates_of(source, "hat")
     assert caught.value.failure == "no_results"
@@ -107,7 +126,9 @@ def damaged(folder, kind):
                 stream.writestr("x_train.npy", bytes(30_000_000))
         case "endless":
             header = io.BytesIO()
-            np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (2**50,)})
+            np.lib.format.write_array_header_1_0(
+                header, {"descr": "|u1", "fortran_order": False, "shape": (2**50,)}
+            )
             with zipfile.ZipFile(path, "w") as stream:
                 stream.writestr("x_train.npy", header.getvalue())
     return path
@@ -147,9 +168,15 @@ def test_uses_the_keras_cache_or_suggests_a_path(tmp_path):
     # In a subprocess without network, since Keras reads KERAS_HOME only once.
     (tmp_path / "copy").mkdir()
     copy = write_gzipped_idx(tmp_path / "copy")
-    environment = os.environ | {"KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    environment = os.environ | {
+        "KERAS_HOME": str(tmp_path),
+        "https_proxy": "http://127.0.0.1:9",
+        "no_proxy": "",
+    }
     command = [sys.executable, "-c", LOAD, str(copy)]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True).stdout
+    output = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=True
+    ).stdout
     assert "keras.datasets.fashion_mnist cannot be loaded" in output
     assert "scrape.keras.path" in output
     assert output.splitlines()[-1] == "7"

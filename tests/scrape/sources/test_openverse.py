@@ -40,7 +40,9 @@ def failure(candidates):
 def test_reads_all_visible_pages(world, access):
     candidates = list(search(access))
     truth = world.results("openverse", "red hat")[:240]
-    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in truth]
+    assert [candidate.image_url for candidate in candidates] == [
+        result.original_url for result in truth
+    ]
     assert [candidate.rank for candidate in candidates] == list(range(240))
     assert len(world.log.visits("api.openverse.org", "/v1/")) == 12
 
@@ -48,9 +50,16 @@ def test_reads_all_visible_pages(world, access):
 def test_reads_the_fields_of_a_result(world, access):
     first, truth = next(iter(search(access))), world.results("openverse", "red hat")[0]
     assert (first.label, first.query, first.route) == ("hat", "red hat", "json")
-    assert (first.title, first.page_url, first.thumbnail_url) == (truth.title, truth.page_url, truth.thumbnail_url)
+    assert (first.title, first.page_url, first.thumbnail_url) == (
+        truth.title,
+        truth.page_url,
+        truth.thumbnail_url,
+    )
     assert (first.width, first.height) == (truth.width, truth.height)
-    assert (first.licence, first.author) == (licence_of(truth)[2], f"Author of {truth.image.number}")
+    assert (first.licence, first.author) == (
+        licence_of(truth)[2],
+        f"Author of {truth.image.number}",
+    )
     assert first.bytes is None
 
 
@@ -79,7 +88,9 @@ def test_searches_for_wanted_licences(access):
 def test_ends_at_the_depth_limit(world, access):
     world.switch("openverse", "boasts")
     assert len(list(search(access))) == 240
-    assert [visit.status for visit in world.log.visits("api.openverse.org", "/v1/")] == [200] * 12 + [401]
+    assert [visit.status for visit in world.log.visits("api.openverse.org", "/v1/")] == [
+        200
+    ] * 12 + [401]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +120,9 @@ def test_a_block_keeps_earlier_candidates(world, access):
     assert len(found) == 40
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"results": 3}', b"[" * 100_000, b'{"results": [1, null]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff", b'{"results": 3}', b"[" * 100_000, b'{"results": [1, null]}']
+)
 def test_odd_responses_are_search_errors(body):
     access = SimpleNamespace(ask=lambda url: Fetched(body, url))
     assert failure(search(access)).failure in {"layout_changed", "no_results"}

@@ -8,14 +8,24 @@ from pixmill.scrape.sources.page_state import PageFacts, classify
 STATES = States(
     captcha=Markers(urls=("/sorry/",), selectors=("#captcha",), texts=("Are you a robot",)),
     blocked=Markers(texts=("Access denied",)),
-    consent=Markers(urls=(r"^https://consent\.",), selectors=("#agree",), texts=("Before you continue",)),
+    consent=Markers(
+        urls=(r"^https://consent\.",), selectors=("#agree",), texts=("Before you continue",)
+    ),
     empty=Markers(selectors=(".none",), texts=("No results for",)),
     shell=Markers(texts=("/enablejs",)),
 )
 
 
 def judge(**seen):
-    facts = {"status": 200, "url": "https://x.test/", "title": "", "text": "", "html": "", "count": 0, "marks": {}}
+    facts = {
+        "status": 200,
+        "url": "https://x.test/",
+        "title": "",
+        "text": "",
+        "html": "",
+        "count": 0,
+        "marks": {},
+    }
     return classify(PageFacts(**facts | seen), STATES)
 
 
@@ -45,7 +55,8 @@ def test_classify(seen, state, sign):
 
 
 @pytest.mark.parametrize(
-    "text", ["Are you a robot? T-shirt", "No results for hats", "Before you continue", "Access denied"]
+    "text",
+    ["Are you a robot? T-shirt", "No results for hats", "Before you continue", "Access denied"],
 )
 def test_texts_do_not_count_on_pages_with_results(text):
     assert judge(text=text, count=1).state == "results"

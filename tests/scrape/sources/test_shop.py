@@ -19,7 +19,10 @@ def shop(data):
 
 def test_queries(shop):
     queries = shop.queries("boot", ["boot", "rain boots"])
-    assert [(query.label, query.text) for query in queries] == [("boot", "boot"), ("boot", "rain boots")]
+    assert [(query.label, query.text) for query in queries] == [
+        ("boot", "boot"),
+        ("boot", "rain boots"),
+    ]
     assert queries[1].address == "http://shop.pixmill.test/search?q=rain+boots"
 
 
@@ -48,9 +51,17 @@ def test_finds_every_product_in_order(shop, tmp_path):
         assert len(candidates) >= 30
         assert [one.rank for one in candidates] == list(range(len(candidates)))
         assert len({one.page_url for one in candidates}) == len(candidates)
-        assert all(one.page_url.startswith("http://shop.pixmill.test/product/") for one in candidates)
-        assert all(one.image_url.startswith(("http://shop.pixmill.test/media/", "data:image/")) for one in candidates)
-        assert all(one.title and one.price.startswith("€ ") and one.thumbnail_url is None for one in candidates)
+        assert all(
+            one.page_url.startswith("http://shop.pixmill.test/product/") for one in candidates
+        )
+        assert all(
+            one.image_url.startswith(("http://shop.pixmill.test/media/", "data:image/"))
+            for one in candidates
+        )
+        assert all(
+            one.title and one.price.startswith("€ ") and one.thumbnail_url is None
+            for one in candidates
+        )
         with pytest.raises(SearchError) as error:
             list(shop.search(rain, access))
         assert error.value.failure == "no_results"

@@ -66,7 +66,9 @@ class Pages(Handler):
             number = int(query.partition("=")[2] or 0)
             script = numbered(number, "") if number < 4 else PAGES["nothing"] if number == 4 else ""
         status = int(name) if name.isdecimal() else 200 if script or name == "blank" else 404
-        self.answer(f"<!doctype html><meta charset=utf-8><body><script>{CARD}{script}</script>", status)
+        self.answer(
+            f"<!doctype html><meta charset=utf-8><body><script>{CARD}{script}</script>", status
+        )
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,9 @@ def driver(network, tmp_path_factory):
 def stream(driver, tmp_path):
     def stream(name, site=QUICK, source=SiteSource, *, forbidden=(), **hooks):
         access = OneBrowser(driver, tmp_path / "evidence", forbidden)
-        return source(site, **hooks).search(Query("hat", "hat", f"http://pages.test/{name}"), access)
+        return source(site, **hooks).search(
+            Query("hat", "hat", f"http://pages.test/{name}"), access
+        )
 
     return stream
 
@@ -158,7 +162,11 @@ def test_reads_a_card(read):
     assert (card.image_url, card.page_url) == ("http://other.test/x.png", "http://pages.test/p/1")
     assert (card.title, card.price, card.thumbnail_url) == ("A hat", "€ 5", card.image_url)
     assert inlined.image_url.startswith("data:image/gif;base64,")
-    assert (inlined.page_url, inlined.title, inlined.price) == ("http://pages.test/words", None, None)
+    assert (inlined.page_url, inlined.title, inlined.price) == (
+        "http://pages.test/words",
+        None,
+        None,
+    )
     assert (odd.rank, odd.image_url, odd.route) == (2, None, None)
     assert spaced.image_url == "http://pages.test/media/a%20bc%01.png"
 
@@ -171,7 +179,9 @@ def test_without_end_mark_stops_when_nothing_new_loads(read, name):
 def test_stopping_before_the_end_mark_is_an_error(stream):
     candidates = stream("stuck")
     assert images(next(candidates) for _ in range(5)) == media(5)
-    with pytest.raises(SearchError, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'") as error:
+    with pytest.raises(
+        SearchError, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'"
+    ) as error:
         next(candidates)
     assert error.value.failure == "stalled"
 
@@ -229,7 +239,9 @@ def test_reads_the_range_that_the_page_states(read):
 
 
 def test_pictures_with_lazy_sources(read):
-    assert images(read("pictures")) == [f"http://pages.test/media/{size}.jpg" for size in (1600, 1600, 800)]
+    assert images(read("pictures")) == [
+        f"http://pages.test/media/{size}.jpg" for size in (1600, 1600, 800)
+    ]
 
 
 def test_counts_pages_with_an_offset(read):
@@ -239,7 +251,9 @@ def test_counts_pages_with_an_offset(read):
 
 
 def test_rejects_a_next_page_on_another_site(read):
-    with pytest.raises(SearchError, match=r"links to another site for its next page: http://evil\.test"):
+    with pytest.raises(
+        SearchError, match=r"links to another site for its next page: http://evil\.test"
+    ):
         read("away", PAGED)
 
 
@@ -271,11 +285,15 @@ def test_follows_buttons_like_links(read):
 
 
 def test_refuses_consent(read):
-    both = OPEN.model_copy(update={"consent": OPEN.consent.model_copy(update={"texts": ("Reject all", "Accept all")})})
+    both = OPEN.model_copy(
+        update={"consent": OPEN.consent.model_copy(update={"texts": ("Reject all", "Accept all")})}
+    )
     assert images(read("walled", both)) == media(3)
 
 
-@pytest.mark.parametrize(("name", "site"), [("overlaid", QUICK), ("innocent", QUICK), ("alerting", OPEN)])
+@pytest.mark.parametrize(
+    ("name", "site"), [("overlaid", QUICK), ("innocent", QUICK), ("alerting", OPEN)]
+)
 def test_overlays_do_not_hide_results(read, name, site):
     assert images(read(name, site)) == media(3)
 
@@ -290,14 +308,20 @@ def test_overlays_do_not_hide_results(read, name, site):
         ("shell", "blocked", "'enablejs'"),
         ("nothing", "no_results", "[data-nothing]"),
         ("403", "blocked", "status 403"),
-        ("404", "layout_changed", "status 404: check the url in tiny.yaml (last checked 2026-11-20)"),
+        (
+            "404",
+            "layout_changed",
+            "status 404: check the url in tiny.yaml (last checked 2026-11-20)",
+        ),
         pytest.param(
             "changed",
             "layout_changed",
             "nothing matched '.card' (tiny.yaml, selectors.item, checked 2026-11-20)",
             marks=pytest.mark.slow,
         ),
-        pytest.param("anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow),
+        pytest.param(
+            "anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow
+        ),
         pytest.param(
             "blind",
             "layout_changed",
@@ -329,7 +353,11 @@ def test_a_block_on_a_later_page_keeps_results(stream):
 
 def test_an_unknown_host(driver, tmp_path):
     with pytest.raises(SearchError) as error:
-        list(SiteSource(OPEN).search(Query("hat", "hat", "http://elsewhere.test/"), OneBrowser(driver, tmp_path)))
+        list(
+            SiteSource(OPEN).search(
+                Query("hat", "hat", "http://elsewhere.test/"), OneBrowser(driver, tmp_path)
+            )
+        )
     assert error.value.failure == "unreachable"
 
 
@@ -345,7 +373,11 @@ def test_resolver(read):
             return click
 
     def click(page, tile):
-        return tile if tile.key == "1" else Tile(tile.key, image=f"http://pages.test/{tile.key}.jpg", route="click")
+        return (
+            tile
+            if tile.key == "1"
+            else Tile(tile.key, image=f"http://pages.test/{tile.key}.jpg", route="click")
+        )
 
     hidden = QUICK.model_copy(update={"addresses": ("data-original",)})
     first, second, third = read("short", hidden, Clicked)
@@ -371,7 +403,10 @@ rewrite:
         }
     )
     first, second, _ = read("short", lifted)
-    assert (first.image_url, first.thumbnail_url) == ("http://pages.test/full/0.png", "http://pages.test/media/0.png")
+    assert (first.image_url, first.thumbnail_url) == (
+        "http://pages.test/full/0.png",
+        "http://pages.test/media/0.png",
+    )
     assert (second.image_url, second.thumbnail_url) == ("http://pages.test/media/1.png", None)
 
 
@@ -392,7 +427,11 @@ def test_names_a_crashed_browser(tmp_path, network):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in ("state", "lists") else pytest.mark.slow) for name in OVERRIDES]
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("state", "lists") else pytest.mark.slow)
+        for name in OVERRIDES
+    ],
 )
 def test_a_page_that_changes_builtins_ends_its_search(read, name):
     with pytest.raises(SearchError, match=r"cannot be (read|searched)"):

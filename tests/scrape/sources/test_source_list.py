@@ -18,7 +18,8 @@ def test_opens_every_source(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("limits", "wanted"), [({}, 10_000), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
+    ("limits", "wanted"),
+    [({}, 10_000), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)],
 )
 def test_limits_set_wanted_results(tmp_path, limits, wanted):
     (tmp_path / "sites").mkdir()

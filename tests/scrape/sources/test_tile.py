@@ -18,7 +18,9 @@ def test_refine():
 
 def test_tiles_keep_their_first_order():
     tiles = Tiles(10)
-    assert [tiles.take(Tile(key, image=image)) for key, image in (("a", "1"), ("b", None), ("c", "3"))] == [True] * 3
+    assert [
+        tiles.take(Tile(key, image=image)) for key, image in (("a", "1"), ("b", None), ("c", "3"))
+    ] == [True] * 3
     assert keys(tiles.ready()) == ["a"]
     assert keys(tiles.without_original()) == ["b"]
     assert not tiles.take(Tile("b", title="only a title"))

@@ -58,7 +58,9 @@ def find(tmp_path):
     def find(*files, classes=("cat", "dog"), **labels):
         paths = []
         for number, content in enumerate(files):
-            name, content = content if isinstance(content, tuple) else (f"list{number}.csv", content)
+            name, content = (
+                content if isinstance(content, tuple) else (f"list{number}.csv", content)
+            )
             path = tmp_path / name
             if isinstance(content, pa.Table):
                 pq.write_table(content, path)
@@ -78,15 +80,23 @@ def answer(source, label):
 
 
 def addresses(found):
-    return {label: [candidate.image_url for candidate in candidates] for label, candidates in found.items()}
+    return {
+        label: [candidate.image_url for candidate in candidates]
+        for label, candidates in found.items()
+    }
 
 
 # Tables.
 
 
 def test_yields_the_rows_of_each_class(find):
-    found = find("url,label\nhttp://x.test/1,dog\nhttp://x.test/2,cat\nhttp://x.test/3,dog\nhttp://x.test/4,bird\n")
-    assert addresses(found) == {"cat": ["http://x.test/2"], "dog": ["http://x.test/1", "http://x.test/3"]}
+    found = find(
+        "url,label\nhttp://x.test/1,dog\nhttp://x.test/2,cat\nhttp://x.test/3,dog\nhttp://x.test/4,bird\n"
+    )
+    assert addresses(found) == {
+        "cat": ["http://x.test/2"],
+        "dog": ["http://x.test/1", "http://x.test/3"],
+    }
     assert [candidate.rank for candidate in found["dog"]] == [0, 1]
 
 
@@ -102,12 +112,16 @@ def test_reads_all_columns(find):
 
 
 def test_ignores_other_columns_and_prefers_the_last_duplicate(find):
-    [one] = find("url,image_url,label,license,licence\nhttp://a.test/1,http://b.test/1,cat,by,cc0\n")["cat"]
+    [one] = find(
+        "url,image_url,label,license,licence\nhttp://a.test/1,http://b.test/1,cat,by,cc0\n"
+    )["cat"]
     assert (one.image_url, one.licence) == ("http://a.test/1", "cc0")
 
 
 def test_reads_tabs_bom_and_quotes(find):
-    assert addresses(find(b"\xef\xbb\xbf" + b'"url"\t"label"\nhttp://x.test/,1\tcat\n'))["cat"] == ["http://x.test/,1"]
+    assert addresses(find(b"\xef\xbb\xbf" + b'"url"\t"label"\nhttp://x.test/,1\tcat\n'))["cat"] == [
+        "http://x.test/,1"
+    ]
 
 
 def test_reads_parquet(find):
@@ -137,7 +151,10 @@ def test_labels_of_a_class(find):
 
 
 def test_a_label_of_two_classes(find):
-    assert addresses(find("url,label\nu,pet\n", cat=("pet",), dog=("pet",))) == {"cat": ["u"], "dog": ["u"]}
+    assert addresses(find("url,label\nu,pet\n", cat=("pet",), dog=("pet",))) == {
+        "cat": ["u"],
+        "dog": ["u"],
+    }
 
 
 def test_remarks_on_unlabelled_rows(tmp_path):
@@ -155,7 +172,9 @@ def test_names_a_class_without_urls(tmp_path):
     with pytest.raises(SearchError) as caught:
         list(source.search(source.queries("cat", ["cat"])[0], None))
     assert caught.value.failure == "no_results"
-    assert caught.value.message.startswith("list.csv has no URL with the label 'cat'; it has Kitten; set scrape.")
+    assert caught.value.message.startswith(
+        "list.csv has no URL with the label 'cat'; it has Kitten; set scrape."
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,9 +183,18 @@ def test_names_a_class_without_urls(tmp_path):
         ("url,class\nu,cat\n", "no column 'label'"),
         ("url,label\nu,cat,more\n", "first row has more fields"),
         ("url,label\nu,cat\nu,cat,more\n", "Expected 2 fields in line 3, saw 3"),
-        ("url,label,bytes\nu,cat,1\nu,cat,few\n", "row 2: bytes: expected a whole number, received 'few'"),
-        ("url,label,md5\nu,cat,abc\n", "row 1: md5: expected 32 hexadecimal digits, received 'abc'"),
-        ("url,label,split\nu,cat,dev\n", "row 1: split: expected one of train, val, test, received 'dev'"),
+        (
+            "url,label,bytes\nu,cat,1\nu,cat,few\n",
+            "row 2: bytes: expected a whole number, received 'few'",
+        ),
+        (
+            "url,label,md5\nu,cat,abc\n",
+            "row 1: md5: expected 32 hexadecimal digits, received 'abc'",
+        ),
+        (
+            "url,label,split\nu,cat,dev\n",
+            "row 1: split: expected one of train, val, test, received 'dev'",
+        ),
         ('url,label\n"' + "x" * 200_000, "EOF inside string"),
         ("", "No columns to parse"),
         ("one,two\n1,2\n", "no column 'url', only one, two"),
@@ -204,13 +232,22 @@ def test_reads_the_columns_of_open_images(find):
         "cat", None, 0, "http://files.test/aa_o.jpg", "http://files.test/aa_z.jpg", "http://page.test/aa",
         'A "red" cat', licence="https://creativecommons.org/licenses/by/2.0/", author="Doe, J.", bytes=211079, md5=MD5,
     )  # fmt: skip
-    assert (second.title, second.thumbnail_url, second.bytes, second.md5) == ("Two lines", None, None, None)
+    assert (second.title, second.thumbnail_url, second.bytes, second.md5) == (
+        "Two lines",
+        None,
+        None,
+        None,
+    )
 
 
 def test_excludes_labels_verified_as_absent(find):
     found = find(IMAGES, LABELS, BOXES, **OPEN)
-    assert "http://files.test/ac_o.jpg" not in addresses(found)["cat"]  # verified as absent, but boxed
-    assert "http://files.test/ac_o.jpg" in addresses(found)["dog"]  # absent according to a model, but boxed
+    assert (
+        "http://files.test/ac_o.jpg" not in addresses(found)["cat"]
+    )  # verified as absent, but boxed
+    assert (
+        "http://files.test/ac_o.jpg" in addresses(found)["dog"]
+    )  # absent according to a model, but boxed
 
 
 def test_an_image_with_two_labels_of_a_class_is_yielded_once(find):
@@ -219,30 +256,43 @@ def test_an_image_with_two_labels_of_a_class_is_yielded_once(find):
 
 
 def test_reads_imagenet_lists(find):
-    lines = b"n02084071_1\thttp://x.test/caf\xe9 1.jpg\r\nn02084071_2 http://x.test/2\nn00000001_1\tu\n"
+    lines = (
+        b"n02084071_1\thttp://x.test/caf\xe9 1.jpg\r\nn02084071_2 http://x.test/2\nn00000001_1\tu\n"
+    )
     found = find(("fall11_urls.txt", lines), dog=("n02084071",))
-    assert addresses(found) == {"cat": [], "dog": ["http://x.test/caf%E9%201.jpg", "http://x.test/2"]}
+    assert addresses(found) == {
+        "cat": [],
+        "dog": ["http://x.test/caf%E9%201.jpg", "http://x.test/2"],
+    }
     assert found["dog"][0].title == "n02084071_1"
 
 
 BEGINNINGS = ["", "url,label\n", "url\tlabel\n", "http://"]
 
 
-@given(st.sampled_from(BEGINNINGS), st.binary(max_size=100) | st.text(',\t\r\n"aé', max_size=50).map(str.encode))
+@given(
+    st.sampled_from(BEGINNINGS),
+    st.binary(max_size=100) | st.text(',\t\r\n"aé', max_size=50).map(str.encode),
+)
 def test_reads_or_rejects_any_file(tmp_path_factory, beginning, content):
     path = tmp_path_factory.mktemp("odd") / "cat.csv"
     path.write_bytes(beginning.encode() + content)
     with contextlib.suppress(DataError):
         source = urls_source([path], ["cat"])
-        assert all(isinstance(candidate.image_url, str | None) for candidate in answer(source, "cat"))
+        assert all(
+            isinstance(candidate.image_url, str | None) for candidate in answer(source, "cat")
+        )
 
 
 def test_searches_may_interleave(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text(
-        "url,label\n" + "".join(f"u{number},{'cat' if number % 2 else 'dog'}\n" for number in range(30_000))
+        "url,label\n"
+        + "".join(f"u{number},{'cat' if number % 2 else 'dog'}\n" for number in range(30_000))
     )
     source = urls_source([path], ["cat", "dog"])
-    cats, dogs = (source.search(source.queries(label, [label])[0], None) for label in ("cat", "dog"))
+    cats, dogs = (
+        source.search(source.queries(label, [label])[0], None) for label in ("cat", "dog")
+    )
     for number, (cat, dog) in enumerate(zip(cats, dogs, strict=True)):
         assert (cat.image_url, dog.image_url) == (f"u{2 * number + 1}", f"u{2 * number}")

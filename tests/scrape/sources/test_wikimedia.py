@@ -48,7 +48,9 @@ def failure(candidates):
 
 def test_yields_images_in_order(access, images):
     candidates = list(search(access))
-    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in images]
+    assert [candidate.image_url for candidate in candidates] == [
+        result.original_url for result in images
+    ]
     assert [candidate.rank for candidate in candidates] == list(range(len(images)))
 
 
@@ -56,7 +58,11 @@ def test_reads_the_fields_of_commons(world, access, images):
     for found, truth in zip(search(access), images, strict=True):
         assert (found.label, found.query, found.route) == ("hat", "red hat", "json")
         assert (found.title, found.page_url) == (truth.title, truth.page_url)
-        assert (found.thumbnail_url, found.width, found.height) == (truth.thumbnail_url, truth.width, truth.height)
+        assert (found.thumbnail_url, found.width, found.height) == (
+            truth.thumbnail_url,
+            truth.width,
+            truth.height,
+        )
         assert found.author == f"A & B {truth.image.number}"
         code, _, url = licence_of(truth)
         assert found.licence == ("Public domain" if code == "pdm" else url)
@@ -66,7 +72,9 @@ def test_reads_the_fields_of_commons(world, access, images):
 def test_a_small_original_has_no_thumbnail():
     """MediaWiki never enlarges images: a small original is its own thumbnail."""
     url = "https://upload.wikimedia.org/x.jpg"
-    fields = WikimediaSource().fields({"imageinfo": [{"url": url, "thumburl": url, "width": 300, "height": 200}]})
+    fields = WikimediaSource().fields(
+        {"imageinfo": [{"url": url, "thumburl": url, "width": 300, "height": 200}]}
+    )
     assert (fields["image_url"], fields["thumbnail_url"]) == (url, None)
 
 
@@ -82,7 +90,9 @@ def test_a_small_original_has_no_thumbnail():
 )
 def test_reads_licence_urls_and_links(value):
     metadata = {"LicenseUrl": {"value": value}, "LicenseShortName": {"value": "own words"}}
-    fields = WikimediaSource().fields({"imageinfo": [{"url": "https://x.test/x.jpg", "extmetadata": metadata}]})
+    fields = WikimediaSource().fields(
+        {"imageinfo": [{"url": "https://x.test/x.jpg", "extmetadata": metadata}]}
+    )
     assert str(parse_licence(fields["licence"])) == "CC BY-SA 4.0"
 
 
@@ -159,7 +169,13 @@ class Odd:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"page": {"pageid": []}}, {"page": {"pageid": {}}}, {"info": {"mime": []}}, {"info": {"size": [1]}}]
+    "odd",
+    [
+        {"page": {"pageid": []}},
+        {"page": {"pageid": {}}},
+        {"info": {"mime": []}},
+        {"info": {"size": [1]}},
+    ],
 )
 def test_accepts_fields_of_wrong_types(odd):
     with contextlib.suppress(SearchError):

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.evaluate.predictions import apply_calibration, predict_parts, predict_unlabelled, probabilities_of
+from pixmill.evaluate.predictions import (
+    apply_calibration,
+    predict_parts,
+    predict_unlabelled,
+    probabilities_of,
+)
 from pixmill.images.decode import decode
 from pixmill.images.fit import fit
 from pixmill.images.parts import Part, Shards

@@ -33,7 +33,11 @@ def metrics(repository):
 @pytest.fixture
 def facts(metrics):
     return ModelCard(
-        description=replace(DESCRIPTION, labels=tuple(metrics["per_class"]), metrics={"accuracy": metrics["accuracy"]}),
+        description=replace(
+            DESCRIPTION,
+            labels=tuple(metrics["per_class"]),
+            metrics={"accuracy": metrics["accuracy"]},
+        ),
         network="A logistic regression on features of EfficientNet-Lite0",
         preset=None,
         confidence=0.95,
@@ -90,10 +94,16 @@ def test_novelty_limit_of_files_with_that_output(facts):
     assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(novel, CHECKED)
     assert "novelty`" not in render_card(novel, {"int8": CHECKED["int8"]})
     both = dict.fromkeys(("litert", "onnx"), CHECKED["litert"])
-    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(novel, both)
+    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(
+        novel, both
+    )
     assert "4. The output `probabilities` has shape" in render_card(novel, both)
     plain = render_card(facts, {"litert": CHECKED["litert"]})
-    assert [word in plain for word in ("novelty`", "int8", "4. The output has shape")] == [False, False, True]
+    assert [word in plain for word in ("novelty`", "int8", "4. The output has shape")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_results_limits_and_origin(facts, metrics):
@@ -112,7 +122,13 @@ def test_results_limits_and_origin(facts, metrics):
 
 
 def test_shortcuts_are_limits(facts):
-    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    found = {
+        "property": "width",
+        "skill": 1.0,
+        "label": "coat",
+        "example": "they are wide",
+        "advice": "crop them",
+    }
     card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
     limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
     assert "\n- Width (skill 1) alone separates one class from the others" in limits
@@ -124,7 +140,10 @@ def test_names_refused_formats(facts):
 
 def test_untrusted_names_are_escaped(facts):
     description = replace(facts.description, labels=(HOSTILE, "coat"), name=HOSTILE)
-    per_class = {HOSTILE: facts.metrics["per_class"]["coat"], "coat": facts.metrics["per_class"]["coat"]}
+    per_class = {
+        HOSTILE: facts.metrics["per_class"]["coat"],
+        "coat": facts.metrics["per_class"]["coat"],
+    }
     hostile = replace(
         facts,
         description=description,
@@ -187,5 +206,10 @@ def test_gather(repository, tmp_path, metrics):
         ("wikimedia", "CC BY-SA 4.0", 1),
         ("wikimedia", "mine", 1),
     ]
-    assert set(found.hashes) == {"data", "artifacts/scrape", "artifacts/validate", "artifacts/split"}
+    assert set(found.hashes) == {
+        "data",
+        "artifacts/scrape",
+        "artifacts/validate",
+        "artifacts/split",
+    }
     assert gather(tmp_path, replace(DESCRIPTION, metrics={})).metrics == {}

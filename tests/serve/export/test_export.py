@@ -138,7 +138,11 @@ def test_int8_has_float_inputs_and_outputs(exported):
     interpreter.allocate_tensors()
     for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
         assert details["dtype"] is np.float32
-    types = [details["dtype"] for details in interpreter.get_tensor_details() if len(details["shape"]) == 4]
+    types = [
+        details["dtype"]
+        for details in interpreter.get_tensor_details()
+        if len(details["shape"]) == 4
+    ]
     assert types.count(np.int8) > types.count(np.float32)
 
 
@@ -154,8 +158,16 @@ def test_onnx_metadata(exported):
 
 def test_litert_metadata(exported):
     description = read_exported(exported.folder / "model.tflite")
-    assert (description.labels, description.image_size, description.name) == (LABELS, SIDE, "garments")
-    assert (description.temperature, description.threshold, description.target_accuracy) == (0.4, 0.45, 0.9)
+    assert (description.labels, description.image_size, description.name) == (
+        LABELS,
+        SIDE,
+        "garments",
+    )
+    assert (description.temperature, description.threshold, description.target_accuracy) == (
+        0.4,
+        0.45,
+        0.9,
+    )
     assert re.fullmatch("[0-9a-f]{64}", description.digest)
     assert read_exported(exported.folder / "model_int8.tflite") == description
 
@@ -189,7 +201,9 @@ def test_preprocessing_in_the_card(tmp_path, aspect, size):
     names = {}
     exec(code.partition("labels = ")[0], names)
     found = names["prepare"](tmp_path / "photo.png")
-    np.testing.assert_allclose(found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1)
+    np.testing.assert_allclose(
+        found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1
+    )
 
 
 def test_card_of_a_model_that_was_not_evaluated(exported):
@@ -213,8 +227,12 @@ def test_exports_are_reproducible(project, tmp_path):
     # In another process, sets have another order.
     command = [sys.executable, "-m", "pixmill", "export", "litert", "onnx"]
     command += ["--output", tmp_path / "again"]
-    printed = subprocess.run(command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
-    assert printed.endswith(f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n")
+    printed = subprocess.run(
+        command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True
+    ).stderr
+    assert printed.endswith(
+        f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n"
+    )
     for name in ("model.tflite", "model.onnx", "labels.txt"):
         assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes(), name
     assert not (tmp_path / "again" / "model.keras").exists()
@@ -230,7 +248,9 @@ def test_refuses_conversions_that_change_predictions(broken, tmp_path, monkeypat
     assert "model.tflite was refused: a probability differs by" in printed
     assert "model.keras was refused: a probability differs by" in printed
     assert {path.name for path in output.iterdir()} == {"labels.txt", "README.md"}
-    assert "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
+    assert (
+        "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
+    )
 
 
 def test_limits_by_format():
@@ -263,7 +283,9 @@ def test_without_a_model(tmp_path, monkeypatch, capsys):
     assert "dvc repro" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join
+)
 def test_mistyped_arguments(words, capsys):
     assert run_pixmill("export", *words) == 2
     assert "expected" in capsys.readouterr().err

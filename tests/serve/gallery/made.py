@@ -6,7 +6,15 @@ from types import SimpleNamespace
 THRESHOLD = 0.75
 
 
-def row(labels, number: int, weights, *, path: str | None = None, content: bytes | None = None, threshold=THRESHOLD):
+def row(
+    labels,
+    number: int,
+    weights,
+    *,
+    path: str | None = None,
+    content: bytes | None = None,
+    threshold=THRESHOLD,
+):
     """Return the row of an image with probabilities proportional to the weights."""
     shares = [weight / sum(weights) for weight in weights]
     best = max(range(len(labels)), key=shares.__getitem__)
@@ -37,5 +45,11 @@ def unread(path: str, reason: str):
 
 def model(labels, *, threshold=THRESHOLD, **more):
     """Return the metadata of a model."""
-    facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "metrics": {}, "cautions": []}
+    facts = {
+        "name": "garments",
+        "version": "3",
+        "digest": "0123456789abcdef" * 4,
+        "metrics": {},
+        "cautions": [],
+    }
     return SimpleNamespace(**{**facts, "labels": tuple(labels), "threshold": threshold, **more})

@@ -14,7 +14,11 @@ from tests.serve.gallery.test_page import jpeg
 
 pytestmark = pytest.mark.browser
 
-LABELS = ("coat", "shoe", "a class with a name that is longer than any phone is wide, " + "really" * 20)
+LABELS = (
+    "coat",
+    "shoe",
+    "a class with a name that is longer than any phone is wide, " + "really" * 20,
+)
 N = 48
 
 
@@ -22,12 +26,20 @@ N = 48
 def page(tmp_path_factory):
     contents = {f"photos/of/a/camera/{number}.jpg": jpeg(number) for number in range(N)}
     rows = [
-        row(LABELS, 0, [1.0 + (number % 3 == place) * number for place in range(3)], path=path, content=content)
+        row(
+            LABELS,
+            0,
+            [1.0 + (number % 3 == place) * number for place in range(3)],
+            path=path,
+            content=content,
+        )
         for number, (path, content) in enumerate(contents.items())
     ]
     rows.append(unread("photos/broken.jpg", "truncated"))
     path = tmp_path_factory.mktemp("gallery") / "gallery.html"
-    path.write_text(render_gallery(rows, model(LABELS), content=contents.get, workers=1), encoding="utf-8")
+    path.write_text(
+        render_gallery(rows, model(LABELS), content=contents.get, workers=1), encoding="utf-8"
+    )
     return path
 
 
@@ -42,7 +54,10 @@ def enlarged(browser):
     dialog = browser.find_element(By.TAG_NAME, "dialog")
     assert dialog.get_attribute("open") is not None
     return [
-        part.text for part in dialog.find_elements(By.CSS_SELECTOR, "p strong, p .path, .bars .name, .bars .number")
+        part.text
+        for part in dialog.find_elements(
+            By.CSS_SELECTOR, "p strong, p .path, .bars .name, .bars .number"
+        )
     ]
 
 
@@ -67,15 +82,27 @@ def test_unfolds_classes_and_enlarges_images(opened):
 
 def test_arrow_keys_show_the_neighbours(opened):
     browser = opened(1280)
-    shown = [image for image in browser.find_elements(By.CSS_SELECTOR, "main img") if image.is_displayed()]
+    shown = [
+        image
+        for image in browser.find_elements(By.CSS_SELECTOR, "main img")
+        if image.is_displayed()
+    ]
     paths = [
-        image.find_element(By.XPATH, "ancestor::figure").find_element(By.CLASS_NAME, "path").get_attribute("title")
+        image.find_element(By.XPATH, "ancestor::figure")
+        .find_element(By.CLASS_NAME, "path")
+        .get_attribute("title")
         for image in (*shown[:3], shown[-1])
     ]
     shown[0].send_keys(Keys.ENTER)
     active = browser.switch_to.active_element
     seen = [enlarged(browser)[1]]
-    for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_LEFT):
+    for key in (
+        Keys.ARROW_RIGHT,
+        Keys.ARROW_RIGHT,
+        Keys.ARROW_LEFT,
+        Keys.ARROW_LEFT,
+        Keys.ARROW_LEFT,
+    ):
         active.send_keys(key)
         seen.append(enlarged(browser)[1])
     assert seen == [paths[place] for place in (0, 1, 2, 1, 0, 3)]

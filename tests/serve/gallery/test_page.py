@@ -60,7 +60,11 @@ def test_shows_counts_samples_classes_and_unreadable_files(photos, tmp_path) -> 
     assert "The file is truncated: 1" in html
     assert "<li>photos/a.txt</li>" in html
     assert html.count('<details class="class">') == 3
-    assert html.count('src="data:image/jpeg;base64,') == html.count('<figure class="card') == 48 + 48 + 60
+    assert (
+        html.count('src="data:image/jpeg;base64,')
+        == html.count('<figure class="card')
+        == 48 + 48 + 60
+    )
     assert "no image" not in html
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
 
@@ -79,8 +83,13 @@ def test_missing_and_changed_files_have_cards_without_an_image(photos, tmp_path)
     rows = photos(4)
     (tmp_path / "photos/1.jpg").unlink()
     (tmp_path / "photos/2.jpg").write_bytes(jpeg(9))
-    paths = {"photos/0.jpg": jpeg(0), "photos/3.jpg": jpeg(8)}  # Bytes: the original ones, and others.
-    html = render_gallery(rows, model(LABELS), content=lambda path: paths.get(path, tmp_path / path), workers=1)
+    paths = {
+        "photos/0.jpg": jpeg(0),
+        "photos/3.jpg": jpeg(8),
+    }  # Bytes: the original ones, and others.
+    html = render_gallery(
+        rows, model(LABELS), content=lambda path: paths.get(path, tmp_path / path), workers=1
+    )
     assert html.count('src="data:') == 1
     assert html.count("no image") == 3
 
@@ -89,7 +98,9 @@ def test_names_are_escaped(tmp_path) -> None:
     label, path = "<b>coat</b>", "\"><script>alert('x')</script>.jpg"
     labels = (label, "shoe")
     html = render_gallery(
-        [row(labels, 1, [1, 0], path=path), unread(path, "<i>")], model(labels, name="<i>"), content=none
+        [row(labels, 1, [1, 0], path=path), unread(path, "<i>")],
+        model(labels, name="<i>"),
+        content=none,
     )
     assert html.count("<script") == 1
     assert "<b>coat" not in html
@@ -100,7 +111,9 @@ def test_size_is_limited() -> None:
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
     Image.fromarray(noise).save(buffer, "JPEG", quality=95)
-    contents = {f"{number}-{'x' * 300}.jpg": buffer.getvalue() + b"%d" % number for number in range(500)}
+    contents = {
+        f"{number}-{'x' * 300}.jpg": buffer.getvalue() + b"%d" % number for number in range(500)
+    }
     labels = tuple(f"{number} of classes with {'very ' * 20}long names" for number in range(60))
     chance = random.Random(0)
     rows = (

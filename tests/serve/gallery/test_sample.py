@@ -22,11 +22,21 @@ def rows(n: int, labels=LABELS, seed: int = 0):
 
 def test_counts_all_rows() -> None:
     sample = taken(
-        [row(LABELS, 1, [8, 1, 1]), row(LABELS, 2, [4, 3, 3]), row(LABELS, 3, [0, 1, 0]), unread("a", "html")]
+        [
+            row(LABELS, 1, [8, 1, 1]),
+            row(LABELS, 2, [4, 3, 3]),
+            row(LABELS, 3, [0, 1, 0]),
+            unread("a", "html"),
+        ]
     )
     assert (sample.n, sample.read, sample.unsure) == (4, 3, 1)
-    assert [(of.label, of.n, of.unsure) for of in sample.classes] == [("coat", 2, 1), ("shoe", 1, 0)]
-    assert {reason: (of.n, of.paths) for reason, of in sample.unread.items()} == {"html": (1, ["a"])}
+    assert [(of.label, of.n, of.unsure) for of in sample.classes] == [
+        ("coat", 2, 1),
+        ("shoe", 1, 0),
+    ]
+    assert {reason: (of.n, of.paths) for reason, of in sample.unread.items()} == {
+        "html": (1, ["a"])
+    }
     sure, unsure = sample.histogram
     assert {place: n for place, n in enumerate(sure) if n} == {16: 1, 19: 1}
     assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}
@@ -58,7 +68,11 @@ def test_random_sample_is_independent_of_order_and_confidence() -> None:
 def test_keeps_fewer_images_per_class_with_more_classes() -> None:
     labels = tuple(f"class {number}" for number in range(100))
     table = [
-        row(labels, number, [float(place == number % 100) + (number % 7) / 100 for place in range(100)])
+        row(
+            labels,
+            number,
+            [float(place == number % 100) + (number % 7) / 100 for place in range(100)],
+        )
         for number in range(1000)
     ]
     sample = taken(table, labels)

@@ -37,9 +37,13 @@ def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, s
     body = b""
     for name, file, content in parts:
         shown = f'; filename="{file}"' if file is not None else ""
-        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{shown}\r\n\r\n'.encode()
+        body += (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{shown}\r\n\r\n'.encode()
+        )
         body += content + b"\r\n"
-    return body + f"--{BOUNDARY}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    return body + f"--{BOUNDARY}--\r\n".encode(), {
+        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"
+    }
 
 
 class Response:
@@ -67,7 +71,11 @@ class Client:
         self.port, self.process = port, process
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -125,7 +133,9 @@ def expected(trained_folder: Path) -> dict[str, Any]:
         "confidence": prediction.confidence,
         "sure": prediction.sure,
         "unlike": prediction.unlike,
-        "probabilities": dict(zip(classifier.labels, prediction.probabilities.tolist(), strict=True)),
+        "probabilities": dict(
+            zip(classifier.labels, prediction.probabilities.tolist(), strict=True)
+        ),
         "reason": None,
         "message": None,
     }

@@ -29,7 +29,9 @@ pytestmark = pytest.mark.linux
 PROBABILITIES = ["p_coat", "p_kurtā", "p_T-shirt & top"]
 
 
-@pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
+@pytest.mark.parametrize(
+    "kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"]
+)
 def test_predicts_raw_bytes_like_the_classifier(client: Client, expected: dict, kind: str) -> None:
     answer = client.post("/v1/predict", picture(), kind)
     assert answer.status == 200
@@ -54,7 +56,9 @@ def test_predicts_files_in_order_with_their_names(client: Client, expected: dict
 
 
 def test_predicts_base64_in_json(client: Client, expected: dict) -> None:
-    answer = client.post_json("/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]})
+    answer = client.post_json(
+        "/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]}
+    )
     first, second = answer.json["predictions"]
     assert first == expected
     assert second["reason"] == "empty"
@@ -69,14 +73,22 @@ def test_accepts_base64_as_programs_write_it(client: Client, expected: dict, for
         text = f"data:image/png;base64,{text}"
     (row,) = client.post_json("/v1/predict", {"images": [{"content": text}]}).json["predictions"]
     assert row == expected
-    for document in ({"inputs": [text]}, {"dataframe_split": {"columns": ["image"], "data": [[text]]}}):
+    for document in (
+        {"inputs": [text]},
+        {"dataframe_split": {"columns": ["image"], "data": [[text]]}},
+    ):
         (row,) = client.post_json("/invocations", document).json["predictions"]
         assert (row["label"], row["confidence"]) == (expected["label"], expected["confidence"])
 
 
-@pytest.mark.parametrize("text", ["!!", "data:image/png,abc", "data:text/html;base64,!!", "photo.jpg", "é"])
+@pytest.mark.parametrize(
+    "text", ["!!", "data:image/png,abc", "data:text/html;base64,!!", "photo.jpg", "é"]
+)
 def test_refuses_what_is_no_base64_with_the_remedy(client: Client, text: str) -> None:
-    for path, document in (("/v1/predict", {"images": [{"content": text}]}), ("/invocations", {"inputs": [text]})):
+    for path, document in (
+        ("/v1/predict", {"images": [{"content": text}]}),
+        ("/invocations", {"inputs": [text]}),
+    ):
         answer = client.post_json(path, document)
         assert answer.is_problem(422)
         assert "data:image/png;base64," in answer.json["detail"]
@@ -150,7 +162,11 @@ def test_unknown_paths_and_methods_are_problems(client: Client) -> None:
 def test_model_facts(client: Client, trained_folder: Path) -> None:
     facts = client.get("/v1/model").json
     assert facts["classes"] == ["coat", "kurtā", "T-shirt & top"]
-    assert (facts["threshold"], facts["image_size"], facts["name"]) == (0.45, 24, trained_folder.name)
+    assert (facts["threshold"], facts["image_size"], facts["name"]) == (
+        0.45,
+        24,
+        trained_folder.name,
+    )
     assert (facts["explains"], facts["feedback"], facts["urls"]) == (True, True, True)
     assert facts["limits"] == {"max_bytes": 20 << 20, "max_images": 16}
     assert client.get("/readyz").json["model"]["digest"] == facts["digest"]
@@ -160,8 +176,13 @@ def test_model_facts(client: Client, trained_folder: Path) -> None:
 
 def test_saves_feedback_before_the_response(client: Client, inbox: Path, expected: dict) -> None:
     for seed, label in [(0, "kurtā"), (0, "")]:
-        answer = client.post_parts("/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode()))
-        assert (answer.status, answer.json) == (201, {"id": hashlib.sha256(picture(seed)).hexdigest()})
+        answer = client.post_parts(
+            "/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode())
+        )
+        assert (answer.status, answer.json) == (
+            201,
+            {"id": hashlib.sha256(picture(seed)).hexdigest()},
+        )
     box = Inbox(inbox)
     (entry,) = box.entries()[0]
     assert (entry.id, box.read_image(entry)) == (expected["id"], picture())
@@ -171,7 +192,9 @@ def test_saves_feedback_before_the_response(client: Client, inbox: Path, expecte
     assert correction.prediction == {
         key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")
     }
-    assert correction.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
+    assert correction.model == {
+        key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")
+    }
 
 
 @pytest.mark.slow
@@ -183,7 +206,14 @@ def test_a_client_of_another_machine_fills_a_part_of_the_inbox(
     options = ["--model", str(trained_folder), "--workers", "1", "--inbox", "inbox", *proxy]
     with Running(*options, cwd=tmp_path, start=(sys.executable, "-c", code)) as running:
         answers = []
-        for seed, client in ((0, 1), (0, 1), (1, 1), (2, 1), (2, 2), (0, 1)):  # An equal one counts once.
+        for seed, client in (
+            (0, 1),
+            (0, 1),
+            (1, 1),
+            (2, 1),
+            (2, 2),
+            (0, 1),
+        ):  # An equal one counts once.
             body, kind = multipart(("file", "x", picture(seed)), ("label", None, b"coat"))
             headers = kind | {"X-Forwarded-For": f"192.0.2.{client}"}
             answers.append(Client(running.port).ask("POST", "/v1/feedback", body, headers))
@@ -192,10 +222,17 @@ def test_a_client_of_another_machine_fills_a_part_of_the_inbox(
     assert len([*(tmp_path / "inbox/corrections").iterdir()]) == 3
 
 
-def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(client: Client, inbox: Path) -> None:
+def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(
+    client: Client, inbox: Path
+) -> None:
     image, label = ("file", "x", picture()), ("label", None, b"coat")
     before = sorted(inbox.rglob("*"))
-    wrong = [(image, ("label", None, b"trouser")), (("file", "x", b"no image"), label), (image,), (label,)]
+    wrong = [
+        (image, ("label", None, b"trouser")),
+        (("file", "x", b"no image"), label),
+        (image,),
+        (label,),
+    ]
     for parts in (*wrong, (image, label, label)):
         assert client.post_parts("/v1/feedback", *parts).is_problem(422)
     assert sorted(inbox.rglob("*")) == before
@@ -211,18 +248,34 @@ def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(client: Client, 
 def test_metrics_count_requests_and_predictions(client: Client) -> None:
     client.post("/v1/predict", picture(), "image/png")
     # The last one may be counted after its response.
-    paths = ("/docs", "/static/docs.js", "/static/no.js", "/swagger/swagger-ui.css", "/openapi.json", "/anything/else")
+    paths = (
+        "/docs",
+        "/static/docs.js",
+        "/static/no.js",
+        "/swagger/swagger-ui.css",
+        "/openapi.json",
+        "/anything/else",
+    )
     for path in (*paths, "/healthz"):
         client.get(path)
     text = client.get("/metrics").content.decode()
-    counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
+    counted = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line[0] != "#"
+    }
     assert counted['pixmill_requests_total{method="POST",route="/v1/predict",status="200"}'] >= 1
     assert counted['pixmill_requests_total{method="GET",route="other",status="404"}'] >= 1
     assert counted['pixmill_requests_total{method="GET",route="/static",status="404"}'] >= 1
     for route in ("/static", "/swagger", "/openapi.json", "/docs"):
         assert counted[f'pixmill_requests_total{{method="GET",route="{route}",status="200"}}'] >= 1
     assert 'route="other",status="200"' not in text
-    assert sum(value for name, value in counted.items() if name.startswith("pixmill_predictions_total")) >= 1
+    assert (
+        sum(
+            value for name, value in counted.items() if name.startswith("pixmill_predictions_total")
+        )
+        >= 1
+    )
     assert counted["pixmill_images_waiting"] == 0
     assert counted["pixmill_requests_in_flight"] == 1
     assert "anything" not in text
@@ -246,7 +299,11 @@ def test_openapi_lists_all_routes_and_their_security(client: Client, locked: Cli
     assert document["servers"] == [{"url": "."}]
     paths = document["paths"]
     assert len(paths) == 14
-    keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
+    keyed = [
+        path
+        for path, methods in paths.items()
+        if any("security" in each for each in methods.values())
+    ]
     for path in paths:
         asked = {locked.ask(method.upper(), path, b"", {}).status for method in paths[path]}
         assert (asked == {401}) == (path in keyed), path
@@ -266,7 +323,14 @@ def test_mlflow_client(client: Client, locked: Client, expected: dict, key: str 
     for data in (images, np.array(images), pd.DataFrame({"image": images})):
         for params in (None, {"top": 1}):
             table = scoring.invoke(data, params=params).get_predictions()
-            assert list(table) == ["label", "confidence", "sure", "unlike", *PROBABILITIES, "reason"]
+            assert list(table) == [
+                "label",
+                "confidence",
+                "sure",
+                "unlike",
+                *PROBABILITIES,
+                "reason",
+            ]
             assert table["label"].tolist()[:2] == [expected["label"]] * 2
             assert table["confidence"].tolist()[:2] == [expected["confidence"]] * 2
             assert table["reason"][2] == "unknown"
@@ -294,7 +358,9 @@ def test_refuses_heatmaps_of_unknown_classes(client: Client) -> None:
 # Host, origin, keys and size of a request.
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"]
+)
 def test_refuses_other_hosts(client: Client, host: str) -> None:
     assert client.get("/v1/model", Host=host).is_problem(421)
 
@@ -305,8 +371,19 @@ def test_accepts_loopback_hosts(client: Client, host: str) -> None:
 
 
 def test_refuses_other_origins(client: Client) -> None:
-    others = [f"http://127.0.0.1:{client.port + 1}", "http://127.0.0.1", f"https://127.0.0.1:{client.port}"]
-    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x", *others):
+    others = [
+        f"http://127.0.0.1:{client.port + 1}",
+        "http://127.0.0.1",
+        f"https://127.0.0.1:{client.port}",
+    ]
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "http://[",
+        "x",
+        *others,
+    ):
         assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
     own = f"http://127.0.0.1:{client.port}"
     assert client.post("/v1/predict", picture(), "image/png", Origin=own).status == 200
@@ -315,10 +392,15 @@ def test_refuses_other_origins(client: Client) -> None:
 @pytest.mark.parametrize("key", ["first", "second key", "third", "fourth"])
 def test_accepts_keys_also_as_passwords(locked: Client, key: str) -> None:
     assert locked.get("/v1/model", Authorization=f"Bearer {key}").status == 200
-    assert locked.get("/v1/model", Authorization=f"Basic {b64(f'anyone:{key}'.encode())}").status == 200
+    assert (
+        locked.get("/v1/model", Authorization=f"Basic {b64(f'anyone:{key}'.encode())}").status
+        == 200
+    )
 
 
-@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"]
+)
 def test_refuses_other_keys(locked: Client, given: str) -> None:
     for path in ("/v1/model", "/v1/examples"):
         answer = locked.get(path, Authorization=given)
@@ -333,7 +415,15 @@ def test_refuses_keys_as_user_names(locked: Client, given: str) -> None:
 
 
 def test_public_routes_need_no_key(locked: Client) -> None:
-    for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/static/page.js"):
+    for path in (
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/static/page.js",
+    ):
         assert locked.get(path).status == 200
 
 
@@ -366,10 +456,11 @@ def send(port: int, *parts: bytes) -> bytes:
     return answer
 
 
-START, FIELD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"a" * 1000 + b": " + b"b" * 996 + b"\r\n"
-CHUNKED = (
-    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+START, FIELD = (
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
+    b"a" * 1000 + b": " + b"b" * 996 + b"\r\n",
 )
+CHUNKED = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -388,14 +479,21 @@ CHUNKED = (
 def test_refuses_large_heads_and_chunked_bodies_cheaply(client: Client, parts: list[bytes]) -> None:
     before, memory = client.process.cpu_times().user, client.process.memory_info().rss
     # The connection may be reset before the client reads the response.
-    assert send(client.port, *parts)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"HTTP/1.1 411", b"")
+    assert send(client.port, *parts)[:12] in (
+        b"HTTP/1.1 431",
+        b"HTTP/1.1 400",
+        b"HTTP/1.1 411",
+        b"",
+    )
     assert client.process.memory_info().rss - memory < 32 << 20
     assert client.process.cpu_times().user - before < 2
     assert client.get("/healthz").status == 200
 
 
 def test_messages_about_sizes(client: Client) -> None:
-    assert b"The request line and its headers may have 65,536 bytes" in send(client.port, START + FIELD * 33 + b"\r\n")
+    assert b"The request line and its headers may have 65,536 bytes" in send(
+        client.port, START + FIELD * 33 + b"\r\n"
+    )
     assert b"Send the size of the body as Content-Length." in send(client.port, CHUNKED)
 
 
@@ -421,7 +519,10 @@ def part(name: str, file: str = "") -> bytes:
 END = f"\r\n--{BOUNDARY}--\r\n".encode()
 OTHER = part("other", '; filename="x"')
 BODIES = {
-    "keys": (JSON, lambda: b"{" + b",".join(b'"%d":0' % number for number in range(360_000)) + b"}"),
+    "keys": (
+        JSON,
+        lambda: b"{" + b",".join(b'"%d":0' % number for number in range(360_000)) + b"}",
+    ),
     "long key": (JSON, lambda: filled('{"\N{GRINNING FACE}'.encode(), b"A", b'":1}')),
     "objects": (JSON, lambda: filled(b'{"images":[', b"{},", b"{}]}")),
     "arrays": (JSON, lambda: filled(b'{"inputs":[', b"[],", b"[]]}")),
@@ -443,11 +544,17 @@ BODIES = {
 def watched(client: Client) -> Iterator[dict[str, float]]:
     """Measure the server during the block: CPU seconds, MiB of memory, and the longest response time of /healthz."""
     seen = {"memory": 0.0, "wait": 0.0}
-    before, memory, ended = client.process.cpu_times(), client.process.memory_info().rss, threading.Event()
+    before, memory, ended = (
+        client.process.cpu_times(),
+        client.process.memory_info().rss,
+        threading.Event(),
+    )
 
     def weigh() -> None:
         while not ended.wait(0.005):
-            seen["memory"] = max(seen["memory"], (client.process.memory_info().rss - memory) / 2**20)
+            seen["memory"] = max(
+                seen["memory"], (client.process.memory_info().rss - memory) / 2**20
+            )
 
     def ask() -> None:
         while not ended.wait(0.02):

@@ -23,39 +23,58 @@ from tests.serve.http.conftest import Client, picture
 from tests.serve.http.load.server import Running
 
 
-def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp_path: Path) -> None:
+def test_a_correction_of_an_example_names_its_original(
+    trained_folder: Path, tmp_path: Path
+) -> None:
     names = [f"{number:064x}" for number in range(3)]
     split = tmp_path / "artifacts/split"
     pack_images(split, "test", np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8))
-    rows = pd.DataFrame({"id": names, "label": ["coat", "coat", "hat"], "split": "test", "row": [2, 0, 1]})
+    rows = pd.DataFrame(
+        {"id": names, "label": ["coat", "coat", "hat"], "split": "test", "row": [2, 0, 1]}
+    )
     rows.to_parquet(split / "manifest.parquet")
     (tmp_path / "dvc.yaml").write_text("")
     with Running("--model", str(trained_folder), "--workers", "1", cwd=tmp_path) as running:
         client = Client(running.port, running.process)
         shown = client.get("/v1/examples").json["examples"]
-        assert [(one["id"], one["label"]) for one in shown] == [(names[0], "coat"), (names[1], "coat")]
+        assert [(one["id"], one["label"]) for one in shown] == [
+            (names[0], "coat"),
+            (names[1], "coat"),
+        ]
         jpeg = client.get(shown[1]["url"]).content
         for content in (jpeg, picture()):
             parts = ("file", "x", content), ("label", None, b"coat")
             assert client.post_parts("/v1/feedback", *parts).status == 201
     inbox = Inbox(tmp_path / "inbox")
-    assert {inbox.read_image(entry): entry.corrections[0].original for entry in inbox.entries()[0]} == {
+    assert {
+        inbox.read_image(entry): entry.corrections[0].original for entry in inbox.entries()[0]
+    } == {
         jpeg: names[1],
         picture(): None,
     }
 
 
-def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearest_training_images_of_the_evaluated_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names, split = [f"{number:064x}" for number in range(5)], tmp_path / "artifacts/split"
     pack_images(split, "train", np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8))
     # The last image is no longer in the split.
     rows = pd.DataFrame({"id": names[:4], "label": "coat", "split": "train", "row": range(4)})
     rows.to_parquet(split / "manifest.parquet")
-    angles = [np.array([np.cos(angle), np.sin(angle)], "<f2").tobytes() for angle in (0, 1, 2, 3, 0.5)]
+    angles = [
+        np.array([np.cos(angle), np.sin(angle)], "<f2").tobytes() for angle in (0, 1, 2, 3, 0.5)
+    ]
     (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
     digest = hashlib.md5(b"a model").hexdigest()
     training = pd.DataFrame(
-        {"row": range(len(names)), "id": names, "label": "coat", "vector": angles, "novelty": digest}
+        {
+            "row": range(len(names)),
+            "id": names,
+            "label": "coat",
+            "vector": angles,
+            "novelty": digest,
+        }
     )
     write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training, VECTORS)
     vector: Future[bytes] = Future()
@@ -64,7 +83,10 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     models: Any = SimpleNamespace(current=loaded)
     endpoints = Endpoints(models, SimpleNamespace(), tmp_path, None, None, (), is_local=True)
     found = asyncio.run(endpoints.nearest(b""))
-    assert [(each["id"], each["label"]) for each in found] == [(names[1], "coat"), (names[0], "coat")]
+    assert [(each["id"], each["label"]) for each in found] == [
+        (names[1], "coat"),
+        (names[0], "coat"),
+    ]
     assert found[0]["thumbnail"].startswith("data:image/jpeg;base64,")
     assert found[0]["similarity"] > found[1]["similarity"]
     assert asyncio.run(replace(endpoints, is_local=False).nearest(b"")) == []
@@ -78,5 +100,7 @@ def test_nearest_training_images_of_the_evaluated_model(tmp_path: Path, monkeypa
     (tmp_path / NOVELTY_FILE).write_bytes(b"a model")
     assert asyncio.run(endpoints.nearest(b"")) == found
     # Another model was evaluated.
-    write_table(tmp_path / "artifacts/evaluate/nearest.parquet", training.assign(novelty="0" * 32), VECTORS)
+    write_table(
+        tmp_path / "artifacts/evaluate/nearest.parquet", training.assign(novelty="0" * 32), VECTORS
+    )
     assert asyncio.run(endpoints.nearest(b"")) == []

@@ -42,7 +42,10 @@ def models(folder: Path) -> Iterator[Models]:
 
 
 def change(folder: Path, **values: object) -> None:
-    write_json(folder / "calibration.json", {**read_json(folder / "calibration.json", stage="train"), **values})
+    write_json(
+        folder / "calibration.json",
+        {**read_json(folder / "calibration.json", stage="train"), **values},
+    )
 
 
 def confidence(models: Models) -> float:
@@ -57,7 +60,9 @@ def test_keeps_the_workers_of_an_unchanged_model(models: Models) -> None:
     assert models.current is loaded
 
 
-def test_replaces_a_changed_model(models: Models, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_replaces_a_changed_model(
+    models: Models, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before, old = confidence(models), models.current
     processes = len(psutil.Process().children())
     asyncio.run(models.refresh())
@@ -75,9 +80,17 @@ def test_replaces_a_changed_model(models: Models, folder: Path, caplog: pytest.L
 @pytest.mark.parametrize(
     ("name", "damage", "why"),
     [
-        ("labels.json", lambda whole: whole.replace(b'"labels": [', b'"labels": ["more", '), "expected 4 outputs"),
+        (
+            "labels.json",
+            lambda whole: whole.replace(b'"labels": [', b'"labels": ["more", '),
+            "expected 4 outputs",
+        ),
         ("network.tflite", lambda whole: whole[:5000], "not an intact network"),
-        ("model.tflite", lambda whole: whole[: len(whole) // 2], "model.tflite is not a model that Pixmill exported"),
+        (
+            "model.tflite",
+            lambda whole: whole[: len(whole) // 2],
+            "model.tflite is not a model that Pixmill exported",
+        ),
     ],
 )
 def test_refuses_a_broken_model_until_it_is_repaired(

@@ -50,7 +50,9 @@ def picture(seed, side=96):
     """Return a JPEG of smooth random shapes."""
     values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=95)
+    Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC).save(
+        buffer, "JPEG", quality=95
+    )
     return buffer.getvalue()
 
 
@@ -89,7 +91,8 @@ def project(trained_folder, tmp_path_factory):
     order = np.argsort(confidences)
     threshold = (confidences[order[2]] + confidences[order[3]]) / 2
     write_json(
-        train / "calibration.json", read_json(train / "calibration.json", stage="train") | {"threshold": threshold}
+        train / "calibration.json",
+        read_json(train / "calibration.json", stage="train") | {"threshold": threshold},
     )
     classifier = Classifier.load(train)
     manifest = pd.DataFrame(
@@ -149,7 +152,13 @@ class Page:
         return self.browser.execute_cdp_cmd(command, values)
 
     def size(self, width, *, touch=False):
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=touch)
+        self.cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=touch,
+        )
         self.cdp("Emulation.setTouchEmulationEnabled", enabled=touch)
 
     def one(self, name):
@@ -176,13 +185,19 @@ class Page:
         ActionChains(self.browser).send_keys(*keys).perform()
 
     def paste(self):
-        ActionChains(self.browser).key_down(Keys.CONTROL).send_keys("v").key_up(Keys.CONTROL).perform()
+        ActionChains(self.browser).key_down(Keys.CONTROL).send_keys("v").key_up(
+            Keys.CONTROL
+        ).perform()
 
     def copy(self, script, *values):
         """Run a script that writes to the clipboard."""
-        self.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        self.cdp(
+            "Browser.grantPermissions",
+            permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+        )
         self.browser.execute_async_script(
-            f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => done(), done)", *values
+            f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => done(), done)",
+            *values,
         )
 
     def requests(self):
@@ -209,15 +224,22 @@ def page(browser, address):
     page = Page(browser, address)
     yield page
     log = [
-        entry for entry in browser.get_log("browser") if "the server responded with a status of" not in entry["message"]
+        entry
+        for entry in browser.get_log("browser")
+        if "the server responded with a status of" not in entry["message"]
     ]
     assert log == []  # For instance violations of the Content-Security-Policy.
-    assert [one for one in page.requests() if not one.startswith((address, "data:", f"blob:{address}"))] == []
+    assert [
+        one for one in page.requests() if not one.startswith((address, "data:", f"blob:{address}"))
+    ] == []
 
 
 def bars(page):
     return [
-        (bar.find_element(By.CLASS_NAME, "name").text, bar.find_element(By.CLASS_NAME, "value").text)
+        (
+            bar.find_element(By.CLASS_NAME, "name").text,
+            bar.find_element(By.CLASS_NAME, "value").text,
+        )
         for bar in page.all("#bars li")
     ]
 
@@ -231,7 +253,11 @@ def test_empty_page(page, project):
     digest = page.run("document.querySelector('#facts code').title")
     assert len(digest) == 64
     assert digest[:12] in about
-    assert page.run("[...document.links].map(one => new URL(one.href).pathname)") == ["/", "/docs", "/openapi.json"]
+    assert page.run("[...document.links].map(one => new URL(one.href).pathname)") == [
+        "/",
+        "/docs",
+        "/openapi.json",
+    ]
     assert not page.one("photograph").is_displayed()
     page.until(lambda: len(page.all("#thumbs img")) == 6)
 
@@ -280,13 +306,17 @@ def test_predicts_a_dropped_image(page, project):
 
 
 def test_predicts_a_pasted_url(page, project):
-    page.copy("async (text) => navigator.clipboard.writeText(text)", "http://images.test/far/away.jpg")
+    page.copy(
+        "async (text) => navigator.clipboard.writeText(text)", "http://images.test/far/away.jpg"
+    )
     page.paste()
     page.answered()
     (expected,) = project.classifier.predict([picture(0)])
     assert page.text("title").lower().removesuffix("?") == expected.label.lower()
     page.until(lambda: page.run("document.getElementById('image').naturalWidth") == 96)
-    assert page.text("caption").startswith("images.test/far/away.jpg · 96 \N{MULTIPLICATION SIGN} 96")
+    assert page.text("caption").startswith(
+        "images.test/far/away.jpg · 96 \N{MULTIPLICATION SIGN} 96"
+    )
     page.copy("async (text) => navigator.clipboard.writeText(text)", "not a URL")
     page.paste()
     page.until(lambda: page.text("alert") == "The clipboard has no image or URL.")
@@ -355,7 +385,10 @@ def test_saves_a_correction_and_reports_a_full_inbox(page, project):
     predicted = page.text("title").lower().removesuffix("?")
     offered = [chip.text for chip in page.all("#choices button")]
     assert sorted(offered) == sorted(
-        [*(name for name in project.classifier.labels if name.lower() != predicted), "none of these"]
+        [
+            *(name for name in project.classifier.labels if name.lower() != predicted),
+            "none of these",
+        ]
     )
     page.all("#choices button")[0].click()
     page.until(lambda: page.text("message").startswith("Thank you."))
@@ -412,8 +445,14 @@ def test_fits_a_phone(page, project):
 def test_accessible_names(page, project):
     page.choose(project.unsure, project.sure)
     page.one("wrong").click()
-    nodes = [node for node in page.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
-    controls = [node for node in nodes if node["role"]["value"] in ("button", "textbox", "searchbox", "link", "image")]
+    nodes = [
+        node for node in page.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]
+    ]
+    controls = [
+        node
+        for node in nodes
+        if node["role"]["value"] in ("button", "textbox", "searchbox", "link", "image")
+    ]
     assert len(controls) > 15
     assert [node for node in controls if not node["name"]["value"].strip()] == []
     # Accessible names contain the visible text (WCAG 2.5.3).
@@ -423,7 +462,13 @@ def test_accessible_names(page, project):
     )
     assert labelled == [["Go: predict the image at this URL", "Go"]]
     assert (
-        len([node for node in nodes if node["role"]["value"] == "heading" and "1" in json.dumps(node["properties"][0])])
+        len(
+            [
+                node
+                for node in nodes
+                if node["role"]["value"] == "heading" and "1" in json.dumps(node["properties"][0])
+            ]
+        )
         == 1
     )
     assert {"banner", "main", "contentinfo", "status"} <= {node["role"]["value"] for node in nodes}
@@ -435,7 +480,9 @@ def test_fetches_heatmaps_on_demand(page, project):
     page.one("look").click()
     page.until(lambda: page.run("document.getElementById('frame').classList.contains('heated')"))
     assert page.one("look").get_attribute("aria-pressed") == "true"
-    predicted, other = (bar.find_element(By.CLASS_NAME, "name").text for bar in page.all("#bars li")[:2])
+    predicted, other = (
+        bar.find_element(By.CLASS_NAME, "name").text for bar in page.all("#bars li")[:2]
+    )
     assert predicted in page.text("caption")
     page.all("#bars button")[1].click()
     page.until(lambda: other in page.text("caption"))

@@ -56,11 +56,16 @@ def test_half_sent_heads_are_dropped(port: int, before: bytes) -> None:
 def test_one_client_keeps_nobody_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_HEAD_TIMEOUT_SECONDS", 60)
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)) for _ in range(300)]
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            for _ in range(300)
+        ]
         for connection in held:
             with contextlib.suppress(OSError):  # closed already
                 connection.sendall(HEAD)
-        visitor = http.client.HTTPConnection("127.0.0.1", port, timeout=5, source_address=("127.0.0.2", 0))
+        visitor = http.client.HTTPConnection(
+            "127.0.0.1", port, timeout=5, source_address=("127.0.0.2", 0)
+        )
         visitor.request("GET", "/")
         assert visitor.getresponse().read() == b"found"
         visitor.close()

@@ -39,7 +39,9 @@ def test_fetched_bytes_are_counted(tmp_path: Path) -> None:
 
     held: list[int] = []
     (tmp_path / "a.png").write_bytes(bytes(3000))
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)
+    ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         fetcher = UrlFetcher(10, 4000, Network(served={"images.test:80": server.server_port}))
         assert asyncio.run(fetcher.fetch("a", ["http://images.test/a.png"], hold)) == [bytes(3000)]

@@ -21,7 +21,9 @@ from tests.serve.http.conftest import picture
 
 def test_predictions_do_not_depend_on_threads(trained_folder: Path) -> None:
     predictor = pickle.loads(pickle.dumps(Predictor(trained_folder)))
-    one, all_ = predictor([PredictionRequest(picture()), PredictionRequest(picture(), all_threads=True)])
+    one, all_ = predictor(
+        [PredictionRequest(picture()), PredictionRequest(picture(), all_threads=True)]
+    )
     np.testing.assert_array_equal(one.prediction.probabilities, all_.prediction.probabilities)
     assert one.id == all_.id
 
@@ -40,9 +42,14 @@ def test_heatmaps_from_feature_maps(tmp_path: Path) -> None:
     model = build_classifier(params, labels=3, image_size=56)
     save_classifier(model, ["a", "b", "c"], tmp_path, image_size=56, aspect="pad", resize="bicubic")
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
-    write_json(tmp_path / "calibration.json", {"temperature": 1.0, "threshold": None, "target_accuracy": 0.9})
+    write_json(
+        tmp_path / "calibration.json",
+        {"temperature": 1.0, "threshold": None, "target_accuracy": 0.9},
+    )
     predictor = Predictor(tmp_path)
-    shown = predictor([HeatmapRequest(picture(size=(56, 56)), label) for label in ("a", "b", "c", None)])
+    shown = predictor(
+        [HeatmapRequest(picture(size=(56, 56)), label) for label in ("a", "b", "c", None)]
+    )
     drawn = [np.asarray(Image.open(io.BytesIO(png))) for png in shown]
     assert {image.shape for image in drawn} == {(56, 56, 3)}
     best = Classifier.load(tmp_path).predict([picture(size=(56, 56))])[0].label

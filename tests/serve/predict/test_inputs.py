@@ -71,7 +71,10 @@ def test_refuses_missing_files(photos, word):
 
 def test_urls(photos):
     (each,) = found("HTTPS://example.org/a.jpg?b=1")
-    assert (each.name, each.source) == ("HTTPS://example.org/a.jpg?b=1", "HTTPS://example.org/a.jpg?b=1")
+    assert (each.name, each.source) == (
+        "HTTPS://example.org/a.jpg?b=1",
+        "HTTPS://example.org/a.jpg?b=1",
+    )
     assert find_images(["photos", "HTTPS://example.org/a.jpg"]).count() == len(EVERY) + 1
 
 
@@ -86,14 +89,21 @@ def test_excludes_outputs(photos):
     (photos / "new" / "answers.csv").touch()
     excluded = [Path("photos/answers.csv")]
     assert names("photos", excluded=excluded) == sorted([*EVERY, "photos/new/answers.csv"])
-    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", excluded=excluded) == ["photos/notes.txt"]
+    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", excluded=excluded) == [
+        "photos/notes.txt"
+    ]
 
 
 def test_names_are_not_formulas(photos):
     os.chdir(photos)
     for name in ("=1+1.png", "@x.png", "+1.png", "\n=1.png"):
         Path(name).touch()
-    assert names("=1+1.png", "@x.png", "+1.png", "\n=1.png") == ["./=1+1.png", "./@x.png", "./+1.png", "./\n=1.png"]
+    assert names("=1+1.png", "@x.png", "+1.png", "\n=1.png") == [
+        "./=1+1.png",
+        "./@x.png",
+        "./+1.png",
+        "./\n=1.png",
+    ]
     assert not [name for name in names(".") if name[0] in "=+-@"]
 
 

@@ -33,7 +33,11 @@ def project(trained_folder, tmp_path):
 
 def test_model_of_the_project(project):
     model = find_model(None, project)
-    assert (model.path, model.name, model.version) == (project / "artifacts" / "train", "garments", None)
+    assert (model.path, model.name, model.version) == (
+        project / "artifacts" / "train",
+        "garments",
+        None,
+    )
     assert (model.labels, model.image_size) == (("coat", "kurtā", "T-shirt & top"), 24)
     assert (model.threshold, model.metrics) == (0.45, {"accuracy": 0.9, "n": 262})
     assert model.commit == git(project, "rev-parse", "HEAD")
@@ -73,7 +77,17 @@ def test_metadata_of_an_exported_file(trained_folder, tmp_path):
     path = tmp_path / "garments.tflite"
     network = (trained_folder / "network.tflite").read_bytes()
     known = Exported(
-        ("coat", "hat", "bag"), 24, "pad", "bicubic", 0.5, 0.6, 0.9, "garments", "0" * 64, "1" * 40, {"accuracy": 0.9}
+        ("coat", "hat", "bag"),
+        24,
+        "pad",
+        "bicubic",
+        0.5,
+        0.6,
+        0.9,
+        "garments",
+        "0" * 64,
+        "1" * 40,
+        {"accuracy": 0.9},
     )
     write_exported(path, network, known)
     model = find_model(str(path), None)

@@ -19,7 +19,9 @@ WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
 SURE = Answer("a" * 64, Prediction("hat", 2 / 3, True, np.array([1 / 3, 2 / 3])))
 ROWS = [
     SURE.as_row("a.jpg", LABELS),
-    Answer("b" * 64, Prediction("coat", 0.5, False, np.array([0.5, 0.5]))).as_row('b "1", 2.jpg', LABELS),
+    Answer("b" * 64, Prediction("coat", 0.5, False, np.array([0.5, 0.5]))).as_row(
+        'b "1", 2.jpg', LABELS
+    ),
     Answer(None, Prediction(reason="unreadable")).as_row("c.jpg", LABELS),
 ]
 
@@ -39,7 +41,9 @@ def test_tables_have_all_values(tmp_path, kind):
     assert list(table["predicted"][:2]) == ["hat", "coat"]
     assert list(table["sure"][:2]) == [True, False]
     assert table["confidence"][0] == pytest.approx(2 / 3, abs=1e-6)
-    np.testing.assert_allclose(table.loc[:1, ["p_coat", "p_hat"]], [[1 / 3, 2 / 3], [0.5, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(
+        table.loc[:1, ["p_coat", "p_hat"]], [[1 / 3, 2 / 3], [0.5, 0.5]], atol=1e-6
+    )
     assert table.loc[2].drop(["path", "reason"]).isna().all()
     assert table["reason"][2] == "unreadable"
     assert table["reason"][:2].isna().all()
@@ -71,7 +75,12 @@ def test_csv_has_no_formulas(tmp_path):
     row = SURE.as_row("a\r=1.jpg", labels) | {"predicted": "=1+1"}
     write_csv(tmp_path / "a.csv", lambda: [row], made.model(labels))
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
-        cells = [cell for line in csv.reader(file) for cell in line if cell.startswith(("=", "+", "-", "@"))]
+        cells = [
+            cell
+            for line in csv.reader(file)
+            for cell in line
+            if cell.startswith(("=", "+", "-", "@"))
+        ]
     assert cells == []
 
 

@@ -21,14 +21,24 @@ def test_rows_are_in_order_and_agree_with_the_classifier(model, photos):
     rows = list(predict(model, find_images(["photos"])))
     expected = Classifier.load(model.path).predict([Path(row["path"]).read_bytes() for row in rows])
     for row, answer in zip(rows, expected, strict=True):
-        assert (row["predicted"], row["confidence"], row["sure"]) == (answer.label, answer.confidence, answer.sure)
+        assert (row["predicted"], row["confidence"], row["sure"]) == (
+            answer.label,
+            answer.confidence,
+            answer.sure,
+        )
         assert row["reason"] == answer.reason
     reasons = {row["path"]: row["reason"] for row in rows if row["reason"]}
-    assert reasons == {"photos/cut.jpg": "truncated", "photos/empty.png": "empty", "photos/notes.txt": "unknown"}
+    assert reasons == {
+        "photos/cut.jpg": "truncated",
+        "photos/empty.png": "empty",
+        "photos/notes.txt": "unknown",
+    }
 
 
 def test_writes_all_outputs(model, photos):
-    outputs = [Output(kind, Path(f"out/answers.{kind}")) for kind in ("csv", "jsonl", "parquet", "html")]
+    outputs = [
+        Output(kind, Path(f"out/answers.{kind}")) for kind in ("csv", "jsonl", "parquet", "html")
+    ]
     rows = written(model, ["photos"], *outputs, workers=1)
     assert len(rows) == 16
     assert sorted(path.name for path in Path("out").iterdir()) == [
@@ -36,7 +46,10 @@ def test_writes_all_outputs(model, photos):
     ]
     for table in (pd.read_csv("out/answers.csv"), pd.read_parquet("out/answers.parquet")):
         assert list(table["path"]) == [row["path"] for row in rows]
-    assert [json.loads(line) for line in Path("out/answers.jsonl").read_text(encoding="utf-8").splitlines()] == rows
+    assert [
+        json.loads(line)
+        for line in Path("out/answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ] == rows
     page = Path("out/answers.html").read_text(encoding="utf-8")
     assert "photos/00.jpeg" in page
     assert 'href="../"' not in page
@@ -74,7 +87,9 @@ def test_urls_keep_their_order(model, photos):
     assert rows[-1]["reason"] == "private_address"
     for row in rows[:-1]:
         found = row["path"] == "file" or int(row["path"]) % 2 == 0
-        assert (row["reason"], row["predicted"]) == ((None, rows[0]["predicted"]) if found else ("http_404", None))
+        assert (row["reason"], row["predicted"]) == (
+            (None, rows[0]["predicted"]) if found else ("http_404", None)
+        )
         assert row["id"] == (rows[0]["id"] if found else None)
 
 
@@ -91,5 +106,7 @@ def test_urls_keep_their_order(model, photos):
     ids=lambda outputs: str(outputs[0].path),
 )
 def test_refuses_invalid_outputs(photos, outputs):
-    with pytest.raises(DataError, match=r"is not a regular file|is named twice|is not a folder|is an image"):
+    with pytest.raises(
+        DataError, match=r"is not a regular file|is named twice|is not a folder|is an image"
+    ):
         check_outputs(outputs)

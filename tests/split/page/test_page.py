@@ -29,7 +29,12 @@ def found(project):
     manifest["given_split"] = [None] * 56 + ["test", "train", "test", "train"]
     manifest["group"] = [names[0]] * 41 + names[41:]
     pairs = pairs_table(list(itertools.pairwise(names[:41])))
-    return split(manifest.astype({"page_url": "string", "given_split": "string"}), pairs, PARAMS, classes=CLASSES)
+    return split(
+        manifest.astype({"page_url": "string", "given_split": "string"}),
+        pairs,
+        PARAMS,
+        classes=CLASSES,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,9 @@ SOLVED = tuple(dataclasses.replace(epoch, learning_rate=None) for epoch in HISTO
 
 @pytest.fixture
 def trained_with(trained):
-    return lambda history, monitor="val_loss": dataclasses.replace(trained, history=history, monitor=monitor)
+    return lambda history, monitor="val_loss": dataclasses.replace(
+        trained, history=history, monitor=monitor
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,9 @@ def test_curves_of_epochs_and_iterations(trained_with, history, titles, x_label,
 
 def test_learning_curve_has_a_band():
     points = [LearningPoint(share, int(20_000 * share), 0.9, 0.8, 0.95) for share in (0.1, 1.0)]
-    root = ElementTree.fromstring(learning_curve_svg(LearningCurve(tuple(points), Growth(0.1, 0.05, 0.15))))
+    root = ElementTree.fromstring(
+        learning_curve_svg(LearningCurve(tuple(points), Growth(0.1, 0.05, 0.15)))
+    )
     assert len(root.findall("path[@class='band']")) == 1
     assert [text.text for text in root.findall("text")][-3:] == [
         "2,000",

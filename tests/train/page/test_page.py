@@ -30,7 +30,9 @@ def test_page_is_complete_and_self_contained(trained):
     assert page.count("<svg") == 3
     assert page.count('src="data:image/jpeg;base64,') == 1
     assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
-    assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
+    assert not re.search(
+        r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page
+    )
 
 
 def test_caution_if_no_better_than_guessing(trained):
@@ -39,7 +41,9 @@ def test_caution_if_no_better_than_guessing(trained):
     useless = dataclasses.replace(trained, history=(guessing,))
     assert useless.caution()
     assert useless.caution() in page_of(useless)
-    assert not dataclasses.replace(useless, history=(dataclasses.replace(guessing, val_loss=1.08),)).caution()
+    assert not dataclasses.replace(
+        useless, history=(dataclasses.replace(guessing, val_loss=1.08),)
+    ).caution()
 
 
 def test_solver_has_iterations_instead_of_epochs(trained):
@@ -49,6 +53,8 @@ def test_solver_has_iterations_instead_of_epochs(trained):
     assert "Each point is an iteration of the solver" in page
     assert "90.5 %" in page
     assert page.count("<svg") == 2
-    assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
+    assert not re.search(
+        r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page
+    )
     assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()

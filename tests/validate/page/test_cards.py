@@ -13,7 +13,9 @@ def row(of: ValidationCards, number: int) -> int:
 
 
 def test_card_has_label_dimensions_format_and_source() -> None:
-    made = cards_of(kept(1, width=40, height=30, image_url="data/coat/one.png"), dropped(2, "too_small"))
+    made = cards_of(
+        kept(1, width=40, height=30, image_url="data/coat/one.png"), dropped(2, "too_small")
+    )
     card = made.card(row(made, 1), "brightness 3.0", verdict=True)
     assert (card.id, card.label, card.place) == (key(1), "coat", "data/coat/one.png")
     assert card.facts == ("40 \u00d7 30 png", "brightness 3.0")

@@ -20,7 +20,9 @@ def test_reasons_are_sorted_and_counted() -> None:
     truncated = [unread(number, "truncated") for number in range(2, 23)]
     rows = [kept(0), dropped(1, "too_small"), *truncated, unread(23, "html")]
     found = list(offenders(ValidationCards(validation(rows))))
-    assert [(item["reason"], item["count"], len(item["cards"]), item["more"]) for item in found] == [
+    assert [
+        (item["reason"], item["count"], len(item["cards"]), item["more"]) for item in found
+    ] == [
         ("html", 1, 1, 0),
         ("truncated", 21, 12, 9),
         ("too_small", 1, 1, 0),
@@ -41,7 +43,9 @@ def test_copies_are_shown_with_the_kept_image_largest_set_first() -> None:
         "11 images with the same pixels",
         "2 images with the same pixels",
     ]
-    assert [(image_set.cards[0].id, image_set.cards[0].verdict) for image_set in found["image_sets"]] == [
+    assert [
+        (image_set.cards[0].id, image_set.cards[0].verdict) for image_set in found["image_sets"]
+    ] == [
         (key(3), "kept"),
         (key(1), "kept"),
     ]
@@ -72,7 +76,8 @@ PARAMS = ValidateParams(blank={"min_entropy": 1.0})
 
 def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
     return {
-        item["title"]: item for item in beyond_threshold(ValidationCards(validation(rows)), PARAMS, decided=decided)
+        item["title"]: item
+        for item in beyond_threshold(ValidationCards(validation(rows)), PARAMS, decided=decided)
     }
 
 
@@ -92,16 +97,24 @@ def test_shows_values_of_blank_blurred_and_elongated_images() -> None:
         kept(4, aspect_ratio=6.0, width=600, height=100),
         kept(5, aspect_ratio=4.0),
     ]
-    facts = {title: [(card.id, card.facts[-1]) for card in item["cards"]] for title, item in found(*rows).items()}
+    facts = {
+        title: [(card.id, card.facts[-1]) for card in item["cards"]]
+        for title, item in found(*rows).items()
+    }
     assert facts == {
         "Blank": [(key(1), "entropy 0.25 bits")],
         "Blurred": [(key(2), "sharpness 3.1")],
-        "Elongated": [(key(4), "longer side 6 times the shorter"), (key(3), "longer side 5 times the shorter")],
+        "Elongated": [
+            (key(4), "longer side 6 times the shorter"),
+            (key(3), "longer side 5 times the shorter"),
+        ],
     }
 
 
 def test_decided_images_need_no_review() -> None:
-    dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])["Dark"]
+    dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])[
+        "Dark"
+    ]
     assert (dark["count"], dark["settled"]) == (1, 1)
     assert [card.id for card in dark["cards"]] == [key(2)]
 
@@ -132,7 +145,11 @@ def test_groups_with_different_labels_come_first() -> None:
 def test_placeholders_show_files_urls_and_labels() -> None:
     made = validation(
         [dropped(1, "placeholder", None), kept(2), kept(3)],
-        sightings=[seen(1, label, f"{label}/{number}") for label in ("coat", "shoe") for number in range(20)],
+        sightings=[
+            seen(1, label, f"{label}/{number}")
+            for label in ("coat", "shoe")
+            for number in range(20)
+        ],
         repeated=[
             (1, "placeholder", 1, 40, "coat, shoe"),
             (2, "placeholder", 7, 99, "coat"),
@@ -159,7 +176,10 @@ def test_leaks_show_both_files() -> None:
     same, alike = leaks(ValidationCards(made), made.leaks).shown
     assert (same.title, [(card.id, card.facts[-1], card.place) for card in same.cards]) == (
         "The same file",
-        [(key(1), "in train", "data/train/coat/a.png"), (key(1), "in test", "data/test/coat/b.png")],
+        [
+            (key(1), "in train", "data/train/coat/a.png"),
+            (key(1), "in test", "data/test/coat/b.png"),
+        ],
     )
     assert (alike.title, [(card.id, card.facts[-1]) for card in alike.cards]) == (
         "The same pixels",
@@ -168,7 +188,10 @@ def test_leaks_show_both_files() -> None:
 
 
 def test_samples_are_random_kept_images_of_their_class() -> None:
-    rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
+    rows = [kept(number) for number in range(50)] + [
+        kept(100, "shoe"),
+        dropped(101, "too_small", "shoe"),
+    ]
     shown = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
     drawn = [card.id for card in shown["coat"]]
     assert len(set(drawn)) == 32

@@ -74,7 +74,10 @@ def test_dropped_images_have_reason_and_source(html: str) -> None:
 
 
 def test_lists_applied_and_ignored_decisions(messy: Scrape) -> None:
-    decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
+    decisions = [
+        Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"),
+        Decision(3, "f" * 64, "drop"),
+    ]
     seen = text(page(messy, messy.validate(decisions=decisions)))
     assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
     assert f"3 {'f' * 64} drop no such image" in seen
@@ -90,11 +93,17 @@ def test_valid_data_passes(scrape: Scrape) -> None:
 
 
 def test_escapes_untrusted_text(scrape: Scrape) -> None:
-    evil = [f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)]
+    evil = [
+        f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)
+    ]
     scrape.add(evil[0], b"a text", evil[1])
     scrape.add("coat", image(1), evil[2])
     scrape.add("coat", image(2))
-    scrape.sightings[-1] |= {"image_url": None, "page_url": f"javascript:{evil[3]}", "title": evil[4]}
+    scrape.sightings[-1] |= {
+        "image_url": None,
+        "page_url": f"javascript:{evil[3]}",
+        "title": evil[4],
+    }
     scrape.add("shoe", image(3, side=10), "tiny.png")
     decisions = [
         Decision(2, "data/shoe/tiny.png", "keep", by=evil[4], why=evil[5]),

@@ -20,14 +20,29 @@ from pixmill.web.fetch.values import Network
 from tests.left_out import leave_out
 from tests.servers import Handler, serve
 
-_TRIAL = ["unshare", "--net", "--mount", "ip", "link", "add", "inner", "type", "veth", "peer", "name", "outer"]
+_TRIAL = [
+    "unshare",
+    "--net",
+    "--mount",
+    "ip",
+    "link",
+    "add",
+    "inner",
+    "type",
+    "veth",
+    "peer",
+    "name",
+    "outer",
+]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests that need network namespaces if these are not available."""
     confined = [item for item in items if item.path.name in ("test_packets.py", "test_no_ipv6.py")]
     if confined and not _has_namespaces():
-        leave_out(config, items, confined.__contains__, "they need root, iproute2 and network namespaces")
+        leave_out(
+            config, items, confined.__contains__, "they need root, iproute2 and network namespaces"
+        )
 
 
 def _has_namespaces() -> bool:
@@ -65,7 +80,9 @@ class Machine:
 
         offline = answer(browser_path=str(browser), driver_path=str(driver))
         failing = answer(65, message="error sending request for url") + "; exit 65"
-        downloaded = answer(browser_path=str(online[0]), driver_path=str(online[1])) if online else failing
+        downloaded = (
+            answer(browser_path=str(online[0]), driver_path=str(online[1])) if online else failing
+        )
         self.script(
             "selenium-manager",
             f'echo "$*" >> {self.root}/commands\n'
@@ -122,7 +139,9 @@ class Trap:
         udp.bind(("127.0.0.1", self.port))
         self._listening = {"tcp": tcp, "udp": udp}
         with contextlib.suppress(OSError):  # a machine without IPv6
-            six = stack.enter_context(socket.create_server(("::1", self.port), family=socket.AF_INET6))
+            six = stack.enter_context(
+                socket.create_server(("::1", self.port), family=socket.AF_INET6)
+            )
             self._listening["tcp over IPv6"] = six
         for listening in self._listening.values():
             listening.setblocking(False)
@@ -190,7 +209,9 @@ def mentioning() -> Callable[[str], list[int]]:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE and any(text in word for word in process.cmdline()):
+                if process.status() != psutil.STATUS_ZOMBIE and any(
+                    text in word for word in process.cmdline()
+                ):
                     found.append(process.pid)
         return found
 

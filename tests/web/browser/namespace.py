@@ -132,11 +132,15 @@ def captured(capture: socket.socket) -> list[str]:
             if kind == 0x0800:
                 port = struct.unpack("!H", payload[22:24])[0]
                 protocol = {2: "igmp", 6: "tcp", 17: "udp"}.get(payload[9], str(payload[9]))
-                packets.append(f"{protocol} {socket.inet_ntoa(payload[16:20])}{f':{port}' if port else ''}")
+                packets.append(
+                    f"{protocol} {socket.inet_ntoa(payload[16:20])}{f':{port}' if port else ''}"
+                )
             elif kind != 0x86DD:
                 packets.append(f"ethertype {kind:04x}")
             elif payload[6] not in (0, 58):
-                packets.append(f"IPv6 {payload[6]} {socket.inet_ntop(socket.AF_INET6, payload[24:40])}")
+                packets.append(
+                    f"IPv6 {payload[6]} {socket.inet_ntop(socket.AF_INET6, payload[24:40])}"
+                )
     return packets
 
 
@@ -158,7 +162,9 @@ def main(folder: Path, restored: str) -> None:
     with (
         serving(folder) as port,
         Proxy(Network(served={f"{NAME}:443": port})) as proxy,
-        open_browser(find_browser(), proxy=proxy.url, profile=folder / "profiles", authority=authority) as driver,
+        open_browser(
+            find_browser(), proxy=proxy.url, profile=folder / "profiles", authority=authority
+        ) as driver,
     ):
         deadline = time.monotonic() + 30
         while True:
@@ -171,9 +177,16 @@ def main(folder: Path, restored: str) -> None:
                     raise
                 time.sleep(0.5)
         time.sleep(SECONDS)
-        attempts, outcomes, candidates = driver.execute_script("return [pending.length, outcomes.length, candidates]")
+        attempts, outcomes, candidates = driver.execute_script(
+            "return [pending.length, outcomes.length, candidates]"
+        )
         refused = sorted({each.host for each in proxy.refusals})
-    report = {"attempts": attempts, "outcomes": outcomes, "candidates": candidates, "refused": refused}
+    report = {
+        "attempts": attempts,
+        "outcomes": outcomes,
+        "candidates": candidates,
+        "refused": refused,
+    }
     sys.stdout.write(json.dumps(report | {"packets": captured(capture)}))
 
 

@@ -6,7 +6,13 @@ import socket
 
 import pytest
 
-from pixmill.web.browser import LoadTimeoutError, UnreachableError, find_browser, open_browser, visit
+from pixmill.web.browser import (
+    LoadTimeoutError,
+    UnreachableError,
+    find_browser,
+    open_browser,
+    visit,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -75,7 +81,9 @@ def driver(request, proxy, tmp_path_factory):
         if request.param != "chromium":
             patch.setenv("PIXMILL_BROWSER", request.param)
         browser = find_browser()
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("profiles")) as driver:
+    with open_browser(
+        browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("profiles")
+    ) as driver:
         driver.set_page_load_timeout(20)
         yield driver
 
@@ -91,7 +99,10 @@ def name_server(monkeypatch):
         answers = {"both.example": ["8.8.8.8", "127.0.0.1"], "rebinding.example": [next(turns)]}
         if host not in answers:
             return look_up(host, port, *arguments, **options)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers[host]]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in answers[host]
+        ]
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     monkeypatch.setattr("pixmill.web.fetch.proxy._CONNECT_TIMEOUT_SECONDS", 1.0)
@@ -102,7 +113,8 @@ FAST = ("loopback", "name that changes its address")
 
 
 @pytest.mark.parametrize(
-    "spelling", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in SPELLINGS]
+    "spelling",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in SPELLINGS],
 )
 def test_no_page_reaches_non_public_hosts(driver, site, proxy, trap, until, name_server, spelling):
     before = len(proxy.refusals)
@@ -110,7 +122,11 @@ def test_no_page_reaches_non_public_hosts(driver, site, proxy, trap, until, name
     site.pages["/trap"] = hostile(host, trap)
     visit(driver, f"{HOME}trap")
     assert until(lambda: driver.execute_script("return window.gathered"), 20)
-    for url in (f"http://{host}:{trap.port}/", f"https://{host}:{trap.port}/", f"{HOME}to?http://{host}:{trap.port}/"):
+    for url in (
+        f"http://{host}:{trap.port}/",
+        f"https://{host}:{trap.port}/",
+        f"{HOME}to?http://{host}:{trap.port}/",
+    ):
         with pytest.raises(UnreachableError):
             visit(driver, url)
     reasons = {each.reason for each in list(proxy.refusals)[before:] if each.port == trap.port}
@@ -123,7 +139,9 @@ def test_no_page_reaches_non_public_hosts(driver, site, proxy, trap, until, name
 
 
 @pytest.mark.slow
-def test_trap_detects_escapes_from_a_weaker_sandbox(browser, site, proxy, trap, tmp_path, until, monkeypatch):
+def test_trap_detects_escapes_from_a_weaker_sandbox(
+    browser, site, proxy, trap, tmp_path, until, monkeypatch
+):
     # Control for the test above, which a broken trap would pass.
     weaker = [f"--proxy-server={proxy.url}"]
     monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: weaker)

@@ -12,7 +12,10 @@ from pixmill.web.browser.options import CHROMIUM, FIREFOX
 @pytest.fixture
 def pair(machine):
     """A browser and a driver that Selenium Manager finds."""
-    binary, driver = machine.program("bin/chromium", "156.0.1.2"), machine.program("bin/chromedriver", "156.0.9.9")
+    binary, driver = (
+        machine.program("bin/chromium", "156.0.1.2"),
+        machine.program("bin/chromedriver", "156.0.9.9"),
+    )
     machine.locates(binary, driver)
     return binary, driver
 
@@ -23,25 +26,36 @@ def as_root(monkeypatch):
 
 
 def test_finds_the_pair_of_selenium_manager(machine, pair):
-    assert find_browser(environ={}) == Browser(*pair, version="156.0.1.2", driver_version="156.0.9.9")
-    assert machine.commands() == ["--browser chrome --avoid-stats --offline --language-binding python --output json"]
+    assert find_browser(environ={}) == Browser(
+        *pair, version="156.0.1.2", driver_version="156.0.9.9"
+    )
+    assert machine.commands() == [
+        "--browser chrome --avoid-stats --offline --language-binding python --output json"
+    ]
 
 
 def test_missing_browser_message_names_the_install_command(machine):
     with pytest.raises(BrowserError) as raised:
         find_browser(environ={})
-    assert str(raised.value) == "no Chromium or Chrome was found on this machine\nNext: pixmill browser --install"
+    assert (
+        str(raised.value)
+        == "no Chromium or Chrome was found on this machine\nNext: pixmill browser --install"
+    )
 
 
 def test_missing_driver_message_names_the_browser(machine):
     machine.locates(machine.program("bin/chromium", "156.0.1.2"), "")
-    with pytest.raises(BrowserError, match=r"no driver was found for the browser .*chromium \(version 156"):
+    with pytest.raises(
+        BrowserError, match=r"no driver was found for the browser .*chromium \(version 156"
+    ):
         find_browser(environ={})
 
 
 def test_different_major_versions_are_refused(machine, pair):
     machine.program("bin/chromedriver", "155.0.9.9")
-    with pytest.raises(BrowserError, match=r"version 156\.0\.1\.2.*version 155\.0\.9\.9.*differ") as raised:
+    with pytest.raises(
+        BrowserError, match=r"version 156\.0\.1\.2.*version 155\.0\.9\.9.*differ"
+    ) as raised:
         find_browser(environ={})
     assert raised.value.next.startswith("remove the older one from PATH")
 
@@ -67,7 +81,9 @@ def test_chosen_driver_of_another_version_is_refused(machine, pair):
 
 def test_output_of_a_failing_version_command_is_quoted(machine, pair):
     machine.script("bin/chromium", "echo 'requires the chromium snap to be installed' >&2; exit 10")
-    with pytest.raises(BrowserError, match=r"chromium --version returned 10: requires the chromium snap"):
+    with pytest.raises(
+        BrowserError, match=r"chromium --version returned 10: requires the chromium snap"
+    ):
         find_browser(environ={})
 
 
@@ -94,11 +110,16 @@ def test_installed_browser_is_not_installed_again(machine, pair):
 
 
 def test_selenium_manager_download_is_reported(machine):
-    binary, driver = machine.program("cache/chrome", "156.0.1.2"), machine.program("cache/chromedriver", "156.0.1.2")
+    binary, driver = (
+        machine.program("cache/chrome", "156.0.1.2"),
+        machine.program("cache/chromedriver", "156.0.1.2"),
+    )
     machine.locates("", "", online=(binary, driver))
     lines: list[str] = []
     assert install_browser(report=lines.append, environ={}).binary == binary
-    assert lines == ["Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"]
+    assert lines == [
+        "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"
+    ]
 
 
 def test_root_on_debian_installs_packages_if_downloads_fail(machine, as_root):

@@ -34,6 +34,19 @@ WITHOUT_IPV6 = 'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disabl
 
 def test_browser_starts_without_ipv6(repository, tmp_path):
     (tmp_path / "data" / "coat").mkdir(parents=True)
-    confined = ["unshare", "--net", "sh", "-c", WITHOUT_IPV6, "sh", sys.executable, "-c", SCRIPT, str(tmp_path)]
-    done = subprocess.run(confined, cwd=repository, check=True, timeout=120, stdout=subprocess.PIPE, text=True)
+    confined = [
+        "unshare",
+        "--net",
+        "sh",
+        "-c",
+        WITHOUT_IPV6,
+        "sh",
+        sys.executable,
+        "-c",
+        SCRIPT,
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        confined, cwd=repository, check=True, timeout=120, stdout=subprocess.PIPE, text=True
+    )
     assert done.stdout.split("\n") == ["EADDRNOTAVAIL", "200", ""]

@@ -35,9 +35,13 @@ def test_all_packets_go_through_the_proxy(repository, tmp_path):
             Authority(folder).context([NAME])
             script = [sys.executable, "-m", "tests.web.browser.namespace", str(folder), restored]
             command = ["unshare", "--net", "--mount", *script]
-            captures[restored] = stack.enter_context(subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE))
+            captures[restored] = stack.enter_context(
+                subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE)
+            )
             stack.callback(captures[restored].kill)
-        outputs = {restored: capture.communicate(timeout=120)[0] for restored, capture in captures.items()}
+        outputs = {
+            restored: capture.communicate(timeout=120)[0] for restored, capture in captures.items()
+        }
     for restored, leaks in LEAKS.items():
         report = json.loads(outputs[restored])
         packets = set(report["packets"])

@@ -19,7 +19,10 @@ def chosen(url, **environ):
         (URL, RemoteDriver(URL, CHROMIUM)),
         (f"{URL}/wd/hub/", RemoteDriver(f"{URL}/wd/hub")),
         (f"{URL}?proxy_port=8899", RemoteDriver(URL, proxy_port=8899)),
-        ("https://pixmill:a%40b@browser.example", RemoteDriver("https://browser.example", login=("pixmill", "a@b"))),
+        (
+            "https://pixmill:a%40b@browser.example",
+            RemoteDriver("https://browser.example", login=("pixmill", "a@b")),
+        ),
     ],
 )
 def test_remote_driver_is_parsed_from_its_url(url, remote):
@@ -29,7 +32,14 @@ def test_remote_driver_is_parsed_from_its_url(url, remote):
 
 @pytest.mark.parametrize(
     "url",
-    ["browser:4444", "http://", "http://browser:99999", f"{URL}?proxy_port=", f"{URL}?proxy_port=70000", f"{URL}?a=b"],
+    [
+        "browser:4444",
+        "http://",
+        "http://browser:99999",
+        f"{URL}?proxy_port=",
+        f"{URL}?proxy_port=70000",
+        f"{URL}?a=b",
+    ],
 )
 def test_invalid_url_is_refused(url):
     with pytest.raises(BrowserError, match="PIXMILL_WEBDRIVER_URL: expected a URL"):
@@ -37,11 +47,15 @@ def test_invalid_url_is_refused(url):
 
 
 def test_local_browser_is_refused_with_a_remote_driver():
-    with pytest.raises(BrowserError, match="with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind"):
+    with pytest.raises(
+        BrowserError, match="with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind"
+    ):
         chosen(URL, PIXMILL_BROWSER="/usr/bin/chromium")
 
 
-@pytest.mark.parametrize("url", ["htp://pixmill:secret@browser.example", "http://pixmill:secret/1@browser.example"])
+@pytest.mark.parametrize(
+    "url", ["htp://pixmill:secret@browser.example", "http://pixmill:secret/1@browser.example"]
+)
 def test_passwords_are_never_shown(url):
     with pytest.raises(BrowserError) as raised:
         chosen(url)
@@ -49,5 +63,8 @@ def test_passwords_are_never_shown(url):
 
 
 def test_missing_remote_driver_is_reported():
-    with pytest.raises(BrowserError, match=r"127\.0\.0\.1:9/status does not answer like a WebDriver server: .*refused"):
+    with pytest.raises(
+        BrowserError,
+        match=r"127\.0\.0\.1:9/status does not answer like a WebDriver server: .*refused",
+    ):
         check_remote(RemoteDriver("http://127.0.0.1:9"))

@@ -110,7 +110,9 @@ class TestOneSession:
         visit(session.driver, f"{HOME}loot")
         session.driver.find_element(By.TAG_NAME, "a").click()
         assert until(lambda: "/file" in site.paths)
-        assert until(lambda: session.proxy.refusals), "no telemetry: the list of hosts may be superfluous"
+        assert until(lambda: session.proxy.refusals), (
+            "no telemetry: the list of hosts may be superfluous"
+        )
         # The fixture checks lookups and files at the end.
         assert visit(session.driver, HOME) == 200
 
@@ -135,7 +137,9 @@ def test_killed_process_leaves_no_browser(browser, proxy, tmp_path, until, menti
             print(driver.capabilities["goog:processID"], flush=True)
             time.sleep(60)
     """)
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline().strip().isdigit()
         assert len(mentioning(str(tmp_path))) > 2
         process.kill()
@@ -149,7 +153,9 @@ def drivers():
 @pytest.mark.linux
 def test_browser_that_hangs_on_exit_is_killed(browser, proxy, tmp_path, until, mentioning):
     before = drivers()
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=Timings(quit=0.5)) as driver:
+    with open_browser(
+        browser, proxy=proxy.url, profile=tmp_path, timings=Timings(quit=0.5)
+    ) as driver:
         (process,) = drivers() - before
         folder = Path(process.environ()["TMPDIR"])
         (folder / "left").touch()
@@ -164,11 +170,18 @@ def test_browser_that_hangs_on_exit_is_killed(browser, proxy, tmp_path, until, m
     ("part", "script", "message", "command"),
     [
         ("browser", "exit 3", "did not start", "--headless about:blank"),
-        ("driver", "echo no libnss3.so; exit 127", "did not start: .*Status code was: 127: no libnss3.so", "--port=0"),
+        (
+            "driver",
+            "echo no libnss3.so; exit 127",
+            "did not start: .*Status code was: 127: no libnss3.so",
+            "--port=0",
+        ),
         ("driver", None, "did not start: .*permissions", "--port=0"),
     ],
 )
-def test_failed_start_is_reported_in_one_message(browser, proxy, tmp_path, part, script, message, command):
+def test_failed_start_is_reported_in_one_message(
+    browser, proxy, tmp_path, part, script, message, command
+):
     broken = tmp_path / part
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755 if script else 0o644)
@@ -192,7 +205,9 @@ def remote(browser, tmp_path):
 @pytest.mark.slow
 def test_remote_browser_without_the_proxy_is_refused_with_advice(remote, tmp_path):
     with (
-        pytest.raises(BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED") as raised,
+        pytest.raises(
+            BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED"
+        ) as raised,
         open_browser(RemoteDriver(remote.url), proxy="http://127.0.0.1:9", profile=tmp_path),
     ):
         pass

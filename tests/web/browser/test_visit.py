@@ -23,7 +23,11 @@ def silent():
 
 @pytest.fixture(scope="module")
 def driver(site, silent, tmp_path_factory):
-    served = {"shop.pixmill.test:80": site.port, "silent.test:80": silent, "silent.test:443": silent}
+    served = {
+        "shop.pixmill.test:80": site.port,
+        "silent.test:80": silent,
+        "silent.test:443": silent,
+    }
     with open_confined(Network(served=served), tmp_path_factory.mktemp("p")) as driver:
         # The first page of a new browser takes seconds on a busy machine.
         visit(driver, HOME)
@@ -85,7 +89,9 @@ def test_alerts_are_dismissed(driver, site):
 
 
 def test_popups_are_blocked_or_closed(driver, site):
-    site.pages["/popups"] = '<script>for (let i = 0; i < 5; i++) open("/")</script><a target=_blank href="/">more</a>'
+    site.pages["/popups"] = (
+        '<script>for (let i = 0; i < 5; i++) open("/")</script><a target=_blank href="/">more</a>'
+    )
     visit(driver, f"{HOME}popups")
     assert len(driver.window_handles) == 1
     driver.find_element(By.TAG_NAME, "a").click()

@@ -68,7 +68,11 @@ def kill_driver(driver):
 
 
 @pytest.mark.parametrize(
-    "kill", [kill_browser, *(pytest.param(kill, marks=pytest.mark.slow) for kill in (kill_page, kill_driver))]
+    "kill",
+    [
+        kill_browser,
+        *(pytest.param(kill, marks=pytest.mark.slow) for kill in (kill_page, kill_driver)),
+    ],
 )
 def test_killed_process_is_a_lost_browser(driver, kill):
     kill(driver)

@@ -111,7 +111,8 @@ def names(monkeypatch):
         addresses = table[host]() if callable(table[host]) else table[host]
         kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]
         return [
-            (kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in zip(kinds, addresses, strict=True)
+            (kind, socket.SOCK_STREAM, 6, "", (address, port))
+            for kind, address in zip(kinds, addresses, strict=True)
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -124,7 +125,9 @@ def use(site):
 
     def run(play, *, politeness=None, network=None, **limits):
         async def within():
-            async with Fetcher(FetchLimits(**limits), politeness, network or site.network()) as fetcher:
+            async with Fetcher(
+                FetchLimits(**limits), politeness, network or site.network()
+            ) as fetcher:
                 return await play(fetcher)
 
         return asyncio.run(within())

@@ -34,7 +34,9 @@ def test_refused_connection_is_a_reason(fetch):
     assert (outcome.reason, outcome.detail) == ("connection", "unknown host, or connection refused")
 
 
-@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"]
+)
 def test_invalid_http_is_a_bad_response(site, fetch, answer):
     async def speak(request):
         request.transport.write(answer)
@@ -48,16 +50,23 @@ def test_invalid_http_is_a_bad_response(site, fetch, answer):
 def test_user_agent_contains_the_contact(site, fetch):
     site.answers["/x"] = b"image"
     fetch("/x", politeness=Politeness(contact="team@example.org"))
-    assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
+    assert {request.headers["User-Agent"] for request in site.requests} == {
+        f"{USER_AGENT} (+team@example.org)"
+    }
 
 
 def test_declared_content_type_is_ignored(site, fetch):
-    site.answers["/x.jpg"] = b"<html>", {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"}
+    site.answers["/x.jpg"] = (
+        b"<html>",
+        {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"},
+    )
     assert fetch("/x.jpg").content == b"<html>"
 
 
 def over_tls(site, authority=None):
-    return Network(served={"images.test:443": site.port, "other.test:443": site.port}, authority=authority)
+    return Network(
+        served={"images.test:443": site.port, "other.test:443": site.port}, authority=authority
+    )
 
 
 def test_certificate_of_the_given_authority_is_accepted(secure_site, authority, fetch):
@@ -68,7 +77,9 @@ def test_certificate_of_the_given_authority_is_accepted(secure_site, authority, 
 
 def test_other_certificates_are_rejected(secure_site, authority, fetch):
     assert fetch("https://images.test/x", network=over_tls(secure_site)).reason == "tls"
-    assert fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
+    assert (
+        fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
+    )
     assert secure_site.requests == []
 
 
@@ -125,7 +136,13 @@ def test_x_robots_tag_applies_to_unchanged_images(site, use):
 def test_silent_server_times_out(trap, fetch, scheme):
     network = Network(served={"images.test:80": trap.port, "images.test:443": trap.port})
     start = time.monotonic()
-    outcome = fetch(f"{scheme}://images.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
+    outcome = fetch(
+        f"{scheme}://images.test/x",
+        network=network,
+        attempts=1,
+        connect_timeout=0.2,
+        read_timeout=0.2,
+    )
     assert outcome.reason == "timeout"
     assert time.monotonic() - start < 30
 
@@ -187,7 +204,9 @@ def test_short_body_is_incomplete(site, fetch):
 
 
 def test_long_body_is_a_bad_response(site, fetch):
-    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfourmore")
+    site.answers["/x"] = raw(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfourmore"
+    )
     assert fetch("/x").reason == "bad_response"
 
 
@@ -197,13 +216,17 @@ def test_body_without_length_is_read(site, fetch):
 
 
 def test_slow_body_times_out(site, fetch):
-    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05)
+    site.answers["/x"] = raw(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05
+    )
     # On a busy machine robots.txt alone may exceed the timeout.
     politeness = Politeness(robots_exceptions=frozenset({"images.test"}))
     assert fetch("/x", timeout=0.5, politeness=politeness).reason == "timeout"
 
 
-@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
 def test_unrequested_compression_is_decoded(site, fetch, coding, compress):
     site.answers["/x"] = compress(b"image" * 1000), {"Content-Encoding": coding}
     assert fetch("/x").content == b"image" * 1000
@@ -223,11 +246,17 @@ def test_compression_bomb_is_refused(site, fetch):
 @pytest.mark.parametrize("coding", ["br", "gzip, gzip"])
 def test_unknown_content_coding_is_refused(site, fetch, coding):
     site.answers["/x"] = b"image", {"Content-Encoding": coding}
-    assert fetch("/x", attempts=1).reason in {"encoding", "bad_response"}  # aiohttp itself refuses br
+    assert fetch("/x", attempts=1).reason in {
+        "encoding",
+        "bad_response",
+    }  # aiohttp itself refuses br
 
 
 def test_truncated_gzip_body_is_refused(site, fetch):
-    site.answers["/x"] = gzip.compress(random.Random(0).randbytes(20_000))[:9_000], {"Content-Encoding": "gzip"}
+    site.answers["/x"] = (
+        gzip.compress(random.Random(0).randbytes(20_000))[:9_000],
+        {"Content-Encoding": "gzip"},
+    )
     assert fetch("/x", attempts=1).reason == "incomplete"
 
 

@@ -34,7 +34,11 @@ def test_pages_are_visited_if_robots_txt_permits(site, use):
     responsible = Politeness(robots_exceptions=frozenset({"images.test"}))
     assert use(ask, politeness=responsible)[:2] == [None, None]
     opted_out = Politeness(opt_out=frozenset({"images.test"}))
-    assert [refused.reason for refused in use(ask, politeness=opted_out)] == ["opted_out", "opted_out", "bad_url"]
+    assert [refused.reason for refused in use(ask, politeness=opted_out)] == [
+        "opted_out",
+        "opted_out",
+        "bad_url",
+    ]
 
 
 def test_page_visits_respect_crawl_delay(site, use):
@@ -63,7 +67,10 @@ API = "http://images.test/v1/images/?q=coat"
 
 
 def test_api_requests_ignore_robots_txt(site, use):
-    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/v1/images/": (b"{}", {"X-Robots-Tag": "noindex"})}
+    site.answers |= {
+        "/robots.txt": b"User-agent: *\nDisallow: /",
+        "/v1/images/": (b"{}", {"X-Robots-Tag": "noindex"}),
+    }
     assert use(lambda fetcher: fetcher.ask(API)) == Fetched(b"{}", API)
     assert site.paths() == ["/v1/images/"]
     assert site.requests[0].headers["Accept"] == "application/json"
@@ -74,7 +81,10 @@ def test_other_limits_apply_to_api_requests(site, use):
     assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
     opted_out = Politeness(opt_out=frozenset({"images.test"}))
     assert use(lambda fetcher: fetcher.ask(API), politeness=opted_out).reason == "opted_out"
-    assert use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason == "private_address"
+    assert (
+        use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason
+        == "private_address"
+    )
     assert use(lambda fetcher: fetcher.ask("ftp://images.test/")).reason == "bad_url"
 
 
@@ -89,12 +99,16 @@ def test_images_and_api_of_a_host_share_its_pauses(site, use):
 
 
 def test_opted_out_host_receives_no_request(site, fetch):
-    assert fetch("/x", politeness=Politeness(opt_out=frozenset({"images.test"}))).reason == "opted_out"
+    assert (
+        fetch("/x", politeness=Politeness(opt_out=frozenset({"images.test"}))).reason == "opted_out"
+    )
     assert site.requests == []
 
 
 def test_data_uris_have_no_validators(use):
-    assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(b"x", "data:")
+    assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(
+        b"x", "data:"
+    )
 
 
 def test_known_image_behind_a_redirect_is_unchanged(site, use):
@@ -108,7 +122,11 @@ def test_validators_do_not_apply_to_another_redirect_target(site, use, known_at)
     """Many servers number versions from 1, and an older file is "not modified since" a newer one."""
 
     async def new(request):
-        return web.Response(status=304) if "If-None-Match" in request.headers else web.Response(body=b"new")
+        return (
+            web.Response(status=304)
+            if "If-None-Match" in request.headers
+            else web.Response(body=b"new")
+        )
 
     site.answers |= {"/old": (b"", {"Location": "/new"}, 302), "/new": new}
     known = Validators('"1"', url=known_at)
@@ -130,7 +148,11 @@ def failing(times, status=503, headers=None):
     async def answer(request):
         nonlocal left
         left -= 1
-        return web.Response(status=status, headers=headers) if left >= 0 else web.Response(body=b"image")
+        return (
+            web.Response(status=status, headers=headers)
+            if left >= 0
+            else web.Response(body=b"image")
+        )
 
     return answer
 
@@ -193,7 +215,8 @@ def test_redirect_from_https_to_http_is_refused(site, secure_site, authority, fe
     secure_site.answers["/x"] = redirect("http://images.test/x")
     site.answers["/x"] = b"in the open"
     network = Network(
-        served={"images.test:443": secure_site.port, "images.test:80": site.port}, authority=authority.pem
+        served={"images.test:443": secure_site.port, "images.test:80": site.port},
+        authority=authority.pem,
     )
     outcome = fetch("https://images.test/x", network=network)
     assert (outcome.reason, outcome.detail) == ("bad_redirect", "from https to http")
@@ -203,7 +226,9 @@ def test_redirect_from_https_to_http_is_refused(site, secure_site, authority, fe
 def test_redirect_to_an_opted_out_host_is_not_followed(site, fetch):
     site.answers["/x"] = redirect("http://www.museum.test/x")
     outcome = fetch(
-        "/x", network=site.network("www.museum.test:80"), politeness=Politeness(opt_out=frozenset({"museum.test"}))
+        "/x",
+        network=site.network("www.museum.test:80"),
+        politeness=Politeness(opt_out=frozenset({"museum.test"})),
     )
     assert outcome.reason == "opted_out"
     assert site.paths() == ["/robots.txt", "/x"]
@@ -246,7 +271,10 @@ def test_timeout_includes_all_attempts(site, fetch):
         return web.Response(status=500)
 
     site.answers["/x"] = slow
-    assert fetch("/x", attempts=100, timeout=1.5, first_pause=0.01).reason in {"http_500", "timeout"}
+    assert fetch("/x", attempts=100, timeout=1.5, first_pause=0.01).reason in {
+        "http_500",
+        "timeout",
+    }
     assert 2 <= site.paths().count("/x") <= 10
 
 
@@ -273,7 +301,9 @@ def test_concurrent_fetches_per_host_are_limited(site, fetch):
         return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(12)}
-    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3))
+    assert all(
+        isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3)
+    )
     assert peak == 3
 
 
@@ -293,7 +323,11 @@ def test_retry_after_pauses_all_requests_to_the_host(site, fetch):
     async def busy(request):
         began.append(time.monotonic())
         first = len(began) == 1
-        return web.Response(status=429, headers={"Retry-After": "1"}) if first else web.Response(body=b"image")
+        return (
+            web.Response(status=429, headers={"Retry-After": "1"})
+            if first
+            else web.Response(body=b"image")
+        )
 
     site.answers |= {f"/{n}": busy for n in range(4)}
     outcomes = fetch(*(f"/{n}" for n in range(4)), per_host=1)
@@ -328,7 +362,10 @@ def test_repeatedly_failing_host_is_skipped_for_this_run(site, fetch, answer):
 
 def test_last_answer_is_reported_rather_than_busy(site, fetch):
     site.answers |= {"/0": (b"", {}, 503), "/1": (b"", {}, 503)}
-    assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1, first_pause=0.01)] == ["http_503", "http_503"]
+    assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1, first_pause=0.01)] == [
+        "http_503",
+        "http_503",
+    ]
 
 
 def test_missing_images_are_no_failures_of_the_host(site, fetch):
@@ -340,5 +377,7 @@ def test_missing_images_are_no_failures_of_the_host(site, fetch):
 
 def test_timeout_excludes_waiting_for_the_rate(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(6)}
-    outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=5.0, jitter=0.0), timeout=1.0)
+    outcomes = fetch(
+        *(f"/{n}" for n in range(6)), politeness=Politeness(rate=5.0, jitter=0.0), timeout=1.0
+    )
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)

@@ -30,7 +30,9 @@ def test_names_with_a_private_address_are_refused(trap, fetch, names):
     names["six.example"] = ["2606:4700::1111", "fe80::1"]
     names["wrapped.example"] = ["64:ff9b::7f00:1"]
     for name in names:
-        outcome = fetch(f"http://{name}:{trap.port}/", network=Network(served={"images.test:80": trap.port}))
+        outcome = fetch(
+            f"http://{name}:{trap.port}/", network=Network(served={"images.test:80": trap.port})
+        )
         assert outcome.reason == "private_address"
     assert not trap.sprung()
 
@@ -84,15 +86,21 @@ def test_socket_factory_checks_addresses_of_any_resolver(trap):
     class LyingResolver(AbstractResolver):
         async def resolve(self, host, _port=0, family=socket.AF_INET):
             return [
-                ResolveResult(hostname=host, host="127.0.0.1", port=trap.port, family=family, proto=0, flags=0),
-                ResolveResult(hostname=host, host="127.0.0.2", port=trap.port, family=family, proto=0, flags=0),
+                ResolveResult(
+                    hostname=host, host="127.0.0.1", port=trap.port, family=family, proto=0, flags=0
+                ),
+                ResolveResult(
+                    hostname=host, host="127.0.0.2", port=trap.port, family=family, proto=0, flags=0
+                ),
             ]
 
         async def close(self):
             pass
 
     async def get():
-        connector = aiohttp.TCPConnector(resolver=LyingResolver(), socket_factory=Guard().open_socket)
+        connector = aiohttp.TCPConnector(
+            resolver=LyingResolver(), socket_factory=Guard().open_socket
+        )
         bound = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(connector=connector, timeout=bound) as session:
             await session.get("http://rebound.example/")
@@ -146,14 +154,25 @@ def test_other_connections_are_refused(trap, names):
     names["inner.example"] = names["127.1"] = ["127.0.0.1"]
     names["both.example"] = ["8.8.8.8", "127.0.0.1"]
     network = Network(served={"images.test:80": trap.port})
-    hosts = ["127.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "127。0。0。1", "127.1", "inner.example", "both.example"]
+    hosts = [
+        "127.0.0.1",
+        "[::1]",
+        "::1",
+        "::ffff:127.0.0.1",
+        "127。0。0。1",
+        "127.1",
+        "inner.example",
+        "both.example",
+    ]
     for host in hosts:
         assert isinstance(connect(network, (host, trap.port)), ForbiddenHostError), host
     assert isinstance(connect(network, ("images.test", trap.port)), ForbiddenHostError)
     assert not trap.sprung()
 
 
-@pytest.mark.parametrize("host", ["", ".", "a/b", "a b", "user@host", "host:80", "a..b", "x" * 300, "nul\0", "[::1"])
+@pytest.mark.parametrize(
+    "host", ["", ".", "a/b", "a b", "user@host", "host:80", "a..b", "x" * 300, "nul\0", "[::1"]
+)
 def test_connection_to_an_invalid_host_fails(host):
     assert type(connect(None, (host, 80))) in (OSError, socket.gaierror)
 
@@ -163,7 +182,11 @@ def test_allowed_origin_is_reached_by_its_name_and_port_only(site, names):
     names["nas.example"] = names["other.example"] = ["127.0.0.1"]
     network = Network(allowed=frozenset({f"nas.example:{site.port}"}))
     assert connect(network, ("NAS.example", site.port)) == b"within"
-    others = [("nas.example", site.port + 1), ("other.example", site.port), ("127.0.0.1", site.port)]
+    others = [
+        ("nas.example", site.port + 1),
+        ("other.example", site.port),
+        ("127.0.0.1", site.port),
+    ]
     answers = connect(network, ("nas.example", site.port), *others)
     assert answers[0] == b"within"
     assert all(isinstance(answer, ForbiddenHostError) for answer in answers[1:])
@@ -173,13 +196,23 @@ def test_allowed_origin_is_reached_by_its_name_and_port_only(site, names):
 def test_allowed_address_is_reached_on_its_port_only(site):
     site.answers["/x"] = b"within"
     network = Network(allowed=frozenset({f"127.0.0.1:{site.port}"}))
-    answers = connect(network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port))
+    answers = connect(
+        network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port)
+    )
     assert answers[0] == b"within"
     assert all(isinstance(answer, ForbiddenHostError) for answer in answers[1:])
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "1.1.1.1", "193.99.144.80", "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8"]
+    "address",
+    [
+        "8.8.8.8",
+        "1.1.1.1",
+        "193.99.144.80",
+        "2606:4700::1111",
+        "2a00:1450:4001::1",
+        "::ffff:8.8.8.8",
+    ],
 )
 def test_public_addresses(address):
     assert is_public(address)
@@ -235,7 +268,9 @@ def test_other_addresses_are_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("text", ["shop.example", "", "v1.::1", "2001:db8::1%", "2606:4700::1111%", "127.1"])
+@pytest.mark.parametrize(
+    "text", ["shop.example", "", "v1.::1", "2001:db8::1%", "2606:4700::1111%", "127.1"]
+)
 def test_invalid_addresses_are_not_public(text):
     assert not is_public(text)
 
@@ -252,7 +287,9 @@ def test_mapped_address_is_judged_by_the_embedded_one(v4):
 @settings(max_examples=25)
 @given(V4, st.sampled_from(["::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::"]), st.booleans())
 def test_embedding_addresses_are_never_public(v4, prefix, is_6to4):
-    wrapped = IPv6Address(0x2002 << 112 | int(v4) << 80 if is_6to4 else int(IPv6Address(prefix)) | int(v4))
+    wrapped = IPv6Address(
+        0x2002 << 112 | int(v4) << 80 if is_6to4 else int(IPv6Address(prefix)) | int(v4)
+    )
     assert not is_public(str(wrapped))
 
 
@@ -267,5 +304,7 @@ def test_only_global_unicast_is_public_in_ipv6(v6):
 @given(V4)
 def test_only_unicast_is_public_in_ipv4(v4):
     if is_public(str(v4)):
-        assert not any((v4.is_private, v4.is_multicast, v4.is_loopback, v4.is_link_local, v4.is_reserved))
+        assert not any(
+            (v4.is_private, v4.is_multicast, v4.is_loopback, v4.is_link_local, v4.is_reserved)
+        )
         assert v4 < IPv4Address("224.0.0.0")

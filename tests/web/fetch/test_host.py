@@ -63,7 +63,9 @@ def test_overloaded_host_gets_a_pause(reason):
     assert min(asyncio.run(play())) >= 0.5
 
 
-@pytest.mark.parametrize("reason", ["http_404", "http_403", "http_410", "tls", "too_large", "x_robots_tag"])
+@pytest.mark.parametrize(
+    "reason", ["http_404", "http_403", "http_410", "tls", "too_large", "x_robots_tag"]
+)
 def test_other_failures_cause_no_pause(reason):
     async def play():
         well = host()
@@ -185,7 +187,9 @@ def test_retry_after_in_seconds(header, seconds):
 
 
 def test_retry_after_as_a_date():
-    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=20)
+    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(
+        60, abs=20
+    )
     assert retry_after(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0.0
 
 
@@ -194,7 +198,12 @@ def test_retry_after_as_a_date():
     [
         (["connection"] * MAX_FAILURES, True),
         (["connection"] * (MAX_FAILURES - 1), False),
-        (["connection"] * (MAX_FAILURES - 1) + ["http_404"] + ["connection"] * (MAX_FAILURES - 1), False),
+        (
+            ["connection"] * (MAX_FAILURES - 1)
+            + ["http_404"]
+            + ["connection"] * (MAX_FAILURES - 1),
+            False,
+        ),
         (["connection"] * MAX_FAILURES + ["http_404"], True),
     ],
 )

@@ -14,9 +14,24 @@ from pixmill.web.fetch.proxy import Proxy
 from tests.web.fetch.conftest import NAME, Site
 
 PORTS = st.sampled_from(
-    ["", "", ":", ":80", ":0", ":65536", ":99999999999", ":-1", ":x", ":\uff18\uff10", ":80:80", ":%38"]
+    [
+        "",
+        "",
+        ":",
+        ":80",
+        ":0",
+        ":65536",
+        ":99999999999",
+        ":-1",
+        ":x",
+        ":\uff18\uff10",
+        ":80:80",
+        ":%38",
+    ]
 )
-USERS = st.sampled_from(["", "", "user@", "user:secret@", "@", "a@b@", "%40@", "[::1]@", f"{NAME}@"])
+USERS = st.sampled_from(
+    ["", "", "user@", "user:secret@", "@", "a@b@", "%40@", "[::1]@", f"{NAME}@"]
+)
 LITERALS = st.one_of(
     st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
     st.text("0123456789abcdefv:.%[]", max_size=20).map(lambda text: f"[{text}]"),
@@ -102,10 +117,14 @@ def proxy(unknown_names):
 
 
 @settings(max_examples=25)
-@given(HOSTS, st.sampled_from(["CONNECT {} HTTP/1.1", "GET http://{}/x HTTP/1.1", "GET {} HTTP/1.1"]))
+@given(
+    HOSTS, st.sampled_from(["CONNECT {} HTTP/1.1", "GET http://{}/x HTTP/1.1", "GET {} HTTP/1.1"])
+)
 def test_proxy_answers_requests_for_any_host(proxy, host, line):
     head = line.format(host).replace("\r", "").replace("\n", "").encode("utf-8", "replace")
-    with socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=60) as client:
+    with socket.create_connection(
+        ("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=60
+    ) as client:
         client.sendall(head + b"\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 403 ", b"HTTP/1.1 502 "))
@@ -116,5 +135,11 @@ def test_proxy_answers_requests_for_any_host(proxy, host, line):
 def test_invalid_literals_are_refused(fetching, host):
     site, fetcher, runner = fetching
     site.answers["/old"] = (b"", {"Location": f"http://{host}/x"}, 302)
-    outcomes = [runner.run(fetcher.fetch(url)) for url in (f"http://{host}/x", f"http://{NAME}/old")]
-    assert {outcome.reason for outcome in outcomes} <= {"private_address", "bad_url", "bad_redirect"}
+    outcomes = [
+        runner.run(fetcher.fetch(url)) for url in (f"http://{host}/x", f"http://{NAME}/old")
+    ]
+    assert {outcome.reason for outcome in outcomes} <= {
+        "private_address",
+        "bad_url",
+        "bad_redirect",
+    }

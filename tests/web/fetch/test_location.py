@@ -50,7 +50,9 @@ def test_signed_paths_are_kept_literally():
 
 
 def test_non_ascii_characters_are_encoded():
-    assert str(parse_url("http://h.example/é.png?q=ü x")) == "http://h.example/%C3%A9.png?q=%C3%BC+x"
+    assert (
+        str(parse_url("http://h.example/é.png?q=ü x")) == "http://h.example/%C3%A9.png?q=%C3%BC+x"
+    )
 
 
 @settings(max_examples=25)
@@ -66,7 +68,12 @@ def test_any_text_is_a_url_or_refused(text):
 
 
 @settings(max_examples=25)
-@given(st.from_regex(r"https?://[a-z0-9.-]{1,20}(:[0-9]{1,5})?/[A-Za-z0-9._~:/?!$&'()*+,;=%-]{0,20}", fullmatch=True))
+@given(
+    st.from_regex(
+        r"https?://[a-z0-9.-]{1,20}(:[0-9]{1,5})?/[A-Za-z0-9._~:/?!$&'()*+,;=%-]{0,20}",
+        fullmatch=True,
+    )
+)
 def test_literal_urls_are_parsed_like_others(text):
     """Hosts and ports are the same as yarl's without ``encoded``."""
     try:
@@ -99,7 +106,9 @@ def test_host_of_normalises(text, host):
     assert host_of(text) == host
 
 
-@pytest.mark.parametrize("text", ["", ".", "a/b", "a:80", "user@host", "a b", "a\r\nb", "[::1", "a?b"])
+@pytest.mark.parametrize(
+    "text", ["", ".", "a/b", "a:80", "user@host", "a b", "a\r\nb", "[::1", "a?b"]
+)
 def test_invalid_hosts_are_refused(text):
     with pytest.raises(InvalidURLError):
         host_of(text)
@@ -113,13 +122,24 @@ def decoded(uri, max_bytes=1000):
 @given(st.binary(max_size=300))
 def test_all_encodings_give_the_same_bytes(content):
     plain = base64.b64encode(content).decode()
-    for body in (plain, plain.rstrip("="), quote(plain, safe=""), base64.urlsafe_b64encode(content).decode()):
+    for body in (
+        plain,
+        plain.rstrip("="),
+        quote(plain, safe=""),
+        base64.urlsafe_b64encode(content).decode(),
+    ):
         assert decoded(f"data:image/png;base64,{body}").content == content
     assert decoded(f"data:,{quote(content, safe='')}").content == content
 
 
 @pytest.mark.parametrize(
-    "head", ["data:;base64", "DATA:image/jpeg;BASE64", "data:image/svg+xml;charset=utf-8;base64", "data: x ;q ;base64"]
+    "head",
+    [
+        "data:;base64",
+        "DATA:image/jpeg;BASE64",
+        "data:image/svg+xml;charset=utf-8;base64",
+        "data: x ;q ;base64",
+    ],
 )
 def test_data_uri_headers(head):
     assert decoded(f"{head},aW1hZ2U=").content == b"image"
@@ -130,13 +150,23 @@ def test_line_breaks_in_base64_are_ignored():
 
 
 @pytest.mark.parametrize(
-    "uri", ["data:", "data:image/png;base64", "data:;base64,###", "data:;base64,abcde", "http://x,", "data:,\ud83d"]
+    "uri",
+    [
+        "data:",
+        "data:image/png;base64",
+        "data:;base64,###",
+        "data:;base64,abcde",
+        "http://x,",
+        "data:,\ud83d",
+    ],
 )
 def test_invalid_data_uris_are_refused(uri):
     assert decoded(uri).reason == "bad_data_uri"
 
 
-@pytest.mark.parametrize("uri", ["data:;base64," + "A" * 4000, "data:," + "a" * 1001, "data:," + "a" * 10**6])
+@pytest.mark.parametrize(
+    "uri", ["data:;base64," + "A" * 4000, "data:," + "a" * 1001, "data:," + "a" * 10**6]
+)
 def test_data_uris_above_the_limit_are_refused(uri):
     assert decoded(uri).reason == "too_large"
 

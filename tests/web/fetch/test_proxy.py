@@ -36,7 +36,9 @@ def host():
 @pytest.fixture
 def proxy(host):
     with Proxy(
-        Network(served={"shop.test:80": host, "shop.test:443": host, "update.googleapis.com:80": host})
+        Network(
+            served={"shop.test:80": host, "shop.test:443": host, "update.googleapis.com:80": host}
+        )
     ) as proxy:
         yield proxy
 
@@ -54,7 +56,9 @@ def ask(proxy, url, data=None, **headers):
 
 @contextlib.contextmanager
 def connected(proxy):
-    with socket.create_connection(("127.0.0.1", int(proxy.url.rsplit(":", 1)[1])), timeout=60) as client:
+    with socket.create_connection(
+        ("127.0.0.1", int(proxy.url.rsplit(":", 1)[1])), timeout=60
+    ) as client:
         yield client
 
 
@@ -73,7 +77,12 @@ def test_served_host_receives_origin_form_and_its_name(proxy):
 
 
 def test_hop_by_hop_headers_are_not_forwarded(proxy):
-    secret = {"Proxy-Authorization": "Basic eA==", "Keep-Alive": "5", "Upgrade": "websocket", "X-Kept": "yes"}
+    secret = {
+        "Proxy-Authorization": "Basic eA==",
+        "Keep-Alive": "5",
+        "Upgrade": "websocket",
+        "X-Kept": "yes",
+    }
     _, received = ask(proxy, "http://user:secret@shop.test/", **secret)
     assert "X-Kept: yes" in received.title().replace("Yes", "yes")
     for removed in ("secret", "basic", "keep-alive", "websocket"):
@@ -95,7 +104,10 @@ def test_one_connection_carries_one_request(proxy):
 
 
 def test_tunnel_to_a_served_port(proxy):
-    answer = raw(proxy, b"CONNECT shop.test:443 HTTP/1.1\r\n\r\nGET /in HTTP/1.1\r\nConnection: close\r\n\r\n")
+    answer = raw(
+        proxy,
+        b"CONNECT shop.test:443 HTTP/1.1\r\n\r\nGET /in HTTP/1.1\r\nConnection: close\r\n\r\n",
+    )
     assert answer.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK")
     assert b"GET /in HTTP/1.1" in answer
 
@@ -106,11 +118,18 @@ def test_tunnel_to_a_served_port(proxy):
      "10.0.0.1", "169.254.169.254", "224.0.0.1", "[fe80::1]"],
 )  # fmt: skip
 def test_non_public_hosts_are_refused(proxy, host, spelling):
-    for request in (f"GET http://{spelling}:{host}/ HTTP/1.1\r\n\r\n", f"CONNECT {spelling}:{host} HTTP/1.1\r\n\r\n"):
+    for request in (
+        f"GET http://{spelling}:{host}/ HTTP/1.1\r\n\r\n",
+        f"CONNECT {spelling}:{host} HTTP/1.1\r\n\r\n",
+    ):
         answer = raw(proxy, request.encode())
         assert answer.startswith(b"HTTP/1.1 403 ")
         # scrape.allow_hosts takes no IPv6 address.
-        entry = "" if spelling.startswith("[") else rf" \(if the host is yours: scrape\.allow_hosts: \['\S+:{host}'\]\)"
+        entry = (
+            ""
+            if spelling.startswith("[")
+            else rf" \(if the host is yours: scrape\.allow_hosts: \['\S+:{host}'\]\)"
+        )
         assert re.search(f" is not a public address{entry}\n$", answer.decode())
     assert [each.port for each in proxy.refusals] == [host, host]
 
@@ -122,26 +141,36 @@ def test_allowed_host_is_reached_on_its_port_only(host):
 
 
 def test_other_ports_of_a_served_name_are_refused(proxy):
-    assert ask(proxy, "http://shop.test:8080/") == (403, "pixmill: shop.test is not served on port 8080\n")
+    assert ask(proxy, "http://shop.test:8080/") == (
+        403,
+        "pixmill: shop.test is not served on port 8080\n",
+    )
 
 
 def test_telemetry_hosts_are_refused_unless_served(proxy):
-    assert raw(proxy, b"CONNECT update.googleapis.com:443 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+    assert raw(proxy, b"CONNECT update.googleapis.com:443 HTTP/1.1\r\n\r\n").startswith(
+        b"HTTP/1.1 403 "
+    )
     assert list(proxy.refusals) == [
-        Refusal("update.googleapis.com", 443, "update.googleapis.com is a telemetry host of browsers")
+        Refusal(
+            "update.googleapis.com", 443, "update.googleapis.com is a telemetry host of browsers"
+        )
     ]
     assert ask(proxy, "http://update.googleapis.com/")[0] == 200
 
 
 def test_telemetry_subdomains_are_refused(proxy):
-    assert raw(proxy, b"CONNECT Firefox.Settings.Services.Mozilla.com.:443 HTTP/1.1\r\n\r\n").startswith(
-        b"HTTP/1.1 403 "
-    )
+    assert raw(
+        proxy, b"CONNECT Firefox.Settings.Services.Mozilla.com.:443 HTTP/1.1\r\n\r\n"
+    ).startswith(b"HTTP/1.1 403 ")
     assert "telemetry" in proxy.refusals[-1].reason
 
 
 def test_unknown_host_is_a_bad_gateway(proxy):
-    assert ask(proxy, "http://nowhere.invalid/") == (502, "pixmill: nowhere.invalid cannot be resolved\n")
+    assert ask(proxy, "http://nowhere.invalid/") == (
+        502,
+        "pixmill: nowhere.invalid cannot be resolved\n",
+    )
 
 
 def test_closed_port_is_a_bad_gateway(proxy):
@@ -182,7 +211,10 @@ def test_invalid_requests_are_answered_and_affect_no_others(proxy, request_bytes
 
 def test_many_clients_are_served_concurrently(proxy):
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(ask(proxy, "http://shop.test/")[0])) for _ in range(64)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(ask(proxy, "http://shop.test/")[0]))
+        for _ in range(64)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -219,7 +251,10 @@ def test_no_threads_or_connections_are_left_behind(host):
     with contextlib.ExitStack() as clients:
         with Proxy(Network(served={"shop.test:443": host})) as proxy:
             ask(proxy, "http://nowhere.invalid/")  # starts a lookup thread
-            idle, busy = clients.enter_context(connected(proxy)), clients.enter_context(connected(proxy))
+            idle, busy = (
+                clients.enter_context(connected(proxy)),
+                clients.enter_context(connected(proxy)),
+            )
             busy.sendall(b"CONNECT shop.test:443 HTTP/1.1\r\n\r\n")
             assert busy.recv(99)
         assert [idle.recv(99), busy.recv(99)] == [b"", b""]
@@ -255,12 +290,19 @@ def answered(response):
 def test_interim_responses_are_skipped():
     interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: x\r\n\r\n0\r\n\r\n"
-    expected = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
+    expected = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
+    )
     assert answered(interim + final) == expected
 
 
 @pytest.mark.parametrize(
-    "response", [b"220 mail ready\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
+    "response",
+    [
+        b"220 mail ready\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ],
 )
 def test_invalid_response_is_a_bad_gateway(response):
     assert answered(response).endswith(b"\r\n\r\npixmill: the host does not speak HTTP/1\n")

@@ -22,7 +22,11 @@ Allow: /private/open.png
 
 
 def test_disallowed_urls_are_not_fetched(site, fetch):
-    site.answers |= {"/robots.txt": RULES, "/private/open.png": b"open", "/private/x.png": b"closed"}
+    site.answers |= {
+        "/robots.txt": RULES,
+        "/private/open.png": b"open",
+        "/private/x.png": b"closed",
+    }
     assert fetch("/private/open.png").content == b"open"
     assert fetch("/private/x.png").reason == "robots"
     assert fetch("/not-for-pixmill/x.png").reason == "robots"
@@ -92,7 +96,10 @@ def test_robots_txt_redirects_are_followed(site, fetch):
 
 
 def test_robots_txt_redirect_to_a_private_address_is_refused(site, trap, fetch):
-    site.answers |= {"/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302), "/x": b"image"}
+    site.answers |= {
+        "/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302),
+        "/x": b"image",
+    }
     assert fetch("/x").reason == "private_address"
     assert not trap.sprung()
 
@@ -145,7 +152,10 @@ def test_number_of_cached_rules_is_limited():
 
     async def play():
         robots, hosts = Robots(get), Hosts(FetchLimits(), Politeness())
-        for url in (URL(f"http://h{number}.test/closed") for number in [*range(_MAX_ORIGINS + 10), _MAX_ORIGINS, 0]):
+        for url in (
+            URL(f"http://h{number}.test/closed")
+            for number in [*range(_MAX_ORIGINS + 10), _MAX_ORIGINS, 0]
+        ):
             assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
 
     asyncio.run(play())
@@ -166,7 +176,10 @@ def test_x_robots_tag_is_respected(site, fetch, directive):
         ("User-agent: *\nContent-Signal: search=yes,ai-train=no\nAllow: /", False),
         ("content-signal: AI-Train = NO # no models", False),
         ("User-agent: *\nContent-Usage: search=y, train-ai=n;for=x", False),
-        ("User-agent: pixmill\nContent-Usage: /a train-ai=y\nContent-Usage: /a/*.png train-ai=n", False),
+        (
+            "User-agent: pixmill\nContent-Usage: /a train-ai=y\nContent-Usage: /a/*.png train-ai=n",
+            False,
+        ),
         ("User-agent: pixmill\nContent-Usage: / train-ai=n\nContent-Usage: /a/ train-ai=y", True),
         ("User-agent: *\nContent-Signal: ai-train=no\n\nUser-agent: pixmill\nDisallow: /b", True),
         ("User-agent: other\nContent-Signal: ai-train=no", True),

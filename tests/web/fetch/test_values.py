@@ -7,14 +7,33 @@ from pixmill.web.fetch.values import Refused
 
 @pytest.mark.parametrize(
     "reason",
-    ["connection", "timeout", "incomplete", "robots_unreachable", "busy", "host_down", "http_429", "http_503"],
+    [
+        "connection",
+        "timeout",
+        "incomplete",
+        "robots_unreachable",
+        "busy",
+        "host_down",
+        "http_429",
+        "http_503",
+    ],
 )
 def test_temporary_reasons_are_transient(reason):
     assert Refused(reason).transient
 
 
 @pytest.mark.parametrize(
-    "reason", ["http_404", "http_501", "robots", "crawl_delay", "opted_out", "private_address", "too_large", "tls"]
+    "reason",
+    [
+        "http_404",
+        "http_501",
+        "robots",
+        "crawl_delay",
+        "opted_out",
+        "private_address",
+        "too_large",
+        "tls",
+    ],
 )
 def test_permanent_reasons_are_not_transient(reason):
     assert not Refused(reason).transient

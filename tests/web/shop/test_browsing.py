@@ -13,7 +13,9 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def browser(shop):
-    with open_chrome(f"--host-resolver-rules=MAP shop.pixmill.test 127.0.0.1:{shop.port}") as driver:
+    with open_chrome(
+        f"--host-resolver-rules=MAP shop.pixmill.test 127.0.0.1:{shop.port}"
+    ) as driver:
         yield driver
 
 
@@ -37,7 +39,9 @@ def until(browser):
 
 
 def cards(browser):
-    return browser.execute_script("return [...document.querySelectorAll('article.card')].map(c => c.dataset.productId)")
+    return browser.execute_script(
+        "return [...document.querySelectorAll('article.card')].map(c => c.dataset.productId)"
+    )
 
 
 def to_the_bottom(browser):
@@ -45,7 +49,9 @@ def to_the_bottom(browser):
 
 
 def shown(browser, selector):
-    return any(element.is_displayed() for element in browser.find_elements(By.CSS_SELECTOR, selector))
+    return any(
+        element.is_displayed() for element in browser.find_elements(By.CSS_SELECTOR, selector)
+    )
 
 
 def test_nothing_loads_before_consent(browser, visit):
@@ -57,7 +63,9 @@ def test_nothing_loads_before_consent(browser, visit):
     assert browser.execute_script("return window.scrollY") == 0
     assert len(cards(browser)) == BATCH_SIZE
     assert browser.execute_script(requests) == before
-    covering = browser.execute_script("return document.elementFromPoint(640, 120).closest('#consent') !== null")
+    covering = browser.execute_script(
+        "return document.elementFromPoint(640, 120).closest('#consent') !== null"
+    )
     assert covering
 
 
@@ -72,11 +80,19 @@ def test_consent_is_remembered(browser, visit, answer):
 
 def test_images_load_near_the_viewport(browser, visit, until):
     visit("/search?q=sneaker")
-    until(lambda _: browser.execute_script("return document.querySelector('.card-image').naturalWidth == 16"))
+    until(
+        lambda _: browser.execute_script(
+            "return document.querySelector('.card-image').naturalWidth == 16"
+        )
+    )
     last = "document.querySelectorAll('.card-image')[arguments[0]]"
     assert browser.execute_script(f"return {last}.src.startsWith('data:image/gif')", BATCH_SIZE - 1)
     to_the_bottom(browser)
-    until(lambda _: browser.execute_script(f"return !{last}.src.startsWith('data:image/gif')", BATCH_SIZE - 1))
+    until(
+        lambda _: browser.execute_script(
+            f"return !{last}.src.startsWith('data:image/gif')", BATCH_SIZE - 1
+        )
+    )
 
 
 @pytest.fixture
@@ -107,14 +123,20 @@ def test_scrolling_stops_at_the_button_and_at_the_end(browser, visit, scroll_to_
 
 def test_missing_images_are_shown_as_sold_out(browser, visit, until):
     visit("/search?q=sneaker")
-    until(lambda _: to_the_bottom(browser) or browser.find_elements(By.CSS_SELECTOR, ".frame.is-gone"))
-    content = browser.execute_script("return getComputedStyle(document.querySelector('.is-gone'), '::before').content")
+    until(
+        lambda _: to_the_bottom(browser) or browser.find_elements(By.CSS_SELECTOR, ".frame.is-gone")
+    )
+    content = browser.execute_script(
+        "return getComputedStyle(document.querySelector('.is-gone'), '::before').content"
+    )
     assert content == '"Sold out"'
 
 
 def test_failed_batch_can_be_retried(browser, visit, until):
     visit("/search?q=sneaker")
-    browser.execute_script("window.real = window.fetch; window.fetch = () => Promise.reject(new Error('offline'))")
+    browser.execute_script(
+        "window.real = window.fetch; window.fetch = () => Promise.reject(new Error('offline'))"
+    )
     until(lambda _: to_the_bottom(browser) or shown(browser, "#show-more"))
     browser.execute_script("window.fetch = window.real")
     count = len(cards(browser))
@@ -152,4 +174,6 @@ def test_scripts_log_no_errors(browser, visit):
     browser.get_log("browser")
     for address in ("/", "/search?q=red%20cat", "/search?q=boots", "/checkout"):
         visit(address)
-    assert [entry["message"] for entry in browser.get_log("browser") if entry["source"] != "network"] == []
+    assert [
+        entry["message"] for entry in browser.get_log("browser") if entry["source"] != "network"
+    ] == []

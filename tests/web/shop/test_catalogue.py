@@ -27,7 +27,9 @@ def catalogue(data):
 def test_every_image_has_one_product(catalogue, data):
     for label in ("sneaker", "red cat"):
         products = [card.path for card in catalogue.classes[label] if card.kind is CardKind.PRODUCT]
-        assert sorted(products) == sorted(path for path in (data / label).iterdir() if not path.name.startswith("."))
+        assert sorted(products) == sorted(
+            path for path in (data / label).iterdir() if not path.name.startswith(".")
+        )
 
 
 def test_classes_are_folders(catalogue):
@@ -39,14 +41,20 @@ def test_all_faults_occur(catalogue):
     cards = catalogue.classes["sneaker"]
     assert set(Counter(card.kind for card in cards)) == set(CardKind)
     assert {card.inline for card in cards} == {None, "src", "data-src"}
-    assert {card.mislabelled for card in catalogue.media.values()} == {None, "image/jpeg", "text/plain"}
+    assert {card.mislabelled for card in catalogue.media.values()} == {
+        None,
+        "image/jpeg",
+        "text/plain",
+    }
     assert catalogue.slow.kind is CardKind.PRODUCT
 
 
 def test_duplicate_has_another_id_and_url(catalogue):
     cards = catalogue.classes["sneaker"]
     for duplicate in (card for card in cards if card.kind is CardKind.DUPLICATE):
-        (product,) = (card for card in cards if card.kind is CardKind.PRODUCT and card.path == duplicate.path)
+        (product,) = (
+            card for card in cards if card.kind is CardKind.PRODUCT and card.path == duplicate.path
+        )
         assert duplicate.id != product.id
         assert duplicate.image != product.image
 
@@ -71,14 +79,20 @@ def test_another_image_changes_no_existing_card(tmp_path):
     before = Catalogue(tmp_path)
     (folder / "new.jpg").write_bytes(b"")
     after = Catalogue(tmp_path)
-    assert [card for card in after.classes["coat"] if card.path.name != "new.jpg"] == list(before.classes["coat"])
+    assert [card for card in after.classes["coat"] if card.path.name != "new.jpg"] == list(
+        before.classes["coat"]
+    )
 
 
-@pytest.mark.parametrize("name", ["a.tar.gz/../../b", "x.JPG", "no-extension", "odd.p%20g", "a.verylongextension"])
+@pytest.mark.parametrize(
+    "name", ["a.tar.gz/../../b", "x.JPG", "no-extension", "odd.p%20g", "a.verylongextension"]
+)
 def test_urls_keep_harmless_extensions_only(tmp_path, name):
     (tmp_path / "coat").mkdir()
     (tmp_path / "coat" / name.replace("/", "_")).write_bytes(b"")
-    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT)
+    (card,) = (
+        card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT
+    )
     assert card.image.removeprefix("/media/").removesuffix(".jpg").isalnum()
 
 
@@ -178,7 +192,8 @@ def test_texts_of_an_image_are_stable():
 
 
 @pytest.mark.parametrize(
-    ("label", "name"), [("coat", "Coat"), ("running_shoe", "Running Shoe"), ("t-shirt", "T Shirt"), ("été", "Été")]
+    ("label", "name"),
+    [("coat", "Coat"), ("running_shoe", "Running Shoe"), ("t-shirt", "T Shirt"), ("été", "Été")],
 )
 def test_class_names_are_displayed_readably(label, name):
     assert display_name(label) == name

@@ -52,7 +52,11 @@ def test_sold_out_images_are_missing(client, cards):
 
 def test_robots_txt_disallows_members_images_only(client, cards):
     robots = Protego.parse(client.ask("/robots.txt").text)
-    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, CardKind.PRODUCT).image):
+    for address in (
+        "/search?q=sneaker",
+        f"/product/{cards[0].id}",
+        first(cards, CardKind.PRODUCT).image,
+    ):
         assert robots.can_fetch(ORIGIN + address, "Pixmill")
     for address in ("/checkout", first(cards, CardKind.MEMBERS).image):
         assert not robots.can_fetch(ORIGIN + address, "Pixmill")
@@ -67,13 +71,20 @@ def test_batches_are_json(client):
 
 @pytest.mark.parametrize(
     "query",
-    ["q=sneaker", "q=hat&page=1", "q=&page=1", *(f"q=sneaker&page={page}" for page in (0, -1, 99, "x", "9" * 5000))],
+    [
+        "q=sneaker",
+        "q=hat&page=1",
+        "q=&page=1",
+        *(f"q=sneaker&page={page}" for page in (0, -1, 99, "x", "9" * 5000)),
+    ],
 )
 def test_invalid_batches_are_not_found(client, query):
     assert client.ask(f"/search/more?{query}").status == 404
 
 
-@pytest.mark.parametrize("address", ["/", "/search?q=red%20cat", "/search?q=red+cat", "/search?q=boots", "/checkout"])
+@pytest.mark.parametrize(
+    "address", ["/", "/search?q=red%20cat", "/search?q=red+cat", "/search?q=boots", "/checkout"]
+)
 def test_pages_are_html(client, address):
     answer = client.ask(address)
     assert (answer.status, answer.type) == (200, "text/html; charset=utf-8")
@@ -97,7 +108,9 @@ def test_other_urls_are_not_found(client, address):
     assert client.ask(address).status == 404
 
 
-@pytest.mark.parametrize("host", ["shop.pixmill.test", "shop.pixmill.test:8000", "localhost:1", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["shop.pixmill.test", "shop.pixmill.test:8000", "localhost:1", "127.0.0.1"]
+)
 def test_known_host_names_are_accepted(client, host):
     assert client.ask("/robots.txt", Host=host).status == 200
 
@@ -166,7 +179,11 @@ def test_disconnecting_client_prints_nothing(shop, client, capfd):
 
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
-    [(b"nonsense\r\n\r\n", b"400"), (b"GET //[ HTTP/1.1\r\n\r\n", b"400"), (b"\x00\xff\r\n\r\n", b"400")],
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET //[ HTTP/1.1\r\n\r\n", b"400"),
+        (b"\x00\xff\r\n\r\n", b"400"),
+    ],
 )
 def test_invalid_requests_are_refused(shop, request_bytes, status, capfd):
     with socket.create_connection(("127.0.0.1", shop.port)) as connection:
@@ -178,7 +195,9 @@ def test_invalid_requests_are_refused(shop, request_bytes, status, capfd):
 def test_data_is_never_written_to(client, data, cards):
     def state():
         return hashlib.sha256(
-            repr([(str(path), path.stat().st_mtime_ns) for path in sorted(data.rglob("*"))]).encode()
+            repr(
+                [(str(path), path.stat().st_mtime_ns) for path in sorted(data.rglob("*"))]
+            ).encode()
         ).hexdigest()
 
     before = state()
@@ -191,7 +210,9 @@ def test_removed_image_is_not_found(connect, tmp_path):
     (tmp_path / "coat").mkdir()
     path = tmp_path / "coat" / "0.png"
     path.write_bytes(b"")
-    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT)
+    (card,) = (
+        card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT
+    )
     with Shop(tmp_path) as shop:
         client = connect(shop)
         path.unlink()
@@ -213,7 +234,9 @@ serve(Path(sys.argv[1]), 0, open_browser=False)
 
 
 def test_ctrl_c_closes_the_shop(data):
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(data)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(data)], stderr=subprocess.PIPE, text=True
+    )
     assert "The shop is running at http://localhost:" in process.stderr.readline()
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)

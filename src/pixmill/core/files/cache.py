@@ -32,7 +32,9 @@ class Cache:
         tidy: Called once after opening, to delete obsolete files.
     """
 
-    def __init__(self, path: Path, *, timeout: float = 60.0, tidy: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, timeout: float = 60.0, tidy: Callable[[], None] | None = None
+    ) -> None:
         self.path = path
         self._timeout = timeout
         self._tidy = tidy
@@ -58,7 +60,9 @@ class Cache:
             found: dict[bytes, bytes] = {}
             for start in range(0, len(keys), _MAX_KEYS):
                 some = keys[start : start + _MAX_KEYS]
-                query = f"SELECT name, content FROM cache WHERE name IN ({','.join('?' * len(some))})"  # noqa: S608
+                query = (
+                    f"SELECT name, content FROM cache WHERE name IN ({','.join('?' * len(some))})"  # noqa: S608
+                )
                 found |= dict(database.execute(query, some))
             return found
 
@@ -83,13 +87,17 @@ class Cache:
             if self._database is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._database = sqlite3.connect(self.path, timeout=self._timeout)
-                self._database.execute("CREATE TABLE IF NOT EXISTS cache (name BLOB PRIMARY KEY, content BLOB)")
+                self._database.execute(
+                    "CREATE TABLE IF NOT EXISTS cache (name BLOB PRIMARY KEY, content BLOB)"
+                )
                 if self._tidy:
                     self._tidy()
             return work(self._database)
         # SQLite quotes damaged names in its messages, which may not decode.
         except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
-            announce(f"warning: the cache {self.path} is not used in this run: {error}; delete it if this recurs")
+            announce(
+                f"warning: the cache {self.path} is not used in this run: {error}; delete it if this recurs"
+            )
             self._usable = False
             self.close()
             return None

@@ -77,7 +77,10 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)  # fails on a read-only disk, too
     except OSError as error:
         # Name the target: a failed write names no file, or the temporary one.
-        if error.errno is not None and str(temporary) in (error.filename2, error.filename or str(temporary)):
+        if error.errno is not None and str(temporary) in (
+            error.filename2,
+            error.filename or str(temporary),
+        ):
             error.filename, error.filename2 = str(path), None
         raise
 
@@ -121,7 +124,9 @@ def reserve(path: Path, size: int) -> None:
     """
     # Not in append mode: on file systems without allocation, such as NFS before 4.2, the C library writes zeros
     # itself, and cannot append them.
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as file:
+    with os.fdopen(
+        os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b"
+    ) as file:
         if size and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
 
@@ -151,7 +156,11 @@ def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
     """
     # Another process may be removing the same files.
     with contextlib.suppress(FileNotFoundError):
-        files = sorted(((path.stat(), path) for path in paths), key=lambda file: file[0].st_mtime_ns, reverse=True)
+        files = sorted(
+            ((path.stat(), path) for path in paths),
+            key=lambda file: file[0].st_mtime_ns,
+            reverse=True,
+        )
         size = 0
         for place, (state, path) in enumerate(files):
             size += state.st_size
@@ -187,7 +196,11 @@ def place_within(path: Path, folder: Path) -> Path:
     Raises:
         DataError: It leads out of the folder, by its name or through a link.
     """
-    if "\0" in str(path) or path.name == ".." or not path.parent.resolve().is_relative_to(folder.resolve()):
+    if (
+        "\0" in str(path)
+        or path.name == ".."
+        or not path.parent.resolve().is_relative_to(folder.resolve())
+    ):
         raise DataError(
             f"{str(path)!r} leads out of {folder}",
             next=f"replace links in {folder.name}/ by the folders that they lead to",
@@ -251,7 +264,9 @@ def significant(value: Any, digits: int = 6) -> Any:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that diffs well: sorted keys, six significant digits, no NaN."""
-    text = json.dumps(significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(
+        significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False
+    )
     write_text(path, text + "\n")
 
 
@@ -293,7 +308,9 @@ def read_json(path: Path, *, stage: str) -> Any:
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
     except (IsADirectoryError, RecursionError, ValueError) as error:
-        raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
+        raise ManifestError(
+            f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}"
+        ) from None
 
 
 def file_mark(path: Path) -> tuple[int, ...]:

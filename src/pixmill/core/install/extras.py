@@ -77,7 +77,9 @@ def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
         seen.add(extra := waiting.pop())
         for line in metadata.requires("pixmill") or ():
             requirement = Requirement(line)
-            if not (requirement.marker.evaluate({"extra": extra}) if requirement.marker else extra == ""):
+            if not (
+                requirement.marker.evaluate({"extra": extra}) if requirement.marker else extra == ""
+            ):
                 continue
             if requirement.name == "pixmill":
                 waiting += requirement.extras - seen
@@ -85,7 +87,9 @@ def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
                 yield requirement
 
 
-def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterable[str] = ()) -> PixmillError | None:
+def missing_package(
+    error: ModuleNotFoundError, command: str, *, extras: Iterable[str] = ()
+) -> PixmillError | None:
     """Return an error that names the extra to install; ``None`` if the missing module belongs to no extra.
 
     Args:
@@ -100,12 +104,16 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
     for extra in (*extras, "pipeline", "hub"):
         for requirement in list_requirements([extra]):
             if requirement.name in names:
-                message = f"`{command}` needs the package {requirement.name}, which is not installed"
+                message = (
+                    f"`{command}` needs the package {requirement.name}, which is not installed"
+                )
                 return PixmillError(message, next=install_command(extra))
     return None
 
 
-def name_missing_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def name_missing_package(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     """Name the extra to install if ``python -m stages.…`` lacks a package; a ``sys.excepthook``."""
     command = " ".join(["python", *sys.orig_argv[1:3]])
     missing = missing_package(error, command) if isinstance(error, ModuleNotFoundError) else None

@@ -50,7 +50,11 @@ class Origin:
         """Return the requirement for pip, with extras such as ``pipeline`` or ``pipeline,ray``."""
         brackets = f"[{extras}]" if extras else ""
         text = self.text.partition("#")[0] if self.from_index else self.text
-        return f"{text}{brackets}" if self.is_path else f"pixmill{brackets}{text.removeprefix('pixmill')}"
+        return (
+            f"{text}{brackets}"
+            if self.is_path
+            else f"pixmill{brackets}{text.removeprefix('pixmill')}"
+        )
 
     def command(self, extras: str, *options: str) -> str:
         """Return the command that installs it with extras.
@@ -70,7 +74,9 @@ def parse_origin(text: object) -> Origin:
         ValueError: The text is not a version or URL with a hash, a Git commit, or a wheel in ``wheels/``.
     """
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
-        raise ValueError(f"expected an origin of pixmill, received {without_credentials(repr(text))}")
+        raise ValueError(
+            f"expected an origin of pixmill, received {without_credentials(repr(text))}"
+        )
     if (origin := Origin(text)).from_index:
         from packaging.version import Version
 
@@ -104,8 +110,12 @@ def running_origin() -> Origin:
         return Origin(url2pathname(parts.path), content.get("dir_info", {}).get("editable", False))
     folder = f"#subdirectory={content['subdirectory']}" if "subdirectory" in content else ""
     if version_control := content.get("vcs_info"):
-        return Origin(f"pixmill @ {version_control['vcs']}+{url}@{version_control['commit_id']}{folder}")
-    sha256 = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix("sha256=")
+        return Origin(
+            f"pixmill @ {version_control['vcs']}+{url}@{version_control['commit_id']}{folder}"
+        )
+    sha256 = archive.get("hashes", {}).get("sha256") or archive.get("hash", "").removeprefix(
+        "sha256="
+    )
     return Origin(f"pixmill @ {url}{f'#sha256={sha256}' if sha256 else ''}")
 
 

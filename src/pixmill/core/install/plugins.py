@@ -54,7 +54,9 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
     try:
         module = importlib.import_module(place.module)
     except Exception as error:
-        error.add_note(f"{place.file} is the {kind[:-1]} '{name}' of pyproject.toml. After a fix: pixmill check")
+        error.add_note(
+            f"{place.file} is the {kind[:-1]} '{name}' of pyproject.toml. After a fix: pixmill check"
+        )
         raise
     if Path(module.__file__ or "").resolve() != place.file.resolve():
         raise PluginError(
@@ -81,7 +83,11 @@ def plugin_digest(kind: str, name: str, root: Path) -> str:
         PluginError: The plugin is not registered or is not in its stage's folder.
     """
     place = _place(kind, name, root)
-    files = sorted(path for path in place.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(
+        path
+        for path in place.folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
     digest = blake3(f"{place.module}:{place.attribute}\n".encode())
     for path in files:
         digest.update(f"{path.relative_to(place.folder).as_posix()}\n".encode())
@@ -100,7 +106,8 @@ def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
     """
     file = _place(kind, name, root).file.relative_to(root).as_posix()
     return PluginError(
-        f"the {kind[:-1]} '{name}' ({file}): {problem}", next=f"edit {file}, then: dvc repro {GROUPS[kind]}"
+        f"the {kind[:-1]} '{name}' ({file}): {problem}",
+        next=f"edit {file}, then: dvc repro {GROUPS[kind]}",
     )
 
 
@@ -108,7 +115,9 @@ def _place(kind: str, name: str, root: Path) -> _Place:
     registered, stage, what = read_project(root).plugins.get(kind, {}), GROUPS[kind], kind[:-1]
     if name not in registered:
         known = f"it registers {', '.join(registered) or 'none'}"
-        package = next((path.parent.name for path in sorted((root / "src").glob(f"*/{stage}"))), "<package>")
+        package = next(
+            (path.parent.name for path in sorted((root / "src").glob(f"*/{stage}"))), "<package>"
+        )
         raise PluginError(
             f"{_KEYS[kind]}: pyproject.toml registers no {what} '{name}'; {known}",
             next=f'add to pyproject.toml:\n[project.entry-points."pixmill.{kind}"]\n'
@@ -125,7 +134,11 @@ def _place(kind: str, name: str, root: Path) -> _Place:
     package, _, rest, attribute = match.groups()
     folder = root / "src" / package / stage
     below = folder.joinpath(*rest.split(".")[1:])
-    file = below.with_name(f"{below.name}.py") if rest and not below.is_dir() else below / "__init__.py"
+    file = (
+        below.with_name(f"{below.name}.py")
+        if rest and not below.is_dir()
+        else below / "__init__.py"
+    )
     if not file.is_file():
         raise PluginError(
             f"{file} is missing: pyproject.toml registers it as the {what} '{name}'",

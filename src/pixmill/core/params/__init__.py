@@ -20,7 +20,14 @@ Add it to ``params.yaml`` only if most projects set it. Omitted keys have their 
 """
 
 from pixmill.core.params.compare import CompareParams
-from pixmill.core.params.document import Params, check_space, flat, load_params, parse_overrides, parse_params
+from pixmill.core.params.document import (
+    Params,
+    check_space,
+    flat,
+    load_params,
+    parse_overrides,
+    parse_params,
+)
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from pixmill.core.params.sections import Section, Share
 
-HighMetric = Literal["macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"]
+HighMetric = Literal[
+    "macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"
+]
 LowMetric = Literal["log_loss", "ece"]
 """Metrics that are better when lower."""
 
@@ -22,14 +24,16 @@ class CompareParams(Section):
     """The metric that decides, and the limits of the gate."""
 
     metric: Literal[HighMetric, LowMetric] = Field(
-        default="macro_f1", description="Test metric that decides whether a change is better or worse."
+        default="macro_f1",
+        description="Test metric that decides whether a change is better or worse.",
     )
     margin: Share = Field(
         default=0.02,
         description="Two models are the same if the confidence interval of their difference is within ± margin.",
     )
     drift: Share = Field(
-        default=0.1, description="Smallest distance between two distributions that is reported as drift."
+        default=0.1,
+        description="Smallest distance between two distributions that is reported as drift.",
     )
     max_drop: Share | Literal["significant"] | None = Field(
         default="significant",
@@ -42,13 +46,16 @@ class CompareParams(Section):
         examples=[{"accuracy": 0.85}],
     )
     max: dict[LowMetric, Loss] = Field(
-        default={}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
+        default={},
+        description="Gate: largest values of metrics on the test split.",
+        examples=[{"log_loss": 0.5}],
     )
     min_per_class: dict[ClassMetric, Share] = Field(
         default={}, description="Gate: smallest values for each class.", examples=[{"recall": 0.7}]
     )
     max_megabytes: Amount | None = Field(
-        default=None, description="Gate: largest size of the model in MLflow, in MB; null: no limit."
+        default=None,
+        description="Gate: largest size of the model in MLflow, in MB; null: no limit.",
     )
     max_seconds: Amount | None = Field(
         default=None, description="Gate: longest training in MLflow, in seconds; null: no limit."

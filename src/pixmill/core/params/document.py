@@ -48,21 +48,28 @@ class Params(Section):
     )
     scrape: ScrapeParams = Field(description="Sources of images, and limits of fetching.")
     validate_: ValidateParams = Field(
-        default=ValidateParams(), alias="validate", description="Decoding limits, duplicate detection, and the checks."
+        default=ValidateParams(),
+        alias="validate",
+        description="Decoding limits, duplicate detection, and the checks.",
     )
     split: SplitParams = Field(
-        default=SplitParams(), description="The train, val and test splits, and how images are resized."
+        default=SplitParams(),
+        description="The train, val and test splits, and how images are resized.",
     )
     train: TrainParams = Field(default=TrainParams(), description="The model and its training.")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="Metrics and figures.")
-    compare: CompareParams = Field(default=CompareParams(), description="Metric and limits of `pixmill compare`.")
+    compare: CompareParams = Field(
+        default=CompareParams(), description="Metric and limits of `pixmill compare`."
+    )
 
     sweep: SweepParams = Field(default=SweepParams(), description="What `pixmill sweep` searches.")
 
     @field_validator("classes", mode="before")
     @classmethod
     def _named(cls, names: Any) -> Any:
-        if isinstance(names, list | tuple) and (wrong := [name for name in names if not is_label(name)]):
+        if isinstance(names, list | tuple) and (
+            wrong := [name for name in names if not is_label(name)]
+        ):
             raise ValueError(
                 f"expected names of at most {MAX_LABEL} visible characters without spaces at their ends, in "
                 "quotes if YAML reads them as something else, received "
@@ -77,11 +84,17 @@ class Params(Section):
         for name in names:
             keys = {fold(name), fold(to_slug(name))}
             if (other := next((seen[key] for key in keys if key in seen), None)) is not None:
-                same = "more than once" if other == name else f"and {other!r}, which are equal on some systems"
+                same = (
+                    "more than once"
+                    if other == name
+                    else f"and {other!r}, which are equal on some systems"
+                )
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
             seen |= dict.fromkeys(keys, name)
             if fold(name) == "unlabelled":
-                raise ValueError(f"expected names other than unlabelled (images without a label), received {name!r}")
+                raise ValueError(
+                    f"expected names other than unlabelled (images without a label), received {name!r}"
+                )
         return names
 
     @model_validator(mode="after")
@@ -89,13 +102,20 @@ class Params(Section):
         for key, named in self.scrape.by_class().items():
             for label in named:
                 if label not in self.classes:
-                    raise ValueError(f"scrape.{key}: expected names among classes, received {label!r}")
+                    raise ValueError(
+                        f"scrape.{key}: expected names among classes, received {label!r}"
+                    )
         return self
 
     @model_validator(mode="after")
     def _unlabelled_is_no_class(self) -> Self:
         folder = self.evaluate.unlabelled
-        if folder is not None and fold(Path(folder).parts[1]) in {"train", "val", "test", *map(fold, self.classes)}:
+        if folder is not None and fold(Path(folder).parts[1]) in {
+            "train",
+            "val",
+            "test",
+            *map(fold, self.classes),
+        }:
             raise ValueError(
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )
@@ -105,10 +125,14 @@ class Params(Section):
     def _fits_patches(self) -> Self:
         backbone = self.train.backbone
         size = backbone.image_size or self.split.image_size
-        patch = next((side for preset, side in PATCHES.items() if backbone.title.startswith(preset)), 1)
+        patch = next(
+            (side for preset, side in PATCHES.items() if backbone.title.startswith(preset)), 1
+        )
         if isinstance(size, int) and size % patch and self.train.model != "cnn":
             key = "train.backbone.image_size" if backbone.image_size else "split.image_size"
-            raise ValueError(f"{key}: {backbone.title} takes multiples of {patch} pixels, received {size}")
+            raise ValueError(
+                f"{key}: {backbone.title} takes multiples of {patch} pixels, received {size}"
+            )
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:
@@ -127,7 +151,9 @@ class Params(Section):
 
     def sources(self) -> list[str]:
         """Return the distinct sources of all classes, in order."""
-        return [*dict.fromkeys(name for label in self.classes for name in self.scrape.sources_of(label))]
+        return [
+            *dict.fromkeys(name for label in self.classes for name in self.scrape.sources_of(label))
+        ]
 
     @property
     def validate(self) -> ValidateParams:  # type: ignore[override]
@@ -153,7 +179,11 @@ def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, 
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
             result |= flat(value, f"{name}.")
-        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+        elif (
+            isinstance(value, list | tuple)
+            and value
+            and all(isinstance(item, Mapping) for item in value)
+        ):
             result |= flat({str(place): item for place, item in enumerate(value)}, f"{name}.")
         else:
             result[name] = list(value) if isinstance(value, tuple) else value
@@ -216,7 +246,9 @@ def _differences(was: BaseModel, now: BaseModel) -> dict[str, Any]:
     """Return the values that differ, as in a params file."""
     pairs = {name: (getattr(was, name), getattr(now, name)) for name in type(now).model_fields}
     return {
-        name: _differences(old, new) if isinstance(old, BaseModel) and type(old) is type(new) else _plain(new)
+        name: _differences(old, new)
+        if isinstance(old, BaseModel) and type(old) is type(new)
+        else _plain(new)
         for name, (old, new) in pairs.items()
         if old != new
     }
@@ -253,7 +285,9 @@ def check_space(params: Params) -> None:
         if not name.startswith("train.") or name.startswith(_NOT_SEARCHED):
             wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
             continue
-        if isinstance(values, tuple) and len({json.dumps(value, default=str) for value in values}) < len(values):
+        if isinstance(values, tuple) and len(
+            {json.dumps(value, default=str) for value in values}
+        ) < len(values):
             wrong.append(f"sweep.space.{name}: expected different values, received one twice")
         for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
             try:
@@ -278,7 +312,9 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     current, parsed = flat(params), {name: parse_yaml(text) for name, text in texts.items()}
     values = {
         # A string may look like a number, such as the salt 7.
-        name: texts[name] if isinstance(current.get(name), str) and not isinstance(value, list) else value
+        name: texts[name]
+        if isinstance(current.get(name), str) and not isinstance(value, list)
+        else value
         for name, value in parsed.items()
     }
     params.changed(values)
@@ -295,7 +331,9 @@ def _put(content: Any, name: str, value: Any, known: Mapping[str, Any]) -> None:
         owner[int(key) if isinstance(owner, list) else key]
     except (KeyError, IndexError, TypeError, ValueError):
         what = (
-            "a name with a dot cannot be set here" if name in known else f"no such parameter{did_you_mean(name, known)}"
+            "a name with a dot cannot be set here"
+            if name in known
+            else f"no such parameter{did_you_mean(name, known)}"
         )
         raise ParamsError(f"{name}: {what}", next="edit params.yaml") from None
     owner[int(key) if isinstance(owner, list) else key] = value

@@ -70,7 +70,11 @@ def _each(section: type[BaseModel], prefix: str, schema: Mapping[str, Any]) -> I
             yield from _each(inner, f"{name}.", schema)
             continue
         default = ... if field.is_required() else _data(field.default)
-        expected = describe(properties[field.alias or key], schema) if inner is None else "a list of sections"
+        expected = (
+            describe(properties[field.alias or key], schema)
+            if inner is None
+            else "a list of sections"
+        )
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:
             yield from _each(inner, f"{name}[].", schema)
@@ -141,12 +145,18 @@ def _data(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _data(item) for key, item in value.items()}
     # Omit the defaults of list items.
-    return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value
+    return (
+        value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value
+    )
 
 
 def plain(value: Any) -> str:
     """Format a value as one line of YAML: strings without quotes, everything else as JSON."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        value
+        if isinstance(value, str) and value
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 @functools.cache

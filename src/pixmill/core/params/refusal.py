@@ -47,7 +47,9 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
     details = error.errors(include_url=False)
     deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     # A list whose only item is wrong is also reported as too short; report the item only.
-    wrong = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
+    wrong = [
+        detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper
+    ]
     # A value that matches none of several types is reported once for each.
     return list(dict.fromkeys(_line(schema, detail) for detail in wrong))
 
@@ -71,13 +73,17 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
         return f"{name}: unknown key, expected one of {', '.join(known)}"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
-        return f"{name}: {message}" if location else message  # validators across sections name the key themselves
+        return (
+            f"{name}: {message}" if location else message
+        )  # validators across sections name the key themselves
     if detail["loc"][-1:] == ("[key]",):
         return f"{name}: {detail['msg']}, received {received}"
     return f"{name}: expected {describe(here, schema)}, received {received}"
 
 
-def _find(schema: Mapping[str, Any], location: tuple[int | str, ...]) -> tuple[list[int | str], Mapping[str, Any]]:
+def _find(
+    schema: Mapping[str, Any], location: tuple[int | str, ...]
+) -> tuple[list[int | str], Mapping[str, Any]]:
     """Return the keys of a location without pydantic's union tags, and the schema of the value there."""
     keys: list[int | str] = []
     here = schema
@@ -134,7 +140,9 @@ def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """
     first, *others = dict.fromkeys(_describe(option, schema) for option in _options(here, schema))
     # A list of what may also stand alone.
-    return functools.reduce(lambda text, each: f"{text} or {each.replace(text, 'one of these')}", others, first)
+    return functools.reduce(
+        lambda text, each: f"{text} or {each.replace(text, 'one of these')}", others, first
+    )
 
 
 def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -157,7 +165,9 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         if "format" in here:
             return f"a {here['format']}"
         text = "a non-empty string" if here.get("minLength") else "a string"
-        return f"{text} of at most {here['maxLength']:,} characters" if "maxLength" in here else text
+        return (
+            f"{text} of at most {here['maxLength']:,} characters" if "maxLength" in here else text
+        )
     names = {"null": "null", "boolean": "true or false", "object": "a mapping"}
     number = {"integer": "a whole number", "number": "a number"}
     return f"{number[kind]}{_bounds(here)}" if kind in number else names.get(str(kind), "a value")
@@ -166,7 +176,9 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 def _bounds(here: Mapping[str, Any]) -> str:
     if {"minimum", "maximum"} <= here.keys():
         return f" from {_number(here['minimum'])} to {_number(here['maximum'])}"
-    return " and".join(f" {sign} {_number(here[name])}" for name, sign in _BOUNDS.items() if name in here)
+    return " and".join(
+        f" {sign} {_number(here[name])}" for name, sign in _BOUNDS.items() if name in here
+    )
 
 
 def _number(value: float) -> str:

@@ -26,18 +26,29 @@ SOURCES = (
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 Texts = Annotated[
-    tuple[Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f][^\x00-\x1f]*$", max_length=500)], ...],
+    tuple[
+        Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f][^\x00-\x1f]*$", max_length=500)],
+        ...,
+    ],
     Field(min_length=1, strict=False),
 ]
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 HOST = rf"^{_NAME}$"
-ORIGIN = rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
+ORIGIN = (
+    rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
+)
 CONTACT = r"^(?:[!-?A-~]+@[!-?A-~]+|https?://[!-~]+)$"
 Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], Field(strict=False)]
-Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
-Authors = Annotated[tuple[Annotated[str, StringConstraints(max_length=1000)], ...], Field(strict=False)]
-ShortIds = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")], ...], Field(strict=False)]
+Origins = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)
+]
+Authors = Annotated[
+    tuple[Annotated[str, StringConstraints(max_length=1000)], ...], Field(strict=False)
+]
+ShortIds = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")], ...], Field(strict=False)
+]
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -52,7 +63,9 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": f"^(site|plugin):{PLUGIN}$"}]}
+_NAMES = {
+    "anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": f"^(site|plugin):{PLUGIN}$"}]
+}
 _LIST = {"type": "array", "items": _NAMES}
 ClassSources = Annotated[
     tuple[str, ...],
@@ -63,7 +76,9 @@ ClassSources = Annotated[
     WithJsonSchema({"anyOf": [_NAMES, _LIST]}),
 ]
 """Sources of a class, in order; it may have none."""
-Sources = Annotated[ClassSources, Field(min_length=1), WithJsonSchema({"anyOf": [_NAMES, {**_LIST, "minItems": 1}]})]
+Sources = Annotated[
+    ClassSources, Field(min_length=1), WithJsonSchema({"anyOf": [_NAMES, {**_LIST, "minItems": 1}]})
+]
 """One or several sources, in order."""
 
 
@@ -100,7 +115,9 @@ class UrlsParams(Section):
 class KerasParams(Section):
     """A dataset of ``keras.datasets``."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = Field(default="fashion_mnist", description="The dataset.")
+    dataset: Literal["mnist", "fashion_mnist"] = Field(
+        default="fashion_mnist", description="The dataset."
+    )
     path: str | None = Field(
         default=None,
         max_length=1000,
@@ -131,7 +148,9 @@ class ScrapeParams(Section):
     snapshot: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(
         description="Date of the scrape, in quotes; change it to visit the sources again."
     )
-    per_class: Count | None = Field(default=None, description="Maximum number of images per class; null: all.")
+    per_class: Count | None = Field(
+        default=None, description="Maximum number of images per class; null: all."
+    )
     per_query: Count | None = Field(
         default=None, description="Maximum number of candidates per query and source; null: all."
     )
@@ -141,7 +160,9 @@ class ScrapeParams(Section):
         le=1_000_000_000,
         description="A web query with fewer candidates fails: the page layout may have changed.",
     )
-    tolerate: Share = Field(default=0.0, description="Share of queries that may fail without an error.")
+    tolerate: Share = Field(
+        default=0.0, description="Share of queries that may fail without an error."
+    )
     thumbnails: bool = Field(
         default=True, description="Whether to keep the thumbnail if the original cannot be fetched."
     )
@@ -166,25 +187,38 @@ class ScrapeParams(Section):
         examples=[["example.org"]],
     )
     opt_out: Hosts = Field(
-        default=(), description="Hosts never to visit or take images of, with subdomains.", examples=[["example.org"]]
+        default=(),
+        description="Hosts never to visit or take images of, with subdomains.",
+        examples=[["example.org"]],
     )
     exclude_authors: Authors = Field(
-        default=(), description="Authors whose images are not taken; see `pixmill forget`.", examples=[["Jane Doe"]]
+        default=(),
+        description="Authors whose images are not taken; see `pixmill forget`.",
+        examples=[["Jane Doe"]],
     )
     exclude_ids: ShortIds = Field(
-        default=(), description="First 16 digits of ids of images that are not taken.", examples=[["9f86d081884c7d65"]]
+        default=(),
+        description="First 16 digits of ids of images that are not taken.",
+        examples=[["9f86d081884c7d65"]],
     )
     allow_hosts: Origins = Field(
         default=(),
         description="Hosts with non-public addresses that may be fetched.",
         examples=[["intranet.example.org:8080"]],
     )
-    browsers: int = Field(default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.")
+    browsers: int = Field(
+        default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each."
+    )
     connections: int = Field(default=64, ge=1, le=256, description="Parallel downloads.")
     per_host: int = Field(default=8, ge=1, le=256, description="Parallel downloads from one host.")
-    timeout: float = Field(default=20.0, gt=0, le=3600, description="Timeout of one download, in seconds.")
+    timeout: float = Field(
+        default=20.0, gt=0, le=3600, description="Timeout of one download, in seconds."
+    )
     max_bytes: int = Field(
-        default=26_214_400, ge=1, le=1_073_741_824, description="Maximum size of a download, in bytes."
+        default=26_214_400,
+        ge=1,
+        le=1_073_741_824,
+        description="Maximum size of a download, in bytes.",
     )
 
     @field_validator("snapshot")

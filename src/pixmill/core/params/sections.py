@@ -31,7 +31,11 @@ TABLE_COLUMN = ".csv:"
 
 def _check_group_by(value: str) -> str:
     try:
-        is_known = value in GROUPINGS or re.fullmatch(rf"data/.+{TABLE_COLUMN}.+", value) or re.compile(value).groups
+        is_known = (
+            value in GROUPINGS
+            or re.fullmatch(rf"data/.+{TABLE_COLUMN}.+", value)
+            or re.compile(value).groups
+        )
     except re.error as error:
         raise ValueError(f"expected a regular expression, received {value!r}: {error}") from None
     if not is_known:
@@ -52,14 +56,18 @@ def _compose(name: Any) -> Any:
 
 
 # Sections that map classes to values need not check their names: they must be among the classes.
-ClassName = Annotated[str, BeforeValidator(_compose), WithJsonSchema({"type": "string", "pattern": LABEL})]
+ClassName = Annotated[
+    str, BeforeValidator(_compose), WithJsonSchema({"type": "string", "pattern": LABEL})
+]
 PLUGIN = r"[a-z0-9][a-z0-9_-]*"
 PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length=64)]
 """Name of an entry point in ``pyproject.toml``."""
 
 Severity = Annotated[
     Literal["info", "warning", "critical"],
-    Field(description="Effect of a failure: `critical` stops the pipeline; `warning` and `info` are only reported."),
+    Field(
+        description="Effect of a failure: `critical` stops the pipeline; `warning` and `info` are only reported."
+    ),
 ]
 
 
@@ -85,7 +93,8 @@ class ClassSharesParams(WarningParams):
     """The limit on the difference between a class's share of a split and of all images."""
 
     tolerance: Share = Field(
-        default=0.1, description="Largest difference between a class's share of a split and its share of all images."
+        default=0.1,
+        description="Largest difference between a class's share of a split and its share of all images.",
     )
 
 
@@ -94,7 +103,9 @@ class SplitParams(Section):
 
     val: float = Field(default=0.15, gt=0, lt=1, description="Share of images for validation.")
     test: float = Field(default=0.2, gt=0, lt=1, description="Share of images for testing.")
-    image_size: int = Field(default=224, ge=8, le=1024, description="Side of the square input images, in pixels.")
+    image_size: int = Field(
+        default=224, ge=8, le=1024, description="Side of the square input images, in pixels."
+    )
     aspect: Literal["pad", "crop", "stretch"] = Field(
         default="pad",
         description="How images become square: `pad` with the mean colour of the edge, `crop` the centre, `stretch`.",
@@ -116,17 +127,23 @@ class SplitParams(Section):
         examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
     folds: int = Field(
-        default=5, ge=2, le=20, description="Number of cross-validation folds over training and validation images."
+        default=5,
+        ge=2,
+        le=20,
+        description="Number of cross-validation folds over training and validation images.",
     )
     class_shares: ClassSharesParams = Field(
-        default=ClassSharesParams(), description="Each split has about the same class shares as all images."
+        default=ClassSharesParams(),
+        description="Each split has about the same class shares as all images.",
     )
 
     @model_validator(mode="after")
     def _leave_some_for_training(self) -> Self:
         held_out = self.val + self.test
         if held_out >= 1:
-            raise ValueError(f"expected val + test < 1, so that images are left for training, received {held_out:g}")
+            raise ValueError(
+                f"expected val + test < 1, so that images are left for training, received {held_out:g}"
+            )
         return self
 
 
@@ -137,16 +154,36 @@ _MAX_SHOWN = 1000
 class EvaluateParams(Section):
     """Confidence intervals, and the contents of the report."""
 
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the confidence intervals.")
-    # A million draws on 10,000 test images take some ten minutes.
-    draws: int = Field(default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals.")
-    top_k: int = Field(default=2, ge=2, le=1000, description="Top-k accuracy counts the true class among this many.")
-    mistakes: int = Field(
-        default=36, ge=1, le=_MAX_SHOWN, description="Errors that the page shows, most confident first."
+    confidence: float = Field(
+        default=0.95, gt=0, lt=1, description="Level of the confidence intervals."
     )
-    grad_cam: int = Field(default=12, ge=0, le=_MAX_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.")
+    # A million draws on 10,000 test images take some ten minutes.
+    draws: int = Field(
+        default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals."
+    )
+    top_k: int = Field(
+        default=2,
+        ge=2,
+        le=1000,
+        description="Top-k accuracy counts the true class among this many.",
+    )
+    mistakes: int = Field(
+        default=36,
+        ge=1,
+        le=_MAX_SHOWN,
+        description="Errors that the page shows, most confident first.",
+    )
+    grad_cam: int = Field(
+        default=12,
+        ge=0,
+        le=_MAX_SHOWN,
+        description="Errors shown with a Grad-CAM heatmap; 0: none.",
+    )
     label_errors: int = Field(
-        default=36, ge=0, le=_MAX_SHOWN, description="Label issues that the page shows; 0: no search."
+        default=36,
+        ge=0,
+        le=_MAX_SHOWN,
+        description="Label issues that the page shows; 0: no search.",
     )
     unlabelled: str | None = Field(
         default=None,
@@ -160,5 +197,7 @@ class EvaluateParams(Section):
     def _below_data(cls, folder: str | None) -> str | None:
         parts = Path(folder or "data/unlabelled").parts
         if parts[0] != "data" or len(parts) == 1 or ".." in parts:
-            raise ValueError(f"expected a folder below data/, such as data/unlabelled, received {folder!r}")
+            raise ValueError(
+                f"expected a folder below data/, such as data/unlabelled, received {folder!r}"
+            )
         return folder

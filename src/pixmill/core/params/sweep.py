@@ -64,4 +64,6 @@ class SweepParams(Section):
         description="Number of cross-validation folds over training and validation images; null: evaluate each model "
         "on validation images, to which cross-fitting adds those of training.",
     )
-    seed: int = Field(default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.")
+    seed: int = Field(
+        default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds."
+    )

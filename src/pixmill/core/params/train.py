@@ -36,7 +36,12 @@ class BlockParams(Section):
         default=False,
         description="Batch normalization: `true`: after each activation; `after_pooling`: once, after the pooling.",
     )
-    pooling: int = Field(default=2, ge=1, le=64, description="Size of the max pooling after the convolutions; 1: none.")
+    pooling: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Size of the max pooling after the convolutions; 1: none.",
+    )
     pool_padding: Padding = Field(default="valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
@@ -51,9 +56,12 @@ class DenseParams(Section):
 class CnnParams(Section):
     """A plain convolutional network, block by block."""
 
-    channels: Literal[1, 3] = Field(default=3, description="Channels of the input: 1 (grey) or 3 (RGB).")
+    channels: Literal[1, 3] = Field(
+        default=3, description="Channels of the input: 1 (grey) or 3 (RGB)."
+    )
     rescaling: Literal["unit", "symmetric", "none"] = Field(
-        default="unit", description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
+        default="unit",
+        description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255).",
     )
     blocks: tuple[BlockParams, ...] = Field(
         default=(BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
@@ -64,7 +72,8 @@ class CnnParams(Section):
         examples=[[{"filters": 32, "convolutions": 2, "batch_norm": True}, {"filters": 64}]],
     )
     head: Literal["flatten", "average"] = Field(
-        default="flatten", description="Between convolutions and dense layers: `flatten`, or global `average` pooling."
+        default="flatten",
+        description="Between convolutions and dense layers: `flatten`, or global `average` pooling.",
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(DenseParams(units=128, dropout=0.4),),
@@ -121,13 +130,16 @@ class BackboneParams(Section):
         "(random), or a file in the project.",
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
-        default=None, description="Version of the preset on its hub; null for a folder and for other networks."
+        default=None,
+        description="Version of the preset on its hub; null for a folder and for other networks.",
     )
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None,
         description="SHA-256 of the preset's files, required for presets; null for other networks.",
     )
-    image_size: InputSize | Annotated[tuple[InputSize, ...], Field(min_length=2, strict=False)] | None = Field(
+    image_size: (
+        InputSize | Annotated[tuple[InputSize, ...], Field(min_length=2, strict=False)] | None
+    ) = Field(
         default=None,
         description="Input size of the network, in pixels; null: split.image_size; a list: one size per network.",
         examples=[[224, 260]],
@@ -137,7 +149,10 @@ class BackboneParams(Section):
         description="Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen.",
     )
     rate_factor: float = Field(
-        default=0.1, gt=0, le=1, description="Learning rate of fine-tuned layers, as a share of train.learning_rate."
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Learning rate of fine-tuned layers, as a share of train.learning_rate.",
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(),
@@ -153,9 +168,15 @@ class BackboneParams(Section):
         """The section of each network; itself if there is one."""
         if isinstance(self.name, str):
             return (self,)
-        sizes = self.image_size if isinstance(self.image_size, tuple) else [self.image_size] * len(self.name)
+        sizes = (
+            self.image_size
+            if isinstance(self.image_size, tuple)
+            else [self.image_size] * len(self.name)
+        )
         pairs = zip(self.name, sizes, strict=True)
-        return tuple(self.model_copy(update={"name": name, "image_size": size}) for name, size in pairs)
+        return tuple(
+            self.model_copy(update={"name": name, "image_size": size}) for name, size in pairs
+        )
 
     @property
     def title(self) -> str:
@@ -168,13 +189,21 @@ class BackboneParams(Section):
         for name in ("weights", "unfreeze"):
             value, default = getattr(self, name), type(self).model_fields[name].default
             if self.title.startswith("hub:") and value != default:
-                raise ValueError(f"{name}: expected {default} for a preset of KerasHub, received {value!r}")
-        if isinstance(self.image_size, tuple) and (not several or len(self.image_size) != len(self.name)):
-            raise ValueError(f"image_size: expected one size per network ({self.title}), received {self.image_size}")
+                raise ValueError(
+                    f"{name}: expected {default} for a preset of KerasHub, received {value!r}"
+                )
+        if isinstance(self.image_size, tuple) and (
+            not several or len(self.image_size) != len(self.name)
+        ):
+            raise ValueError(
+                f"image_size: expected one size per network ({self.title}), received {self.image_size}"
+            )
         if several and len(set(self.name)) < len(self.name):
             raise ValueError(f"name: expected different networks, received {self.title}")
         if several and self.weights not in ("imagenet", "none"):
-            raise ValueError(f"weights: expected imagenet or none for several networks, received {self.weights!r}")
+            raise ValueError(
+                f"weights: expected imagenet or none for several networks, received {self.weights!r}"
+            )
         return self
 
 
@@ -182,7 +211,8 @@ class FeaturesParams(Section):
     """Features of a frozen backbone, and the head on them."""
 
     layers: (
-        Literal["auto", "top"] | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
+        Literal["auto", "top"]
+        | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
     ) = Field(
         default="auto",
         description="Layers of the backbone whose averages over the image are the features: `auto` (for the model "
@@ -191,7 +221,8 @@ class FeaturesParams(Section):
         examples=[["block10_depthwise_relu", "top"]],
     )
     head: Literal["logistic", "mlp"] = Field(
-        default="logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
+        default="logistic",
+        description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer).",
     )
     # Above a million, the penalty vanishes in the rounding of the loss.
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
@@ -218,7 +249,9 @@ class ScheduleParams(Section):
     warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.")
     factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.")
     patience: Epochs = Field(default=3, description="Patience of `plateau`, in epochs.")
-    floor: Share = Field(default=0.0, description="Smallest rate, as a share of train.learning_rate.")
+    floor: Share = Field(
+        default=0.0, description="Smallest rate, as a share of train.learning_rate."
+    )
 
 
 class AugmentationParams(Section):
@@ -227,23 +260,39 @@ class AugmentationParams(Section):
     flip: bool = Field(default=True, description="Mirror left and right.")
     rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.")
     zoom: float = Field(default=0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.")
-    shift: float = Field(default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side.")
-    shear: float = Field(default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.")
-    brightness: float = Field(default=0.0, ge=0, le=1, description="Largest change of brightness, as a share.")
-    contrast: float = Field(default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.")
+    shift: float = Field(
+        default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side."
+    )
+    shear: float = Field(
+        default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees."
+    )
+    brightness: float = Field(
+        default=0.0, ge=0, le=1, description="Largest change of brightness, as a share."
+    )
+    contrast: float = Field(
+        default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share."
+    )
     erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.")
     plugin: PluginName | None = Field(
-        default=None, description="Augmentation plugin in src/, by name; applied before images are mixed."
+        default=None,
+        description="Augmentation plugin in src/, by name; applied before images are mixed.",
     )
-    mix: Literal["none", "mixup", "cutmix"] = Field(default="none", description="MixUp or CutMix of pairs of images.")
+    mix: Literal["none", "mixup", "cutmix"] = Field(
+        default="none", description="MixUp or CutMix of pairs of images."
+    )
     mix_alpha: float = Field(
-        default=0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from."
+        default=0.2,
+        gt=0,
+        le=8,
+        description="Alpha of the beta distribution that MixUp and CutMix draw from.",
     )
 
     @property
     def changes_images(self) -> bool:
         """Whether any augmentation is on."""
-        return self.mix != "none" or any(getattr(self, key) for key in type(self).model_fields if "mix" not in key)
+        return self.mix != "none" or any(
+            getattr(self, key) for key in type(self).model_fields if "mix" not in key
+        )
 
 
 class TrainParams(Section):
@@ -255,17 +304,23 @@ class TrainParams(Section):
         "with a new head, fine-tuned if asked; `cnn`: a plain convolutional network.",
     )
     cnn: CnnParams = Field(default=CnnParams(), description="The model `cnn`.")
-    backbone: BackboneParams = Field(default=BackboneParams(), description="The network of `backbone` and `features`.")
+    backbone: BackboneParams = Field(
+        default=BackboneParams(), description="The network of `backbone` and `features`."
+    )
     features: FeaturesParams = Field(default=FeaturesParams(), description="The model `features`.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimizer.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.")
     weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.")
     learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.")
-    schedule: ScheduleParams = Field(default=ScheduleParams(), description="Schedule of the learning rate.")
+    schedule: ScheduleParams = Field(
+        default=ScheduleParams(), description="Schedule of the learning rate."
+    )
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None, description="Norm for gradient clipping; null: no clipping."
     )
-    class_weights: bool = Field(default=False, description="Whether to weight the loss by inverse class frequency.")
+    class_weights: bool = Field(
+        default=False, description="Whether to weight the loss by inverse class frequency."
+    )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Label smoothing.")
     epochs: Epochs = Field(default=30, description="Maximum number of epochs.")
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Batch size.")
@@ -273,11 +328,13 @@ class TrainParams(Section):
         default=6, description="Patience of early stopping, in epochs; null: no early stopping."
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
-        default="val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
+        default="val_loss",
+        description="Validation metric of early stopping, the best epoch and `plateau`.",
     )
     # At most a month.
     minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
-        default=None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none."
+        default=None,
+        description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
     )
     augmentation: AugmentationParams = Field(
         default=AugmentationParams(),
@@ -295,9 +352,17 @@ class TrainParams(Section):
         default="float32",
         description="Numerical precision; `bfloat16` is faster on some processors and GPUs, and far slower on others.",
     )
-    seed: int = Field(default=7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.")
+    seed: int = Field(
+        default=7,
+        ge=0,
+        le=2**32 - 1,
+        description="Random seed of weights, shuffling and augmentation.",
+    )
     threads: int = Field(
-        default=2, ge=1, le=1024, description="Number of compute threads; another number rounds differently."
+        default=2,
+        ge=1,
+        le=1024,
+        description="Number of compute threads; another number rounds differently.",
     )
     target_accuracy: float = Field(
         default=0.95,
@@ -311,7 +376,9 @@ class TrainParams(Section):
     def _several_networks(self) -> Self:
         if isinstance(self.backbone.name, tuple):
             if self.model == "backbone":
-                raise ValueError("backbone.name: expected one network for the model backbone, received several")
+                raise ValueError(
+                    "backbone.name: expected one network for the model backbone, received several"
+                )
             if self.features.layers not in ("auto", "top"):
                 raise ValueError(
                     f"features.layers: expected auto or top for several networks, received {self.features.layers!r}"

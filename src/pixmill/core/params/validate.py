@@ -4,14 +4,23 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from pixmill.core.params.sections import Count, ExpectationParams, PluginName, Section, Share, WarningParams
+from pixmill.core.params.sections import (
+    Count,
+    ExpectationParams,
+    PluginName,
+    Section,
+    Share,
+    WarningParams,
+)
 
 Side = Annotated[int, Field(ge=1, le=65_535)]
 """Side in pixels; the maximum of JPEG."""
 
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
 Window = Annotated[tuple[float, ...], Field(min_length=2, max_length=2, strict=False)]
-Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.")]
+Fulfilled = Annotated[
+    float, Field(ge=0, le=1, description="Share of readable images that must pass.")
+]
 
 
 class ImageSizeParams(ExpectationParams):
@@ -38,7 +47,9 @@ class FormatsParams(WarningParams):
 class ReadableParams(ExpectationParams):
     """Lower bound on the share of images that decode."""
 
-    share: Share = Field(default=0.9, description="Share of all images that must decode completely.")
+    share: Share = Field(
+        default=0.9, description="Share of all images that must decode completely."
+    )
 
 
 class AspectRatioParams(WarningParams):
@@ -53,7 +64,9 @@ class AspectRatioParams(WarningParams):
 class DarkParams(WarningParams):
     """Lower bound on the brightness, for a share of the readable images."""
 
-    min_brightness: float = Field(default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.")
+    min_brightness: float = Field(
+        default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255."
+    )
     share: Fulfilled = 0.95
 
 
@@ -87,7 +100,8 @@ class DuplicatesParams(WarningParams):
     """Lower bound on the share of images that are not duplicates."""
 
     share: Share = Field(
-        default=0.8, description="Share of readable images that must be neither a copy nor a near-duplicate of another."
+        default=0.8,
+        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
     )
 
 
@@ -112,16 +126,20 @@ class ClassBalanceParams(Section):
     """Lower bounds on the size of each class, as a share of the largest."""
 
     warning: Share = Field(
-        default=0.2, description="Size below which a class gets a warning, as a share of the largest class."
+        default=0.2,
+        description="Size below which a class gets a warning, as a share of the largest class.",
     )
     critical: Share = Field(
-        default=0.1, description="Size below which a class stops the pipeline, as a share of the largest."
+        default=0.1,
+        description="Size below which a class stops the pipeline, as a share of the largest.",
     )
 
     @model_validator(mode="after")
     def _warns_first(self) -> Self:
         if self.critical > self.warning:
-            raise ValueError(f"expected critical <= warning ({self.warning:g}), received {self.critical:g}")
+            raise ValueError(
+                f"expected critical <= warning ({self.warning:g}), received {self.critical:g}"
+            )
         return self
 
 
@@ -139,9 +157,12 @@ class ValidateParams(Section):
     """Decoding limits, duplicate detection and checks."""
 
     image_size: ImageSizeParams = Field(
-        default=ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."
+        default=ImageSizeParams(),
+        description="Smaller images are dropped; too many of them fail the check.",
     )
-    min_per_class: MinPerClassParams = Field(default=MinPerClassParams(), description="Every class has enough images.")
+    min_per_class: MinPerClassParams = Field(
+        default=MinPerClassParams(), description="Every class has enough images."
+    )
     class_balance: ClassBalanceParams = Field(
         default=ClassBalanceParams(), description="No class is far smaller than others."
     )
@@ -177,13 +198,20 @@ class ValidateParams(Section):
         description="Largest Hamming distance of 64-bit perceptual hashes at which images are compared by pixels.",
     )
     duplicate_similarity: float = Field(
-        default=0.99, gt=0, le=1, description="Minimum correlation of the aligned pixels of near-duplicates."
+        default=0.99,
+        gt=0,
+        le=1,
+        description="Minimum correlation of the aligned pixels of near-duplicates.",
     )
-    duplicate_mirror: bool = Field(default=False, description="Whether mirrored images are near-duplicates too.")
+    duplicate_mirror: bool = Field(
+        default=False, description="Whether mirrored images are near-duplicates too."
+    )
     aspect_ratio: AspectRatioParams = Field(
         default=AspectRatioParams(), description="Few images are very long or very tall."
     )
-    formats: FormatsParams = Field(default=FormatsParams(), description="Most images have an accepted format.")
+    formats: FormatsParams = Field(
+        default=FormatsParams(), description="Most images have an accepted format."
+    )
     readable: ReadableParams = Field(default=ReadableParams(), description="Most images decode.")
     dark: DarkParams = Field(default=DarkParams(), description="Few images are nearly black.")
     blurred: BlurredParams = Field(default=BlurredParams(), description="Few images are blurred.")
@@ -191,7 +219,9 @@ class ValidateParams(Section):
     labels_declared: ExpectationParams = Field(
         default=ExpectationParams(), description="All labels are among `classes`."
     )
-    unique_ids: ExpectationParams = Field(default=ExpectationParams(), description="Image ids are unique.")
+    unique_ids: ExpectationParams = Field(
+        default=ExpectationParams(), description="Image ids are unique."
+    )
     duplicates: DuplicatesParams = Field(
         default=DuplicatesParams(), description="Few images are duplicates or near-duplicates."
     )
@@ -203,21 +233,29 @@ class ValidateParams(Section):
         default=WarningParams(),
         description="Near-duplicates have the same label; pairs with different labels are kept.",
     )
-    placeholders: PlaceholdersParams = Field(default=PlaceholdersParams(), description="No image is a placeholder.")
+    placeholders: PlaceholdersParams = Field(
+        default=PlaceholdersParams(), description="No image is a placeholder."
+    )
     leaks: WarningParams = Field(
         default=WarningParams(),
         description="In a predefined split, no image is in two splits under the same label; the copy in the "
         "lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(
-        default=ShortcutsParams(), description="No source, format, colour mode or size predicts a class."
+        default=ShortcutsParams(),
+        description="No source, format, colour mode or size predicts a class.",
     )
     plugins: tuple[PluginName, ...] = Field(
-        default=(), strict=False, description="Check plugins in src/, by name.", examples=[["licences"]]
+        default=(),
+        strict=False,
+        description="Check plugins in src/, by name.",
+        examples=[["licences"]],
     )
 
     @model_validator(mode="after")
     def _window_ascends(self) -> Self:
         if self.window != "auto" and self.window[0] >= self.window[1]:
-            raise ValueError(f"expected window: [black, white] with black < white, received {list(self.window)}")
+            raise ValueError(
+                f"expected window: [black, white] with black < white, received {list(self.window)}"
+            )
         return self

@@ -32,7 +32,9 @@ class _Constructor(SafeConstructor):
 
     def construct_document(self, node: Node) -> Any:
         if _values(node, {}) > _MAX_VALUES:
-            problem = f"has aliases that expand to more than {_MAX_VALUES:,} values, or to themselves"
+            problem = (
+                f"has aliases that expand to more than {_MAX_VALUES:,} values, or to themselves"
+            )
             raise ConstructorError(None, None, problem, node.start_mark)
         return super().construct_document(node)
 
@@ -54,12 +56,16 @@ def read_text(path: Path) -> str:
         ParamsError: The path is missing, not readable, larger than 1 MiB, or not UTF-8.
     """
     if not path.exists():
-        raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
+        raise ParamsError(
+            f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}"
+        )
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
+        raise ParamsError(
+            f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}"
+        ) from None
     if len(content) > _MAX_BYTES:
         raise ParamsError(f"{path} is larger than 1 MiB", next=f"git diff {path}")
     try:
@@ -84,7 +90,10 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
     """
     following = NEXT if file == "params.yaml" else f"git diff {file}"
     if len(text) > _MAX_BYTES or sum(1 for _ in _VALUE.finditer(text)) > 2 * _MAX_VALUES:
-        raise ParamsError(f"{file}: expected at most {_MAX_BYTES:,} bytes and {_MAX_VALUES:,} values", next=following)
+        raise ParamsError(
+            f"{file}: expected at most {_MAX_BYTES:,} bytes and {_MAX_VALUES:,} values",
+            next=following,
+        )
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
     try:
@@ -95,13 +104,17 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
     except (YAMLError, AssertionError, LookupError, TypeError, ValueError) as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+        problem = (
+            getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+        )
         template = "; {{ }} looks like an unfilled template" if "{{" in text else ""
         raise ParamsError(
             f"{file}: expected YAML, received an error{where}: {problem}{template}", next=following
         ) from None
     except RecursionError:
-        raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following) from None
+        raise ParamsError(
+            f"{file}: expected sections, received lists nested too deeply", next=following
+        ) from None
 
 
 def set_values(text: str, values: Mapping[str, Any]) -> str:
@@ -134,7 +147,9 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
             continue
         colon = text.index(":", key.end_mark.index) + 1
         # A list of sections in one line remains in one line.
-        is_flow = getattr(node, "flow_style", False) and any(isinstance(item, MappingNode) for item in node.value)
+        is_flow = getattr(node, "flow_style", False) and any(
+            isinstance(item, MappingNode) for item in node.value
+        )
         is_flow = owner.flow_style or is_flow
         head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
         head, end = head[len(_render({name: 0}, flow=is_flow)) - len(" 0") :], _end(text, key, node)
@@ -155,7 +170,11 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
         yield len(text), len(text), f"\n{_render(added)}\n"
     elif added:
         place = text.index("\n", _end(text, *owner.value[-1]))
-        yield place, place, "\n" + textwrap.indent(_render(added), " " * owner.value[-1][0].start_mark.column)
+        yield (
+            place,
+            place,
+            "\n" + textwrap.indent(_render(added), " " * owner.value[-1][0].start_mark.column),
+        )
 
 
 def _end(text: str, key: Node, node: Any) -> int:
@@ -175,7 +194,9 @@ def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
     text = io.StringIO()
     yaml.width = _MAX_BYTES if flow else 120
     yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = True, False
-    yaml.default_flow_style = flow or None  # None: what has only scalars is in one line; the list keeps the whole out.
+    yaml.default_flow_style = (
+        flow or None
+    )  # None: what has only scalars is in one line; the list keeps the whole out.
     yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.dump(values if flow else {**values, "_": []}, text)
     return text.getvalue().strip()[1:-1] if flow else text.getvalue().removesuffix("\n_: []\n")

@@ -11,7 +11,14 @@ _LEAST = {"avx2", "fma"}
 _FASTER = {
     "X86_V4": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
     "AVX512_ICL": {
-        *("avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq"),
+        *(
+            "avx512ifma",
+            "avx512vbmi",
+            "avx512_vbmi2",
+            "avx512_vnni",
+            "avx512_bitalg",
+            "avx512_vpopcntdq",
+        ),
         *("gfni", "vaes", "vpclmulqdq"),
     },
     "AVX512_SPR": {"avx512_fp16"},
@@ -47,7 +54,9 @@ def _flags() -> set[str]:
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         return set()
     try:
-        line = re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        line = re.search(
+            r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:  # A sandbox without /proc.
         return set()
     return set(line[1].split()) if line else set()

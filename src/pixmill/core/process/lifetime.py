@@ -60,7 +60,9 @@ def die_with_dvc() -> None:
         psutil.Process().kill()
 
     try:
-        dvc = next((process for process in psutil.Process().parents() if stage_of(process) != stage), None)
+        dvc = next(
+            (process for process in psutil.Process().parents() if stage_of(process) != stage), None
+        )
     except psutil.NoSuchProcess:
         # An ancestor ended during the search.
         psutil.Process().kill()
@@ -97,7 +99,10 @@ def interruptible(message: str) -> Iterator[None]:
         interrupt(signal.SIGINT, frame)
 
     # Only the main thread can set handlers.
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
         signal.signal(signal.SIGTERM, receive)
     try:
         yield

@@ -109,8 +109,12 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     import psutil
 
     root = root.resolve()
-    begun = StageProgress(stage, str(root), os.getpid(), psutil.Process().create_time(), time.time())
-    report = _Report(folder / f"{stage}-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json", begun)
+    begun = StageProgress(
+        stage, str(root), os.getpid(), psutil.Process().create_time(), time.time()
+    )
+    report = _Report(
+        folder / f"{stage}-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json", begun
+    )
     report.write()
     _current = report
     try:
@@ -149,7 +153,9 @@ def read_progress(folder: Path) -> list[StageProgress]:
     """
     found = []
     for path in sorted(folder.glob("[!.]*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # deleted meanwhile, or written by another version
+        with contextlib.suppress(
+            OSError, ValueError, TypeError
+        ):  # deleted meanwhile, or written by another version
             found.append(StageProgress(**json.loads(path.read_bytes())))
     return found
 
@@ -203,7 +209,12 @@ class Progress:
     """
 
     def __init__(
-        self, what: str, total: int | None = None, *, unit: str = "image", stream: TextIO | None = None
+        self,
+        what: str,
+        total: int | None = None,
+        *,
+        unit: str = "image",
+        stream: TextIO | None = None,
     ) -> None:
         from tqdm import tqdm
 
@@ -266,10 +277,14 @@ class Progress:
         self._last, self._printed = time.monotonic(), True
         total = "" if self.total is None else f" of {self.total:,}"
         note = f" ({self._note})" if self._note else ""
-        print(f"{self.what}: {self.done:,}{total} {self.unit}s{note}", file=self._stream, flush=True)
+        print(
+            f"{self.what}: {self.done:,}{total} {self.unit}s{note}", file=self._stream, flush=True
+        )
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "image") -> Iterator[Item]:
+def track(
+    items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "image"
+) -> Iterator[Item]:
     """Yield the items and show progress."""
     with Progress(what, total, unit=unit) as progress:
         for item in items:

@@ -33,7 +33,11 @@ from pixmill.core.repository.restoring import put_back_results
 __all__ = ["run"]
 
 _SWITCHES = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
-_DEFAULTS = {**dict.fromkeys(_SWITCHES, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
+_DEFAULTS = {
+    **dict.fromkeys(_SWITCHES, "true"),
+    "GX_ANALYTICS_ENABLED": "false",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
 """Environment defaults: no telemetry, little logging."""
 
 
@@ -64,7 +68,9 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
                 params = load_params(workspace.root)
                 workspace.sweep(stage)
                 main(workspace, params)
-            except BaseException:  # Ctrl-C and defects, too: nothing of the last run may be missing afterwards.
+            except (
+                BaseException
+            ):  # Ctrl-C and defects, too: nothing of the last run may be missing afterwards.
                 # While the lock is held: another process of the stage may be writing.
                 put_back_results(workspace.root, stage)
                 raise

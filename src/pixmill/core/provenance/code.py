@@ -29,7 +29,9 @@ def code_digest(paths: Iterable[Path]) -> str:
     """
     digest = blake3()
     for path in paths:
-        digest.update(f"{path.name}\n{normal_form(ast.parse(path.read_bytes(), str(path)))}\n".encode())
+        digest.update(
+            f"{path.name}\n{normal_form(ast.parse(path.read_bytes(), str(path)))}\n".encode()
+        )
     return digest.hexdigest()
 
 
@@ -156,7 +158,10 @@ class Modules:
         if first not in self._packages:
             return None
         path = self._packages[first].joinpath(*rest)
-        return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+        return next(
+            (file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()),
+            None,
+        )
 
 
 def is_within(module: str, *packages: str) -> bool:

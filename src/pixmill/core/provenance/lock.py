@@ -155,7 +155,11 @@ def _stage_digest(stage: str, package: Path, params: Iterable[Reference]) -> str
     forms = {module: modules.form(module) for module in code_of(stage, modules)}
     forms[PARAMS] = json.dumps(_defaults(stage, params), default=str)
     for module in _CONVERTING:
-        functions = (node for node in ast.walk(ast.parse(modules.read(module))) if isinstance(node, ast.FunctionDef))
+        functions = (
+            node
+            for node in ast.walk(ast.parse(modules.read(module)))
+            if isinstance(node, ast.FunctionDef)
+        )
         forms[module] = "\n".join(map(normal_form, functions))
     digest = blake3()
     for name, form in sorted(forms.items()):
@@ -165,7 +169,9 @@ def _stage_digest(stage: str, package: Path, params: Iterable[Reference]) -> str
 
 def _defaults(stage: str, params: Iterable[Reference]) -> dict[str, object]:
     """Return the defaults of the params that a stage reads, by name."""
-    return {item.name: item.default for item in params if item.name.partition(".")[0] in SECTIONS[stage]}
+    return {
+        item.name: item.default for item in params if item.name.partition(".")[0] in SECTIONS[stage]
+    }
 
 
 def text_digest(text: str) -> str:
@@ -204,7 +210,9 @@ def check_stage(root: Path, stage: str) -> None:
     if stage not in SECTIONS or (lock := read_lock(root)) is None:
         return
     if lock.digests[stage] != _stage_digest(stage, _PACKAGE, reference()):
-        raise PixmillError(f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}")
+        raise PixmillError(
+            f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}"
+        )
 
 
 def _other_code(lock: Lock) -> str:

@@ -70,11 +70,19 @@ RESULTS: Mapping[str, Result] = {
         within=("pixmill.models",),
         without=(*_SAVING, "pixmill.models.exported"),
     ),
-    "features": Result(("pixmill.models.features",), within=("pixmill.models.features", "pixmill.models.extraction")),
+    "features": Result(
+        ("pixmill.models.features",),
+        within=("pixmill.models.features", "pixmill.models.extraction"),
+    ),
     # Value of a sweep's trial.
     "trials": Result(
         ("pixmill.train.trial", "pixmill.experiments.sweep.searching"),
-        within=("pixmill.metrics", "pixmill.train.trial", "pixmill.train.folds", "pixmill.experiments.sweep.searching"),
+        within=(
+            "pixmill.metrics",
+            "pixmill.train.trial",
+            "pixmill.train.folds",
+            "pixmill.experiments.sweep.searching",
+        ),
     ),
     "weights": Result(
         ("pixmill.train.training",),
@@ -100,12 +108,15 @@ def code_of(name: str, modules: Modules) -> set[str]:
     result = RESULTS[name]
     reached = modules.closure(
         result.entries,
-        leave_out=lambda module: module == "pixmill.core.process.stage" or is_within(module, *SHOWING, PARAMS),
+        leave_out=lambda module: (
+            module == "pixmill.core.process.stage" or is_within(module, *SHOWING, PARAMS)
+        ),
     )
     return {
         module
         for module in reached - {"pixmill"}  # its version
-        if is_within(module, *result.within) and not is_within(module, *INDIFFERENT, *result.without)
+        if is_within(module, *result.within)
+        and not is_within(module, *INDIFFERENT, *result.without)
     }
 
 

@@ -97,9 +97,15 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
         MalformedError: DVC would not write such a file.
     """
     # DVC treats keys with null values as missing.
-    document = {str(key): value for key, value in read_yaml(content, file).items() if value is not None}
+    document = {
+        str(key): value for key, value in read_yaml(content, file).items() if value is not None
+    }
     try:
-        stages = _Lock(**document).stages if file == "dvc.lock" else {"": _Stage(outs=document.get("outs", []))}
+        stages = (
+            _Lock(**document).stages
+            if file == "dvc.lock"
+            else {"": _Stage(outs=document.get("outs", []))}
+        )
         return {name: stage.model_dump(exclude_unset=True) for name, stage in stages.items()}
     except ValidationError as error:
         raise MalformedError(describe_error(error)) from None

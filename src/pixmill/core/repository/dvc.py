@@ -87,7 +87,9 @@ def running_dvc(root: Path) -> list[RunningDvc]:
         for path, held in holders.items():
             for each in held if isinstance(held, list) else [held]:
                 try:
-                    paths = found.setdefault((int(each["pid"]), str(each["cmd"])), {"write": [], "read": []})
+                    paths = found.setdefault(
+                        (int(each["pid"]), str(each["cmd"])), {"write": [], "read": []}
+                    )
                     paths[kind].append(Path(path).relative_to(root.resolve()).as_posix())
                 except (LookupError, TypeError, ValueError):
                     continue  # malformed, or outside of the project
@@ -111,7 +113,9 @@ def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
     for _ in range(_ATTEMPTS):
         try:
             held = json.loads(path.read_bytes())
-            return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
+            return {
+                kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)
+            }
         except (OSError, AttributeError):
             return {}  # DVC has never run.
         except ValueError:  # DVC is writing it.
@@ -125,7 +129,9 @@ def _runs_dvc(pid: int) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and any("dvc" in word for word in process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            "dvc" in word for word in process.cmdline()
+        )
     except (psutil.NoSuchProcess, ValueError, OverflowError):
         return False
     except psutil.AccessDenied:
@@ -141,7 +147,9 @@ def cache_folder(root: Path) -> Path | None:
     if not (root / ".dvc").is_dir():
         return None
     files = [root / ".dvc" / name for name in ("config", "config.local")]
-    return _ask_cache_folder(root.resolve(), *(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
+    return _ask_cache_folder(
+        root.resolve(), *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    )
 
 
 @functools.lru_cache(maxsize=16)
@@ -158,7 +166,10 @@ def has_remote(root: Path) -> bool:
     """
     files = [root / ".dvc" / name for name in ("config", "config.local")]
     text = "\n".join(path.read_text("utf-8", "replace") for path in files if path.is_file())
-    return any(f'remote "{name}"' in text for name in re.findall(r"^\s*remote\s*=\s*(.*\S)", text, re.MULTILINE))
+    return any(
+        f'remote "{name}"' in text
+        for name in re.findall(r"^\s*remote\s*=\s*(.*\S)", text, re.MULTILINE)
+    )
 
 
 def is_cached(cache: Path, md5: str) -> bool:
@@ -171,7 +182,9 @@ def is_cached(cache: Path, md5: str) -> bool:
     if not md5.endswith(".dir"):
         return object_file(cache, md5).is_file()
     listing = read_listing(cache, md5)
-    return listing is not None and all(object_file(cache, each).is_file() for each in listing.values())
+    return listing is not None and all(
+        object_file(cache, each).is_file() for each in listing.values()
+    )
 
 
 def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
@@ -182,7 +195,10 @@ def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
         md5: Hash of the folder, which ends in ``.dir``.
     """
     try:
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(object_file(cache, md5).read_bytes())}
+        return {
+            entry["relpath"]: entry["md5"]
+            for entry in json.loads(object_file(cache, md5).read_bytes())
+        }
     except FileNotFoundError:
         return None
 
@@ -202,7 +218,10 @@ def read_record(root: Path, text: str | None = None) -> Mapping[str, Any] | None
         return None
     try:
         out = yaml.safe_load(path.read_text(encoding="utf-8") if text is None else text)["outs"][0]
-        return {"md5": str(out["md5"]), **{key: int(out[key]) for key in ("nfiles", "size") if key in out}}
+        return {
+            "md5": str(out["md5"]),
+            **{key: int(out[key]) for key in ("nfiles", "size") if key in out},
+        }
     except (yaml.YAMLError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         advice = "mv data.dvc data.dvc.broken && git checkout data.dvc"
         raise DataError(f"{path} is not a valid .dvc file: {error!r}", next=advice) from error
@@ -223,7 +242,9 @@ def folder_md5(folder: Path) -> str:
 
     Source: ``Tree.as_bytes`` of dvc-data; caches and remotes of DVC 3 depend on it.
     """
-    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if is_data(path)}
+    paths = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if is_data(path)
+    }
     return listing_md5({name: file_digest(path, "md5") for name, path in paths.items()})
 
 
@@ -234,7 +255,9 @@ def listing_md5(files: Mapping[str, str]) -> str:
 
 def listing_text(files: Mapping[str, str]) -> str:
     """Return DVC's listing of a folder, given the MD5 of each file by relative path."""
-    return json.dumps([{"md5": files[name], "relpath": name} for name in sorted(files)], sort_keys=True)
+    return json.dumps(
+        [{"md5": files[name], "relpath": name} for name in sorted(files)], sort_keys=True
+    )
 
 
 def is_data(path: Path) -> bool:

@@ -78,7 +78,9 @@ class FileHashes:
         if not (files or is_folder):
             return None
         lines = "\n".join(f"{name}\0{mark}" for name, mark in sorted(files.items()))
-        whole = hashlib.sha256(lines.encode("utf-8", "surrogateescape") + _ignore_file(self._root)).hexdigest()
+        whole = hashlib.sha256(
+            lines.encode("utf-8", "surrogateescape") + _ignore_file(self._root)
+        ).hexdigest()
         key = f"hashes\0{path}".encode()
         kept = self._cache.read([key]).get(key)
         before, md5, old = json.loads(zlib.decompress(kept)) if kept else ("", "", {})
@@ -91,7 +93,9 @@ class FileHashes:
                 known, *then = old.get(name, ("",))
                 hashes[name] = known if tuple(then) == mark else file_digest(place / name, "md5")
         # Times in the future, from another machine's clock, change with the next write.
-        settled = {name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _CLOCK_SECONDS}
+        settled = {
+            name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _CLOCK_SECONDS
+        }
         md5 = listing_md5(hashes) if is_folder else hashes[""]
         content = {name: (each, *files[name]) for name, each in hashes.items() if name in settled}
         document = (whole if len(settled) == len(files) else "", md5, content)

@@ -66,7 +66,9 @@ def change(root: Path, *words: str) -> None:
         lock = re.search(r"Unable to create '(.+\.lock)': File exists", said)
         if lock and Path(lock[1]).exists():
             advice = f"end other Git commands, or if there are none: rm {quote(lock[1])}"
-        raise GitError(f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice)
+        raise GitError(
+            f"git {words[0]} failed: {said or f'exit code {done.returncode}'}", next=advice
+        )
 
 
 def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
@@ -83,7 +85,9 @@ def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.Complet
         )
     except subprocess.TimeoutExpired:
         message = f"git {words[0]} did not end within {timeout:.0f} seconds"
-        raise GitError(message, next="end other Git commands of this repository, then repeat the command") from None
+        raise GitError(
+            message, next="end other Git commands of this repository, then repeat the command"
+        ) from None
 
 
 def _check_readable(root: Path, failed: subprocess.CompletedProcess[bytes] | None = None) -> None:
@@ -120,7 +124,11 @@ def changed_files(root: Path, *words: str) -> dict[str, str] | None:
     status = git(root, "status", "--porcelain", "-z", "--no-renames", *words)
     if above is None or status is None:
         return None
-    entries = [(entry[:2], entry[3:].removeprefix(above.removesuffix("\n"))) for entry in status.split("\0") if entry]
+    entries = [
+        (entry[:2], entry[3:].removeprefix(above.removesuffix("\n")))
+        for entry in status.split("\0")
+        if entry
+    ]
     return {path or "./": letters for letters, path in entries}
 
 
@@ -131,4 +139,6 @@ def require_git() -> None:
         PixmillError: Git is not on ``PATH``.
     """
     if shutil.which("git") is None:
-        raise PixmillError("the program git is not on PATH", next="install Git, then repeat the command")
+        raise PixmillError(
+            "the program git is not on PATH", next="install Git, then repeat the command"
+        )

@@ -17,10 +17,18 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files.writing import write_bytes, write_text
 from pixmill.core.process.account import complete_account
 from pixmill.core.process.progress import announce
-from pixmill.core.repository.dvc import listing_md5, listing_text, object_file, read_listing, read_record
+from pixmill.core.repository.dvc import (
+    listing_md5,
+    listing_text,
+    object_file,
+    read_listing,
+    read_record,
+)
 from pixmill.core.repository.git import change, git
 
-_DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(("dvc.lock", "metrics/**", "plots/**"), "pixmill-results")
+_DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(
+    ("dvc.lock", "metrics/**", "plots/**"), "pixmill-results"
+)
 """Driver by pattern, as in ``.gitattributes``; the next run writes results again, so either side is fine."""
 
 FIX = "pixmill doctor --fix"
@@ -43,7 +51,9 @@ def merge_problem(root: Path) -> tuple[str, str] | None:
     if not words or shutil.which(words[0]) is None or git(root, "config", _RESULTS) is None:
         return "this clone cannot merge images and results of two branches", FIX
     found = (git(root, "check-attr", "merge", "--", *_DRIVERS) or "").splitlines()
-    if missing := [name for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found]:
+    if missing := [
+        name for name, driver in _DRIVERS.items() if f"{name}: merge: {driver}" not in found
+    ]:
         # It adds the file, or prints the lines that an edited one lacks.
         return f".gitattributes names no merge driver for {', '.join(missing)}", "pixmill new ."
     return None
@@ -68,7 +78,9 @@ def add_drivers(root: Path) -> None:
 
 def is_merged(path: str) -> bool:
     """Return whether Pixmill merges a file: images, or results, which the next run writes again."""
-    return path in _DRIVERS or path.startswith(tuple(name.removesuffix("**") for name in _DRIVERS if "*" in name))
+    return path in _DRIVERS or path.startswith(
+        tuple(name.removesuffix("**") for name in _DRIVERS if "*" in name)
+    )
 
 
 def is_resolved(root: Path, path: str) -> bool:
@@ -104,7 +116,9 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
     for path in merged:
         # Marks may have been added to the index.
         git(root, "checkout", "--merge", "--", path)
-        sides = base, ours, theirs = [git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3)]
+        sides = base, ours, theirs = [
+            git(root, "show", f":{stage}:./{path}") for stage in (1, 2, 3)
+        ]
         if not any(sides) or (path == "data.dvc" and None in (ours, theirs)):
             why = f"{path} is in conflict, but Git does not have both sides of it"
             raise DataError(why, next=f"git checkout COMMIT {path}, of: git log --all -- {path}")
@@ -140,7 +154,9 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
         try:
             was = _listing(repo, base)
         except DataError:
-            announce("note: the list of earlier images is lost, so images that one side deleted or moved are back")
+            announce(
+                "note: the list of earlier images is lost, so images that one side deleted or moved are back"
+            )
             was = dict(our.items() & their.items())
         cache = Path(repo.cache.local.path)
     merged = dict(our)
@@ -156,13 +172,19 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
         else:
             path = PurePosixPath(name)
             twin = f"{path.with_suffix('')}-{there[:8]}{path.suffix}"
-            announce(f"note: both sides have a data/{name}; that of the other side is now data/{twin}")
+            announce(
+                f"note: both sides have a data/{name}; that of the other side is now data/{twin}"
+            )
             merged[twin] = there
     md5 = listing_md5(merged)
     if not object_file(cache, md5).exists():
         write_bytes(object_file(cache, md5), listing_text(merged).encode())
     files = [object_file(cache, each) for each in merged.values()]
-    size = sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else None
+    size = (
+        sum(file.stat().st_size for file in files)
+        if all(file.is_file() for file in files)
+        else None
+    )
     if merged != our:
         fetch = "dvc pull data.dvc, or without a DVC remote: dvc checkout data.dvc"
         announce(f"note: data/ lacks images of the other side\nNext: {fetch}")

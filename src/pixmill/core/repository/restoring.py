@@ -33,14 +33,18 @@ def put_back_results(root: Path, stage: str) -> None:
                     f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro makes them again"
                 )
     except Exception as error:  # noqa: BLE001 (a damaged cache fails in many ways)
-        announce(f"warning: the results of the last run are not back: {error}; to try again: dvc checkout {stage}")
+        announce(
+            f"warning: the results of the last run are not back: {error}; to try again: dvc checkout {stage}"
+        )
 
 
 def _put_back(root: Path, out: Any) -> bool:
     """Put back an output of DVC, and return whether it was available."""
     if not out.use_cache:
         names = (git(root, "ls-files", "-z", "--", out.def_path) or "").split("\0")[:-1]
-        git(root, "checkout-index", "--", *names)  # Unlike `git restore`, it does not lock the index.
+        git(
+            root, "checkout-index", "--", *names
+        )  # Unlike `git restore`, it does not lock the index.
         if out.exists and out.changed_checksum():
             out.remove()  # The committed version is not that of the other results.
     elif not out.changed_cache():

@@ -73,7 +73,9 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
         MalformedError: ``params.yaml`` or ``data.dvc`` is malformed.
     """
     document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
-    data = functools.cache(lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}])
+    data = functools.cache(
+        lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}]
+    )
     for stage in stages.values():
         for file, recorded in (stage.get("params") or {}).items():
             for name, value in recorded.items():
@@ -86,7 +88,10 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
                     return "data.dvc"
             elif not path.startswith("artifacts/") and not md5.endswith(".dir"):
                 content = read(path)
-                if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:  # as DVC does
+                if (
+                    content is None
+                    or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5
+                ):  # as DVC does
                     return str(path)
     return None
 

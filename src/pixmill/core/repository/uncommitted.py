@@ -13,7 +13,13 @@ from typing import Any
 from pixmill.core.errors import DataError, ParamsError
 from pixmill.core.metadata import FILE
 from pixmill.core.params import parse_yaml, read_text
-from pixmill.core.repository.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
+from pixmill.core.repository.dvc import (
+    DEFAULT_CACHE,
+    LITTER,
+    cache_folder,
+    read_listing,
+    read_record,
+)
 from pixmill.core.repository.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 from pixmill.core.repository.git import changed_files, git
 from pixmill.core.words import count
@@ -88,7 +94,11 @@ class Uncommitted:
     def sentence(self) -> str:
         """Description of uncommitted or missing files; empty if there are none."""
         if self.unfetched:
-            own = ", and has others: move it away, fetch, and copy yours back" if "mv " in self.unfetched[1] else ""
+            own = (
+                ", and has others: move it away, fetch, and copy yours back"
+                if "mv " in self.unfetched[1]
+                else ""
+            )
             intended = "dvc add data && git add data.dvc && git commit"
             lacks = f"data/ lacks {self.unfetched[0]} of data.dvc, as after a merge"
             return f"{lacks}{own} (if you deleted them: {intended})"
@@ -97,17 +107,29 @@ class Uncommitted:
             return f"Missing here, but in the last commit: {self.missing} ({intended})"
         parts = [self.unadded] if self.unadded else []
         if self.changed:
-            parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
+            parts += [
+                f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"
+            ]
         if self.deleted:
-            parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
-        discard = ": commit before dvc exp apply, dvc pull or a checkout, which may discard it" if parts else ""
+            parts += [
+                f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"
+            ]
+        discard = (
+            ": commit before dvc exp apply, dvc pull or a checkout, which may discard it"
+            if parts
+            else ""
+        )
         return f"{', and '.join(parts)}{discard}{self.removal}"
 
     @property
     def removal(self) -> str:
         """A clause that says how to restore deleted images; empty if there are none."""
         back = "git checkout HEAD -- data.dvc && dvc checkout data.dvc"
-        return f". {self.removed} of the last commit deleted; to restore: {back}" if self.removed else ""
+        return (
+            f". {self.removed} of the last commit deleted; to restore: {back}"
+            if self.removed
+            else ""
+        )
 
     def command(self, message: str) -> str | None:
         """Return the command that commits changes or restores missing files; ``None`` if there is nothing to do.
@@ -123,7 +145,11 @@ class Uncommitted:
         if self.missing:
             message = "Change images and decisions"
         names = {*self.changed, *(["data.dvc"] if self.unadded else [])}
-        commit = [f"git add {' '.join(sorted({*names, *self.params}))}", f'git commit -m "{message}"'] if names else []
+        commit = (
+            [f"git add {' '.join(sorted({*names, *self.params}))}", f'git commit -m "{message}"']
+            if names
+            else []
+        )
         return " && ".join([*self.before, *commit]) or None
 
 
@@ -139,7 +165,9 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
         DataError: ``data.dvc`` is not valid.
     """
     record = read_record(root, text)
-    found = {name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())}
+    found = {
+        name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())
+    }
     sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
     if (differs := _differs(root, sizes, record)) and record is not None:
         # Apply DVC's ignore patterns only now, since matching is slow.
@@ -159,10 +187,14 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES, "params.yaml") or {}
-    params = ("params.yaml",) if entries.pop("params.yaml", None) and _has_other_classes(root) else ()
+    params = (
+        ("params.yaml",) if entries.pop("params.yaml", None) and _has_other_classes(root) else ()
+    )
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and deleted is in no commit.
-    deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
+    deleted = tuple(
+        name for name, code in sorted(entries.items()) if name not in changed and "A" not in code
+    )
     data, unadded = None, ""
     if (root / ".dvc").is_dir():
         try:
@@ -172,7 +204,9 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
             return Uncommitted(changed, deleted)  # `pixmill doctor` reports it.
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
-            unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
+            unadded = (
+                "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
+            )
     is_applied = "data.dvc" in changed and _is_applied(root)
     missing, removed, is_back = _missing(root, changed, is_applied=is_applied)
     # "M " is staged, as by a merge.
@@ -181,12 +215,18 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     is_earlier, unfetched = False, None
     if data and data.record and "data.dvc" not in deleted and (unadded or not is_old):
         with nullcontext(hashes) if hashes else FileHashes(root) as known:
-            earlier, files, md5 = _earlier_records(root), set(known.files("data")), known.md5("data")
+            earlier, files, md5 = (
+                _earlier_records(root),
+                set(known.files("data")),
+                known.md5("data"),
+            )
         is_earlier = is_old and md5 in earlier
         if not (is_earlier or (is_back and is_applied)):
             unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
     unadded = "" if is_earlier or unfetched else unadded
-    return Uncommitted(changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched, params)
+    return Uncommitted(
+        changed, deleted, unadded, missing, is_back, is_earlier, removed, unfetched, params
+    )
 
 
 def _has_other_classes(root: Path) -> bool:
@@ -201,11 +241,28 @@ def _has_other_classes(root: Path) -> bool:
 
 def _earlier_records(root: Path) -> list[str]:
     """Return the MD5s of ``data/`` in recent commits, also in those of other branches, and before a rebase."""
-    words = ("log", f"-n{_MAX_COMMITS}", "--format=", "-p", "-m", "--no-color", "--reflog", "HEAD", "--", "data.dvc")
-    return list(dict.fromkeys(re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", git(root, *words) or "", re.MULTILINE)))
+    words = (
+        "log",
+        f"-n{_MAX_COMMITS}",
+        "--format=",
+        "-p",
+        "-m",
+        "--no-color",
+        "--reflog",
+        "HEAD",
+        "--",
+        "data.dvc",
+    )
+    return list(
+        dict.fromkeys(
+            re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", git(root, *words) or "", re.MULTILINE)
+        )
+    )
 
 
-def _unfetched(root: Path, files: set[str], earlier: list[str], *, is_committed: bool) -> tuple[str, str] | None:
+def _unfetched(
+    root: Path, files: set[str], earlier: list[str], *, is_committed: bool
+) -> tuple[str, str] | None:
     """Return the number of images that ``data/`` never had, and the command that makes a fetch safe.
 
     Such images are all of those that a record added to an earlier one, or all if even their list was never fetched.
@@ -217,7 +274,9 @@ def _unfetched(root: Path, files: set[str], earlier: list[str], *, is_committed:
     if whole and (whole <= files or not is_other):
         return None
     aside = "" if is_committed else " && mv data ../data-mine"
-    return count(len(whole - files), "image") if whole - files else "images", f"git checkout -- data.dvc{aside}"
+    return count(
+        len(whole - files), "image"
+    ) if whole - files else "images", f"git checkout -- data.dvc{aside}"
 
 
 def _missing(root: Path, changed: Sequence[str], *, is_applied: bool) -> tuple[str, str, bool]:
@@ -226,7 +285,10 @@ def _missing(root: Path, changed: Sequence[str], *, is_applied: bool) -> tuple[s
     ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
     """
     words, removed, is_back = [], "", True
-    for name, read, noun in ((_FILES[0], _recorded_images, "image"), (_FILES[1], _decisions, "decision")):
+    for name, read, noun in (
+        (_FILES[0], _recorded_images, "image"),
+        (_FILES[1], _decisions, "decision"),
+    ):
         if name in changed:
             old = read(root, git(root, "show", f"HEAD:./{name}") or "")
             new = read(root, (root / name).read_text("utf-8", "replace"))
@@ -286,7 +348,10 @@ def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | N
     """Return whether there are files that differ from the record; paths count if the cache has the listing."""
     if not files or record is None:
         return bool(files)
-    if any(record.get(key, value) != value for key, value in (("nfiles", len(files)), ("size", sum(files.values())))):
+    if any(
+        record.get(key, value) != value
+        for key, value in (("nfiles", len(files)), ("size", sum(files.values())))
+    ):
         return True
     paths = _recorded_files(root, record["md5"])
     return paths is not None and files.keys() != paths.keys()

@@ -36,7 +36,11 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         growth: Expected gain from more images; ``None`` without a learning curve.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
-    heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
+    heatmaps, reliability, slices = (
+        evaluation.heatmaps,
+        evaluation.plots["calibrated"],
+        evaluation.plots["slices"],
+    )
     is_table = len(labels) <= MAX_MATRIX_CLASSES
     confusions = commonest_confusions(matrix, labels)
     listed = MAX_CONFUSIONS if is_table else MAX_CONFUSIONS_ALONE
@@ -53,7 +57,9 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         verdict=say("verdict", metrics),
         calibrated=calibration_verdict(metrics),
         cautions=sentences.cautions(metrics),
-        steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
+        steps=sentences.next_steps(
+            metrics, confusions, ranking=ranking, slices=slices, growth=growth
+        ),
         calibration=say("calibration", metrics),
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
         # The most frequent confusion of a class comes last here and wins.
@@ -62,10 +68,15 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         shade=lambda row, column: shade(shares[row, column]),
         labels=labels,
         confusions=[say("confusion", each) for each in confusions[:listed]],
-        reliability=reliability_svg({"images": reliability}, name="Reliability diagram: accuracy by confidence"),
+        reliability=reliability_svg(
+            {"images": reliability}, name="Reliability diagram: accuracy by confidence"
+        ),
         coverage=coverage_svg(
             {"answers": evaluation.plots["coverage"]},
-            {"answers": metrics["covered_accuracy"] and (metrics["coverage"], metrics["covered_accuracy"])},
+            {
+                "answers": metrics["covered_accuracy"]
+                and (metrics["coverage"], metrics["covered_accuracy"])
+            },
             name="Accuracy against coverage",
         ),
         slices=slices.to_dict("records"),
@@ -83,7 +94,9 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         unlike=evaluation.unlike,
         sample=evaluation.sample,
         sample_right=sum(item.right for item in evaluation.sample),
-        issues=None if ranking is None else Excerpt(evaluation.issues, sentences.count_issues(ranking)),
+        issues=None
+        if ranking is None
+        else Excerpt(evaluation.issues, sentences.count_issues(ranking)),
         suggestions=sentences.labels_sentence(ranking),
         unlabelled=_view_unlabelled(evaluation, root),
         wrong=wrong,
@@ -98,16 +111,25 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         return {"n": 0, "remark": evaluation.unlabelled_remark()}
     read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
     # Copies of an image are shown once.
-    distinct = read.drop_duplicates("id").sort_values(["confidence", "path"], ascending=[False, True])
+    distinct = read.drop_duplicates("id").sort_values(
+        ["confidence", "path"], ascending=[False, True]
+    )
     counts = read["predicted"].value_counts(sort=True)
-    of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
+    of_class = [
+        (str(label), int(n), distinct[distinct["predicted"] == label])
+        for label, n in counts.items()
+    ]
     tables = [
         sample_rows(distinct, MAX_RANDOM),
         distinct[::-1][:MAX_UNSURE],
         *(rows[:MAX_PER_CLASS] for _, _, rows in of_class[:MAX_CLASSES]),
     ]
     groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
-    images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
+    images = {
+        row["path"]: Thumbnail(row["id"], root / folder / row["path"])
+        for rows in groups
+        for row in rows
+    }
     uris = thumbnails(images.values())
     cards = [[{**row, "uri": uris.get(images[row["path"]])} for row in rows] for rows in groups]
     return {
@@ -115,7 +137,8 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         "random": cards[0],
         "unsure": cards[1],
         "classes": Excerpt(
-            [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)], len(of_class)
+            [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)],
+            len(of_class),
         ),
         "unread": Excerpt(unread.head(MAX_UNREADABLE).to_dict("records"), len(unread)),
         "n_sure": int(read["sure"].sum()),

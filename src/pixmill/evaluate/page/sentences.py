@@ -54,7 +54,10 @@ def next_steps(
     first, wrong = next(iter(confusions), None), sum(confusion.count for confusion in confusions)
     issues = count_issues(ranking)
     items = _items("next_steps", metrics, issues, first, wrong, worse(slices), growth, UNMEASURED)
-    return [(sentence.strip(), command) for sentence, _, command in (item.partition("$ ") for item in items)]
+    return [
+        (sentence.strip(), command)
+        for sentence, _, command in (item.partition("$ ") for item in items)
+    ]
 
 
 def worse(slices: pd.DataFrame) -> list[dict[Any, Any]]:

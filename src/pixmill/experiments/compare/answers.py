@@ -59,17 +59,25 @@ def classes_of(revision: Revision) -> tuple[str, ...]:
         NotComparableError: There are no predictions, or they lack columns.
     """
     if revision.predictions is None:
-        raise NotComparableError(f"Not comparable: the predictions of {name_of(revision)} are missing.")
+        raise NotComparableError(
+            f"Not comparable: the predictions of {name_of(revision)} are missing."
+        )
     columns = [str(column) for column in revision.predictions.columns]
     labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
     absent = [name for name in ("id", "split", "label") if name not in columns]
     if absent or len(set(labels)) < max(2, len(labels)):
-        why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
+        why = (
+            f"have no column {absent[0]}"
+            if absent
+            else "do not have one column for each of at least two classes"
+        )
         raise NotComparableError(f"Not comparable: the predictions of {name_of(revision)} {why}.")
     return labels
 
 
-def split_answers(revision: Revision, labels: Sequence[str], images: Images = "test") -> SplitAnswers:
+def split_answers(
+    revision: Revision, labels: Sequence[str], images: Images = "test"
+) -> SplitAnswers:
     """Return the predictions of a revision.
 
     Args:
@@ -89,7 +97,9 @@ def split_answers(revision: Revision, labels: Sequence[str], images: Images = "t
     ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
-        raise NotComparableError(f"Not comparable: image {twice} is twice in the predictions of {name_of(revision)}.")
+        raise NotComparableError(
+            f"Not comparable: image {twice} is twice in the predictions of {name_of(revision)}."
+        )
     if (actual < 0).any():
         label = rows["label"].iloc[int(np.argmax(actual < 0))]
         raise NotComparableError(

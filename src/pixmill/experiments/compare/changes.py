@@ -80,7 +80,9 @@ def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, 
         resolved: Text of ``params.json``; only a run has one.
         params: Text of ``params.yaml``.
     """
-    from pixmill.train.training_key import deciding_params  # slow to import, and needed only by a ranking
+    from pixmill.train.training_key import (
+        deciding_params,
+    )  # slow to import, and needed only by a ranking
 
     text = (params if resolved is None else resolved) or ""
     try:
@@ -101,7 +103,13 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _values(value, f"{name}.")
         elif isinstance(value, tuple):
             # Sections in a list are written without their defaults.
-            yield name, [it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it for it in value]
+            yield (
+                name,
+                [
+                    it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it
+                    for it in value
+                ],
+            )
         else:
             yield name, value
 
@@ -129,10 +137,14 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
     changes = [Change(name, base.get(name), head.get(name)) for name in names]
     # Skip a section that is empty in one revision if its keys in the other are listed.
     sections = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
-    return tuple(change for change in changes if change.base or change.head or change.name not in sections)
+    return tuple(
+        change for change in changes if change.base or change.head or change.name not in sections
+    )
 
 
-def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]) -> dict[str, list[str]]:
+def _stages(
+    base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
+) -> dict[str, list[str]]:
     found = {}
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
@@ -144,7 +156,9 @@ def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence
     return found
 
 
-def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]) -> list[str]:
+def _reasons(
+    stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[str | None]
+) -> list[str]:
     """Return the reasons why a stage ran: its changed dependencies."""
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
@@ -153,10 +167,15 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
         names = [change.name for change in _different(flat(before), flat(after))]
         if file == FILE and names:
             old, new = versions
-            upgrade = f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
+            upgrade = (
+                f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
+            )
             reasons.append(f"code of {stage}{upgrade}")
         else:
-            reasons += [f"param {name}" if file == "params.yaml" else f"param {name} in {file}" for name in names]
+            reasons += [
+                f"param {name}" if file == "params.yaml" else f"param {name} in {file}"
+                for name in names
+            ]
     reasons += [_describe_path(path) for path in _different_files(base, head, "deps")]
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
@@ -165,7 +184,8 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
 
 def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:
     first, second = (
-        {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())} for stage in (base, head)
+        {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())}
+        for stage in (base, head)
     )
     return [path for path in {**second, **first} if first.get(path) != second.get(path)]
 
@@ -176,7 +196,9 @@ def _describe_path(path: str) -> str:
         return f"code {path}"
     if top == "artifacts" and rest:
         return f"results of {rest.partition('/')[0]}"
-    return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
+    return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(
+        path, f"file {path}"
+    )
 
 
 def _version(revision: Revision) -> str | None:
@@ -191,7 +213,9 @@ def _packages(base: Revision, head: Revision, versions: Sequence[str | None]) ->
     found = pins if all(pins) else [{}, {}]
     if all(versions):
         # The line of a wheel in the project has no version.
-        found = [{**each, "pixmill": str(version)} for each, version in zip(found, versions, strict=True)]
+        found = [
+            {**each, "pixmill": str(version)} for each, version in zip(found, versions, strict=True)
+        ]
     return _different(*found)
 
 
@@ -207,9 +231,17 @@ def _pins(content: bytes | None) -> _Pins:
 def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str, str], ...]:
     if not all(commit and _HASH.fullmatch(commit) for commit in (base, head)):
         return ()  # The commit of a run in MLflow may be any text.
-    arguments = ("log", "-z", f"--max-count={_MAX_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
+    arguments = (
+        "log",
+        "-z",
+        f"--max-count={_MAX_COMMITS}",
+        "--no-show-signature",
+        "--format=%h %<(200,trunc)%s",
+    )
     found = git(root, *arguments, f"{base}..{head}", "--") or ""
     # Replace control characters and invalid Unicode.
-    lines = (printable(line, instead="\N{REPLACEMENT CHARACTER}") for line in found.split("\0") if line)
+    lines = (
+        printable(line, instead="\N{REPLACEMENT CHARACTER}") for line in found.split("\0") if line
+    )
     parts = (line.partition(" ") for line in lines)
     return tuple((abbreviated, subject.rstrip()) for abbreviated, _, subject in parts)

@@ -9,7 +9,13 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
 from pixmill.core.repository.documents import MalformedError, read_stages
 from pixmill.experiments.compare.changes import find_changes
-from pixmill.experiments.compare.comparison import Comparison, NotComparableError, Numbers, Revision, Verdict
+from pixmill.experiments.compare.comparison import (
+    Comparison,
+    NotComparableError,
+    Numbers,
+    Revision,
+    Verdict,
+)
 from pixmill.experiments.compare.gate import judge
 from pixmill.experiments.compare.git_revisions import choose
 from pixmill.experiments.compare.image_changes import compare_data
@@ -19,7 +25,9 @@ from pixmill.experiments.compare.trees import DvcStore, Tree
 from pixmill.experiments.compare.untrusted import TableReader
 
 
-def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
+def compare(
+    workspace: Workspace, params: Params, base: str | None = None, head: str | None = None
+) -> Comparison:
     """Read and compare two revisions, as :func:`pixmill.experiments.compare.revisions.read_revisions` names them.
 
     Args:
@@ -65,8 +73,12 @@ def compare_revisions(
     level, draws = params.evaluate.confidence, params.evaluate.draws
     gate = judge(after, numbers, params.compare, confidence=level, draws=draws, obstacle=obstacle)
     revisions = (before, after) if before else (after,)
-    missing = dict.fromkeys(sentence for revision in revisions for sentence in (*revision.missing, *revision.faults()))
-    return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))
+    missing = dict.fromkeys(
+        sentence for revision in revisions for sentence in (*revision.missing, *revision.faults())
+    )
+    return Comparison(
+        before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing)
+    )
 
 
 def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
@@ -98,7 +110,9 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
 def _evaluate_outs(tree: Tree) -> list[Any] | None:
     """Return the outputs of evaluate in ``dvc.lock``."""
     try:
-        outs: list[Any] | None = read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
+        outs: list[Any] | None = (
+            read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
+        )
     except MalformedError as fault:
         raise NotComparableError(f"dvc.lock of {tree.revision.name} {fault}.") from None
     return outs

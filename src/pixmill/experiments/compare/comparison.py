@@ -15,7 +15,15 @@ Verdict = Literal["better", "worse", "same", "undecided", "not_comparable"]
 Result = Literal["pass", "fail", "undecided"]
 
 
-MEASURES = ("short_side", "aspect_ratio", "brightness", "contrast", "sharpness", "entropy", "border")
+MEASURES = (
+    "short_side",
+    "aspect_ratio",
+    "brightness",
+    "contrast",
+    "sharpness",
+    "entropy",
+    "border",
+)
 """Measurements in the manifest that are compared."""
 
 

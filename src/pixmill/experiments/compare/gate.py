@@ -14,8 +14,20 @@ from pixmill.core.params import CompareParams
 from pixmill.core.params.compare import ThresholdMetric
 from pixmill.core.words import join_names
 from pixmill.experiments.compare.answers import MAX_CLASSES, classes_of, clusters_of, split_answers
-from pixmill.experiments.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, find_answered, images_needed
+from pixmill.experiments.compare.comparison import (
+    Gate,
+    NotComparableError,
+    Numbers,
+    Result,
+    Revision,
+    Rule,
+)
+from pixmill.experiments.compare.numbers import (
+    LOWER_IS_BETTER,
+    METRIC_NAMES,
+    find_answered,
+    images_needed,
+)
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.pages import with_sign
 from pixmill.tracking.run_lookup import MlflowRun
@@ -75,20 +87,32 @@ def _worst(results: list[Result]) -> Result:
 
 
 def _rule(
-    name: str, text: str, bound: str, result: Result, needed: int | None = None, image: str = "test image"
+    name: str,
+    text: str,
+    bound: str,
+    result: Result,
+    needed: int | None = None,
+    image: str = "test image",
 ) -> Rule:
     more = f"; about {needed:,} {image}s would probably decide it" if needed else ""
     return Rule(f"compare.{name}", result, f"{text}, {bound}: {result}{more}", needed)
 
 
-def _overall_rules(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
-    bounds = [*(("min", *item) for item in settings.min.items()), *(("max", *item) for item in settings.max.items())]
+def _overall_rules(
+    metrics: Mapping[str, Any] | None, settings: CompareParams, level: float
+) -> Iterator[Rule]:
+    bounds = [
+        *(("min", *item) for item in settings.min.items()),
+        *(("max", *item) for item in settings.max.items()),
+    ]
     for key, name, limit in bounds:
         text, result, needed = _UNREAD, _UNKNOWN, None
         if metrics is not None and name in _AT_THRESHOLD and not metrics.get("threshold"):
             text = _NO_THRESHOLD
         elif metrics is not None:
-            text, result, needed = _check_limit(metrics, name, limit, key == "min", level, metrics["n"])
+            text, result, needed = _check_limit(
+                metrics, name, limit, key == "min", level, metrics["n"]
+            )
         bound = f"at {'least' if key == 'min' else 'most'} {limit:g}"
         yield _rule(f"{key}.{name}", f"{METRIC_NAMES[name]} {text}", bound, result, needed)
 
@@ -107,14 +131,21 @@ def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, flo
     return {"coverage": float(np.mean(answered)), "coverage_low": low, "coverage_high": high}
 
 
-def _class_rules(metrics: Mapping[str, Any] | None, settings: CompareParams, level: float) -> Iterator[Rule]:
+def _class_rules(
+    metrics: Mapping[str, Any] | None, settings: CompareParams, level: float
+) -> Iterator[Rule]:
     for name, limit in settings.min_per_class.items():
         bound = f"at least {limit:g}"
         if metrics is None or metrics.get("per_class") is None:
-            yield _rule(f"min_per_class.{name}", f"{name} of each class {_UNREAD}", bound, "undecided")
+            yield _rule(
+                f"min_per_class.{name}", f"{name} of each class {_UNREAD}", bound, "undecided"
+            )
             continue
         rows = metrics["per_class"]
-        found = {label: _check_limit(row, name, limit, True, level, metrics["n"]) for label, row in rows.items()}
+        found = {
+            label: _check_limit(row, name, limit, True, level, metrics["n"])
+            for label, row in rows.items()
+        }
         result = _worst([each for _, each, _ in found.values()])
         failing, open_ = (
             [f"{label} {text}" for label, (text, each, _) in found.items() if each == kind]
@@ -137,7 +168,11 @@ def _check_limit(
     if value is not None and low is high is None:
         return f"{value:.3f} (without a confidence interval)", "undecided", None
     if value is None or low is None or high is None:
-        return f"undefined ({_UNDEFINED.get(name, 'too few classes have test images')})", "undecided", None
+        return (
+            f"undefined ({_UNDEFINED.get(name, 'too few classes have test images')})",
+            "undecided",
+            None,
+        )
     text = f"{value:.3f} ({100 * level:g} % CI {low:.3f} to {high:.3f})"
     if (low >= limit) if at_least else (high <= limit):
         return text, "pass", None
@@ -147,16 +182,27 @@ def _check_limit(
     return text, "undecided", images_needed(n, half_width, abs(value - limit), level)
 
 
-def _drop_rule(numbers: Numbers | None, settings: CompareParams, obstacle: str | None) -> Iterator[Rule]:
+def _drop_rule(
+    numbers: Numbers | None, settings: CompareParams, obstacle: str | None
+) -> Iterator[Rule]:
     if settings.max_drop is None:
         return
     # "significant" passes only if the interval also rules out a drop of more than the margin.
     limit = None if settings.max_drop == "significant" else settings.max_drop
-    bound = "must not be significantly worse" if limit is None else f"must not be worse by more than {limit:g}"
+    bound = (
+        "must not be significantly worse"
+        if limit is None
+        else f"must not be worse by more than {limit:g}"
+    )
     if numbers is None:
         if obstacle:
             why = obstacle.removeprefix("Not comparable: ").removesuffix(".")
-            yield _rule("max_drop", f"{METRIC_NAMES[settings.metric]} not comparable ({why})", bound, "undecided")
+            yield _rule(
+                "max_drop",
+                f"{METRIC_NAMES[settings.metric]} not comparable ({why})",
+                bound,
+                "undecided",
+            )
         return
     found, name = numbers.decisive, numbers.metric
     gain, low, high = found.difference, found.low, found.high
@@ -178,13 +224,32 @@ def _drop_rule(numbers: Numbers | None, settings: CompareParams, obstacle: str |
 
 def _run_rules(run: MlflowRun | None, settings: CompareParams) -> Iterator[Rule]:
     for name, limit, what, unit, value in (
-        ("max_megabytes", settings.max_megabytes, "size of the model", "MB", run.megabytes if run else None),
-        ("max_seconds", settings.max_seconds, "duration of the training", "s", run.seconds if run else None),
+        (
+            "max_megabytes",
+            settings.max_megabytes,
+            "size of the model",
+            "MB",
+            run.megabytes if run else None,
+        ),
+        (
+            "max_seconds",
+            settings.max_seconds,
+            "duration of the training",
+            "s",
+            run.seconds if run else None,
+        ),
     ):
         if limit is None:
             continue
         result: Result = "undecided" if value is None else "pass" if value <= limit else "fail"
-        text = _NO_RUN if run is None else f"unknown to the run {run.name} in MLflow (next: {RECORD_AGAIN})"
+        text = (
+            _NO_RUN
+            if run is None
+            else f"unknown to the run {run.name} in MLflow (next: {RECORD_AGAIN})"
+        )
         yield _rule(
-            name, f"{what} {text if value is None else f'{value:,.1f} {unit}'}", f"at most {limit:g} {unit}", result
+            name,
+            f"{what} {text if value is None else f'{value:,.1f} {unit}'}",
+            f"at most {limit:g} {unit}",
+            result,
         )

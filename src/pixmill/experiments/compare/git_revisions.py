@@ -61,7 +61,8 @@ def find(root: Path, name: str) -> GitRevision:
     require_git()
     if git(root, "rev-parse", "--git-dir") is None:
         raise PixmillError(
-            f"{root} is not in a Git repository, so it has no '{name}'", next=f"git init && {FIRST_COMMIT}"
+            f"{root} is not in a Git repository, so it has no '{name}'",
+            next=f"git init && {FIRST_COMMIT}",
         )
     if head is None:
         raise PixmillError(f"there is no commit yet, so there is no '{name}'", next=FIRST_COMMIT)
@@ -70,14 +71,18 @@ def find(root: Path, name: str) -> GitRevision:
     if len(set(refs.values())) > 1:
         raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
     # Git would parse a name with a leading dash as an option.
-    commit = None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
+    commit = (
+        None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
+    )
     if commit is None:
         raise _unknown(name, list(named))
     is_ref = any(ref.startswith(("refs/heads/", "refs/tags/", "refs/remotes/")) for ref in refs)
     return GitRevision(name, _title(root, name, commit), commit, name if is_ref else commit[:10])
 
 
-def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision | None, GitRevision]:
+def choose(
+    root: Path, base: str | None, head: str | None
+) -> tuple[GitRevision | None, GitRevision]:
     """Return the revisions to compare.
 
     Args:
@@ -102,12 +107,16 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
     if not start and (main or shallow):
         lack = f"no common commit with {main}" if main else "no main branch"
         message = f"this clone has {lack}" if shallow else f"HEAD has {lack}"
-        raise PixmillError(message, next=_DEEPEN if shallow else "name the base: pixmill compare BASE")
+        raise PixmillError(
+            message, next=_DEEPEN if shallow else "name the base: pixmill compare BASE"
+        )
     branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
     if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
         if _commit(root, main) == start:
             return find(root, main), after
-        return GitRevision(start[:7], f"{_title(root, start, start)}, where {main} was left", start, start[:10]), after
+        return GitRevision(
+            start[:7], f"{_title(root, start, start)}, where {main} was left", start, start[:10]
+        ), after
     if after.is_workspace:
         if git(root, "status", "--porcelain", "--", *_INPUTS):
             return last, after
@@ -117,7 +126,9 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
         raise PixmillError(f"this clone does not have the parent of {after.title}", next=_DEEPEN)
     if not parents:
         return None, after
-    return GitRevision(parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]), after
+    return GitRevision(
+        parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]
+    ), after
 
 
 def main_branch(root: Path) -> str | None:
@@ -134,7 +145,8 @@ def _commit(root: Path, name: str) -> str | None:
 
 def _title(root: Path, name: str, commit: str) -> str:
     described = (
-        git(root, "log", "-1", "--no-show-signature", "--format=%h %<(200,trunc)%s", commit) or commit[:7]
+        git(root, "log", "-1", "--no-show-signature", "--format=%h %<(200,trunc)%s", commit)
+        or commit[:7]
     ).strip()
     short, _, subject = described.partition(" ")
     subject = re.sub(r"^dvc: commit experiment \w+$", "DVC experiment", subject)
@@ -145,7 +157,9 @@ def _title(root: Path, name: str, commit: str) -> str:
 def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
     """Return the commits of all refs by short and full name."""
     names: dict[str, dict[str, str]] = defaultdict(dict)
-    for line in (git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or "").splitlines():
+    for line in (
+        git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or ""
+    ).splitlines():
         ref, *objects = line.split(" ")
         if match := _REF.fullmatch(ref):
             # An annotated tag is an object that points to a commit.

@@ -71,7 +71,9 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
     if before is None or after is None:
         return None
     images = _differences(before, after)
-    first, second = (revision.loc[revision["kept"], ["label", "mode", *MEASURES]] for revision in (before, after))
+    first, second = (
+        revision.loc[revision["kept"], ["label", "mode", *MEASURES]] for revision in (before, after)
+    )
     added = images.loc[images["change"] == "added", "id"]
     tested = after.loc[after["split"] == "test", "id"]
     return DataDifference(
@@ -93,7 +95,11 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
     frame = revision.predictions if revision.manifest is None else revision.manifest
     if frame is None:
         return None
-    kept = np.ones(len(frame), bool) if revision.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
+    kept = (
+        np.ones(len(frame), bool)
+        if revision.manifest is None
+        else (frame["verdict"] == "keep").to_numpy(bool)
+    )
     if not complete:
         frame, kept = frame[kept], kept[kept]
     frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, "mode", *MEASURES]).astype(
@@ -110,7 +116,8 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     both = first.join(second, how="outer")
     was, stays = (both[f"{name}_kept"].fillna(value=False) for name in ("base", "head"))
     relabelled, moved = (
-        (both[f"base_{fact}"] != both[f"head_{fact}"]).fillna(value=False) for fact in ("label", "split")
+        (both[f"base_{fact}"] != both[f"head_{fact}"]).fillna(value=False)
+        for fact in ("label", "split")
     )
     happened = {
         "added": both["base_kept"].isna(),
@@ -120,12 +127,21 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         "relabelled": was & relabelled,
         "moved": was & moved,
     }
-    both["change"] = np.select([here.to_numpy(bool) for here in happened.values()], list(happened), default="")
+    both["change"] = np.select(
+        [here.to_numpy(bool) for here in happened.values()], list(happened), default=""
+    )
     images = both[both["change"] != ""].reset_index().join(_origins(before, after), on="id")
     images["change"] = pd.Categorical(images["change"], CHANGES)
-    columns = ["id", "change", *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")), *_ORIGIN]
+    columns = [
+        "id",
+        "change",
+        *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")),
+        *_ORIGIN,
+    ]
     label = images["head_label"].fillna(images["base_label"])
-    images = images.assign(key=label).sort_values(["change", "key", "id"], ignore_index=True)[columns]
+    images = images.assign(key=label).sort_values(["change", "key", "id"], ignore_index=True)[
+        columns
+    ]
     return images.astype({"change": TEXT})
 
 
@@ -162,7 +178,11 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
         if counts.sum(axis=0).min() >= _MIN_IMAGES:
             first, second = (counts / counts.sum(axis=0)).T
-            yield what, float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
+            yield (
+                what,
+                float(np.abs(first - second).sum() / 2),
+                float(chi2_contingency(counts).pvalue),
+            )
     for name in MEASURES:
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _MIN_IMAGES:
@@ -179,19 +199,28 @@ def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, 
     return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
 
 
-def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
+def _kolmogorov_smirnov(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
+) -> tuple[float, float]:
     from scipy.stats import ks_2samp
 
     result = ks_2samp(first, second, method="asymp")
     return float(result.statistic), float(result.pvalue)
 
 
-def _near_test(pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]) -> pd.DataFrame:
+def _near_test(
+    pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]
+) -> pd.DataFrame:
     """Return near-duplicates of an added image and an image of the head's test split, most similar first."""
     columns = ["id", "test_id", "similarity"]
     table = pd.DataFrame(columns=["a", "b"]) if pairs is None else pairs
-    orders = (table.rename(columns=dict(zip(order, columns, strict=False))) for order in (("a", "b"), ("b", "a")))
+    orders = (
+        table.rename(columns=dict(zip(order, columns, strict=False)))
+        for order in (("a", "b"), ("b", "a"))
+    )
     both = pd.concat([order.reindex(columns=columns) for order in orders])
     near = both[both["id"].isin(added) & both["test_id"].isin(tested)]
     near = near.astype({"id": TEXT, "test_id": TEXT, "similarity": float})
-    return near.sort_values(["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True)
+    return near.sort_values(
+        ["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True
+    )

@@ -25,13 +25,26 @@ from pixmill.experiments.compare.answers import (
     name_of,
     split_answers,
 )
-from pixmill.experiments.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
+from pixmill.experiments.compare.comparison import (
+    ClassNumbers,
+    NotComparableError,
+    Numbers,
+    Revision,
+    Step,
+    Verdict,
+)
 from pixmill.experiments.compare.slices import changed_slices, compare_slices
 from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.resampling import CROSS_FITTING_WIDTH
 from pixmill.metrics.scores import class_scores, scores
-from pixmill.metrics.significance import Difference, holm, mcnemar, paired_coverage, paired_differences
+from pixmill.metrics.significance import (
+    Difference,
+    holm,
+    mcnemar,
+    paired_coverage,
+    paired_differences,
+)
 from pixmill.pages.page import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
@@ -82,7 +95,9 @@ class _Common:
         return "held-out image" if self.crossed else "test image"
 
 
-def compare_numbers(base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams) -> Numbers:
+def compare_numbers(
+    base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams
+) -> Numbers:
     """Compare both models on the images that both held out and whose class both know, by the head's labels.
 
     These are the test images of both, unless both have cross-fitted predictions of training images.
@@ -101,10 +116,14 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     labels, shared, ids = found.labels, found.shared, found.ids
     own, common = found.before.at(ids), found.after.at(ids)
     actual, first, second = common.actual, own.values, common.values
-    top_k = evaluate.top_k if evaluate.top_k < shared else None  # a model of k classes is always right
+    top_k = (
+        evaluate.top_k if evaluate.top_k < shared else None
+    )  # a model of k classes is always right
     clusters = clusters_of((head.manifest, base.manifest), ids)
     level = evaluate.confidence
-    difference = partial(paired_differences, draws=evaluate.draws, confidence=level, averaged=shared)
+    difference = partial(
+        paired_differences, draws=evaluate.draws, confidence=level, averaged=shared
+    )
     width = CROSS_FITTING_WIDTH if found.crossed else 1.0
     overall, of_class = difference(actual, first, second, clusters, top_k=top_k, width=width)
     if settings.metric not in overall:
@@ -115,10 +134,14 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     on_test = None
     if 0 < len(found.tested) < len(ids):
         rows = ids.get_indexer(found.tested)
-        on_test = difference(actual[rows], first[rows], second[rows], clusters[rows])[0].get(settings.metric)
+        on_test = difference(actual[rows], first[rows], second[rows], clusters[rows])[0].get(
+            settings.metric
+        )
     predicted = first.argmax(axis=1), second.argmax(axis=1)
     right = predicted[0] == actual, predicted[1] == actual
-    answered, remark = _compare_coverage((base, head), ids, (first, second), right, clusters, evaluate, width)
+    answered, remark = _compare_coverage(
+        (base, head), ids, (first, second), right, clusters, evaluate, width
+    )
     return Numbers(
         labels=labels,
         n=len(ids),
@@ -130,14 +153,22 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
         per_class=_per_class(actual, *predicted, labels, of_class[:shared]),
         mcnemar=mcnemar(*right),
         steps=_steps(base, head, found, settings.metric),
-        confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
+        confusion=(
+            _confusion(actual, predicted[0], len(labels)),
+            _confusion(actual, predicted[1], len(labels)),
+        ),
         flips=_flips(common, first, labels),
         reliability=(reliability(actual, first), reliability(actual, second)),
-        coverage=(coverage_curve(first.max(axis=1), right[0]), coverage_curve(second.max(axis=1), right[1])),
+        coverage=(
+            coverage_curve(first.max(axis=1), right[0]),
+            coverage_curve(second.max(axis=1), right[1]),
+        ),
         remark=remark,
         slices=()
         if np.array_equal(first, second)
-        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=level, width=width),
+        else compare_slices(
+            actual, right, clusters, head.manifest, ids, labels, confidence=level, width=width
+        ),
         own_classes=(*_own_classes("head", head, found), *_own_classes("base", base, found)),
         image=found.image,
         cross_validated=len(ids) - len(found.tested),
@@ -145,7 +176,9 @@ def compare_numbers(base: Revision, head: Revision, settings: CompareParams, eva
     )
 
 
-def find_answered(revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:
+def find_answered(
+    revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_] | None:
     """Return which images a model answers: those that reach its threshold and are not unlike the training images.
 
     Args:
@@ -197,7 +230,11 @@ def _compare_coverage(
         remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
         return {}, "" if first is second else remark
     thresholds = [(revision.metrics or {}).get("threshold") for revision in revisions]
-    same = thresholds[0] == thresholds[1] and np.array_equal(values[0], values[1]) and np.array_equal(first, second)
+    same = (
+        thresholds[0] == thresholds[1]
+        and np.array_equal(values[0], values[1])
+        and np.array_equal(first, second)
+    )
     draws, level = evaluate.draws, evaluate.confidence
     found = paired_coverage(
         right, (first, second), clusters, draws=draws, confidence=level, identical=same, width=width
@@ -243,7 +280,9 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         verdict = "better" if low > 0 else "worse"
     elif not may_fall and not may_rise:
         verdict = "same"
-    needed = images_needed(numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin)
+    needed = images_needed(
+        numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin
+    )
     sentence = render_sentence(
         "pixmill.experiments.compare",
         "verdict.txt",
@@ -254,7 +293,11 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         margin=margin,
         confidence=numbers.confidence,
         images=count(numbers.n, numbers.image)
-        + (f" of the {len(numbers.per_class)} classes that both know" if numbers.own_classes else ""),
+        + (
+            f" of the {len(numbers.per_class)} classes that both know"
+            if numbers.own_classes
+            else ""
+        ),
         own_classes=numbers.own_classes,
         image=numbers.image,
         slices=falls,
@@ -267,7 +310,9 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     return verdict, sentence
 
 
-def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
+def images_needed(
+    n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0
+) -> int | None:
     """Return the number of images that would probably decide, since an interval narrows with their square root.
 
     With this number, 80 % of intervals exclude a limit at the distance if the measured value is the true one. An
@@ -305,13 +350,17 @@ def _common_images(base: Revision, head: Revision) -> _Common:
     labels = tuple(dict.fromkeys([*both, *ours, *theirs]))
     tables = [each.predictions for each in (base, head) if each.predictions is not None]
     crossed = all(map(is_cross_fitted, tables))
-    before, after = (split_answers(each, labels, "held out" if crossed else "test") for each in (base, head))
+    before, after = (
+        split_answers(each, labels, "held out" if crossed else "test") for each in (base, head)
+    )
     ids = after.ids.intersection(before.ids).sort_values()
     ids = ids[after.at(ids).actual < len(both)]
     if ids.empty:
         image = "image of the classes that both know" if alone else "image"
         where = "held out by" if crossed else "in the test split of"
-        raise NotComparableError(f"Not comparable: no {image} is {where} both {name_of(base)} and {name_of(head)}.")
+        raise NotComparableError(
+            f"Not comparable: no {image} is {where} both {name_of(base)} and {name_of(head)}."
+        )
     tested = ids
     for table in tables:
         tested = tested[tested.isin(table.loc[table["split"] == "test", "id"])]
@@ -322,7 +371,11 @@ def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str
     """Return the scores of the classes that only this revision knows, on its own images."""
     own, answers = classes_of(revision), found.after if side == "head" else found.before
     scored = class_scores(answers.actual, answers.values.argmax(axis=1), found.labels)
-    return [{"side": side, "name": name, **scored[name]} for name in found.labels[found.shared :] if name in own]
+    return [
+        {"side": side, "name": name, **scored[name]}
+        for name in found.labels[found.shared :]
+        if name in own
+    ]
 
 
 def _per_class(
@@ -358,25 +411,42 @@ def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple
     if alone:
         path.append((f"on the {count(len(ids), found.image)} of both", own))
     if changed:
-        path.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
+        path.append(
+            (
+                f"with {count(changed, 'changed label')}",
+                SplitAnswers(ids, common.actual, own.values),
+            )
+        )
     path.append((f"{name_of(head)} on the same images", common))
     if new:
         path.append((f"{name_of(head)} on its own {own_images}", after))
     common_classes = (found.shared if len(part.ids) == len(ids) else None for _, part in path)
     measured = zip(path, common_classes, strict=True)
-    values = [scores(part.actual, part.values, averaged=classes)[metric] for (_, part), classes in measured]
+    values = [
+        scores(part.actual, part.values, averaged=classes)[metric]
+        for (_, part), classes in measured
+    ]
     return tuple(
-        Step(what, len(part.ids), value) for (what, part), value in zip(path, values, strict=True) if value is not None
+        Step(what, len(part.ids), value)
+        for (what, part), value in zip(path, values, strict=True)
+        if value is not None
     )
 
 
-def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+def _confusion(
+    actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
+) -> npt.NDArray[np.int64]:
     cells = np.bincount(actual * classes + predicted, minlength=classes * classes)
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def _flips(common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
-    names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
+def _flips(
+    common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequence[str]
+) -> pd.DataFrame:
+    names, columns = (
+        np.asarray(labels, dtype=object),
+        {"id": common.ids, "label": np.asarray(labels)[common.actual]},
+    )
     for name, values in (("base", first), ("head", common.values)):
         columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
         columns[f"{name}_confidence"] = values.max(axis=1)
@@ -385,8 +455,14 @@ def _flips(common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequenc
     table["gained"] = table["head_predicted"] == table["label"]
     table = table[table["gained"] != (table["base_predicted"] == table["label"])]
     wrong = table["base_loss"].where(table["gained"], table["head_loss"])
-    table = table.assign(wrong=wrong).sort_values(["gained", "wrong", "id"], ascending=[True, False, True])
-    order = [f"{revision}_{what}" for what in ("predicted", "confidence", "loss") for revision in ("base", "head")]
+    table = table.assign(wrong=wrong).sort_values(
+        ["gained", "wrong", "id"], ascending=[True, False, True]
+    )
+    order = [
+        f"{revision}_{what}"
+        for what in ("predicted", "confidence", "loss")
+        for revision in ("base", "head")
+    ]
     return table[["id", "label", *order, "gained"]].reset_index(drop=True)
 
 
@@ -395,6 +471,8 @@ def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
     found = [
         (row.f1.difference, label, row)
         for label, row in numbers.per_class.items()
-        if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+        if row.f1 is not None
+        and row.p_adjusted is not None
+        and row.p_adjusted <= 1 - numbers.confidence
     ]
     return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]

@@ -19,7 +19,13 @@ from pixmill.experiments.compare.comparison import Comparison, Numbers, Revision
 from pixmill.experiments.compare.image_changes import CHANGES
 from pixmill.experiments.compare.slices import VALUES
 from pixmill.experiments.compare.untrusted import read_curves
-from pixmill.experiments.compare.view import ImageRow, comparison_markdown, content, labels_of, rows_of
+from pixmill.experiments.compare.view import (
+    ImageRow,
+    comparison_markdown,
+    content,
+    labels_of,
+    rows_of,
+)
 from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
 from pixmill.pages.thumbnails import Thumbnail, each_thumbnail, take_until_full
 from pixmill.split import straddling
@@ -79,10 +85,14 @@ def choose_images(comparison: Comparison) -> ImageSelection:
     lost, gained = [], []
     if numbers is not None:
         lost, gained = (
-            rows_of(numbers.flips[numbers.flips["gained"] == is_gained].head(_MAX_FLIPS)) for is_gained in (False, True)
+            rows_of(numbers.flips[numbers.flips["gained"] == is_gained].head(_MAX_FLIPS))
+            for is_gained in (False, True)
         )
         half = _MAX_FLIPS // 2
-        lost, gained = lost[: max(half, _MAX_FLIPS - len(gained))], gained[: max(half, _MAX_FLIPS - len(lost))]
+        lost, gained = (
+            lost[: max(half, _MAX_FLIPS - len(gained))],
+            gained[: max(half, _MAX_FLIPS - len(lost))],
+        )
     samples, near = {}, []
     if data is not None:
         kinds = dict(iter(data.images.groupby("change")))
@@ -98,7 +108,9 @@ def choose_images(comparison: Comparison) -> ImageSelection:
 
 def _spread(rows: pd.DataFrame) -> list[ImageRow]:
     """Return rows at equal distances; rows are sorted by class."""
-    places = np.unique(np.linspace(0, len(rows) - 1, min(_MAX_SAMPLES, len(rows))).round().astype(int))
+    places = np.unique(
+        np.linspace(0, len(rows) - 1, min(_MAX_SAMPLES, len(rows))).round().astype(int)
+    )
     return rows_of(rows.iloc[places])
 
 
@@ -107,7 +119,9 @@ def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> It
     places: dict[str, list[Any]] = {name: [] for name in ids}
     for revision in (comparison.head, comparison.base):
         if revision is not None and revision.manifest is not None and "path" in revision.manifest:
-            rows = revision.manifest[revision.manifest["id"].isin(ids) & revision.manifest["path"].notna()]
+            rows = revision.manifest[
+                revision.manifest["id"].isin(ids) & revision.manifest["path"].notna()
+            ]
             for name, path in zip(rows["id"], rows["path"], strict=True):
                 places[name].append((revision, path))
     for name, found in places.items():
@@ -157,12 +171,18 @@ def write_reports(comparison: Comparison, folder: Path, name: str = "compare") -
     """
     page, text = folder / f"{name}.html", folder / f"{name}.md"
     write_text(text, comparison_markdown(comparison, name))
-    write_text(page, render_page(comparison, choose_images(comparison), name.partition("-")[0], folder.parent))
+    write_text(
+        page,
+        render_page(comparison, choose_images(comparison), name.partition("-")[0], folder.parent),
+    )
     return [page, text]
 
 
 def render_page(
-    comparison: Comparison, chosen: ImageSelection, command: str = "compare", root: Path | None = None
+    comparison: Comparison,
+    chosen: ImageSelection,
+    command: str = "compare",
+    root: Path | None = None,
 ) -> str:
     """Return the page as self-contained HTML of at most 5 MB.
 
@@ -194,7 +214,12 @@ def render_page(
         command=command,
         colours=_COLOURS,
         # The badge in the heading states the verdict.
-        lead=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
+        lead=re.sub(
+            f"^{comparison.verdict.replace('_', ' ')}[:,] ",
+            "",
+            comparison.sentence,
+            flags=re.IGNORECASE,
+        ),
         labels=() if numbers is None else numbers.labels,
         cell=None if numbers is None else partial(_cell, numbers),
         errors=[] if numbers is None else _changed_errors(numbers),
@@ -216,7 +241,9 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
     """Return the largest absolute value on the scale of each group of intervals."""
 
     def extent(differences: Iterable[dict[str, float]], least: float = 0.0) -> float:
-        return 1.05 * max([least, *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff"))])
+        return 1.05 * max(
+            [least, *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff"))]
+        )
 
     metrics, margin = made["metrics"], made["margin"] or 0
     return {
@@ -238,7 +265,14 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
         rows = list(members)
         if dimension in VALUES:  # ranges go from low to high
             rows.sort(key=lambda row: -abs(row["accuracy"]["diff"]))
-        found.append((dimension, rows[:_MAX_CLASSES], len(rows) - _MAX_CLASSES, any(row["changed"] for row in rows)))
+        found.append(
+            (
+                dimension,
+                rows[:_MAX_CLASSES],
+                len(rows) - _MAX_CLASSES,
+                any(row["changed"] for row in rows),
+            )
+        )
     return found
 
 
@@ -251,15 +285,25 @@ def _calibration(numbers: Numbers) -> dict[str, Markup]:
     reliability = dict(zip(sides, numbers.reliability, strict=True))
     coverage = dict(zip(sides, numbers.coverage, strict=True))
     return {
-        "reliability": pages.reliability_svg(reliability, name="Accuracy by confidence, of base and head"),
-        "coverage": pages.coverage_svg(coverage, marks, name="Accuracy against coverage, of base and head"),
+        "reliability": pages.reliability_svg(
+            reliability, name="Accuracy by confidence, of base and head"
+        ),
+        "coverage": pages.coverage_svg(
+            coverage, marks, name="Accuracy against coverage, of base and head"
+        ),
     }
 
 
 def _cell(numbers: Numbers, row: int, column: int) -> Cell:
     before, after = (int(matrix[row, column]) for matrix in numbers.confusion)
     images = max(1, *(int(matrix[row].sum()) for matrix in numbers.confusion))
-    return Cell(numbers.labels[row], numbers.labels[column], before, after, shade(abs(after - before) / images))
+    return Cell(
+        numbers.labels[row],
+        numbers.labels[column],
+        before,
+        after,
+        shade(abs(after - before) / images),
+    )
 
 
 def _changed_errors(numbers: Numbers) -> list[Cell]:
@@ -283,7 +327,9 @@ def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]
         lines = {name: _points(table, column) for name, table in revisions.items()}
         if any(lines.values()):
             title = str(column).replace("_", " ")
-            charts.append((title, pages.lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
+            charts.append(
+                (title, pages.lines_svg(lines, name=f"{title} of base and head", x_label="epoch"))
+            )
     return charts[:_MAX_CURVES]
 
 

@@ -16,13 +16,23 @@ from pixmill.core.process.progress import track
 from pixmill.core.words import count
 from pixmill.experiments.compare.answers import SplitAnswers, clusters_of
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
-from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers, give_verdict
+from pixmill.experiments.compare.numbers import (
+    LOWER_IS_BETTER,
+    METRIC_NAMES,
+    compare_numbers,
+    give_verdict,
+)
 from pixmill.experiments.compare.revisions import read_base, read_each
 from pixmill.experiments.compare.shared_validation import as_revision, share_validation
 from pixmill.experiments.compare.trained_models import NOT_OF_MODEL, SEED, TrainedModel, read_models
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
-from pixmill.metrics.resampling import CROSS_FITTING_WIDTH, group_numbers, group_weights, weighted_scores
+from pixmill.metrics.resampling import (
+    CROSS_FITTING_WIDTH,
+    group_numbers,
+    group_weights,
+    weighted_scores,
+)
 
 _DRAWS = 1000
 """Bootstrap draws; a table of hundreds of models takes seconds."""
@@ -67,7 +77,10 @@ class RankedModel:
     @property
     def used(self) -> TrainedModel | None:
         """The training that is in use, if any."""
-        return next((each for each in (self.model, *(model for model, _ in self.trainings)) if each.in_use), None)
+        return next(
+            (each for each in (self.model, *(model for model, _ in self.trainings)) if each.in_use),
+            None,
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,9 @@ def compare_runs(
     found = read_models(workspace, limit=limit, base=base)
     models = found.models
     answers, reasons, note = share_validation(models, params.classes)
-    others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]
+    others = [
+        _unranked(model, reasons[model.revision]) for model in models if model.revision in reasons
+    ]
     notes = [*found.notes, *filter(None, [note])]
     rows: list[RankedModel] = []
     planned = None
@@ -156,14 +171,20 @@ def compare_runs(
         if manifest is None or not truth.ids.isin(manifest["id"]).all():
             manifest = next(read_each(workspace, [newest.revision])).manifest
         if manifest is None:
-            notes.append("No manifest of the split is available, so near-duplicates count as independent images.")
+            notes.append(
+                "No manifest of the split is available, so near-duplicates count as independent images."
+            )
         changed = max(int(np.sum(each.actual != truth.actual)) for each in answers.values())
         if changed:
             images = count(changed, "validation image has", "validation images have")
-            notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
+            notes.append(
+                f"Up to {images} another label in an earlier run; the labels of {newest.name} count."
+            )
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        crossed = truth.ids.isin(newest.predictions.loc[newest.predictions["split"] == "train", "id"]).any()
+        crossed = truth.ids.isin(
+            newest.predictions.loc[newest.predictions["split"] == "train", "id"]
+        ).any()
         width = CROSS_FITTING_WIDTH if crossed else 1.0
         rows, undefined = rank_models(
             compared, answers, truth, groups, metric=metric, confidence=confidence, width=width
@@ -245,13 +266,21 @@ def rank_models(
             )
         )
         drawn.append(column)
-        hashes.append(hash_answers([_deciding_values(metric, truth.actual, values) for values in given], groups))
+        hashes.append(
+            hash_answers(
+                [_deciding_values(metric, truth.actual, values) for values in given], groups
+            )
+        )
     if not rows:
         return [], others
 
     def key(place: int) -> tuple[float, bool, float]:
         row = rows[place]
-        return -sign * (row.value or 0), row.used is None, min(model.started for model, _ in row.trainings)
+        return (
+            -sign * (row.value or 0),
+            row.used is None,
+            min(model.started for model, _ in row.trainings),
+        )
 
     order = sorted(range(len(rows)), key=key)
     gaps = gaps_from_best(
@@ -317,7 +346,10 @@ def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
         return "many"
     model = models[0]
     # The loss of a logistic head has one minimum.
-    fixed = (model.params.get("train.model"), model.params.get("train.features.head")) == ("features", "logistic")
+    fixed = (model.params.get("train.model"), model.params.get("train.features.head")) == (
+        "features",
+        "logistic",
+    )
     return "same" if fixed or len(model.seeds) > 1 else "one"
 
 
@@ -325,7 +357,9 @@ def _unranked(model: TrainedModel, why: str) -> RankedModel:
     return RankedModel(model, seeds=_count_seeds([model]), why=why)
 
 
-def _compare_on_test(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:
+def _compare_on_test(
+    base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params
+) -> Planned:
     # Without cross-fitted predictions: they chose the model.
     tested = row.model.predictions[row.model.predictions["split"] == "test"]
     head = as_revision(replace(row.model, predictions=tested), manifest)
@@ -334,12 +368,20 @@ def _compare_on_test(base: Revision, row: RankedModel, manifest: pd.DataFrame | 
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)
-    name = row.model.name if len(row.trainings) == 1 else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
+    name = (
+        row.model.name
+        if len(row.trainings) == 1
+        else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
+    )
     title = f"the champion ({base.title})" if base.name.startswith("models:/") else base.title
-    return Planned(title, name, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision]))
+    return Planned(
+        title, name, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision])
+    )
 
 
-def with_params(rows: Sequence[RankedModel], others: Sequence[RankedModel] = ()) -> list[RankedModel]:
+def with_params(
+    rows: Sequence[RankedModel], others: Sequence[RankedModel] = ()
+) -> list[RankedModel]:
     """Return the rows and the others, each with the used params in which the rows differ.
 
     Args:
@@ -347,15 +389,23 @@ def with_params(rows: Sequence[RankedModel], others: Sequence[RankedModel] = ())
         others: Further models; they decide which params differ only without rows.
     """
     compared = [row.model for row in rows or others]
-    names = {name for model in compared for name in model.params if name not in model.unused} - {SEED}
+    names = {name for model in compared for name in model.params if name not in model.unused} - {
+        SEED
+    }
     different = [
         name
         for name in sorted(names)
         if not name.startswith(NOT_OF_MODEL)
-        and any(model.params.get(name, ...) != compared[0].params.get(name, ...) for model in compared)
+        and any(
+            model.params.get(name, ...) != compared[0].params.get(name, ...) for model in compared
+        )
     ]
 
     def given(model: TrainedModel) -> dict[str, Any]:
-        return {name: model.params[name] for name in different if name in model.params and name not in model.unused}
+        return {
+            name: model.params[name]
+            for name in different
+            if name in model.params and name not in model.unused
+        }
 
     return [replace(row, params=given(row.model)) for row in (*rows, *others)]

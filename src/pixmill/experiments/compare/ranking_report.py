@@ -20,7 +20,9 @@ _MAX_WIDTH = 120
 
 def ranking_text(ranking: Ranking) -> str:
     """Return the table as plain text of at most 120 characters per line, with the params that differ."""
-    return render_text("pixmill.experiments.compare", "ranking.txt", width=_MAX_WIDTH, **page_content(ranking))
+    return render_text(
+        "pixmill.experiments.compare", "ranking.txt", width=_MAX_WIDTH, **page_content(ranking)
+    )
 
 
 def render_ranking(ranking: Ranking, root: Path | None = None) -> str:
@@ -31,7 +33,9 @@ def render_ranking(ranking: Ranking, root: Path | None = None) -> str:
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     script, content = "ranking.js" if ranking.rows else None, page_content(ranking)
-    return render_page("pixmill.experiments.compare", "ranking.html", root=root, script=script, **content)
+    return render_page(
+        "pixmill.experiments.compare", "ranking.html", root=root, script=script, **content
+    )
 
 
 def page_content(ranking: Ranking) -> dict[str, Any]:
@@ -48,7 +52,13 @@ def page_content(ranking: Ranking) -> dict[str, Any]:
 
 def ranking_json(ranking: Ranking) -> str:
     """Return one JSON object, described in ``docs/reference/json.md``: six significant digits, never NaN."""
-    return json.dumps(significant(ranking_facts(ranking)), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+    return json.dumps(
+        significant(ranking_facts(ranking)),
+        indent=2,
+        allow_nan=False,
+        ensure_ascii=False,
+        default=str,
+    )
 
 
 def ranking_facts(ranking: Ranking) -> dict[str, Any]:
@@ -76,13 +86,16 @@ def _facts(row: RankedModel) -> dict[str, Any]:
     model, gap = row.model, row.gap
     return {
         **{key: getattr(model, key) for key in ("name", "revision", "kind")},
-        "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
+        "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds")
+        if model.started
+        else None,
         "commit": model.commit,
         "run": model.run and _run(model.run),
         "in_use": row.used is not None,
         "seeds": row.seeds,
         "trainings": [
-            {"revision": each.revision, "seed": each.params.get(SEED), "value": value} for each, value in row.trainings
+            {"revision": each.revision, "seed": each.params.get(SEED), "value": value}
+            for each, value in row.trainings
         ],
         **{key: getattr(row, key) for key in ("n", "value", "low", "high")},
         "difference": gap and gap.difference,

@@ -18,7 +18,13 @@ from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import Stages, find_changed_input, first_outdated
 from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.experiments.compare.comparison import MEASURES, Revision
-from pixmill.experiments.compare.git_revisions import WORKSPACE, GitRevision, choose, find, main_branch
+from pixmill.experiments.compare.git_revisions import (
+    WORKSPACE,
+    GitRevision,
+    choose,
+    find,
+    main_branch,
+)
 from pixmill.experiments.compare.trees import IN_DVC, DvcStore, Tree
 from pixmill.experiments.compare.untrusted import Kind, TableReader, read_metrics, read_table
 from pixmill.tracking.delivery import RESOLVED
@@ -52,11 +58,16 @@ _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
             "label": "text",
             "split": "text",
             "verdict": "key",
-            **dict.fromkeys(("reason", "source", "image_url", "path", "given_split", "mode", "cluster"), "text?"),
+            **dict.fromkeys(
+                ("reason", "source", "image_url", "path", "given_split", "mode", "cluster"), "text?"
+            ),
             **dict.fromkeys(MEASURES, "number?"),
         },
     ),
-    "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),
+    "pairs": (
+        "artifacts/validate/pairs.parquet",
+        {"a": "key", "b": "key", "similarity": "number?"},
+    ),
 }
 """Tables of a revision by field: path, and kinds of the columns to read."""
 
@@ -141,7 +152,9 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     params = _parsed(tree.read, "params.yaml", _params, tree.faults)
     stages: Stages = _parsed(tree.read, "dvc.lock", read_stages, tree.faults) or {}
     if not stages and "dvc.lock" not in tree.faults:
-        missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
+        missing.append(
+            f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}."
+        )
     missing += [outdated] if (outdated := _outdated(tree, stages)) else []
     tables = read_tables(tree, missing, sources.tables) if stages else {}
     metrics = _metrics(revision.name, tree.read, tree.faults, missing) if stages else None
@@ -180,7 +193,10 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
 
 
 def _parsed(
-    read: Callable[[str], bytes | None], path: str, parse: Callable[[bytes], Any], faults: dict[str, str]
+    read: Callable[[str], bytes | None],
+    path: str,
+    parse: Callable[[bytes], Any],
+    faults: dict[str, str],
 ) -> Any:
     """Return a parsed file; ``None`` if it is missing or malformed, which is added to ``faults`` by its path."""
     content = read(path)
@@ -195,7 +211,9 @@ def _describe_faults(faults: Mapping[str, str], revision: str, remake: str) -> t
     return tuple(_describe_fault(path, fault, revision, remake) for path, fault in faults.items())
 
 
-def _metrics(revision: str, read: Read, faults: dict[str, str], missing: list[str]) -> dict[str, Any] | None:
+def _metrics(
+    revision: str, read: Read, faults: dict[str, str], missing: list[str]
+) -> dict[str, Any] | None:
     figures: dict[str, Any] | None = _parsed(read, _METRICS, read_metrics, faults)
     if figures is None and _METRICS not in faults:
         missing.append(f"{revision} has no readable {_METRICS}.")
@@ -221,14 +239,18 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     split = run.tags.get("pixmill.dvc.artifacts/split")
     tree = _tree_with(sources.store, split)
     if tree is None:
-        missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
+        missing.append(
+            f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all."
+        )
     else:
         tables = read_tables(tree, missing, sources.tables, ("manifest", "pairs"))
     commit = run.tags.get("pixmill.commit")
     if predictions is None:
         remake = sources.store.at(commit, "dvc repro") if commit else "dvc repro"
         missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {remake}.")
-    table = None if predictions is None else _table(predictions, "predictions", faults, sources.tables)
+    table = (
+        None if predictions is None else _table(predictions, "predictions", faults, sources.tables)
+    )
     return Revision(
         name=name,
         title=title,
@@ -260,9 +282,12 @@ def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRu
     found = resolve(name, workspace)
     if found.run is None:
         raise PixmillError(
-            f"{name} belongs to no run in MLflow, so its predictions are unknown", next=view_hint(found.store)
+            f"{name} belongs to no run in MLflow, so its predictions are unknown",
+            next=view_hint(found.store),
         )
-    title = f"{found.name} version {found.version}" if found.version else f"model of run {found.name}"
+    title = (
+        f"{found.name} version {found.version}" if found.version else f"model of run {found.name}"
+    )
     return runs.get(found.run), title
 
 
@@ -291,15 +316,23 @@ def read_tables(
         content = tree.read(path)
         tables[name] = None if content is None else _table(content, name, tree.faults, reader)
         if path in tree.faults:
-            missing.append(_describe_fault(path, tree.faults[path], tree.revision.name, tree.remake))
+            missing.append(
+                _describe_fault(path, tree.faults[path], tree.revision.name, tree.remake)
+            )
         elif content is None:
-            reason = tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
+            reason = (
+                tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
+            )
             reasons.setdefault(reason, []).append(name)
-    missing += [f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()]
+    missing += [
+        f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()
+    ]
     return tables
 
 
-def _table(content: bytes, name: str, faults: dict[str, str], reader: TableReader) -> pd.DataFrame | None:
+def _table(
+    content: bytes, name: str, faults: dict[str, str], reader: TableReader
+) -> pd.DataFrame | None:
     path, kinds = _TABLES[name]
     try:
         table = reader.read(content, kinds)
@@ -335,7 +368,11 @@ def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:
     stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
     if stage and fault.startswith(TOO_LARGE):
         return f"{path} of {revision} {fault}, which is more than compare reads."
-    remedy = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
+    remedy = (
+        f"to make it again: {remake} -f {stage}"
+        if stage
+        else f"to see who wrote it: git log --stat -- {path}"
+    )
     return f"{path} of {revision} {fault}; {remedy}."
 
 
@@ -351,7 +388,9 @@ def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None
 
 def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
     """Return a tree whose ``dvc.lock`` names this version of ``artifacts/split``; ``None`` if there is none."""
-    commits = split and git(store.root, "log", "--all", "--format=%h", f"-S{split}", "--", "dvc.lock")
+    commits = split and git(
+        store.root, "log", "--all", "--format=%h", f"-S{split}", "--", "dvc.lock"
+    )
     for name in (WORKSPACE, *(commits or "").split()):
         tree = Tree(store, find(store.root, name))
         if split and split.encode() in (tree.read("dvc.lock") or b""):

@@ -12,7 +12,12 @@ import pandas as pd
 
 from pixmill.core.words import count, first_of
 from pixmill.evaluate.predictions import is_cross_fitted
-from pixmill.experiments.compare.answers import SplitAnswers, classes_of, describe_classes, split_answers
+from pixmill.experiments.compare.answers import (
+    SplitAnswers,
+    classes_of,
+    describe_classes,
+    split_answers,
+)
 from pixmill.experiments.compare.comparison import NotComparableError, Revision
 from pixmill.experiments.compare.trained_models import TrainedModel
 
@@ -24,7 +29,9 @@ def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Re
         model: Model with predictions.
         manifest: Manifest of its split, if known.
     """
-    return Revision(model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest)
+    return Revision(
+        model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest
+    )
 
 
 def share_validation(
@@ -63,14 +70,22 @@ def share_validation(
                 reasons[name] = f"its classes differ: {alone}"
             elif absent:
                 of_all = count(len(shared), "image")
-                reasons[name] = f"its validation split lacks {absent:,} of the {of_all} that most have"
+                reasons[name] = (
+                    f"its validation split lacks {absent:,} of the {of_all} that most have"
+                )
             else:
                 placed[name] = answers
     if not placed:
         return {}, reasons, ""
-    ids = functools.reduce(pd.Index.intersection, (answers.ids for answers in placed.values())).sort_values()
+    ids = functools.reduce(
+        pd.Index.intersection, (answers.ids for answers in placed.values())
+    ).sort_values()
     most = max(len(answers.ids) for answers in placed.values())
-    limiting = [each.name for each in models if each.revision in placed and not is_cross_fitted(each.predictions)]
+    limiting = [
+        each.name
+        for each in models
+        if each.revision in placed and not is_cross_fitted(each.predictions)
+    ]
     note = ""
     if limiting and most > len(ids):
         note = (

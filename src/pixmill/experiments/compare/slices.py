@@ -68,11 +68,17 @@ def compare_slices(
             continue
         chosen = np.full(len(places), -1)
         chosen[places >= 0] = slice_of
-        groups, differences = accuracy_differences(*right, group_of, chosen, confidence=confidence, width=width)
-        for place, images, count, row in zip(there, np.bincount(slice_of), groups, differences, strict=True):
+        groups, differences = accuracy_differences(
+            *right, group_of, chosen, confidence=confidence, width=width
+        )
+        for place, images, count, row in zip(
+            there, np.bincount(slice_of), groups, differences, strict=True
+        ):
             found.append((dimension, str(names[place]), int(images), int(count), row))
     adjusted = iter(holm([row.p for *_, count, row in found if count >= MIN_CLUSTERS]).tolist())
-    return tuple(SliceNumbers(*part, next(adjusted) if part[3] >= MIN_CLUSTERS else None) for part in found)
+    return tuple(
+        SliceNumbers(*part, next(adjusted) if part[3] >= MIN_CLUSTERS else None) for part in found
+    )
 
 
 def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
@@ -81,17 +87,30 @@ def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
     Args:
         numbers: Metrics of both models.
     """
-    changed = [row for row in numbers.slices if row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence]
-    return sorted(changed, key=lambda row: (row.accuracy.difference > 0, -abs(row.accuracy.difference)))
+    changed = [
+        row
+        for row in numbers.slices
+        if row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+    ]
+    return sorted(
+        changed, key=lambda row: (row.accuracy.difference > 0, -abs(row.accuracy.difference))
+    )
 
 
 def _cuts(
-    actual: npt.NDArray[np.integer], manifest: pd.DataFrame | None, ids: pd.Index, labels: Sequence[str]
+    actual: npt.NDArray[np.integer],
+    manifest: pd.DataFrame | None,
+    ids: pd.Index,
+    labels: Sequence[str],
 ) -> Iterator[_Cut]:
     yield "class", labels, actual
     if manifest is None:
         return
-    rows = manifest.drop_duplicates("id").set_index("id").reindex(index=ids, columns=[*_TEXTS, *MEASURES])
+    rows = (
+        manifest.drop_duplicates("id")
+        .set_index("id")
+        .reindex(index=ids, columns=[*_TEXTS, *MEASURES])
+    )
     for column, dimension in _TEXTS.items():
         values = rows[column].astype(object)
         if column == "given_split" and values.notna().any():
@@ -119,7 +138,10 @@ def _as_text(bounds: npt.NDArray[np.float64]) -> list[str]:
     """Return numbers as text, with enough digits to be distinct."""
     for digits in range(3, 17):
         least = 10 ** (digits - 1)
-        shown = [f"{bound:,.0f}" if least <= abs(bound) < 1e6 else f"{bound:.{digits}g}" for bound in bounds]
+        shown = [
+            f"{bound:,.0f}" if least <= abs(bound) < 1e6 else f"{bound:.{digits}g}"
+            for bound in bounds
+        ]
         if len(set(shown)) == len(shown):
             break
     return shown

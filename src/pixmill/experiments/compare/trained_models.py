@@ -126,7 +126,9 @@ def read_models(
     refs = _experiments(workspace.root)
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
     try:
-        recorded = reader.list_evaluated(limit + 1, project=project, experiment=experiment_name(workspace.root))
+        recorded = reader.list_evaluated(
+            limit + 1, project=project, experiment=experiment_name(workspace.root)
+        )
     except PixmillError as error:
         if not refs:
             raise
@@ -139,10 +141,15 @@ def read_models(
             f"{cause}, so runs are found by the name of their MLflow experiment, which another project may share; to "
             f"find only those of this project: {remedy}."
         )
-    trainings = [*_read_runs(reader, recorded[:limit]), *_read_experiments(workspace.root, refs[:limit])]
+    trainings = [
+        *_read_runs(reader, recorded[:limit]),
+        *_read_experiments(workspace.root, refs[:limit]),
+    ]
     used = _read_base(base, reader, workspace.root)
     if not trainings:
-        raise PixmillError("there are no experiments, and no runs with results in MLflow", next=RECORD_AGAIN)
+        raise PixmillError(
+            "there are no experiments, and no runs with results in MLflow", next=RECORD_AGAIN
+        )
     by_weights: dict[str, list[TrainedModel]] = defaultdict(list)
     for model in sorted([*used, *trainings], key=lambda each: -each.started):
         by_weights[model.weights or model.revision].append(model)
@@ -190,7 +197,9 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun]) -> list[TrainedMode
             return reader.read(run, path)
 
         try:
-            found = _read_training(content, PREDICTIONS, lambda: f"it has no {PREDICTIONS} in MLflow")
+            found = _read_training(
+                content, PREDICTIONS, lambda: f"it has no {PREDICTIONS} in MLflow"
+            )
             found["megabytes"] = reader.megabytes(run)
         except PixmillError as error:  # The artifact store may be inaccessible from this machine.
             fault = f"it cannot be read: {error.message}"
@@ -223,12 +232,18 @@ def _read_base(base: Revision | None, reader: RunReader, root: Path) -> list[Tra
     else:
         started = float(git(root, "log", "-1", "--format=%ct", base.commit) or 0)
         found = _read_experiments(root, [(started, base.name, base.commit)])
-        found = [replace(found[0], name=base.name, revision=base.name, kind="commit", experiment=None)]
+        found = [
+            replace(found[0], name=base.name, revision=base.name, kind="commit", experiment=None)
+        ]
     return [replace(model, in_use=True) for model in found if model.weights]
 
 
 def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> list[TrainedModel]:
-    store, named, path = DvcStore(root), refs_by_name(root), "artifacts/evaluate/predictions.parquet"
+    store, named, path = (
+        DvcStore(root),
+        refs_by_name(root),
+        "artifacts/evaluate/predictions.parquet",
+    )
 
     def read(ref: tuple[float, str, str]) -> TrainedModel:
         started, full, commit = ref
@@ -245,14 +260,20 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> lis
             **_read_training(
                 tree.read,
                 path,
-                lambda: tree.faults.get(path) or tree.trouble(path) or "its stages did not make predictions",
+                lambda: (
+                    tree.faults.get(path)
+                    or tree.trouble(path)
+                    or "its stages did not make predictions"
+                ),
             ),
         )
 
     return list(track(map(read, refs), "Read experiments", len(refs), unit="experiment"))
 
 
-def _read_training(content: Callable[[str], bytes | None], path: str, absence: Callable[[], str]) -> dict[str, Any]:
+def _read_training(
+    content: Callable[[str], bytes | None], path: str, absence: Callable[[], str]
+) -> dict[str, Any]:
     """Return the fields of :class:`TrainedModel` that the files of a training determine.
 
     Args:
@@ -261,7 +282,8 @@ def _read_training(content: Callable[[str], bytes | None], path: str, absence: C
         absence: Returns the reason why there are no predictions.
     """
     texts = [
-        None if each is None else each.decode("utf-8", "replace") for each in map(content, (RESOLVED, "params.yaml"))
+        None if each is None else each.decode("utf-8", "replace")
+        for each in map(content, (RESOLVED, "params.yaml"))
     ]
     # Dates and keys become text.
     params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
@@ -278,7 +300,10 @@ def _read_training(content: Callable[[str], bytes | None], path: str, absence: C
             fault = f"its predictions cannot be used: the file {error}"
     return {
         "params": params,
-        "recipe": _recipe(content("dvc.lock"), {name: value for name, value in params.items() if name not in unused}),
+        "recipe": _recipe(
+            content("dvc.lock"),
+            {name: value for name, value in params.items() if name not in unused},
+        ),
         "predictions": table,
         "fault": fault,
         "seeds": frozenset({params[SEED]} if SEED in params else ()),
@@ -294,7 +319,11 @@ def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
         return None
     if "train" not in stages or not params:
         return None
-    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NOT_OF_MODEL)}
+    chosen = {
+        name: value
+        for name, value in params.items()
+        if name != SEED and not name.startswith(NOT_OF_MODEL)
+    }
     # A run logs the file during evaluate, so only its stage train is current.
     train = stages["train"]
     files = {file["path"]: file.get("md5") for file in train.get("deps", ())}

@@ -46,7 +46,9 @@ class DvcStore:
         """The workspace's DVC repository; its config applies to all revisions, since an old one may lack the remote."""
         from dvc.repo import Repo
 
-        return Repo(str(self.root.resolve()), config=None if self._fetch else {"core": {"remote": ""}})
+        return Repo(
+            str(self.root.resolve()), config=None if self._fetch else {"core": {"remote": ""}}
+        )
 
     @cached_property
     def remote(self) -> str | None:
@@ -66,7 +68,10 @@ class DvcStore:
             Exception: DVC, or the client of its remote, failed.
         """
         # A file in the default cache that matches its hash needs no look at DVC's config.
-        with contextlib.suppress(OSError), (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as opened:
+        with (
+            contextlib.suppress(OSError),
+            (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as opened,
+        ):
             read = opened.read(max_bytes + 1)
             if len(read) <= max_bytes and _is(read, md5):
                 return read
@@ -136,11 +141,17 @@ class Tree:
             if md5 is None or _is(content, md5):
                 return content
         if path.startswith(IN_DVC):
-            return None if md5 is None else self._in_dvc(path, lambda: self._store.content(md5, max_bytes))
+            return (
+                None
+                if md5 is None
+                else self._in_dvc(path, lambda: self._store.content(md5, max_bytes))
+            )
         return None if self.revision.is_workspace else self._in_git(path, max_bytes)
 
     def _in_git(self, path: str, max_bytes: int) -> bytes | None:
-        listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}")
+        listed = git(
+            self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}"
+        )
         if not listed:
             return None
         mode, kind, blob, size = listed.partition("\t")[0].split()
@@ -160,7 +171,9 @@ class Tree:
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
                 try:
-                    return self._in_dvc(path, partial(self._store.within, md5, path[len(out) + 1 :]))
+                    return self._in_dvc(
+                        path, partial(self._store.within, md5, path[len(out) + 1 :])
+                    )
                 except MalformedError as fault:
                     self.faults[path] = str(fault)
         return None
@@ -173,7 +186,10 @@ class Tree:
             with contextlib.suppress(MalformedError):
                 stages = read_stages(self.read(file) or b"", file)
                 outs |= {
-                    out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", ()) if "md5" in out
+                    out["path"]: out["md5"]
+                    for each in stages.values()
+                    for out in each.get("outs", ())
+                    if "md5" in out
                 }
         return {path: md5 for path, md5 in outs.items() if md5}
 
@@ -201,7 +217,11 @@ class Tree:
         return self._at_revision("dvc repro")
 
     def _at_revision(self, command: str) -> str:
-        return command if self.revision.is_workspace else self._store.at(self.revision.checkout, command)
+        return (
+            command
+            if self.revision.is_workspace
+            else self._store.at(self.revision.checkout, command)
+        )
 
     def _in_dvc(self, path: str, request: Callable[[], T]) -> T | None:
         """Return the result of a request to DVC; ``None`` if it fails, and for later requests for the same folder."""

@@ -78,7 +78,9 @@ class TableReader:
             return found
         if found == "crashed":
             raise MalformedError("is broken")
-        raise MalformedError(f"holds more than can be read in {LIMITS.seconds:g} s and {LIMITS.memory >> 20} MiB")
+        raise MalformedError(
+            f"holds more than can be read in {LIMITS.seconds:g} s and {LIMITS.memory >> 20} MiB"
+        )
 
 
 def _read_each(rows: Sequence[tuple[bytes, Mapping[str, Kind]]]) -> list[pd.DataFrame]:
@@ -114,7 +116,9 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
 def _read(file: pq.ParquetFile, columns: Mapping[str, Kind]) -> pa.Table:
     footer = file.metadata
     if footer.num_rows > MAX_ROWS or footer.num_columns > MAX_COLUMNS:
-        raise MalformedError(f"has too many rows ({footer.num_rows:,}) or columns ({footer.num_columns:,})")
+        raise MalformedError(
+            f"has too many rows ({footer.num_rows:,}) or columns ({footer.num_columns:,})"
+        )
     schema = _schema(file.schema_arrow, columns)
     if len(file.schema_arrow.names) != footer.num_columns:
         raise MalformedError("has nested columns")
@@ -128,9 +132,14 @@ def _read(file: pq.ParquetFile, columns: Mapping[str, Kind]) -> pa.Table:
 def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
     """Return the known columns in the file's order, with the types to convert them to."""
     names: list[str] = schema.names
-    kinds = {name: columns.get(name) or columns.get("p_*" if name.startswith("p_") else "") for name in names}
+    kinds = {
+        name: columns.get(name) or columns.get("p_*" if name.startswith("p_") else "")
+        for name in names
+    }
     if lacking := sorted(
-        name for name, kind in columns.items() if not kind.endswith("?") and name not in (*names, "p_*")
+        name
+        for name, kind in columns.items()
+        if not kind.endswith("?") and name not in (*names, "p_*")
     ):
         raise MalformedError(f"lacks {', '.join(lacking)}")
     if len(kinds) < len(names):
@@ -140,7 +149,9 @@ def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
         if kind:
             found, wanted = schema.field(name).type, _TYPES[kind.removesuffix("?")]
             if not _fits(found, wanted):
-                raise MalformedError(f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}")
+                raise MalformedError(
+                    f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}"
+                )
             fields.append(pa.field(name, wanted))
     return pa.schema(fields)
 
@@ -152,7 +163,13 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     text = pa.types.is_string(found) or pa.types.is_large_string(found)
     return bool(
         pa.types.is_null(found)
-        or (number if wanted == pa.float32() else text if wanted == pa.string() else pa.types.is_boolean(found))
+        or (
+            number
+            if wanted == pa.float32()
+            else text
+            if wanted == pa.string()
+            else pa.types.is_boolean(found)
+        )
     )
 
 
@@ -161,7 +178,9 @@ def _metrics_model() -> type[BaseModel]:
     """Return the model of the metrics in ``full.json`` that a comparison uses."""
     from pixmill.experiments.compare.numbers import METRIC_NAMES
 
-    figures: dict[str, Any] = {f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _SUFFIXES}
+    figures: dict[str, Any] = {
+        f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _SUFFIXES
+    }
     figures |= {f"covered_accuracy{end}": (_Share, None) for end in _SUFFIXES}
     model: type[BaseModel] = create_model(
         "_METRICS",

@@ -15,7 +15,14 @@ import pandas as pd
 
 from pixmill.core.files.writing import significant
 from pixmill.core.words import printable, shorten
-from pixmill.experiments.compare.comparison import Change, Changes, Comparison, DataDifference, Numbers, Revision
+from pixmill.experiments.compare.comparison import (
+    Change,
+    Changes,
+    Comparison,
+    DataDifference,
+    Numbers,
+    Revision,
+)
 from pixmill.experiments.compare.image_changes import CHANGES
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.slices import changed_slices
@@ -51,7 +58,8 @@ _BLOCK = re.compile(r"^(\d*)([#+=.)-])")
 """Start of a Markdown heading or list."""
 
 _LINKING = re.compile(
-    r"""[@#!%&~$^](?=[\w"'.?&-])|:(?=//|[\w+-]+:)|\[(?=\w+:)|\bGH-(?=\d)|\bwww(?=\.)""", re.IGNORECASE
+    r"""[@#!%&~$^](?=[\w"'.?&-])|:(?=//|[\w+-]+:)|\[(?=\w+:)|\bGH-(?=\d)|\bwww(?=\.)""",
+    re.IGNORECASE,
 )
 """Start of a mention, reference, link or emoji on GitHub or GitLab, which a backslash does not escape."""
 
@@ -78,7 +86,9 @@ def view(comparison: Comparison) -> dict[str, Any]:
 
 def comparison_json(comparison: Comparison) -> str:
     """Return the comparison as one JSON object: six significant digits, never NaN."""
-    return json.dumps(significant(view(comparison)), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+    return json.dumps(
+        significant(view(comparison)), indent=2, allow_nan=False, ensure_ascii=False, default=str
+    )
 
 
 def better_or_worse(difference: dict[str, float] | None, metric: str = "f1") -> str:
@@ -109,30 +119,54 @@ def _revision(revision: Revision) -> dict[str, Any]:
         "title": revision.title,
         "commit": revision.commit,
         "recorded": revision.metrics and {name: revision.metrics.get(name) for name in RECORDED},
-        "run": run and {key: getattr(run, key) for key in ("id", "name", "url", "seconds", "megabytes", "command")},
+        "run": run
+        and {
+            key: getattr(run, key)
+            for key in ("id", "name", "url", "seconds", "megabytes", "command")
+        },
     }
 
 
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
     if numbers is None:
         unknown = dict.fromkeys((*_FACTS, "on_test", "mcnemar", "flips"))
-        return {**unknown, "metrics": {}, "per_class": {}, "own_classes": [], "slices": [], "steps": []}
+        return {
+            **unknown,
+            "metrics": {},
+            "per_class": {},
+            "own_classes": [],
+            "slices": [],
+            "steps": [],
+        }
     test, level = numbers.mcnemar, 1 - numbers.confidence
     changed = {id(row) for row in changed_slices(numbers)}
-    classes = sorted(numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0))
+    classes = sorted(
+        numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0)
+    )
     return {
         **{name: getattr(numbers, name) for name in _FACTS},
         "on_test": None if numbers.on_test is None else _difference(numbers.on_test),
         # The deciding metric is first.
-        "metrics": {name: _difference(numbers.metrics[name]) for name in {numbers.metric: 0, **numbers.metrics}},
+        "metrics": {
+            name: _difference(numbers.metrics[name])
+            for name in {numbers.metric: 0, **numbers.metrics}
+        },
         "per_class": {
             label: asdict(row)
-            | {"f1": row.f1 and _difference(row.f1), "changed": row.p_adjusted is not None and row.p_adjusted <= level}
+            | {
+                "f1": row.f1 and _difference(row.f1),
+                "changed": row.p_adjusted is not None and row.p_adjusted <= level,
+            }
             for label, row in classes
         },
         "own_classes": list(numbers.own_classes),
         "slices": [
-            asdict(row) | {"accuracy": _difference(row.accuracy), "p": row.accuracy.p, "changed": id(row) in changed}
+            asdict(row)
+            | {
+                "accuracy": _difference(row.accuracy),
+                "p": row.accuracy.p,
+                "changed": id(row) in changed,
+            }
             for row in numbers.slices
         ],
         "mcnemar": {"p": test.p, "mid_p": test.mid_p},
@@ -142,7 +176,13 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
 
 
 def _difference(item: Difference) -> dict[str, float]:
-    return {"base": item.first, "head": item.second, "diff": item.difference, "low": item.low, "high": item.high}
+    return {
+        "base": item.first,
+        "head": item.second,
+        "diff": item.difference,
+        "low": item.low,
+        "high": item.high,
+    }
 
 
 def _data(data: DataDifference) -> dict[str, Any]:
@@ -153,8 +193,14 @@ def _data(data: DataDifference) -> dict[str, Any]:
         "head_images": data.head_images,
         "resplit": data.resplit,
         **{change: len(rows) for change, rows in of_change.items()},
-        "kinds": {change: dict(Counter(map(_kind, rows)).most_common()) for change, rows in of_change.items() if rows},
-        "sources": dict(Counter(row["source"] or "unknown" for row in of_change["added"]).most_common()),
+        "kinds": {
+            change: dict(Counter(map(_kind, rows)).most_common())
+            for change, rows in of_change.items()
+            if rows
+        },
+        "sources": dict(
+            Counter(row["source"] or "unknown" for row in of_change["added"]).most_common()
+        ),
         "images": images,
         "drift": [asdict(item) for item in data.drift],
         "near_test": rows_of(data.near_test),
@@ -190,7 +236,11 @@ def comparison_text(comparison: Comparison, page: str = "compare") -> str:
         page: Name of its page in ``reports/``; empty if there is none.
     """
     return render_text(
-        "pixmill.experiments.compare", "comparison.txt", most=_MAX_ROWS, page=page, **content(comparison)
+        "pixmill.experiments.compare",
+        "comparison.txt",
+        most=_MAX_ROWS,
+        page=page,
+        **content(comparison),
     )
 
 
@@ -205,7 +255,9 @@ def comparison_markdown(comparison: Comparison, page: str = "compare") -> str:
     """
     made = {**content(comparison), "page": page}
     templates = (_environment(*size).get_template("comparison.txt") for size in _SIZES)
-    texts = (re.sub(r"\n{3,}", "\n\n", template.render(made)).strip() + "\n" for template in templates)
+    texts = (
+        re.sub(r"\n{3,}", "\n\n", template.render(made)).strip() + "\n" for template in templates
+    )
     return next(text for text in texts if len(text.encode("utf-8")) <= MAX_BYTES)
 
 

@@ -25,8 +25,23 @@ from pixmill.experiments.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.experiments.compare.revisions import read_each
 from pixmill.tracking import model_versions
 from pixmill.tracking.delivery import WEIGHTS
-from pixmill.tracking.model_lookup import COMMIT, MODEL, STATE, list_models, newest_model, resolve, store_errors
-from pixmill.tracking.model_versions import ModelVersion, Registry, check_alias, options, previous_of, who
+from pixmill.tracking.model_lookup import (
+    COMMIT,
+    MODEL,
+    STATE,
+    list_models,
+    newest_model,
+    resolve,
+    store_errors,
+)
+from pixmill.tracking.model_versions import (
+    ModelVersion,
+    Registry,
+    check_alias,
+    options,
+    previous_of,
+    who,
+)
 from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.run_lookup import MlflowRun
 from pixmill.tracking.store import RECORD_AGAIN, local_registry
@@ -60,7 +75,11 @@ def name_of(workspace: Workspace, given: str | None) -> str:
     name = given or "HEAD"
     if name.startswith("models:/"):
         found = resolve(name, workspace)
-        if found.version and found.commit and git(workspace.root, "cat-file", "-e", f"{found.commit}^{{commit}}") == "":
+        if (
+            found.version
+            and found.commit
+            and git(workspace.root, "cat-file", "-e", f"{found.commit}^{{commit}}") == ""
+        ):
             return found.commit
         if found.commit:
             raise PixmillError(
@@ -87,7 +106,9 @@ def check_clean(workspace: Workspace) -> None:
         start = f"git init && {FIRST_COMMIT}, then the same command"
         raise PixmillError("the project is not in Git, so no commit has its model", next=start)
     if git(workspace.root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
-        raise PixmillError("nothing is committed yet", next=f"{FIRST_COMMIT}, then the same command")
+        raise PixmillError(
+            "nothing is committed yet", next=f"{FIRST_COMMIT}, then the same command"
+        )
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
@@ -121,7 +142,9 @@ def find_candidate(registry: Registry, workspace: Workspace, revision: Revision)
     with store_errors(f"runs:/{run.id}", registry.store):
         model = newest_model(list_models(registry.client, registry.client.get_run(run.id)), MODEL)
     if model is None:
-        raise PixmillError(f"the run {run.name} in MLflow has no model '{MODEL}'", next=_upload_command(workspace))
+        raise PixmillError(
+            f"the run {run.name} in MLflow has no model '{MODEL}'", next=_upload_command(workspace)
+        )
     return Candidate(revision, run, model.model_id)
 
 
@@ -157,7 +180,11 @@ class Promotion:
         """Return the outcome as a sentence."""
         if self.comparison is None:
             return f"Nothing to do: {self.alias} of {self.name} is this model already, as version {self.number}."
-        instead = f", instead of version {self.former}, which is {previous_of(self.alias)} now" if self.former else ""
+        instead = (
+            f", instead of version {self.former}, which is {previous_of(self.alias)} now"
+            if self.former
+            else ""
+        )
         return f"Promoted: {self.alias} of {self.name} is version {self.number}{instead}."
 
 
@@ -209,7 +236,10 @@ def promote(
     if (refused or (doubts and not accept)) and not force:
         accept_word = "undecided" if lower else "removed-classes" if removed else "rolled-back"
         word = "--force --because" if refused else f"--accept-{accept_word}"
-        raise PixmillError(f"not promoted: {'; '.join(refused + doubts)}", next=f'if it must be: {again} {word} "…"')
+        raise PixmillError(
+            f"not promoted: {'; '.join(refused + doubts)}",
+            next=f'if it must be: {again} {word} "…"',
+        )
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
     overridden = {model_versions.FORCED: refused, model_versions.ACCEPTED: doubts}
     tags |= {tag: "; ".join(reasons)[:1000] for tag, reasons in overridden.items() if reasons}
@@ -247,7 +277,9 @@ def _read(
 
 def _is_same(champion: ModelVersion, candidate: Candidate) -> bool:
     weights = candidate.run.tags.get(WEIGHTS)
-    return champion.model_id == candidate.model_id or (weights is not None and champion.tags.get(WEIGHTS) == weights)
+    return champion.model_id == candidate.model_id or (
+        weights is not None and champion.tags.get(WEIGHTS) == weights
+    )
 
 
 def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
@@ -260,7 +292,9 @@ def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
     broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
     # The first reason covers compare.max_drop.
     broken = [rule for rule in broken if not (reasons and rule.name == "compare.max_drop")]
-    return reasons + [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
+    return reasons + [
+        f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken
+    ]
 
 
 def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
@@ -300,7 +334,11 @@ def _rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator
 
 
 def _tags(
-    workspace: Workspace, candidate: Candidate, comparison: Comparison, confidence: float, because: str | None
+    workspace: Workspace,
+    candidate: Candidate,
+    comparison: Comparison,
+    confidence: float,
+    because: str | None,
 ) -> dict[str, str]:
     tags = {
         COMMIT: candidate.revision.commit,
@@ -317,6 +355,13 @@ def _tags(
 def _recorded(candidate: Candidate, confidence: float) -> dict[str, Any]:
     metrics = candidate.revision.metrics or {}
     limited = {
-        key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in METRIC_NAMES if key in metrics
+        key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")]
+        for key in METRIC_NAMES
+        if key in metrics
     }
-    return {**limited, "n": metrics.get("n"), "confidence": confidence, "megabytes": candidate.run.megabytes}
+    return {
+        **limited,
+        "n": metrics.get("n"),
+        "confidence": confidence,
+        "megabytes": candidate.run.megabytes,
+    }

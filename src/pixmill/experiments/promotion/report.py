@@ -17,7 +17,9 @@ from pixmill.tracking.rolling_back import rolled_back
 from pixmill.tracking.store import database_file, local_registry, view_hint
 
 
-def versions_text(registry: Registry, versions: list[ModelVersion], metric: str, name: str | None) -> str:
+def versions_text(
+    registry: Registry, versions: list[ModelVersion], metric: str, name: str | None
+) -> str:
     """Return the versions as a table, newest first, with the reasons for promotions and rollbacks.
 
     Args:
@@ -53,7 +55,10 @@ def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
         registry: Registry of the model.
         versions: Versions to show.
     """
-    return json.dumps({"name": registry.name, "versions": [as_document(version) for version in versions]}, indent=2)
+    return json.dumps(
+        {"name": registry.name, "versions": [as_document(version) for version in versions]},
+        indent=2,
+    )
 
 
 def promotion_json(done: Promotion) -> str:
@@ -78,7 +83,10 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
     recorded = read_object(version.tags.get(model_versions.RECORDED)) or {}
     rollbacks = {
         name: version.rollback(tag)
-        for name, tag in (("came_back", model_versions.CAME_BACK), ("taken_back", model_versions.TAKEN_BACK))
+        for name, tag in (
+            ("came_back", model_versions.CAME_BACK),
+            ("taken_back", model_versions.TAKEN_BACK),
+        )
     }
     return {
         "version": version.number,

@@ -73,7 +73,9 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     crossed = not ids.isin(plan.validation).all()
     width = CROSS_FITTING_WIDTH if crossed else 1.0
     truth = next(iter(answers.values()))
-    ranked, _ = rank_models(models, answers, truth, groups, metric=metric, confidence=confidence, width=width)
+    ranked, _ = rank_models(
+        models, answers, truth, groups, metric=metric, confidence=confidence, width=width
+    )
     rows = with_params(ranked)
     current = {trial.name for trial in trials if plan.is_current(trial)}
     expected = None

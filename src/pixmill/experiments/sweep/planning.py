@@ -17,7 +17,11 @@ from pixmill.core.files.writing import hold_lock, read_json
 from pixmill.core.params import Params, SplitParams, SweepParams
 from pixmill.core.provenance.results import digest_code
 from pixmill.core.repository.documents import MalformedError
-from pixmill.core.repository.stage_inputs import find_changed_input, first_outdated, workspace_stages
+from pixmill.core.repository.stage_inputs import (
+    find_changed_input,
+    first_outdated,
+    workspace_stages,
+)
 from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
 from pixmill.experiments.sweep.space import Space, check_searched, combinations, current_values
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
@@ -55,7 +59,11 @@ class Plan:
     def command(self) -> str:
         """The command that continues the sweep."""
         folds = self.settings.folds
-        return "pixmill sweep" if folds in (None, self.params.sweep.folds) else f"pixmill sweep --folds {folds}"
+        return (
+            "pixmill sweep"
+            if folds in (None, self.params.sweep.folds)
+            else f"pixmill sweep --folds {folds}"
+        )
 
     @property
     def lower_is_better(self) -> bool:
@@ -86,7 +94,9 @@ class Plan:
         return {self.identity(values): values for values in each}
 
 
-def plan_sweep(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
+def plan_sweep(
+    workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None
+) -> Plan:
     """Return the plan of a sweep.
 
     Args:
@@ -99,23 +109,41 @@ def plan_sweep(workspace: Workspace, params: Params, *, trials: int | None = Non
         ManifestError: The packed images are missing, or do not match ``params.yaml``.
         ParamsError: ``sweep.space`` names a param that cannot be searched or has no effect, or a grid has a range.
     """
-    given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
+    given = {
+        name: value
+        for name, value in {"trials": trials, "folds": folds}.items()
+        if value is not None
+    }
     settings = params.sweep.model_copy(update=given)
     space, metric = check_searched(params), settings.metric or params.compare.metric
     folder = _packed_folder(workspace.root, params.split)
-    parts = load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val"))
+    parts = load_parts(
+        folder, params.classes, image_size=params.split.image_size, names=("train", "val")
+    )
     searched = [name.removeprefix("train.") for name in space]
     decided = [
-        {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
+        {
+            name: values if isinstance(values, tuple) else values.model_dump()
+            for name, values in space.items()
+        },
         [settings.sampler, settings.seed, settings.folds, metric, params.train.target_accuracy],
-        sweep_digest(folder, parts, params.train, labels=params.classes, searched=searched, root=workspace.root),
+        sweep_digest(
+            folder,
+            parts,
+            params.train,
+            labels=params.classes,
+            searched=searched,
+            root=workspace.root,
+        ),
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
     heads = ("train.model", "features"), ("train.features.head", "logistic")
     tried = {**current_values(params, [name for name, _ in heads]), **space}
     cross_fitted = all(tried[name] in (only, (only,)) for name, only in heads)
-    plan = Plan(params, settings, space, metric, key, frozenset(parts["val"].rows["id"]), cross_fitted)
+    plan = Plan(
+        params, settings, space, metric, key, frozenset(parts["val"].rows["id"]), cross_fitted
+    )
     if settings.sampler == "grid" and trials is None:
         plan = replace(plan, settings=settings.model_copy(update={"trials": len(plan.grid())}))
     return plan
@@ -129,9 +157,15 @@ def _packed_folder(root: Path, split: SplitParams) -> Path:
     """
     folder = root / "artifacts" / "split"
     form = read_json(folder / "preprocessing.json", stage="split")
-    stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
+    stages = {
+        name: stage
+        for name, stage in workspace_stages(root).items()
+        if name in ("scrape", "validate", "split")
+    }
     if not (folder / "manifest.parquet").exists() or first_outdated(stages):
-        raise ManifestError("artifacts/split is incomplete: dvc repro stopped", next="dvc repro split")
+        raise ManifestError(
+            "artifacts/split is incomplete: dvc repro stopped", next="dvc repro split"
+        )
 
     def read(path: str) -> bytes | None:
         return (root / path).read_bytes() if (root / path).is_file() else None
@@ -139,12 +173,15 @@ def _packed_folder(root: Path, split: SplitParams) -> Path:
     try:
         changed = find_changed_input(stages, read)
     except MalformedError as fault:
-        raise ManifestError(f"the inputs of artifacts/split cannot be checked: {fault}", next="git status") from None
+        raise ManifestError(
+            f"the inputs of artifacts/split cannot be checked: {fault}", next="git status"
+        ) from None
     if changed is None and any(getattr(split, name) != form.get(name) for name in _PACKING_PARAMS):
         changed = "split in params.yaml"
     if changed:
         raise ManifestError(
-            f"artifacts/split was made before {changed} changed", next="dvc repro split, then: pixmill sweep"
+            f"artifacts/split was made before {changed} changed",
+            next="dvc repro split, then: pixmill sweep",
         )
     return folder
 
@@ -161,6 +198,7 @@ def lock_sweep(workspace: Workspace) -> AbstractContextManager[None]:
         LockedError: On entering the block: another sweep runs.
     """
     refusal = LockedError(
-        f"another sweep is running in {workspace.root}", next="wait for it or stop it, then: pixmill sweep"
+        f"another sweep is running in {workspace.root}",
+        next="wait for it or stop it, then: pixmill sweep",
     )
     return hold_lock(workspace.scratch("sweep") / "lock", refusal)

@@ -36,7 +36,9 @@ def sweep_text(found: Outcome) -> str:
     names = sorted({name for row in found.rows for name in row.params})
 
     def values(row: RankedModel) -> list[str]:
-        return [plain(significant(row.params[name])) if name in row.params else "" for name in names]
+        return [
+            plain(significant(row.params[name])) if name in row.params else "" for name in names
+        ]
 
     return render_text(
         "pixmill.experiments.sweep",
@@ -85,7 +87,9 @@ def render_sweep(found: Outcome, root: Path | None = None) -> str:
         found: The outcome of the sweep.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
-    ranking = Ranking(found.plan.metric, found.plan.params.evaluate.confidence, found.rows, (), None, False, 0, ())
+    ranking = Ranking(
+        found.plan.metric, found.plan.params.evaluate.confidence, found.rows, (), None, False, 0, ()
+    )
     return render_page(
         "pixmill.experiments.sweep",
         "page.html",
@@ -124,7 +128,9 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
     """
     plan = found.plan
     store, metric = open_trials(workspace, plan), plan.metric
-    settings = plan.settings.model_dump(mode="json", exclude={"trials", "space"}) | {"metric": metric}
+    settings = plan.settings.model_dump(mode="json", exclude={"trials", "space"}) | {
+        "metric": metric
+    }
     params = {f"sweep.{key}": value for key, value in settings.items()}
     for name, values in plan.space.items():
         content = list(values) if isinstance(values, tuple) else values.model_dump()
@@ -135,7 +141,13 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
         run.log_metrics({f"trial_{metric}": found.best.value, "trials": float(len(found.trials))})
         if found.expected:
             expected = found.expected
-            run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
+            run.log_metrics(
+                {
+                    "expected": expected.value,
+                    "expected_low": expected.low,
+                    "expected_high": expected.high,
+                }
+            )
         run.describe(headline(found))
         run.log_text(page, "reports/sweep.html")
         run.log_text(sweep_json(found), "sweep.json")
@@ -145,15 +157,21 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
 def as_run(trial: SweepTrial, metric: str) -> RunData:
     """Return the child run of a trial: its values, its curves, and its metric on validation."""
     data = RunData("train", started=trial.started, name=trial.name)
-    data.tags = {"pixmill.trial": trial.state, **({"mlflow.note.content": trial.reason} if trial.reason else {})}
+    data.tags = {
+        "pixmill.trial": trial.state,
+        **({"mlflow.note.content": trial.reason} if trial.reason else {}),
+    }
     data.params = {
-        name: (json.dumps(value) if isinstance(value, list | dict) else str(value))[:MAX_VALUE_CHARACTERS]
+        name: (json.dumps(value) if isinstance(value, list | dict) else str(value))[
+            :MAX_VALUE_CHARACTERS
+        ]
         for name, value in trial.values.items()
     }
     for curve in trial.curves:
         figures = {name: value for name, value in curve.items() if name not in ("epoch", "ended")}
         data.points += [
-            [name, float(value), int(curve["ended"]), int(curve["epoch"])] for name, value in figures.items()
+            [name, float(value), int(curve["ended"]), int(curve["epoch"])]
+            for name, value in figures.items()
         ]
     data.ended = trial.started + int(1000 * trial.seconds)
     if trial.value is not None:

@@ -75,10 +75,18 @@ class _Search:
         self._tried = {plan.identity(trial.values): trial for trial in self._trials}
         self._repeated = 0
         self._study = self._store.open(
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS)
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS
+            )
         )
-        seed = plan.settings.seed + len(self._study.trials)  # A fixed seed would repeat the first choices.
-        kind = optuna.samplers.TPESampler if plan.settings.sampler == "tpe" else optuna.samplers.RandomSampler
+        seed = plan.settings.seed + len(
+            self._study.trials
+        )  # A fixed seed would repeat the first choices.
+        kind = (
+            optuna.samplers.TPESampler
+            if plan.settings.sampler == "tpe"
+            else optuna.samplers.RandomSampler
+        )
         self._study.sampler = kind(seed=seed)
 
     def run(self) -> list[SweepTrial]:
@@ -96,9 +104,13 @@ class _Search:
                     best = self._plan.best(self._trials)
                     keys = [each.key for each in best[:_MAX_PINNED]]
                     pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
-                    progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
+                    progress.advance(
+                        note=f"best {best[0].value:.3f}, {best[0].name}" if best else ""
+                    )
                 if self._repeated >= _MAX_REPEATS:
-                    announce(f"sweep: ended early, since the last {_MAX_REPEATS} choices were tried before")
+                    announce(
+                        f"sweep: ended early, since the last {_MAX_REPEATS} choices were tried before"
+                    )
                 if len(self._trials) >= wanted or self._repeated >= _MAX_REPEATS:
                     study.stop()
 
@@ -119,7 +131,11 @@ class _Search:
             if last.state == states.RUNNING:
                 self._study.tell(last.number, state=states.FAIL)
             is_interrupted = bool(self._trials) and VALUES in known and REASON not in known
-            if is_interrupted and known[VALUES] not in queued and (runs := known.get(_RUNS, 1)) < _MAX_RUNS:
+            if (
+                is_interrupted
+                and known[VALUES] not in queued
+                and (runs := known.get(_RUNS, 1)) < _MAX_RUNS
+            ):
                 self._enqueue(known[VALUES], runs + 1)
         if self._plan.settings.sampler == "grid":
             for identity, values in self._plan.grid().items():
@@ -189,10 +205,16 @@ class _Search:
             measured = found.rows["id"].isin(plan.validation).to_numpy(bool)
         rows, targets = found.rows[measured].reset_index(drop=True), found.targets[measured]
         clusters, given = rows["cluster"].astype(str), found.probabilities[measured]
-        answers = calibrate(given, targets, clusters, plan.params.train.target_accuracy).apply(given).astype(np.float32)
+        answers = (
+            calibrate(given, targets, clusters, plan.params.train.target_accuracy)
+            .apply(given)
+            .astype(np.float32)
+        )
         self._check_images(rows.assign(target=targets))
         groups = group_numbers(clusters)
-        value, _ = measure(plan.metric, targets.astype(np.int64), answers.astype(np.float64), groups)
+        value, _ = measure(
+            plan.metric, targets.astype(np.int64), answers.astype(np.float64), groups
+        )
         if value is None:
             raise PixmillError(
                 f"{plan.metric} is undefined on the {len(rows):,} images that rank the trials",

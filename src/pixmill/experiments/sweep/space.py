@@ -90,7 +90,8 @@ def check_searched(params: Params) -> Space:
     """
     check_space(params)
     space = {
-        name: _as_floats(params, name, each) for name, each in (params.sweep.space or default_space(params)).items()
+        name: _as_floats(params, name, each)
+        for name, each in (params.sweep.space or default_space(params)).items()
     }
     faults = []
     used: set[str] = set()
@@ -100,7 +101,9 @@ def check_searched(params: Params) -> Space:
             used |= {*deciding_params(params.changed(chosen).train)}
     for name, values in space.items():
         if not any(f"train.{each}.".startswith(f"{name}.") for each in used):
-            faults.append(f"sweep.space.{name}: has no effect with train.model={params.train.model}")
+            faults.append(
+                f"sweep.space.{name}: has no effect with train.model={params.train.model}"
+            )
         if params.sweep.sampler == "grid" and isinstance(values, RangeParams):
             faults.append(f"sweep.space.{name}: a grid needs a list of values")
     if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MAX_COMBINATIONS:
@@ -112,9 +115,13 @@ def check_searched(params: Params) -> Space:
     return space
 
 
-def _as_floats(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
+def _as_floats(
+    params: Params, name: str, values: RangeParams | tuple[Any, ...]
+) -> RangeParams | tuple[Any, ...]:
     """Return a range of integers as a range of floats if the param is a float: 0 to 30 degrees includes 7.5."""
-    if not isinstance(values, RangeParams) or not _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)):
+    if not isinstance(values, RangeParams) or not _is_allowed(
+        params, name, ((values.low + values.high) / 2 + 0.25,)
+    ):
         return values
     return RangeParams(low=float(values.low), high=float(values.high), log=values.log)
 
@@ -132,7 +139,9 @@ def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
     for name, values in space.items():
         if not isinstance(values, RangeParams):
             # As JSON text, since a value may be a list.
-            found[name] = json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in values]))
+            found[name] = json.loads(
+                trial.suggest_categorical(name, [json.dumps(value) for value in values])
+            )
         elif isinstance(values.low, int) and isinstance(values.high, int):
             found[name] = trial.suggest_int(name, values.low, values.high, log=values.log)
         else:
@@ -165,13 +174,16 @@ def find_trial(trials: Sequence[SweepTrial], number: int | None, *, command: str
     """
     if not trials:
         raise PixmillError(
-            "there are no trials of these images, params and code yet", next=f"{command}, then repeat the command"
+            "there are no trials of these images, params and code yet",
+            next=f"{command}, then repeat the command",
         )
     if number is None:
         return trials[0]
     found = next((trial for trial in trials if trial.number == number), None)
     if found is None:
-        raise PixmillError(f"there is no complete trial {number}", next=f"{command} lists the best trials")
+        raise PixmillError(
+            f"there is no complete trial {number}", next=f"{command} lists the best trials"
+        )
     return found
 
 

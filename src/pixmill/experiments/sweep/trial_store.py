@@ -115,7 +115,9 @@ class TrialStore:
             number: Number among the finished trials.
         """
         known, value, answers = trial.user_attrs, None, None
-        state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name)  # type: ignore[assignment]
+        state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(
+            trial.state.name
+        )  # type: ignore[assignment]
         # A failed trial without a reason was interrupted.
         if state is None or SAME in known or (state == "failed" and REASON not in known):
             return None
@@ -174,4 +176,6 @@ class TrialStore:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         path = str(self._journal)
-        return optuna.storages.JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+        return optuna.storages.JournalStorage(
+            JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))
+        )

@@ -167,7 +167,9 @@ def run_on_cluster(
     ray, name = connect(address), name_of(function)
     announce(f"ray: {name} runs on {address} (processors: {processors(address)})")
     content = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
-    order = pickle.dumps(NodePass(name, content, limits, versions(LIBRARIES)), pickle.HIGHEST_PROTOCOL)
+    order = pickle.dumps(
+        NodePass(name, content, limits, versions(LIBRARIES)), pickle.HIGHEST_PROTOCOL
+    )
     key = uuid.uuid4().hex
     task = ray.remote(num_cpus=1, max_retries=_MAX_ATTEMPTS - 1)(run_batch)
     batches = _batches(rows, max(batch_size, _MIN_ROWS) if limits else batch_size, carry)
@@ -202,7 +204,9 @@ def run_on_cluster(
                 ray.cancel(reference)
 
 
-def _batches(rows: Iterable[Any], size: int, carry: Callable[[Any], Any]) -> Iterator[tuple[list[Any], list[bytes]]]:
+def _batches(
+    rows: Iterable[Any], size: int, carry: Callable[[Any], Any]
+) -> Iterator[tuple[list[Any], list[bytes]]]:
     """Yield batches of rows, with the same rows pickled after ``carry``."""
     given: list[Any] = []
     packed: list[bytes] = []
@@ -319,11 +323,15 @@ def run_batch(key: str, order: bytes, rows: Sequence[bytes]) -> list[bytes | Los
 
 def _open_pool(order: NodePass) -> Pool:
     ours = versions(name for name in order.versions if name != _PROCESSOR)
-    if other := {name: version for name, version in order.versions.items() if ours[name] != version}:
+    if other := {
+        name: version for name, version in order.versions.items() if ours[name] != version
+    }:
         import ray
 
         here = ray.util.get_node_ip_address()
-        named = ", ".join(f"{name} {ours[name]} instead of {version}" for name, version in other.items())
+        named = ", ".join(
+            f"{name} {ours[name]} instead of {version}" for name, version in other.items()
+        )
         raise PixmillError(
             f"the Ray node {here} would give other results: it has {named}",
             next="install the versions of this machine there (pip freeze --exclude pixmill), or stop that node",

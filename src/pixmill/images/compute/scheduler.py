@@ -63,7 +63,10 @@ class Scheduler:
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Any]], Sequence[Any]], workers: int, limits: RowLimits | None = None
+        self,
+        function: Callable[[Sequence[Any]], Sequence[Any]],
+        workers: int,
+        limits: RowLimits | None = None,
     ) -> None:
         self._function, self._limits, self._max_workers = function, limits, workers
         self._state = threading.Condition()
@@ -188,7 +191,9 @@ class Scheduler:
             worker = None
             assert kind != "ready"
             if self._limits is None:
-                message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+                message = (
+                    f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+                )
                 advice = "free some memory, then run the same command again: finished work is kept"
                 self._finish(job, error=PixmillError(message, next=advice))
                 return None
@@ -198,7 +203,9 @@ class Scheduler:
                 return None
             is_retry = True
 
-    def _finish(self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None) -> None:
+    def _finish(
+        self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None
+    ) -> None:
         """Finish a job."""
         with self._state:
             # Before the result is set, since its receiver may submit the next row at once.
@@ -222,7 +229,9 @@ class Scheduler:
 class Pool(Scheduler):
     """Run a pass over rows in bulk; the processes start with the first rows."""
 
-    def run(self, rows: Iterator[Any], batch_size: int, lost: Callable[[Any, Loss], Any] | None) -> Iterator[Any]:
+    def run(
+        self, rows: Iterator[Any], batch_size: int, lost: Callable[[Any, Loss], Any] | None
+    ) -> Iterator[Any]:
         """Yield one result per row, in order.
 
         Args:
@@ -237,7 +246,9 @@ class Pool(Scheduler):
         size, each = (1, batch_size) if self._limits else (batch_size, 1)
         jobs: deque[Job] = deque()
         while True:
-            while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (batch := list(islice(rows, size))):
+            while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (
+                batch := list(islice(rows, size))
+            ):
                 jobs.append(Job(batch))
                 self.put([jobs[-1]])
                 if len(jobs) > len(self._threads) * each:
@@ -271,7 +282,12 @@ class Service(Scheduler, Generic[Row, Result]):
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: RowLimits, waiting: int
+        self,
+        function: Callable[[Sequence[Row]], Sequence[Result]],
+        *,
+        workers: int,
+        limits: RowLimits,
+        waiting: int,
     ) -> None:
         super().__init__(function, workers, limits)
         self._max_waiting = waiting
@@ -310,7 +326,11 @@ class Service(Scheduler, Generic[Row, Result]):
         """
         with self._state:
             self._state.wait_for(
-                lambda: sum(each.ready for each in self._workers) == self._max_workers or self._defect or self._ended
+                lambda: (
+                    sum(each.ready for each in self._workers) == self._max_workers
+                    or self._defect
+                    or self._ended
+                )
             )
             if self._defect is not None and not self._ended:
                 raise self._defect
@@ -330,7 +350,9 @@ class Service(Scheduler, Generic[Row, Result]):
         """
         return self.submit_all([row])[0]
 
-    def submit_all(self, rows: Sequence[Row], *, first: bool = False) -> list[Future[Result | Loss]]:
+    def submit_all(
+        self, rows: Sequence[Row], *, first: bool = False
+    ) -> list[Future[Result | Loss]]:
         """Submit several rows, all or none, and return their futures; see :meth:`submit`.
 
         They are accepted if there is room for one, so they may exceed ``waiting``.

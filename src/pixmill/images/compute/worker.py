@@ -55,11 +55,15 @@ class Worker:
     It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it.
     """
 
-    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None) -> None:
+    def __init__(
+        self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.ready = False
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(function, theirs, limits and limits.memory), daemon=True
+        )
         try:
             with _LOCK, _no_script(function):
                 self._process.start()
@@ -140,7 +144,9 @@ class RemoteError(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
-def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
+def serve(
+    function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None
+) -> None:
     """Process batches until the other end closes.
 
     Args:
@@ -166,7 +172,9 @@ def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connec
             del request
             connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
-            connection.send_bytes(_pickle("memory", None) if memory and _lacks_memory(error) else _defect(error))
+            connection.send_bytes(
+                _pickle("memory", None) if memory and _lacks_memory(error) else _defect(error)
+            )
 
 
 def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
@@ -176,7 +184,9 @@ def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]
         ValueError: Their number differs from that of the rows.
     """
     if len(results) != len(batch):
-        raise ValueError(f"a pass must return one result per row: expected {len(batch)}, received {len(results)}")
+        raise ValueError(
+            f"a pass must return one result per row: expected {len(batch)}, received {len(results)}"
+        )
     return results
 
 
@@ -198,7 +208,9 @@ def _defect(error: BaseException) -> bytes:
 def _lacks_memory(error: BaseException | None) -> bool:
     """Return whether an exception was caused by lack of memory, even if a library wrapped it."""
     while error is not None:
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        if isinstance(error, MemoryError) or (
+            isinstance(error, OSError) and error.errno == errno.ENOMEM
+        ):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -85,7 +85,10 @@ class PairCollector:
 
     def pairs(self) -> VerifiedPairs:
         """Return the pairs of kept images, each once with its highest similarity, and the repeated images."""
-        (one, other), similarity = np.concatenate(self._pairs, axis=1), np.concatenate(self._similarity)
+        (one, other), similarity = (
+            np.concatenate(self._pairs, axis=1),
+            np.concatenate(self._similarity),
+        )
         kept = self.kept[one] & self.kept[other]
         one, other, similarity = one[kept], other[kept], similarity[kept]
         a, b = np.minimum(one, other), np.maximum(one, other)
@@ -130,7 +133,9 @@ def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> npt.NDArray[
     leads = np.ones(count, bool)
     leads[repeats[:, 0]] = False
     rank = np.arange(count)
-    rank[repeats[:, 1]] -= count  # representatives come first, since repeated images have no other leader
+    rank[repeats[:, 1]] -= (
+        count  # representatives come first, since repeated images have no other leader
+    )
     after = np.flatnonzero(rank[a] < rank[b])
     after = after[np.argsort(rank[a[after]], kind="stable")]
     a, b = a[after], b[after]

@@ -15,7 +15,9 @@ _LOW = 8
 """Frequencies per direction; each of the 8 x 8 gives one bit."""
 
 _FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
-_COSINES: npt.NDArray[np.float64] = np.rint(2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE)))
+_COSINES: npt.NDArray[np.float64] = np.rint(
+    2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE))
+)
 """The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
 
 Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend on the CPU.
@@ -41,7 +43,9 @@ def small_grey(
     """
     width, height = size or (luma.shape[1], luma.shape[0])
     bands = np.ascontiguousarray(_cells(luma, height, factor).T)
-    grey: npt.NDArray[np.uint8] = np.rint(_cells(bands, width, factor).T / (height * width)).astype(np.uint8)
+    grey: npt.NDArray[np.uint8] = np.rint(_cells(bands, width, factor).T / (height * width)).astype(
+        np.uint8
+    )
     return grey
 
 

@@ -75,12 +75,19 @@ class Index:
 
     def __init__(self, greys: Greys, places: Indices) -> None:
         sample = _unit_vectors(greys[places[_spread(len(places), _SAMPLE_SIZE)]])
-        self._basis = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)[2][:DIRECTIONS].T
+        self._basis = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)[2][
+            :DIRECTIONS
+        ].T
         blocks = range(0, len(places), _BLOCK_SIZE)
-        points = np.concatenate([self.points(greys[places[start : start + _BLOCK_SIZE]]) for start in blocks])
+        points = np.concatenate(
+            [self.points(greys[places[start : start + _BLOCK_SIZE]]) for start in blocks]
+        )
         self._centres = points[_spread(len(points), round(_CELL_FACTOR * len(points) ** 0.5))]
         self._centre_distances = np.sqrt(np.maximum(0, 2 - 2 * (self._centres @ self._centres.T)))
-        nearest = [(points[start : start + _BLOCK_SIZE] @ self._centres.T).argmax(axis=1) for start in blocks]
+        nearest = [
+            (points[start : start + _BLOCK_SIZE] @ self._centres.T).argmax(axis=1)
+            for start in blocks
+        ]
         cell = np.concatenate(nearest)
         order = np.argsort(cell, kind="stable")
         self._places, self._points = places[order], points[order]
@@ -108,7 +115,9 @@ class Index:
         """
         flat = views.reshape(-1, SIDE, SIDE)
         starts = range(0, len(flat), _BLOCK_SIZE)
-        queries = np.concatenate([self.points(flat[start : start + _BLOCK_SIZE]) for start in starts])
+        queries = np.concatenate(
+            [self.points(flat[start : start + _BLOCK_SIZE]) for start in starts]
+        )
         least = np.float32(correlation) - _MARGIN
         for cell, some in self._visit(queries, np.sqrt(2 - 2 * least)):
             start, stop = self._starts[cell : cell + 2]
@@ -116,7 +125,8 @@ class Index:
             for first in range(start, stop, step):
                 count = min(step, stop - first)
                 query, place = np.divmod(
-                    np.flatnonzero(queries[some] @ self._points[first : first + count].T >= least), count
+                    np.flatnonzero(queries[some] @ self._points[first : first + count].T >= least),
+                    count,
                 )
                 # Several views of an image may be near the same point.
                 found, place = np.divmod(np.unique(row[query] * count + place), count)
@@ -190,7 +200,9 @@ def near_duplicates(
             seen = views(greys[ones], mirror=mirror)
             matches = []
             for row, others in _candidates(index, seen, ones, collector.kept, similarity):
-                found, scores = _compare(seen[row], others, hashes, greys, distance=distance, similarity=similarity)
+                found, scores = _compare(
+                    seen[row], others, hashes, greys, distance=distance, similarity=similarity
+                )
                 matches.append((int(ones[row]), found, scores))
             return matches
 
@@ -201,7 +213,9 @@ def near_duplicates(
             start, size = start + size, min(2 * size, 2 * threads * _TASK_SIZE)
             if not len(batch):
                 continue
-            for matches in pool.map(search, np.split(batch, range(_TASK_SIZE, len(batch), _TASK_SIZE))):
+            for matches in pool.map(
+                search, np.split(batch, range(_TASK_SIZE, len(batch), _TASK_SIZE))
+            ):
                 for one, others, scores in matches:
                     collector.add(one, others, scores)
     return collector.pairs()

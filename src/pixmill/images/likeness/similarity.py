@@ -77,7 +77,9 @@ def views(greys: Images, *, mirror: bool = False) -> Images:
         np.clip(small, 0, 255, out=small)
         cut = small.reshape(count, _WINDOWS, SIDE, _WINDOWS, SIDE).swapaxes(2, 3).astype(np.uint8)
         first = 1 + number * (_WINDOWS**2 - 1)
-        seen[:, first : first + _WINDOWS**2 - 1] = cut.reshape(count, _WINDOWS**2, SIDE, SIDE)[:, 1:]
+        seen[:, first : first + _WINDOWS**2 - 1] = cut.reshape(count, _WINDOWS**2, SIDE, SIDE)[
+            :, 1:
+        ]
     for number, lights in enumerate(_LIGHTS, start=VIEWS - len(EXPOSURES)):
         seen[:, number] = lights[greys]
     if mirror:
@@ -122,7 +124,8 @@ def correlations(some: Compared, others: Compared) -> npt.NDArray[np.float64]:
 
 
 _LIGHTS = [
-    np.minimum(np.rint(np.arange(256) * round(100 * factor) / 100), 255).astype(np.uint8) for factor in EXPOSURES
+    np.minimum(np.rint(np.arange(256) * round(100 * factor) / 100), 255).astype(np.uint8)
+    for factor in EXPOSURES
 ]
 
 

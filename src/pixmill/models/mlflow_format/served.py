@@ -40,8 +40,12 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         labels = self._classifier.labels
         rows = [prediction.as_row(labels) for prediction in self._classifier.predict(model_input)]
         numbers = ["confidence", *(f"p_{name}" for name in labels)]
-        table = pd.DataFrame(rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"])
-        return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean", "unlike": "boolean"})
+        table = pd.DataFrame(
+            rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"]
+        )
+        return table.astype(dict.fromkeys(numbers, "float64")).astype(
+            {"sure": "boolean", "unlike": "boolean"}
+        )
 
 
 def _import_copy(folder: Path, module: str) -> Any:

@@ -59,10 +59,18 @@ class Room:
         """
         self._left -= max(size, _BLOCK)
         if self._left < 0:
-            why, fix = f"{self._allowed / 1e9:,.1f} GB (a decompression bomb?)", "if you trust it, unpack it"
+            why, fix = (
+                f"{self._allowed / 1e9:,.1f} GB (a decompression bomb?)",
+                "if you trust it, unpack it",
+            )
             if self._free < self._allowed:
-                why, fix = f"half of the free space, {self._free / 1e6:,.0f} MB", "free some space, or unpack it"
-            raise DataError(f"{self._packed} unpacks to more than {why}", next=f"{fix}, and give its folder")
+                why, fix = (
+                    f"half of the free space, {self._free / 1e6:,.0f} MB",
+                    "free some space, or unpack it",
+                )
+            raise DataError(
+                f"{self._packed} unpacks to more than {why}", next=f"{fix}, and give its folder"
+            )
 
 
 def unpack(archive: Path, folder: Path) -> list[str]:
@@ -80,7 +88,10 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     """
     room, skipped = Room(archive, fresh_folder(folder)), list[str]()
     try:
-        with archive.open("rb") as raw, Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress:
+        with (
+            archive.open("rb") as raw,
+            Progress("Unpack", archive.stat().st_size >> 20, unit="megabyte") as progress,
+        ):
             for name, opened in (_zip if zipfile.is_zipfile(raw) else _tar)(raw, room):
                 if opened is None or _COMMAND.search(name):
                     skipped.append(name)
@@ -95,8 +106,14 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         if isinstance(error, DataError) or getattr(error, "errno", None) not in _BROKEN:
             raise
         fix = "copy or download it again; or, if you trust it, unpack it, and give its folder"
-        raise DataError(f"{archive} cannot be unpacked: {error or type(error).__name__}", next=fix) from None
-    what = count(len(skipped), "link, device or name with a command was", "links, devices or names with commands were")
+        raise DataError(
+            f"{archive} cannot be unpacked: {error or type(error).__name__}", next=fix
+        ) from None
+    what = count(
+        len(skipped),
+        "link, device or name with a command was",
+        "links, devices or names with commands were",
+    )
     return [f"{what} left out of the archive: {first_of(skipped, 5)}"] if skipped else []
 
 
@@ -107,7 +124,9 @@ def _zip(raw: IO[bytes], room: Room) -> _Members:
         archive = zipfile.ZipFile(raw)  # CP437 by the standard, yet many programs write UTF-8.
     if _DOCUMENT & {*archive.namelist()}:
         problem = f"{raw.name} is a document of an office program, not an archive of images"
-        raise DataError(problem, next="if it has a table of labels, save that as CSV, and give the CSV")
+        raise DataError(
+            problem, next="if it has a table of labels, save that as CSV, and give the CSV"
+        )
     for info in archive.infolist():
         room.take(info.file_size)  # More is not read.
         if not info.is_dir():

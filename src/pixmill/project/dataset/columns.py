@@ -29,7 +29,21 @@ _NAMES = {
 """Names of columns without case and punctuation, in order of preference."""
 
 _NO_LABEL = {
-    *("width", "height", "size", "filesize", "bytes", "channels", "depth", "x", "y", "w", "h", "xmin", "ymin"),
+    *(
+        "width",
+        "height",
+        "size",
+        "filesize",
+        "bytes",
+        "channels",
+        "depth",
+        "x",
+        "y",
+        "w",
+        "h",
+        "xmin",
+        "ymin",
+    ),
     *("isvalid", "istest", "istrain"),
 }
 """Names of columns that are never taken as labels."""
@@ -58,7 +72,10 @@ def is_url(cell: str) -> bool:
 
 
 def guess_columns(
-    table: Table, chosen: Mapping[str, str], has_file: Callable[[str], bool], folders: Collection[str]
+    table: Table,
+    chosen: Mapping[str, str],
+    has_file: Callable[[str], bool],
+    folders: Collection[str],
 ) -> dict[str, str]:
     """Return the columns of a table by role; without ``image`` where none names images.
 
@@ -73,7 +90,9 @@ def guess_columns(
     """
     columns = table.columns
     roles = {**table.sure}
-    roles |= {role: name for role, name in chosen.items() if name in columns or name in roles.values()}
+    roles |= {
+        role: name for role, name in chosen.items() if name in columns or name in roles.values()
+    }
     names = {re.sub(r"[\W_]+", "", fold(name)): name for name in columns if any(columns[name])}
 
     def free() -> dict[str, str]:
@@ -93,7 +112,9 @@ def guess_columns(
     if "label" not in roles and roles["image"]:
         others = [name for plain, name in free().items() if plain not in _NO_LABEL]
         roles["label"] = (
-            named("label") or _join_one_hot(table, others) or _guess_label(table, others, roles["image"], folders)
+            named("label")
+            or _join_one_hot(table, others)
+            or _guess_label(table, others, roles["image"], folders)
         )
     return {role: roles[role] for role in ROLES if roles.get(role)}
 
@@ -115,13 +136,17 @@ def _guess_image(table: Table, names: Mapping[str, str], has_file: Callable[[str
     """Return the column that names files; if there is none, one of URLs; or an empty text."""
     known = _NAMES["image"].split()
     found: dict[bool, list[str]] = {False: [], True: []}
-    for plain in sorted(names, key=lambda plain: known.index(plain) if plain in known else len(known)):
+    for plain in sorted(
+        names, key=lambda plain: known.index(plain) if plain in known else len(known)
+    ):
         name = names[plain]
         cells = [*filter(None, table.columns[name])]
         sample = cells[:: -(-len(cells) // _SAMPLE)]
         least = len(sample) / 2
         is_label = 2 * len({*sample}) <= len(sample) > 2
-        if not is_label and (sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least):
+        if not is_label and (
+            sum(map(has_file, sample)) >= least or sum(map(is_url, sample)) >= least
+        ):
             if plain not in known and (has_file(name) or is_url(name)):
                 raise UnreadError(
                     f"{table.path} has no header: its first line names an image, {name}",
@@ -143,7 +168,10 @@ def _join_one_hot(table: Table, names: Collection[str]) -> str:
     """
     bits = [name for name in names if _BITS.issuperset(table.columns[name])]
     rows = zip(*(table.columns[name] for name in bits), strict=True)
-    labels = [SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES) for row in rows]
+    labels = [
+        SEPARATOR.join(name for name, cell in zip(bits, row, strict=True) if cell in _ONES)
+        for row in rows
+    ]
     if len(bits) < 2 or labels.count("") > _MAX_NONE * len(labels):
         return ""
     for name in bits:
@@ -167,5 +195,7 @@ def _guess_label(table: Table, names: Collection[str], image: str, folders: Coll
         places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
     if choices and len(places) > 1:
         problem = f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads one column of labels"
-        raise DataError(problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}")
+        raise DataError(
+            problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}"
+        )
     return choices[0] if choices else ""

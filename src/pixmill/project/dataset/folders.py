@@ -32,7 +32,12 @@ _PATTERN = r"(?:^|/)(?:\d+[ ._-]+)?([^\W\d_][^/]*?)[ ._(-]*\d*\)?\.\w+$"
 
 
 def find_in_folder(
-    top: Path, classes: Sequence[str] = (), *, pattern: str | None = None, no_splits: bool = False, least: int = 2
+    top: Path,
+    classes: Sequence[str] = (),
+    *,
+    pattern: str | None = None,
+    no_splits: bool = False,
+    least: int = 2,
 ) -> Found:
     """Find labelled images in class folders, in the class folders of splits, or by their file names.
 
@@ -69,13 +74,19 @@ def find_in_folder(
     if lacking := sorted(taken - labels):
         has = first_of(sorted(every.difference(lacking))) or "none"
         problem = f"{top} has no images of {first_of(lacking)}; it has {has}"
-        raise DataError("\n".join([problem, *remarks]), next="put right what is left out, or correct --classes")
+        raise DataError(
+            "\n".join([problem, *remarks]), next="put right what is left out, or correct --classes"
+        )
     remarks += _left_out("images in no class folder", outside, "to label them: --pattern")
     remarks += _left_out("other classes", every - taken, "to take them: --classes")
-    remarks += _left_out("masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'")
+    remarks += _left_out(
+        "masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'"
+    )
     if without := [item.path for item in items if not item.facts.label]:
         such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"
-        remarks.append(f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too")
+        remarks.append(
+            f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too"
+        )
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
         fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
@@ -83,9 +94,13 @@ def find_in_folder(
     items, more, has_splits = _settle(items, no_splits=no_splits)
     remarks += more
     if not (pattern or wanted) and layout.has_subfolders():
-        remarks.append("subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'")
+        remarks.append(
+            "subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'"
+        )
     if has_splits and not no_splits and not layout.has_train_folder():
-        remarks.append("images that are in no folder of a split are used as train; to draw the splits: --ignore-splits")
+        remarks.append(
+            "images that are in no folder of a split are used as train; to draw the splits: --ignore-splits"
+        )
     recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
     options = ["--classes", "--pattern"]
     if has_splits:
@@ -106,7 +121,9 @@ def find_all(top: Path, label: str | None) -> Found:
     """
     files, remarks = _look(top)
     items = [Item(str(file.path), file.name, Facts(label)) for file in files if not file.is_lost]
-    return Found(items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks))
+    return Found(
+        items, f"images of {label}" if label else "images without a label", remarks=tuple(remarks)
+    )
 
 
 def _look(top: Path) -> tuple[list[File], list[str]]:
@@ -143,10 +160,16 @@ def _look(top: Path) -> tuple[list[File], list[str]]:
 
 
 def _left_out(kind: str, names: Collection[str], fix: str) -> list[str]:
-    return [f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}; {fix}"] if names else []
+    return (
+        [f"left out: {kind} ({len(names):,}): {first_of(sorted(names), MAX_NAMED)}; {fix}"]
+        if names
+        else []
+    )
 
 
-def _choose(layout: Layout, taken: Collection[str], *, has_pattern: bool) -> tuple[list[Item], list[str]]:
+def _choose(
+    layout: Layout, taken: Collection[str], *, has_pattern: bool
+) -> tuple[list[Item], list[str]]:
     """Return the images to import, and the names of those that have no label but would need one.
 
     Args:
@@ -177,9 +200,7 @@ def _propose(top: Path, names: Sequence[str]) -> DataError:
     if 1 < len({*labels}) < len(labels):
         advice = f"repeat the command with --pattern '{_PATTERN}' (gives {first_of(sorted({*labels}), MAX_NAMED)})"
     problem = f"{top}: neither class folders nor --pattern label files such as {first_of(names, 3)}"
-    otherwise = (
-        f"put the images into {top}/<class>/, or name the classes, folders or labels to give later: --classes A,B"
-    )
+    otherwise = f"put the images into {top}/<class>/, or name the classes, folders or labels to give later: --classes A,B"
     return DataError(problem, next=f"{advice}, or {otherwise}")
 
 
@@ -210,7 +231,10 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
         if absent:
             gap = "nothing is measured on these classes there; add some, or use --ignore-splits"
             remarks.append(f"the given {split} has no images of {first_of(absent)}: {gap}")
-    final = [replace(each.facts, split=splits.get(each.facts.split) if each.facts.label else None) for each in items]
+    final = [
+        replace(each.facts, split=splits.get(each.facts.split) if each.facts.label else None)
+        for each in items
+    ]
     items = [replace(item, facts=facts) for item, facts in zip(items, final, strict=True)]
     return items, [] if no_splits else remarks, bool(given)
 
@@ -225,5 +249,7 @@ def settle_splits(given: Iterable[str | None]) -> tuple[dict[str | None, str], l
     if not {"train"} < names:
         return {}, []
     if "test" not in names:
-        return {"train": "train", "val": "test"}, ["there is no test split: val is used as test; train gives val"]
+        return {"train": "train", "val": "test"}, [
+            "there is no test split: val is used as test; train gives val"
+        ]
     return {name: name for name in names}, []

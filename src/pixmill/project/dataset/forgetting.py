@@ -30,9 +30,18 @@ _PLACES = ("data", "artifacts", ".pixmill", "inbox")
 """Folders of a project that may have copies of an image's file."""
 
 _OTHERS = (
-    *(".pixmill/validate/measures-*", ".pixmill/train/features/*.sqlite*", ".pixmill/scrape/browser/profile-*"),
+    *(
+        ".pixmill/validate/measures-*",
+        ".pixmill/train/features/*.sqlite*",
+        ".pixmill/scrape/browser/profile-*",
+    ),
     *(".pixmill/scrape/probe", ".pixmill/review/features/*.sqlite*"),
-    *("reports/compare.html", "reports/promote.html", ".dvc/tmp/exps/tmp*", ".dvc/tmp/exps/standalone/tmp*"),
+    *(
+        "reports/compare.html",
+        "reports/promote.html",
+        ".dvc/tmp/exps/tmp*",
+        ".dvc/tmp/exps/standalone/tmp*",
+    ),
 )
 """Caches, pages that ``dvc repro`` does not make again, and what probes, killed browsers and experiments left."""
 
@@ -77,16 +86,30 @@ def forget(
     root, inbox = workspace.root, Inbox(workspace.root / "inbox")
     params, (corrections, _) = load_params(root), inbox.entries()
     manifest, seen = _read(root, "manifest", SCRAPED), _read(root, "sightings", SIGHTINGS)
-    places = pd.concat([manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]])
+    places = pd.concat(
+        [manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]]
+    )
     ids = {_find(root, name, [entry.id for entry in corrections]) for name in names}
-    is_on_host = seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
+    is_on_host = (
+        seen[["page_url", "image_url"]].fillna("").map(lambda url: is_on(url, hosts)).any(axis=1)
+    )
     is_chosen = seen["author"].isin(authors) | is_on_host
     ids |= {*seen.loc[is_chosen, "id"].dropna()}
     # Scrape may not have seen images in data/.
     rows = read_metadata(data := root / "data")
-    chosen = {name for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)}
-    images = {path: to_nfc(path.relative_to(data).as_posix()) for path in data.rglob("*") if path.is_file()}
-    chosen |= {images[path] for path in map(root.joinpath, names) if path in images and file_digest(path) in ids}
+    chosen = {
+        name for name, row in rows.items() if row.author in authors or is_on(row.page_url, hosts)
+    }
+    images = {
+        path: to_nfc(path.relative_to(data).as_posix())
+        for path in data.rglob("*")
+        if path.is_file()
+    }
+    chosen |= {
+        images[path]
+        for path in map(root.joinpath, names)
+        if path in images and file_digest(path) in ids
+    }
     by_name = class_by_name(params.classes, params.scrape.folder.classes)
     labels: dict[str, str | None] = {}
     for path, name in images.items():
@@ -96,14 +119,19 @@ def forget(
             labels[digest] = label or labels.get(digest)
     ids |= labels.keys()
     labels |= dict(manifest[["id", "label"]].itertuples(index=False))
-    found = pd.DataFrame({"label": [labels.get(name) or "no label" for name in sorted(ids)]}, sorted(ids))
+    found = pd.DataFrame(
+        {"label": [labels.get(name) or "no label" for name in sorted(ids)]}, sorted(ids)
+    )
     found = found.join(seen.drop_duplicates("id").set_index("id")["image_url"])
     if dry_run:
         return found, 0, 0
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
-    why, own = f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN, places[places.index.isin(ids)].dropna()
+    why, own = (
+        f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN,
+        places[places.index.isin(ids)].dropna(),
+    )
     named = [Names(name, tuple(own[own.index == name])) for name in ids]
     lock = workspace.scratch("review") / "review.lock"
     review_file = ReviewFile(root / "review.csv", params.classes, lambda _: named, lock=lock)
@@ -117,8 +145,17 @@ def forget(
     urls = seen["image_url"].fillna(seen["page_url"])[is_chosen | seen["id"].isin(ids)]
     with hold_journal(params.scrape, workspace.home / ".pixmill/scrape") as journal:
         journal.forget(frozenset(urls.dropna()))
-    every = (Path(top, name) for place in _PLACES for top, _, files in os.walk(root / place) for name in files)
-    files = {path for path in track(every, "Find copies", unit="file") if path.is_file() and file_digest(path) in ids}
+    every = (
+        Path(top, name)
+        for place in _PLACES
+        for top, _, files in os.walk(root / place)
+        for name in files
+    )
+    files = {
+        path
+        for path in track(every, "Find copies", unit="file")
+        if path.is_file() and file_digest(path) in ids
+    }
     gone = rows.keys() & (chosen | {images[path] for path in images.keys() & files})
     if gone:
         write_metadata(data, {name: row for name, row in rows.items() if name not in gone})
@@ -138,7 +175,11 @@ def forgotten_ids(root: Path, classes: Texts) -> set[str]:
 
 def _read(root: Path, name: str, schema: pa.Schema) -> pd.DataFrame:
     path = root / "artifacts/scrape" / f"{name}.parquet"
-    return read_table(path, schema, stage="scrape") if path.exists() else schema.empty_table().to_pandas()
+    return (
+        read_table(path, schema, stage="scrape")
+        if path.exists()
+        else schema.empty_table().to_pandas()
+    )
 
 
 def _find(root: Path, name: str, corrections: Texts) -> str:
@@ -156,10 +197,21 @@ def _find(root: Path, name: str, corrections: Texts) -> str:
     return only_id(name, found if len(name) >= MIN_ID_DIGITS else ())
 
 
-def _exclude(root: Path, params: Params, ids: Iterable[str], hosts: Iterable[str], authors: Iterable[str]) -> None:
+def _exclude(
+    root: Path, params: Params, ids: Iterable[str], hosts: Iterable[str], authors: Iterable[str]
+) -> None:
     """Add images, hosts and authors to the exclusions of ``params.yaml``."""
-    added = {"exclude_ids": [name[:16] for name in ids], "opt_out": hosts, "exclude_authors": authors}
-    values = {name: tuple(sorted({*getattr(params.scrape, name), *more})) for name, more in added.items()}
+    added = {
+        "exclude_ids": [name[:16] for name in ids],
+        "opt_out": hosts,
+        "exclude_authors": authors,
+    }
+    values = {
+        name: tuple(sorted({*getattr(params.scrape, name), *more})) for name, more in added.items()
+    }
     wanted = params.model_copy(update={"scrape": params.scrape.model_copy(update=values)})
-    path, advice = root / "params.yaml", "write the section scrape in block style, then: the same command"
+    path, advice = (
+        root / "params.yaml",
+        "write the section scrape in block style, then: the same command",
+    )
     write_text(path, edit_params(read_text(path), wanted, otherwise=advice))

@@ -21,10 +21,22 @@ WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
 _UNLABELLED = {"unlabelled", "unlabeled", "nolabel"}
 """Names, without punctuation, of folders whose images have no label."""
 
-_MASKS = {"mask", "masks", "gt", "groundtruth", "annotations", "segmentation", "segmentations", "trimap", "trimaps"}
+_MASKS = {
+    "mask",
+    "masks",
+    "gt",
+    "groundtruth",
+    "annotations",
+    "segmentation",
+    "segmentations",
+    "trimap",
+    "trimaps",
+}
 """Names, without punctuation, of folders of masks."""
 
-_MASK_FILE = re.compile(r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE)
+_MASK_FILE = re.compile(
+    r"[ ._-](?:masks?|gt|seg|segmentation|groundtruth|ground_truth)(?:[ ._-]\d+)?$", re.IGNORECASE
+)
 """End of the stem of a mask."""
 
 Place = tuple[str, ...]
@@ -62,7 +74,10 @@ def _find_masks(files: Iterable[File], wanted: Collection[str]) -> set[str]:
     for file in files:
         stem = Path(file.name).stem
         folders = [*map(_letters, file.place)]
-        key = (*(word for word in folders if word not in holders | WRAPPERS), _MASK_FILE.sub("", stem))
+        key = (
+            *(word for word in folders if word not in holders | WRAPPERS),
+            _MASK_FILE.sub("", stem),
+        )
         if key[-1] != stem or not holders.isdisjoint(folders):
             masks[file.name] = key
         else:
@@ -125,7 +140,9 @@ class Layout(NamedTuple):
 
     def pattern_of_folders(self) -> str:
         """Return the pattern of the labels that the class folders give, for masks, too."""
-        above = next((place.index(spot.label) for place, spot in self.spots.items() if spot.label), 0)
+        above = next(
+            (place.index(spot.label) for place, spot in self.spots.items() if spot.label), 0
+        )
         return f"^{'[^/]+/' * above}([^/]+)/"
 
 
@@ -162,18 +179,27 @@ def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
     pairs = {place[base : base + 2] for place in places}
     spots = {}
     for place in places:
-        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [*place[base:]]
+        own = [name for name in place[base:] if name in wanted or fold(name) not in WRAPPERS] or [
+            *place[base:]
+        ]
         split = beside
         if folder := next(filter(roles.get, own), None):
             split = roles[folder]
             own.remove(folder)
             # The second of seg_train/seg_train/cat names no class, unless others are beside it.
-            if own[:1] == [folder] and folder not in wanted and sum(pair[:1] == (folder,) for pair in pairs) == 1:
+            if (
+                own[:1] == [folder]
+                and folder not in wanted
+                and sum(pair[:1] == (folder,) for pair in pairs) == 1
+            ):
                 own.remove(folder)
         if any(_letters(name) in _UNLABELLED and name not in wanted for name in own):
             split = "unlabelled"
         # Classes that are not wanted are left out later.
-        labels = [*filter(wanted.__contains__, own), *([] if split in (None, "unlabelled") else own)]
+        labels = [
+            *filter(wanted.__contains__, own),
+            *([] if split in (None, "unlabelled") else own),
+        ]
         inner = own[own.index(labels[0]) + 1 :] if labels else own
         spots[place] = Spot(split, next(iter(labels), None), tuple(inner))
     return spots
@@ -184,7 +210,11 @@ def _count_wrappers(places: Collection[Place], wanted: Collection[str]) -> int:
     depth = 0
     while len(names := {place[depth] for place in places if len(place) > depth}) == 1:
         (name,) = names
-        wraps = fold(name) in WRAPPERS or role_of(_letters(name)) or any(len(place) > depth + 1 for place in places)
+        wraps = (
+            fold(name) in WRAPPERS
+            or role_of(_letters(name))
+            or any(len(place) > depth + 1 for place in places)
+        )
         if name in wanted or not wraps:
             break
         depth += 1
@@ -202,7 +232,8 @@ def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str,
         names = {
             "".join(place[depth : depth + 1])
             for place in places
-            if wanted.isdisjoint(place[depth : depth + 1]) or not wanted.isdisjoint(place[depth + 1 :])
+            if wanted.isdisjoint(place[depth : depth + 1])
+            or not wanted.isdisjoint(place[depth + 1 :])
         }
         roles = {name: role for name in names if (role := role_of(name))}
         if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
@@ -211,7 +242,11 @@ def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str,
     exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
     # Of test1 and test2, neither is a split.
     several = {role for role, number in Counter(exact.values()).items() if number > 1}
-    roles = {name: role for name, role in exact.items() if role not in several or not re.search(r"\d", name)}
+    roles = {
+        name: role
+        for name, role in exact.items()
+        if role not in several or not re.search(r"\d", name)
+    }
     others = names - {*roles, ""}
     if not roles or (not wanted and len(others) < 2 and max(map(len, places)) < 2):
         return {}, ""

@@ -52,7 +52,9 @@ class NamedFiles:
             is_loose: Whether a file is taken by its name alone, if both it and the cell are in folders that differ.
         """
         text = cell.replace("\\", "/")
-        if not self._by_name.get(fold(posixpath.basename(text))) and (prefix := _LABEL_STUDIO.match(text)):
+        if not self._by_name.get(fold(posixpath.basename(text))) and (
+            prefix := _LABEL_STUDIO.match(text)
+        ):
             text = unquote(text[prefix.end() :])
         base = table.parent.relative_to(self.top).as_posix()
         *folders, last = fold(posixpath.normpath(posixpath.join(base, text))).split("/")

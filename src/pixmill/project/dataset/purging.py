@@ -66,7 +66,9 @@ class Purge:
 
         write_text(self.root / _REMEMBERED, json.dumps(sorted(self.images)))
         for name, store in self.stores.items():
-            for md5 in track(self.objects[name], f"Purge {name}", len(self.objects[name]), unit="object"):
+            for md5 in track(
+                self.objects[name], f"Purge {name}", len(self.objects[name]), unit="object"
+            ):
                 if md5 in self.deleted:
                     store.delete(md5)
                 else:
@@ -96,7 +98,11 @@ def plan_purge(root: Path) -> Purge:
     lists = _read_lists(cache, None if is_own else every)
     images, lacking = _find_images(cache, every, lists, ids)
     holding = _lists_with(images, lists)
-    tainted = {name: outputs for name, outputs in versions.items() if not holding.isdisjoint(_objects(outputs, {}))}
+    tainted = {
+        name: outputs
+        for name, outputs in versions.items()
+        if not holding.isdisjoint(_objects(outputs, {}))
+    }
     if "HEAD" in tainted or not lacking.isdisjoint(_objects(versions["HEAD"], lists)):
         problem = "the results in HEAD still have a forgotten image, or are not in DVC's cache"
         raise PixmillError(problem, next=f"dvc pull; {_COMMIT}; then: the same command")
@@ -105,12 +111,16 @@ def plan_purge(root: Path) -> Purge:
         raise PixmillError("the remote cannot be reached, or lacks data/ of HEAD", next="dvc push")
     if refs := [name for name in _refs(root) if name in tainted]:
         first = "merge this commit into branches, and delete tags and experiments"
-        others.append(f"branches, tags or experiments still have the images: {first_of(refs, 5)} ({first})")
+        others.append(
+            f"branches, tags or experiments still have the images: {first_of(refs, 5)} ({first})"
+        )
     used = Outputs().union(*(versions[name] for name in versions.keys() - tainted))
     results = _results(Outputs().union(*tainted.values()), holding, lists)
     deleted = (images | results) - _objects(used, lists)
     remembered = _remembered(root)
-    gone = remembered.difference(*_existing(stores, [*remembered]).values())  # A branch may contain any.
+    gone = remembered.difference(
+        *_existing(stores, [*remembered]).values()
+    )  # A branch may contain any.
     shortened = _lists_with(images | gone, lists) - deleted
     # A repeated purge finds results by the images, files by their lists, and images by the lists that are shortened.
     order = [*sorted(deleted, key=lambda md5: (md5 in images, md5.endswith(".dir"))), *shortened]
@@ -135,7 +145,9 @@ def _forgotten(root: Path) -> set[str]:
         PixmillError: There are none, or there are uncommitted changes.
     """
     if changed_files(root, "--untracked-files=no"):
-        raise PixmillError("there are uncommitted changes", next=f"{_COMMIT}, then: the same command")
+        raise PixmillError(
+            "there are uncommitted changes", next=f"{_COMMIT}, then: the same command"
+        )
     if not (ids := forgotten_ids(root, load_params(root).classes)):
         raise PixmillError("review.csv has no forgotten image", next="pixmill forget ID")
     return ids
@@ -160,7 +172,9 @@ def _open_stores(root: Path) -> tuple[dict[str, Any], list[str], bool]:
     except DvcException as error:
         raise PixmillError(f"DVC: {str(error).splitlines()[0]}", next="dvc remote list") from None
     cache = stores["cache"] = repo.cache.local
-    is_own = not repo.config["cache"].get("shared") and Path(cache.path).resolve().is_relative_to(root.resolve())
+    is_own = not repo.config["cache"].get("shared") and Path(cache.path).resolve().is_relative_to(
+        root.resolve()
+    )
     if not is_own:
         others.append(f"other projects may use DVC's cache, {cache.path}")
     return stores, others, is_own
@@ -172,9 +186,14 @@ def _refs(root: Path) -> list[str]:
 
 def _read_versions(root: Path) -> dict[str, Outputs]:
     """Return the outputs of ``HEAD``, all branches, tags and experiments, and of commits that changed them, by name."""
-    commits = (git(root, "rev-list", "--all", "--full-history", "--", "dvc.lock", "data.dvc") or "").splitlines()
+    commits = (
+        git(root, "rev-list", "--all", "--full-history", "--", "dvc.lock", "data.dvc") or ""
+    ).splitlines()
     names = ["HEAD", *_refs(root), *commits]
-    return {name: _outputs(root, name) for name in track(names, "Read commits", len(names), unit="commit")}
+    return {
+        name: _outputs(root, name)
+        for name in track(names, "Read commits", len(names), unit="commit")
+    }
 
 
 def _outputs(root: Path, commit: str) -> Outputs:
@@ -183,8 +202,14 @@ def _outputs(root: Path, commit: str) -> Outputs:
     files = (git(root, "ls-tree", "-rz", "--name-only", commit) or "").split("\0")
     for name in filter(re.compile(r"(^|/)dvc\.lock$|\.dvc$").search, files):
         with contextlib.suppress(MalformedError):  # DVC cannot check out such a commit.
-            stages = read_stages((git(root, "show", f"{commit}:./{name}") or "").encode(), name).values()
-            items = [item for stage in stages for item in (*stage.get("deps", ()), *stage.get("outs", ()))]
+            stages = read_stages(
+                (git(root, "show", f"{commit}:./{name}") or "").encode(), name
+            ).values()
+            items = [
+                item
+                for stage in stages
+                for item in (*stage.get("deps", ()), *stage.get("outs", ()))
+            ]
             found |= {(item["path"], item["md5"]) for item in items if "md5" in item}
     return found
 
@@ -196,14 +221,20 @@ def _read_lists(cache: Path, outputs: Outputs | None) -> dict[str, Mapping[str, 
     return {md5: read_listing(cache, md5) or {} for md5 in names}
 
 
-def _find_images(cache: Path, outputs: Outputs, lists: Lists, ids: set[str]) -> tuple[set[str], set[str]]:
+def _find_images(
+    cache: Path, outputs: Outputs, lists: Lists, ids: set[str]
+) -> tuple[set[str], set[str]]:
     """Return the MD5s of images, and those that the cache lacks of lists with images, and of files that may be one."""
-    named = {(PurePosixPath(name).stem, md5) for files in lists.values() for name, md5 in files.items()}
+    named = {
+        (PurePosixPath(name).stem, md5) for files in lists.values() for name, md5 in files.items()
+    }
     images = {md5 for name, md5 in named if name in ids}
     lacking = _objects(_at(_IMAGE_FOLDERS, outputs), {}) - lists.keys()
     if missing := ids - {name for name, _ in named}:
         # Scrape never had images without a label.
-        others = _objects(_at(["data"], outputs), lists) - _objects(_at(["artifacts/scrape"], outputs), lists)
+        others = _objects(_at(["data"], outputs), lists) - _objects(
+            _at(["artifacts/scrape"], outputs), lists
+        )
         unread = {md5 for md5 in others if not object_file(cache, md5).is_file()}
         lacking |= unread
         images |= _search(cache, others - unread, missing)

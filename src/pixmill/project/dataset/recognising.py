@@ -76,31 +76,51 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
             inner = [name for name, reason in reasons.items() if reason == "archive"]
             if inner and None not in reasons.values():
                 fix = "unpack all of them, move the archives away, and give the folder"
-                raise DataError(f"{source} has archives inside: {first_of(inner, 5)}", next=fix) from None
+                raise DataError(
+                    f"{source} has archives inside: {first_of(inner, 5)}", next=fix
+                ) from None
             raise DataError(named(error.message), next=error.next and named(error.next)) from None
         return replace(found, remarks=(*remarks, *map(named, found.remarks)))
     if not source.is_dir() and not (source.is_file() and source.suffix.lower() in SUFFIXES):
-        problem = "is neither an archive (.zip, .tar, .tar.gz) nor a table" if source.exists() else "does not exist"
-        raise DataError(f"{source} {problem}", next="give a folder, archive or table, relative to the current folder")
+        problem = (
+            "is neither an archive (.zip, .tar, .tar.gz) nor a table"
+            if source.exists()
+            else "does not exist"
+        )
+        raise DataError(
+            f"{source} {problem}",
+            next="give a folder, archive or table, relative to the current folder",
+        )
     if options.label is not None and not source.is_dir():
-        raise DataError(f"{source} is a table, which gives labels itself", next="repeat without --label")
+        raise DataError(
+            f"{source} is a table, which gives labels itself", next="repeat without --label"
+        )
     if options.label is not None:
         label = to_nfc(options.label).strip()
         return find_all(source, None if fold(label) == "unlabelled" else label)
     remarks = []
     try:
         # A pattern says that names label the images, not a table.
-        if not options.pattern and (table := find_table(source, columns=options.columns, scratch=scratch / "embedded")):
+        if not options.pattern and (
+            table := find_table(source, columns=options.columns, scratch=scratch / "embedded")
+        ):
             return _choose(table, options)
     except UnreadError as error:
         if options.columns or not source.is_dir():
             raise
         remarks.append(error.remark)
     if options.columns:
-        raise DataError(f"{source} has no table that labels images", next="omit --columns, or give the table's file")
+        raise DataError(
+            f"{source} has no table that labels images",
+            next="omit --columns, or give the table's file",
+        )
     try:
         found = find_in_folder(
-            source, options.classes, pattern=options.pattern, no_splits=options.no_splits, least=options.least
+            source,
+            options.classes,
+            pattern=options.pattern,
+            no_splits=options.no_splits,
+            least=options.least,
         )
     except DataError as error:
         raise DataError("\n".join([*remarks, error.message]), next=error.next) from None
@@ -124,10 +144,14 @@ def _choose(found: Found, options: Options) -> Found:
 
 def describe(found: Found) -> str:
     """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
-    counts = Counter((facts.split or "", facts.label or "") for facts in chain(*found.by_source.values()))
+    counts = Counter(
+        (facts.split or "", facts.label or "") for facts in chain(*found.by_source.values())
+    )
     parts: dict[str, list[str]] = {}
     for (split, label), number in sorted(counts.items()):
-        parts.setdefault(split, []).append(f"{number:,} of {label}" if label else f"{number:,} without a label")
+        parts.setdefault(split, []).append(
+            f"{number:,} of {label}" if label else f"{number:,} without a label"
+        )
     texts = [f"{split}: " * bool(split) + first_of(each) for split, each in parts.items()]
     return f"{count(counts.total(), 'image')}: {'; '.join(texts)}" if texts else "no images"
 
@@ -141,9 +165,17 @@ def introduce(found: Found) -> str:
 def preview(found: Found, notes: Iterable[str] = ()) -> list[str]:
     """Return the lines of a dry run, with notes on images that are left out."""
     taken = f"Would take {describe(found)}"
-    return [introduce(found), *found.remarks, taken, *notes, "Next: the same command without --dry-run"]
+    return [
+        introduce(found),
+        *found.remarks,
+        taken,
+        *notes,
+        "Next: the same command without --dry-run",
+    ]
 
 
 def labels_of(found: Found) -> list[str]:
     """Return the labels, sorted."""
-    return sorted({facts.label for facts in chain(*found.by_source.values()) if facts.label is not None})
+    return sorted(
+        {facts.label for facts in chain(*found.by_source.values()) if facts.label is not None}
+    )

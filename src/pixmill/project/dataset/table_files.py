@@ -89,7 +89,9 @@ def within_limits(act: Callable[[], _Result], paths: Sequence[Path]) -> _Result:
     """
     seconds = _SECONDS + sum(path.stat().st_size for path in paths) / _BYTES_A_SECOND
     limits = RowLimits(seconds, _MEMORY)
-    (result,) = map_batches(_call, [act], workers=1, limits=limits, lost=lambda _, loss: loss, local=True)
+    (result,) = map_batches(
+        _call, [act], workers=1, limits=limits, lost=lambda _, loss: loss, local=True
+    )
     if isinstance(result, str):
         problem = f"cannot be read in {seconds:,.0f} s with {_MEMORY >> 30} GB of memory"
         raise UnreadError(f"{first_of([*map(str, paths)], 3)} {problem}", next=_SMALLER)
@@ -114,24 +116,32 @@ def read_tables(paths: Sequence[Path], *, skips: bool) -> tuple[list[Table], lis
     problems: list[UnreadError] = []
     for path in paths:
         try:
-            tables.append(_read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path))
+            tables.append(
+                _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+            )
         except UnreadError as error:
             problems.append(error)
         except _NO_TABLE as error:
             if not skips:
-                raise DataError(f"{path} cannot be read as a table: {error}", next="save it as CSV") from None
+                raise DataError(
+                    f"{path} cannot be read as a table: {error}", next="save it as CSV"
+                ) from None
     return tables, problems
 
 
 def _check_size(path: Path, cells: int) -> None:
     if cells > _MAX_CELLS:
-        raise UnreadError(f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER)
+        raise UnreadError(
+            f"{path} has too many cells; at most {_MAX_CELLS:,} are read", next=_SMALLER
+        )
 
 
 def _read_text(path: Path) -> Table:
     content = path.read_bytes()
     try:
-        text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+        text = content.decode(
+            "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+        )
     except UnicodeDecodeError:
         text = content.decode("cp1252")  # of Excel in Western Europe and America
     rows: list[dict[str, Any]]
@@ -142,9 +152,13 @@ def _read_text(path: Path) -> Table:
             rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         case _:
             head = text.partition("\n")[0]
-            delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ())))
+            delimiter = max(
+                ",;\t|", key=lambda sign: len(next(csv.reader([head], delimiter=sign), ()))
+            )
             lines = io.StringIO(text, newline="")
-            reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval="")
+            reader = csv.DictReader(
+                lines, delimiter=delimiter, skipinitialspace=True, restkey="", restval=""
+            )
             rows = [row for row in reader if any(row.values())]
     if not isinstance(rows, list):
         raise TypeError("no list of objects")
@@ -152,7 +166,10 @@ def _read_text(path: Path) -> Table:
         return _read_label_studio(path, rows)
     columns = _to_columns(path, rows)
     if {*EXPORTED} <= columns.keys():  # There, formulas begin with an apostrophe.
-        columns = {name: [re.sub("^'(?=[=+@-])", "", cell) for cell in cells] for name, cells in columns.items()}
+        columns = {
+            name: [re.sub("^'(?=[=+@-])", "", cell) for cell in cells]
+            for name, cells in columns.items()
+        }
     return Table(path, columns)
 
 
@@ -163,7 +180,9 @@ def _read_label_studio(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Table:
     for task in tasks:
         for annotation in task["annotations"] or [{"result": []}]:
             results = [] if annotation.get("was_cancelled") else annotation["result"]
-            chosen = {each["from_name"]: each["value"] for each in results if each["type"] == "choices"}
+            chosen = {
+                each["from_name"]: each["value"] for each in results if each["type"] == "choices"
+            }
             rows.append(task["data"] | chosen)
             questions |= chosen.keys()
     sure = {"label": questions.pop()} if len(questions) == 1 else {}
@@ -185,7 +204,9 @@ def _to_text(value: Any) -> str:
         case float() if value.is_integer():  # of pandas, where some rows have no value
             return str(int(value))
     is_missing = value is None or value != value
-    return "" if is_missing else sys.intern(" ".join(str(value).splitlines()).strip())  # most values repeat
+    return (
+        "" if is_missing else sys.intern(" ".join(str(value).splitlines()).strip())
+    )  # most values repeat
 
 
 def _read_parquet(path: Path) -> Table:
@@ -198,7 +219,11 @@ def _read_parquet(path: Path) -> Table:
         names = [name for name in schema.names if name not in images]
         _check_size(path, len(names) * file.metadata.num_rows)
         columns = {name: [*map(_to_text, file.read([name])[name].to_pylist())] for name in names}
-    features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    features = (
+        json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        .get("info", {})
+        .get("features", {})
+    )
     sure = {"image": min(images, key=lambda name: name not in ("image", "img"))} if images else {}
     for name in names:
         match features.get(name):
@@ -218,7 +243,9 @@ def _has_bytes(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tuple[str, str] | None]:
+def unpack_images(
+    path: Path, column: str, folder: Path, room: Room
+) -> list[tuple[str, str] | None]:
     """Write the images in Parquet as files. Only a page of it and a few images are in memory.
 
     Args:
@@ -240,7 +267,9 @@ def unpack_images(path: Path, column: str, folder: Path, room: Room) -> list[tup
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         batches = file.iter_batches(_BATCH_ROWS, columns=[column])
         values = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
-        for number, value in enumerate(track(values, f"Unpack {path.name}", file.metadata.num_rows)):
+        for number, value in enumerate(
+            track(values, f"Unpack {path.name}", file.metadata.num_rows)
+        ):
             image = value if isinstance(value, dict) else {"bytes": value}
             content = image["bytes"]
             if content is None:

@@ -35,7 +35,9 @@ _SUBMISSION = re.compile("submission|submit", re.IGNORECASE)
 """In names of tables that show how to hand in results, and have no labels."""
 
 
-def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratch: Path) -> Found | None:
+def find_table(
+    source: Path, *, columns: Mapping[str, str] | None = None, scratch: Path
+) -> Found | None:
     """Find the images that tables list.
 
     Tables name files in their folder or below, with or without ending, below another root or with backslashes, or
@@ -57,23 +59,35 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
             ``source`` cannot be read, or does not label images.
         UnreadError: The only tables are too large or have no header.
     """
-    chosen = {"licence" if role == "license" else role: name for role, name in (columns or {}).items()}
+    chosen = {
+        "licence" if role == "license" else role: name for role, name in (columns or {}).items()
+    }
     if wrong := [role for role in chosen if role not in ROLES]:
-        raise DataError(f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns")
+        raise DataError(
+            f"--columns has no {wrong[0]}; it has {', '.join(ROLES)}", next="correct --columns"
+        )
     top = source if source.is_dir() else source.parent
     paths = _tables_in(source) if source.is_dir() else [source]
-    tables, problems = within_limits(partial(read_tables, paths, skips=source.is_dir()), paths) if paths else ([], [])
+    tables, problems = (
+        within_limits(partial(read_tables, paths, skips=source.is_dir()), paths)
+        if paths
+        else ([], [])
+    )
     present = {name for table in tables for name in (*table.columns, *table.sure.values())}
     if tables and (absent := [name for name in chosen.values() if name not in {ONE_HOT, *present}]):
         has = first_of(sorted(present))
-        raise DataError(f"no table has the column {absent[0]}; there are {has}", next="correct --columns")
+        raise DataError(
+            f"no table has the column {absent[0]}; there are {has}", next="correct --columns"
+        )
     files = NamedFiles(top)
     reading = _Reading(files, fresh_folder(scratch))
     classes = {*filter(None, map(folder_label, files.names if source.is_dir() else ()))}
     for table in track(tables, "Read", len(tables), unit="table"):
         folders = classes if table.path.stem != "metadata" else ()
         try:
-            roles = guess_columns(table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders)  # type: ignore[misc]
+            roles = guess_columns(
+                table, chosen, lambda cell, at=table.path: files.find(cell, at) is not None, folders
+            )  # type: ignore[misc]
         except UnreadError as error:
             problems.append(error)
             continue
@@ -88,13 +102,17 @@ def find_table(source: Path, *, columns: Mapping[str, str] | None = None, scratc
     if not source.is_dir():
         wanted = "labels" if reading.tables else "existing image files, or of URLs (http, https)"
         fix = "put the images next to the table, or name the columns: --columns image=…,label=…"
-        raise DataError(f"{source} has no column of {wanted}; it has {first_of(sorted(present))}", next=fix)
+        raise DataError(
+            f"{source} has no column of {wanted}; it has {first_of(sorted(present))}", next=fix
+        )
     return None
 
 
 def _tables_in(top: Path) -> list[Path]:
     """Return the files in a folder that may be tables of labels."""
-    named = [path for _, path in files_below(top) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    named = [
+        path for _, path in files_below(top) if path.suffix.lower() in SUFFIXES and path.is_file()
+    ]
     return [path for path in named if not _SUBMISSION.search(path.stem)]
 
 
@@ -134,16 +152,22 @@ class _Reading:
             return
         for number, (cell, key) in enumerate(self._find(table.columns[roles["image"]], table.path)):
             if key is None:
-                self._lost["rows that name no image, or several"].append(cell or f"row {number + 1}")
+                self._lost["rows that name no image, or several"].append(
+                    cell or f"row {number + 1}"
+                )
                 continue
             facts = facts_of(number, () if is_url(key) else key.split("/")[:-1])
             if before := self._rows.get(key):
                 both = sorted((before.split, facts.split), key=PRECEDENCE.index)
-                merged = Facts(*(old or new for old, new in zip(astuple(before), astuple(facts), strict=True)))
+                merged = Facts(
+                    *(old or new for old, new in zip(astuple(before), astuple(facts), strict=True))
+                )
                 label, group = _join(before.label, facts.label), _join(before.group, facts.group)
                 facts = replace(merged, label=label, split=both[0], group=group)
                 if both[1] not in (None, both[0]):
-                    self._lost["rows in a second split, of images that stay out of training"].append(key)
+                    self._lost[
+                        "rows in a second split, of images that stay out of training"
+                    ].append(key)
             self._rows[key] = facts
 
     def _find(self, cells: Sequence[str], table: Path) -> list[tuple[str, str | None]]:
@@ -169,21 +193,30 @@ class _Reading:
     def add_unnamed(self) -> None:
         """Add images that no table names and that need no label, and the labels that folders give."""
         tops = [table.path.parent for table, _ in self.tables if table.path.stem == "metadata"]
-        bases = [f"{top.relative_to(self._files.top).as_posix()}/".removeprefix("./") for top in tops]
+        bases = [
+            f"{top.relative_to(self._files.top).as_posix()}/".removeprefix("./") for top in tops
+        ]
         for name in self._files.names if self._rows else ():
             folders = name.split("/")[:-1]
-            labels = [folder_label(name.removeprefix(base)) for base in bases if name.startswith(base)]
+            labels = [
+                folder_label(name.removeprefix(base)) for base in bases if name.startswith(base)
+            ]
             label = next(filter(None, labels), None)
             if facts := self._rows.get(name):
                 self._rows[name] = replace(facts, label=facts.label or label)
-            elif not in_masks(folders) and (label or {"test", "unlabelled"} & {*map(role_of, folders)}):
+            elif not in_masks(folders) and (
+                label or {"test", "unlabelled"} & {*map(role_of, folders)}
+            ):
                 self._rows[name] = Facts(label, _split_of(folders))
             elif Path(name).suffix:
                 self._lost["images that no table names"].append(name)
 
     def result(self) -> Found | None:
         """Return what was found; ``None`` if no image has a label."""
-        found = [*self._items, *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items())]
+        found = [
+            *self._items,
+            *(Item(f"{self._files.top}/{name}", name, facts) for name, facts in self._rows.items()),
+        ]
         labels = [item.facts.label for item in found if item.facts.label]
         classes = {*labels}
         if not labels:
@@ -191,22 +224,34 @@ class _Reading:
         joined = sum(SEPARATOR in label for label in labels)
         if 2 * joined > len(labels):
             problem = f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an image"
-            raise DataError(problem, next="keep one, or choose another column: --columns image=…,label=…")
+            raise DataError(
+                problem, next="keep one, or choose another column: --columns image=…,label=…"
+            )
         is_export = any({*EXPORTED} <= table.columns.keys() for table, _ in self.tables)
-        given = sorted({item.facts.split for item in found if item.facts.label and item.facts.split})
+        given = sorted(
+            {item.facts.split for item in found if item.facts.label and item.facts.split}
+        )
         splits, remarks = settle_splits(given)
         if is_export and (absent := sorted({"train", "test"}.difference(given))):
             splits = {name: name for name in given}
-            remarks = [f"no exported image is in {join_names(absent)}: add some, or draw the splits: --ignore-splits"]
+            remarks = [
+                f"no exported image is in {join_names(absent)}: add some, or draw the splits: --ignore-splits"
+            ]
         elif given and not splits:
-            remarks = [f"labelled images are in {join_names(given)} only: splits are drawn at random"]
+            remarks = [
+                f"labelled images are in {join_names(given)} only: splits are drawn at random"
+            ]
         items: list[Item] = []
         urls: dict[str, Facts] = {}
         reasons: list[str] = []
         overruled: list[str] = []
         for item in track(found, "Look at files", len(found), unit="file"):
-            facts = replace(item.facts, split=splits.get(item.facts.split) if item.facts.label else None)
-            if several := [role for role in ("label", "group") if SEPARATOR in (getattr(facts, role) or "")]:
+            facts = replace(
+                item.facts, split=splits.get(item.facts.split) if item.facts.label else None
+            )
+            if several := [
+                role for role in ("label", "group") if SEPARATOR in (getattr(facts, role) or "")
+            ]:
                 self._lost[f"images with several {several[0]}s (not supported)"].append(item.name)
             elif is_url(item.name):
                 urls[item.name] = facts
@@ -220,22 +265,35 @@ class _Reading:
         remarks += [f"{what}; {fix}" for _, what, fix in explain(reasons)]
         if overruled:
             which = first_of(overruled, MAX_NAMED)
-            remarks.append(f"the table overrules the folder of {count(len(overruled), 'image')}: {which}")
+            remarks.append(
+                f"the table overrules the folder of {count(len(overruled), 'image')}: {which}"
+            )
         if self._lost:
-            lost = (f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})" for what, each in self._lost.items())
+            lost = (
+                f"{what}: {len(each):,} ({first_of(each, MAX_NAMED)})"
+                for what, each in self._lost.items()
+            )
             remarks.append(f"left out: {'; '.join(lost)}")
         unused = {
             name: None
             for table, roles in self.tables
             for name, cells in table.columns.items()
-            if name not in {*roles.values()} and any(cells) and not (is_export and name in (*EXPORTED, "image"))
+            if name not in {*roles.values()}
+            and any(cells)
+            and not (is_export and name in (*EXPORTED, "image"))
         }
         if unused:
             remarks.append(f"not used: {first_of([*unused])}")
         table, roles = max(self.tables, key=lambda each: "label" in each[1])
         paths = [each.path.relative_to(self._files.top).as_posix() for each, _ in self.tables]
         text = ", ".join(f"{role} = {name}" for role, name in roles.items())
-        return Found(items, f"{table.kind}, {first_of(paths, 3)}: {text}", urls, (*remarks,), (to_option(roles),))
+        return Found(
+            items,
+            f"{table.kind}, {first_of(paths, 3)}: {text}",
+            urls,
+            (*remarks,),
+            (to_option(roles),),
+        )
 
 
 def _split_of(names: Sequence[str]) -> str | None:
@@ -244,7 +302,9 @@ def _split_of(names: Sequence[str]) -> str | None:
 
 def _join(*cells: str | None) -> str | None:
     """Return the distinct values of cells, separated by :data:`SEPARATOR`."""
-    return SEPARATOR.join(dict.fromkeys(SEPARATOR.join(filter(None, cells)).split(SEPARATOR))) or None
+    return (
+        SEPARATOR.join(dict.fromkeys(SEPARATOR.join(filter(None, cells)).split(SEPARATOR))) or None
+    )
 
 
 def _mark_several(cells: Sequence[str]) -> list[str]:
@@ -255,7 +315,9 @@ def _mark_several(cells: Sequence[str]) -> list[str]:
     known = Counter(filter(None, cells))
     for sign in "|;, ":
         parts = {cell: [*map(str.strip, cell.split(sign))] for cell in known if sign in cell}
-        joined = {cell: SEPARATOR.join(each) for cell, each in parts.items() if known.keys() >= {*each}}
+        joined = {
+            cell: SEPARATOR.join(each) for cell, each in parts.items() if known.keys() >= {*each}
+        }
         if joined and (sign in "|;" or 2 * sum(known[cell] for cell in joined) > known.total()):
             return [joined.get(cell, cell) for cell in cells]
     return [*cells]

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError, LockedError, ParamsError
-from pixmill.core.files.writing import file_digest, fresh_folder, hold_lock, place_within, write_text
+from pixmill.core.files.writing import (
+    file_digest,
+    fresh_folder,
+    hold_lock,
+    place_within,
+    write_text,
+)
 from pixmill.core.metadata import FILE, Facts, read_metadata, to_csv, write_metadata
 from pixmill.core.names import class_by_name, class_folder, fold, to_nfc, to_slug, to_text
 from pixmill.core.params import Params, parse_params, read_text
@@ -52,7 +58,10 @@ def scratch_of(root: Path) -> Iterator[Path]:
     scratch.parent.mkdir(parents=True, exist_ok=True)
     lock = scratch.with_name("import.lock")
     try:
-        with hold_lock(lock, LockedError(f"another import into {root} is running", next="wait for it, or stop it")):
+        with hold_lock(
+            lock,
+            LockedError(f"another import into {root} is running", next="wait for it, or stop it"),
+        ):
             try:
                 yield fresh_folder(scratch)
             finally:
@@ -111,7 +120,9 @@ def set_params(text: str, found: Found, name: str) -> str:
     return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
 
 
-def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: bool = False) -> list[str]:
+def import_into(
+    root: Path, found: Found, scratch: Path, name: str, *, dry_run: bool = False
+) -> list[str]:
     """Take images into an existing project, and record ``data/`` in DVC.
 
     Repeating the call completes an interrupted one.
@@ -136,8 +147,12 @@ def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: 
     if dry_run:
         chosen, _, notes = _plan(found, root, read_metadata(root / "data"), parse_params(text))
         return preview(replace(found, items=[*chosen.values()]), notes)
-    if users := [each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)]:
-        raise LockedError(f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command")
+    if users := [
+        each.command for each in running_dvc(root) if "data" in (*each.reads, *each.writes)
+    ]:
+        raise LockedError(
+            f"`{users[0]}` is using data/", next="wait for it or stop it, then repeat the command"
+        )
     lines, taken = take_in(root, found, scratch, parse_params(text), name)
     write_text(root / "params.yaml", set_params(before, taken, name))
     if found.items:
@@ -145,7 +160,9 @@ def import_into(root: Path, found: Found, scratch: Path, name: str, *, dry_run: 
     return lines
 
 
-def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) -> tuple[list[str], Found]:
+def take_in(
+    root: Path, found: Found, scratch: Path, params: Params, name: str
+) -> tuple[list[str], Found]:
     """Copy images into ``data/`` beside those that are there, with their rows in ``metadata.csv``; list URLs.
 
     Files are complete before they appear in ``data/``, and their rows are written first, so an interrupted call leaves
@@ -166,11 +183,16 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
     chosen, skipped, notes = _plan(found, root, rows, params)
     places = {target: place_within(data / target, data) for target in chosen}
     lines = _write_list(root / "lists" / f"{name}.csv", found.urls) if found.urls else []
-    tables = {"folder": (_GROUPS, ""), "urls": (f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and ")}
+    tables = {
+        "folder": (_GROUPS, ""),
+        "urls": (f"data/{name}.csv:group", f"copy lists/{name}.csv to data/, and "),
+    }
     for source, (by, first) in tables.items():
         if any(facts.group for facts in found.by_source[source]) and params.split.group_by != by:
             now = params.split.group_by or "null"
-            lines.append(f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}")
+            lines.append(
+                f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}"
+            )
     if not found.items:
         return lines, found
     new = fresh_folder(scratch / "new")
@@ -191,7 +213,9 @@ def take_in(root: Path, found: Found, scratch: Path, params: Params, name: str) 
             place.parent.mkdir(parents=True, exist_ok=True)
             (new / target).rename(place)
     copied = replace(found, items=[*chosen.values()], urls={})
-    return [f"Copied {describe(copied)}", *notes, *lines], replace(found, items=[*chosen.values(), *skipped])
+    return [f"Copied {describe(copied)}", *notes, *lines], replace(
+        found, items=[*chosen.values(), *skipped]
+    )
 
 
 def _plan(
@@ -201,13 +225,18 @@ def _plan(
 
     Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
     """
-    from pixmill.project.dataset.forgetting import forgotten_ids  # imports pandas, which takes half a second
+    from pixmill.project.dataset.forgetting import (
+        forgotten_ids,
+    )  # imports pandas, which takes half a second
 
     if not found.items:
         return {}, [], []
     if params.scrape.folder.layout == "fixed":
         fix = "copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …"
-        raise DataError("data/ has a fixed split (scrape.folder.layout), to which no images are imported", next=fix)
+        raise DataError(
+            "data/ has a fixed split (scrape.folder.layout), to which no images are imported",
+            next=fix,
+        )
     unlabelled = Path(params.evaluate.unlabelled or _UNLABELLED).relative_to("data").as_posix()
     classes = class_by_name(params.classes, params.scrape.folder.classes)
     files = [*files_below(root / "data")] if (root / "data").is_dir() else []
@@ -224,7 +253,9 @@ def _plan(
     labels: dict[str, set[str]] = defaultdict(set)  # of the import, by content, as the groups
     groups: dict[str, set[str]] = defaultdict(set)
     for item in found.items:
-        labels[contents[item.file]] |= {classes.get(label, label) for label in [item.facts.label] if label}
+        labels[contents[item.file]] |= {
+            classes.get(label, label) for label in [item.facts.label] if label
+        }
         groups[contents[item.file]] |= {group for group in [item.facts.group] if group}
     chosen: dict[str, Item] = {}
     skipped: list[Item] = []
@@ -238,11 +269,15 @@ def _plan(
         others = [*had.values()] if had else [each for each in labels[content] if each != own]
         is_excluded = content[:16] in ids or facts.author in scrape.exclude_authors
         if is_excluded or is_on(facts.page_url, scrape.opt_out):
-            notes["Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"].append(item.name)
+            notes["Left out {} forgotten earlier (review.csv; scrape.exclude_*, opt_out)"].append(
+                item.name
+            )
         elif len(labels[content]) > 1:
             notes["Left out {} with several labels"].append(f"{item.name} ({label})")
         elif len(groups[content]) > 1:
-            notes["Left out {} with several groups"].append(f"{item.name} ({facts.group or 'no group'})")
+            notes["Left out {} with several groups"].append(
+                f"{item.name} ({facts.group or 'no group'})"
+            )
         elif own not in had and others:
             found_as = f"{item.name} ({facts.label or 'no label'}) is {others[0]}"
             notes["Left out {} with another label (to change one: pixmill review)"].append(found_as)
@@ -254,13 +289,17 @@ def _plan(
             name = had[own]
             skipped.append(item)
             row = rows.get(name, Facts())
-            full = replace(row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED})
+            full = replace(
+                row, **{each: getattr(row, each) or getattr(facts, each) for each in _COMPLETED}
+            )
             notes["Skipped {} that data/ or the import has already"].append(item.name)
             if full != row:
                 rows[name] = full
                 notes["Added split, group or origin to {} in data/"].append(name)
             if facts.split not in (None, full.split) or facts.group not in (None, full.group):
-                notes["Kept the split and group of {} that have others here"].append(f"{name} ({item.name})")
+                notes["Kept the split and group of {} that have others here"].append(
+                    f"{name} ({item.name})"
+                )
     what = {text.format(count(len(each), "image")): each for text, each in notes.items()}
     return chosen, skipped, [f"{text}: {first_of(each, _MAX_NAMED)}" for text, each in what.items()]
 
@@ -275,7 +314,10 @@ def _contents(files: Sequence[str], others: Iterable[str], *, reads_all: bool) -
     sizes |= {file: size for file in others if (size := Path(file).stat().st_size) in own}
     several = Counter(sizes.values())
     every = track(sizes.items(), "Compare", len(sizes))
-    return {file: file_digest(Path(file)) if reads_all or several[size] > 1 else file for file, size in every}
+    return {
+        file: file_digest(Path(file)) if reads_all or several[size] > 1 else file
+        for file, size in every
+    }
 
 
 def _free_path(folder: str, name: str, taken: set[str]) -> str:
@@ -299,6 +341,8 @@ def _write_list(path: Path, urls: Mapping[str, Facts]) -> list[str]:
     text = to_csv("url", urls)
     where = f"{path.parent.name}/{path.name}"
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
-        raise DataError(f"{where} exists and differs", next="move it away, or rename the table that you import")
+        raise DataError(
+            f"{where} exists and differs", next="move it away, or rename the table that you import"
+        )
     write_text(path, text)
     return [f"Listed {count(len(urls), 'URL')} in {where}"]

@@ -27,7 +27,17 @@ _MANIFESTS = ("split/manifest", "validate/manifest", "scrape/manifest")
 _PREDICTIONS = ("evaluate/predictions", "evaluate/unlabelled")
 
 _FACTS = (
-    *("label", "page_url", "author", "licence", "source", "query", "path", "snapshot", "given_split"),
+    *(
+        "label",
+        "page_url",
+        "author",
+        "licence",
+        "source",
+        "query",
+        "path",
+        "snapshot",
+        "given_split",
+    ),
     *("verdict", "reason", "group", "split", "fold"),
 )
 """Columns of the manifest to show; the others are measurements."""
@@ -65,12 +75,18 @@ def trace(workspace: Workspace, name: str) -> Row:
     """
     root = workspace.root
     content = named_bytes(root, name)
-    key = name.removeprefix("artifacts/scrape/") if content is None else hashlib.sha256(content).hexdigest()
+    key = (
+        name.removeprefix("artifacts/scrape/")
+        if content is None
+        else hashlib.sha256(content).hexdigest()
+    )
     runs, fault = _runs(workspace)
     uses = [*_commits(root), *runs]
     splits = _splits(root, [use["split_md5"] for use in uses])
     if content is None:
-        ids = find_ids(root, key) | {row["id"] for path in splits.values() for row in find_rows(path, key)}
+        ids = find_ids(root, key) | {
+            row["id"] for path in splits.values() for row in find_rows(path, key)
+        }
         key = only_id(name, ids | {each for each in _noted_ids(root) if each.startswith(key)})
     rows = {md5: found[0] for md5, path in splits.items() if (found := find_rows(path, key))}
     here = read_facts(root, key, rows.values())
@@ -82,7 +98,10 @@ def trace(workspace: Workspace, name: str) -> Row:
         known = "forgotten, but in the results until dvc repro" if here["manifest"] else known
     elif here["manifest"]:
         known = "in this project"
-    parts = {md5: {"split": row["split"] or "dropped", "label": row["label"]} for md5, row in rows.items()}
+    parts = {
+        md5: {"split": row["split"] or "dropped", "label": row["label"]}
+        for md5, row in rows.items()
+    }
     seen = [use | parts[use["split_md5"]] for use in uses if use["split_md5"] in parts]
     absent = sum(use["split_md5"] not in splits for use in uses)
     return {
@@ -92,7 +111,11 @@ def trace(workspace: Workspace, name: str) -> Row:
         "sightings": here["sightings"],
         "near_duplicates": here["near_duplicates"],
         "prediction": [
-            {"label": row["predicted"], "confidence": row.get(f"p_{row['predicted']}"), "held_out": row.get("held_out")}
+            {
+                "label": row["predicted"],
+                "confidence": row.get(f"p_{row['predicted']}"),
+                "held_out": row.get("held_out"),
+            }
             for row in here["predictions"]
         ],
         "corrections": here["corrections"],
@@ -100,8 +123,12 @@ def trace(workspace: Workspace, name: str) -> Row:
         "commits": [use for use in seen if "commit" in use],
         "runs": [use for use in seen if "run" in use],
         "runs_fault": fault,
-        "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A" if absent else None,
-        "nearest": [] if content is None or rows or here["manifest"] or made else _nearest(root, content),
+        "unavailable": f"{absent:,} commits and runs, whose split DVC's cache lacks: dvc fetch -A"
+        if absent
+        else None,
+        "nearest": []
+        if content is None or rows or here["manifest"] or made
+        else _nearest(root, content),
     }
 
 
@@ -124,18 +151,29 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
 
     manifest, sightings = next(filter(None, map(find, _MANIFESTS)), []), find("scrape/sightings")
     places = {
-        row[column] for row in (*manifest, *before, *sightings) for column in ("path", "image_url") if row.get(column)
+        row[column]
+        for row in (*manifest, *before, *sightings)
+        for column in ("path", "image_url")
+        if row.get(column)
     }
-    twins = [(({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")]
-    inbox = [entry for entry in Inbox(root / "inbox").entries()[0] if key in (entry.id, entry.original)]
+    twins = [
+        (({row["a"], row["b"]} - {key}).pop(), row["similarity"]) for row in find("validate/pairs")
+    ]
+    inbox = [
+        entry for entry in Inbox(root / "inbox").entries()[0] if key in (entry.id, entry.original)
+    ]
     return {
         "manifest": manifest,
         "sightings": sightings,
         "near_duplicates": [{"id": twin, "similarity": similarity} for twin, similarity in twins],
         "predictions": [row for table in _PREDICTIONS for row in find(table)],
-        "corrections": [each.model_dump(mode="json") for entry in inbox for each in entry.corrections],
+        "corrections": [
+            each.model_dump(mode="json") for entry in inbox for each in entry.corrections
+        ],
         "decisions": [
-            row for row in _decisions(root) if key.startswith(row["image"].lower()) or row["image"] in places
+            row
+            for row in _decisions(root)
+            if key.startswith(row["image"].lower()) or row["image"] in places
         ],
     }
 
@@ -169,7 +207,12 @@ def named_bytes(root: Path, name: str) -> bytes | None:
 def find_ids(root: Path, name: str) -> set[str]:
     """Return the ids in ``artifacts/`` that begin with a name, or whose path or URL it is."""
     tables = (*_MANIFESTS, "scrape/sightings", "evaluate/unlabelled")
-    return {row["id"] for table in tables for row in find_rows(root / f"artifacts/{table}.parquet", name) if row["id"]}
+    return {
+        row["id"]
+        for table in tables
+        for row in find_rows(root / f"artifacts/{table}.parquet", name)
+        if row["id"]
+    }
 
 
 def only_id(name: str, ids: Collection[str]) -> str:
@@ -180,8 +223,14 @@ def only_id(name: str, ids: Collection[str]) -> str:
     """
     if len(ids) == 1:
         return next(iter(ids))
-    found = f"matches {first_of(sorted(ids), 5)}" if ids else "is no file, and no image of artifacts/ or DVC's cache"
-    raise DataError(f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A")
+    found = (
+        f"matches {first_of(sorted(ids), 5)}"
+        if ids
+        else "is no file, and no image of artifacts/ or DVC's cache"
+    )
+    raise DataError(
+        f"{name} {found}", next="name a file, a URL or a longer id; for older commits: dvc fetch -A"
+    )
 
 
 def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> list[Row]:
@@ -194,26 +243,43 @@ def find_rows(path: Path, name: str, columns: Sequence[str] | None = None) -> li
     """
     if not path.exists():
         return []
-    with pq.ParquetFile(path) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
+    with pq.ParquetFile(
+        path
+    ) as file:  # pq.read_table imports pyarrow.dataset, which takes half a second
         table = file.read(columns)
     masks = [pc.starts_with(table[column], name) for column in _IDS if column in table.column_names]
     exact = rf"\A{re.escape(name)}\z"  # pc.equal imports pandas
-    masks += [pc.match_substring_regex(table[column], exact) for column in _PLACES if column in table.column_names]
+    masks += [
+        pc.match_substring_regex(table[column], exact)
+        for column in _PLACES
+        if column in table.column_names
+    ]
     rows: list[Row] = table.filter(functools.reduce(pc.or_kleene, masks)).to_pylist()
     return rows
 
 
 def _commits(root: Path) -> list[Row]:
     """Return the commits of all branches that change ``dvc.lock``, newest first, with DVC's hash of their split."""
-    log = git(root, "log", "--all", "--full-history", "--format=%H%x09%as%x09%s", "--", "dvc.lock") or ""
-    commits = [dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True)) for line in log.splitlines()]
+    log = (
+        git(root, "log", "--all", "--full-history", "--format=%H%x09%as%x09%s", "--", "dvc.lock")
+        or ""
+    )
+    commits = [
+        dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True))
+        for line in log.splitlines()
+    ]
     # The output comes first in the file, then the dependencies of later stages; parsing the YAML would take seconds.
     batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
     command = ("grep", *_PLAIN, "-A2", "path: artifacts/split$")
-    found = [git(root, *command, *(each["commit"] for each in batch), "--", "dvc.lock") or "" for batch in batches]
+    found = [
+        git(root, *command, *(each["commit"] for each in batch), "--", "dvc.lock") or ""
+        for batch in batches
+    ]
     hashes = re.findall(r"^(\w{40,}):dvc\.lock-\s+md5: (\w+\.dir)$", "".join(found), re.MULTILINE)
     split = dict(reversed(hashes))
-    return [each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split]
+    return [
+        each | {"split_md5": split[each["commit"]]} for each in commits if each["commit"] in split
+    ]
 
 
 def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
@@ -222,8 +288,13 @@ def _runs(workspace: Workspace) -> tuple[list[Row], str | None]:
         found = tagged_runs(workspace, "pixmill.dvc.artifacts/split")
     except (PixmillError, sqlite3.Error) as error:
         return [], str(error)
-    dated = ((run, name, datetime.fromtimestamp(start / 1000, UTC).isoformat(), md5) for run, name, start, md5 in found)
-    return [dict(zip(("run", "name", "date", "split_md5"), row, strict=True)) for row in dated], None
+    dated = (
+        (run, name, datetime.fromtimestamp(start / 1000, UTC).isoformat(), md5)
+        for run, name, start, md5 in found
+    )
+    return [
+        dict(zip(("run", "name", "date", "split_md5"), row, strict=True)) for row in dated
+    ], None
 
 
 def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
@@ -231,8 +302,12 @@ def _splits(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
     cache = root / DEFAULT_CACHE if (root / DEFAULT_CACHE).is_dir() else cache_folder(root)
     if cache is None:
         return {}
-    listings = {md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))}
-    paths = {md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()}
+    listings = {
+        md5: listing for md5 in dict.fromkeys(hashes) if (listing := read_listing(cache, md5))
+    }
+    paths = {
+        md5: object_file(cache, listing["manifest.parquet"]) for md5, listing in listings.items()
+    }
     return {md5: path for md5, path in paths.items() if path.is_file()}
 
 

@@ -53,12 +53,20 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
         with contextlib.suppress(psutil.Error, OSError):
             command = [Path(word).name for word in process.cmdline()[:3]]
             if "dvc" in command and Path(process.cwd()).is_relative_to(home):
-                raise LockedError(f"DVC is running (process {process.pid}: {' '.join(process.cmdline())})", next=then)
+                raise LockedError(
+                    f"DVC is running (process {process.pid}: {' '.join(process.cmdline())})",
+                    next=then,
+                )
     with contextlib.ExitStack() as held:
         for stage in STAGES:
             held.enter_context(workspace.lock(stage))
-        for folder, reason in (("record", "runs are being sent to MLflow"), ("sweep", "a sweep is running")):
-            held.enter_context(hold_lock(workspace.scratch(folder) / "lock", LockedError(reason, next=then)))
+        for folder, reason in (
+            ("record", "runs are being sent to MLflow"),
+            ("sweep", "a sweep is running"),
+        ):
+            held.enter_context(
+                hold_lock(workspace.scratch(folder) / "lock", LockedError(reason, next=then))
+            )
         yield stale_scratch(workspace.home)
 
 
@@ -85,7 +93,9 @@ def advice(workspace: Workspace) -> list[str]:
     if (cache := cache_folder(root)) is not None:
         record = read_record(root)
         if not cache.resolve().is_relative_to(root.resolve()):
-            lines.append(f"DVC's cache, {cache.resolve()}, may be shared with other projects: see dvc gc --projects")
+            lines.append(
+                f"DVC's cache, {cache.resolve()}, may be shared with other projects: see dvc gc --projects"
+            )
         elif record and (root / "data").exists() and read_listing(cache, record["md5"]) is None:
             # `dvc gc` would delete the images, of which data/ may only have links.
             lines.append(
@@ -124,7 +134,9 @@ def stale_scratch(home: Path) -> list[Path]:
     for pattern in _CACHES:
         caches = _newest_first(scratch.glob(pattern))[1:]
         found += [path for path in caches if now - _modified(path) > _IDLE_SECONDS]
-    found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED_SECONDS]
+    found += [
+        path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED_SECONDS
+    ]
     found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
     return found
 
@@ -135,7 +147,11 @@ def _finished(folder: Path) -> Iterator[Path]:
     for path in _newest_first(folder.glob("[!.]*.npz")):
         trainings[path.name.partition(".")[0]].append(path)
     for key, files in list(trainings.items())[1:]:
-        if key not in pinned and (folder / f"{key}.npz") in files and _is_finished(folder / f"{key}.npz"):
+        if (
+            key not in pinned
+            and (folder / f"{key}.npz") in files
+            and _is_finished(folder / f"{key}.npz")
+        ):
             yield from files
 
 

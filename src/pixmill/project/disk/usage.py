@@ -28,7 +28,9 @@ def measure(root: Path) -> dict[str, int]:
         root: Project folder.
     """
     seen: set[tuple[int, int]] = set()
-    return {name: sum(size_of(root / path, seen) for path in paths) for name, paths in PLACES.items()}
+    return {
+        name: sum(size_of(root / path, seen) for path in paths) for name, paths in PLACES.items()
+    }
 
 
 def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
@@ -68,5 +70,9 @@ def describe_sizes(sizes: Mapping[str, int]) -> str:
     """
     parts = ", ".join(f"{name} {show(size)}" for name, size in sizes.items() if size >= 1e6)
     essential, total = sum(sizes[name] for name in _ESSENTIAL), sum(sizes.values())
-    hint = "; to clean up: pixmill clean" if total - essential > max(_MAX_RATIO * essential, _MIN_BYTES) else ""
+    hint = (
+        "; to clean up: pixmill clean"
+        if total - essential > max(_MAX_RATIO * essential, _MIN_BYTES)
+        else ""
+    )
     return f"Disk: {show(total)}" + (f" ({parts})" if parts else "") + hint

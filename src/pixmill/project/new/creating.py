@@ -23,7 +23,14 @@ from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.dataset.found import Found
-from pixmill.project.dataset.recognising import Options, introduce, labels_of, preview, recognise, refuse_overlap
+from pixmill.project.dataset.recognising import (
+    Options,
+    introduce,
+    labels_of,
+    preview,
+    recognise,
+    refuse_overlap,
+)
 from pixmill.project.dataset.taking_in import scratch_of, set_params, take_in
 from pixmill.project.new.pins import REQUIREMENTS
 from pixmill.project.new.supply import Supply, find_origin, find_supply, supply_of
@@ -91,15 +98,23 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     root = spec.folder.resolve()
     _check_folder(root, spec)
     _check_options(spec)
-    with storage_errors(then="repeat the command (finished work is kept)"), scratch_of(root) as scratch:
+    with (
+        storage_errors(then="repeat the command (finished work is kept)"),
+        scratch_of(root) as scratch,
+    ):
         return _create(spec, root, scratch, report)
 
 
-def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str], None]) -> list[str]:
+def _create(
+    spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str], None]
+) -> list[str]:
     name, package = project_names(root)
     found = _find_images(spec, root, scratch)
     if spec.dry_run and found is None:
-        raise PixmillError("--dry-run shows images to copy, and there are none", next="add --from, or omit --dry-run")
+        raise PixmillError(
+            "--dry-run shows images to copy, and there are none",
+            next="add --from, or omit --dry-run",
+        )
     recipe = _choose_recipe(spec, root, found, report)
     if spec.dry_run and found is not None:
         return preview(found)
@@ -116,10 +131,16 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
     files = render(name, package, supply, extras)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
     if spec.mlflow is not None:
-        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
+        files["pyproject.toml"] = files["pyproject.toml"].replace(
+            _MLFLOW_LINE, f'mlflow = "{spec.mlflow}"'
+        )
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
-    kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
+    kept = {
+        path: (root / path).read_text("utf-8", "replace")
+        for path in files
+        if (root / path).exists()
+    }
     if supply.wheel is not None:
         write_bytes(root / supply.origin.text, supply.wheel)
     for path in files:
@@ -130,15 +151,26 @@ def _create(spec: ProjectSpec, root: Path, scratch: Path, report: Callable[[str]
         dvc(root, "add", "data")
     if spec.remote is not None and not has_remote(root):
         # An absolute path works from any folder.
-        url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
+        url = (
+            spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
+        )
         dvc(root, "remote", "add", "-d", "storage", url)
     if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin, extras=extras))
+        write_lock(
+            root, replace(installed_lock(), template=template, origin=supply.origin, extras=extras)
+        )
     lines = _describe_files(root, files, kept, supply.origin, extras)
     params = load_params(root)
     issues = [] if _is_empty(root, params) else [*find_issues(root, params)]
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
-    return [*lines, *copied, *remarks, *problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]
+    return [
+        *lines,
+        *copied,
+        *remarks,
+        *problems,
+        "Next:",
+        *_next_steps(root, Path.cwd().resolve(), issues),
+    ]
 
 
 def _init_repository(root: Path) -> None:
@@ -177,12 +209,19 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
         what = "pixmill new . (with the same options; it adds missing files)"
         if spec.source is not None and (root / FILE).exists():
-            source = spec.source if spec.source.is_absolute() else os.path.relpath(spec.source.resolve(), root)
+            source = (
+                spec.source
+                if spec.source.is_absolute()
+                else os.path.relpath(spec.source.resolve(), root)
+            )
             what = f"pixmill import {shlex.quote(str(source))}"
         fix = f"cd {shlex.quote(str(spec.folder))} && {what}"
         raise PixmillError(f"{spec.folder} exists and is not empty", next=fix)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
-        raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
+        raise PixmillError(
+            f"{pipeline} belongs to another pipeline",
+            next="move it elsewhere, and repeat the command",
+        )
     top = (git(nearest, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
         raise PixmillError(
@@ -202,10 +241,16 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
 def _check_options(spec: ProjectSpec) -> None:
     """Refuse conflicting options and invalid values."""
     if spec.demo and (spec.source is not None or spec.reading.classes):
-        raise PixmillError("--demo has its own images and classes", next="omit --from and --classes, or --demo")
+        raise PixmillError(
+            "--demo has its own images and classes", next="omit --from and --classes, or --demo"
+        )
     if spec.mlflow is not None:
         url = urlsplit(spec.mlflow)
-        if url.scheme not in ("http", "https") or not url.hostname or set(spec.mlflow) & {'"', "\\"}:
+        if (
+            url.scheme not in ("http", "https")
+            or not url.hostname
+            or set(spec.mlflow) & {'"', "\\"}
+        ):
             raise PixmillError(
                 f"--mlflow: expected the URL of a server, received '{spec.mlflow}'",
                 next="give one such as https://mlflow.example.org",
@@ -216,7 +261,9 @@ def _check_params(text: str, problem: str, fix: str) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        raise ParamsError(f"{problem}:\n{error.message}", next=f"{fix}, and repeat the command") from None
+        raise ParamsError(
+            f"{problem}:\n{error.message}", next=f"{fix}, and repeat the command"
+        ) from None
 
 
 def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
@@ -224,19 +271,31 @@ def _find_images(spec: ProjectSpec, root: Path, scratch: Path) -> Found | None:
     data = root / "data"
     if spec.source is not None:
         if not (root / _PARAMS).exists() and holds_files(data):
-            raise DataError("data/ has files already", next="omit --from to use these, or move data/ elsewhere")
+            raise DataError(
+                "data/ has files already", next="omit --from to use these, or move data/ elsewhere"
+            )
         return recognise(spec.source, scratch, spec.reading)
     if spec.demo or spec.reading.classes or (root / _PARAMS).exists() or not holds_files(data):
         return None
-    return recognise(data / METADATA if (data / METADATA).is_file() else data, scratch, spec.reading)
+    return recognise(
+        data / METADATA if (data / METADATA).is_file() else data, scratch, spec.reading
+    )
 
 
-def _choose_recipe(spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]) -> Recipe | None:
+def _choose_recipe(
+    spec: ProjectSpec, root: Path, found: Found | None, report: Callable[[str], None]
+) -> Recipe | None:
     """Return the recipe with the project's classes and source; ``None`` if the project has valid params."""
     if (root / _PARAMS).exists():
-        _check_params(read_text(root / _PARAMS), "params.yaml is not valid", "correct it, or move it elsewhere")
+        _check_params(
+            read_text(root / _PARAMS),
+            "params.yaml is not valid",
+            "correct it, or move it elsewhere",
+        )
         return None
-    recipe = _fill_recipe(find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found, root)
+    recipe = _fill_recipe(
+        find_recipe(root, spec.recipe or ("fast" if spec.demo else "best")), spec, found, root
+    )
     _check_params(recipe.file(root), "these classes are not valid", "correct --classes")
     if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
         return recipe.with_images([*CLASSES], source="folder")
@@ -258,7 +317,11 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
         whole = whole.with_images(labels, source="folder" if found.items else "urls", layout=layout)
         if found.urls:
             whole = whole.with_snapshot(date.today().isoformat())
-        _check_params(whole.file(root), "these classes are not valid", "rename them, or leave them out with --classes")
+        _check_params(
+            whole.file(root),
+            "these classes are not valid",
+            "rename them, or leave them out with --classes",
+        )
         whole = Recipe(whole.name, set_params(whole.text, found, _list_name(spec)))
     elif spec.reading.classes:
         whole = whole.with_images(spec.reading.classes, source="folder")
@@ -266,14 +329,24 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: Found | None, root: P
         sources = recipe.params().sources()
         if "shop" in sources:
             raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
-        return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
+        return (
+            recipe.with_snapshot(date.today().isoformat())
+            if any(is_on_web(each) for each in sources)
+            else recipe
+        )
     return whole
 
 
 def _layout_of(found: Found, data: Path) -> str:
     """Return the layout of the images in ``data/``, a value of ``scrape.folder.layout``."""
-    places = {(item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items}
-    labelled = [(facts, place) for facts, place in places if facts.label or place.split("/")[0] != "unlabelled"]
+    places = {
+        (item.facts, to_nfc(item.path.parent.relative_to(data).as_posix())) for item in found.items
+    }
+    labelled = [
+        (facts, place)
+        for facts, place in places
+        if facts.label or place.split("/")[0] != "unlabelled"
+    ]
     if (data / METADATA).is_file() or all(place == facts.label for facts, place in labelled):
         return "classes"
     if all(place == f"{facts.split}/{facts.label}" for facts, place in labelled):
@@ -293,7 +366,9 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
     try:
         install_browser(report=report)
     except BrowserError as error:
-        report(f"{error.message}\nThe images are read from data/ instead of the bundled shop: scrape.source: folder")
+        report(
+            f"{error.message}\nThe images are read from data/ instead of the bundled shop: scrape.source: folder"
+        )
         return False
     return True
 
@@ -345,8 +420,17 @@ def _describe_files(
     for path in (".gitignore", ".dvcignore", ".gitattributes"):
         # DVC may have added /data.
         present = set(now.get(path, files[path]).splitlines())
-        if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
-            yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
+        if lacking := [
+            line
+            for line in files[path].splitlines()
+            if line not in present and not line.startswith("#")
+        ]:
+            yield "\n".join(
+                [
+                    f"Add these lines to {path} before you commit:",
+                    *(f"  {line}" for line in lacking),
+                ]
+            )
     if "--hash=" not in kept.get(REQUIREMENTS, "--hash="):
         yield f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete it, then: pixmill new ."
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):

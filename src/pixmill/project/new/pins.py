@@ -19,7 +19,9 @@ REQUIREMENTS = "requirements.txt"
 _LOCKS = Path(__file__).parent / "locks"
 """Packages of the extra ``pipeline``; for further extras, those that they add or replace. See ``make requirements``."""
 
-_HEADER = "# Written by `pixmill new` and `pixmill upgrade`: packages that Pixmill was tested with.\n"
+_HEADER = (
+    "# Written by `pixmill new` and `pixmill upgrade`: packages that Pixmill was tested with.\n"
+)
 
 
 def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
@@ -29,7 +31,11 @@ def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
         pixmill: Line that installs Pixmill; ``None`` if it has no hash.
         extras: Extras of the project, such as ``pipeline,heic``. The versions for people cover all extras.
     """
-    needed = {name: block for extra in ("pipeline", *extras.split(",")) for name, block in _blocks(extra).items()}
+    needed = {
+        name: block
+        for extra in ("pipeline", *extras.split(","))
+        for name, block in _blocks(extra).items()
+    }
     known = "".join(block for path in _LOCKS.iterdir() for block in _blocks(path.stem).values())
     versions = {f"{version}\n" for version in re.findall(r"^(\w.*) \\$", known, re.MULTILINE)}
     own = "" if pixmill is None else f"{pixmill}\n"
@@ -47,14 +53,18 @@ def other_versions(root: Path) -> Iterator[str]:
             continue
         with suppress(InvalidRequirement, PackageNotFoundError):  # edited; of another extra
             pin, version = Requirement(line), installed_version(name)
-            if (pin.marker is None or pin.marker.evaluate()) and not pin.specifier.contains(version, prereleases=True):
+            if (pin.marker is None or pin.marker.evaluate()) and not pin.specifier.contains(
+                version, prereleases=True
+            ):
                 yield f"{name} {version} ({CONSTRAINTS}: {str(pin.specifier).lstrip('=')})"
 
 
 def _blocks(extra: str) -> dict[str, str]:
     """Return the lines of each package, which may have several versions for different platforms."""
     path, blocks = _LOCKS / f"{extra}.txt", dict[str, str]()
-    for block in re.findall(r"^\w.*\n(?: .*\n)*", path.read_text("utf-8") if path.exists() else "", re.MULTILINE):
+    for block in re.findall(
+        r"^\w.*\n(?: .*\n)*", path.read_text("utf-8") if path.exists() else "", re.MULTILINE
+    ):
         name = block.partition("==")[0]
         blocks[name] = blocks.get(name, "") + block
     return blocks

@@ -14,12 +14,28 @@ from packaging.version import Version
 
 import pixmill
 from pixmill.core.errors import PixmillError
-from pixmill.core.install.origin import WHEELS, Origin, parse_origin, running_origin, without_credentials
+from pixmill.core.install.origin import (
+    WHEELS,
+    Origin,
+    parse_origin,
+    running_origin,
+    without_credentials,
+)
 
-_ORIGIN_FORMS = "the URL of a wheel, git+https://…@<commit> with all 40 digits, or a wheel, without credentials"
+_ORIGIN_FORMS = (
+    "the URL of a wheel, git+https://…@<commit> with all 40 digits, or a wheel, without credentials"
+)
 _WHEEL = b"Wheel-Version: 1.0\nGenerator: pixmill\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _COMPILED = (".pyc", ".pyo", ".pyd")
-_INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
+_INSTALLER_FILES = {
+    "INSTALLER",
+    "RECORD",
+    "REQUESTED",
+    "WHEEL",
+    "direct_url.json",
+    "uv_build.json",
+    "uv_cache.json",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,9 @@ class Supply:
             extras: Comma-separated names.
         """
         line = self.origin.requirement(extras)
-        sha256 = self.origin.text.partition("#sha256=")[2] if self.wheel is None else _sha256(self.wheel)
+        sha256 = (
+            self.origin.text.partition("#sha256=")[2] if self.wheel is None else _sha256(self.wheel)
+        )
         return None if not sha256 else line if "#" in line else f"{line} --hash=sha256:{sha256}"
 
 
@@ -61,7 +79,9 @@ def find_origin(text: str) -> Origin:
     if text.startswith(("http://", "https://")):
         if "#" not in text:
             shown = without_credentials(text)
-            raise PixmillError(f"{shown} has no hash", next=f"add the hash of the wheel: '{shown}#sha256=…'")
+            raise PixmillError(
+                f"{shown} has no hash", next=f"add the hash of the wheel: '{shown}#sha256=…'"
+            )
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
     if path.suffix != ".whl" or not path.is_file():
@@ -131,7 +151,9 @@ def wheel_of(files: Mapping[str, bytes], version: str) -> bytes:
     """
     info = f"pixmill-{version}.dist-info"
     content = {**files, f"{info}/WHEEL": _WHEEL}
-    rows = "".join(f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in sorted(content.items()))
+    rows = "".join(
+        f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in sorted(content.items())
+    )
     content[f"{info}/RECORD"] = f"{rows}{info}/RECORD,,\n".encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -146,7 +168,9 @@ def _code() -> dict[str, bytes]:
     """Return the contents of the running package's files by path in a wheel."""
     package = Path(pixmill.__file__).parent
     paths = [path for path in package.rglob("*") if path.is_file() and path.suffix not in _COMPILED]
-    return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
+    return {
+        path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)
+    }
 
 
 def _is_release(wheel: bytes) -> bool:
@@ -157,9 +181,15 @@ def _is_release(wheel: bytes) -> bool:
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         *packed, _ = archive.read(f"pixmill-{version}.dist-info/RECORD").decode().splitlines()
     installed = (metadata.distribution("pixmill").read_text("RECORD") or "").splitlines()
-    ours = {row for row in installed if row.startswith(("pixmill/", "pixmill-")) and not row.endswith(",,")}
+    ours = {
+        row
+        for row in installed
+        if row.startswith(("pixmill/", "pixmill-")) and not row.endswith(",,")
+    }
     names = _INSTALLER_FILES - {"WHEEL"}
-    return {row for row in ours if PurePosixPath(row.partition(",")[0]).name not in names} == set(packed)
+    return {row for row in ours if PurePosixPath(row.partition(",")[0]).name not in names} == set(
+        packed
+    )
 
 
 def _sha256(data: bytes) -> str:
@@ -175,7 +205,11 @@ def _has_running_code(name: str, wheel: bytes) -> bool:
     try:
         package, version, _, _ = parse_wheel_filename(name)
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-            code = {name: archive.read(name) for name in archive.namelist() if name.startswith("pixmill/")}
+            code = {
+                name: archive.read(name)
+                for name in archive.namelist()
+                if name.startswith("pixmill/")
+            }
     except (InvalidWheelFilename, zipfile.BadZipFile):
         return False
     return (package, version) == ("pixmill", Version(pixmill.__version__)) and code == _code()

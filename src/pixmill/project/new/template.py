@@ -53,7 +53,11 @@ def project_names(root: Path) -> tuple[str, str]:
     if packages := sorted((root / "src").glob("*/scrape")):
         return name, packages[0].parent.name
     # A namespace package, such as one of a project, hides no other.
-    if package[0].isdigit() or keyword.iskeyword(package) or package in _RESERVED | sys.stdlib_module_names:
+    if (
+        package[0].isdigit()
+        or keyword.iskeyword(package)
+        or package in _RESERVED | sys.stdlib_module_names
+    ):
         return name, f"my_{package}"
     installed = importlib.util.find_spec(package)
     return name, package if installed is None or installed.origin is None else f"my_{package}"
@@ -102,7 +106,10 @@ def managed_files(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _path_of(path: Path, package: str) -> str:
-    parts = [f".{part[1:]}" if part[0] == "_" and not part.startswith("__") else part for part in path.parts]
+    parts = [
+        f".{part[1:]}" if part[0] == "_" and not part.startswith("__") else part
+        for part in path.parts
+    ]
     if parts[:2] == ["src", "package"]:
         parts[1] = package
     return "/".join(parts).removesuffix(".in")

@@ -17,10 +17,24 @@ from pixmill.core.install.origin import Origin, running_origin
 from pixmill.core.params import flat, parse_params, parse_yaml, read_text
 from pixmill.core.params.document import value_at
 from pixmill.core.params.reference import plain
-from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
+from pixmill.core.provenance.lock import (
+    FILE,
+    Lock,
+    installed_lock,
+    other_stages,
+    read_lock,
+    text_digest,
+    write_lock,
+)
 from pixmill.core.repository.merging import add_drivers
 from pixmill.project.new.supply import Supply, find_supply, supply_of
-from pixmill.project.new.template import SCHEMA, install_project, managed_files, project_names, render
+from pixmill.project.new.template import (
+    SCHEMA,
+    install_project,
+    managed_files,
+    project_names,
+    render,
+)
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -90,17 +104,29 @@ def plan_upgrade(root: Path) -> Upgrade:
             lines.append(f"Rewrite: {path}")
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
-            lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
+            lines.append(
+                f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new"
+            )
     if kept := _keep_scrape(root, texts):
-        lines.append("Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run again")
+        lines.append(
+            "Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run again"
+        )
     texts = kept | texts  # dvc.lock first, in case of a kill before the script is written
-    gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
+    gone = {
+        path: text
+        for path in old.template
+        if path not in rendered and (text := _text(root / path)) is not None
+    }
     removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
     place = root / supply.origin.text
     wheel = None if place.is_file() and place.read_bytes() == supply.wheel else supply.wheel
     if wheel is not None:
         lines.append(f"Add: {supply.origin.text}")
-    if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
+    if (
+        old.origin not in (None, supply.origin)
+        and old.origin.is_path
+        and (root / old.origin.text).is_file()
+    ):
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, supply.origin, extras, lines)
@@ -132,7 +158,9 @@ def project_extras(root: Path) -> str:
     pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
     if not pins:
         return "pipeline" if (lock := read_lock(root)) is None else lock.extras
-    names = (name for pin in pins for name in re.findall(r"[a-z0-9-]+", (pin["extras"] or "").lower()))
+    names = (
+        name for pin in pins for name in re.findall(r"[a-z0-9-]+", (pin["extras"] or "").lower())
+    )
     return ",".join(dict.fromkeys(names))
 
 
@@ -165,7 +193,10 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
         return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
 
     if new.is_path:
-        changed, required = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
+        changed, required = (
+            re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text),
+            f"no pixmill, which is {wanted}",
+        )
     else:
         changed, required = _PIN.sub(pin, text), new.requirement()
         if not _PIN.search(changed):
@@ -181,9 +212,15 @@ def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
     script, lock = "stages/scrape.py", _text(root / "dvc.lock")
     if script not in texts or lock is None:
         return {}
-    before, after = ((root / script).read_bytes(), texts[script].encode()) if (root / script).is_file() else (b"", b"")
+    before, after = (
+        ((root / script).read_bytes(), texts[script].encode())
+        if (root / script).is_file()
+        else (b"", b"")
+    )
     entry = "path: {}\n      hash: md5\n      md5: {}\n      size: {}\n"
-    old, new = (entry.format(script, hashlib.md5(each).hexdigest(), len(each)) for each in (before, after))  # noqa: S324
+    old, new = (
+        entry.format(script, hashlib.md5(each).hexdigest(), len(each)) for each in (before, after)
+    )  # noqa: S324
     return {"dvc.lock": lock.replace(old, new)} if old in lock else {}
 
 
@@ -232,7 +269,8 @@ def _describe_refusal(root: Path) -> Iterator[str]:
 def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of a JSON Schema by dotted name."""
     sections = {
-        name: field.get("default") or _properties(schema, field) for name, field in schema["properties"].items()
+        name: field.get("default") or _properties(schema, field)
+        for name, field in schema["properties"].items()
     }
     return flat({name: {} if section is None else section for name, section in sections.items()})
 
@@ -240,7 +278,11 @@ def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _properties(schema: Mapping[str, Any], field: Mapping[str, Any]) -> dict[str, Any]:
     """Return the defaults of a section with a required key, which has no default as a whole."""
     section = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
-    return {name: each["default"] for name, each in section.get("properties", {}).items() if "default" in each}
+    return {
+        name: each["default"]
+        for name, each in section.get("properties", {}).items()
+        if "default" in each
+    }
 
 
 def _changelog(old: str, new: str) -> Iterator[str]:

@@ -58,7 +58,11 @@ class Actions:
             state: The state of the project; ``None`` if it is not known.
         """
         path, found = self._root / "params.yaml", find_commit(state) if state else None
-        commit = {"paths": found.paths, "message": found.message, "command": found.command} if found else None
+        commit = (
+            {"paths": found.paths, "message": found.message, "command": found.command}
+            if found
+            else None
+        )
         return {
             "classes": _read_classes(path, path.stat().st_mtime_ns) if path.exists() else (),
             "commit": commit,
@@ -95,7 +99,9 @@ def routes(home: Home) -> list[BaseRoute]:
         await actions.adding.receive(request)
         return answer_json(dict)
 
-    def post(path: str, act: Callable[..., dict[str, Any] | None], *, alone: bool = False, **kinds: Any) -> Route:
+    def post(
+        path: str, act: Callable[..., dict[str, Any] | None], *, alone: bool = False, **kinds: Any
+    ) -> Route:
         model = create_model("Body", __config__=ConfigDict(extra="forbid", strict=True), **kinds)
 
         async def answer(request: Request) -> Response:
@@ -103,12 +109,16 @@ def routes(home: Home) -> list[BaseRoute]:
             try:
                 content = dict(model.model_validate_json(await request.body()))
             except ValidationError as error:
-                raise ProblemError(400, f"Expected a JSON object of {', '.join(kinds) or 'nothing'}.") from error
+                raise ProblemError(
+                    400, f"Expected a JSON object of {', '.join(kinds) or 'nothing'}."
+                ) from error
 
             def perform() -> dict[str, Any]:
                 try:
                     # Between the stages of a run, no command holds DVC's lock.
-                    if alone and (home.pipeline.pid or any(each.writes for each in running_dvc(home.root))):
+                    if alone and (
+                        home.pipeline.pid or any(each.writes for each in running_dvc(home.root))
+                    ):
                         raise LockedError("a run is in progress", next="wait for it, or stop it")
                     return act(**content, **request.path_params) or {}
                 finally:
@@ -128,7 +138,13 @@ def routes(home: Home) -> list[BaseRoute]:
         post("/params", form.save, alone=True, digest=str, values=dict[str, str]),
         post("/params/check", lambda values: {"errors": form.check(values)}, values=dict[str, str]),
         post("/params/undo", form.undo, alone=True),
-        post("/commit", lambda **them: make_commit(home.read_now(), **them), alone=True, paths=list[str], message=str),
+        post(
+            "/commit",
+            lambda **them: make_commit(home.read_now(), **them),
+            alone=True,
+            paths=list[str],
+            message=str,
+        ),
         post("/promote", promote, because=str, accept=bool),
         post("/rollback", lambda because: actions.rollback.start(*_reason(because)), because=str),
         Route("/images/{batch}", receive, methods=["POST"]),

@@ -54,8 +54,13 @@ class Adding:
         if _UNSAFE.search(path):
             raise ProblemError(400, "The file's name cannot be kept: rename it.")
         with storage_errors(then="drop the images again"):
-            if target.is_dir() or self._arrived & {target, *target.parents}:  # as from the results of a search
-                raise ProblemError(409, "Another file of this name has arrived: add this one alone.")
+            if target.is_dir() or self._arrived & {
+                target,
+                *target.parents,
+            }:  # as from the results of a search
+                raise ProblemError(
+                    409, "Another file of this name has arrived: add this one alone."
+                )
             self._arrived.add(target)
             with replacing(target) as temporary, temporary.open("wb") as file:
                 async for part in request.stream():
@@ -78,10 +83,14 @@ class Adding:
             raise DataError("no files have arrived", next="drop the images again")
         first = entries[0]
         is_single = len(entries) == 1 and first.is_file()
-        is_packed = is_single and (reason_of(first) == "archive" or first.suffix.lower() in SUFFIXES)
+        is_packed = is_single and (
+            reason_of(first) == "archive" or first.suffix.lower() in SUFFIXES
+        )
         options = [] if label is None else [f"--label={label}"]
         self.job.start(
-            str(first if is_packed else folder), *options, then=lambda: shutil.rmtree(folder, ignore_errors=True)
+            str(first if is_packed else folder),
+            *options,
+            then=lambda: shutil.rmtree(folder, ignore_errors=True),
         )
 
     def _batch(self, name: str) -> Path:

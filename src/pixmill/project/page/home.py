@@ -68,7 +68,11 @@ class Home:
     """
 
     def __init__(
-        self, root: Path, pipeline: Job, comparison: Job, read: Callable[..., ProjectState] = read_project_state
+        self,
+        root: Path,
+        pipeline: Job,
+        comparison: Job,
+        read: Callable[..., ProjectState] = read_project_state,
     ) -> None:
         self.root, self.pipeline, self.comparison = root, pipeline, comparison
         self._read, self._lock = read, threading.Lock()
@@ -108,7 +112,9 @@ class Home:
         with self._lock:
             self._refresh()
             if self._state is None or self._fault is not None:
-                raise PixmillError(f"the state cannot be read: {self._fault}", next="pixmill doctor")
+                raise PixmillError(
+                    f"the state cannot be read: {self._fault}", next="pixmill doctor"
+                )
             return self._state
 
     def expire(self) -> None:
@@ -123,9 +129,13 @@ class Home:
         """
         commits = [each["commit"] or "workspace" for each in self.overview.content["history"]]
         if commit not in commits[1:]:
-            raise PixmillError("the history has no such commit with one before it", next="reload the page")
+            raise PixmillError(
+                "the history has no such commit with one before it", next="reload the page"
+            )
         place = commits.index(commit)
-        self.comparison.start(*(each[:12] for each in commits[place - 1 : place + 1]))  # the report's title has them
+        self.comparison.start(
+            *(each[:12] for each in commits[place - 1 : place + 1])
+        )  # the report's title has them
 
     def _refresh(self) -> None:
         try:
@@ -137,7 +147,9 @@ class Home:
 
     def _read_state(self) -> ProjectState:
         known, now = self._state, time.monotonic()
-        mtimes = [path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()]
+        mtimes = [
+            path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()
+        ]
         # The first read is quick; the second one adds the slow parts.
         whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
         state = self._read(self.root, whole=whole)
@@ -147,7 +159,14 @@ class Home:
             faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
             kept = {
                 name: getattr(known, name)
-                for name in ("disk", "champion", "is_promoted", "is_judged", "is_rolled_back", "has_store")
+                for name in (
+                    "disk",
+                    "champion",
+                    "is_promoted",
+                    "is_judged",
+                    "is_rolled_back",
+                    "has_store",
+                )
             }
             state = replace(state, **kept, faults={**state.faults, **faults})
         return state
@@ -159,7 +178,11 @@ def _mlflow(root: Path) -> dict[str, str | None]:
     except PixmillError as error:
         return {"command": "pixmill check", "address": None, "fault": error.message}
     is_server = hint.startswith(("http:", "https:"))
-    return {"command": "pixmill sync" if is_server else hint, "address": hint if is_server else None, "fault": None}
+    return {
+        "command": "pixmill sync" if is_server else hint,
+        "address": hint if is_server else None,
+        "fault": None,
+    }
 
 
 def find_report(root: Path, name: str) -> Path | None:
@@ -172,15 +195,23 @@ def find_report(root: Path, name: str) -> Path | None:
         name: File name in a request, such as ``train.html``.
     """
     path = root / "reports" / name
-    if not _REPORT_NAME.fullmatch(name) or not path.is_file():  # also a loop of links, which cannot be resolved
+    if (
+        not _REPORT_NAME.fullmatch(name) or not path.is_file()
+    ):  # also a loop of links, which cannot be resolved
         return None
     real = path.resolve()
-    return path if real.parent == root.resolve() / "reports" or _CACHED.search(real.as_posix()) else None
+    return (
+        path
+        if real.parent == root.resolve() / "reports" or _CACHED.search(real.as_posix())
+        else None
+    )
 
 
 def list_reports(root: Path) -> list[str]:
     """Return the names of the reports; those of the stages come first, in pipeline order."""
-    names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
+    names = [
+        path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)
+    ]
     first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
     return sorted(names, key=lambda name: (first.get(name, len(first)), name))
 
@@ -188,8 +219,14 @@ def list_reports(root: Path) -> list[str]:
 @cache
 def report_policy() -> str:
     """Return the Content-Security-Policy of reports: only Pixmill's scripts, and no requests."""
-    texts = [files(package).joinpath(name).read_text(encoding="utf-8") for package, name in _REPORT_SCRIPTS]
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (texts[0], "".join(texts)))
+    texts = [
+        files(package).joinpath(name).read_text(encoding="utf-8")
+        for package, name in _REPORT_SCRIPTS
+    ]
+    digests = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (texts[0], "".join(texts))
+    )
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; "
@@ -206,7 +243,9 @@ def routes(home: Home) -> list[BaseRoute]:
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:
             raise ProblemError(404, "There is no such report.")
-        return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
+        return FileResponse(
+            path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"}
+        )
 
     return [
         *page_routes("pixmill.project.page"),
@@ -218,7 +257,11 @@ def routes(home: Home) -> list[BaseRoute]:
 
 
 def open_project(
-    workspace: Workspace, review: ReviewSite | None = None, *, port: int = 0, open_browser: bool = True
+    workspace: Workspace,
+    review: ReviewSite | None = None,
+    *,
+    port: int = 0,
+    open_browser: bool = True,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -239,11 +282,19 @@ def open_project(
     home.images.finders.append(site.find)
     app = make_app([*routes(home), *site.routes()])
     command = "pixmill review" if review else "pixmill open"
-    server = PrivateServer(app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES)
+    server = PrivateServer(
+        app, command=command, port=port, start=site.start, max_bytes=MAX_FILE_BYTES
+    )
     try:
         with site, server:
-            announce(f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)")
-            with server.opened(workspace.scratch("open")) if open_browser else contextlib.nullcontext():
+            announce(
+                f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)"
+            )
+            with (
+                server.opened(workspace.scratch("open"))
+                if open_browser
+                else contextlib.nullcontext()
+            ):
                 wait_for_end()
     except KeyboardInterrupt:
         home.images.close()

@@ -77,7 +77,9 @@ class Images:
         try:
             return read_verified(self._source(name), name)
         except UndecodableError as error:
-            raise DataError(f"the image cannot be read: {meaning(error.reason)}", next=remedy(error.reason)) from error
+            raise DataError(
+                f"the image cannot be read: {meaning(error.reason)}", next=remedy(error.reason)
+            ) from error
 
     def preview(self, name: str, side: int) -> bytes:
         """Return a JPEG of an image.
@@ -120,13 +122,21 @@ class Images:
             **found,
             "id": name,
             "known": bool(
-                manifest or predictions or found["corrections"] or name not in self._tried or self._found(name)
+                manifest
+                or predictions
+                or found["corrections"]
+                or name not in self._tried
+                or self._found(name)
             ),
-            "manifest": {column: value for column, value in manifest.items() if isinstance(value, str | int)},
+            "manifest": {
+                column: value for column, value in manifest.items() if isinstance(value, str | int)
+            },
             "why": _reasons().get(word, word.replace("_", " ")),
             "other": other,
             "prediction": _prediction(predictions[0]) if predictions else None,
-            "neighbours": self._neighbours(predictions[0]) if predictions and "split" in predictions[0] else None,
+            "neighbours": self._neighbours(predictions[0])
+            if predictions and "split" in predictions[0]
+            else None,
         }
 
     def history(self, name: str) -> Row:
@@ -142,10 +152,15 @@ class Images:
     def _neighbours(self, row: Row) -> Row:
         columns = ["id", "loss", "label", "predicted", "split"]
         rows = read_rows(self.root / "artifacts/evaluate/predictions.parquet", *columns)
-        alike = [each for each in rows if all(each[column] == row[column] for column in columns[2:])]
+        alike = [
+            each for each in rows if all(each[column] == row[column] for column in columns[2:])
+        ]
         names = [each["id"] for each in sorted(alike, key=lambda each: (-each["loss"], each["id"]))]
         at = names.index(row["id"])
-        around = {"previous": names[at - 1] if at else None, "next": names[at + 1] if at + 1 < len(names) else None}
+        around = {
+            "previous": names[at - 1] if at else None,
+            "next": names[at + 1] if at + 1 < len(names) else None,
+        }
         return {"place": at + 1, "total": len(names), **around}
 
     def _sections(self) -> tuple[ValidateParams, EvaluateParams]:
@@ -171,11 +186,18 @@ class Images:
             return found
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts" / "scrape" / str(row["path"])
-        table, unlabelled = self.root / "artifacts/evaluate/unlabelled.parquet", self._sections()[1].unlabelled
+        table, unlabelled = (
+            self.root / "artifacts/evaluate/unlabelled.parquet",
+            self._sections()[1].unlabelled,
+        )
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
-            if (path := self.root / str(unlabelled) / str(row["path"])).is_file():  # else it has a label now
+            if (
+                path := self.root / str(unlabelled) / str(row["path"])
+            ).is_file():  # else it has a label now
                 return path
-        if hashed := find_hashed(Workspace(self.root, self.root), str(unlabelled or "data/unlabelled"), name):
+        if hashed := find_hashed(
+            Workspace(self.root, self.root), str(unlabelled or "data/unlabelled"), name
+        ):
             return hashed
         inbox = Inbox(self.root / "inbox")
         for entry in inbox.entries()[0]:
@@ -213,11 +235,15 @@ def routes(images: Images) -> Sequence[BaseRoute]:
 
     def picture(side: int) -> Callable[[Request], Response]:
         headers = {"Cache-Control": "private, max-age=3600"}
-        return lambda request: Response(images.preview(_name(request), side), media_type="image/jpeg", headers=headers)
+        return lambda request: Response(
+            images.preview(_name(request), side), media_type="image/jpeg", headers=headers
+        )
 
     def heatmap(request: Request) -> Response:
         name, label = _name(request), request.query_params.get("label", "")
-        return answer_json(lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)})
+        return answer_json(
+            lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)}
+        )
 
     async def tried(request: Request) -> Response:
         if int(request.headers.get("content-length", 0)) > MAX_BYTES:
@@ -230,7 +256,10 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         Route(place, page_answer("pixmill.project.page", "image.html", head=head)),
         Route(f"{place}/facts", answer(images.facts)),
         Route(f"{place}/history", answer(images.history)),
-        Route(f"{place}/answer", answer(lambda name: images.explainer.answer(images.content(name), name))),
+        Route(
+            f"{place}/answer",
+            answer(lambda name: images.explainer.answer(images.content(name), name)),
+        ),
         Route(f"{place}/picture", picture(_PICTURE)),
         Route("/thumbnail/{name}", picture(_THUMBNAIL)),
         Route(f"{place}/heatmap", heatmap),

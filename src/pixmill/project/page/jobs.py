@@ -33,7 +33,13 @@ class Job:
         name: Program and command.
     """
 
-    def __init__(self, root: Path, name: str, command: Sequence[str] = (), patience: float = TERMINATE_SECONDS) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        command: Sequence[str] = (),
+        patience: float = TERMINATE_SECONDS,
+    ) -> None:
         program, verb = name.split()
         self.name, self._root, self._patience = name, root, patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
@@ -76,7 +82,9 @@ class Job:
             PixmillError: The program cannot be started.
         """
         with self._lock:
-            is_elsewhere = self.name == "dvc repro" and any(each.writes for each in running_dvc(self._root))
+            is_elsewhere = self.name == "dvc repro" and any(
+                each.writes for each in running_dvc(self._root)
+            )
             if self.pid or is_elsewhere:
                 raise LockedError(f"{self.name} is already running", next="wait for it, or stop it")
             try:
@@ -92,7 +100,9 @@ class Job:
                     )
             except (OSError, ValueError) as error:  # ValueError: an argument has a null byte
                 why = getattr(error, "strerror", error)
-                raise PixmillError(f"{self.name} cannot be started: {why}", next=self.name) from error
+                raise PixmillError(
+                    f"{self.name} cannot be started: {why}", next=self.name
+                ) from error
             self._is_stopped = False
         if then is not None:
             threading.Thread(target=_call_after, args=[self._child, then], daemon=False).start()

@@ -62,7 +62,11 @@ class Overview:
         Args:
             data: Differs after a change of the files in ``data/``.
         """
-        key = (data, git(self._root, "rev-parse", "HEAD"), *(file_mark(self._root / name) for name in _INPUTS))
+        key = (
+            data,
+            git(self._root, "rev-parse", "HEAD"),
+            *(file_mark(self._root / name) for name in _INPUTS),
+        )
         if key == self._key:
             return
         model, history = read_model(self._root), read_history(self._root)
@@ -89,7 +93,10 @@ def read_model(root: Path) -> dict[str, Any] | None:
     """
     try:
         metrics = json.loads((root / "plots/evaluate/full.json").read_bytes())
-        scores = {str(name): (float(each["f1"]), int(each["support"])) for name, each in metrics["per_class"].items()}
+        scores = {
+            str(name): (float(each["f1"]), int(each["support"]))
+            for name, each in metrics["per_class"].items()
+        }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     names = list(scores)
@@ -107,12 +114,21 @@ def read_model(root: Path) -> dict[str, Any] | None:
     ((majority, number),) = labels.most_common(1) or [("", 0)]
     wrong_rows = [row for row in rows if row["predicted"] != row["label"]]
     pairs = Counter((row["label"], row["predicted"]) for row in wrong_rows)
-    worst = {(row["label"], row["predicted"]): row["id"] for row in sorted(wrong_rows, key=lambda row: row["loss"])}
+    worst = {
+        (row["label"], row["predicted"]): row["id"]
+        for row in sorted(wrong_rows, key=lambda row: row["loss"])
+    }
     return {
         "n": labels.total(),
         "majority": {"label": majority, "share": number / labels.total()} if number else None,
         "classes": [
-            {"name": name, "f1": scores[name][0], "support": scores[name][1], "images": images[name]} for name in names
+            {
+                "name": name,
+                "f1": scores[name][0],
+                "support": scores[name][1],
+                "images": images[name],
+            }
+            for name in names
         ],
         "omitted": len(scores) - len(names),
         "confusions": [
@@ -171,17 +187,30 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         with_files: Whether to choose images to show.
     """
     found: dict[str, list[tuple[str, str]]] = {}  # path and, if known, id
-    unlabelled, depth, names, facts, is_local = "data/unlabelled", 2, dict[str, str](), dict[str, Facts](), True
+    unlabelled, depth, names, facts, is_local = (
+        "data/unlabelled",
+        2,
+        dict[str, str](),
+        dict[str, Facts](),
+        True,
+    )
     with contextlib.suppress(PixmillError):  # the next step names the fault
         params = load_params(root)
         folder = params.scrape.folder
         unlabelled, depth = params.evaluate.unlabelled or unlabelled, 2 + (folder.layout == "fixed")
-        names, is_local = class_by_name(params.classes, folder.classes), params.sources() == ["folder"]
+        names, is_local = (
+            class_by_name(params.classes, folder.classes),
+            params.sources() == ["folder"],
+        )
         facts = read_metadata(root / "data")
     kept = root / "artifacts/validate/manifest.parquet"
-    for row in [] if is_local else read_rows(kept, "id", "label", "path", where=("verdict", {"keep"})):
+    for row in (
+        [] if is_local else read_rows(kept, "id", "label", "path", where=("verdict", {"keep"}))
+    ):
         if row["label"]:
-            found.setdefault(row["label"], []).append((f"artifacts/scrape/{row['path']}", row["id"]))
+            found.setdefault(row["label"], []).append(
+                (f"artifacts/scrape/{row['path']}", row["id"])
+            )
     is_scraped, waiting = bool(found), 0
     for place, _, files in os.walk(root / "data"):
         parts = (place_name := Path(place).relative_to(root).as_posix()).split("/")
@@ -193,16 +222,24 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
             for name in files:
                 fact = facts.get(to_nfc("/".join([*parts[1:], name]))) if facts else None
                 if label := (fact and fact.label) or own:
-                    found.setdefault(names.get(to_nfc(label), label), []).append((f"{place_name}/{name}", ""))
+                    found.setdefault(names.get(to_nfc(label), label), []).append(
+                        (f"{place_name}/{name}", "")
+                    )
     shown: dict[str, Path] = {}
     classes: list[dict[str, Any]] = []
     for label, images in sorted(found.items()):
         each = _per_class(len(found)) if with_files and len(classes) < _MAX_CLASSES else 0
         chosen = sorted(images)[:: max(1, len(images) // each)][:each] if each else []
-        ids = {known: root / path for path, name in chosen if (known := name or _identify(root / path))}
+        ids = {
+            known: root / path for path, name in chosen if (known := name or _identify(root / path))
+        }
         shown |= ids
         classes.append({"name": label, "count": len(images), "images": list(ids)})
-    return {"classes": classes, "omitted": max(0, len(found) - _MAX_CLASSES), "unlabelled": waiting}, shown
+    return {
+        "classes": classes,
+        "omitted": max(0, len(found) - _MAX_CLASSES),
+        "unlabelled": waiting,
+    }, shown
 
 
 def _per_class(classes: int) -> int:
@@ -219,5 +256,7 @@ def _identify(path: Path) -> str | None:
 
 def _scraped(root: Path, names: Collection[str]) -> dict[str, Path]:
     """Return the files of scraped images by id."""
-    rows = read_rows(root / "artifacts/scrape/manifest.parquet", "id", "path", where=("id", {*names}))
+    rows = read_rows(
+        root / "artifacts/scrape/manifest.parquet", "id", "path", where=("id", {*names})
+    )
     return {row["id"]: root / "artifacts/scrape" / row["path"] for row in rows}

@@ -42,7 +42,10 @@ class ParamsForm:
             ParamsError: The file is not valid.
         """
         digest = _digest(read_text(self._path).encode())
-        return {"digest": digest, "params": [_field(param) for param in current_params(self._root) if param.in_file]}
+        return {
+            "digest": digest,
+            "params": [_field(param) for param in current_params(self._root) if param.in_file],
+        }
 
     def check(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return the errors of changed values by param; those of several params have the empty name.
@@ -102,7 +105,9 @@ def _digest(content: bytes) -> str:
 
 
 def _field(param: CurrentParam) -> dict[str, Any]:
-    choices = _CHOICES.fullmatch("one of true, false" if param.expected == "true or false" else param.expected)
+    choices = _CHOICES.fullmatch(
+        "one of true, false" if param.expected == "true or false" else param.expected
+    )
     return {
         "name": param.name,
         "text": plain(param.value),
@@ -138,6 +143,8 @@ def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[s
     except ParamsError as error:
         for line in error.message.splitlines():
             about = f"{line.partition(': ')[0]}."
-            named = max((name for name in values if about.startswith(f"{name}.")), key=len, default="")
+            named = max(
+                (name for name in values if about.startswith(f"{name}.")), key=len, default=""
+            )
             errors[named] = f"{errors[named]}\n{line}" if named in errors else line
         return None, errors

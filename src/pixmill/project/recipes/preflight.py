@@ -73,13 +73,17 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     backbone = params.train.backbone
     if backbone.title.startswith("hub:") and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
-            yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
+            yield Issue(
+                "presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True
+            )
         elif backbone.sha256 is None or backbone.revision is None:  # It is a local folder.
             from pixmill.models.preset_files import pinned_folder
             from pixmill.models.presets import input_side
 
             side = params.split.image_size
-            yield from _attempt(lambda: input_side(pinned_folder(backbone, root), side, backbone.image_size))  # type: ignore[arg-type]
+            yield from _attempt(
+                lambda: input_side(pinned_folder(backbone, root), side, backbone.image_size)
+            )  # type: ignore[arg-type]
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # A fresh clone: the params are fine, so nothing stops here.
@@ -98,7 +102,11 @@ def temporary_copies(root: Path) -> Iterator[Issue]:
         root: Project folder.
     """
     # Only then, since asking DVC for its cache takes a second.
-    if not str(root.resolve()).isascii() and (files := cache_folder(root)) is not None and not str(files).isascii():
+    if (
+        not str(root.resolve()).isascii()
+        and (files := cache_folder(root)) is not None
+        and not str(files).isascii()
+    ):
         cache = files.parents[1]
         yield Issue(
             f"`dvc exp run` cannot use --temp or --queue, since the path of DVC's cache is not ASCII: {cache}",
@@ -109,7 +117,11 @@ def temporary_copies(root: Path) -> Iterator[Issue]:
 
 def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:
     train = params.train
-    named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
+    named = [
+        ("sources", name.removeprefix("plugin:"))
+        for name in sorted(sources)
+        if name.startswith("plugin:")
+    ]
     named += [("checks", name) for name in params.validate.plugins]
     named += [("augmentations", train.augmentation.plugin)] if train.augmentation.plugin else []
     if train.backbone.title.startswith("plugin:"):
@@ -168,7 +180,9 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     if gaps := source.gaps(present):
         lacking = Counter(gap.split("/")[1] for gap in gaps)
         stops = "train" in lacking or len(present) in lacking.values()
-        effect = "split stops without them" if stops else "nothing is measured on these classes there"
+        effect = (
+            "split stops without them" if stops else "nothing is measured on these classes there"
+        )
         yield Issue(
             f"{first_of(gaps, MAX_NAMED)}: no files; {effect}",
             "put images of each class into data/train and data/test, and into data/val if there is one",
@@ -184,12 +198,16 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         )
     elif absent:
         # Another source may have images of the class, and searches may fail.
-        stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
+        stops = not all(
+            len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent
+        )
         yield Issue(first_of([*absent.values()], MAX_NAMED), source.advice(), stops=stops)
     yield from _dropped(source.files, data, params)
 
 
-def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, params: Params) -> Iterator[Issue]:
+def _dropped(
+    files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, params: Params
+) -> Iterator[Issue]:
     """Yield an issue if a class has too few images for validate, or validate will drop images for their size.
 
     Args:
@@ -200,7 +218,9 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
     validate = params.validate_
     least = validate.min_per_class.count
     own = [label for label in params.classes if params.scrape.sources_of(label) == ("folder",)]
-    if few := [f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least]:
+    if few := [
+        f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least
+    ]:
         text = f"fewer images than validate.min_per_class.count ({least:,}): {first_of(few, MAX_NAMED)}"
         # A review may give other labels, so nothing stops here.
         yield Issue(text, "add images of these classes, or lower it in params.yaml")
@@ -208,18 +228,26 @@ def _dropped(files: Mapping[str, Sequence[tuple[str | None, str]]], data: Path, 
     looked = names[:: len(names) // _MAX_OPENED + 1]
     bounds = RowLimits(validate.timeout, validate.memory << 20)
     paths = [data / name for name in looked]
-    sizes = map_batches(_read_sizes, paths, workers=1, limits=bounds, lost=lambda *_: (), local=True)
+    sizes = map_batches(
+        _read_sizes, paths, workers=1, limits=bounds, lost=lambda *_: (), local=True
+    )
     side = validate.image_size
     most = validate.max_pixels
     dropped = [
         f"{name} ({size[0]} x {size[1]})"
         for name, size in zip(looked, sizes, strict=True)
-        if size and (size[0] < side.min_width or size[1] < side.min_height or size[0] * size[1] > most)
+        if size
+        and (size[0] < side.min_width or size[1] < side.min_height or size[0] * size[1] > most)
     ]
     if dropped:
         limits = f"validate.image_size ({side.min_width} x {side.min_height}) or above validate.max_pixels ({most:,})"
-        text = f"validate drops {len(dropped):,} of {len(looked):,} images looked at, below {limits}"
-        yield Issue(f"{text}: {first_of(dropped, 3)}", "use other images, or change these limits in params.yaml")
+        text = (
+            f"validate drops {len(dropped):,} of {len(looked):,} images looked at, below {limits}"
+        )
+        yield Issue(
+            f"{text}: {first_of(dropped, 3)}",
+            "use other images, or change these limits in params.yaml",
+        )
 
 
 def _read_sizes(paths: Sequence[Path]) -> list[tuple[int, ...]]:

@@ -60,15 +60,20 @@ class Recipe:
             return parse_params(self.text)
         except ParamsError as error:
             raise ParamsError(
-                f"recipes/{self.name}.yaml is not valid:\n{error.message}", next=f"edit recipes/{self.name}.yaml"
+                f"recipes/{self.name}.yaml is not valid:\n{error.message}",
+                next=f"edit recipes/{self.name}.yaml",
             ) from None
 
     def with_open_sources(self) -> Recipe:
         """Return the recipe with the sources Openverse and Wikimedia Commons."""
-        own: dict[str, Any] = {"source_by_class": {}} if self.params().scrape.source_by_class else {}
+        own: dict[str, Any] = (
+            {"source_by_class": {}} if self.params().scrape.source_by_class else {}
+        )
         return self._with({"scrape": {"source": ["openverse", "wikimedia"], **own}})
 
-    def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
+    def with_images(
+        self, classes: Sequence[str], *, source: str, layout: str = "classes"
+    ) -> Recipe:
         """Return the recipe with other classes and another source.
 
         Args:
@@ -95,7 +100,11 @@ class Recipe:
         present = parse_yaml(self.text)
         folder = "docs/reference/"
         head = _HEAD.format(folder if (root / folder / "params.schema.json").exists() else "")
-        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
+        return (
+            head
+            + self.text
+            + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
+        )
 
     def with_limits_of(self, current: str) -> Recipe:
         """Return the recipe with the limits of the current params, which apply to all models.
@@ -108,12 +117,19 @@ class Recipe:
         kept: dict[str, Any] = {}
         with contextlib.suppress(ParamsError):
             was, now = parse_params(current).scrape, self.params().scrape
-            kept = {key: [*dict.fromkeys((*getattr(now, key), *getattr(was, key)))] for key in _EXCLUSIONS}
-            kept = {key: values for key, values in kept.items() if len(values) > len(getattr(now, key))}
+            kept = {
+                key: [*dict.fromkeys((*getattr(now, key), *getattr(was, key)))]
+                for key in _EXCLUSIONS
+            }
+            kept = {
+                key: values for key, values in kept.items() if len(values) > len(getattr(now, key))
+            }
         recipe = self._with({"scrape": kept}) if kept else self
         if (limits := _COMPARE.search(current)) is None:
             return recipe
-        return Recipe(self.name, f"{_COMPARE.sub('', recipe.text).rstrip()}\n\n{limits[0].rstrip()}\n")
+        return Recipe(
+            self.name, f"{_COMPARE.sub('', recipe.text).rstrip()}\n\n{limits[0].rstrip()}\n"
+        )
 
     def merge_into(self, current: str) -> str:
         """Return a params file with the model of the recipe: ``train`` and the image keys of ``split``.
@@ -128,7 +144,9 @@ class Recipe:
         """
         was, now = parse_params(current), self.params()
         images = {key: getattr(now.split, key) for key in _IMAGE_KEYS}
-        wanted = was.model_copy(update={"train": now.train, "split": was.split.model_copy(update=images)})
+        wanted = was.model_copy(
+            update={"train": now.train, "split": was.split.model_copy(update=images)}
+        )
         return edit_params(current, wanted, otherwise=f"pixmill use {self.name} --all")
 
 
@@ -185,13 +203,18 @@ def preset_recipe(root: Path, name: str) -> Recipe:
         TrainError: The preset is not available or not supported.
     """
     if re.fullmatch(PRESET, name) is None:
-        raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
+        raise ParamsError(
+            f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small"
+        )
     text = read_text(root / "params.yaml")
     params = parse_params(text)
     changes: dict[str, Any] = {"model": "features"}
     if params.train.backbone.name != name:
         changes["backbone"] = BackboneParams(name=name)
-        if params.train.features.layers not in ("auto", "top"):  # They name layers of another network.
+        if params.train.features.layers not in (
+            "auto",
+            "top",
+        ):  # They name layers of another network.
             changes["features"] = params.train.features.model_copy(update={"layers": "auto"})
     train, split = params.train.model_copy(update=changes), params.split
     if train.backbone.image_size is None:

@@ -38,7 +38,9 @@ class Replacement:
 
     def lines(self) -> list[str]:
         """Return the lines to print."""
-        lines = [f"  {name}: {plain(was)} -> {plain(now)}" for name, (was, now) in self.changes.items()]
+        lines = [
+            f"  {name}: {plain(was)} -> {plain(now)}" for name, (was, now) in self.changes.items()
+        ]
         if self.backup is not None:
             lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
         if self.kept:
@@ -70,16 +72,26 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     now = parse_params(after)
     kept = now.classes != content.classes
     issues = tuple(find_issues(root, now))
-    following = ("pixmill scrape --dry-run", "dvc repro") if any(map(is_on_web, now.sources())) else ("dvc repro",)
+    following = (
+        ("pixmill scrape --dry-run", "dvc repro")
+        if any(map(is_on_web, now.sources()))
+        else ("dvc repro",)
+    )
     if any(issue.stops for issue in issues):
         following = ("pixmill check",)
     backup, rewritten = None, before != after
     if rewritten and before is not None and git(root, "show", "HEAD:./params.yaml") != before:
-        backup = Path(".pixmill") / "use" / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
+        backup = (
+            Path(".pixmill")
+            / "use"
+            / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
+        )
         write_text(root / backup, before)
     if rewritten:
         write_text(path, after)
-    return Replacement(recipe.name, rewritten, _changes(before, now), backup, kept, issues, following)
+    return Replacement(
+        recipe.name, rewritten, _changes(before, now), backup, kept, issues, following
+    )
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:
@@ -88,4 +100,6 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
     except ParamsError:
         return {}
     names = dict.fromkeys((*was, *new))
-    return {name: (was.get(name), new.get(name)) for name in names if was.get(name) != new.get(name)}
+    return {
+        name: (was.get(name), new.get(name)) for name in names if was.get(name) != new.get(name)
+    }

@@ -111,7 +111,9 @@ class Action:
                 place_within(root / file, root / "data")
             target = root / item.target  # is there already if the action was interrupted
             if target.is_file() and file_digest(target) != item.id:
-                raise ChangedError(f"another file has the name {item.target}", next="move it away, then try again")
+                raise ChangedError(
+                    f"another file has the name {item.target}", next="move it away, then try again"
+                )
             labelled = item.source if self.undoes else item.target
             Accepted(image=item.id, branch="", file=labelled, md5=item.md5, corrections=0)
         return moved
@@ -123,7 +125,10 @@ _PARSER = TypeAdapter(Action)
 def reverse(action: Action) -> Action:
     """Return the action that undoes another one."""
     return Action(
-        [Item(name, md5, target, source, after, before) for name, md5, source, target, before, after in action.items],
+        [
+            Item(name, md5, target, source, after, before)
+            for name, md5, source, target, before, after in action.items
+        ],
         {name: (after, before) for name, (before, after) in action.cells.items()},
         {name: (after, before) for name, (before, after) in action.lines.items()},
         undoes=action.key,

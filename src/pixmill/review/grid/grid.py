@@ -91,7 +91,9 @@ class Grid:
         labels: Their labels.
     """
 
-    def __init__(self, workspace: Workspace, params: Params, by: str, doubts: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self, workspace: Workspace, params: Params, by: str, doubts: Callable[[str], list[str]]
+    ) -> None:
         has_run = (workspace.root / "artifacts/validate/manifest.parquet").exists()
         tables = load_tables(workspace.root) if has_run else None
         self._kinds = [kind for kind in KINDS if kind != "feedback"] if tables else []
@@ -99,7 +101,9 @@ class Grid:
         self.pile = Pile(workspace, params, tables)
         self.labels = Labels(workspace, params, self.pile)
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
-        self.previews: Previews[int] = Previews(self._thumbnail, limits=limits, workers=max(1, default_workers() - 1))
+        self.previews: Previews[int] = Previews(
+            self._thumbnail, limits=limits, workers=max(1, default_workers() - 1)
+        )
         self._lock = threading.RLock()
         self._sample: list[int] = []
         self._size = SAMPLE
@@ -143,7 +147,13 @@ class Grid:
             return answer
 
     def act(
-        self, rows: Sequence[int], label: str, *, window: str, version: int, refused: Sequence[int] = ()
+        self,
+        rows: Sequence[int],
+        label: str,
+        *,
+        window: str,
+        version: int,
+        refused: Sequence[int] = (),
     ) -> dict[str, Any]:
         """Label images, or drop them, and return the new version.
 
@@ -163,7 +173,9 @@ class Grid:
             if label == DROPPED:
                 self.labels.drop(rows, by=self._by, window=window, version=version)
             else:
-                self.labels.give(rows, label, by=self._by, window=window, version=version, sample=self._sample)
+                self.labels.give(
+                    rows, label, by=self._by, window=window, version=version, sample=self._sample
+                )
             self._refused |= {(row, label) for row in refused}
             self._looks.update(rows)
             return self._after(window)
@@ -205,23 +217,35 @@ class Grid:
             # Other labels of training may have been suggested. An image stays in the sample.
             rows = [row for row in ids if pile.labels[row] is None or row in self._held]
             drawn = [rows[place] for place in sample_of([ids[row] for row in rows], size)]
-            self._sample += [row for row in drawn if row not in self._sample][: size - len(self._sample)]
+            self._sample += [row for row in drawn if row not in self._sample][
+                : size - len(self._sample)
+            ]
         featured = int(np.sum(pile.featured))
         is_done = all(pile.featured[row] or row in pile.broken for row in shown)
-        if is_hashed and featured != self._featured and (is_done or featured - self._featured >= count / _UPDATES):
+        if (
+            is_hashed
+            and featured != self._featured
+            and (is_done or featured - self._featured >= count / _UPDATES)
+        ):
             self._featured = featured
             self._reducing = threading.Thread(target=self._reduce, args=[count], daemon=True)
             self._reducing.start()
         if len(self._vectors) < count:
             more = np.full((count - len(self._vectors), self._vectors.shape[1]), np.nan, np.float32)
             self._vectors = np.concatenate([self._vectors, more])
-        if (stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))) != self._proposed:
+        if (
+            stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))
+        ) != self._proposed:
             sample, classes = np.array(self._sample, np.int64), self.labels.classes
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
-            self._learnt = [DROPPED if row in self._held else label for row, label in enumerate(pile.labels)]
+            self._learnt = [
+                DROPPED if row in self._held else label for row, label in enumerate(pile.labels)
+            ]
             for row in self._sample:
                 self._learnt[row] = pile.labels[row]
-            self._proposal = propose(self._vectors, self._learnt, sample, classes, refused=self._refused, looks=looks)
+            self._proposal = propose(
+                self._vectors, self._learnt, sample, classes, refused=self._refused, looks=looks
+            )
             self._accuracy = accuracy(self._vectors, self._learnt, sample)
             self._counts = Counter(pile.labels)
             self._queries = sorted({query for query in pile.queries if query})
@@ -334,7 +358,12 @@ class Grid:
         }
         test = is_in.get(kind)
         return np.array(
-            [row for row, label in enumerate(labels) if label != DROPPED and (test is None or test(row))], np.int64
+            [
+                row
+                for row, label in enumerate(labels)
+                if label != DROPPED and (test is None or test(row))
+            ],
+            np.int64,
         )
 
     def _ranking(self, view: View, found: Rows) -> Rows:
@@ -343,7 +372,11 @@ class Grid:
         known[self._sample] = False
         known &= np.isfinite(self._vectors[:, 0])
         examples, labels = np.flatnonzero(known), self.pile.labels
-        if view.sort == "like" and 0 <= view.like < len(known) and np.isfinite(self._vectors[view.like, 0]):
+        if (
+            view.sort == "like"
+            and 0 <= view.like < len(known)
+            and np.isfinite(self._vectors[view.like, 0])
+        ):
             return likes(self._vectors, [view.like])
         if view.sort == "unlike" and len(examples):
             return likes(self._vectors, examples[:: max(1, len(examples) // 1000)].tolist())[::-1]
@@ -356,7 +389,9 @@ class Grid:
             elif view.label in head.names:
                 # Among the images of the class, the doubtful ones come first.
                 sign = 1 if view.scope == f"class:{view.label}" else -1
-                found = rows[np.argsort(sign * shares[:, head.names.index(view.label)], kind="stable")]
+                found = rows[
+                    np.argsort(sign * shares[:, head.names.index(view.label)], kind="stable")
+                ]
         return found
 
 
@@ -371,7 +406,9 @@ def _held_out(pile: Pile) -> set[int]:
         ids = {*manifest["id"][manifest["given_split"].isin(parts)]}
         if predictions is not None:
             ids |= {*predictions["id"][predictions["split"].isin(parts)]}
-    folders = tuple(f"data/{part}/" for part in parts if pile.params.scrape.folder.layout == "fixed")
+    folders = tuple(
+        f"data/{part}/" for part in parts if pile.params.scrape.folder.layout == "fixed"
+    )
     return {
         row
         for row, name in enumerate(pile.names)

@@ -40,10 +40,15 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         asked = request.query_params
         like = asked.get("like", "")
         view = View(
-            asked.get("scope", ""), asked.get("sort", ""), asked.get("label", ""), int(like) if like.isdecimal() else -1
+            asked.get("scope", ""),
+            asked.get("sort", ""),
+            asked.get("label", ""),
+            int(like) if like.isdecimal() else -1,
         )
         known = asked.get("known", "")
-        return answer_json(lambda: site.grid(renew=not known).state(view, asked.get("window", ""), known))
+        return answer_json(
+            lambda: site.grid(renew=not known).state(view, asked.get("window", ""), known)
+        )
 
     async def thumbnail(request: Request) -> Response:
         row, grid = request.path_params["row"], site.grid()
@@ -59,7 +64,11 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
                 raise ClientDisconnect
         if isinstance(made := future.result(), str):
             raise ProblemError(404, made)
-        return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400, immutable"})
+        return Response(
+            made,
+            media_type="image/jpeg",
+            headers={"Cache-Control": "private, max-age=86400, immutable"},
+        )
 
     def open_image(request: Request) -> Response:
         row, pile = request.path_params["row"], site.grid().pile
@@ -78,7 +87,9 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
             if asked.number != (grid := site.grid()).number:
                 raise ProblemError(409, "The project has changed. Load the page again.")
             label = DROPPED if asked.label is None else asked.label
-            return grid.act(asked.rows, label, window=asked.window, version=asked.version, refused=asked.refused)
+            return grid.act(
+                asked.rows, label, window=asked.window, version=asked.version, refused=asked.refused
+            )
 
         return await run_in_threadpool(answer_json, perform)
 

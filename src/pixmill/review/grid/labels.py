@@ -117,7 +117,14 @@ class Labels:
             threading.Thread(target=self._look, daemon=True).start()
 
     def give(
-        self, rows: Sequence[int], label: str, *, by: str, window: str, version: int, sample: Sequence[int] = ()
+        self,
+        rows: Sequence[int],
+        label: str,
+        *,
+        by: str,
+        window: str,
+        version: int,
+        sample: Sequence[int] = (),
     ) -> None:
         """Give images a label; a new class is added to ``params.yaml``.
 
@@ -145,7 +152,9 @@ class Labels:
             self._declare(label, moves=bool(files))
             decisions, rest = self._review.read(), [row for row in rows if row < self._pile.kept]
             changes: dict[str, Decision | None] = {
-                name: self._relabel(name, label, by) for row in rest if (name := self._pile.ids[row])
+                name: self._relabel(name, label, by)
+                for row in rest
+                if (name := self._pile.ids[row])
             }
             items = [self._stay(row, label) for row in rest]
             cells: dict[str, tuple[Cells | None, Cells | None]] = {}
@@ -154,25 +163,44 @@ class Labels:
                 assert digest is not None
                 source = self._pile.names[row]
                 before = table.get(_key(source))
-                part = (before or {}).get("split") or part_of(sample.index(row) if row in sample else None)
+                part = (before or {}).get("split") or part_of(
+                    sample.index(row) if row in sample else None
+                )
                 fixed = f"{part}/" if self._params.scrape.folder.layout == "fixed" else ""
-                target = free_name(self._root, source, f"data/{fixed}{class_folder(label)}", digest.id, taken)
+                target = free_name(
+                    self._root, source, f"data/{fixed}{class_folder(label)}", digest.id, taken
+                )
                 items.append(Item(*digest, source, target, self._pile.labels[row], label))
                 if decisions.get(digest.id):  # it was dropped
                     changes[digest.id] = None
                 cells[_key(source)] = (before, None)
-                cells[_key(target)] = (table.get(_key(target)), self._cells(before, target, label, part))
-            self._do(Action(items=items, cells=cells, lines=self._review.lines(changes)), by=by, window=window)
+                cells[_key(target)] = (
+                    table.get(_key(target)),
+                    self._cells(before, target, label, part),
+                )
+            self._do(
+                Action(items=items, cells=cells, lines=self._review.lines(changes)),
+                by=by,
+                window=window,
+            )
 
     def drop(self, rows: Sequence[int], *, by: str, window: str, version: int) -> None:
         """Drop images: a line in ``review.csv``; their files stay. Arguments and errors as for :meth:`give`."""
         with self._locked():
             self._check(rows, window, version)
             unknown = [row for row in rows if self._pile.ids[row] is None]
-            self._demand([row for row, digest in zip(unknown, self._pile.identify(unknown), strict=True) if not digest])
+            self._demand(
+                [
+                    row
+                    for row, digest in zip(unknown, self._pile.identify(unknown), strict=True)
+                    if not digest
+                ]
+            )
             names = {row: str(self._pile.ids[row]) for row in rows}
             why = {row: "" if self._pile.labels[row] else UNLABELLED for row in rows}
-            changes = {name: Decision(0, name, "drop", "", by, why[row]) for row, name in names.items()}
+            changes = {
+                name: Decision(0, name, "drop", "", by, why[row]) for row, name in names.items()
+            }
             items = [self._stay(row, DROPPED) for row in rows]
             self._do(Action(items=items, lines=self._review.lines(changes)), by=by, window=window)
 
@@ -185,13 +213,21 @@ class Labels:
             StorageError: The disk is full or read-only.
         """
         with self._locked():
-            if (last := next((each for each in reversed(self._actions) if each.window == window), None)) is None:
+            if (
+                last := next(
+                    (each for each in reversed(self._actions) if each.window == window), None
+                )
+            ) is None:
                 return []
             found = [self._pile.row(item.target) for item in last.items]
             rows = [row for row in found if row is not None]
             changed = len(rows) < len(last.items)
-            if changed or [self._pile.labels[row] for row in rows] != [item.after for item in last.items]:
-                raise ChangedError("an image of this action was changed since, so it was not undone")
+            if changed or [self._pile.labels[row] for row in rows] != [
+                item.after for item in last.items
+            ]:
+                raise ChangedError(
+                    "an image of this action was changed since, so it was not undone"
+                )
             self._do(reverse(last), by=by, window=window)
             self._withdraw(last.items[0].after)
             return rows
@@ -220,7 +256,11 @@ class Labels:
         labelled = sum(bool(item.after) for item in last.values())
         dropped = sum(item.after == DROPPED for item in last.values())
         commit = commit_command(self._root, "Label images")
-        command = " && ".join([*([commit] if commit else []), "dvc repro"]) if labelled or dropped else commit
+        command = (
+            " && ".join([*([commit] if commit else []), "dvc repro"])
+            if labelled or dropped
+            else commit
+        )
         return f"{count(labelled, 'image')} labelled, {dropped:,} dropped.", command
 
     def _look(self) -> None:
@@ -236,7 +276,9 @@ class Labels:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the lock, and take over the actions of others."""
-        refusal = LockedError(f"another process has locked the labels for {_LOCK_SECONDS:g} seconds", next="try again")
+        refusal = LockedError(
+            f"another process has locked the labels for {_LOCK_SECONDS:g} seconds", next="try again"
+        )
         with (
             self._guard,
             storage_errors(then="label again"),
@@ -251,7 +293,9 @@ class Labels:
     def _do(self, action: Action, *, by: str, window: str) -> None:
         """Record an action, and change files and rows."""
         if action.items:
-            action = replace(action, key=secrets.token_hex(8), by=by, window=window, time=time.time())
+            action = replace(
+                action, key=secrets.token_hex(8), by=by, window=window, time=time.time()
+            )
             self._windows.add(window)
             for item in action.moved(self._root):  # an error here leaves nothing to complete
                 (self._root / item.target).parent.mkdir(parents=True, exist_ok=True)
@@ -272,12 +316,19 @@ class Labels:
             known = self._log.read()[0]  # without the images that an interrupted undo forgot
             self._log.move(
                 {
-                    item.id: (to_text(item.source), to_text(item.target), item.md5, rows.get(_key(item.target)))
+                    item.id: (
+                        to_text(item.source),
+                        to_text(item.target),
+                        item.md5,
+                        rows.get(_key(item.target)),
+                    )
                     for item in moved
                     if item.id in known or not action.undoes
                 }
             )
-            folders = {(self._root / name).parent for item in moved for name in (item.source, item.target)}
+            folders = {
+                (self._root / name).parent for item in moved for name in (item.source, item.target)
+            }
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             for item in moved:
@@ -308,19 +359,30 @@ class Labels:
                 if row is not None:
                     self._pile.move(row, item.target, item.after)
                     self._changed[row] = (self._pile.version, action.by, action.window)
-                (self._pile.dropped.add if item.after == DROPPED else self._pile.dropped.discard)(item.id)
+                (self._pile.dropped.add if item.after == DROPPED else self._pile.dropped.discard)(
+                    item.id
+                )
 
     def _check(self, rows: Sequence[int], window: str, version: int) -> None:
         """Raise an error if another window has changed some of the rows."""
-        others = [each for row in rows if (each := self._changed.get(row)) and each[0] > version and each[2] != window]
+        others = [
+            each
+            for row in rows
+            if (each := self._changed.get(row)) and each[0] > version and each[2] != window
+        ]
         if others:
             names = join_names(sorted({by or "someone" for _, by, _ in others}))
             what = f"{count(len(others), 'of these images', 'of these images')}"
-            raise ChangedError(f"{names} changed {what} meanwhile", next="look at the others again, and repeat")
+            raise ChangedError(
+                f"{names} changed {what} meanwhile", next="look at the others again, and repeat"
+            )
 
     def _demand(self, missing: Sequence[int]) -> None:
         if missing:
-            raise ChangedError(f"{count(len(missing), 'image')} moved or deleted meanwhile", next="load the page again")
+            raise ChangedError(
+                f"{count(len(missing), 'image')} moved or deleted meanwhile",
+                next="load the page again",
+            )
 
     def _declare(self, label: str, *, moves: bool) -> None:
         """Add a class to ``params.yaml`` unless it is there, and the source that reads ``data/``."""
@@ -331,7 +393,9 @@ class Labels:
         if is_new or not is_read:
             params = load_params(self._root)
             values: dict[str, object] = {"classes": [*dict.fromkeys((*params.classes, label))]}
-            if not (moves and is_read):  # no source has the images of a new class if they stay where they are
+            if not (
+                moves and is_read
+            ):  # no source has the images of a new class if they stay where they are
                 own = [*sources, "folder"] if moves else []
                 values["scrape.source_by_class"] = {**scrape.source_by_class, label: own}
             wanted = params.changed(values).model_copy(update={"sweep": params.sweep})
@@ -376,7 +440,11 @@ class Labels:
         """Return the decision on an image of the last run; ``keep`` for the only label that it came with."""
         tables = self._pile.tables
         place = tables.row(name) if tables else None
-        came_as = {item["label"] for item in tables.sightings(place)} if tables and place is not None else set()
+        came_as = (
+            {item["label"] for item in tables.sightings(place)}
+            if tables and place is not None
+            else set()
+        )
         verb, new = ("keep", "") if came_as == {label} else ("relabel", label)
         return Decision(0, name, verb, new, by)  # type: ignore[arg-type]
 

@@ -92,7 +92,9 @@ class Pile:
         DataError: ``data/metadata.csv`` is malformed, or a folder of a fixed split is missing.
     """
 
-    def __init__(self, workspace: Workspace, params: Params, tables: ReviewTables | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, params: Params, tables: ReviewTables | None = None
+    ) -> None:
         self.root, self.tables, self.params, self.version = workspace.root, tables, params, 0
         self.unlabelled = params.evaluate.unlabelled or "data/unlabelled"
         self.lock = threading.RLock()
@@ -148,7 +150,9 @@ class Pile:
             "files": len(rows),
             "hashed": sum(self.ids[row] is not None for row in rows),
             "featured": int(self.featured[rows].sum()),
-            "broken": sum(self.labels[row] != DROPPED or self.ids[row] is None for row in [*self.broken]),
+            "broken": sum(
+                self.labels[row] != DROPPED or self.ids[row] is None for row in [*self.broken]
+            ),
         }
         return {**numbers, "problem": self._problem}
 
@@ -160,7 +164,9 @@ class Pile:
             known = class_by_name(self.params.classes, params.folder.classes)
             source = FolderSource(data, layout=params.folder.layout, classes=known)
             for label in self.params.classes:
-                found |= dict.fromkeys((f"data/{name}" for _, name in source.files.get(label, ())), label)
+                found |= dict.fromkeys(
+                    (f"data/{name}" for _, name in source.files.get(label, ())), label
+                )
         for name in _names_below(self.root, self.unlabelled):
             found.setdefault(name, None)
         return {name: label for name, label in found.items() if name not in self._seen}
@@ -168,7 +174,9 @@ class Pile:
     def add(self, found: Mapping[str, str | None]) -> None:
         """Append the files of :meth:`scan` that are new, and hide rows whose file is gone."""
         with self.lock:
-            new = [name for name in found if name not in self._rows and (self.root / name).is_file()]
+            new = [
+                name for name in found if name not in self._rows and (self.root / name).is_file()
+            ]
             for name in new:
                 self._rows[name] = len(self.names)
                 self.names.append(name)
@@ -179,7 +187,9 @@ class Pile:
             gone = [
                 row
                 for row, name in enumerate(self.names[self.kept :], self.kept)
-                if name not in found and self.labels[row] != DROPPED and not (self.root / name).is_file()
+                if name not in found
+                and self.labels[row] != DROPPED
+                and not (self.root / name).is_file()
             ]
             for row in gone:
                 self.labels[row] = DROPPED
@@ -222,10 +232,16 @@ class Pile:
 
     def features(self, rows: Sequence[int]) -> Half:
         """Return the features of rows, shape (n, width); NaN for those without features, width 1 if none has any."""
-        keys = {place: bytes.fromhex(str(self.ids[row])) for place, row in enumerate(rows) if self.featured[row]}
+        keys = {
+            place: bytes.fromhex(str(self.ids[row]))
+            for place, row in enumerate(rows)
+            if self.featured[row]
+        }
         with Cache(self._store) as store:
             stored = store.read([*keys.values()])
-        found = {place: np.frombuffer(stored[key], "<f2") for place, key in keys.items() if key in stored}
+        found = {
+            place: np.frombuffer(stored[key], "<f2") for place, key in keys.items() if key in stored
+        }
         width = len(next(iter(found.values()))) if found else 1
         every = np.full((len(rows), width), np.nan, np.float16)
         for place, values in found.items():
@@ -241,8 +257,12 @@ class Pile:
         if self.ids[row] is None:
             self.identify([row])
         if (name := self.ids[row]) is None:
-            raise DataError(f"{self.names[row]} is missing or cannot be read", next="load the page again")
-        return ImageFile(name, self.root / self.names[row], self.params.validate.max_pixels, self._window)
+            raise DataError(
+                f"{self.names[row]} is missing or cannot be read", next="load the page again"
+            )
+        return ImageFile(
+            name, self.root / self.names[row], self.params.validate.max_pixels, self._window
+        )
 
     @property
     def _window(self) -> Any:
@@ -261,7 +281,11 @@ class Pile:
         if is_known or name in self.dropped:
             self.labels[row] = DROPPED
         elif same:
-            hidden = row if self.labels[row] is None else next((each for each in same if self.labels[each] is None), -1)
+            hidden = (
+                row
+                if self.labels[row] is None
+                else next((each for each in same if self.labels[each] is None), -1)
+            )
             if hidden >= 0:
                 self.labels[hidden] = DROPPED
         same.append(row)
@@ -283,7 +307,9 @@ class Pile:
             self._stop.wait(_PAUSE_SECONDS)
 
     def _hash(self) -> None:
-        rows = [row for row, name in enumerate(self.ids) if name is None and self.labels[row] != DROPPED]
+        rows = [
+            row for row, name in enumerate(self.ids) if name is None and self.labels[row] != DROPPED
+        ]
         for start in range(0, len(rows), _HASHED):
             if not self._stop.is_set():
                 self.identify(rows[start : start + _HASHED])
@@ -297,13 +323,18 @@ class Pile:
         run = self._open_network()
         with Cache(self._store) as store:
             for start in range(0, len(waiting), _CHUNK):
-                keys = {row: bytes.fromhex(str(self.ids[row])) for row in waiting[start : start + _CHUNK]}
+                keys = {
+                    row: bytes.fromhex(str(self.ids[row]))
+                    for row in waiting[start : start + _CHUNK]
+                }
                 stored = store.read([*keys.values()])
                 self._have(row for row, key in keys.items() if key in stored)
             waiting = [row for row in waiting if not self.featured[row]]
             order = sample_of([str(self.ids[row]) for row in waiting], len(waiting))
             for done in self._extract(run, [waiting[place] for place in order]):
-                store.write({bytes.fromhex(str(self.ids[row])): values for row, values in done.items()})
+                store.write(
+                    {bytes.fromhex(str(self.ids[row])): values for row, values in done.items()}
+                )
                 self._have(done)
 
     def _have(self, rows: Iterable[int]) -> None:
@@ -330,9 +361,14 @@ class Pile:
                 threads=train.threads,
                 **origin_of(train, self.root),
             )
-            content, preprocessing = file.read_bytes(), Preprocessing(side, split.aspect, split.resize)
+            content, preprocessing = (
+                file.read_bytes(),
+                Preprocessing(side, split.aspect, split.resize),
+            )
             preprocessing = replace(preprocessing, max_pixels=params.validate.max_pixels)
-            self._run = partial(file_features, network=content, preprocessing=preprocessing, root=self.root)
+            self._run = partial(
+                file_features, network=content, preprocessing=preprocessing, root=self.root
+            )
             digest = blake3(f"{version('ai-edge-litert')} {preprocessing}".encode()).update(content)
             self._store = self._scratch / f"{digest.hexdigest(length=16)}.sqlite"
             keep_newest(self._scratch.glob("*.sqlite"), _MAX_CACHE_BYTES)
@@ -350,7 +386,9 @@ class Pile:
         params, done = self.params.validate, dict[int, bytes]()
         limits = RowLimits(params.timeout, params.memory << 20)
         workers = max(1, default_workers() - 1)  # the page stays quick
-        results = map_batches(run, names(), workers=workers, limits=limits, lost=_reason, local=True)
+        results = map_batches(
+            run, names(), workers=workers, limits=limits, lost=_reason, local=True
+        )
         for place, (row, result) in enumerate(zip(rows, results, strict=True)):
             if self._stop.is_set():
                 return
@@ -372,7 +410,10 @@ def find_hashed(workspace: Workspace, folder: str, name: str) -> Path | None:
             keys[_key(workspace.root, file)] = file
     with Cache(workspace.scratch("review") / _FILES) as cache:
         known = cache.read([*keys])
-    return next((workspace.root / keys[key] for key, value in known.items() if value[:32].hex() == name), None)
+    return next(
+        (workspace.root / keys[key] for key, value in known.items() if value[:32].hex() == name),
+        None,
+    )
 
 
 def _names_below(root: Path, folder: str) -> Iterator[str]:

@@ -158,7 +158,9 @@ def reduce(features: npt.NDArray[np.floating]) -> Floats:
     for start in range(0, len(features), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
         found = (features[rows] - scaling.mean.astype(np.float32)) @ directions.astype(np.float32)
-        vectors[rows, :width] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+        vectors[rows, :width] = found / np.maximum(
+            np.linalg.norm(found, axis=1, keepdims=True), 1e-9
+        )
     return vectors
 
 
@@ -195,7 +197,9 @@ class Head:
         from sklearn.linear_model import LogisticRegression
 
         names, targets = np.unique(np.asarray(labels, object).astype(str), return_inverse=True)
-        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=300, tol=1e-3).fit(vectors, targets)
+        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=300, tol=1e-3).fit(
+            vectors, targets
+        )
         kernel, bias = model.coef_.T, model.intercept_
         if len(names) == 2:  # One logit, of the second class.
             kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.hstack([-bias / 2, bias / 2])
@@ -233,7 +237,9 @@ def propose(
     """
     known = np.array([label is not None for label in labels], bool)
     sampled = np.isin(np.arange(len(known)), sample)
-    given = np.isin(np.arange(len(known)), _labelled(labels)) & ~sampled & np.isfinite(vectors[:, 0])
+    given = (
+        np.isin(np.arange(len(known)), _labelled(labels)) & ~sampled & np.isfinite(vectors[:, 0])
+    )
     open_rows = ~known & ~sampled & np.isfinite(vectors[:, 0])
     shown = _Shown(len(known))
     shown.add("sample", sample[~known[sample]], "random sample")
@@ -241,7 +247,9 @@ def propose(
     ready = given.sum() >= _MIN_LABELS and len(seen) >= 2
     if not (ready and seen >= set(classes)):
         groups = clusters(vectors, max(_MIN_CLUSTERS, 2 * len(classes)))
-        new = [rows for rows in groups if open_rows[rows].any() and not (known & ~sampled)[rows].any()]
+        new = [
+            rows for rows in groups if open_rows[rows].any() and not (known & ~sampled)[rows].any()
+        ]
         if new or not ready:
             for rows in sorted(groups, key=lambda rows: not any(rows is one for one in new)):
                 shown.add("cluster", rows[open_rows[rows]], "similar images")
@@ -278,9 +286,13 @@ def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
     value = float(np.mean([name == labels[row] for name, row in zip(names, measured, strict=True)]))
     counts = np.arange(len(measured), len(measured) + 1000)
     centres = (value + _Z**2 / (2 * counts)) / (1 + _Z**2 / counts)
-    widths = _Z * np.sqrt(value * (1 - value) / counts + _Z**2 / (4 * counts**2)) / (1 + _Z**2 / counts)
+    widths = (
+        _Z * np.sqrt(value * (1 - value) / counts + _Z**2 / (4 * counts**2)) / (1 + _Z**2 / counts)
+    )
     low, high = float(centres[0] - widths[0]), float(centres[0] + widths[0])
-    return Accuracy(len(measured), value, max(0.0, low), min(1.0, high), int(np.argmax(widths <= _HALF_WIDTH)))
+    return Accuracy(
+        len(measured), value, max(0.0, low), min(1.0, high), int(np.argmax(widths <= _HALF_WIDTH))
+    )
 
 
 class _Shown:
@@ -292,11 +304,15 @@ class _Shown:
         self.belief = np.zeros(count, np.float32)
         self._words: dict[str, int] = {}
 
-    def add(self, kind: Kind, rows: Rows, words: str | Sequence[str], label: str | None = None) -> None:
+    def add(
+        self, kind: Kind, rows: Rows, words: str | Sequence[str], label: str | None = None
+    ) -> None:
         """Add a section unless it is empty, with the reason of all its images, or of each."""
         if len(rows):
             self.sections.append(Section(kind, label, rows))
-            for row, word in zip(rows.tolist(), [words] * len(rows) if isinstance(words, str) else words, strict=True):
+            for row, word in zip(
+                rows.tolist(), [words] * len(rows) if isinstance(words, str) else words, strict=True
+            ):
                 self.word[row] = self._words.setdefault(word, len(self._words))
 
     def proposal(self) -> Proposal:
@@ -364,17 +380,25 @@ def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
     return np.array(chosen, np.int64)
 
 
-def _contradicted(head: Head, vectors: Floats, labels: Labels, sample: Rows, looks: Sequence[int]) -> Rows:
+def _contradicted(
+    head: Head, vectors: Floats, labels: Labels, sample: Rows, looks: Sequence[int]
+) -> Rows:
     """Return labelled images of the sample to label again: those that the head contradicts, each with another one.
 
     The others make it a blind test. The order is that of the sample.
     """
-    rows = np.array([row for row in sample.tolist() if labels[row] and np.isfinite(vectors[row, 0])], np.int64)
+    rows = np.array(
+        [row for row in sample.tolist() if labels[row] and np.isfinite(vectors[row, 0])], np.int64
+    )
     if not len(rows):
         return rows
     columns = {name: place for place, name in enumerate(head.names)}
-    probabilities = np.pad(head.probabilities(vectors[rows]), ((0, 0), (0, 1)))  # The last is for unknown classes.
-    believed = probabilities[np.arange(len(rows)), [columns.get(str(labels[row]), -1) for row in rows]]
+    probabilities = np.pad(
+        head.probabilities(vectors[rows]), ((0, 0), (0, 1))
+    )  # The last is for unknown classes.
+    believed = probabilities[
+        np.arange(len(rows)), [columns.get(str(labels[row]), -1) for row in rows]
+    ]
     count = np.array([looks[row] for row in rows])
     wrong = (count < _MAX_LOOKS) & (believed < _WRONG_BELIEF)
     found: Rows = rows[wrong | ((count < 2) & np.roll(wrong, len(rows) // 2))]
@@ -390,10 +414,14 @@ def _nearest(vectors: Floats, examples: Floats) -> Floats:
     """Return the cosine of each vector to the most similar example."""
     found = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _CHUNK_ROWS):
-        found[start : start + _CHUNK_ROWS] = (vectors[start : start + _CHUNK_ROWS] @ examples.T).max(axis=1)
+        found[start : start + _CHUNK_ROWS] = (
+            vectors[start : start + _CHUNK_ROWS] @ examples.T
+        ).max(axis=1)
     return found
 
 
 def _spread(rows: Rows, count: int) -> Rows:
     """Return at most this many of the rows, evenly spaced."""
-    return rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+    return (
+        rows if len(rows) <= count else rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+    )

@@ -52,7 +52,9 @@ class NetworkAccess:
         journal: Journal of product pages; default: none.
     """
 
-    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
+    def __init__(
+        self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None
+    ) -> None:
         self.journal = journal
         self._fetcher = fetcher
         self._network = network
@@ -84,11 +86,17 @@ class NetworkAccess:
         """
         from pixmill.web.browser import open_browser
 
-        browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
+        browser, profile, authority = (
+            self.choose_browser(),
+            self._scratch / "browser",
+            self._network.authority,
+        )
         with self._lock:
             self._proxy = self._proxy or self._open_proxy(browser)
         with contextlib.ExitStack() as stack:
-            opening = open_browser(browser, proxy=self._proxy.url, profile=profile, authority=authority)
+            opening = open_browser(
+                browser, proxy=self._proxy.url, profile=profile, authority=authority
+            )
             try:
                 driver = stack.enter_context(opening)
             except BrowserLostError:
@@ -129,7 +137,9 @@ class NetworkAccess:
     def save_failure_page(self, driver: WebDriver, query: Query) -> str:
         """Save the current page and a screenshot; return their folder, for messages."""
         # One folder per query: a later failure replaces the files.
-        name = hashlib.sha256(f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        name = hashlib.sha256(
+            f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")
+        ).hexdigest()[:12]
         folder = save_evidence(driver, self._scratch / "evidence" / name)
         return folder.relative_to(self._scratch.parents[1]).as_posix()
 
@@ -208,10 +218,15 @@ async def open_access(
         announce(f"warning: {remark}. If sites are unreachable: {NO_PROXY_ADVICE}")
     given = network or Network()
     reach = dataclasses.replace(
-        given, served={**given.served, **served}, allowed=given.allowed | frozenset(params.allow_hosts)
+        given,
+        served={**given.served, **served},
+        allowed=given.allowed | frozenset(params.allow_hosts),
     )
     limits = FetchLimits(
-        max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections, per_host=params.per_host
+        max_bytes=params.max_bytes,
+        timeout=params.timeout,
+        connections=params.connections,
+        per_host=params.per_host,
     )
     politeness = Politeness(
         contact=params.contact,

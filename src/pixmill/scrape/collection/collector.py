@@ -14,7 +14,9 @@ from pixmill.web.fetch import Fetched, Refused, Unchanged, Validators
 from pixmill.web.fetch.fetcher import Fetcher
 from pixmill.web.fetch.location import InvalidURLError, host_of, is_on, parse_url
 
-LEFT_ALONE = frozenset({"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
+LEFT_ALONE = frozenset(
+    {"crawl_delay", "no_training", "opted_out", "robots", "robots_unreachable", "x_robots_tag"}
+)
 """Reasons by which a site excludes an image. Its thumbnail is not used either."""
 
 _EXCLUDED = frozenset({"licence", "author", "forgotten"})
@@ -43,7 +45,9 @@ def accept(content: bytes, md5: str | None = None) -> Outcome:
     if image.format is None:
         kind = sniff(content)
         title = OTHER_FORMATS.get(kind)
-        return Refused(kind, f"{title}, which is not read" if title else "not an image, by its first bytes")
+        return Refused(
+            kind, f"{title}, which is not read" if title else "not an image, by its first bytes"
+        )
     if md5 is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         return Refused("wrong_md5", "the MD5 differs from the one in the list")
     return image
@@ -74,7 +78,9 @@ class Judge:
         source, outcome = search.source.name, self._original(search, candidate)
         if isinstance(outcome, StoredImage):
             if self._is_only_thumbnail(candidate, outcome):
-                return Sighting(source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL)
+                return Sighting(
+                    source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL
+                )
             return Sighting(source, candidate, outcome)
         small = self._thumbnail(search, candidate) if self._may_be_replaced(outcome) else None
         return Sighting(source, candidate, small, outcome)
@@ -141,7 +147,9 @@ class Judge:
     def _thumbnail(self, search: Search, candidate: Candidate) -> StoredImage | None:
         if candidate.thumbnail_url is None:
             return None
-        outcome = self.exclude(self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url)))
+        outcome = self.exclude(
+            self._journal.outcome(address_of(search.fingerprint, candidate.thumbnail_url))
+        )
         return outcome if isinstance(outcome, StoredImage) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:
@@ -153,7 +161,9 @@ class Judge:
         if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
             return False
         side = self._journal.images.longest_side(image)
-        return side is not None and side < max(_MIN_ORIGINAL_PIXELS, candidate.width or 0, candidate.height or 0)
+        return side is not None and side < max(
+            _MIN_ORIGINAL_PIXELS, candidate.width or 0, candidate.height or 0
+        )
 
 
 class Collector:
@@ -168,14 +178,18 @@ class Collector:
         connections: Maximum number of concurrent fetches per batch.
     """
 
-    def __init__(self, fetcher: Fetcher, journal: Journal, judge: Judge, *, connections: int = 64) -> None:
+    def __init__(
+        self, fetcher: Fetcher, journal: Journal, judge: Judge, *, connections: int = 64
+    ) -> None:
         self._fetcher = fetcher
         self._journal = journal
         self._judge = judge
         self._connections = connections
         self._pending: dict[str, asyncio.Future[None]] = {}
 
-    async def collect(self, search: Search, batch: Sequence[Candidate], settle: Callable[[Sighting], None]) -> None:
+    async def collect(
+        self, search: Search, batch: Sequence[Candidate], settle: Callable[[Sighting], None]
+    ) -> None:
         """Fetch the missing images of a batch.
 
         Transient failures of earlier runs are retried once per run.
@@ -194,12 +208,16 @@ class Collector:
             # The first failure cancels the other workers.
             raise failures.exceptions[0] from None
 
-    async def _work(self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]) -> None:
+    async def _work(
+        self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]
+    ) -> None:
         for candidate in remaining:
             if self._judge.refused(candidate) is None:
                 if candidate.image_url is not None:
                     await self._obtain(search.fingerprint, candidate.image_url, candidate.md5)
-                if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(search, candidate):
+                if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(
+                    search, candidate
+                ):
                     await self._obtain(search.fingerprint, candidate.thumbnail_url)
             settle(self._judge.sighting(search, candidate))
 
@@ -225,7 +243,9 @@ class Collector:
                 if isinstance(image := self._judge.exclude(outcome), StoredImage):
                     self._journal.images.add(image, fetched.content)
                 moved = fetched.url if fetched.url != url else None
-                self._journal.save_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))
+                self._journal.save_outcome(
+                    address, outcome, Validators(fetched.etag, fetched.modified, moved)
+                )
             case Unchanged() if earlier is not None:
                 self._journal.save_outcome(address, earlier, known)
             case Refused() as refused:

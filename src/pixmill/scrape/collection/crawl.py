@@ -56,7 +56,9 @@ class Crawl:
         params: Parameters of the scrape.
     """
 
-    def __init__(self, access: NetworkAccess, journal: Journal, collector: Collector, params: ScrapeParams) -> None:
+    def __init__(
+        self, access: NetworkAccess, journal: Journal, collector: Collector, params: ScrapeParams
+    ) -> None:
         self._access = access
         self._journal = journal
         self._collector = collector
@@ -80,15 +82,23 @@ class Crawl:
         """
         # With per_class, a search is needed or not depending on the earlier ones of its class.
         sequential = self._params.per_class is not None
-        grouped = groupby(searches, key=lambda search: search.query.label if sequential else search.name)
+        grouped = groupby(
+            searches, key=lambda search: search.query.label if sequential else search.name
+        )
         groups = [list(group) for _, group in grouped]
         # Only the first search of a group is sure to run.
-        if any(first.source.kind == "pages" and self._journal.results(first.name) is None for first, *_ in groups):
+        if any(
+            first.source.kind == "pages" and self._journal.results(first.name) is None
+            for first, *_ in groups
+        ):
             await asyncio.to_thread(self._access.choose_browser)
         pending = iter(groups)
         # Threads live until the end, since a browser's driver dies with the thread that started it.
         threads = min(self._params.browsers, len(groups))
-        workers = [threading.Thread(target=self._work, args=(pending,), daemon=True) for _ in range(threads)]
+        workers = [
+            threading.Thread(target=self._work, args=(pending,), daemon=True)
+            for _ in range(threads)
+        ]
         for worker in workers:
             worker.start()
         try:
@@ -150,7 +160,9 @@ class Crawl:
         if search.source.kind != "list":
             # Incomplete results are stored too, but the next run searches again.
             complete = failed is None and (found.is_limited() or not found.quota.is_full)
-            self._journal.save_results(search.name, SearchResults(found.candidates, self._params.per_query, complete))
+            self._journal.save_results(
+                search.name, SearchResults(found.candidates, self._params.per_query, complete)
+            )
         return found.quota
 
     def _recall(self, search: Search, quota: Quota) -> tuple[Dispatcher, bool]:
@@ -163,7 +175,9 @@ class Crawl:
             if not dispatcher.take(candidate):
                 break
         dispatcher.finish()
-        return dispatcher, stored.suffice(self._params.per_query) and dispatcher.taken >= self._expected
+        return dispatcher, stored.suffice(
+            self._params.per_query
+        ) and dispatcher.taken >= self._expected
 
     def _query(self, search: Search, quota: Quota) -> tuple[Dispatcher, FailedSearch | None]:
         """Query the source; if its browser crashes, once more in a new one."""
@@ -217,7 +231,9 @@ class Crawl:
                 self._progress.expect(len(batch))
             return self._access.begin(self._collector.collect(search, batch, settle))
 
-        return Dispatcher(begin, self._access.result, quota, self._params.per_query, search.source.kind != "list")
+        return Dispatcher(
+            begin, self._access.result, quota, self._params.per_query, search.source.kind != "list"
+        )
 
 
 @dataclass
@@ -257,7 +273,10 @@ class Dispatcher:
         if not self._batch:
             self._batch_since = time.monotonic()
         self._batch.append(candidate)
-        if len(self._batch) >= _BATCH_SIZE or time.monotonic() - self._batch_since >= _BATCH_SECONDS:
+        if (
+            len(self._batch) >= _BATCH_SIZE
+            or time.monotonic() - self._batch_since >= _BATCH_SECONDS
+        ):
             self._begin_batch()
             while len(self._pending) > _MAX_PENDING_BATCHES:
                 self.wait(self._pending.popleft())

@@ -108,7 +108,9 @@ class ProbeReport:
         try:
             yield
         except SearchError as failed:
-            self.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
+            self.failure = (
+                failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
+            )
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the report, without control characters from the page."""
@@ -138,7 +140,9 @@ class ProbeReport:
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_MAX_CHARACTERS]
-        yield from (f"  e.g. {candidate.image_url}"[:_MAX_CHARACTERS] for candidate in originals[:1])
+        yield from (
+            f"  e.g. {candidate.image_url}"[:_MAX_CHARACTERS] for candidate in originals[:1]
+        )
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
         saved = f"saved page and screenshot: {self.folder}"
@@ -146,7 +150,10 @@ class ProbeReport:
 
     def _end(self) -> Iterator[str]:
         """Yield what is known of the results after the first page."""
-        shown = max((finding.count for finding in self.findings if finding.place == "selectors.item"), default=0)
+        shown = max(
+            (finding.count for finding in self.findings if finding.place == "selectors.item"),
+            default=0,
+        )
         total = max((candidate.total or 0 for candidate in self.candidates), default=0)
         if total > shown:
             yield f"  the page says that there are {count(total, 'result')}, and shows {shown:,}"
@@ -195,7 +202,9 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         with report.note_failure():
             report.candidates += islice(search, _MAX_CANDIDATES)
         if driver.current_url.startswith("http"):
-            report.findings = Page(driver, source.site, query, lent).run(script("selectors"), answer=_FINDINGS)
+            report.findings = Page(driver, source.site, query, lent).run(
+                script("selectors"), answer=_FINDINGS
+            )
             save_evidence(driver, folder)
             report.saved = (folder / "page.html").is_file()
         if source.site.paged:
@@ -208,7 +217,13 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
 
 
 def probe_source(
-    name: str, text: str, params: ScrapeParams, *, root: Path, scratch: Path, network: Network | None = None
+    name: str,
+    text: str,
+    params: ScrapeParams,
+    *,
+    root: Path,
+    scratch: Path,
+    network: Network | None = None,
 ) -> ProbeReport:
     """Probe the results page of a source.
 
@@ -234,18 +249,26 @@ def probe_source(
 
         async def look() -> ProbeReport:
             # Scrape deletes the browser profiles in its own folder.
-            opening = open_access(params, served=opened.served, network=network, scratch=scratch / "probe")
+            opening = open_access(
+                params, served=opened.served, network=network, scratch=scratch / "probe"
+            )
             async with opening as (_, access):
                 # In a thread, since this event loop serves its requests.
-                return await asyncio.to_thread(probe, source, text, access, scratch / "probe" / source.site.name)
+                return await asyncio.to_thread(
+                    probe, source, text, access, scratch / "probe" / source.site.name
+                )
 
         file = site_file(source.site.name, root / "sites")
         report = asyncio.run(look())
-        report.fix = None if file.is_relative_to(root / "sites") else f"mkdir -p sites && cp {file} sites/"
+        report.fix = (
+            None if file.is_relative_to(root / "sites") else f"mkdir -p sites && cp {file} sites/"
+        )
         return report
 
 
-def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratch: Path) -> list[str]:
+def forecast(
+    classes: Sequence[str], params: ScrapeParams, *, root: Path, scratch: Path
+) -> list[str]:
     """Return a line for each search, then notes and the estimated time.
 
     Args:
@@ -267,13 +290,17 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
                 note, seconds = _visit(search, journal, params)
             except SearchError as failed:
                 note, seconds = failed.message, 0.0
-            lines.append(f"{search.query.label}: {search.source.name} {search.query.address} ({note})")
+            lines.append(
+                f"{search.query.label}: {search.source.name} {search.query.address} ({note})"
+            )
             total += seconds
     if params.licences is not None:
         lines += [
             f"'{name}' reports no licences, so scrape.licences refuses all its images (use openverse or wikimedia, "
             "or set scrape.licences to null)"
-            for name in dict.fromkeys(each.source.name for each in searches if each.source.kind in ("pages", "local"))
+            for name in dict.fromkeys(
+                each.source.name for each in searches if each.source.kind in ("pages", "local")
+            )
         ]
     if not total:
         return [*lines, "Nothing to visit: everything has been fetched or is on this machine."]
@@ -293,9 +320,14 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tup
         return "on this machine", 0.0
     if source.kind == "list":
         found = list(islice(source.search(query, NO_ACCESS), params.per_query))
-        addresses = [address_of(search.fingerprint, each.image_url or "", each.md5) for each in found]
+        addresses = [
+            address_of(search.fingerprint, each.image_url or "", each.md5) for each in found
+        ]
         left = sum(journal is None or journal.outcome(address) is None for address in addresses)
-        return f"{len(found):,} URLs in the lists, {left:,} still to fetch", left / _FETCHES_PER_SECOND
+        return (
+            f"{len(found):,} URLs in the lists, {left:,} still to fetch",
+            left / _FETCHES_PER_SECOND,
+        )
     results = journal.results(search.name) if journal else None
     expected = limit_candidates(params.expect_at_least, params)
     if results and results.suffice(params.per_query) and len(results.candidates) >= expected:

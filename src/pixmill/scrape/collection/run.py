@@ -63,7 +63,9 @@ class Harvest:
         """Yield each search and sighting."""
         for label, searches in groupby(self.searches, key=lambda search: search.query.label):
             quota = Quota(self.params.per_class)
-            for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
+            for search, sighting in track(
+                self._of_class(searches), f"Gather {label}", unit="candidate"
+            ):
                 yield search, sighting
                 quota.add(sighting.image)
                 if quota.is_full:
@@ -93,7 +95,9 @@ class Harvest:
 
     def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
         refused = self.judge.refused(candidate)
-        received = refused or source.read(candidate.image_url or "", max_bytes=self.params.max_bytes)
+        received = refused or source.read(
+            candidate.image_url or "", max_bytes=self.params.max_bytes
+        )
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Files that are not images are stored too; validate reports them.
@@ -112,7 +116,10 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
         label: Returns the class of an id; ``None`` if its sightings disagree.
     """
     rows.sort(key=lambda row: row[0])
-    columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
+    columns = {
+        field.name: pa.array((row[place] for row in rows), field.type)
+        for place, field in enumerate(SCRAPED)
+    }
     columns["label"] = pa.array((label(row[0]) for row in rows), pa.string())
     frame: pd.DataFrame = pa.table(columns, SCRAPED).to_pandas(types_mapper={pa.string(): TEXT}.get)
     return frame
@@ -149,7 +156,9 @@ def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
         "bytes": image.size,
         "format": image.format,
         "source": sighting.source,
-        "image_url": _without_data(candidate.thumbnail_url if sighting.thumbnail else candidate.image_url),
+        "image_url": _without_data(
+            candidate.thumbnail_url if sighting.thumbnail else candidate.image_url
+        ),
         "snapshot": snapshot,
     }
     return tuple(row[name] for name in SCRAPED.names)
@@ -200,7 +209,9 @@ class ScrapeResult:
 
     def _is_enough(self) -> bool:
         tally = self.tally
-        return not tally.empty_classes and len(tally.failed) <= self.params.tolerate * len(tally.searches)
+        return not tally.empty_classes and len(tally.failed) <= self.params.tolerate * len(
+            tally.searches
+        )
 
 
 def scrape(
@@ -234,7 +245,10 @@ def scrape(
     images = ImageStore(output / "images")
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
-    with open_sources(names, classes, params, root=root) as opened, hold_journal(params, scratch) as journal:
+    with (
+        open_sources(names, classes, params, root=root) as opened,
+        hold_journal(params, scratch) as journal,
+    ):
         shutil.rmtree(scratch / "browser", ignore_errors=True)  # profiles of killed runs
         # The others get images by decisions; their folders are read as those of undeclared classes.
         classes = [label for label in classes if params.sources_of(label)]
@@ -242,7 +256,9 @@ def scrape(
         judge = Judge(journal, params)
 
         async def crawl() -> list[FailedSearch]:
-            opening = open_access(params, served=opened.served, network=network, scratch=scratch, journal=journal)
+            opening = open_access(
+                params, served=opened.served, network=network, scratch=scratch, journal=journal
+            )
             async with opening as (fetcher, access):
                 collector = Collector(fetcher, journal, judge, connections=params.connections)
                 return await Crawl(access, journal, collector, params).run(remote)
@@ -255,7 +271,11 @@ def scrape(
         with table_writer(output / "sightings.parquet", SIGHTINGS) as write:
             sightings = iter(harvest)
             while batch := list(islice(sightings, _ROW_GROUP_SIZE)):
-                rows += [manifest_row(each, params.snapshot) for search, each in batch if tally.add(search, each)]
+                rows += [
+                    manifest_row(each, params.snapshot)
+                    for search, each in batch
+                    if tally.add(search, each)
+                ]
                 write([sighting_row(sighting) for _, sighting in batch])
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)

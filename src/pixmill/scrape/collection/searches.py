@@ -65,7 +65,9 @@ class FailedSearch:
         return f"{self.search}: {self.message}{evidence}"
 
 
-def plan_searches(classes: Sequence[str], params: ScrapeParams, sources: Mapping[str, Source]) -> list[Search]:
+def plan_searches(
+    classes: Sequence[str], params: ScrapeParams, sources: Mapping[str, Source]
+) -> list[Search]:
     """Return all searches, in the order that decides which sighting of an image is its first.
 
     The order is that of the classes, then of their queries, then of the sources. Undeclared classes found in local
@@ -89,5 +91,7 @@ def plan_searches(classes: Sequence[str], params: ScrapeParams, sources: Mapping
     searches: dict[tuple[str, Query], Search] = {}
     for label, text, source in planned:
         for query in source.queries(label, [text]):
-            searches.setdefault((source.name, query), Search(source, query, fingerprints[source.name]))
+            searches.setdefault(
+                (source.name, query), Search(source, query, fingerprints[source.name])
+            )
     return list(searches.values())

@@ -116,10 +116,14 @@ class ScrapeTally:
         not_public: Images refused because their host is not public, by message.
     """
 
-    def __init__(self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams) -> None:
+    def __init__(
+        self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams
+    ) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
-        self.searches = {search.name: SearchTally(search, limit=params.per_query) for search in searches}
+        self.searches = {
+            search.name: SearchTally(search, limit=params.per_query) for search in searches
+        }
         self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
@@ -185,7 +189,11 @@ class ScrapeTally:
 
     def advice(self) -> dict[str, str]:
         """Return the advice for each kind of failure."""
-        return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
+        return {
+            failed.failure: failed.advice
+            for failed in reversed(self.failed)
+            if failed.advice is not None
+        }
 
     @property
     def empty_classes(self) -> list[str]:
@@ -200,27 +208,40 @@ class ScrapeTally:
         merged: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
         for (label, source), ranked in ranks.items():
             for rank, (_, host) in enumerate(sorted(ranked)):
-                merged[label, source, host if rank < _MAX_HOSTS else OTHERS].merge(self.parts[label, source, host])
+                merged[label, source, host if rank < _MAX_HOSTS else OTHERS].merge(
+                    self.parts[label, source, host]
+                )
         return merged
 
     def headline(self) -> dict[str, int]:
         """Return the content of ``metrics/scrape.json``."""
         total = self.total
-        counts = {"candidates": total.candidates, "fetched": total.fetched, "refused": total.refused.total()}
+        counts = {
+            "candidates": total.candidates,
+            "fetched": total.fetched,
+            "refused": total.refused.total(),
+        }
         return {"images": self.images, **counts}
 
     def metrics(self) -> dict[str, Any]:
         """Return the content of ``plots/scrape/full.json``."""
-        per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
         for (label, source, host), counts in self.by_host().items():
             per_class[label][source][host] = counts.metrics()
-        per_query: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        per_query: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
         for of_search in self.searches.values():
             query, source = of_search.search.query, of_search.search.source.name
-            per_query[query.label][source][query.text or query.label] = of_search.counts.metrics() | {
-                "routes": dict(of_search.routes),
-                "failure": of_search.failed.failure if of_search.failed else None,
-            }
+            per_query[query.label][source][query.text or query.label] = (
+                of_search.counts.metrics()
+                | {
+                    "routes": dict(of_search.routes),
+                    "failure": of_search.failed.failure if of_search.failed else None,
+                }
+            )
         return {
             "images": self.images,
             "conflicts": self.conflicts,
@@ -286,9 +307,16 @@ def failures(tally: ScrapeTally) -> Iterator[str]:
     named = {failed.search.query.label for failed in tally.failed}
     for label in tally.empty_classes:
         if label not in named:
-            refused = sum((counts.refused for (of, _, _), counts in tally.parts.items() if of == label), Counter[str]())
+            refused = sum(
+                (counts.refused for (of, _, _), counts in tally.parts.items() if of == label),
+                Counter[str](),
+            )
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
-            why = f"all candidates were refused ({reasons})" if refused else "no candidates were found"
+            why = (
+                f"all candidates were refused ({reasons})"
+                if refused
+                else "no candidates were found"
+            )
             yield f"{label}: no images, because {why}"
     for failure, advice in tally.advice().items():
         yield f"{failure}: {advice}"

@@ -26,7 +26,9 @@ def render_report(result: ScrapeResult, output: Path, *, root: Path | None = Non
     searches = list(tally.searches.values())
     counts = result.manifest["label"].value_counts()
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
-    samples = {label: list(tally.examples[label].items()) for label in labels[:_MAX_SAMPLED_CLASSES]}
+    samples = {
+        label: list(tally.examples[label].items()) for label in labels[:_MAX_SAMPLED_CLASSES]
+    }
     shown = {
         image: Thumbnail(image.id, output / "images" / image.name)
         for of_class in samples.values()

@@ -11,7 +11,15 @@
 
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.search_api import ApiSource, ask_json
-from pixmill.scrape.sources.source import Access, Failure, Kind, LocalSource, SearchError, Source, is_local
+from pixmill.scrape.sources.source import (
+    Access,
+    Failure,
+    Kind,
+    LocalSource,
+    SearchError,
+    Source,
+    is_local,
+)
 from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-ALTERNATIVES = "use another source (openverse and wikimedia have public APIs), or retry on another day"
+ALTERNATIVES = (
+    "use another source (openverse and wikimedia have public APIs), or retry on another day"
+)
 """Advice if a site does not answer a search."""
 
 _DOCTOR = "find the cause with: pixmill doctor"
@@ -43,7 +45,11 @@ _RECHECK_SECONDS = 2.0
 _INVALID_SELECTOR = "invalid selector: "
 """Error message of ``prelude.js``."""
 
-_MISSING = {"item": "no results", "key": "results without a distinct key", "image": "results without images"}
+_MISSING = {
+    "item": "no results",
+    "key": "results without a distinct key",
+    "image": "results without images",
+}
 
 _NOT_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
     "captcha": ("captcha", "shows a CAPTCHA ({}), which Pixmill does not solve"),
@@ -106,7 +112,9 @@ class Page:
         arrived: URL after redirects, as of the last script.
     """
 
-    def __init__(self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access) -> None:
+    def __init__(
+        self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access
+    ) -> None:
         self.driver = driver
         self.site = site
         self.query = query
@@ -130,7 +138,10 @@ class Page:
             verdict = self._answer_consent()
         if verdict.state in ("unknown", "js_shell") and self.status >= 400:
             if self.status >= 500:
-                self.fail("blocked", f"returned status {self.status}: the site is down, or blocks automated access")
+                self.fail(
+                    "blocked",
+                    f"returned status {self.status}: the site is down, or blocks automated access",
+                )
             advice = f"check the url in {self.site.name}.yaml (last checked {self.site.checked})"
             self.fail("layout_changed", f"returned status {self.status}: {advice}")
         if verdict.state == "results" and self.arrived != without_fragment(url):
@@ -162,14 +173,24 @@ class Page:
             except WebDriverException as error:
                 problem = _first_line(error)
                 if _INVALID_SELECTOR in problem:
-                    name, selector = f"{self.site.name}.yaml", problem.partition(_INVALID_SELECTOR)[2]
-                    what = f"cannot be searched: {name}: expected CSS selectors, received '{selector}'"
+                    name, selector = (
+                        f"{self.site.name}.yaml",
+                        problem.partition(_INVALID_SELECTOR)[2],
+                    )
+                    what = (
+                        f"cannot be searched: {name}: expected CSS selectors, received '{selector}'"
+                    )
                     self.fail("layout_changed", what, advice=f"edit {name}")
             time.sleep(_RETRY_SECONDS)
         return self.fail("stalled", f"cannot be read: {problem}")
 
     def look(
-        self, complete: Sequence[str], *, buttons: Sequence[str], smooth: bool = True, nudge: bool = False
+        self,
+        complete: Sequence[str],
+        *,
+        buttons: Sequence[str],
+        smooth: bool = True,
+        nudge: bool = False,
     ) -> PageView:
         """Read the visible results, press a button if one is shown, and scroll one step.
 
@@ -204,7 +225,11 @@ class Page:
         """
         if verdict.state in _NOT_RESULTS:
             failure, what = _NOT_RESULTS[verdict.state]
-            self.fail(failure, what.format(verdict.sign), advice=None if failure == "no_results" else ALTERNATIVES)
+            self.fail(
+                failure,
+                what.format(verdict.sign),
+                advice=None if failure == "no_results" else ALTERNATIVES,
+            )
 
     def fail_layout(self, place: str) -> NoReturn:
         """Raise an error for selectors without matches, unless a second check explains them.
@@ -219,7 +244,11 @@ class Page:
         self.raise_for_state(self.verdict())
         selectors = "', '".join(self.site.selectors.get(place, ()))
         name = self.site.name
-        cause = f"nothing matched '{selectors}'" if selectors else f"{self.site.script}.js found nothing"
+        cause = (
+            f"nothing matched '{selectors}'"
+            if selectors
+            else f"{self.site.script}.js found nothing"
+        )
         self.fail(
             "layout_changed",
             f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked {self.site.checked}); its "
@@ -288,7 +317,9 @@ class Page:
         if refused.reason in ("no_training", "robots"):
             raise SearchError(
                 "robots",
-                f"{url} is disallowed by robots.txt" if refused.reason == "robots" else f"{url}: {refused.detail}",
+                f"{url} is disallowed by robots.txt"
+                if refused.reason == "robots"
+                else f"{url}: {refused.detail}",
                 advice="try another source (openverse and wikimedia have public APIs), or override robots.txt "
                 "for this host in scrape.robots_exceptions, on your own responsibility",
             )

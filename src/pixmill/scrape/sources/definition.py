@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from pixmill.core.errors import ParamsError, ScrapeError
 from pixmill.core.params import parse_yaml
@@ -100,7 +108,9 @@ class Offset(_Model):
             number: Index of the page, from 0.
         """
         parts = urlsplit(url)
-        others = [(name, value) for name, value in parse_qsl(parts.query, True) if name != self.parameter]
+        others = [
+            (name, value) for name, value in parse_qsl(parts.query, True) if name != self.parameter
+        ]
         counted = [*others, (self.parameter, str(self.first + number * self.step))]
         return urlunsplit(parts._replace(query=urlencode(counted)))
 
@@ -221,9 +231,13 @@ class SiteDefinition(_Model):
             raise ValueError("expected selectors.item, which finds the results, received none")
         unknown = sorted(set(self.selectors) - set(CARD_SELECTORS))
         if self.script == "tiles" and unknown:
-            raise ValueError(f"expected selectors for {', '.join(CARD_SELECTORS)}, received {', '.join(unknown)}")
+            raise ValueError(
+                f"expected selectors for {', '.join(CARD_SELECTORS)}, received {', '.join(unknown)}"
+            )
         if self.detail and (self.script != "tiles" or "link" not in self.selectors):
-            raise ValueError("expected selectors.link, which leads to the page that detail speaks of, received none")
+            raise ValueError(
+                "expected selectors.link, which leads to the page that detail speaks of, received none"
+            )
         return self
 
     @property
@@ -235,7 +249,11 @@ class SiteDefinition(_Model):
         """Return the URL of the results page of a query."""
         slug = quote(re.sub(r"\W+", "-", text.casefold()).strip("-") or "all")
         path, mark, rest = self.url.replace("{slug}", slug).partition("?")
-        return path.replace("{query}", quote(text, safe="")) + mark + rest.replace("{query}", quote_plus(text))
+        return (
+            path.replace("{query}", quote(text, safe=""))
+            + mark
+            + rest.replace("{query}", quote_plus(text))
+        )
 
     def original(self, address: str) -> str:
         """Return the URL of an image's original; the same URL if no rule applies."""
@@ -307,7 +325,9 @@ def parse_site(text: str, *, source: str) -> SiteDefinition:
     except ParamsError as error:
         raise ScrapeError(error.message, next=f"edit {source}") from None
     if not isinstance(content, dict):
-        raise ScrapeError(f"{source}: expected keys, received {type(content).__name__}", next=f"edit {source}")
+        raise ScrapeError(
+            f"{source}: expected keys, received {type(content).__name__}", next=f"edit {source}"
+        )
     try:
         return SiteDefinition.model_validate(content)
     except ValidationError as error:

@@ -63,9 +63,14 @@ class FolderSource(LocalSource):
     name = "folder"
     kind: Kind = "local"
 
-    def __init__(self, data: Path, *, layout: Layout = "classes", classes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, *, layout: Layout = "classes", classes: Mapping[str, str] | None = None
+    ) -> None:
         if not data.is_dir():
-            raise DataError(f"{data} is missing; the source 'folder' reads its images from there", next=_ADVICE[layout])
+            raise DataError(
+                f"{data} is missing; the source 'folder' reads its images from there",
+                next=_ADVICE[layout],
+            )
         self._data = data
         self._classes = classes or {}
         rows = read_metadata(data)
@@ -87,17 +92,26 @@ class FolderSource(LocalSource):
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
         parts = self._parts.values()
-        named = [folder / name for folder in parts for name in self._entries_by_label.get((folder, label), ())]
+        named = [
+            folder / name
+            for folder in parts
+            for name in self._entries_by_label.get((folder, label), ())
+        ]
         existing = [folder for folder in named if folder.is_dir()]
         folders = existing or [folder / to_slug(label) for folder in parts]
         where = " and ".join(map(self._address, folders))
         be, have = ("is", "has") if len(folders) == 1 else ("are", "have")
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        if any(self._reason(self._data / name) in (None, "no_decoder") for _, name in self.files.get(label, ())):
+        if any(
+            self._reason(self._data / name) in (None, "no_decoder")
+            for _, name in self.files.get(label, ())
+        ):
             return None
         if not existing:
-            alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
+            alike = sorted(
+                {name for _, name in self._entries_by_label if fold(name) == fold(label)}
+            )
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {be} missing{but}"
         if any(target_within(folder, self._data) is None for folder in existing):
@@ -118,8 +132,14 @@ class FolderSource(LocalSource):
 
     def advice(self) -> str:
         """Return the next step if classes have no images."""
-        others = [name for name in self.labels() if name not in {*_PARTS, _UNLABELLED} and not self.absence(name)]
-        return "put images there" + (f", or set classes to the folders with images: {_some(others)}" if others else "")
+        others = [
+            name
+            for name in self.labels()
+            if name not in {*_PARTS, _UNLABELLED} and not self.absence(name)
+        ]
+        return "put images there" + (
+            f", or set classes to the folders with images: {_some(others)}" if others else ""
+        )
 
     def remarks(self, *, used: Collection[str] = ()) -> list[str]:
         """Return a sentence for each ignored entry of the folder that may be a mistake.
@@ -129,15 +149,29 @@ class FolderSource(LocalSource):
         """
         remarks, has = [], f"{self._data.name} has"
         for folder in self._parts.values():
-            files = [name for name in _visible(folder) if not name.endswith(_TABLE) and not (folder / name).is_dir()]
-            if loose := [name for name in files if self._place(folder / name) not in self._labelled]:
-                remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
+            files = [
+                name
+                for name in _visible(folder)
+                if not name.endswith(_TABLE) and not (folder / name).is_dir()
+            ]
+            if loose := [
+                name for name in files if self._place(folder / name) not in self._labelled
+            ]:
+                remarks.append(
+                    f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}"
+                )
         if self._stale:
             number = count(len(self._stale), "row")
-            remarks.append(f"data/{FILE} has {number} without a file, ignored: {first_of(self._stale, _MAX_NAMED)}")
-        names = {name for name in _visible(self._data) if not name.endswith(_TABLE)} - self._labelled
+            remarks.append(
+                f"data/{FILE} has {number} without a file, ignored: {first_of(self._stale, _MAX_NAMED)}"
+            )
+        names = {
+            name for name in _visible(self._data) if not name.endswith(_TABLE)
+        } - self._labelled
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
-            remark = f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
+            remark = (
+                f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
+            )
             if folders := [name for name in others if (self._data / name).is_dir()]:
                 remark += "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml"
                 remark += f", such as to {self._address(self._data / folders[0])}"
@@ -175,7 +209,9 @@ class FolderSource(LocalSource):
         for name, facts in self._facts.items():
             if facts.label:
                 top = name.partition("/")[0]
-                files.append((name, top if top in self._parts else None, self._class_of(facts.label)))
+                files.append(
+                    (name, top if top in self._parts else None, self._class_of(facts.label))
+                )
         found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
         for name, part, label in sorted(files):
             found[label].append((self._facts.get(name, Facts()).split or part, name))
@@ -196,13 +232,21 @@ class FolderSource(LocalSource):
             SearchError: The class has no folder or no files.
         """
         if not (files := self.files.get(query.label)):
-            raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
+            raise SearchError(
+                "no_results", self.absence(query.label) or query.address, advice=self.advice()
+            )
         # An image in several splits has that of its first sighting.
-        for rank, (part, file) in enumerate(sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))):
+        for rank, (part, file) in enumerate(
+            sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))
+        ):
             facts, name = self._facts.get(to_text(file), Facts()), to_text(file)
             title = name.rpartition("/")[2]
-            found = Candidate(query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=part)
-            yield replace(found, licence=facts.licence, author=facts.author, page_url=facts.page_url)
+            found = Candidate(
+                query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=part
+            )
+            yield replace(
+                found, licence=facts.licence, author=facts.author, page_url=facts.page_url
+            )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the content of a file in the folder.

@@ -71,7 +71,9 @@ class _Originals:
         if self._by_name is None:
             texts = page.run(_SCRIPTS, _MARK, answer=_TEXTS)
             arrays = read_arrays(texts)
-            self._by_name = {name: original for names, original in reversed(arrays) for name in names}
+            self._by_name = {
+                name: original for names, original in reversed(arrays) for name in names
+            }
         names = (tile.key, thumbnail_id(tile.thumbnail or "") or "", (tile.page, tile.title))
         original = next((self._by_name[name] for name in names if name in self._by_name), None)
         if original is None and self._misses < _MAX_MISSES:
@@ -81,7 +83,9 @@ class _Originals:
             self._misses = 0 if original else self._misses + 1
         if original is None:
             return dataclasses.replace(tile, route="thumbnail")
-        return tile.refine(dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail))
+        return tile.refine(
+            dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail)
+        )
 
 
 def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
@@ -98,15 +102,31 @@ def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
         for pair, following in zip_longest(pairs, pairs[1:]):
             thumbnail, image = _string(pair[2]), _string(pair[5])
             # Some originals have internal URLs such as x-raw-image:///…
-            if not thumbnail.startswith(_THUMBNAIL) or not image.startswith(("http://", "https://")):
+            if not thumbnail.startswith(_THUMBNAIL) or not image.startswith(
+                ("http://", "https://")
+            ):
                 continue
-            details = _DETAILS.search(text, pair.end(), following.start() if following else len(text))
+            details = _DETAILS.search(
+                text, pair.end(), following.start() if following else len(text)
+            )
             page, title = (_string(details[1]), _string(details[2])) if details else ("", "")
-            names: set[Name] = {name for name in (thumbnail_id(thumbnail), _string(pair[1] or '""')) if name}
+            names: set[Name] = {
+                name for name in (thumbnail_id(thumbnail), _string(pair[1] or '""')) if name
+            }
             if page and title:
                 names.add((page, title))
             height, width = (int(digits) or None for digits in (pair[6], pair[7]))
-            tile = Tile(thumbnail, image, thumbnail, page or None, title or None, None, width, height, "script")
+            tile = Tile(
+                thumbnail,
+                image,
+                thumbnail,
+                page or None,
+                title or None,
+                None,
+                width,
+                height,
+                "script",
+            )
             originals.append((names, tile))
     return originals
 

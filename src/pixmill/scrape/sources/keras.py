@@ -50,7 +50,9 @@ class DataSet:
             9
         """
         names = enumerate(self.classes)
-        return next((index for index, name in names if _plain(text) in {_plain(name), str(index)}), None)
+        return next(
+            (index for index, name in names if _plain(text) in {_plain(name), str(index)}), None
+        )
 
 
 def _plain(text: str) -> str:
@@ -157,11 +159,18 @@ def _read(path: Path, name: str) -> Parts:
     else:
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                parts = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in _IDX_NAMES}
+                parts = {
+                    part: (arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1))
+                    for part in _IDX_NAMES
+                }
         except Exception as error:  # a damaged file fails in many ways
             raise DataError(f"{path} cannot be read as {name}.npz: {error}", next=advice) from error
     for part, (images, labels) in parts.items():
-        if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:
+        if (
+            images.dtype != np.uint8
+            or images.shape[1:] != (_SIDE, _SIDE)
+            or labels.shape != images.shape[:1]
+        ):
             raise DataError(
                 f"{path} is not {name}: its split '{part}' has images of shape {images.shape} and labels of shape "
                 f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",

@@ -87,7 +87,9 @@ def _classify_bare(facts: PageFacts, states: States) -> Verdict:
 
 
 def _address(facts: PageFacts, markers: Markers) -> str:
-    return next((f"address {pattern}" for pattern in markers.urls if re.search(pattern, facts.url)), "")
+    return next(
+        (f"address {pattern}" for pattern in markers.urls if re.search(pattern, facts.url)), ""
+    )
 
 
 def _mark(state: str, facts: PageFacts, states: States) -> str:

@@ -55,13 +55,23 @@ _PARAMETERS = {
 """``gsrlimit``: the maximum without an account. ``iiurlwidth``: a width of cached thumbnails. ``maxlag``: requested of
 bots (mediawiki.org, Manual:Maxlag)."""
 
-_RASTER_TYPES = {"image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-ms-bmp"}
+_RASTER_TYPES = {
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+    "image/x-ms-bmp",
+}
 _TRANSIENT_CODES = {"maxlag", "ratelimited"}
 _MAX_ATTEMPTS = 3
 _MAX_HTML_CHARACTERS = 4000
 _BREAK = re.compile(r"</?(?:br|div|li|p|td)\b[^<>]*>", re.IGNORECASE)
 _LINK = re.compile(r"""<a\s[^<>]*?\bhref\s*=\s*["']?([^"'\s<>]+)""", re.IGNORECASE)
-_TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(
+    r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE
+)
 _MAX_REQUESTS = 1000
 """Commons shows at most 10,000 results, 50 per page, each page in a few responses."""
 
@@ -118,7 +128,9 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
             return {}
         failure = _FAILURES.get(answer.reason, "unreachable")
         detail = f" ({answer.detail})" if answer.detail else ""
-        raise SearchError(failure, f"{url} failed: {answer.reason}{detail}", advice=_ADVICE.get(failure))
+        raise SearchError(
+            failure, f"{url} failed: {answer.reason}{detail}", advice=_ADVICE.get(failure)
+        )
     try:
         content = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -188,7 +200,8 @@ class OpenverseSource(ApiSource):
             "title": text(result.get("title")),
             "width": number(result.get("width")),
             "height": number(result.get("height")),
-            "licence": text(result.get("license_url")) or (name and str(parse_licence(name) or name)),
+            "licence": text(result.get("license_url"))
+            or (name and str(parse_licence(name) or name)),
             "author": text(result.get("creator")),
         }
 
@@ -219,12 +232,19 @@ class WikimediaSource(ApiSource):
         further: object = {}
         for _ in range(_MAX_REQUESTS):
             if not isinstance(further, dict):
-                raise SearchError("layout_changed", f"{query.address} returned an invalid continuation: {further!r}")
+                raise SearchError(
+                    "layout_changed",
+                    f"{query.address} returned an invalid continuation: {further!r}",
+                )
             answer = self._ask(access, self.address(query.text or query.label, further))
-            pages = dig(answer, "query", "pages") if "query" in answer else []  # absent without results
+            pages = (
+                dig(answer, "query", "pages") if "query" in answer else []
+            )  # absent without results
             if not isinstance(pages, list):
                 raise SearchError("layout_changed", f"{query.address} returned no 'query.pages'")
-            images += [page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER_TYPES]
+            images += [
+                page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER_TYPES
+            ]
             further = answer.get("continue")
             if further is None or answer.get("batchcomplete"):
                 yield from sorted(images, key=lambda page: number(page.get("index")) or 0)
@@ -240,7 +260,9 @@ class WikimediaSource(ApiSource):
         url, small = text(info.get("url")), text(info.get("thumburl"))
         return {
             "image_url": url,
-            "thumbnail_url": None if small == url else small,  # a small original is its own thumbnail
+            "thumbnail_url": None
+            if small == url
+            else small,  # a small original is its own thumbnail
             "page_url": text(info.get("descriptionurl")),
             "title": (text(result.get("title")) or "").removeprefix("File:") or None,
             "width": number(info.get("width")),
@@ -262,7 +284,8 @@ class WikimediaSource(ApiSource):
             if code not in _TRANSIENT_CODES:
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(
-            "blocked", f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)"
+            "blocked",
+            f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)",
         )
 
 

@@ -70,7 +70,9 @@ class SiteSource(Source):
 
     kind: Kind = "pages"
 
-    def __init__(self, site: SiteDefinition, *, name: str | None = None, wanted: int | None = None) -> None:
+    def __init__(
+        self, site: SiteDefinition, *, name: str | None = None, wanted: int | None = None
+    ) -> None:
         self.name = name or site.name
         self.site = site
         self.wanted = wanted
@@ -109,8 +111,21 @@ class SiteSource(Source):
                 image, thumbnail, width, height = original, thumbnail or image, None, None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
-        page, same = tile.page or query.address, {name: getattr(tile, name) for name in _COMMON_FIELDS}
-        return Candidate(query.label, query.text, rank, image, thumbnail, page, width=width, height=height, **same)
+        page, same = (
+            tile.page or query.address,
+            {name: getattr(tile, name) for name in _COMMON_FIELDS},
+        )
+        return Candidate(
+            query.label,
+            query.text,
+            rank,
+            image,
+            thumbnail,
+            page,
+            width=width,
+            height=height,
+            **same,
+        )
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
         """Yield the tiles of all pages."""
@@ -119,7 +134,12 @@ class SiteSource(Source):
         visited: set[str] = set()
         stale_pages = 0
         url: str | None = page.query.address
-        while url is not None and url not in visited and stale_pages < _MAX_STALE_PAGES and not tiles.full:
+        while (
+            url is not None
+            and url not in visited
+            and stale_pages < _MAX_STALE_PAGES
+            and not tiles.full
+        ):
             visited.add(url)
             here, known = url, len(tiles)
             verdict = page.open(url)
@@ -145,7 +165,9 @@ class SiteSource(Source):
                 tiles.limit, url = min(2 * tiles.limit, most), here
                 visited.discard(here)
 
-    def _new_tiles(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
+    def _new_tiles(
+        self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool
+    ) -> Iterator[Tile]:
         """Yield the new tiles of the open page; if one of its requests failed, open it again."""
         resolve = self.resolver()
         yield from self._read(page, tiles, budget, resolve, onward=onward)
@@ -164,7 +186,9 @@ class SiteSource(Source):
             tiles.take(resolve(page, tile))
             yield from tiles.ready()
 
-    def _scroll(self, page: Page, tiles: Tiles, budget: _Budget, *, waits: bool, onward: bool) -> Iterator[Tile]:
+    def _scroll(
+        self, page: Page, tiles: Tiles, budget: _Budget, *, waits: bool, onward: bool
+    ) -> Iterator[Tile]:
         """Scroll the open page and yield its tiles, up to the first without original.
 
         Args:
@@ -185,7 +209,9 @@ class SiteSource(Source):
                 self._fail_endless(page)
             buttons = [kind for kind, left in presses.items() if left]
             buttons += ["more"] * stall.may_click + ["next"] * (not stall.awaits)
-            view = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=stall.nudging)
+            view = page.look(
+                shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=stall.nudging
+            )
             for tile in view.tiles:
                 tiles.take(tile)
             fresh = sum(shown_here.take(tile) for tile in view.tiles) > 0
@@ -196,14 +222,18 @@ class SiteSource(Source):
                 presses[view.pressed] -= 1
             if view.pressed == "next":
                 turns, is_new = turns + 1, True
-            ended = view.ended or (view.count > 0 and self.site.paged and not (view.onward or stall.awaits))
+            ended = view.ended or (
+                view.count > 0 and self.site.paged and not (view.onward or stall.awaits)
+            )
             # On a busy machine the end mark may appear before the last images.
             if tiles.full or (ended and view.bottom and not (waits and tiles.without_original())):
                 return
             if stall.nudging or view.count < shown:
                 page.raise_for_state(page.verdict())
             shown = view.count
-            stall.record(view.count, view.position, fresh=fresh, clicked=view.pressed in ("more", "next"))
+            stall.record(
+                view.count, view.position, fresh=fresh, clicked=view.pressed in ("more", "next")
+            )
             time.sleep(random.uniform(*settings.pause))  # noqa: S311 (a pause is no secret)
         if not shown or not len(tiles):
             if onward and self.site.offset is not None:
@@ -353,12 +383,19 @@ class Details:
             SearchError: The site blocks this browser or shows a CAPTCHA.
             BrowserLostError: The browser crashed or hangs.
         """
-        image, why = (None, "not visited") if self._misses >= _MAX_DETAIL_MISSES else self._find(tile.page)
+        image, why = (
+            (None, "not visited") if self._misses >= _MAX_DETAIL_MISSES else self._find(tile.page)
+        )
         self._misses = 0 if image else self._misses + 1
         small = tile.image or tile.thumbnail
         route = "detail" if image else f"{NO_DETAIL} ({why})"
         return replace(
-            tile, image=image, thumbnail=None if small == image else small, width=None, height=None, route=route
+            tile,
+            image=image,
+            thumbnail=None if small == image else small,
+            width=None,
+            height=None,
+            route=route,
         )
 
     def _find(self, url: str | None) -> tuple[str | None, str]:
@@ -387,7 +424,9 @@ class Details:
                 return None, failed.failure
             raise
         deadline = time.monotonic() + _DETAIL_TIMEOUT_SECONDS
-        while (image := self.page.run(_PICTURE, answer=ADDRESS)) is None and time.monotonic() < deadline:
+        while (
+            image := self.page.run(_PICTURE, answer=ADDRESS)
+        ) is None and time.monotonic() < deadline:
             time.sleep(_DETAIL_POLL_SECONDS)
         verdict = self.page.verdict()
         if verdict.state != "empty":

@@ -163,7 +163,12 @@ class SearchError(ScrapeError):
     """
 
     def __init__(
-        self, failure: Failure, message: str, *, advice: str | None = None, evidence: str | None = None
+        self,
+        failure: Failure,
+        message: str,
+        *,
+        advice: str | None = None,
+        evidence: str | None = None,
     ) -> None:
         super().__init__(printable(message[:_MAX_MESSAGE_CHARACTERS]))
         self.failure: Failure = failure

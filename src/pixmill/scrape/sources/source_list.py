@@ -58,7 +58,9 @@ def _plugin(name: str, root: Path) -> Source:
     base = LocalSource if kind == "local" else Source
     if base not in type(source).__mro__ or kind not in get_args(Kind):
         problem = f"expected a class derived from Source or, with kind = 'local', LocalSource, received {source!r}"
-        raise plugin_error("sources", own, root, f"{problem} of the kind {kind!r} (of {', '.join(get_args(Kind))})")
+        raise plugin_error(
+            "sources", own, root, f"{problem} of the kind {kind!r} (of {', '.join(get_args(Kind))})"
+        )
     for method in ("queries", "search", *(["read"] if base is LocalSource else [])):
         if getattr(type(source), method) is getattr(base, method):
             raise plugin_error("sources", own, root, f"expected a method '{method}', received none")
@@ -93,7 +95,12 @@ class OpenSources:
 
     def remarks(self) -> list[str]:
         """Return notes for the user, one sentence each."""
-        return [remark for source in self.sources.values() if hasattr(source, "remarks") for remark in source.remarks()]
+        return [
+            remark
+            for source in self.sources.values()
+            if hasattr(source, "remarks")
+            for remark in source.remarks()
+        ]
 
 
 def make_sources(

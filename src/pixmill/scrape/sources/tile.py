@@ -39,7 +39,11 @@ class Tile:
         """Return the tile, updated with the values of a later read unless its original is known."""
         if self.image is not None:
             return self
-        new = {field.name: value for field in fields(later) if (value := getattr(later, field.name)) is not None}
+        new = {
+            field.name: value
+            for field in fields(later)
+            if (value := getattr(later, field.name)) is not None
+        }
         return replace(self, **new | {"key": self.key})
 
 

@@ -50,7 +50,10 @@ _IMAGENET = re.compile(r"(?P<title>(?P<label>n\d{8})_\d+)[ \t]+(?P<image_url>\S.
 
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 _PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "bytes": (lambda text: int(text) if re.fullmatch("[0-9]{1,18}", text) else None, "a whole number"),
+    "bytes": (
+        lambda text: int(text) if re.fullmatch("[0-9]{1,18}", text) else None,
+        "a whole number",
+    ),
     "md5": (lambda text: _hexadecimal_md5(text), "32 hexadecimal digits"),
     "given_split": (lambda text: _SPLITS.get(text.lower()), "one of train, val, test"),
 }
@@ -123,7 +126,9 @@ class UrlsSource(Source):
         with self._lock:
             entries = self._entries
         rank = 0
-        for batch in entries.filter(pc.field("label") == query.label).to_batches(max_chunksize=_CHUNK_ROWS):
+        for batch in entries.filter(pc.field("label") == query.label).to_batches(
+            max_chunksize=_CHUNK_ROWS
+        ):
             for values in batch.drop_columns(["label"]).to_pylist():
                 yield Candidate(query.label, query.text, rank, **values)
                 rank += 1
@@ -148,7 +153,9 @@ class UrlsSource(Source):
                 elif members is not None and "image_id" in rows:
                     taken = rows.merge(members, on="image_id")
                 else:
-                    raise DataError(f"{path} has no column 'label'", next="add one, or the list with the labels")
+                    raise DataError(
+                        f"{path} has no column 'label'", next="add one, or the list with the labels"
+                    )
                 cells = taken.reindex(columns=_NAMES)
                 tables.append(pa.Table.from_pandas(cells, _ENTRIES, preserve_index=False))
         return pa.concat_tables(tables)
@@ -160,20 +167,32 @@ class UrlsSource(Source):
         """
         if not paths:
             return None
-        chunks = [rows[rows["LabelName"].isin(self._classes)] for path in paths for rows in _read_csv(path)]
+        chunks = [
+            rows[rows["LabelName"].isin(self._classes)]
+            for path in paths
+            for rows in _read_csv(path)
+        ]
         rows = pd.concat(chunks)
-        pairs = pd.MultiIndex.from_frame(rows[["ImageID", "LabelName"]], names=["image_id", "label"])
+        pairs = pd.MultiIndex.from_frame(
+            rows[["ImageID", "LabelName"]], names=["image_id", "label"]
+        )
         confidence = pd.to_numeric(rows["Confidence"])
         absent = pairs[(confidence == 0) & (rows["Source"] != "machine")]
         found = pairs[confidence == 1].difference(absent).to_frame(index=False)
-        return found.assign(label=found["label"].map(self._classes.get)).explode("label").drop_duplicates()
+        return (
+            found.assign(label=found["label"].map(self._classes.get))
+            .explode("label")
+            .drop_duplicates()
+        )
 
     def _of_classes(self, path: Path, rows: pd.DataFrame) -> pd.DataFrame:
         labels = rows["label"].map(to_nfc, na_action="ignore")
         self._unlabelled[path] += int(labels.isna().sum())
         others = set(labels.dropna().unique()) - set(self._classes)
         self._others |= set(sorted(others)[: _MAX_NAMED - len(self._others)])
-        return rows.assign(label=labels.map(self._classes.get)).dropna(subset="label").explode("label")
+        return (
+            rows.assign(label=labels.map(self._classes.get)).dropna(subset="label").explode("label")
+        )
 
 
 def _is_label_list(path: Path) -> bool:
@@ -204,7 +223,9 @@ def _read(path: Path) -> Iterator[pd.DataFrame]:
         rows.columns = pd.Index([_FIELDS.get(name.strip().lower()) for name in names])
         rows = rows.loc[:, rows.columns.notna() & ~rows.columns.duplicated(keep="last")]
         if "image_url" not in rows.columns:
-            raise DataError(f"{path} has no column 'url', only {', '.join(names)}", next="name a column 'url'")
+            raise DataError(
+                f"{path} has no column 'url', only {', '.join(names)}", next="name a column 'url'"
+            )
         yield _parse(rows.astype(object).map(_text), path)
 
 
@@ -239,16 +260,23 @@ def _read_csv(path: Path) -> Iterator[pd.DataFrame]:
                     raise ValueError("its first row has more fields than there are columns")
                 yield rows
     except (OSError, ValueError) as error:  # pandas' errors are ValueErrors
-        raise DataError(f"{path} cannot be read as a table: {error}", next="fix it, or download it again") from None
+        raise DataError(
+            f"{path} cannot be read as a table: {error}", next="fix it, or download it again"
+        ) from None
 
 
 def _read_imagenet(path: Path) -> Iterator[pd.DataFrame]:
     with path.open(encoding="latin-1") as stream:
         while lines := list(itertools.islice(stream, _CHUNK_ROWS)):
-            rows = pd.DataFrame([match.groupdict() for line in lines if (match := _IMAGENET.match(line))])
+            rows = pd.DataFrame(
+                [match.groupdict() for line in lines if (match := _IMAGENET.match(line))]
+            )
             # Percent-encode the original Latin-1 bytes, which the servers expect (RFC 3986, section 2.5).
             yield rows.assign(
-                url=[quote(url.strip(), safe=string.punctuation, encoding="latin-1") for url in rows.pop("image_url")]
+                url=[
+                    quote(url.strip(), safe=string.punctuation, encoding="latin-1")
+                    for url in rows.pop("image_url")
+                ]
             )
 
 
@@ -261,7 +289,9 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
                 rows.index = pd.RangeIndex(start, start := start + len(rows))
                 yield rows
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}", next="write it again") from error
+        raise DataError(
+            f"{path} cannot be read as Parquet: {error}", next="write it again"
+        ) from error
 
 
 def _hexadecimal_md5(text: str) -> str | None:
@@ -277,4 +307,6 @@ def _text(value: Any) -> str | None:
     if value is None or value != value:
         return None
     # Nullable integers of Parquet become floats.
-    return (f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)).strip() or None
+    return (
+        f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    ).strip() or None

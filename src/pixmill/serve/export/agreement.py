@@ -51,7 +51,11 @@ class Agreement:
         """
         if (limit := FLOAT_LIMITS.get(name)) is not None:
             is_close = self.largest <= limit
-            return None if is_close else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
+            return (
+                None
+                if is_close
+                else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
+            )
         if self.same < MIN_SAME:
             return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
         if self.drop > max_drop:
@@ -60,7 +64,10 @@ class Agreement:
 
 
 def measure(
-    predict: Callable[[Pixels], Probabilities], part: Part, rows: npt.NDArray[np.int64], expected: Probabilities
+    predict: Callable[[Pixels], Probabilities],
+    part: Part,
+    rows: npt.NDArray[np.int64],
+    expected: Probabilities,
 ) -> Agreement:
     """Compare a model's calibrated probabilities with those of the original.
 
@@ -70,7 +77,9 @@ def measure(
         rows: Rows of the images.
         expected: Probabilities of the original, shape (rows, classes).
     """
-    found = np.stack([predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))])
+    found = np.stack(
+        [predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))]
+    )
     actual, answers, before = part.targets[rows], found.argmax(axis=1), expected.argmax(axis=1)
     largest = np.abs(found - expected).max()
     return Agreement(
@@ -93,7 +102,9 @@ def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
     """
     if path.suffix == ".tflite":
         classifier = Classifier.load(path)
-        return lambda pixels: classifier.calibration.apply(classifier.predict_uncalibrated(pixels[None]))[0]
+        return lambda pixels: classifier.calibration.apply(
+            classifier.predict_uncalibrated(pixels[None])
+        )[0]
     if path.suffix == ".onnx":
         import onnxruntime
 
@@ -113,6 +124,8 @@ def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
     def predict(pixels: Pixels) -> Probabilities:
         # GPUs may compute with less precision.
         with tf.device("CPU"):
-            return np.asarray(model.predict_on_batch(pixels[None].astype(np.float32))[0], np.float64)
+            return np.asarray(
+                model.predict_on_batch(pixels[None].astype(np.float32))[0], np.float64
+            )
 
     return predict

@@ -74,7 +74,9 @@ def gather(root: Path, description: Exported) -> ModelCard:
     trained = manifest[manifest["split"] == "train"]
     origins = Counter(
         (str(source), _licence(licence))
-        for source, licence in zip(trained["source"], trained["licence"].astype(object), strict=True)
+        for source, licence in zip(
+            trained["source"], trained["licence"].astype(object), strict=True
+        )
     )
     metrics: dict[str, Any] = {}
     if description.metrics:
@@ -85,7 +87,9 @@ def gather(root: Path, description: Exported) -> ModelCard:
     return ModelCard(
         description=description,
         network=None if params is None else describe_model(params),
-        preset=None if params is None or params.model == "cnn" else describe_preset(params.backbone),
+        preset=None
+        if params is None or params.model == "cnn"
+        else describe_preset(params.backbone),
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),
@@ -99,7 +103,9 @@ def gather(root: Path, description: Exported) -> ModelCard:
 
 def _params(root: Path, stage: str) -> dict[str, Any] | None:
     """Return a stage's params in ``dvc.lock``, or ``None``."""
-    found = workspace_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {}).get(stage)
+    found = (
+        workspace_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {}).get(stage)
+    )
     return found if isinstance(found, dict) else None
 
 
@@ -119,7 +125,9 @@ def escape(text: object) -> str:
     """
     # Category Cf can reverse text; Indic scripts need its joiners.
     kept = (
-        letter if letter in "\u200c\u200d" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs") else " "
+        letter
+        if letter in "\u200c\u200d" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
+        else " "
         for letter in str(text)
     )
     line = " ".join("".join(kept).split())
@@ -150,9 +158,13 @@ def render_card(
     """
     environment = make_environment("pixmill.serve.export", autoescape=False, finalize=in_markdown)
     safe = environment.filters["safe"]
-    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
+    environment.filters["number"] = lambda value, form: safe(
+        "" if value is None else format(value, form)
+    )
     description, metrics = facts.description, facts.metrics
-    known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
+    known = [
+        (label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None
+    ]
     text = environment.get_template("card.md").render(
         sentences=sentences,
         version=__version__,

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from pixmill.images.parts import Part
 
-FORMATS = {"litert": "model.tflite", "int8": "model_int8.tflite", "onnx": "model.onnx", "keras": "model.keras"}
+FORMATS = {
+    "litert": "model.tflite",
+    "int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+    "keras": "model.keras",
+}
 """File names by format."""
 
 _MODULES = {
@@ -67,10 +72,15 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     last = model.layers[-2]
     if isinstance(last, layers.Dense) and last.activation is keras.activations.linear:
         last.set_weights(
-            [(weight.astype(np.float64) / temperature).astype(np.float32) for weight in last.get_weights()]
+            [
+                (weight.astype(np.float64) / temperature).astype(np.float32)
+                for weight in last.get_weights()
+            ]
         )
         return model
-    logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(model.layers[-1].input)
+    logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(
+        model.layers[-1].input
+    )
     probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
     return keras.Model(model.input, probabilities, name=model.name)
 
@@ -110,7 +120,11 @@ def convert(
         case "int8":
             write_exported(path, _int8(model, training), replace(description, novelty_limit=None))
         case "onnx":
-            _to_onnx(add_novelty(model, head_features(model), novelty, name=PROBABILITIES), path, description)
+            _to_onnx(
+                add_novelty(model, head_features(model), novelty, name=PROBABILITIES),
+                path,
+                description,
+            )
         case "keras":
             model.save(path)
 
@@ -132,7 +146,9 @@ def _int8(model: keras.Model, training: Part) -> bytes:
     with quiet(), warnings.catch_warnings():
         # About integer inputs, which this model does not have, and about the debugger's own interpreter.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)
+        warnings.filterwarnings(
+            "ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning
+        )
         converter = tf.lite.TFLiteConverter.from_keras_model(fold_batch_norm(model))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = images
@@ -148,7 +164,10 @@ def _float_operations(model: keras.Model) -> list[str]:
     from keras import layers
 
     dense = sum(layer.count_params() for layer in model.layers if isinstance(layer, layers.Dense))
-    return ["SOFTMAX", *(["FULLY_CONNECTED"] if dense < _MAX_FLOAT_SHARE * model.count_params() else [])]
+    return [
+        "SOFTMAX",
+        *(["FULLY_CONNECTED"] if dense < _MAX_FLOAT_SHARE * model.count_params() else []),
+    ]
 
 
 def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
@@ -164,7 +183,8 @@ def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
     _replace_erfc(written.graph)
     _rename(written.graph)
     onnx.helper.set_model_props(
-        written, {"labels.txt": labels_text(description.labels), "pixmill.json": description.as_json()}
+        written,
+        {"labels.txt": labels_text(description.labels), "pixmill.json": description.as_json()},
     )
     path.write_bytes(written.SerializeToString(deterministic=True))
 
@@ -187,7 +207,10 @@ def _replace_erfc(graph: Any) -> None:
             (given,), (answer,) = node.input, node.output
             erf = f"{answer}/erf"
             graph.node.extend(
-                [helper.make_node("Erf", [given], [erf]), helper.make_node("Sub", ["one", erf], [answer])]
+                [
+                    helper.make_node("Erf", [given], [erf]),
+                    helper.make_node("Sub", ["one", erf], [answer]),
+                ]
             )
         else:
             graph.node.append(node)

@@ -51,7 +51,12 @@ class _FormatError(Exception):
 
 
 def export(
-    root: Path, output: Path, formats: Sequence[str] = (), *, max_drop: float = 0.03, licence: str | None = None
+    root: Path,
+    output: Path,
+    formats: Sequence[str] = (),
+    *,
+    max_drop: float = 0.03,
+    licence: str | None = None,
 ) -> ExportResult:
     """Export the project's trained model to a folder, and replace an earlier export there.
 
@@ -82,7 +87,9 @@ def export(
     classifier, description = _load(folder, root)
     # Without a limit, no image counts as novel.
     novelty = None if description.novelty_limit is None else load_novelty(folder)
-    parts = load_parts(root / "artifacts" / "split", description.labels, image_size=description.image_size)
+    parts = load_parts(
+        root / "artifacts" / "split", description.labels, image_size=description.image_size
+    )
     model = calibrate(load_classifier(folder)[0], description.temperature)
     rows, expected = _sample(classifier, parts["test"])
     remove_temporary(output)
@@ -92,11 +99,21 @@ def export(
     for name in FORMATS:
         if name in missing or (formats and name not in formats):
             continue
-        announce(f"{FORMATS[name]}: converting" + (", which takes a minute or two" if name == "int8" else ""))
+        announce(
+            f"{FORMATS[name]}: converting"
+            + (", which takes a minute or two" if name == "int8" else "")
+        )
         path = output / FORMATS[name]
         try:
             with replacing(path) as temporary:
-                convert(name, model, temporary, description=description, training=parts["train"], novelty=novelty)
+                convert(
+                    name,
+                    model,
+                    temporary,
+                    description=description,
+                    training=parts["train"],
+                    novelty=novelty,
+                )
                 found = measure(open_exported(temporary), parts["test"], rows, expected)
                 if (reason := found.refusal(name, max_drop=max_drop)) is not None:
                     raise _FormatError(reason)
@@ -107,7 +124,9 @@ def export(
             result.refused[name] = str(error)
         except Exception as error:  # noqa: BLE001 (of converters and runtimes; the other formats follow)
             result.refused[name] = f"{type(error).__name__}: {first_line(error)[:300]}"
-    card = render_card(gather(root, description), result.checked, licence=licence, refused=result.refused)
+    card = render_card(
+        gather(root, description), result.checked, licence=licence, refused=result.refused
+    )
     write_text(output / CARD, card)
     return result
 
@@ -134,7 +153,9 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
     )
 
 
-def _sample(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _sample(
+    classifier: Classifier, part: Part
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return rows of the test split, evenly spaced if there are many, and the model's probabilities for them."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(_MAX_IMAGES, len(part))).astype(np.int64))
     batches = (part.pixels[row][None] for row in track(rows.tolist(), "Predict", len(rows)))
@@ -149,6 +170,10 @@ def _check(output: Path, root: Path) -> None:
     if output.exists() and not output.is_dir():
         raise PixmillError(f"{output} is not a folder", next=advice)
     if any(place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")):
-        raise PixmillError(f"{output} belongs to the pipeline, which reads every file in it", next=advice)
+        raise PixmillError(
+            f"{output} belongs to the pipeline, which reads every file in it", next=advice
+        )
     if card.exists() and MARK not in card.read_text(encoding="utf-8", errors="replace")[:1000]:
-        raise PixmillError(f"{card} was not written by this command, and would be replaced", next=advice)
+        raise PixmillError(
+            f"{card} was not written by this command, and would be replaced", next=advice
+        )

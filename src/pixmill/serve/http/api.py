@@ -110,7 +110,11 @@ class Endpoints:
         """
         loaded = self.loaded
         self.check_label(label)
-        found = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
+        found = (
+            await asyncio.wrap_future(loaded.explain(content, label))
+            if loaded.explains
+            else UNEXPLAINED
+        )
         if isinstance(found, bytes):
             return found
         if found == UNEXPLAINED:
@@ -125,7 +129,11 @@ class Endpoints:
             ServiceFullError: Too many images wait.
         """
         loaded = self.loaded
-        find = await asyncio.to_thread(nearest_finder, self.root, loaded.path) if self.root and self.is_local else None
+        find = (
+            await asyncio.to_thread(nearest_finder, self.root, loaded.path)
+            if self.root and self.is_local
+            else None
+        )
         if find is None:
             return []
         vector = await asyncio.wrap_future(loaded.vector(content))
@@ -138,7 +146,9 @@ class Endpoints:
         if label and label not in self.loaded.model.labels:
             raise ProblemError(422, f"There is no class '{label}'.")
 
-    async def fetch(self, request: Request, images: Sequence[RequestImage]) -> list[bytes | Refused]:
+    async def fetch(
+        self, request: Request, images: Sequence[RequestImage]
+    ) -> list[bytes | Refused]:
         """Return the bytes of each image; URLs are fetched.
 
         Raises:
@@ -169,7 +179,9 @@ InjectedEndpoints = Annotated[Endpoints, Depends(_endpoints)]
 _SCHEME = HTTPBearer(auto_error=False, description="API key, if the server needs one.")
 
 
-async def _require_key(request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]) -> None:
+async def _require_key(
+    request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]
+) -> None:
     """Raise :class:`ProblemError` if the server has keys and the request has none of them."""
     keys = endpoints.keys
     kind, _, given = request.headers.get("authorization", "").partition(" ")
@@ -182,7 +194,9 @@ async def _require_key(request: Request, endpoints: InjectedEndpoints, _: Annota
     # All keys are compared, so that the time does not reveal which one nearly matched.
     is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
     if keys and not (is_known and kind.lower() in ("bearer", "basic")):
-        raise ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+        raise ProblemError(
+            401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"}
+        )
 
 
 _KEYED: dict[str, Any] = {"dependencies": [Depends(_require_key)], "responses": schemas.PROBLEMS}
@@ -190,16 +204,24 @@ router = APIRouter(prefix="/v1", **_KEYED)
 mlflow_router = APIRouter()
 
 
-@router.post("/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True))
+@router.post(
+    "/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True)
+)
 async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images: one or several files, raw bytes, or JSON with base64 or URLs."""
     images = await read_images(request)
     found = await endpoints.fetch(request, images)
-    loaded, answers = await endpoints.predict([content for content in found if isinstance(content, bytes)])
+    loaded, answers = await endpoints.predict(
+        [content for content in found if isinstance(content, bytes)]
+    )
     rest = iter(answers)
     rows = []
     for image, content in zip(images, found, strict=True):
-        answer = Answer(None, Prediction(reason=content.reason)) if isinstance(content, Refused) else next(rest)
+        answer = (
+            Answer(None, Prediction(reason=content.reason))
+            if isinstance(content, Refused)
+            else next(rest)
+        )
         rows.append(answer_row(answer, loaded.model.labels, image.name))
     return JSONResponse({"model": loaded.model.identity, "predictions": rows})
 
@@ -217,16 +239,24 @@ async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
     reason = content.reason if isinstance(content, Refused) else sniff(content)
     if isinstance(content, Refused) or reason not in EXTENSIONS:
         raise ProblemError(422, f"{meaning(reason)}.")
-    return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"})
+    return Response(
+        content,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": "attachment"},
+    )
 
 
 @router.post(
     "/explain",
     response_class=Response,
-    responses=schemas.binary_answer("image/png", "The image in grey, with the evidence for the class in colour."),
+    responses=schemas.binary_answer(
+        "image/png", "The image in grey, with the evidence for the class in colour."
+    ),
     openapi_extra=schemas.image_body(),
 )
-async def explain(request: Request, endpoints: InjectedEndpoints, label: str | None = None) -> Response:
+async def explain(
+    request: Request, endpoints: InjectedEndpoints, label: str | None = None
+) -> Response:
     """Return a heatmap of where the model looked for a class; default: the predicted one."""
     (image, *_), _ = await read_form(request)
     assert image.content is not None
@@ -237,7 +267,9 @@ async def explain(request: Request, endpoints: InjectedEndpoints, label: str | N
 async def nearest(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the training images most similar to an image."""
     if {"forwarded", "x-forwarded-for"} & {*request.headers}:
-        return JSONResponse({"nearest": []})  # A proxy or tunnel passes on the requests of other machines.
+        return JSONResponse(
+            {"nearest": []}
+        )  # A proxy or tunnel passes on the requests of other machines.
     (image, *_), _ = await read_form(request)
     assert image.content is not None
     return JSONResponse({"nearest": await endpoints.nearest(image.content)})
@@ -270,17 +302,27 @@ async def examples(endpoints: InjectedEndpoints) -> Response:
     """List test images of each class."""
     found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).values()
     return JSONResponse(
-        {"examples": [{"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found]}
+        {
+            "examples": [
+                {"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found
+            ]
+        }
     )
 
 
-@router.get("/examples/{id}", response_class=Response, responses=schemas.binary_answer("image/jpeg", "The image."))
+@router.get(
+    "/examples/{id}",
+    response_class=Response,
+    responses=schemas.binary_answer("image/jpeg", "The image."),
+)
 async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
     """Return a test image."""
     found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).get(id)
     if found is None:
         raise ProblemError(404, "There is no such example.")
-    return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(
+        found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+    )
 
 
 @router.post(
@@ -308,11 +350,17 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
             endpoints.inbox.add,
             image.content,
             extension=EXTENSIONS[sniff(image.content)],
-            prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
+            prediction={
+                key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")
+            },
             label=labels[0] or None,
             model=loaded.model.identity,
-            original=next((example.id for example in examples if example.jpeg == image.content), None),
-            charge=None if endpoints.is_local else partial(endpoints.feedback_quota.charge, _client(request)),
+            original=next(
+                (example.id for example in examples if example.jpeg == image.content), None
+            ),
+            charge=None
+            if endpoints.is_local
+            else partial(endpoints.feedback_quota.charge, _client(request)),
         )
     except InboxFullError as error:
         raise ProblemError(503, "The inbox is full until it is reviewed.") from error
@@ -323,7 +371,10 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
 
 
 @mlflow_router.post(
-    "/invocations", response_model=schemas.Scores, openapi_extra=schemas.json_body(schemas.Invocation), **_KEYED
+    "/invocations",
+    response_model=schemas.Scores,
+    openapi_extra=schemas.json_body(schemas.Invocation),
+    **_KEYED,
 )
 async def invocations(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images in base64 as MLflow's own server does."""
@@ -334,7 +385,9 @@ async def invocations(request: Request, endpoints: InjectedEndpoints) -> Respons
     if images is None:
         raise ProblemError(422, "Expected an object with inputs or dataframe_split.")
     loaded, answers = await endpoints.predict(images)
-    return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})
+    return JSONResponse(
+        {"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]}
+    )
 
 
 @mlflow_router.get("/ping", response_class=Response)

@@ -45,7 +45,13 @@ def create_app(endpoints: api.Endpoints) -> FastAPI:
             await watch
             await asyncio.to_thread(endpoints.models.close)
 
-    kinds: tuple[Any, ...] = (ProblemError, HTTPException, ServiceFullError, ClientDisconnect, Exception)
+    kinds: tuple[Any, ...] = (
+        ProblemError,
+        HTTPException,
+        ServiceFullError,
+        ClientDisconnect,
+        Exception,
+    )
     app = FastAPI(
         title="Pixmill",
         version=__version__,
@@ -104,7 +110,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
         case ProblemError():
             return answer(error)
         case HTTPException(status_code=404):
-            return answer(ProblemError(404, f"There is nothing at {request.url.path}; /docs lists all routes."))
+            return answer(
+                ProblemError(
+                    404, f"There is nothing at {request.url.path}; /docs lists all routes."
+                )
+            )
         case HTTPException():
             return answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
         case ServiceFullError():

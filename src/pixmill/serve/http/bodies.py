@@ -41,13 +41,17 @@ async def read_images(request: Request) -> list[RequestImage]:
     if _media_type(request) == "application/json":
         batch = await read_json(request, schemas.ImageBatch)
         return [
-            RequestImage(None, entry.url) if isinstance(entry, schemas.Address) else RequestImage(entry.content)
+            RequestImage(None, entry.url)
+            if isinstance(entry, schemas.Address)
+            else RequestImage(entry.content)
             for entry in batch.images
         ]
     return (await read_form(request, max_images=schemas.MAX_IMAGES))[0]
 
 
-async def read_form(request: Request, *, max_images: int = 1) -> tuple[list[RequestImage], list[str]]:
+async def read_form(
+    request: Request, *, max_images: int = 1
+) -> tuple[list[RequestImage], list[str]]:
     """Return the images of a form, at least one, and its texts ``label``; or the one image of a raw body.
 
     Args:
@@ -67,11 +71,15 @@ async def read_form(request: Request, *, max_images: int = 1) -> tuple[list[Requ
         images = [RequestImage(await file.read(), file.filename or None) for file in files]
         labels = [part for part in form.getlist("label") if isinstance(part, str)]
     if not images:
-        raise ProblemError(422, "Send at least one part named 'file' with an image and its file name.")
+        raise ProblemError(
+            422, "Send at least one part named 'file' with an image and its file name."
+        )
     return images, labels
 
 
-async def read_json(request: Request, schema: type[Schema], max_bytes: int = schemas.MAX_BYTES) -> Schema:
+async def read_json(
+    request: Request, schema: type[Schema], max_bytes: int = schemas.MAX_BYTES
+) -> Schema:
     """Parse a JSON body in a thread, and validate it.
 
     Args:
@@ -90,7 +98,9 @@ async def read_json(request: Request, schema: type[Schema], max_bytes: int = sch
 
 def _parse(body: bytes, schema: type[Schema]) -> Schema:
     if sum(map(body.count, b",:[{")) > _MAX_JSON_MARKS:
-        raise ProblemError(422, f"JSON may have {_MAX_JSON_MARKS:,} commas, colons and opening brackets at most.")
+        raise ProblemError(
+            422, f"JSON may have {_MAX_JSON_MARKS:,} commas, colons and opening brackets at most."
+        )
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:
@@ -99,7 +109,10 @@ def _parse(body: bytes, schema: type[Schema]) -> Schema:
     # An image may be in either of two forms: the wrong value says more than the key of the other form.
     first = min(found, key=lambda each: each["type"] == "missing")
     place = ".".join(str(part) for part in first["loc"])
-    raise ProblemError(400 if first["type"] == "json_invalid" else 422, f"{place}: {first['msg']}".removeprefix(": "))
+    raise ProblemError(
+        400 if first["type"] == "json_invalid" else 422,
+        f"{place}: {first['msg']}".removeprefix(": "),
+    )
 
 
 def _media_type(request: Request) -> str:

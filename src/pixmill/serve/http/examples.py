@@ -48,9 +48,15 @@ def _read(root: Path) -> list[Example]:
     rows, pixels = _open(root, "test")
     labels = sorted({row["label"] for row in rows})
     each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
-    found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]]
+    found = [
+        row for label in labels for row in [row for row in rows if row["label"] == label][:each]
+    ]
     return [
-        Example(row["id"], row["label"], thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY))
+        Example(
+            row["id"],
+            row["label"],
+            thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY),
+        )
         for row in found[:_MAX_EXAMPLES]
     ]
 
@@ -65,12 +71,20 @@ def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str,
         root: Project folder.
         folder: The model's folder, or its file.
     """
-    files = root / "artifacts/evaluate/nearest.parquet", root / "artifacts/split", folder / NOVELTY_FILE
-    return _nearest_finder(root, folder, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
+    files = (
+        root / "artifacts/evaluate/nearest.parquet",
+        root / "artifacts/split",
+        folder / NOVELTY_FILE,
+    )
+    return _nearest_finder(
+        root, folder, *(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    )
 
 
 @lru_cache(maxsize=1)
-def _nearest_finder(root: Path, folder: Path, *_: int) -> Callable[[bytes], list[dict[str, Any]]] | None:
+def _nearest_finder(
+    root: Path, folder: Path, *_: int
+) -> Callable[[bytes], list[dict[str, Any]]] | None:
     if (training := load_training(root, folder)) is None:
         return None
     packed, pixels = _open(root, "train")
@@ -78,7 +92,10 @@ def _nearest_finder(root: Path, folder: Path, *_: int) -> Callable[[bytes], list
 
     def find(vector: bytes) -> list[dict[str, Any]]:
         return [
-            {**{name: each[name] for name in ("id", "label", "similarity")}, "thumbnail": thumbnail_uri(pixels[row])}
+            {
+                **{name: each[name] for name in ("id", "label", "similarity")},
+                "thumbnail": thumbnail_uri(pixels[row]),
+            }
             for each in most_similar(training, vector)
             if (row := rows.get(each["id"])) is not None
         ]

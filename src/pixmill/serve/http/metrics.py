@@ -31,11 +31,18 @@ class Metrics:
             buckets=_LATENCY_BUCKETS,
             registry=registry,
         )
-        self.in_flight = Gauge("pixmill_requests_in_flight", "Requests being answered.", registry=registry)
-        waiting = Gauge("pixmill_images_waiting", "Images that wait for a worker.", registry=registry)
+        self.in_flight = Gauge(
+            "pixmill_requests_in_flight", "Requests being answered.", registry=registry
+        )
+        waiting = Gauge(
+            "pixmill_images_waiting", "Images that wait for a worker.", registry=registry
+        )
         waiting.set_function(lambda: models.current.waiting if models.current else 0)
         self._predictions = Counter(
-            "pixmill_predictions", "Images predicted, by class and whether sure.", ["label", "sure"], registry=registry
+            "pixmill_predictions",
+            "Images predicted, by class and whether sure.",
+            ["label", "sure"],
+            registry=registry,
         )
         self._failures = Counter(
             "pixmill_unpredicted", "Images not predicted, by reason.", ["reason"], registry=registry

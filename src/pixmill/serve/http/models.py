@@ -21,11 +21,27 @@ from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
 from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.models.prediction_reasons import meaning
-from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor, Request, VectorRequest
+from pixmill.serve.http.worker import (
+    GradCam,
+    HeatmapRequest,
+    PredictionRequest,
+    Predictor,
+    Request,
+    VectorRequest,
+)
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
 
 _WEIGHTS = "model.weights.h5"
-_FILES = ("labels.json", CALIBRATION_FILE, NOVELTY_FILE, "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
+_FILES = (
+    "labels.json",
+    CALIBRATION_FILE,
+    NOVELTY_FILE,
+    "model.json",
+    _WEIGHTS,
+    NETWORK,
+    BACKBONE,
+    HEAD,
+)
 """Files that predictions and heatmaps need."""
 
 _MAX_WAITING = 16
@@ -54,7 +70,9 @@ class LoadedModel:
 
     def __init__(self, model: Model, workers: int) -> None:
         self.model = model
-        self._folder = tempfile.TemporaryDirectory(prefix="pixmill-served-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="pixmill-served-", ignore_cleanup_errors=True
+        )
         self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
         self.path = _copy(model.path, Path(self._folder.name))
@@ -64,10 +82,14 @@ class LoadedModel:
         try:
             self._service.__enter__()
             self._service.wait()
-            image = png_bytes(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+            image = png_bytes(
+                np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+            )
             self._check(self._service.submit(PredictionRequest(image, all_threads=True)).result())
             self._has_maps = isinstance(self._service.submit(HeatmapRequest(image)).result(), bytes)
-            has_gradients = find_spec("tensorflow") and self.path.is_dir() and (self.path / _WEIGHTS).exists()
+            has_gradients = (
+                find_spec("tensorflow") and self.path.is_dir() and (self.path / _WEIGHTS).exists()
+            )
             self.explains = self._has_maps or bool(has_gradients)
         except BaseException:
             self.close()
@@ -77,7 +99,11 @@ class LoadedModel:
         """Raise :class:`PixmillError` unless a test image has one finite probability per class."""
         prediction = answer.prediction if isinstance(answer, Answer) else None
         given = None if prediction is None else prediction.probabilities
-        if given is None or given.shape != (len(self.model.labels),) or not np.isfinite(given).all():
+        if (
+            given is None
+            or given.shape != (len(self.model.labels),)
+            or not np.isfinite(given).all()
+        ):
             reason = f"there is no prediction: {prediction.reason if prediction else answer}"
             raise PixmillError(
                 f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite probabilities of a "
@@ -104,7 +130,9 @@ class LoadedModel:
             ServiceFullError: Too many images wait; none of these is accepted.
         """
         is_idle = len(images) == 1 and not self._service.busy and not self._service.waiting
-        return list(self._service.submit_all([PredictionRequest(image, is_idle) for image in images]))
+        return list(
+            self._service.submit_all([PredictionRequest(image, is_idle) for image in images])
+        )
 
     def vector(self, image: bytes) -> Future[Any]:
         """Return a future of the result of :func:`pixmill.models.nearest.vector_of`.
@@ -127,7 +155,9 @@ class LoadedModel:
             return self._service.submit(row)
         with self._lock:
             if self._grad_cam is None:
-                self._grad_cam = Service(GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING)
+                self._grad_cam = Service(
+                    GradCam(self.path), workers=1, limits=LIMITS, waiting=_MAX_WAITING
+                )
                 self._grad_cam.__enter__()
         return self._grad_cam.submit(row)
 
@@ -146,7 +176,9 @@ class Models:
         refused: Error of the newer model that was refused last; ``None`` if there is none.
     """
 
-    def __init__(self, spec: str | None, root: Path | None, *, workers: int, poll: float = 0) -> None:
+    def __init__(
+        self, spec: str | None, root: Path | None, *, workers: int, poll: float = 0
+    ) -> None:
         self._spec, self._root, self._workers, self._poll = spec, root, workers, poll
         self._is_recorded = (spec or "").startswith(IN_MLFLOW)
         self._seen: str | None = None

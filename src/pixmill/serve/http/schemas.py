@@ -17,10 +17,14 @@ MAX_BYTES = 20 << 20
 def _decode(given: object) -> bytes:
     """Decode base64, also with line ends, in the URL-safe alphabet, or as a data URL."""
     head, comma, digits = str(given).rpartition(",")
-    is_plain = not comma or (head[:5].lower() == "data:" and head.rstrip().lower().endswith(";base64"))
+    is_plain = not comma or (
+        head[:5].lower() == "data:" and head.rstrip().lower().endswith(";base64")
+    )
     try:
         if isinstance(given, str) and is_plain:
-            return base64.b64decode(digits.encode("ascii").translate(_URL_SAFE, b" \t\r\n"), validate=True)
+            return base64.b64decode(
+                digits.encode("ascii").translate(_URL_SAFE, b" \t\r\n"), validate=True
+            )
     except ValueError:
         pass
     raise ValueError("expected the image's bytes in base64, or data:image/png;base64,…")
@@ -28,7 +32,9 @@ def _decode(given: object) -> bytes:
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
-Base64 = Annotated[bytes, BeforeValidator(_decode), WithJsonSchema({"type": "string", "format": "base64"})]
+Base64 = Annotated[
+    bytes, BeforeValidator(_decode), WithJsonSchema({"type": "string", "format": "base64"})
+]
 """Bytes in base64, or in a data URL."""
 
 
@@ -47,7 +53,9 @@ class Content(BaseModel):
 class Address(BaseModel):
     """An image on the web."""
 
-    url: Annotated[str, BeforeValidator(_check_address)] = Field(max_length=4096, description="http or https.")
+    url: Annotated[str, BeforeValidator(_check_address)] = Field(
+        max_length=4096, description="http or https."
+    )
 
 
 class ImageBatch(BaseModel):
@@ -88,7 +96,9 @@ class Predicted(BaseModel):
     unlike: bool | None = Field(
         description="Whether the image is unlike the training images; such a prediction is never sure."
     )
-    probabilities: dict[str, float] | None = Field(description="The calibrated probability of each class.")
+    probabilities: dict[str, float] | None = Field(
+        description="The calibrated probability of each class."
+    )
     reason: str | None = Field(description="Code of the reason why there is no prediction.")
     message: str | None = Field(description="The reason as a sentence.")
 
@@ -168,7 +178,9 @@ class Ready(BaseModel):
 
     ready: bool
     model: Served | None
-    refused: str | None = Field(description="Error of a newer model that was refused; the model above serves on.")
+    refused: str | None = Field(
+        description="Error of a newer model that was refused; the model above serves on."
+    )
 
 
 class ProblemDetails(BaseModel):
@@ -182,12 +194,17 @@ class ProblemDetails(BaseModel):
 
 
 def _described(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}}
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}},
+    }
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": _described("The request is invalid; `detail` says why."),
-    503: _described("The server is busy; retry after `Retry-After` seconds. Without that header, the inbox is full."),
+    503: _described(
+        "The server is busy; retry after `Retry-After` seconds. Without that header, the inbox is full."
+    ),
 }
 """Error responses of every route."""
 
@@ -213,12 +230,26 @@ def image_body(*, several: bool = False, **texts: str) -> dict[str, Any]:
         texts: Descriptions of further text parts by name; if there are any, the body must be a form.
     """
     file = {"type": "array", "items": _BINARY, "maxItems": MAX_IMAGES} if several else _BINARY
-    parts = {"file": file, **{name: {"type": "string", "description": text} for name, text in texts.items()}}
-    form = {"multipart/form-data": {"schema": {"type": "object", "properties": parts, "required": list(parts)}}}
+    parts = {
+        "file": file,
+        **{name: {"type": "string", "description": text} for name, text in texts.items()},
+    }
+    form = {
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": parts, "required": list(parts)}
+        }
+    }
     # Inlined, since `openapi_extra` of a route cannot refer to components.
     entries = {"anyOf": [Content.model_json_schema(), Address.model_json_schema()]}
-    batch = {"type": "object", "properties": {"images": {"type": "array", "items": entries, "maxItems": MAX_IMAGES}}}
-    return _body(form | ({} if texts else _RAW) | ({"application/json": {"schema": batch}} if several else {}))
+    batch = {
+        "type": "object",
+        "properties": {"images": {"type": "array", "items": entries, "maxItems": MAX_IMAGES}},
+    }
+    return _body(
+        form
+        | ({} if texts else _RAW)
+        | ({"application/json": {"schema": batch}} if several else {})
+    )
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,9 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self.client and not self.config.proxy_headers:  # A proxy has one address for all clients.
+        if (
+            self.client and not self.config.proxy_headers
+        ):  # A proxy has one address for all clients.
             self._network = network_of(self.client[0])
             networks = [getattr(each, "_network", "") for each in self.connections]
             if networks.count(self._network) > _MAX_CONNECTIONS_OF_ONE:
@@ -189,13 +191,19 @@ def _listen(host: str, port: int) -> socket.socket:
         # asyncio sets TCP_NODELAY only if the protocol is given.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
-        raise PixmillError(f"{host} is not an address of this machine: {error}", next="pixmill serve") from error
+        raise PixmillError(
+            f"{host} is not an address of this machine: {error}", next="pixmill serve"
+        ) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
-        advice = "--port 0, which takes a free one" if error.errno == errno.EADDRINUSE else "--host 127.0.0.1"
+        advice = (
+            "--port 0, which takes a free one"
+            if error.errno == errno.EADDRINUSE
+            else "--host 127.0.0.1"
+        )
         raise PixmillError(
             f"cannot listen on {host}:{port}: {error.strerror}", next=f"pixmill serve {advice}"
         ) from error

@@ -32,9 +32,13 @@ class UrlFetcher:
         )
         self._network = network
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
-        self._quota = Quota(per_minute, 60, "Too many URLs in a minute: wait, or send the image itself.")
+        self._quota = Quota(
+            per_minute, 60, "Too many URLs in a minute: wait, or send the image itself."
+        )
 
-    async def fetch(self, client: str, urls: Sequence[str], hold: Callable[[int], None]) -> list[bytes | Refused]:
+    async def fetch(
+        self, client: str, urls: Sequence[str], hold: Callable[[int], None]
+    ) -> list[bytes | Refused]:
         """Return the bytes at each URL, or the reason why there are none.
 
         Args:

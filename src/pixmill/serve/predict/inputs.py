@@ -85,7 +85,9 @@ def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStr
     images = InputStream(words)
     for word in words:
         if next(images.inputs(word), None) is None:
-            missing = f"no file matches '{word}'" if glob.has_magic(word) else f"{word} does not exist"
+            missing = (
+                f"no file matches '{word}'" if glob.has_magic(word) else f"{word} does not exist"
+            )
             raise DataError(
                 f"no files in {word}" if word and Path(word).is_dir() else missing,
                 next="name images, folders, patterns or URLs (https://…)",

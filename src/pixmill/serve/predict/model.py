@@ -71,8 +71,13 @@ class Model:
                 "predictions of labelled images that it was not trained on must be correct: add images, or lower "
                 "train.target_accuracy, then: dvc repro"
             )
-        if "confidence" in measured and calibration_verdict(measured) in ("overconfident", "underconfident"):
-            mean, accuracy = (f"{100 * measured[name]:.1f} %" for name in ("confidence", "accuracy"))
+        if "confidence" in measured and calibration_verdict(measured) in (
+            "overconfident",
+            "underconfident",
+        ):
+            mean, accuracy = (
+                f"{100 * measured[name]:.1f} %" for name in ("confidence", "accuracy")
+            )
             found.append(
                 f"Its mean confidence of {mean} on the test images does not fit its accuracy of {accuracy}: do not "
                 "read its confidence as the probability of being correct."
@@ -112,7 +117,9 @@ def find_model(spec: str | None, root: Path | None) -> Model:
         if (path / _EXPORTED).exists():
             return _from_file(path / _EXPORTED)
         raise _missing(
-            path, is_own=spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
+            path,
+            is_own=spec is None
+            or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists()),
         )
     if path.resolve() == project / _TRAINED:
         name = read_project(project).name or project.name
@@ -128,7 +135,9 @@ def _missing(path: Path, *, is_own: bool) -> PixmillError:
         advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
     if path.is_dir():
         return PixmillError(f"{path} holds no model: labels.json is missing", next=advice)
-    return PixmillError(f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice)
+    return PixmillError(
+        f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice
+    )
 
 
 def current_version(spec: str, root: Path | None = None) -> str:
@@ -160,12 +169,16 @@ def _find_recorded(spec: str, root: Path | None) -> Model:
     else:
         folder = workspace.scratch("predict") / "models"
     files = fetch(found, folder / found.key)
-    with contextlib.suppress(OSError):  # The project may be read-only, or another process may clean up.
+    with contextlib.suppress(
+        OSError
+    ):  # The project may be read-only, or another process may clean up.
         os.utime(files)
         for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_MAX_CACHED]:
             # Renamed first: the cache must not hold an incomplete model.
             shutil.rmtree(old.rename(folder / f".old-{old.name}"))
-    return _from_folder(files, found.name, version=found.version, commit=found.commit, metrics=found.metrics)
+    return _from_folder(
+        files, found.name, version=found.version, commit=found.commit, metrics=found.metrics
+    )
 
 
 def _workspace(root: Path | None) -> Workspace:
@@ -211,7 +224,9 @@ def _digest(folder: Path) -> str:
     names = classifier_files(folder)
     missing = next((name for name in names if not (folder / name).exists()), None)
     if missing is not None:
-        raise PixmillError(f"{folder / missing} is missing", next="copy all files of artifacts/train")
+        raise PixmillError(
+            f"{folder / missing} is missing", next="copy all files of artifacts/train"
+        )
     lines = [f"{name} {file_digest(folder / name)}\n" for name in names]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -236,7 +251,10 @@ def _metrics(project: Path) -> dict[str, float]:
     except (OSError, ValueError, ParamsError):
         return {}
     place = _TRAINED.as_posix()
-    trained, evaluated = hashes_of(stages.get("train", {})), hashes_of(stages.get("evaluate", {}), "deps")
+    trained, evaluated = (
+        hashes_of(stages.get("train", {})),
+        hashes_of(stages.get("evaluate", {}), "deps"),
+    )
     if trained.get(place) is None or trained[place] != evaluated.get(place):
         return {}
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}

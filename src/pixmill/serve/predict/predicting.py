@@ -64,7 +64,10 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     """
     seen: set[Path] = set()
     for output in outputs:
-        path, advice = output.path.resolve(), f"name a file: --{output.format} answers.{output.format}"
+        path, advice = (
+            output.path.resolve(),
+            f"name a file: --{output.format} answers.{output.format}",
+        )
         if output.path.name in ("", "-") or (path.exists() and not path.is_file()):
             raise DataError(f"{output.path} is not a regular file", next=advice)
         if not next(folder for folder in path.parents if folder.exists()).is_dir():
@@ -77,7 +80,11 @@ def check_outputs(outputs: Iterable[Output]) -> None:
 
 
 def predict(
-    model: Model, inputs: Iterable[Input], *, network: Network | None = None, workers: int | None = None
+    model: Model,
+    inputs: Iterable[Input],
+    *,
+    network: Network | None = None,
+    workers: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each input in order; the row of a broken file or a refused URL has a reason.
 
@@ -97,7 +104,10 @@ def predict(
             waiting.append(each.name)
             yield image
 
-    with closing(images()) as stream, closing(predict_images(model.path, stream, workers=workers)) as answers:
+    with (
+        closing(images()) as stream,
+        closing(predict_images(model.path, stream, workers=workers)) as answers,
+    ):
         for answer in answers:
             yield answer.as_row(waiting.popleft(), model.labels)
 
@@ -127,12 +137,16 @@ async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
     async with Fetcher(network=network) as fetcher:
         found = await asyncio.gather(*(fetcher.fetch(url) for url in urls))
     return [
-        each.content if isinstance(each, Fetched) else Prediction(reason=getattr(each, "reason", "unreadable"))
+        each.content
+        if isinstance(each, Fetched)
+        else Prediction(reason=getattr(each, "reason", "unreadable"))
         for each in found
     ]
 
 
-def predict_to_files(model: Model, images: InputStream, outputs: Iterable[Output], **options: Any) -> Iterator[Row]:
+def predict_to_files(
+    model: Model, images: InputStream, outputs: Iterable[Output], **options: Any
+) -> Iterator[Row]:
     """Predict images and write the outputs.
 
     Args:
@@ -152,7 +166,12 @@ def predict_to_files(model: Model, images: InputStream, outputs: Iterable[Output
             kept.seek(0)
             return map(json.loads, kept)
 
-        writers = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "html": _write_html}
+        writers = {
+            "csv": write_csv,
+            "jsonl": write_jsonl,
+            "parquet": write_parquet,
+            "html": _write_html,
+        }
         for output in outputs:
             writers[output.format](output.path, rows, model)
         yield from rows()
@@ -191,7 +210,10 @@ def write_jsonl(path: Path, rows: Rows, model: Model) -> None:
     names = _columns(model)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for row in rows():
-            file.write(json.dumps({name: row[name] for name in names}, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(
+                json.dumps({name: row[name] for name in names}, ensure_ascii=False, allow_nan=False)
+                + "\n"
+            )
 
 
 def write_parquet(path: Path, rows: Rows, model: Model) -> None:
@@ -220,7 +242,10 @@ def _write_html(path: Path, rows: Rows, model: Model) -> None:
 
     folder = path.absolute().parent
     is_report = folder.name == "reports" and (folder.parent / "dvc.yaml").is_file()
-    write_text(path, render_gallery(rows(), model, content=content, root=folder.parent if is_report else None))
+    write_text(
+        path,
+        render_gallery(rows(), model, content=content, root=folder.parent if is_report else None),
+    )
 
 
 def _columns(model: Model) -> list[str]:
@@ -239,4 +264,6 @@ def spreadsheet_cell(value: Any) -> str:
             return f"{value:.6g}"
         case str() if value.startswith(FORMULA_PREFIXES):
             value = f"'{value}"
-    return str(value).replace("\r", " ")  # the writers leave it without quotes, so it would begin another row
+    return str(value).replace(
+        "\r", " "
+    )  # the writers leave it without quotes, so it would begin another row

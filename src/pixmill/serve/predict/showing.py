@@ -54,7 +54,11 @@ class Summary:
         Raises:
             DataError: None has, or a named file or URL lacks it.
         """
-        named = [] if not self.failed else [each.name for each in images if not isinstance(each.source, Located)]
+        named = (
+            []
+            if not self.failed
+            else [each.name for each in images if not isinstance(each.source, Located)]
+        )
         failed = [printable(name) for name in named if name in self.failed]
         if failed or (self.failed and not self._classes):
             raise DataError(
@@ -68,12 +72,16 @@ class Summary:
         lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
         listed = self._classes.most_common(_MAX_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
-        lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
+        lines += [
+            f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed
+        ]
         if more := len(self._classes) - len(listed):
             lines.append(f"  and {more:,} more classes")
         lines += model.cautions
         if self._unsure:
-            lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below_threshold(model)}")
+            lines.append(
+                f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below_threshold(model)}"
+            )
         if self._unlike:
             share = 100 * self._unlike / read
             lines.append(
@@ -94,7 +102,9 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
         head = f"{path:{widths[0]}}  "
         if label:
             middle = f"{label:{widths[1]}}  {confidence:>{widths[2]}}  "
-            lines.append(f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip())
+            lines.append(
+                f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip()
+            )
         else:
             lines.append(f"{head}{rest}")
     notes = [*model.cautions]
@@ -111,8 +121,16 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     path = printable(row["path"])
     if row["predicted"] is None:
         return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
-    rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _alternatives(row, model))
-    sure = "unlike the training images" if row["unlike"] else "not sure" if row["sure"] is False else ""
+    rest = ", ".join(
+        f"{printable(label)} {_percent(value)}" for label, value in _alternatives(row, model)
+    )
+    sure = (
+        "unlike the training images"
+        if row["unlike"]
+        else "not sure"
+        if row["sure"] is False
+        else ""
+    )
     return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
 
 

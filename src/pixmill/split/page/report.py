@@ -70,13 +70,18 @@ def render_report(
         series=series_remark(split),
         shrinkage=shrinkage(figures.get("given_test", {})),
         missing=split_cards.missing_tests(),
-        outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
+        outcomes=sorted(
+            split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)
+        ),
         stopped=list(dict.fromkeys(outcome.check.name for outcome in stopping)),
         warned=any(not outcome.success for outcome in split.outcomes),
         parts=list(sizes.items()),
         total=sum(sizes.values()),
         classes=Excerpt(
-            [(label, [counts[part][label] for part in PARTS]) for label in split.classes[:MAX_CLASSES]],
+            [
+                (label, [counts[part][label] for part in PARTS])
+                for label in split.classes[:MAX_CLASSES]
+            ],
             len(split.classes),
         ),
         drops=drops,
@@ -111,7 +116,9 @@ class SplitCards:
         window: See :func:`pixmill.images.decode`.
     """
 
-    def __init__(self, split: Split, folder: Path, params: SplitParams, window: Window | None = None) -> None:
+    def __init__(
+        self, split: Split, folder: Path, params: SplitParams, window: Window | None = None
+    ) -> None:
         self._split = split
         self._folder = folder
         self._params = params
@@ -144,10 +151,14 @@ class SplitCards:
         """Return a random but reproducible sample of packed images per split."""
         params = self._params
         shape = (params.image_size, params.aspect, params.resize)
-        rows = {part: sample_rows(self._manifest[self._manifest["split"] == part], MAX_SAMPLES) for part in PARTS}
+        rows = {
+            part: sample_rows(self._manifest[self._manifest["split"] == part], MAX_SAMPLES)
+            for part in PARTS
+        }
         return {
             part: [
-                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (row["label"],)) for _, row in some.iterrows()
+                SplitCard(self._thumbnail(row, *shape), row["id"][:12], (row["label"],))
+                for _, row in some.iterrows()
             ]
             for part, some in rows.items()
         }
@@ -158,7 +169,12 @@ class SplitCards:
         rows = rows[rows["reason"].notna()].sort_values(["reason", "id"])
         columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(MAX_MISSING)
         shown: list[tuple[str | None, ...]] = [
-            (name[:12], None if pd.isna(label) else label, _reason(why), None if pd.isna(url) else shorten(url))
+            (
+                name[:12],
+                None if pd.isna(label) else label,
+                _reason(why),
+                None if pd.isna(url) else shorten(url),
+            )
             for name, label, why, url in columns.itertuples(index=False)
         ]
         return Excerpt(shown, len(rows))
@@ -176,9 +192,16 @@ class SplitCards:
         """Return the card of a raw image with its status; default: the split that it is kept in."""
         row: Any = self._manifest.loc[name]
         if not status:
-            status = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
+            status = f"kept in {row['split']}" + (
+                "" if pd.isna(row["fold"]) else f", fold {row['fold']}"
+            )
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
-        lines = (row["label"], status, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
+        lines = (
+            row["label"],
+            status,
+            f"{row['width']} \u00d7 {row['height']}",
+            shorten(url) if pd.notna(url) else "",
+        )
         return SplitCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
     def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import keras
 
 
-def render_report(trained: Trained, params: TrainParams, samples: Samples, *, root: Path | None = None) -> str:
+def render_report(
+    trained: Trained, params: TrainParams, samples: Samples, *, root: Path | None = None
+) -> str:
     """Return the HTML of ``reports/train.html``.
 
     Args:
@@ -69,9 +71,14 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
     }
     if not trained.solved:
         curves["Learning rate (last step)"] = {"last step": points("learning_rate")}
-    label, rule = ("Iteration of the solver", None) if trained.solved else ("Epoch", trained.best.epoch)
+    label, rule = (
+        ("Iteration of the solver", None) if trained.solved else ("Epoch", trained.best.epoch)
+    )
     return [
-        (title, lines_svg(lines, name=title, x_label=label, y_end=int(title == "Accuracy"), rule=rule))
+        (
+            title,
+            lines_svg(lines, name=title, x_label=label, y_end=int(title == "Accuracy"), rule=rule),
+        )
         for title, lines in curves.items()
     ]
 
@@ -94,7 +101,9 @@ def _regularizing_param(params: TrainParams) -> tuple[str, str] | None:
     return {
         "cnn": ("dropout in", "train.cnn.dense"),
         "backbone": ("a higher", "train.backbone.dropout"),
-        "features": None if params.features.head == "logistic" else ("dropout in", "train.features.dense"),
+        "features": None
+        if params.features.head == "logistic"
+        else ("dropout in", "train.features.dense"),
     }[params.model]
 
 

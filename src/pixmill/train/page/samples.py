@@ -46,14 +46,18 @@ class Samples:
         # Subsample large images, repeat the pixels of small ones.
         small = self.pixels[:, :, :: max(1, side // _TILE_SIDE), :: max(1, side // _TILE_SIDE)]
         large = small.repeat(factor := max(1, _TILE_SIDE // side), axis=2).repeat(factor, axis=3)
-        framed = np.pad(large, ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=_BACKGROUND)
+        framed = np.pad(
+            large, ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=_BACKGROUND
+        )
         rows, columns, height, width, _ = framed.shape
         sheet = framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
         sheet = np.pad(sheet, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=_BACKGROUND)
         return thumbnail(sheet, size=max(sheet.shape), quality=90)
 
 
-def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], root: Path = Path()) -> Samples:
+def draw_samples(
+    training: Part, params: TrainParams, *, labels: Sequence[str], root: Path = Path()
+) -> Samples:
     """Return the first training image of each class, with augmented copies.
 
     Without augmentation, the samples are several images of each class instead.
@@ -71,7 +75,9 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], 
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # One batch, since augmentation may mix images of different classes.
         columns = [
-            preview_augmentation(pixels, params.augmentation, seed=derived_seed(params.seed, column), root=root)
+            preview_augmentation(
+                pixels, params.augmentation, seed=derived_seed(params.seed, column), root=root
+            )
             for column in range(_COPIES)
         ]
         return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)

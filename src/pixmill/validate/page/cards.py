@@ -90,7 +90,9 @@ class ValidationCards:
         self.kept = (self.manifest["verdict"] == "keep").to_numpy(dtype=bool)
         self.labelled = self.manifest["label"].notna().to_numpy(dtype=bool)
         self.readable = self.manifest["pixels"].notna().to_numpy(dtype=bool)
-        reasons = self.manifest["reason"].astype(object).where(self.manifest["reason"].notna(), None)
+        reasons = (
+            self.manifest["reason"].astype(object).where(self.manifest["reason"].notna(), None)
+        )
         parts = reasons.dropna().str.partition(":")
         self.words: pd.Series[Any] = parts[0].reindex(reasons.index) if len(parts) else reasons
         self.others = np.full(len(self.manifest), -1)
@@ -106,7 +108,12 @@ class ValidationCards:
         return rows
 
     def card(
-        self, row: int, *facts: str, verdict: bool = False, everywhere: bool = False, place: str | None = None
+        self,
+        row: int,
+        *facts: str,
+        verdict: bool = False,
+        everywhere: bool = False,
+        place: str | None = None,
     ) -> ImageCard:
         """Return the card of an image.
 
@@ -124,7 +131,11 @@ class ValidationCards:
             id=str(self._of(row, "id")),
             label=self._label(row),
             facts=(*size, *facts),
-            place=shorten(place) if place is not None else self.places(row) if everywhere else self._place(row),
+            place=shorten(place)
+            if place is not None
+            else self.places(row)
+            if everywhere
+            else self._place(row),
             verdict=status if verdict else "",
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
@@ -132,7 +143,9 @@ class ValidationCards:
         self.cards.append(card)
         return card
 
-    def image_set(self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True) -> ImageSet:
+    def image_set(
+        self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True
+    ) -> ImageSet:
         """Return the first images of a set as cards.
 
         Args:
@@ -166,11 +179,15 @@ class ValidationCards:
 
     def _label(self, row: int) -> str:
         label = self._of(row, "label")
-        return shorten(f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
+        return shorten(
+            f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else str(label)
+        )
 
     def _place(self, row: int) -> str:
         """Return the first URL of an image, or its path."""
         url, page = self._of(row, "image_url"), self._of(row, "page_url")
         if not pd.isna(url):
             return shorten(url)
-        return shorten(f"artifacts/scrape/{self._of(row, 'path')}" if pd.isna(page) else f"inlined in {page}")
+        return shorten(
+            f"artifacts/scrape/{self._of(row, 'path')}" if pd.isna(page) else f"inlined in {page}"
+        )

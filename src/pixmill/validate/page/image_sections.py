@@ -80,7 +80,11 @@ def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[li
             pixels=images.manifest["pixels"].fillna(images.manifest["id"])
         )
         involved = table[table["pixels"].isin(table["pixels"].iloc[rows])]
-        parts = involved.groupby(["pixels", "width", "height"], sort=False, dropna=False).ngroup().to_numpy()
+        parts = (
+            involved.groupby(["pixels", "width", "height"], sort=False, dropna=False)
+            .ngroup()
+            .to_numpy()
+        )
         members = involved.index.to_numpy()
     else:
         first = np.unique(leaders)
@@ -95,7 +99,11 @@ def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[li
 def _title(name: str, members: int) -> str:
     if members == 1:
         return "The same file under several labels"
-    return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} images with the same pixels"
+    return (
+        f"{members:,} near-duplicates"
+        if name == "repeated"
+        else f"{members:,} images with the same pixels"
+    )
 
 
 _MEASURES = (
@@ -153,7 +161,9 @@ def beyond_threshold(
             }
 
 
-def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> Excerpt[ImageSet]:
+def near_duplicates(
+    images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame
+) -> Excerpt[ImageSet]:
     """Return the groups of near-duplicates, those with different labels first, then the largest.
 
     A pair between two groups (of a chain that was cut) is shown separately if its labels differ.
@@ -163,10 +173,16 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         across: Pairs with different labels to review.
     """
-    one, other, alike = images.rows(pairs["a"]), images.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
+    one, other, alike = (
+        images.rows(pairs["a"]),
+        images.rows(pairs["b"]),
+        pairs["similarity"].to_numpy(dtype=np.float64),
+    )
     groups = images.rows(images.manifest["group"])
     labels = images.manifest["label"].to_numpy(dtype=object, na_value="")
-    crossing = pd.MultiIndex.from_frame(pairs[["a", "b"]]).isin(pd.MultiIndex.from_frame(across[["a", "b"]]))
+    crossing = pd.MultiIndex.from_frame(pairs[["a", "b"]]).isin(
+        pd.MultiIndex.from_frame(across[["a", "b"]])
+    )
     joining = groups[one] != groups[other]
     sizes = np.bincount(groups[groups >= 0], minlength=len(groups))
     large = np.flatnonzero(sizes > 1)
@@ -174,7 +190,8 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
     loose = np.flatnonzero(crossing & joining)
     first = loose[np.argsort(-alike[loose], kind="stable")][:MAX_CARDS]
     image_sets = [
-        _duplicate_set(images, [one[place], other[place]], pairs.iloc[[place]], crossing=True) for place in first
+        _duplicate_set(images, [one[place], other[place]], pairs.iloc[[place]], crossing=True)
+        for place in first
     ]
     for place in np.lexsort((large, -sizes[large], ~warned)).tolist()[:MAX_CARDS]:
         members = np.flatnonzero(groups == large[place])
@@ -187,11 +204,15 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
     return Excerpt(image_sets[:MAX_CARDS], len(large) + len(loose))
 
 
-def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
+def _duplicate_set(
+    images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool
+) -> ImageSet:
     """Return near-duplicates as a set with their similarity."""
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
     title = f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}"
-    return images.image_set(title, rows, warning="different labels" if crossing else "", verdict=False)
+    return images.image_set(
+        title, rows, warning="different labels" if crossing else "", verdict=False
+    )
 
 
 def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[ImageCard]:
@@ -214,7 +235,11 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[Ima
             everywhere=True,
         )
         for row, files, addresses, labels in zip(
-            images.rows(first["id"]).tolist(), first["images"], first["addresses"], first["labels"], strict=True
+            images.rows(first["id"]).tolist(),
+            first["images"],
+            first["addresses"],
+            first["labels"],
+            strict=True,
         )
     ]
     return Excerpt(cards, len(found))

@@ -27,7 +27,13 @@ from pixmill.validate.page.image_sections import (
     sheets,
 )
 from pixmill.validate.reasons import UNREADABLE
-from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
+from pixmill.validate.statistics import (
+    DIMENSIONS,
+    Distribution,
+    dimension_table,
+    distributions,
+    metrics,
+)
 from pixmill.validate.tables import lookalikes_advice
 from pixmill.validate.validation import Validation
 
@@ -67,10 +73,14 @@ def render_report(
     """
     images = ValidationCards(validation)
     labels = list(validation.classes["label"])
-    outcomes = sorted(validation.outcomes, key=lambda item: (item.success, _SEVERITIES.index(item.check.severity)))
+    outcomes = sorted(
+        validation.outcomes, key=lambda item: (item.success, _SEVERITIES.index(item.check.severity))
+    )
     failed = [item.check for item in outcomes if not item.success]
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
-    decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
+    decided = [
+        name for name, decision in validation.review.followed.items() if decision.verb != "drop"
+    ]
     # In the order of importance: if the page exceeds its limit, the last cards have no thumbnail.
     leaking, standing = leaks(images, validation.leaks), placeholders(images, validation.repeated)
     near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
@@ -95,7 +105,9 @@ def render_report(
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=outcomes,
         failed={
-            severity: list(dict.fromkeys(check.name for check in failed if check.severity == severity))
+            severity: list(
+                dict.fromkeys(check.name for check in failed if check.severity == severity)
+            )
             for severity in _SEVERITIES
         },
         # With very many classes, show the smallest.
@@ -118,7 +130,9 @@ def render_report(
         placeholders=standing,
         leaks=leaking,
         near=near,
-        lookalikes=lookalikes_advice(validation.lookalikes, where="") if len(validation.lookalikes) else "",
+        lookalikes=lookalikes_advice(validation.lookalikes, where="")
+        if len(validation.lookalikes)
+        else "",
         followed=Excerpt(
             [
                 (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
@@ -127,7 +141,10 @@ def render_report(
             len(followed),
         ),
         powerless=Excerpt(
-            [(*_describe_decision(item), why) for item, why in validation.review.powerless[:MAX_DECISIONS]],
+            [
+                (*_describe_decision(item), why)
+                for item, why in validation.review.powerless[:MAX_DECISIONS]
+            ],
             len(validation.review.powerless),
         ),
         sheets=sampled,
@@ -140,13 +157,19 @@ def render_report(
 def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the medians of the measures over the kept images, by class."""
     kept = images.manifest.loc[images.kept, ["label", *_TYPICAL]]
-    table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:MAX_ROWS]))
+    table = (
+        kept.groupby("label", observed=True)[list(_TYPICAL)]
+        .median()
+        .reindex(list(labels[:MAX_ROWS]))
+    )
     return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
 
 
 def _chart(found: Distribution) -> tuple[str, str]:
     counts = {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
-    return found.title, histogram_svg(found.edges, counts, ticks=found.ticks, marks=found.limits, name=found.title)
+    return found.title, histogram_svg(
+        found.edges, counts, ticks=found.ticks, marks=found.limits, name=found.title
+    )
 
 
 def _describe_window(validation: Validation) -> tuple[str, str] | None:
@@ -155,7 +178,9 @@ def _describe_window(validation: Validation) -> tuple[str, str] | None:
     if window is None:
         return None
     low, high = min(float(values.min()), window[0]), max(float(values.max()), window[1])
-    shares, edges = np.histogram(values, _WINDOW_BINS, (low, high), weights=np.broadcast_to(WEIGHTS, values.shape))
+    shares, edges = np.histogram(
+        values, _WINDOW_BINS, (low, high), weights=np.broadcast_to(WEIGHTS, values.shape)
+    )
     counts = {"‰ of pixels": np.rint(shares * 1000 / len(values)).astype(int).tolist()}
     chart = histogram_svg(edges.tolist(), counts, ticks=(low, high), marks=window, name="Values")
     return describe_window(len(values), window), chart

@@ -87,11 +87,15 @@ def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | Non
             next="set PIXMILL_BROWSER to chrome or firefox, or unset it",
         )
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    url = urlunsplit(
+        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
+    )
     return RemoteDriver(url, kind, login, port)
 
 
-def client_config(url: str, *, seconds: float, login: tuple[str, str] | None = None) -> ClientConfig:
+def client_config(
+    url: str, *, seconds: float, login: tuple[str, str] | None = None
+) -> ClientConfig:
     """Return a client configuration without a proxy and without read retries.
 
     Args:
@@ -106,7 +110,9 @@ def client_config(url: str, *, seconds: float, login: tuple[str, str] | None = N
         proxy=Proxy({"proxyType": ProxyType.DIRECT}),
         timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=seconds),
         # By default urllib3 sends a request to a hanging driver four times, with the timeout each time.
-        init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(3, read=False)}},
+        init_args_for_pool_manager={
+            "init_args_for_pool_manager": {"retries": Retry(3, read=False)}
+        },
         username=name,
         password=password,
     )
@@ -201,7 +207,9 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
         raise BrowserError(f"no {kind.title} was found on this machine", next=step)
     version = _version_of(binary)
     if driver is None:
-        raise BrowserError(f"no driver was found for the browser {binary} (version {version})", next=step)
+        raise BrowserError(
+            f"no driver was found for the browser {binary} (version {version})", next=step
+        )
     driver_version = _version_of(driver)
     # geckodriver has its own version numbers and supports many versions of Firefox.
     if kind != FIREFOX and version.split(".")[0] != driver_version.split(".")[0]:
@@ -213,7 +221,9 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     return Browser(binary, driver, version, driver_version, kind)
 
 
-def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> Browser:
+def install_browser(
+    *, report: Callable[[str], None], environ: Mapping[str, str] = os.environ
+) -> Browser:
     """Return a browser with a matching driver; install them if they are not found.
 
     Selenium Manager downloads Chrome for Testing, or only the driver for an installed browser. If this fails, the
@@ -262,12 +272,18 @@ def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
     if not (chosen := environ.get(variable)):
         return None
     if not Path(chosen).is_file():
-        known = ": expected chrome, chromium, firefox or a path" if variable == "PIXMILL_BROWSER" else ""
+        known = (
+            ": expected chrome, chromium, firefox or a path"
+            if variable == "PIXMILL_BROWSER"
+            else ""
+        )
         raise BrowserError(f"{variable} names {chosen}, which is not a file{known}", next=_CHOICE)
     return Path(chosen)
 
 
-def _ask_manager(kind: BrowserKind, binary: Path | None, *options: str) -> tuple[Path | None, Path | None]:
+def _ask_manager(
+    kind: BrowserKind, binary: Path | None, *options: str
+) -> tuple[Path | None, Path | None]:
     """Return the browser and the driver that Selenium Manager finds or downloads.
 
     Raises:
@@ -277,19 +293,25 @@ def _ask_manager(kind: BrowserKind, binary: Path | None, *options: str) -> tuple
     logging.getLogger("selenium.webdriver.common.selenium_manager").setLevel(logging.ERROR)
     own = ["--browser-path", str(binary)] if binary else []
     try:
-        paths = SeleniumManager().binary_paths(["--browser", kind.name, "--avoid-stats", *own, *options])
+        paths = SeleniumManager().binary_paths(
+            ["--browser", kind.name, "--avoid-stats", *own, *options]
+        )
     except WebDriverException as error:
         # The exception's text contains the whole command line and the printed JSON; extract its message.
         message = re.search(r"""'message': (['"])(.+?)\1""", error.msg or "")
         raise BrowserError(
             f"Selenium Manager failed: {message[2] if message else _last_line(error.msg or '')}"
         ) from None
-    browser, driver = (Path(paths.get(name) or "/nowhere") for name in ("browser_path", "driver_path"))
+    browser, driver = (
+        Path(paths.get(name) or "/nowhere") for name in ("browser_path", "driver_path")
+    )
     return browser if browser.is_file() else None, driver if driver.is_file() else None
 
 
 def _download(report: Callable[[str], None]) -> None:
-    report("Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)")
+    report(
+        "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"
+    )
     _ask_manager(CHROMIUM, None, "--skip-driver-in-path")
 
 
@@ -312,7 +334,8 @@ def _version_of(executable: Path) -> str:
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)
         raise BrowserError(
-            f"{executable} --version returned {answer.returncode}: {output}", next=f"{_INSTALL}; or {_CHOICE}"
+            f"{executable} --version returned {answer.returncode}: {output}",
+            next=f"{_INSTALL}; or {_CHOICE}",
         )
     return version[0]
 
@@ -330,9 +353,13 @@ def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise BrowserError(f"{' '.join(command)} timed out after {seconds:g} s", next=_CHOICE) from None
+        raise BrowserError(
+            f"{' '.join(command)} timed out after {seconds:g} s", next=_CHOICE
+        ) from None
     except OSError as error:
-        raise BrowserError(f"{' '.join(command)} cannot be run: {error.strerror}", next=_CHOICE) from None
+        raise BrowserError(
+            f"{' '.join(command)} cannot be run: {error.strerror}", next=_CHOICE
+        ) from None
 
 
 def _last_line(text: str) -> str:

@@ -65,7 +65,13 @@ _CHROMIUM_PREFERENCES: dict[str, Any] = {
 
 
 def browser_options(
-    kind: BrowserKind, *, binary: Path | None, profile: Path | None, proxy: str, authority: Path | None, headless: bool
+    kind: BrowserKind,
+    *,
+    binary: Path | None,
+    profile: Path | None,
+    proxy: str,
+    authority: Path | None,
+    headless: bool,
 ) -> ArgOptions:
     """Return the options of a sandboxed session.
 
@@ -90,9 +96,15 @@ def browser_options(
             options.set_preference(name, value)
     else:
         options = ChromeOptions()
-        arguments = [*_SWITCHES, *chromium_switches(proxy), *(["--headless=new"] if headless else [])]
+        arguments = [
+            *_SWITCHES,
+            *chromium_switches(proxy),
+            *(["--headless=new"] if headless else []),
+        ]
         if binary is not None:
-            arguments.append("--remote-debugging-pipe")  # with a port, the browser would outlive its driver
+            arguments.append(
+                "--remote-debugging-pipe"
+            )  # with a port, the browser would outlive its driver
             if hasattr(os, "geteuid") and os.geteuid() == 0:
                 arguments.append("--no-sandbox")  # Chromium does not start as root with its sandbox
         if profile is not None:

@@ -91,7 +91,9 @@ def open_browser(
             binary, folder, url, login = None, None, browser.url, browser.login
         else:
             profile.mkdir(parents=True, exist_ok=True)
-            own = tempfile.TemporaryDirectory(prefix="profile-", dir=profile, ignore_cleanup_errors=True)
+            own = tempfile.TemporaryDirectory(
+                prefix="profile-", dir=profile, ignore_cleanup_errors=True
+            )
             home = Path(stack.enter_context(own))
             binary, folder, login = browser.binary, home / "data", None
             url, kill = stack.enter_context(running_driver(browser, home / "driver.log"))
@@ -112,12 +114,18 @@ def open_browser(
             _check_proxy(driver, browser, proxy)
         driver.set_page_load_timeout(timings.page)
         driver.set_script_timeout(timings.script)
-        driver.command_executor.client_config.timeout = max(timings.page, timings.script) + _SLACK_SECONDS
+        driver.command_executor.client_config.timeout = (
+            max(timings.page, timings.script) + _SLACK_SECONDS
+        )
         yield driver
 
 
 def _connect(
-    browser: Browser | RemoteDriver, url: str, options: ArgOptions, seconds: float, login: tuple[str, str] | None
+    browser: Browser | RemoteDriver,
+    url: str,
+    options: ArgOptions,
+    seconds: float,
+    login: tuple[str, str] | None,
 ) -> WebDriver:
     try:
         config = client_config(url, seconds=seconds, login=login)
@@ -198,7 +206,9 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
     """
     with contextlib.ExitStack() as stack:
         # Collects the temporary files that a killed browser leaves behind.
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True)
+        )
         output = stack.enter_context(log.open("wb"))
         options = {
             "start_new_session": os.name == "posix",

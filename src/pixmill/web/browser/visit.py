@@ -208,8 +208,12 @@ class Watch:
             is_alive = self._answers()
             if is_alive and is_navigation:
                 raise error
-            return is_alive  # the command waited for the rest of the page, whose load is now aborted
-        if not isinstance(error, WebDriverException) or isinstance(error, InvalidSessionIdException):
+            return (
+                is_alive  # the command waited for the rest of the page, whose load is now aborted
+            )
+        if not isinstance(error, WebDriverException) or isinstance(
+            error, InvalidSessionIdException
+        ):
             return False
         if _mentions(error, _NAVIGATED):
             time.sleep(_RETRY_SECONDS)

@@ -7,7 +7,15 @@
 - ``values``: settings and results of a fetch
 """
 
-from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import (
+    Fetched,
+    FetchLimits,
+    Network,
+    Politeness,
+    Refused,
+    Unchanged,
+    Validators,
+)
 
 __all__ = [
     "FetchLimits",

@@ -16,9 +16,24 @@ from yarl import URL
 
 from pixmill import __version__
 from pixmill.web.fetch.guard import ForbiddenHostError, Guard
-from pixmill.web.fetch.host import MAX_PAUSE_SECONDS, Hosts, Robots, opt_out, pause, refuses_training
+from pixmill.web.fetch.host import (
+    MAX_PAUSE_SECONDS,
+    Hosts,
+    Robots,
+    opt_out,
+    pause,
+    refuses_training,
+)
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
-from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import (
+    Fetched,
+    FetchLimits,
+    Network,
+    Politeness,
+    Refused,
+    Unchanged,
+    Validators,
+)
 
 Answer = Fetched | Unchanged | Refused | URL
 """Outcome of one request; a URL for a valid redirect."""
@@ -63,7 +78,9 @@ class Request:
     known: Validators | None = None
 
 
-async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) -> Fetched | Refused | URL:
+async def _read(
+    response: aiohttp.ClientResponse, url: URL, request: Request
+) -> Fetched | Refused | URL:
     status, headers = response.status, response.headers
     if status in _REDIRECTS:
         return _target(url, headers.get("Location"))
@@ -89,7 +106,9 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
     except zlib.error as error:
         return Refused("incomplete", f"the body does not match its Content-Encoding: {error}")
     content = bytes(body[: request.max_bytes])
-    return Fetched(content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")))
+    return Fetched(
+        content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified"))
+    )
 
 
 async def _inflate(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -107,12 +126,19 @@ def _objection(response: aiohttp.ClientResponse, request: Request) -> Refused | 
     if directive := opt_out(response.headers.getall("X-Robots-Tag", ())):
         return Refused("x_robots_tag", directive)
     usage = ", ".join(response.headers.getall("Content-Usage", ()))
-    return Refused("no_training", f"Content-Usage: {usage[:80]}") if refuses_training(usage) else None
+    return (
+        Refused("no_training", f"Content-Usage: {usage[:80]}") if refuses_training(usage) else None
+    )
 
 
 def _validator(header: str | None) -> str | None:
     """Return a validator if it can be sent back unchanged, else ``None``."""
-    usable = header is not None and header.isascii() and header.isprintable() and len(header) <= _MAX_VALIDATOR_LENGTH
+    usable = (
+        header is not None
+        and header.isascii()
+        and header.isprintable()
+        and len(header) <= _MAX_VALIDATOR_LENGTH
+    )
     return header if usable else None
 
 
@@ -235,7 +261,9 @@ class Fetcher:
             await self._session.close()
             await self._guard.close()
 
-    async def fetch(self, url: str, known: Validators | None = None) -> Fetched | Unchanged | Refused:
+    async def fetch(
+        self, url: str, known: Validators | None = None
+    ) -> Fetched | Unchanged | Refused:
         """Return the content of a URL.
 
         Args:
@@ -290,7 +318,9 @@ class Fetcher:
         unconditional = dataclasses.replace(request, known=None)
         while True:
             host = self._hosts.of(url)
-            if refused := host.objection or (await self._robots.refusal(url, host) if request.kept else None):
+            if refused := host.objection or (
+                await self._robots.refusal(url, host) if request.kept else None
+            ):
                 return refused
             if refused := await host.enter():
                 return last or refused  # the server's own answer is more informative
@@ -312,7 +342,11 @@ class Fetcher:
                     last = outcome
                 failures += 1
                 seconds = pause(failures, self._limits.first_pause, outcome.retry_after)
-                if failures >= self._limits.attempts or seconds > MAX_PAUSE_SECONDS or seconds >= left:
+                if (
+                    failures >= self._limits.attempts
+                    or seconds > MAX_PAUSE_SECONDS
+                    or seconds >= left
+                ):
                     return last
                 await asyncio.sleep(seconds)
                 left -= seconds

@@ -49,8 +49,14 @@ def ignored_proxy() -> str | None:
     Behind a proxy the guard would not see to which addresses names resolve, so none is used.
     """
     proxies = getproxies_environment()
-    names = ", ".join(f"{scheme.upper()}_PROXY" for scheme in ("https", "http", "all") if proxies.get(scheme))
-    return f"{names} is set, but a scrape connects directly: a proxy would bypass its address check" if names else None
+    names = ", ".join(
+        f"{scheme.upper()}_PROXY" for scheme in ("https", "http", "all") if proxies.get(scheme)
+    )
+    return (
+        f"{names} is set, but a scrape connects directly: a proxy would bypass its address check"
+        if names
+        else None
+    )
 
 
 class ForbiddenHostError(OSError):
@@ -83,7 +89,9 @@ class Guard(AbstractResolver):
         """Non-public addresses of the allowed origins, with their ports."""
         self._lookups = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="pixmill-lookup")
 
-    async def open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open_connection(
+        self, host: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a host and return its reader and writer, for callers other than aiohttp. There is no timeout.
 
         The host is normalised as by browsers and aiohttp (other scripts, full-width digits, ideographic dots, brackets)
@@ -207,7 +215,9 @@ def _require_public(address: str, origin: tuple[str, int]) -> None:
     if not is_public(address):
         host, port = origin
         # scrape.allow_hosts accepts names and IPv4 addresses only.
-        advice = "" if ":" in host else f" (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
+        advice = (
+            "" if ":" in host else f" (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
+        )
         raise ForbiddenHostError(f"{address} is not a public address{advice}")
 
 
@@ -227,4 +237,6 @@ def _is_address(host: str) -> bool:
 
 def _result(name: str, address: str, port: int, family: int) -> ResolveResult:
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=name, host=address, port=port, family=family, proto=0, flags=flags)
+    return ResolveResult(
+        hostname=name, host=address, port=port, family=family, proto=0, flags=flags
+    )

@@ -89,7 +89,9 @@ class Host:
         ignores_robots: Whether its ``robots.txt`` is overridden.
     """
 
-    def __init__(self, name: str, connections: asyncio.Semaphore, limits: FetchLimits, politeness: Politeness) -> None:
+    def __init__(
+        self, name: str, connections: asyncio.Semaphore, limits: FetchLimits, politeness: Politeness
+    ) -> None:
         opted_out = is_within(name, politeness.opt_out)
         self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
         self.ignores_robots = name in politeness.robots_exceptions
@@ -98,7 +100,9 @@ class Host:
         self._own_connections = asyncio.Semaphore(limits.per_host)
         self._first_pause = limits.first_pause
         self._queue = asyncio.Lock()
-        self._gap = 0.0 if politeness.rate is None or name in politeness.own else 1.0 / politeness.rate
+        self._gap = (
+            0.0 if politeness.rate is None or name in politeness.own else 1.0 / politeness.rate
+        )
         self._jitter = politeness.jitter
         # Values of time.monotonic().
         self._next_start = self._paused_until = 0.0
@@ -155,13 +159,18 @@ class Host:
                 self._failed_at = now
             self._cause = outcome.reason
             seconds = pause(self._failures, self._first_pause, seconds)
-        elif self._failures < MAX_FAILURES and not (isinstance(outcome, Refused) and outcome.reason in _NEUTRAL):
+        elif self._failures < MAX_FAILURES and not (
+            isinstance(outcome, Refused) and outcome.reason in _NEUTRAL
+        ):
             self._failures = 0
         self._paused_until = max(self._paused_until, now + seconds)
 
     def _refusal(self) -> Refused | None:
         if self._failures >= MAX_FAILURES:
-            return Refused("host_down", f"{self._name} failed {MAX_FAILURES} times in a row, last with: {self._cause}")
+            return Refused(
+                "host_down",
+                f"{self._name} failed {MAX_FAILURES} times in a row, last with: {self._cause}",
+            )
         if self._paused_until - time.monotonic() > MAX_PAUSE_SECONDS:
             return Refused("busy", f"{self._name} asked for a longer pause")
         return None
@@ -228,12 +237,17 @@ class Robots:
         rules, training = read
         delay = rules.crawl_delay(ROBOT) or 0.0
         if delay > MAX_CRAWL_DELAY_SECONDS:
-            return Refused("crawl_delay", f"{origin}/robots.txt asks for {delay:g} s between requests")
+            return Refused(
+                "crawl_delay", f"{origin}/robots.txt asks for {delay:g} s between requests"
+            )
         host.set_min_delay(delay)
         if not rules.can_fetch(str(url), ROBOT):
             return Refused("robots", f"disallowed by {origin}/robots.txt")
         if not training.can_fetch(str(url), ROBOT):
-            return Refused("no_training", f"{origin}/robots.txt refuses training (Content-Signal, Content-Usage)")
+            return Refused(
+                "no_training",
+                f"{origin}/robots.txt refuses training (Content-Signal, Content-Usage)",
+            )
         return None
 
     async def _read(self, origin: str) -> tuple[Protego, Protego] | Refused:
@@ -244,7 +258,9 @@ class Robots:
         if _UNAVAILABLE.fullmatch(outcome.reason):
             return Protego.parse(""), Protego.parse("")
         if _UNREACHABLE.fullmatch(outcome.reason):
-            return Refused("robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after)
+            return Refused(
+                "robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after
+            )
         return outcome
 
     async def close(self) -> None:

@@ -84,7 +84,9 @@ def is_on(url: str | None, domains: Collection[str]) -> bool:
     (True, False)
     """
     try:
-        return bool(url and domains) and is_within(host_of(parse_url(url or "").raw_host or ""), domains)
+        return bool(url and domains) and is_within(
+            host_of(parse_url(url or "").raw_host or ""), domains
+        )
     except InvalidURLError:
         return False
 

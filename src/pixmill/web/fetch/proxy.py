@@ -35,7 +35,9 @@ _HOP_BY_HOP = frozenset(
 _HOST = rb"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _TUNNEL = re.compile(rb"CONNECT " + _HOST + rb":(?P<port>\d{1,5}) HTTP/1\.[01]")
 _PLAIN = re.compile(
-    rb"(?P<method>[A-Z]{1,20}) (?i:http)://(?:[^@/?# ]*@)?(?P<authority>" + _HOST + rb"(?::(?P<port>\d{1,5}))?)"
+    rb"(?P<method>[A-Z]{1,20}) (?i:http)://(?:[^@/?# ]*@)?(?P<authority>"
+    + _HOST
+    + rb"(?::(?P<port>\d{1,5}))?)"
     rb"(?P<path>[/?][!-~\x80-\xff]*)? HTTP/1\.[01]"
 )
 _FIELD = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[^\r\n\x00]*)")
@@ -133,7 +135,9 @@ class Proxy:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="pixmill-proxy", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(listener,), name="pixmill-proxy", daemon=True
+        )
         self._thread.start()
         return self
 
@@ -184,12 +188,17 @@ class Proxy:
             request = _TUNNEL.fullmatch(first) or _PLAIN.fullmatch(first)
             if request is None:
                 raise ValueError("this is a forward proxy for CONNECT and http:// URLs")
-            host, port = request["host"].decode().strip("[]").lower().rstrip("."), int(request["port"] or 80)
+            host, port = (
+                request["host"].decode().strip("[]").lower().rstrip("."),
+                int(request["port"] or 80),
+            )
             if not host or not 0 < port < 65536:
                 raise ValueError("invalid host or port")
             body_bytes = _body_bytes(fields)
         except asyncio.LimitOverrunError:
-            raise _AnsweredError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long") from None
+            raise _AnsweredError(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long"
+            ) from None
         except ValueError as error:
             raise _AnsweredError(HTTPStatus.BAD_REQUEST, str(error)) from None
         host_reader, host_writer = await self._connect(host, port)
@@ -199,13 +208,22 @@ class Proxy:
                 await _until_one_ends(_copy(reader, host_writer), _copy(host_reader, writer))
             else:
                 path = request["path"] or b"/"
-                start = b"%b %b HTTP/1.1" % (request["method"], path if path.startswith(b"/") else b"/" + path)
+                start = b"%b %b HTTP/1.1" % (
+                    request["method"],
+                    path if path.startswith(b"/") else b"/" + path,
+                )
                 own = [(b"Host", request["authority"]), (b"Via", b"1.1 pixmill")]
-                host_writer.write(_head(start, own + [field for field in fields if field[0] != b"host"]))
+                host_writer.write(
+                    _head(start, own + [field for field in fields if field[0] != b"host"])
+                )
                 # One request per connection: data after the body ends it.
-                await _until_one_ends(_copy(reader, host_writer, body_bytes), _copy_response(host_reader, writer))
+                await _until_one_ends(
+                    _copy(reader, host_writer, body_bytes), _copy_response(host_reader, writer)
+                )
 
-    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(
+        self, host: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             if is_within(host, _CALLS_HOME) and f"{host}:{port}" not in self._network.served:
                 raise ForbiddenHostError(f"{host} is a telemetry host of browsers")
@@ -216,7 +234,10 @@ class Proxy:
         except socket.gaierror:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be resolved"
         except TimeoutError:
-            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not respond within {_CONNECT_TIMEOUT_SECONDS:g} s"
+            status, reason = (
+                HTTPStatus.GATEWAY_TIMEOUT,
+                f"{host} did not respond within {_CONNECT_TIMEOUT_SECONDS:g} s",
+            )
         except (OSError, UnicodeError) as error:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
         self.refusals.append(Refusal(host, port, reason))
@@ -238,7 +259,12 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, _Fields]:
 
 def _head(first: bytes, fields: _Fields) -> bytes:
     """Return a head without hop-by-hop fields."""
-    listed = {option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")}
+    listed = {
+        option.strip().lower()
+        for name, value in fields
+        if name == b"connection"
+        for option in value.split(b",")
+    }
     kept = [name + b": " + value for name, value in fields if name not in _HOP_BY_HOP | listed]
     return b"\r\n".join([first, *kept, b"Connection: close", b"", b""])
 
@@ -246,7 +272,11 @@ def _head(first: bytes, fields: _Fields) -> bytes:
 def _body_bytes(fields: _Fields) -> int:
     lengths = [value for name, value in fields if name == b"content-length"]
     # Ambiguous lengths allow request smuggling (RFC 9112, section 11.2).
-    if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)) or any(n == b"transfer-encoding" for n, _ in fields):
+    if (
+        len(lengths) > 1
+        or not all(map(bytes.isdigit, lengths))
+        or any(n == b"transfer-encoding" for n, _ in fields)
+    ):
         raise ValueError("Content-Length must be one number")
     return int(lengths[0]) if lengths else 0
 
@@ -263,7 +293,9 @@ async def _until_one_ends(*directions: Coroutine[None, None, None]) -> None:
         task.result()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int | None = None) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int | None = None
+) -> None:
     """Copy bytes until the end; with a size, copy this many, then wait for the end or another byte."""
     while chunk := await reader.read(_CHUNK_BYTES if size is None else min(size, _CHUNK_BYTES)):
         size = None if size is None else size - len(chunk)

@@ -28,9 +28,24 @@ _MATERIALS = {
     "sneaker": ("Canvas", "Suede", "Leather", "Mesh", "Knit", "Court"),
     "trouser": ("Linen", "Denim", "Twill", "Corduroy", "Wool", "Cotton"),
 }
-_OTHER_MATERIALS = ("Harbour", "Meadow", "Studio", "Linden", "Atlas", "Orchard", "Quarry", "Northern")
+_OTHER_MATERIALS = (
+    "Harbour",
+    "Meadow",
+    "Studio",
+    "Linden",
+    "Atlas",
+    "Orchard",
+    "Quarry",
+    "Northern",
+)
 
-_PRICES = {"coat": (129, 289), "dress": (59, 149), "shirt": (39, 89), "sneaker": (69, 139), "trouser": (49, 119)}
+_PRICES = {
+    "coat": (129, 289),
+    "dress": (59, 149),
+    "shirt": (39, 89),
+    "sneaker": (69, 139),
+    "trouser": (49, 119),
+}
 _OTHER_PRICES = (19, 199)
 
 BACKDROPS = ("sand", "sage", "fog", "clay", "rose", "straw", "sky", "stone")
@@ -121,7 +136,11 @@ class Catalogue:
 
     def display(self, label: str, count: int) -> tuple[ProductCard, ...]:
         """Return the first few cards without faults of a class."""
-        fine = (card for card in self.classes[label] if card.kind is CardKind.PRODUCT and card is not self.slow)
+        fine = (
+            card
+            for card in self.classes[label]
+            if card.kind is CardKind.PRODUCT and card is not self.slow
+        )
         return tuple(islice(fine, count))
 
 

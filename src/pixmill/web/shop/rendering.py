@@ -20,7 +20,11 @@ _PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAA
 def content_type(content: bytes) -> str:
     """Return the content type of an image; ``application/octet-stream`` for other content."""
     name = sniff(content)
-    return f"image/{name}" if name in ("jpeg", "png", "webp", "gif", "bmp", "tiff") else "application/octet-stream"
+    return (
+        f"image/{name}"
+        if name in ("jpeg", "png", "webp", "gif", "bmp", "tiff")
+        else "application/octet-stream"
+    )
 
 
 class Pages:
@@ -52,8 +56,15 @@ class Pages:
             label: sum(card.kind is CardKind.PRODUCT for card in cards)
             for label, cards in self._catalogue.classes.items()
         }
-        novelties = [card for place in range(3, 5) for cards in windows.values() for card in cards[place : place + 1]]
-        return self._render("home.html", consented, windows=windows, counts=counts, novelties=novelties[:10])
+        novelties = [
+            card
+            for place in range(3, 5)
+            for cards in windows.values()
+            for card in cards[place : place + 1]
+        ]
+        return self._render(
+            "home.html", consented, windows=windows, counts=counts, novelties=novelties[:10]
+        )
 
     def search(self, query: str, *, consented: bool) -> str:
         """Return the results of a query, with the first batch of cards."""
@@ -61,7 +72,9 @@ class Pages:
         if not cards:
             return self._render("no_results.html", consented, query=query)
         batch = self._batch(cards, 1)
-        return self._render("search.html", consented, query=query, current=cards[0].label, total=len(cards), **batch)
+        return self._render(
+            "search.html", consented, query=query, current=cards[0].label, total=len(cards), **batch
+        )
 
     def more(self, query: str, page: int) -> dict[str, Any] | None:
         """Return a further batch of results, or ``None`` if it does not exist.
@@ -84,7 +97,9 @@ class Pages:
         card = self._catalogue.products.get(product)
         if card is None:
             return None
-        others = [other for other in self._catalogue.display(card.label, 6) if other.id != card.id][:5]
+        others = [other for other in self._catalogue.display(card.label, 6) if other.id != card.id][
+            :5
+        ]
         return self._render("product.html", consented, current=card.label, card=card, others=others)
 
     def notice(self, heading: str, text: str, *, consented: bool) -> str:
@@ -96,7 +111,9 @@ class Pages:
         return {
             "cards": cards[end - BATCH_SIZE : end],
             "next": page + 1 if end < len(cards) else None,
-            "pause": end < len(cards) and page >= FIRST_PAUSE and (page - FIRST_PAUSE) % PAUSE_EVERY == 0,
+            "pause": end < len(cards)
+            and page >= FIRST_PAUSE
+            and (page - FIRST_PAUSE) % PAUSE_EVERY == 0,
         }
 
     def _render(self, template: str, consented: bool, **values: Any) -> str:
@@ -111,4 +128,8 @@ def _images(card: ProductCard) -> dict[str, str]:
         return {"src": _PLACEHOLDER, "data_src": card.image}
     content = card.path.read_bytes()
     inlined = f"data:{content_type(content)};base64,{base64.b64encode(content).decode()}"
-    return {"src": inlined, "data_src": ""} if card.inline == "src" else {"src": _PLACEHOLDER, "data_src": inlined}
+    return (
+        {"src": inlined, "data_src": ""}
+        if card.inline == "src"
+        else {"src": _PLACEHOLDER, "data_src": inlined}
+    )

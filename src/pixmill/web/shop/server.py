@@ -84,12 +84,16 @@ class _Views:
         return _answer(self._pages.home(consented=_has_consented(request)))
 
     def search(self, request: Request) -> Response:
-        return _answer(self._pages.search(request.query_params.get("q", ""), consented=_has_consented(request)))
+        return _answer(
+            self._pages.search(request.query_params.get("q", ""), consented=_has_consented(request))
+        )
 
     def more(self, request: Request) -> Response:
         query, page = (request.query_params.get(name, "") for name in ("q", "page"))
         batch = self._pages.more(query, int(page)) if re.fullmatch("[0-9]{1,6}", page) else None
-        return _answer(json.dumps(batch, ensure_ascii=False), "application/json", 200 if batch else 404)
+        return _answer(
+            json.dumps(batch, ensure_ascii=False), "application/json", 200 if batch else 404
+        )
 
     def product(self, request: Request) -> Response:
         page = self._pages.product(request.path_params["id"], consented=_has_consented(request))
@@ -97,11 +101,16 @@ class _Views:
 
     def checkout(self, request: Request) -> Response:
         text = "This is a practice shop: nothing is for sale."
-        return _answer(self._pages.notice("Nothing to pay.", text, consented=_has_consented(request)))
+        return _answer(
+            self._pages.notice("Nothing to pay.", text, consented=_has_consented(request))
+        )
 
     def not_found(self, request: Request, _: Exception | None = None) -> Response:
         text = "This page does not exist."
-        return _answer(self._pages.notice("Page not found.", text, consented=_has_consented(request)), status=404)
+        return _answer(
+            self._pages.notice("Page not found.", text, consented=_has_consented(request)),
+            status=404,
+        )
 
     def image(self, request: Request) -> Response:
         card = self._catalogue.media.get(request.scope["path"])
@@ -110,14 +119,18 @@ class _Views:
         if card is self._catalogue.slow:
             time.sleep(_SLOW_SECONDS)
         content = card.path.read_bytes()
-        return _answer(content, card.mislabelled or content_type(content), cache="private, max-age=600")
+        return _answer(
+            content, card.mislabelled or content_type(content), cache="private, max-age=600"
+        )
 
 
 def _has_consented(request: Request) -> bool:
     return "consent" in request.cookies
 
 
-def _answer(content: str | bytes, kind: str = _HTML, status: int = 200, *, cache: str = "no-cache") -> Response:
+def _answer(
+    content: str | bytes, kind: str = _HTML, status: int = 200, *, cache: str = "no-cache"
+) -> Response:
     headers = {"Content-Type": kind, "Cache-Control": cache, "Content-Security-Policy": _POLICY}
     return Response(content, status, headers)
 
@@ -135,7 +148,9 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
-            print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
+            print(
+                f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True
+            )  # noqa: T201
             if open_browser:
                 webbrowser.open(address)
             wait_for_interrupt()

@@ -51,7 +51,9 @@ def project(tmp_path):
     (root / "artifacts/split").mkdir()
     write_table(root / "artifacts/split/manifest.parquet", completed(frame), SPLIT)
     (root / "data").mkdir()
-    (root / "data/metadata.csv").write_text("file_name,group\ncat/\u00e9/0.png,patient 1\n", encoding="utf-8")
+    (root / "data/metadata.csv").write_text(
+        "file_name,group\ncat/\u00e9/0.png,patient 1\n", encoding="utf-8"
+    )
     return root
 
 
@@ -63,19 +65,23 @@ def test_ids_labels_splits_and_origins_are_found_by_an_import(project, tmp_path,
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
     assert not any("not used" in remark for remark in found.remarks)
     manifest = pd.read_parquet(project / "artifacts/split/manifest.parquet")
-    manifest["group"] = ["patient 1" if url.endswith("/0.png") else None for url in manifest["image_url"]]
+    manifest["group"] = [
+        "patient 1" if url.endswith("/0.png") else None for url in manifest["image_url"]
+    ]
     kept = manifest[manifest["verdict"] == "keep"].astype(object)
     kept = kept.where(kept.notna(), None).to_dict("records")
-    assert {hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items} == {
-        row["id"]: Facts(*(row[name] for name in COLUMNS[1:])) for row in kept
-    }
+    assert {
+        hashlib.sha256(item.path.read_bytes()).hexdigest(): item.facts for item in found.items
+    } == {row["id"]: Facts(*(row[name] for name in COLUMNS[1:])) for row in kept}
 
 
 def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_path, params):
     path = project / "artifacts/split/manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split")
     url = "http://a.test/" + manifest["image_url"]
-    manifest = manifest[manifest["split"].isin(["train", "val"])].assign(page_url=None, image_url=url)
+    manifest = manifest[manifest["split"].isin(["train", "val"])].assign(
+        page_url=None, image_url=url
+    )
     write_table(path, completed(manifest), SPLIT)
     (tmp_path / "out.part").mkdir()
     export_data(choose(project, params), tmp_path / "out", form="csv", root=project, params=params)
@@ -92,8 +98,16 @@ def test_an_export_without_test_images_keeps_its_splits_and_pages(project, tmp_p
 def test_signs_in_labels_are_found_by_an_import(project, tmp_path, params, form):
     path = project / "artifacts/split/manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split")
-    write_table(path, completed(manifest.assign(author="@jane", label=["-1", "+1", "'a"] * 3)), SPLIT)
-    export_data(choose(project, params, include_unknown=True), tmp_path / "out", form=form, root=project, params=params)
+    write_table(
+        path, completed(manifest.assign(author="@jane", label=["-1", "+1", "'a"] * 3)), SPLIT
+    )
+    export_data(
+        choose(project, params, include_unknown=True),
+        tmp_path / "out",
+        form=form,
+        root=project,
+        params=params,
+    )
     found = find_table(tmp_path / "out", scratch=tmp_path / "scratch")
     assert {item.facts.label for item in found.items} == {"-1", "+1", "'a"}
     assert {item.facts.author for item in found.items} == {"@jane"}
@@ -146,7 +160,10 @@ def test_card_attribution_and_croissant(project, tmp_path, params):
     described = json.loads((out / "croissant.json").read_text(encoding="utf-8"))
     for item in described["distribution"]:
         if "sha256" in item:
-            assert hashlib.sha256((out / item["contentUrl"]).read_bytes()).hexdigest() == item["sha256"]
+            assert (
+                hashlib.sha256((out / item["contentUrl"]).read_bytes()).hexdigest()
+                == item["sha256"]
+            )
     assert len(described["recordSet"]) == len(list(out.glob("*/metadata.jsonl")))
 
 

@@ -27,7 +27,9 @@ def photographs() -> list[bytes]:
     """Eight JPEG files of 640 x 480."""
     chance = np.random.default_rng(3)
     small = chance.integers(0, 256, (8, 48, 64, 3), dtype=np.uint8)
-    return [encoded(Image.fromarray(image).resize((640, 480)), "JPEG", quality=90) for image in small]
+    return [
+        encoded(Image.fromarray(image).resize((640, 480)), "JPEG", quality=90) for image in small
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -36,13 +36,20 @@ class Running:
     ) -> None:
         self.port = unused_port()
         self.log = cwd / f"{self.port}.log"
-        self._cwd, self._environ = cwd, {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **(environ or {})}
+        self._cwd, self._environ = (
+            cwd,
+            {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **(environ or {})},
+        )
         self._command = [*start, "serve", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> Running:
         with self.log.open("w") as file:
             self._started = subprocess.Popen(
-                self._command, cwd=self._cwd, env=self._environ, stdout=file, stderr=subprocess.STDOUT
+                self._command,
+                cwd=self._cwd,
+                env=self._environ,
+                stdout=file,
+                stderr=subprocess.STDOUT,
             )
         self.process = psutil.Process(self._started.pid)
         latest = time.monotonic() + _TIMEOUT_SECONDS
@@ -66,7 +73,9 @@ class Running:
             return self.ask("GET", path)[0]
         return None
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any]:
         """Send a request over a new connection, and return the status and the body, parsed if it is JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
         with contextlib.closing(connection):
@@ -82,7 +91,9 @@ class Running:
         """Return the predictions of images, each sent in a separate request."""
         found = []
         for image in images:
-            status, answer = self.ask("POST", "/v1/predict", image, Content_Type="application/octet-stream")
+            status, answer = self.ask(
+                "POST", "/v1/predict", image, Content_Type="application/octet-stream"
+            )
             assert status == 200, answer
             found += answer["predictions"]
         return found

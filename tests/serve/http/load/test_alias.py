@@ -94,12 +94,18 @@ def test_replaces_models_under_load_and_refuses_a_broken_one(registry, tmp_path)
         given = server.predict(image)[0]["confidence"]
 
         async def act() -> dict:
-            noise = asyncio.create_task(load(server.port, [upload(image)], connections=4, seconds=12))
+            noise = asyncio.create_task(
+                load(server.port, [upload(image)], connections=4, seconds=12)
+            )
             await asyncio.sleep(1)
             await asyncio.to_thread(registry.move, second)
             await asyncio.to_thread(until, server, lambda answer: version_of(answer) == second)
-            await asyncio.to_thread(registry.move, await asyncio.to_thread(registry.broken, "broken"))
-            await asyncio.to_thread(until, server, lambda answer: "(version 3)" in (answer[1]["refused"] or ""))
+            await asyncio.to_thread(
+                registry.move, await asyncio.to_thread(registry.broken, "broken")
+            )
+            await asyncio.to_thread(
+                until, server, lambda answer: "(version 3)" in (answer[1]["refused"] or "")
+            )
             return await noise
 
         result = asyncio.run(act())

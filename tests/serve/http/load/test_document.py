@@ -13,7 +13,9 @@ from tests.serve.http.load.server import Running
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 PAGES = ("reference/http-api.md", "how-to/serve.md", "how-to/deploy.md")
-TEXT = "\n".join((Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
+TEXT = "\n".join(
+    (Path(__file__).parents[4] / "docs" / page).read_text(encoding="utf-8") for page in PAGES
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -29,8 +31,12 @@ def test_shell_commands(server, photographs, tmp_path):
     outputs = []
     for block in blocks("bash"):
         for line in block.splitlines():
-            command = local(line, server).replace("curl ", "curl --silent --show-error --fail-with-body ")
-            done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+            command = local(line, server).replace(
+                "curl ", "curl --silent --show-error --fail-with-body "
+            )
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stdout + done.stderr
             outputs.append(done.stdout)
     (first,), (second,) = (json.loads(answer)["predictions"] for answer in outputs[:2])
@@ -59,7 +65,9 @@ def test_options_metrics_and_routes_exist(server):
     names = re.findall(r"`(pixmill_\w+)", TEXT)
     assert len(names) >= 7
     assert [
-        name for name in names if f"{name}{{" not in counts and f"{name} " not in counts and f"{name}_" not in counts
+        name
+        for name in names
+        if f"{name}{{" not in counts and f"{name} " not in counts and f"{name}_" not in counts
     ] == []
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
     assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)

@@ -26,11 +26,15 @@ CONNECTIONS = 16
 def ending(trained_folder: Path, tmp_path: Path):
     """A server that the test may stop."""
     environ = {"TMPDIR": str(tmp_path)}
-    with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ) as running:
+    with Running(
+        "--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ
+    ) as running:
         yield running
 
 
-async def under_load(server: Running, requests: list[bytes], signum: int) -> list[tuple[float, int | None]]:
+async def under_load(
+    server: Running, requests: list[bytes], signum: int
+) -> list[tuple[float, int | None]]:
     """Load a server, send it a signal, and return for each request its time since the signal and its status."""
     loop = asyncio.get_running_loop()
     found: list[tuple[float, int | None]] = []
@@ -70,7 +74,9 @@ def test_answers_accepted_requests_after_sigterm(ending, heavy, tmp_path):
 def test_sigkill_leaves_no_process(ending, photographs):
     family = ending.family()
     assert len(family) >= 3
-    found = asyncio.run(under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGKILL))
+    found = asyncio.run(
+        under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGKILL)
+    )
     assert 200 in {status for _, status in found}
     ending.wait()
     assert psutil.wait_procs(family, timeout=60)[1] == []
@@ -85,7 +91,9 @@ def test_sigkill_loses_no_acknowledged_correction(trained_folder, tmp_path):
     def send(client: Client, first: int) -> None:
         for seed in range(first, first + 20):
             with contextlib.suppress(OSError, http.client.HTTPException):
-                answer = client.post_parts("/v1/feedback", ("file", "a", picture(seed)), ("label", None, b"coat"))
+                answer = client.post_parts(
+                    "/v1/feedback", ("file", "a", picture(seed)), ("label", None, b"coat")
+                )
                 answered.append(answer.json["id"])
             if len(answered) > 15:
                 some.set()
@@ -130,7 +138,9 @@ def test_a_killed_worker_loses_no_request(ending, photographs):
             while killed < 3:
                 await asyncio.sleep(0.2)
                 # The last killed worker may not be replaced yet.
-                alive = [one for one in ending.process.children() if one.status() != psutil.STATUS_ZOMBIE]
+                alive = [
+                    one for one in ending.process.children() if one.status() != psutil.STATUS_ZOMBIE
+                ]
                 workers = [one for one in alive if "spawn_main" in " ".join(one.cmdline())]
                 for worker in workers[:1]:
                     worker.kill()

@@ -44,7 +44,10 @@ def sent(server: Running, requests: list[bytes], *, connections: int = 2 * WORKE
 
 def test_overload_is_answered_with_503(server, photographs, seconds):
     requests = [upload(photograph) for photograph in photographs]
-    for connections in (4 * (WORKERS + WAITING), 300):  # 300 exceeds the maximum number of connections.
+    for connections in (
+        4 * (WORKERS + WAITING),
+        300,
+    ):  # 300 exceeds the maximum number of connections.
         result = asyncio.run(load(server.port, requests, connections=connections, seconds=seconds))
         assert set(result["answers"]) == {"200", "503"}
         assert result["answers"]["200"] >= WAITING
@@ -63,7 +66,10 @@ async def left(writer: asyncio.StreamWriter) -> None:
 def test_idle_connections_do_not_block_the_server_for_good(server, photographs):
     async def act() -> bytes:
         clients = [(f"127.0.0.{1 + number // 60}", 0) for number in range(300)]
-        many = [await asyncio.open_connection("127.0.0.1", server.port, local_addr=each) for each in clients]
+        many = [
+            await asyncio.open_connection("127.0.0.1", server.port, local_addr=each)
+            for each in clients
+        ]
         reader, writer = many[-1]
         writer.write(upload(photographs[0]))
         response = await reader.readuntil(b"\r\n\r\n")
@@ -78,20 +84,30 @@ def test_idle_connections_do_not_block_the_server_for_good(server, photographs):
 
 def test_broken_uploads_have_a_reason_or_are_problems(server, photographs, seconds):
     chance = random.Random(0)
-    images = [photographs[0], *(encoded(shapes(), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"))]
+    images = [
+        photographs[0],
+        *(encoded(shapes(), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")),
+    ]
 
     def broken() -> bytes:
         content = bytearray(chance.choice(images))
         for _ in range(chance.randrange(1, 40)):
             content[chance.randrange(len(content))] = chance.randrange(256)
-        return bytes(content[: chance.randrange(len(content))] if chance.random() < 0.5 else content)
+        return bytes(
+            content[: chance.randrange(len(content))] if chance.random() < 0.5 else content
+        )
 
-    kind, json_ = "Content-Type: multipart/form-data; boundary=XXXX", "Content-Type: application/json"
+    kind, json_ = (
+        "Content-Type: multipart/form-data; boundary=XXXX",
+        "Content-Type: application/json",
+    )
     part = b'--XXXX\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n%b\r\n--XXXX--\r\n'
     forms = [
         lambda: upload(broken()),
         lambda: post("/v1/predict", part % (b"x.jpg", broken()), kind),
-        lambda: post("/v1/predict", (part % (b"../../etc/passwd", broken()))[: chance.randrange(200)], kind),
+        lambda: post(
+            "/v1/predict", (part % (b"../../etc/passwd", broken()))[: chance.randrange(200)], kind
+        ),
         lambda: post("/v1/predict", chance.randbytes(200), kind),
         lambda: post("/v1/predict", broken(), "Content-Type: multipart/form-data"),
         lambda: post("/v1/predict", chance.randbytes(300), json_),
@@ -151,7 +167,9 @@ def test_decompression_bombs_need_little_memory(server):
 
 
 def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
-    urls = [f"{scheme}://{host}:{trap.port}/" for host in INNER_HOSTS for scheme in ("http", "https")]
+    urls = [
+        f"{scheme}://{host}:{trap.port}/" for host in INNER_HOSTS for scheme in ("http", "https")
+    ]
     urls += [
         f"ftp://127.0.0.1:{trap.port}/",
         "file:///etc/passwd",
@@ -159,10 +177,16 @@ def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
         "//x",
         "",
     ]
-    with Running("--model", str(trained_folder), "--workers", "1", "--url-rate", "1000", cwd=tmp_path) as running:
+    with Running(
+        "--model", str(trained_folder), "--workers", "1", "--url-rate", "1000", cwd=tmp_path
+    ) as running:
         for start in range(0, len(urls), 8):
-            body = json.dumps({"images": [{"url": url} for url in urls[start : start + 8]]}).encode()
-            status, answer = running.ask("POST", "/v1/predict", body, Content_Type="application/json")
+            body = json.dumps(
+                {"images": [{"url": url} for url in urls[start : start + 8]]}
+            ).encode()
+            status, answer = running.ask(
+                "POST", "/v1/predict", body, Content_Type="application/json"
+            )
             assert status == 200, answer
             assert all(row["label"] is None and row["reason"] for row in answer["predictions"])
         for url in ("data:image/png;base64,AAAA", *urls[:: len(urls) // 16]):

@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 def statuses(server: Running, *clients: str) -> list[int]:
     """Return the status of one URL request per client, in order."""
     body = json.dumps({"images": [{"url": "http://127.0.0.1/"}]}).encode()
-    headers = [{"Content_Type": "application/json", "X_Forwarded_For": client} for client in clients]
+    headers = [
+        {"Content_Type": "application/json", "X_Forwarded_For": client} for client in clients
+    ]
     return [server.ask("POST", "/v1/predict", body, **each)[0] for each in headers]
 
 

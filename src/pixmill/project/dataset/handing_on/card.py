@@ -21,10 +21,16 @@ MARK = "# Written by `pixmill export --data`, which replaces this folder as long
 
 CARD = "README.md"
 
-TEMPLATES = {CARD: "card.md", "ATTRIBUTION.md": "attribution.md", "croissant.json": "croissant.json"}
+TEMPLATES = {
+    CARD: "card.md",
+    "ATTRIBUTION.md": "attribution.md",
+    "croissant.json": "croissant.json",
+}
 """Templates of the files of every export."""
 
-_HUB_LICENCES = re.compile(r"unknown|cc0-1\.0|cc-by-(2\.[05]|[34]\.0|(sa|nc-nd)-[34]\.0|nc(-sa)?-[234]\.0|nd-4\.0)")
+_HUB_LICENCES = re.compile(
+    r"unknown|cc0-1\.0|cc-by-(2\.[05]|[34]\.0|(sa|nc-nd)-[34]\.0|nc(-sa)?-[234]\.0|nd-4\.0)"
+)
 """Creative Commons licences in the list of Hugging Face's hub, and its ``unknown``; others are ``other`` there."""
 
 _URL = re.compile(r"https?://[^\s<>]+")
@@ -38,7 +44,13 @@ _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def render_texts(
-    choice: Choice, templates: Mapping[str, str], *, tables: Mapping[str, str], name: str, root: Path, params: Params
+    choice: Choice,
+    templates: Mapping[str, str],
+    *,
+    tables: Mapping[str, str],
+    name: str,
+    root: Path,
+    params: Params,
 ) -> dict[str, str]:
     """Return the texts of files of an export; those in Markdown have every value escaped.
 
@@ -60,23 +72,34 @@ def render_texts(
         "name": name,
         "version": __version__,
         "commit": (git(root, "rev-parse", "HEAD") or "").strip(),
-        "hub_licences": sorted({code if _HUB_LICENCES.fullmatch(code) else "other" for code in codes}),
+        "hub_licences": sorted(
+            {code if _HUB_LICENCES.fullmatch(code) else "other" for code in codes}
+        ),
         "size": next((text for limit, text in _SIZES if len(images) < limit), "1M<n<10M"),
         "images": images,
         "labels": sorted(set(images["label"])),
         "balance": Counter(zip(images["label"], images["split"], strict=True)),
         "sources": days.groupby(images["source"]).agg(["min", "max", "count"]).itertuples(),
         "queries": sorted(set(images["query"]) - {""}),
-        "dropped": [(meanings.get(name, name), number) for name, number in choice.dropped.most_common()],
+        "dropped": [
+            (meanings.get(name, name), number) for name, number in choice.dropped.most_common()
+        ],
         "withheld": choice.withheld.most_common(),
-        "decisions": Counter(item.verb for item in read_decisions(root / "review.csv", params.classes)),
+        "decisions": Counter(
+            item.verb for item in read_decisions(root / "review.csv", params.classes)
+        ),
         "licences": licences.most_common(),
         "credits": images[images["terms"].str.startswith("CC BY")].groupby(["author", "terms"]),
         "tables": tables,
         "columns": EXPORTED,
         "endings": sorted({path.suffix for path in images["original"]}),
     }
-    environment = make_environment("pixmill.project.dataset.handing_on", autoescape=False, finalize=in_markdown)
+    environment = make_environment(
+        "pixmill.project.dataset.handing_on", autoescape=False, finalize=in_markdown
+    )
     safe = environment.filters["safe"]
     environment.filters["link"] = lambda text: safe(f"<{text}>") if _URL.fullmatch(text) else text
-    return {file: environment.get_template(template).render(content) for file, template in templates.items()}
+    return {
+        file: environment.get_template(template).render(content)
+        for file, template in templates.items()
+    }

@@ -60,7 +60,9 @@ def parse_licences(text: str) -> tuple[str, ...]:
     return (*map(str, known.values()),)
 
 
-def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_unknown: bool = False) -> Choice:
+def choose(
+    root: Path, params: Params, *, licences: Sequence[str] = (), include_unknown: bool = False
+) -> Choice:
     """Return the kept images of the split whose licences permit to hand them on.
 
     Args:
@@ -80,13 +82,19 @@ def choose(root: Path, params: Params, *, licences: Sequence[str] = (), include_
     pageless = (table["page_url"] == "") & table["image_url"].str.startswith("http")
     table["page_url"] = table["page_url"].mask(pageless, table["image_url"])
     known = [parse_licence(text) for text in table["licence"]]
-    table["terms"] = [str(each or text or UNKNOWN) for each, text in zip(known, table["licence"], strict=True)]
+    table["terms"] = [
+        str(each or text or UNKNOWN) for each, text in zip(known, table["licence"], strict=True)
+    ]
     wanted = tuple(f"{name} " for name in licences) or ""
-    allowed = np.array([f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool)
+    allowed = np.array(
+        [f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool
+    )
     kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
     images, withheld = table[kept & allowed].copy(), Counter(table["terms"][kept & ~allowed])
     if images.empty:
-        raise DataError(f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT)
+        raise DataError(
+            f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT
+        )
     images["original"] = [root / "artifacts/scrape" / path for path in images["path"]]
     names = images["id"].str[:16] + [path.suffix for path in images["original"]]
     images["file_name"] = images["split"] + "/" + images["label"].map(to_slug) + "/" + names

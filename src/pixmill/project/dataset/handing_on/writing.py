@@ -47,21 +47,29 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
             try:
                 shutil.copyfile(original, copy)
             except FileNotFoundError:
-                raise DataError(f"{original} is missing", next="dvc checkout, or dvc repro") from None
+                raise DataError(
+                    f"{original} is missing", next="dvc checkout, or dvc repro"
+                ) from None
         rows, templates = choice.images[[*EXPORTED]], dict(TEMPLATES)
         if form == "imagefolder":
             # Hugging Face ignores metadata above the folders of splits.
             for split, part in rows.groupby("split"):
                 part = part.assign(file_name=part["file_name"].str.removeprefix(f"{split}/"))
-                part.to_json(new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False)
+                part.to_json(
+                    new / f"{split}/metadata.jsonl", orient="records", lines=True, force_ascii=False
+                )
         else:
-            rows.map(spreadsheet_cell).to_csv(new / "metadata.csv", index=False, lineterminator="\n")
+            rows.map(spreadsheet_cell).to_csv(
+                new / "metadata.csv", index=False, lineterminator="\n"
+            )
         if form == "label-studio":
             _write_tasks(rows, new / "tasks.json", output.name)
             templates["labelling.xml"] = "labelling.xml"
         paths = sorted([*new.glob("metadata.csv"), *new.glob("*/metadata.jsonl")])
         tables = {path.relative_to(new).as_posix(): file_digest(path) for path in paths}
-        texts = render_texts(choice, templates, tables=tables, name=root.resolve().name, root=root, params=params)
+        texts = render_texts(
+            choice, templates, tables=tables, name=root.resolve().name, root=root, params=params
+        )
         for name, text in texts.items():
             write_text(new / name, text)
         if output.exists():
@@ -72,7 +80,9 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
 def _check_output(output: Path, root: Path) -> None:
     """Raise :class:`DataError` if the folder holds files that an export must not replace."""
     advice, place, card = "choose another folder", output.resolve(), output / CARD
-    if place == root.resolve() or any(place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")):
+    if place == root.resolve() or any(
+        place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")
+    ):
         raise DataError(f"{output} belongs to the pipeline", next=advice)
     is_export = card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace")[:1000]
     if output.exists() and not is_export and not (output.is_dir() and not any(output.iterdir())):
@@ -87,6 +97,11 @@ def _write_tasks(rows: pd.DataFrame, path: Path, folder: str) -> None:
     tasks = []
     for row in rows.to_dict("records"):
         address = "/data/local-files/?d=" + quote(f"{folder}/{row['file_name']}")
-        chosen = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [row["label"]]}}
+        chosen = {
+            "from_name": "label",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": [row["label"]]},
+        }
         tasks.append({"data": {"image": address} | row, "annotations": [{"result": [chosen]}]})
     write_text(path, json.dumps(tasks, indent=1, ensure_ascii=False) + "\n")

@@ -83,15 +83,23 @@ def render_gallery(
 def _galleries(of: PredictedClass, limit: int) -> list[tuple[str, list[Guess]]]:
     """Return the most and least certain images of a class; one gallery if they are few."""
     most, least = of.examples(limit)
-    return [("", [*most, *least])] if of.n <= 2 * limit else [("Most certain", most), ("Least certain", least)]
+    return (
+        [("", [*most, *least])]
+        if of.n <= 2 * limit
+        else [("Most certain", most), ("Least certain", least)]
+    )
 
 
-def _images(guesses: Sequence[Guess], content: Content, size: int, workers: int | None) -> dict[str, str]:
+def _images(
+    guesses: Sequence[Guess], content: Content, size: int, workers: int | None
+) -> dict[str, str]:
     """Return the ``data:`` URIs of images by id."""
     distinct = {guess.id: guess.path for guess in guesses}
     found = ((name, content(path)) for name, path in distinct.items())
     images = (None if image is None else Thumbnail(name, image, size=size) for name, image in found)
-    return take_until_full(zip(distinct, each_thumbnail(images, workers=workers), strict=True), _MAX_IMAGE_BYTES)
+    return take_until_full(
+        zip(distinct, each_thumbnail(images, workers=workers), strict=True), _MAX_IMAGE_BYTES
+    )
 
 
 def _doubt(sample: Sample) -> str:

@@ -157,7 +157,8 @@ class Sample:
 
     def _guess(self, row: Mapping[str, Any], confidence: float) -> Guess:
         given = sorted(
-            ((place, float(row[column])) for place, column in enumerate(self._columns)), key=lambda pair: -pair[1]
+            ((place, float(row[column])) for place, column in enumerate(self._columns)),
+            key=lambda pair: -pair[1],
         )
         answer = (row["predicted"], confidence, row["sure"], bool(row["unlike"]))
         return Guess(row["path"], row["id"], *answer, tuple(given[:_MAX_PROBABILITIES]))

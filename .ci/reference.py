@@ -31,12 +31,16 @@ def params_page() -> str:
         if item.expected:
             default = "required" if item.default is ... else f"`{plain(item.default)}`"
             table.append(
-                f"| `{item.name}` | {default} | {_literal(item.meaning)} | {_literal(item.values())} |"
+                f"| `{item.name}` | {default} | {_literal(item.meaning)} | "
+                f"{_literal(item.values())} |"
             )
     lines = [
         "# Params",
         "",
-        "Every key of `params.yaml`, which holds those that you usually change; you can add any other.",
+        (
+            "Every key of `params.yaml`, which holds those that you usually change; you can add any "
+            "other."
+        ),
         "Unknown keys are refused. `pixmill params KEY` explains one.",
         "`dvc exp run -S '++train.minutes=5'` tries a value.",
         "",
@@ -65,7 +69,10 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "`dvc repro` runs the pipeline; `pixmill COMMAND --help` prints what this page says of a command.",
+        (
+            "`dvc repro` runs the pipeline; `pixmill COMMAND --help` prints what this page says of a "
+            "command."
+        ),
         "",
     ]
     lines += ["| | command | |", "|---|---|---|"]
@@ -73,7 +80,8 @@ def commands_page() -> str:
         for name in names:
             summary = verbs[name].description.partition("\n")[0]
             lines.append(
-                f"| {group * (name == names[0])} | [`pixmill {name}`](#pixmill-{name}) | {summary} |"
+                f"| {group * (name == names[0])} | [`pixmill {name}`](#pixmill-{name}) | {summary} "
+                "|"
             )
     lines += ["", "This page is generated: `make reference`."]
     for name, parser in verbs.items():

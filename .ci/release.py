@@ -1,8 +1,8 @@
 """What the release workflow does to its checkout: see docs/releasing.md.
 
-release.py stamp v1.2.3    check that the tag may be released, and turn the development version into the release
-release.py pack dist       rewrite sdist and wheel so that their bytes depend on nothing but the files
-release.py notes v1.2.3    print the section of the changelog
+release.py stamp v1.2.3    check that the tag may be released, and turn the development version into
+the release release.py pack dist       rewrite sdist and wheel so that their bytes depend on nothing
+but the files release.py notes v1.2.3    print the section of the changelog
 """
 
 import gzip
@@ -29,7 +29,8 @@ def stamp(tag: str) -> None:
     if not tag.startswith("v") or LINE.format(f"{version}.dev0") not in code:
         (found,) = re.findall(LINE.format("(.*)"), code)
         sys.exit(
-            f"the tag is {tag}, but __version__ is {found}\nNext: tag v{found.removesuffix('.dev0')}, or edit it"
+            f"the tag is {tag}, but __version__ is {found}\nNext: tag "
+            f"v{found.removesuffix('.dev0')}, or edit it"
         )
     date, _ = section(version)
     VERSION.write_text(code.replace(f'"{version}.dev0"', f'"{version}"'), encoding="utf-8")
@@ -63,7 +64,8 @@ def section(version: str) -> tuple[str, str]:
     found = re.search(rf"{heading}(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
     if found is None or not found[2].strip():
         sys.exit(
-            f"CHANGELOG.md has no section '## {version} (YYYY-MM-DD)'\nNext: name the changes, and tag that commit"
+            f"CHANGELOG.md has no section '## {version} (YYYY-MM-DD)'\nNext: name the changes, and "
+            "tag that commit"
         )
     return found[1], f"{found[2].strip()}\n"
 
@@ -71,7 +73,8 @@ def section(version: str) -> tuple[str, str]:
 def pack(folder: str) -> None:
     """Rewrite the only sdist and wheel of a folder; ``SOURCE_DATE_EPOCH`` dates the sdist.
 
-    Projects know the hash of the wheel because ``pixmill.project.new.supply`` rebuilds it from the installed files.
+    Projects know the hash of the wheel because ``pixmill.project.new.supply`` rebuilds it from the
+    installed files.
     """
     from pixmill.project.new.supply import wheel_of
 

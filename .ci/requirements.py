@@ -1,7 +1,7 @@
 """Regenerate the pinned packages: those of this repository, of the container image, and of projects.
 
-A project's ``requirements.txt`` is put together from the files in ``LOCKS``: the packages of the extra ``pipeline``,
-and for each further extra those that it adds or replaces.
+A project's ``requirements.txt`` is put together from the files in ``LOCKS``: the packages of the
+extra ``pipeline``, and for each further extra those that it adds or replaces.
 
 Options for ``uv pip compile``, such as ``--upgrade``, may follow.
 """
@@ -18,7 +18,8 @@ EXTRAS = ("cpu", "gpu", "heic", "hub", "onnx", "ray", "s3", "sweep")
 TOOLS = "pytest\nsetuptools\n"
 """Packages with which a project is tested and built."""
 LIMITS = "backports-strenum<1.3\n"
-"""LiteRT needs any version; 1.3 forbids Python 3.11 and later, which uv ignores and pip does not."""
+"""LiteRT needs any version; 1.3 forbids Python 3.11 and later, which uv ignores and pip does not.
+"""
 
 
 def compile_pins(into: Path, extras: tuple[str, ...], *options: str, more: str = "") -> None:
@@ -81,7 +82,8 @@ def main() -> None:
         other = {name: block for name, block in pins.items() if base.get(name) != block}
         if replaced := base.keys() & other.keys() - {"tensorflow"}:
             sys.exit(
-                f"the extra {extra} pins other versions than pipeline: {', '.join(sorted(replaced))}"
+                f"the extra {extra} pins other versions than pipeline: "
+                f"{', '.join(sorted(replaced))}"
             )
         path.write_text("".join(other.values()), encoding="utf-8")
         base = base or pins

@@ -1,7 +1,8 @@
 """Fail if the committed results do not match the committed code, params and data.
 
-Run it as ``make stale``, or with another repository's folder as its argument. It checks a fresh clone of the last
-commit, which has neither data nor artifacts, so the state of the working tree does not matter.
+Run it as ``make stale``, or with another repository's folder as its argument. It checks a fresh
+clone of the last commit, which has neither data nor artifacts, so the state of the working tree
+does not matter.
 """
 
 import json
@@ -44,8 +45,8 @@ def clone(repository: Path, into: Path) -> None:
 def changes(status: Status) -> Iterator[str]:
     """Yield each stage and file whose content does not match ``dvc.lock``.
 
-    A clone lacks the files in DVC's cache and the outputs that depend on them; this is no change. DVC accepts deleted
-    metrics files as well, with ``repro --allow-missing``.
+    A clone lacks the files in DVC's cache and the outputs that depend on them; this is no change.
+    DVC accepts deleted metrics files as well, with ``repro --allow-missing``.
     """
     entries = [
         (stage, kind, path, state)
@@ -93,7 +94,8 @@ def verdict(repository: Path) -> list[str]:
         else [status.stderr.strip()]
     )
     found += [f"not committed: {line}" for line in touched]
-    # The status cannot detect that a missing output differs from what the next stage used; the dry run can.
+    # The status cannot detect that a missing output differs from what the next stage used; the dry
+    # run can.
     if not found and (dry.returncode != 0 or "Running stage" in dry.stdout):
         found = list(runs(dry.stdout + dry.stderr, fresh)) or [dry.stderr.strip()]
     return found
@@ -106,7 +108,10 @@ def main() -> None:
         sys.exit(
             "The committed results are stale:\n  "
             + "\n  ".join(found)
-            + "\nNext: dvc repro, then commit dvc.lock, metrics/ and plots/ together with the change"
+            + (
+                "\nNext: dvc repro, then commit dvc.lock, metrics/ and plots/ together with the "
+                "change"
+            )
         )
     sys.stdout.write("The committed results match the committed code, params and data.\n")
 

@@ -1,7 +1,8 @@
 """Compare two commits: ``pixmill compare``, against ``git diff`` of the params and ``dvc metrics diff``.
 
-The project is a clone of this one, with a second commit of another regularization whose stages have run. All
-contestants read the same two commits, with the files in DVC's cache, and start a new process each time.
+The project is a clone of this one, with a second commit of another regularization whose stages have
+run. All contestants read the same two commits, with the files in DVC's cache, and start a new
+process each time.
 
     make bench-compare             QUICK=1 for a short one; needs results (make repro)
 """
@@ -24,7 +25,8 @@ from contest import PROJECT, ROOT, folder_for_files, machine, sized
 
 ROUNDS, WARM_UP = sized((9, 1), (3, 1), (1, 0))
 RERUN = sized(["repro"], ["repro"], ["commit", "--force", "--quiet"])
-"""DVC command that makes the results of the second commit; a trial run reuses those of the first."""
+"""DVC command that makes the results of the second commit; a trial run reuses those of the first.
+"""
 PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
@@ -66,7 +68,10 @@ def main() -> None:
     print("| | seconds, median | spread | CPU seconds, median |\n|---|---|---|---|")
     for contestant, found in times.items():
         spread = f"{min(found.waited):.1f} to {max(found.waited):.1f}"
-        row = f"{statistics.median(found.waited):.2f} | {spread} | {statistics.median(found.worked):.2f}"
+        row = (
+            f"{statistics.median(found.waited):.2f} | {spread} | "
+            f"{statistics.median(found.worked):.2f}"
+        )
         print(f"| {NAMES[contestant]} | {row} |")
     ours, peer = times["pixmill"], times["git_and_dvc_diff"]
     ratios = {

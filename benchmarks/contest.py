@@ -35,8 +35,8 @@ Size = TypeVar("Size")
 def sized(full: Size, quick: Size, tiny: Size) -> Size:
     """Return the size for a full benchmark, a short one (``QUICK``), or a trial run (``QUICK=tiny``).
 
-    A trial run only shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no peers are
-    installed, and the contestants share one interpreter.
+    A trial run only shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no
+    peers are installed, and the contestants share one interpreter.
     """
     return tiny if QUICK == "tiny" else quick if QUICK else full
 
@@ -200,4 +200,7 @@ def folder_for_files() -> Path:
 def machine() -> str:
     """Return a description of the machine, for a table's caption."""
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    return f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}{load}"
+    return (
+        f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python "
+        f"{platform.python_version()}{load}"
+    )

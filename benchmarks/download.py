@@ -1,8 +1,9 @@
 """Fetch 2,000 images of 30 KB from a server on this machine, with no latency and with 50 ms.
 
-Pixmill's guarded fetcher (robots.txt, rate limits) and its complete collector (journal, checks) against icrawler,
-img2dataset, requests in threads, and aiohttp only, which is the upper bound. Then 100,000 tiny images with the
-collector: growth of time and memory, and the duration of a repeated run without new images.
+Pixmill's guarded fetcher (robots.txt, rate limits) and its complete collector (journal, checks)
+against icrawler, img2dataset, requests in threads, and aiohttp only, which is the upper bound. Then
+100,000 tiny images with the collector: growth of time and memory, and the duration of a repeated
+run without new images.
 
     make bench-download            QUICK=1 for a short one
 """
@@ -53,7 +54,8 @@ def main() -> None:
         Contestant("icrawler, 64 threads", "icrawler_list.py", peers, CONNECTIONS),
     ]
     print(
-        f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n"
+        f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; "
+        f"{machine()}\n"
     )
     rates: dict[tuple[str, float], float] = {}
     memory: dict[str, list[float]] = {}
@@ -66,8 +68,9 @@ def main() -> None:
             if record is None:
                 print(f"| {contestant.name} | not installed | | |")
                 continue
-            # For Pixmill's fetcher, the last record counts (128 connections): at 50 ms, 64 connections are the limit,
-            # while the peers are limited by their CPU cost, as their rates without latency show.
+            # For Pixmill's fetcher, the last record counts (128 connections): at 50 ms, 64
+            # connections are the limit, while the peers are limited by their CPU cost, as their
+            # rates without latency show.
             rates[contestant.script, latency] = record.rate(COUNT)
             memory.setdefault(contestant.script, []).append(record.megabytes())
             rate, spread, memory_used = (
@@ -95,7 +98,8 @@ def compete(contestants: list[Contestant], latency: float) -> dict[str, Record]:
                     run(contestant, work, records.setdefault(contestant.name, Record()))
                     if (found := digests(Path(folder))) != wanted:
                         raise SystemExit(
-                            f"{contestant.name} fetched {len(found & wanted):,} of {len(wanted):,} images"
+                            f"{contestant.name} fetched {len(found & wanted):,} of {len(wanted):,} "
+                            "images"
                         )
     return records
 
@@ -104,7 +108,8 @@ def grow(python: Path) -> None:
     """Print the growth of time and memory with the number of images, and the time of a repeated run."""
     print(f"Pixmill only, {MANY:,} images of {TINY} bytes\n")
     print(
-        "| images | seconds | images/s | memory, MB | repeated run, seconds |\n|---|---|---|---|---|"
+        "| images | seconds | images/s | memory, MB | repeated run, seconds "
+        "|\n|---|---|---|---|---|"
     )
     contestant = Contestant("pixmill", "pixmill_collector.py", python, CONNECTIONS)
     with serving(TINY, 0.0) as port:
@@ -116,7 +121,8 @@ def grow(python: Path) -> None:
                 run(contestant, work, record)
                 first, again = record.seconds
                 print(
-                    f"| {count:,} | {first:.1f} | {count / first:,.0f} | {record.memory[0] / 1e6:,.0f} | {again:.1f} |"
+                    f"| {count:,} | {first:.1f} | {count / first:,.0f} | "
+                    f"{record.memory[0] / 1e6:,.0f} | {again:.1f} |"
                 )
     print()
 

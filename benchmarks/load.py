@@ -1,7 +1,7 @@
 """Send prebuilt HTTP requests over keep-alive connections at little cost: ``python benchmarks/load.py --help``.
 
-Each connection sends its next request when the response to its last is complete. Only status and length are parsed, to
-leave the processors to the server.
+Each connection sends its next request when the response to its last is complete. Only status and
+length are parsed, to leave the processors to the server.
 """
 
 import argparse
@@ -96,8 +96,9 @@ async def load(
     """Load a server for some seconds, or send each request once, and return the results.
 
     Returns:
-        ``answers`` by status (``closed``: no response), ``seconds``, ``latencies`` of responses with 200 (sorted, in
-        seconds), and with ``once`` the ``bodies`` in the order of the requests.
+        ``answers`` by status (``closed``: no response), ``seconds``, ``latencies`` of responses
+        with 200 (sorted, in seconds), and with ``once`` the ``bodies`` in the order of the
+        requests.
     """
     loop = asyncio.get_running_loop()
     answers: Counter[str] = Counter()

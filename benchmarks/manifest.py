@@ -1,7 +1,8 @@
 """Take synthetic manifests of 10^4, 10^5 and 10^6 images through near-duplicates, verdicts, gate and split.
 
-The measures of the images are synthetic, too, so this covers all work after decoding. Each size and stage runs in a
-separate process. The exponent between two sizes shows the growth with the number of images: 1 is linear, 2 quadratic.
+The measures of the images are synthetic, too, so this covers all work after decoding. Each size and
+stage runs in a separate process. The exponent between two sizes shows the growth with the number of
+images: 1 is linear, 2 quadratic.
 
     make bench-manifest            QUICK=1 for 10^4 and 10^5
 """
@@ -28,7 +29,8 @@ def main() -> None:
     """Print the table, and the exponents and the memory as the last line."""
     print(f"{', '.join(f'{count:,}' for count in COUNTS)} images; {machine()}\n")
     print(
-        "| images | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |"
+        "| images | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, "
+        "s | memory, MB |"
     )
     print("|---|---|---|---|---|---|")
     seconds: dict[str, list[float]] = {part: [] for part in PARTS}

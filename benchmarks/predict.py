@@ -1,9 +1,10 @@
 """Predict JPEG photographs: ``pixmill predict --jsonl`` against a loop of Keras' ``model.predict``, image by image.
 
-The loop is typical of notebooks: Pillow, a resize, ``model.predict``. It is measured on some of the images. For
-information, also ``model.predict`` on batches of 32 from tf.data, and the upper bound: Pillow and LiteRT in as many
-processes, without limits, hashes or files. The model is the project's; all contestants use the same files. Starting
-processes and imports is excluded: each contestant predicts a few images first, and that time is subtracted.
+The loop is typical of notebooks: Pillow, a resize, ``model.predict``. It is measured on some of the
+images. For information, also ``model.predict`` on batches of 32 from tf.data, and the upper bound:
+Pillow and LiteRT in as many processes, without limits, hashes or files. The model is the project's;
+all contestants use the same files. Starting processes and imports is excluded: each contestant
+predicts a few images first, and that time is subtracted.
 
     make bench-predict             QUICK=1 for a short one
 """
@@ -52,7 +53,8 @@ def main() -> None:
     if not (MODEL / "labels.json").is_file():
         raise SystemExit(f"{MODEL} has no model; next: make repro")
     print(
-        f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} rounds; {machine()}\n"
+        f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} "
+        f"rounds; {machine()}\n"
     )
     records = {name: Record() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
@@ -85,7 +87,8 @@ def main() -> None:
         rate = f"{record.rate(timed):,.1f} | {record.spread(timed)}"
         print(f"| {contestant.name} | {rate} | {used:.1f} | {record.megabytes():,.0f} |")
     print(
-        f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of tf.data\n"
+        f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of "
+        "tf.data\n"
     )
     ratios = {f"vs_{name_}": ratio(records, name_) for name_ in CONTESTANTS if name_ != "pixmill"}
     first = "vs_keras_predict_loop"

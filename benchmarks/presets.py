@@ -1,8 +1,9 @@
 """Measure presets of KerasHub as backbones in LiteRT: sizes, and times against the bundled EfficientNet-Lite0.
 
-The networks have the presets' architectures and random weights, which take the same time as trained ones. Each runs
-with the layers of ``train.features.layers: auto`` on one image of 224 x 224 pixels at a time, alternating with
-EfficientNet-Lite0, the default backbone. This takes up to 8 GB of memory.
+The networks have the presets' architectures and random weights, which take the same time as trained
+ones. Each runs with the layers of ``train.features.layers: auto`` on one image of 224 x 224 pixels
+at a time, alternating with EfficientNet-Lite0, the default backbone. This takes up to 8 GB of
+memory.
 
     make bench-presets             QUICK=1 for a short one
 """
@@ -147,7 +148,8 @@ def main() -> None:
     """Print the table; the last line has each preset's time as a multiple of EfficientNet-Lite0's."""
     print(f"{ROUNDS} images of {SIDE} x {SIDE}, one thread; {machine()}\n")
     print(
-        "| preset | parameters, million | weights, MB | LiteRT, MB | ms | Lite0's ms | times Lite0's |"
+        "| preset | parameters, million | weights, MB | LiteRT, MB | ms | Lite0's ms | times "
+        "Lite0's |"
     )
     print("|---|---|---|---|---|---|---|")
     ratios = {}
@@ -158,7 +160,10 @@ def main() -> None:
             spawn = multiprocessing.get_context("spawn")
             run = stack.enter_context(ProcessPoolExecutor(1, spawn, max_tasks_per_child=1)).map
         for name, result in zip(CHOSEN, run(measure, CHOSEN), strict=True):
-            sizes = f"{result['parameters'] / 1e6:.1f} | {result['weights']:,.0f} | {result['litert']:,.0f}"
+            sizes = (
+                f"{result['parameters'] / 1e6:.1f} | {result['weights']:,.0f} | "
+                f"{result['litert']:,.0f}"
+            )
             times = f"{result['ms']:.0f} | {result['bundled_ms']:.1f} | {result['ratio']:.1f}"
             print(f"| {name} | {sizes} | {times} |", flush=True)
             ratios[name] = round(result["ratio"], 2)

@@ -1,9 +1,10 @@
 """Run passes over images on a pool of processes and on a Ray cluster on this machine, at several sizes.
 
-`workers`: validate's pass over photographs by number of worker processes, alternating between pool and Ray.
-`images`: the passes of validate and split over 20,000 and 200,000 small images on both: time, and memory of the driver
-process. `head`: the logistic head on 100,000 to 1,000,000 images of 1,280 features in a file.
-All engines must give the same bytes. `make bench-manifest` measures the work on the manifest.
+`workers`: validate's pass over photographs by number of worker processes, alternating between pool
+and Ray. `images`: the passes of validate and split over 20,000 and 200,000 small images on both:
+time, and memory of the driver process. `head`: the logistic head on 100,000 to 1,000,000 images of
+1,280 features in a file. All engines must give the same bytes. `make bench-manifest` measures the
+work on the manifest.
 
     make bench-scale            QUICK=1 for a short one
 """
@@ -95,7 +96,10 @@ def by_images(folder: Path, shared: str | None) -> dict[str, object]:
                 pool, ray = compete(chosen, table, workers, address, 1)
             some.append((pool, ray))
             for engine, record in (("pool", pool), ("Ray", ray)):
-                driver = f"{driver_figure(record, 'driver_seconds'):,.1f} | {driver_figure(record, 'driver_mb'):,.0f}"
+                driver = (
+                    f"{driver_figure(record, 'driver_seconds'):,.1f} | "
+                    f"{driver_figure(record, 'driver_mb'):,.0f}"
+                )
                 cells = f"{record.seconds[0]:,.1f} | {driver}"
                 print(f"| {chosen} | {count:,} | {engine} | {cells} |", flush=True)
     more = SMALL[1] - SMALL[0]
@@ -121,7 +125,10 @@ def by_head() -> dict[str, object]:
             work = ["--count", str(count), "--folder", folder]
             run(Contestant("head", "logistic_scale.py", OURS), work, record, seconds=3600)
         outputs.append(one := record.outputs[0])
-        cells = f"{one['seconds']:,.0f} | {one['iterations']} | {one['memory_mb']:,.0f} | {one['accuracy']:.4f}"
+        cells = (
+            f"{one['seconds']:,.0f} | {one['iterations']} | {one['memory_mb']:,.0f} | "
+            f"{one['accuracy']:.4f}"
+        )
         print(f"| {count:,} | {cells} |", flush=True)
     return {"head_mb": [round(one["memory_mb"]) for one in outputs]}
 

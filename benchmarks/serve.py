@@ -1,13 +1,15 @@
 """Serve uploads of JPEG photographs: Pixmill, Flask with Keras, MLflow's server, and the upper bound.
 
-Every server has the same classifier (the default backbone at 224 x 224 pixels); photographs are 640 x 480. Pixmill and
-Flask take the file. ``mlflow models serve`` takes the ``keras`` model's input as JSON (decoding and resizing by its
-client are not counted), or the file for the ``classifier`` model. The upper bound decodes, resizes and runs LiteRT
-without a server, in one process per concurrent request, up to one per processor; for single requests also in one
-process with all threads on an image, and the faster of the two counts.
+Every server has the same classifier (the default backbone at 224 x 224 pixels); photographs are 640
+x 480. Pixmill and Flask take the file. ``mlflow models serve`` takes the ``keras`` model's input as
+JSON (decoding and resizing by its client are not counted), or the file for the ``classifier``
+model. The upper bound decodes, resizes and runs LiteRT without a server, in one process per
+concurrent request, up to one per processor; for single requests also in one process with all
+threads on an image, and the faster of the two counts.
 
-All are started before the contest and alternate, with 1 and with 8 concurrent requests. The load generator (load.py) is
-a separate process on the same processors. Memory is the proportional set size of a server and its descendants.
+All are started before the contest and alternate, with 1 and with 8 concurrent requests. The load
+generator (load.py) is a separate process on the same processors. Memory is the proportional set
+size of a server and its descendants.
 
     make bench-serve               QUICK=1 for a short one
 """

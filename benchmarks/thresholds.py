@@ -1,9 +1,10 @@
 """Simulate models and validation splits, and evaluate rules for the threshold of "sure" predictions.
 
-Models of 5 classes with an accuracy of .80, .90, .949 and .97, whose confidence is calibrated, too high or too low
-(logits doubled or halved, without fitted temperature), or uninformative; 60 to 2,000 validation images; targets of .9,
-.95 and .99. A rule fails if it finds a threshold and the true accuracy of the predictions at or above it is below the
-target. Foreign inputs, of none of the classes, have half the logits; their predictions are all wrong.
+Models of 5 classes with an accuracy of .80, .90, .949 and .97, whose confidence is calibrated, too
+high or too low (logits doubled or halved, without fitted temperature), or uninformative; 60 to
+2,000 validation images; targets of .9, .95 and .99. A rule fails if it finds a threshold and the
+true accuracy of the predictions at or above it is below the target. Foreign inputs, of none of the
+classes, have half the logits; their predictions are all wrong.
 
     make bench-thresholds          QUICK=1 for a short one
 """

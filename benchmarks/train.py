@@ -1,10 +1,11 @@
 """Train a CNN of the size of the recipe `scenes` on the same images: Pixmill, Keras' two pipelines, the upper bound.
 
-150 x 150 pixels, batches of 32, flip, rotation, zoom, shift and shear. The upper bound computes gradients and updates
-on one batch in memory, without input. Each contestant runs in a separate process that is ready before the contest; they
-alternate epoch by epoch. Then an epoch of a head on cached features is compared with an epoch of fine-tuning the whole
-backbone; features by LiteRT with features by TensorFlow; and the stage evaluate with the stage train, with the default
-model at 224 x 224 pixels. On a busy machine, CPU time is more reliable than wall-clock time.
+150 x 150 pixels, batches of 32, flip, rotation, zoom, shift and shear. The upper bound computes
+gradients and updates on one batch in memory, without input. Each contestant runs in a separate
+process that is ready before the contest; they alternate epoch by epoch. Then an epoch of a head on
+cached features is compared with an epoch of fine-tuning the whole backbone; features by LiteRT with
+features by TensorFlow; and the stage evaluate with the stage train, with the default model at 224 x
+224 pixels. On a busy machine, CPU time is more reliable than wall-clock time.
 
     make bench-train               QUICK=1 for a short one
 """
@@ -211,7 +212,8 @@ def compete(
 ) -> dict[str, list[float]]:
     """Alternate epochs between the contestants, print their table, and return the seconds per image."""
     print(
-        "| | images/s, median | spread | CPU, ms per image | loss at the end |\n|---|---|---|---|---|"
+        "| | images/s, median | spread | CPU, ms per image | loss at the end "
+        "|\n|---|---|---|---|---|"
     )
     results: dict[str, list[dict[str, object]]] = {name: [] for name in contestants}
     with contextlib.ExitStack() as stack:

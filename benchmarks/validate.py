@@ -1,9 +1,10 @@
 """Measure photographs of two sizes: Pixmill's complete pass against CleanVision, imagehash and mere decoding.
 
-The pass is that of the stage without its cache: it reads and verifies the bytes, decodes under limits of time and
-memory, and computes digest, perceptual hash, grey thumbnail, brightness, contrast, sharpness, entropy and border.
-CleanVision searches for all its issues. imagehash computes its perceptual hash, and Pillow decodes, in as many
-processes. Starting processes is excluded: each contestant measures a few images first, and that time is subtracted.
+The pass is that of the stage without its cache: it reads and verifies the bytes, decodes under
+limits of time and memory, and computes digest, perceptual hash, grey thumbnail, brightness,
+contrast, sharpness, entropy and border. CleanVision searches for all its issues. imagehash computes
+its perceptual hash, and Pillow decodes, in as many processes. Starting processes is excluded: each
+contestant measures a few images first, and that time is subtracted.
 
     make bench-validate            QUICK=1 for a short one
 """

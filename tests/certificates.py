@@ -25,7 +25,8 @@ class Authority:
 
     Attributes:
         pem: Certificate of the authority, for clients.
-        pin: SHA-256 of its public key in base64, for Chromium's ``--ignore-certificate-errors-spki-list``.
+        pin: SHA-256 of its public key in base64, for Chromium's
+            ``--ignore-certificate-errors-spki-list``.
     """
 
     def __init__(self, folder: Path) -> None:

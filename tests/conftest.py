@@ -27,7 +27,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 _PRINTED = pytest.StashKey[set[str]]()
 
-# Set before any library reads them: tests send no telemetry, and never reach a user's MLflow server.
+# Set before any library reads them: tests send no telemetry, and never reach a user's MLflow
+# server.
 for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE"):
     os.environ[name] = "true"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -41,11 +42,13 @@ for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
     os.environ.pop(name, None)
 
 
-# A shell that starts the tests in the background makes them, and all their processes, ignore Ctrl-C.
+# A shell that starts the tests in the background makes them, and all their processes, ignore
+# Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# TensorFlow, MLflow and Great Expectations keep many objects alive: garbage collection would take 5 % of the time.
+# TensorFlow, MLflow and Great Expectations keep many objects alive: garbage collection would take 5
+# % of the time.
 gc.set_threshold(50_000, 20, 20)
 
 # Shared machines are slow at times: no deadlines, and no check for slow examples.

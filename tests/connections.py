@@ -27,8 +27,8 @@ class ConnectionServer(web.Server):
     async def end(self, runner: web.ServerRunner, *listening: socket.socket) -> None:
         """Stop accepting connections, finish the requests, and abort all connections.
 
-        asyncio loses connections that it accepts while the server stops, and aiohttp keeps connections open that still
-        have data for a client that no longer reads.
+        asyncio loses connections that it accepts while the server stops, and aiohttp keeps
+        connections open that still have data for a client that no longer reads.
 
         Args:
             runner: Runner of this server.

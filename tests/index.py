@@ -40,7 +40,9 @@ class Index:
                 "pixmill/experiments/compare/__init__.py": "",
                 f"{info}/METADATA": f"Metadata-Version: 2.1\nName: pixmill\nVersion: {version}\n"
                 "Provides-Extra: pipeline\n",
-                f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+                f"{info}/WHEEL": (
+                    "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+                ),
                 f"{info}/RECORD": "",
             }
             with zipfile.ZipFile(releases / f"pixmill-{version}-py3-none-any.whl", "w") as archive:

@@ -25,7 +25,10 @@ from tests.ports import unused_port
 __all__ = ["Handler", "MlflowServer", "Postgresql", "Storage", "serve"]
 
 # Not SlowDown, for which s3fs repeats each request five times as often.
-_REFUSAL = b"<Error><Code>ServiceUnavailable</Code><Message>Service is unable to handle request.</Message></Error>"
+_REFUSAL = (
+    b"<Error><Code>ServiceUnavailable</Code><Message>Service is unable to handle "
+    b"request.</Message></Error>"
+)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -225,7 +228,8 @@ class Storage:
         url: Endpoint.
         bucket: Name of the bucket.
         environ: Environment variables that make it the only S3 of a process.
-        requests: Number of requests by kind: ``PUT``, ``POST``, ``GET``, ``HEAD``, ``LIST``, ``DELETE``.
+        requests: Number of requests by kind: ``PUT``, ``POST``, ``GET``, ``HEAD``, ``LIST``,
+            ``DELETE``.
         objects: Keys of the objects requested by GET, in order.
         refused: Number of requests answered with 503.
         latency: Delay of each response in seconds.

@@ -58,7 +58,8 @@ def _stage(name: str, deps: list[str]) -> str:
         f"  {name}:\n    cmd: {sys.executable} -S {code} {name} {' '.join(deps)}\n"
         f"    deps: [{', '.join([code, *deps])}]\n"
         f"    params: [{name}]\n"
-        f"    outs: [artifacts/{name}{persist}, reports/{name}.html, plots/{name}: {{cache: false}}]\n"
+        f"    outs: [artifacts/{name}{persist}, reports/{name}.html, plots/{name}: {{cache: "
+        f"false}}]\n"
         f"    metrics: [metrics/{name}.json: {{cache: false}}]\n"
     )
 
@@ -76,7 +77,8 @@ def make_project(root: Path) -> Path:
     start_repository(root, with_dvc=True)
     files = {
         "dvc.yaml": "stages:\n" + "".join(_stage(name, deps) for name, deps in _DEPS.items()),
-        "params.yaml": "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate:\n  max_pixels: 50\n"
+        "params.yaml": "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate:\n  "
+        "max_pixels: 50\n"
         "split: {val: 0.15, test: 0.2}\ntrain: {epochs: 3}\nevaluate: {}\n",
         "review.csv": "image,decision,label,by,why\n",
         ".gitignore": "/artifacts/\n/reports/\n/.pixmill/\n/data\n/mlflow.db*\n/inbox/\n",

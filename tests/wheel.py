@@ -53,8 +53,8 @@ def build_package(source: Path, folder: Path, *words: str) -> Path:
 def environment(folder: Path, wheel: Path | None = None) -> Path:
     """Create an environment with the packages of the tests and an optional wheel, and return its interpreter.
 
-    Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth`` files, such as that
-    of an editable installation, in folders that a ``.pth`` file adds.
+    Nothing is downloaded. This repository cannot be imported from it: Python does not read ``.pth``
+    files, such as that of an editable installation, in folders that a ``.pth`` file adds.
     """
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")

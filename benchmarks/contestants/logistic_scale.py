@@ -1,8 +1,8 @@
 """The logistic head on synthetic features in a file; up to 100,000 images also scikit-learn's fit in memory.
 
-The features resemble pooled ones: non-negative, about half of them zero, correlated. The memory is the increase of the
-process's anonymous pages (`RssAnon`, sampled) over the value before the fit: pages of the mapped file, which the system
-may reclaim at any time, do not count.
+The features resemble pooled ones: non-negative, about half of them zero, correlated. The memory is
+the increase of the process's anonymous pages (`RssAnon`, sampled) over the value before the fit:
+pages of the mapped file, which the system may reclaim at any time, do not count.
 """
 
 from __future__ import annotations

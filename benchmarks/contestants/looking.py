@@ -12,7 +12,8 @@ def compete(look: Callable[[Sequence[Path], int], int]) -> None:
     """Measure a few images, then all, and print the difference, which excludes the start of processes.
 
     Args:
-        look: Function of image paths and number of processes that returns the number of images measured.
+        look: Function of image paths and number of processes that returns the number of images
+            measured.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)

@@ -157,7 +157,10 @@ def test_another_broken_pipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
 
 _ENTRANCES = {
     "verb": "from pixmill.cli import main; main(['params'])",
-    "stage": "from pixmill.core.process.stage import run; run('split', lambda _, params: print(params.classes))",
+    "stage": (
+        "from pixmill.core.process.stage import run; run('split', lambda _, params: "
+        "print(params.classes))"
+    ),
 }
 
 

@@ -207,7 +207,10 @@ def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
     assert str(error).splitlines() == [
         "the gate stopped the pipeline: 1 critical check failed",
         "  balance: class 'shoe' has 3 images; expected at least 0.2 (validate.balance.share)",
-        "Next: open page.html; fix the images, or edit validate.balance.share in params.yaml; then: dvc repro",
+        (
+            "Next: open page.html; fix the images, or edit validate.balance.share in params.yaml; "
+            "then: dvc repro"
+        ),
     ]
 
 
@@ -226,7 +229,10 @@ def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() 
     assert str(error).splitlines()[1:] == [
         "  apart: 2 pairs cross; expected none",
         "  apart: 2 pairs cross; expected none",
-        "Next: `dvc checkout artifacts/scrape` brings them back; open page.html; report it; then: dvc repro",
+        (
+            "Next: `dvc checkout artifacts/scrape` brings them back; open page.html; report it; then: "
+            "dvc repro"
+        ),
     ]
 
 

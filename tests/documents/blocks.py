@@ -1,11 +1,12 @@
 r"""Fenced blocks of pages: commands of ``console`` blocks with the output shown, and code of ``python`` blocks.
 
-Lines with ``$ `` are commands, which ``\`` at the end of a line and ``> `` at the start of the next one continue. The
-lines after a command are its output, where ``...`` stands for anything; without any, the command must succeed. A block
-whose info string is ``console not run: REASON`` is not run.
+Lines with ``$ `` are commands, which ``\`` at the end of a line and ``> `` at the start of the next
+one continue. The lines after a command are its output, where ``...`` stands for anything; without
+any, the command must succeed. A block whose info string is ``console not run: REASON`` is not run.
 
-``python -m tests.documents.blocks PROJECT PAGE...`` runs the blocks of each page in a copy of a finished project, with
-the commands of this Python's environment; without arguments it counts the blocks of all pages.
+``python -m tests.documents.blocks PROJECT PAGE...`` runs the blocks of each page in a copy of a
+finished project, with the commands of this Python's environment; without arguments it counts the
+blocks of all pages.
 """
 
 import contextlib

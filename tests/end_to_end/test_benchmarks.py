@@ -99,7 +99,8 @@ for line in sys.stdin:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(os.path.dirname(benchmark)):
             del sys.modules[name]
 """
-"""Script that runs the benchmarks named on standard input, one after the other, in one interpreter."""
+"""Script that runs the benchmarks named on standard input, one after the other, in one interpreter.
+"""
 
 
 @pytest.fixture(scope="module")

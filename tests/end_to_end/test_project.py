@@ -315,9 +315,9 @@ def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set
         code, output = review.end()
     assert (code, left) == (0, {})
     assert (
-        f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped."
-        in output
-    )
+        f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 "
+        "dropped."
+    ) in output
     return kinds
 
 

@@ -35,7 +35,10 @@ def give_packages(clone: Path) -> None:
     for name, text in {
         "python": _PYTHON.format(clone=clone, python=sys.executable),
         "dvc": f'#!/bin/sh\nexec {clone}/.venv/bin/python -m dvc "$@"\n',
-        "pixmill": f'#!/bin/sh\nexec {clone}/.venv/bin/python -c "from pixmill.cli import main; main()" "$@"\n',
+        "pixmill": (
+            f'#!/bin/sh\nexec {clone}/.venv/bin/python -c "from pixmill.cli import main; '
+            'main()" "$@"\n'
+        ),
     }.items():
         (clone / ".venv" / "bin" / name).write_text(text)
     subprocess.run(["sh", "-euc", _STAMP], cwd=clone, check=True)
@@ -111,7 +114,8 @@ def compare(job: Project) -> tuple[int, str, str]:
 def test_worse_model_fails_the_job_without_remote(repository_with_remote, new_job) -> None:
     repository_with_remote.push("worse", *WORSE)
     job = new_job("worse", remote=False)
-    # As on a runner that keeps its folder, without the outputs of evaluate: no remote has these images.
+    # As on a runner that keeps its folder, without the outputs of evaluate: no remote has these
+    # images.
     for kept in ("data", "artifacts", "reports", ".dvc/cache"):
         shutil.copytree(
             repository_with_remote.author.path / kept, job.path / kept, dirs_exist_ok=True

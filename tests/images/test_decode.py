@@ -267,7 +267,8 @@ def test_arithmetic_jpeg_is_decoded() -> None:
 def test_adobe_marker_of_cmyk_jpeg_is_respected() -> None:
     content = bytearray(encoded(halves().convert("CMYK"), "JPEG", quality=95, subsampling=0))
     marker = content.index(b"Adobe")
-    # This byte declares the first three channels as luma and chroma, so the same data give other colours.
+    # This byte declares the first three channels as luma and chroma, so the same data give other
+    # colours.
     assert content[marker + 11] == 0
     content[marker + 11] = 2
     assert np.abs(decode(bytes(content)).pixels[:, :10].astype(int) - RED).max() > 40
@@ -474,7 +475,11 @@ def test_broken_files_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_decodes_without_stderr(tmp_path: Path) -> None:
     (tmp_path / "image.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
-    script = "import sys; from pixmill.images.decode import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
+    script = (
+        "import sys; from pixmill.images.decode import decode; "
+        "print(decode(open(sys.argv[1], "
+        "'rb').read()).mode)"
+    )
     line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'image.tiff')])} 2>&-"
     done = subprocess.run(line, shell=True, stdout=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "RGB\n")

@@ -40,7 +40,8 @@ def simulated(
 
 @pytest.mark.slow
 def test_holm_against_the_winner_calls_too_many_worse() -> None:
-    # This is why all pairs are tested: Holm's method errs in a quarter of the tables of equal models.
+    # This is why all pairs are tested: Holm's method errs in a quarter of the tables of equal
+    # models.
     tables, generator, wrong = 100, np.random.default_rng(20261125), 0
     for _ in range(tables):
         right = simulated(generator, np.full(40, 0.9), 0.5)

@@ -139,7 +139,8 @@ def test_mixup_blends_images_and_targets_equally(pixels):
     expected = share[:, None, None, None] * pixels + (1 - share[:, None, None, None]) * np.roll(
         pixels, 1, axis=0
     )
-    # The first and the last image have the same class; their share does not follow from the targets.
+    # The first and the last image have the same class; their share does not follow from the
+    # targets.
     np.testing.assert_allclose(changed[1:], expected[1:], atol=0.01)
 
 

@@ -101,8 +101,14 @@ def test_rejects_damaged_weights(folder, content):
     "content",
     [
         b"{}",
-        b'{"labels": ["twice", "twice", "dog"], "image_size": 12, "aspect": "pad", "resize": "box"}',
-        b'{"labels": ["cat", "dog", "\\ud800"], "image_size": 12, "aspect": "pad", "resize": "box"}',
+        (
+            b'{"labels": ["twice", "twice", "dog"], "image_size": 12, "aspect": "pad", "resize": '
+            b'"box"}'
+        ),
+        (
+            b'{"labels": ["cat", "dog", "\\ud800"], "image_size": 12, "aspect": "pad", "resize": '
+            b'"box"}'
+        ),
         b'{"labels": ["cat", "dog", "cow"], "image_size": 12, "aspect": "torn", "resize": "box"}',
     ],
 )

@@ -149,7 +149,8 @@ def test_read_imports_nothing_slow(project: Path) -> None:
         "from pixmill.project.state import read_project_state\n"
         "state = read_project_state(Path.cwd()); assert not state.faults\n"
         "print(next_steps(state)[0].kind)\n"
-        "print(sorted({'dvc', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'} & {*sys.modules}))"
+        "print(sorted({'dvc', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'} & "
+        "{*sys.modules}))"
     )
     (project / "data/cat/2.jpg").write_bytes(b"new")  # needs DVC's ignore patterns
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
@@ -190,7 +191,8 @@ def test_killed_run_is_not_running(project: Path) -> None:
     with subprocess.Popen(
         command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True
     ) as running:
-        # DVC writes its lock file in place: a kill before the stage's own process runs would leave half of it.
+        # DVC writes its lock file in place: a kill before the stage's own process runs would leave
+        # half of it.
         while not any(
             each.info["cwd"] == str(project) and "stages/train.py" in (each.info["cmdline"] or [])
             for each in psutil.process_iter(["cmdline", "cwd"])

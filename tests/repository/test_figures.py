@@ -19,7 +19,10 @@ QUOTED = {
     "docs/explanation/statistics.md": ["with the bundled images it is {unlike} % (4 of {n})"],
     "docs/how-to/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
     "docs/tutorial.md": [
-        "**{accuracy} %** of {n} test photos are right; of new ones, probably {accuracy_low} to {accuracy_high} %."
+        (
+            "**{accuracy} %** of {n} test photos are right; of new ones, probably {accuracy_low} to "
+            "{accuracy_high} %."
+        )
     ],
 }
 """Phrases in the documents with figures of the default run."""

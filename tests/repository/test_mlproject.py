@@ -56,7 +56,8 @@ def shell(repository, project, tmp_path):
     shutil.copytree(repository / "stages", tmp_path / "stages")
     shutil.copytree(repository / "src", tmp_path / "src")
     (tmp_path / "dvc.py").write_text(
-        "import os, sys; print('dvc', *sys.argv[1:], sep='|'); sys.exit(int(os.environ.get('STATUS', 0)))"
+        "import os, sys; print('dvc', *sys.argv[1:], sep='|'); "
+        "sys.exit(int(os.environ.get('STATUS', 0)))"
     )
 
     def run(entry, status=0, **values):
@@ -86,7 +87,8 @@ def test_with_parameters_runs_an_experiment_and_prints_how_to_keep_it(shell):
         == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
     )
     assert second == (
-        "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
+        "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics "
+        "plots && git commit"
     )
     assert done.returncode == 0
 

@@ -148,7 +148,8 @@ HEADLINE = {
     "validate": "dropped gate kept n",
     "split": "dropped test train val",
     "train": "train_accuracy train_loss val_accuracy val_loss",
-    "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy confidence cross_validation_accuracy "
+    "evaluate": "accuracy accuracy_high accuracy_low baseline_accuracy confidence "
+    "cross_validation_accuracy "
     "ece log_loss macro_f1 n",
 }
 COMPLETE = {

@@ -45,7 +45,8 @@ def test_no_job_has_permissions_that_it_does_not_name(repository):
     writing = set()
     for path, content in workflows(repository).items():
         assert content["permissions"] == {}, path
-        # `on` is true in YAML 1.1. With pull_request_target, code of strangers would get the repository's token.
+        # `on` is true in YAML 1.1. With pull_request_target, code of strangers would get the
+        # repository's token.
         assert "pull_request_target" not in content[True]
         for name, job in content["jobs"].items():
             granted = job.get("permissions", {})
@@ -178,7 +179,8 @@ def checkout(repository, tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text('__version__ = "1.2.3.dev0"\n')
     (package / "CHANGELOG.md").write_text(
-        "# Changelog\n\n## Unreleased\n\n## 1.2.3 (2026-12-01)\n\n- New.\n\n## 1.0.0 (2026-11-01)\n\n- First.\n"
+        "# Changelog\n\n## Unreleased\n\n## 1.2.3 (2026-12-01)\n\n- New.\n\n## 1.0.0 "
+        "(2026-11-01)\n\n- First.\n"
     )
     return tmp_path
 

@@ -10,8 +10,8 @@ class Page:
 
     Args:
         browser: The browser.
-        project: A project with ``running``, a review that has an ``address``; ``review``, the path of ``review.csv``;
-            and ``names`` of images for :meth:`lines`.
+        project: A project with ``running``, a review that has an ``address``; ``review``, the path
+            of ``review.csv``; and ``names`` of images for :meth:`lines`.
     """
 
     def __init__(self, browser, project):

@@ -124,7 +124,8 @@ def test_navigation_and_selection(page):
 
     def chosen():
         return page.run(
-            "[...document.querySelectorAll('.images .frame')].map(f => f.getAttribute('aria-pressed'))"
+            "[...document.querySelectorAll('.images .frame')].map(f => "
+            "f.getAttribute('aria-pressed'))"
         )
 
     assert chosen() == ["true", "false"]
@@ -168,7 +169,8 @@ def test_untrusted_text_is_escaped(page):
 def test_accessible_to_screen_readers(page):
     page.press("n", "n")
     nameless = page.run(
-        "[...document.querySelectorAll('button, input, img')].filter(e => !(e.textContent.trim() || e.alt || "
+        "[...document.querySelectorAll('button, input, img')].filter(e => !(e.textContent.trim() "
+        "|| e.alt || "
         "e.getAttribute('aria-label') || e.labels?.length)).length"
     )
     assert nameless == 0
@@ -194,7 +196,8 @@ def test_fits_small_and_large_screens(page):
             for _ in range(5):
                 assert page.run("document.documentElement.scrollWidth") <= width
                 frames = page.run(
-                    "[...document.querySelectorAll('.frame')].every(f => f.querySelector('img').getBoundingClientRect()"
+                    "[...document.querySelectorAll('.frame')].every(f => "
+                    "f.querySelector('img').getBoundingClientRect()"
                     ".bottom <= f.getBoundingClientRect().bottom + 1)"
                 )
                 assert frames

@@ -59,7 +59,10 @@ def test_finds_all_kinds_in_order(dirty):
     assert conflict.why == "The same image was found as coat and dress. Which label is right?"
     assert across.title == "Near-duplicates with different labels"
     assert re.fullmatch(
-        "2 images of (coat and dress|dress and coat)[.] Which label is right, and which images do you keep[?]",
+        (
+            "2 images of (coat and dress|dress and coat)[.] Which label is right, and which images do "
+            "you keep[?]"
+        ),
         across.why,
     )
     assert within.why == "2 images of coat. Which do you keep?"

@@ -26,7 +26,8 @@ def data(tmp_path, repository):
     (tmp_path / "data/boot/tiny.jpg").write_bytes(jpeg(900, 20))
     (tmp_path / "review.csv").write_bytes((repository / "review.csv").read_bytes())
     (tmp_path / "params.yaml").write_text(
-        "classes: [boot, hat]\nscrape: {source: folder, snapshot: '2026-11-20', expect_at_least: 1}\n"
+        "classes: [boot, hat]\nscrape: {source: folder, snapshot: '2026-11-20', expect_at_least: "
+        "1}\n"
         "validate: {min_per_class: {count: 5}}\n"
     )
     return tmp_path

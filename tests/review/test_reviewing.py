@@ -97,7 +97,8 @@ def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
     )
     assert project.tables().ids[case.members[0]] == first
     assert case.why == (
-        "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."
+        "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' "
+        "(80%)."
     )
 
 

@@ -38,8 +38,8 @@ class Web(Site):
 class Invented:
     """A fake source that records its queries.
 
-    An answer is a URL, ``None`` for a card without URL, the fields of a candidate, an exception to raise, or a function
-    to call.
+    An answer is a URL, ``None`` for a card without URL, the fields of a candidate, an exception to
+    raise, or a function to call.
 
     Args:
         answers: Answers by query text.

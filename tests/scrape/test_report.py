@@ -105,8 +105,12 @@ def test_web_searches(web_page):
         "2 images of 1 class ",
         "Sources: site:first, site:second. Snapshot: ",
         "2 of 4 queries failed.",
-        "captcha hat (source 'site:second') it asks for a proof. Saved page and screenshot: .pixmill/scrape/evidence/1",
-        "robots.txt overrides Hosts whose robots.txt you override in scrape.robots_exceptions , on your own "
+        (
+            "captcha hat (source 'site:second') it asks for a proof. Saved page and screenshot: "
+            ".pixmill/scrape/evidence/1"
+        ),
+        "robots.txt overrides Hosts whose robots.txt you override in scrape.robots_exceptions , on "
+        "your own "
         "responsibility: www.example.org",
         "hat site:first hat complete 8 2 0 1 6 script 1, click 1",
         "hat site:second hat captcha 1 1 1 0 0",
@@ -114,7 +118,8 @@ def test_web_searches(web_page):
         "1 Thumbnails kept where the original was refused",
         "HTTP 404 Not Found: 6 http_404 in sightings.parquet .",
         "and 3 more",
-        "Images excluded by robots.txt or opt-out Not fetched or not kept, because of robots.txt, X-Robots-Tag or "
+        "Images excluded by robots.txt or opt-out Not fetched or not kept, because of robots.txt, "
+        "X-Robots-Tag or "
         "scrape.opt_out . Disallowed by the site's robots.txt: 1 robots in sightings.parquet .",
         "by Ann",
     ):

@@ -195,7 +195,8 @@ def test_critical_failure_names_page_parameter_and_command(valid):
     assert "class_shares: class 'coat' makes up" in error.message
     assert "expected a difference of at most 0 (split.class_shares.tolerance)" in error.message
     assert error.next == (
-        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; then: dvc repro"
+        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; "
+        "then: dvc repro"
     )
 
 

@@ -116,7 +116,8 @@ def test_undecodable_image_raises(project, manifest):
 
 
 def test_timeout_names_image_and_leaves_no_files(project, manifest):
-    # The image must be large, because a decode that ends before the first check of the time is accepted.
+    # The image must be large, because a decode that ends before the first check of the time is
+    # accepted.
     side = 6_000
     content = io.BytesIO()
     Image.new("RGB", (side, side)).save(content, "PNG", compress_level=1)

@@ -418,5 +418,6 @@ def test_summary(found):
     sizes = found.manifest["split"].value_counts()
     dropped = metrics(found)["dropped"]
     assert summary(found) == (
-        f"{sizes['train']} train, {sizes['val']} val, {sizes['test']} test; {dropped} dropped to prevent leakage"
+        f"{sizes['train']} train, {sizes['val']} val, {sizes['test']} test; {dropped} dropped to "
+        "prevent leakage"
     )

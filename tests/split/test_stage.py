@@ -147,7 +147,8 @@ def test_failed_gate_writes_page_and_metrics_only(project):
             parse_params(PARAMS.format(size=8, tolerance=0.0)),
         )
     assert caught.value.next == (
-        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; then: dvc repro"
+        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; "
+        "then: dvc repro"
     )
     assert list(outputs(project.root)) == [
         "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",

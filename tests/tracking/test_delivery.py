@@ -155,7 +155,8 @@ def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
     assert run_pixmill("sync") == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(
-        f"sync: MLflow at {store.uri} does not respond (file is not a database); 1 run pending in .pixmill/record; "
+        f"sync: MLflow at {store.uri} does not respond (file is not a database); 1 run pending in "
+        ".pixmill/record; "
         "next: "
     )
     assert second == f"sync: 1 run sent to {store.uri}: cnn"

@@ -71,7 +71,8 @@ def test_infinite_loss_is_an_error_with_a_next_step(fitted):
         in caught.value.message
     )
     assert caught.value.next == (
-        "lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: dvc repro"
+        "lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm "
+        "to 1, then: dvc repro"
     )
 
 

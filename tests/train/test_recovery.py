@@ -112,7 +112,8 @@ def test_killed_stage_reuses_the_finished_training(
     # One run, with all epochs.
     with sqlite3.connect(root / "mlflow.db") as connection:
         runs = connection.execute(
-            "select status, count(distinct step) from runs join metrics using (run_uuid) where key = 'val_loss' "
+            "select status, count(distinct step) from runs join metrics using (run_uuid) where key "
+            "= 'val_loss' "
             "group by run_uuid order by start_time"
         ).fetchall()
     connection.close()

@@ -150,6 +150,7 @@ def test_rejects_more_folds_than_images_of_a_class() -> None:
     with pytest.raises(ManifestError) as refusal:
         draw_folds(rows, 5, 1)
     assert refusal.value.message == (
-        "5 folds need as many images of each class, near-duplicates counted once; b has 4 for training and validation"
+        "5 folds need as many images of each class, near-duplicates counted once; b has 4 for "
+        "training and validation"
     )
     assert refusal.value.next == "pixmill sweep --folds 4"

@@ -155,34 +155,40 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ),
     (
         "image_size", narrow, {},
-        "18 of 21 readable images are at least 32 pixels wide (share 0.857); failing: 3 of 12 in class 'shoe'; "
+        "18 of 21 readable images are at least 32 pixels wide (share 0.857); failing: 3 of 12 in "
+        "class 'shoe'; "
         "expected at least 0.9 (validate.image_size.min_width, validate.image_size.share)",
     ),
     (
         "aspect_ratio", long, {},
-        "18 of 20 readable images have a longer side of at most 4 times the shorter (share 0.9); failing: "
+        "18 of 20 readable images have a longer side of at most 4 times the shorter (share 0.9); "
+        "failing: "
         "1 of 10 in class 'coat', 1 of 10 in class 'shoe'; expected at least 0.95 "
         "(validate.aspect_ratio.max_ratio, validate.aspect_ratio.share)",
     ),
     (
         "formats", jpegs, {"allowed": ["png", "webp"]},
-        "18 of 21 readable images are in an allowed format (png, webp) (share 0.857); failing: 3 of 12 in class "
+        "18 of 21 readable images are in an allowed format (png, webp) (share 0.857); failing: 3 "
+        "of 12 in class "
         "'coat'; expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
     ),
     (
         "dark", dark, {},
-        "18 of 20 readable images have a brightness of at least 16 (share 0.9); failing: 2 of 11 in class 'coat'; "
+        "18 of 20 readable images have a brightness of at least 16 (share 0.9); failing: 2 of 11 "
+        "in class 'coat'; "
         "expected at least 0.95 (validate.dark.min_brightness, validate.dark.share)",
     ),
     (
         "blurred", blurred, {},
-        "18 of 20 readable images have a sharpness of at least 10, or near that of the set (share 0.9); "
+        "18 of 20 readable images have a sharpness of at least 10, or near that of the set (share "
+        "0.9); "
         "failing: 2 of 11 in class 'shoe'; "
         "expected at least 0.95 (validate.blurred.min_sharpness, validate.blurred.share)",
     ),
     (
         "blank", blank, {"min_entropy": 1.0},
-        "18 of 20 readable images have an entropy of at least 1 (share 0.9); failing: 2 of 11 in class "
+        "18 of 20 readable images have an entropy of at least 1 (share 0.9); failing: 2 of 11 in "
+        "class "
         "'coat'; expected at least 0.98 (validate.blank.min_entropy, validate.blank.share)",
     ),
     (
@@ -191,12 +197,14 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ),
     (
         "duplicates", copies, {},
-        "18 of 23 readable images are neither duplicates nor near-duplicates of another (share 0.783); "
+        "18 of 23 readable images are neither duplicates nor near-duplicates of another (share "
+        "0.783); "
         "failing: 5 of 14 in class 'coat'; expected at least 0.8 (validate.duplicates.share)",
     ),
     (
         "conflicts", conflict, {},
-        "2 images found under several labels: coat, shoe; expected none (validate.conflicts.severity)",
+        ("2 images found under several labels: coat, shoe; expected none "
+        "(validate.conflicts.severity)"),
     ),
     (
         "near_duplicates", alike, {},
@@ -214,8 +222,10 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 images; expected at least 3"),
     (
         "shortcuts", hosts, {},
-        "classes differ in host (skill 0.909): 20 of 22 images of 'coat' come from the host 'one.example', 0 of 20 of "
-        "'shoe'; collect every class from the same sites; expected a skill of at most 0.5 (validate.shortcuts.skill)",
+        "classes differ in host (skill 0.909): 20 of 22 images of 'coat' come from the host "
+        "'one.example', 0 of 20 of "
+        "'shoe'; collect every class from the same sites; expected a skill of at most 0.5 "
+        "(validate.shortcuts.skill)",
     ),
 ]  # fmt: skip
 

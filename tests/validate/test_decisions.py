@@ -34,7 +34,10 @@ def read(tmp_path: Path):
 
 
 def test_every_column_is_read(read) -> None:
-    text = f'{HEAD}\n{ID},keep,,ada,"fine, really"\ndata/coat/1.png,drop,,,\n{ID[:8]},relabel,shoe,bob,has laces\n'
+    text = (
+        f'{HEAD}\n{ID},keep,,ada,"fine, '
+        f'really"\ndata/coat/1.png,drop,,,\n{ID[:8]},relabel,shoe,bob,has laces\n'
+    )
     assert read(text) == (
         Decision(3, ID, "keep", "", "ada", "fine, really"),
         Decision(4, "data/coat/1.png", "drop"),
@@ -111,7 +114,10 @@ def test_returns_decisions_on_missing_images() -> None:
 def test_rejects_two_decisions_on_one_image(second: Decision) -> None:
     with pytest.raises(
         ReviewError,
-        match=f"line 3: expected one decision per image, received a second one for {ID}, already in line 2",
+        match=(
+            f"line 3: expected one decision per image, received a second one for {ID}, already "
+            "in line 2"
+        ),
     ):
         match_decisions([Decision(2, ID, "drop"), second], IMAGES)
 

@@ -73,7 +73,8 @@ def test_finds_series_and_the_pattern_that_groups_them(form, others, pattern):
         {"image_url": paths, "path": paths, "source": "folder", "verdict": "keep"}
     )
     groups = group_names(manifest, found.group_by)
-    # Numbers that count anew in each class name other clips; a name in two classes may be of one patient.
+    # Numbers that count anew in each class name other clips; a name in two classes may be of one
+    # patient.
     shared = 1 if "[^/]+/" in pattern else len(CLASSES)
     assert groups.nunique() == CLIPS * len(CLASSES) // shared + others
     assert (groups[: len(CLASSES) * COUNT].groupby(groups).size() == FRAMES * shared).all()

@@ -124,9 +124,11 @@ def test_valid_data_passes_and_output_is_deterministic(workspace: Workspace) -> 
     assert done.stdout.splitlines() == [
         "validate: kept 82 of 83 images",
         "validate: warning: near_duplicates: 1 near-duplicate pair is labelled 'coat' and 'shoe'; "
-        "expected none across labels (validate.near_duplicates.severity); review them with: pixmill review",
+        "expected none across labels (validate.near_duplicates.severity); review them with: "
+        "pixmill review",
         f"validate: warning: placeholders: image {repeated} was found at 3 URLs, labelled "
-        "coat, hat, shoe; expected none (validate.placeholders.repeats); review them with: pixmill review",
+        "coat, hat, shoe; expected none (validate.placeholders.repeats); review them with: pixmill "
+        "review",
         "validate: reports/validate.html",
     ]
     assert workspace.failed() == {"near_duplicates", "placeholders"}
@@ -175,12 +177,18 @@ def test_small_class_stops_the_pipeline(workspace: Workspace) -> None:
 
     assert str(caught.value).splitlines() == [
         "the gate stopped the pipeline: 2 critical checks failed",
-        "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
+        (
+            "  min_per_class: class 'shoe' has 3 images; expected at least 30 "
+            "(validate.min_per_class.count)"
+        ),
         "  class_balance: class 'shoe' has 3 images, 0.075 of the largest class 'coat' (40); "
         "expected at least 0.1 (validate.class_balance.critical)",
-        "Next: copy or download it again, or delete it (1 file: the file is truncated); move it away; if it is an "
-        "image, convert it to PNG or JPEG (1 file: not a known image format); collect more images of the small "
-        "classes; open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
+        "Next: copy or download it again, or delete it (1 file: the file is truncated); move it "
+        "away; if it is an "
+        "image, convert it to PNG or JPEG (1 file: not a known image format); collect more images "
+        "of the small "
+        "classes; open reports/validate.html; fix the images, or edit "
+        "validate.min_per_class.count, "
         "validate.class_balance.critical in params.yaml; then: dvc repro",
     ]
     # The outputs are written nevertheless.

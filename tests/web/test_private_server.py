@@ -264,7 +264,10 @@ def test_taken_port_is_reported(client):
 
 
 def head_of(request, client, more=""):
-    return f"{request.format(client.key)} HTTP/1.1\r\nHost: {client.host}\r\nCookie: {client.cookie}\r\n{more}".encode()
+    return (
+        f"{request.format(client.key)} HTTP/1.1\r\nHost: {client.host}\r\nCookie: "
+        f"{client.cookie}\r\n{more}"
+    ).encode()
 
 
 def half(client):

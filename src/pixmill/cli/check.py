@@ -43,7 +43,8 @@ def run(_: argparse.Namespace) -> None:
 
         cluster_address()
     print(
-        f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
+        f"params.yaml is valid: {len(params.classes)} classes "
+        f"({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"
     )
     if "data" in state.faults:

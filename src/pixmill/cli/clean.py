@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.yes:
             remove(paths)
     print(
-        f"\nScratch: {total} {'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}"
+        f"\nScratch: {total} "
+        f"{'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}"
     )
     print("\n".join(advice(workspace)))

@@ -43,7 +43,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     share = number("a number from 0 to 1", float, 0, 1)
     drop = "largest drop of test accuracy allowed for int8 (default: 0.03, three points)"
     parser.add_argument("--max-drop", type=share, default=0.03, metavar="SHARE", help=drop)
-    licence = "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 (default: all known ones)"
+    licence = (
+        "of the model, such as cc-by-4.0; with --data: of the images, such as cc-by,cc0 "
+        "(default: all known ones)"
+    )
     parser.add_argument("--licence", "--license", metavar="ID", help=licence)
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="export the images to this folder, not the model"
@@ -78,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
         print(
-            f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n"
+            f"Compared with the model on {n:,} test "
+            f"images:\n\n{_table(agreement_rows(done.checked))}\n"
         )
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
@@ -87,7 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
         announce(f"{FORMATS[name]} was refused: {reason}")
     if "litert" in done.checked:
         announce(
-            f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg"
+            f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} "
+            "photo.jpg"
         )
     if done.refused:
         sys.exit(1)
@@ -109,7 +114,8 @@ def _export_data(arguments: argparse.Namespace) -> None:
         choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params
     )
     print(
-        f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the data set card"
+        f"{count(len(choice.images), 'image')} written to {arguments.data}/, with README.md, the "
+        "data set card"
     )
     if choice.withheld:
         announce(f"Left out because of their licences: {describe(choice.withheld)}")

@@ -65,7 +65,10 @@ def run(arguments: argparse.Namespace) -> None:
     for_purge = (arguments.yes, arguments.shared)
     ignored = any((arguments.dry_run, arguments.reason) if arguments.purge else for_purge)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):
-        expected = "images, --host or --author, with --reason or --dry-run; or --purge, with --yes, --shared"
+        expected = (
+            "images, --host or --author, with --reason or --dry-run; or --purge, with "
+            "--yes, --shared"
+        )
         raise PixmillError(f"expected {expected}", next="pixmill forget --help")
     with find_scratch(workspace):  # No stage and no DVC may run.
         if arguments.purge:
@@ -82,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(printable(f"{f'{label}:':16} {count(len(names), 'image')}: {first_of(names, 3)}"))
     if arguments.dry_run:
         print(
-            f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command without --dry-run"
+            f"{count(len(images), 'image')} to forget, nothing was changed. Next: the same command "
+            "without --dry-run"
         )
     elif not (copies or rows or len(images)):
         excluded = first_of([*arguments.host, *arguments.author])
@@ -91,7 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
         deleted = f"{count(copies, 'copy', 'copies')} and {count(rows, 'row')} of data/metadata.csv"
         print(f"{count(len(images), 'image')} forgotten, {deleted} deleted")
         print(
-            'Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill forget --purge'
+            'Next: dvc repro && git commit -am "Forget images"; with a remote: dvc push; pixmill '
+            "forget --purge"
         )
 
 
@@ -119,16 +124,19 @@ def _purge(arguments: argparse.Namespace) -> None:
         purge.execute()
     for store, objects in purge.objects.items():
         print(
-            f"{store:8}{count(len(objects), 'object')} {'deleted' if arguments.yes else 'to delete'}"
+            f"{store:8}{count(len(objects), 'object')} "
+            f"{'deleted' if arguments.yes else 'to delete'}"
         )
     if purge.unexamined:
         print(
-            f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch --all-commits"
+            f"Not examined: {count(purge.unexamined, 'object')} of older commits; first: dvc fetch "
+            "--all-commits"
         )
     print(_NOT_TOUCHED)
     if any(purge.objects.values()) and not arguments.yes:
         print(
-            "Older commits with the images lose all results made from them, until dvc repro; data/ keeps the others."
+            "Older commits with the images lose all results made from them, until dvc repro; data/ "
+            "keeps the others."
         )
         print(
             *(f"Others would lose them, too: {each}" for each in purge.others),

@@ -27,9 +27,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "folder", metavar="NAME", type=Path, help="project folder; `.` for the current one"
     )
     recipe = "recipe to start from (default: best; with --demo: fast); `pixmill use` lists them"
-    classes = "names of the classes, in double quotes if they contain commas; with --from: take only these"
-    source = "copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON Lines, Parquet)"
-    origin = "origin for teammates and CI; default: that of the running pixmill, as a wheel in wheels/ if it is local"
+    classes = (
+        "names of the classes, in double quotes if they contain commas; with --from: take "
+        "only these"
+    )
+    source = (
+        "copy labelled images: a folder, an archive (.zip, .tar.gz), or a table (CSV, JSON "
+        "Lines, Parquet)"
+    )
+    origin = (
+        "origin for teammates and CI; default: that of the running pixmill, as a wheel in "
+        "wheels/ if it is local"
+    )
     parser.add_argument("--recipe", help=recipe)
     parser.add_argument("--classes", metavar="A,B,C", help=classes)
     parser.add_argument("--from", dest="source", metavar="X", type=Path, help=source)

@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     width = max((len(item.name) for item in found), default=0)
     for item in found:
         print(
-            f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  {'params.yaml' if item.in_file else 'default'}"
+            f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  "
+            f"{'params.yaml' if item.in_file else 'default'}"
         )
         if item.name in arguments.keys:
             default = "required" if item.default is ... else f"default: {plain(item.default)}"

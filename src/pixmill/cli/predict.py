@@ -32,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        help="a folder like artifacts/train, an exported .tflite file, or a model in MLflow: models:/NAME/VERSION, "
+        help="a folder like artifacts/train, an exported .tflite file, or a model in MLflow: "
+        "models:/NAME/VERSION, "
         "models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID; default: the project's",
     )
     for name, text in (

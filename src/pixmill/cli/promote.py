@@ -52,7 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--accept-rolled-back",
         dest="accept",
         metavar="WHY",
-        help="promote although it is undecided and lower, lacks classes, or was rolled back; the reason is stored",
+        help=(
+            "promote although it is undecided and lower, lacks classes, or was rolled back; the "
+            "reason is stored"
+        ),
     )
     parser.add_argument(
         "--force", action="store_true", help="promote despite a refusal; needs --because"
@@ -78,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     because = "; ".join(filter(None, dict.fromkeys(given)))
     if (arguments.force or arguments.accept is not None) and not because:
         arguments.refuse(
-            "--force needs --because, and --accept-undecided a reason, which is stored with the version"
+            "--force needs --because, and --accept-undecided a reason, which is stored with the "
+            "version"
         )
     workspace = project_workspace()
     compared: list[Comparison] = []

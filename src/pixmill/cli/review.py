@@ -54,17 +54,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--inbox",
         type=inbox,
         metavar="DIR",
-        help="folder with corrections of `pixmill serve`, which are first moved to inbox/ (default: inbox/)",
+        help=(
+            "folder with corrections of `pixmill serve`, which are first moved to inbox/ "
+            "(default: inbox/)"
+        ),
     )
     parser.add_argument(
         "--random-sample",
         action="store_true",
-        help="the corrections are those of a random sample, so accepted images may be in any split (default: in train)",
+        help=(
+            "the corrections are those of a random sample, so accepted images may be in any "
+            "split "
+            "(default: in train)"
+        ),
     )
     parser.add_argument(
         "--restore",
         action="store_true",
-        help="restore accepted images and decisions missing from data/ and review.csv, without a page",
+        help=(
+            "restore accepted images and decisions missing from data/ and review.csv, without a "
+            "page"
+        ),
     )
     parser.add_argument(
         "--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)"

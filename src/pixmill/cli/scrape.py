@@ -30,7 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--probe",
         nargs=2,
         metavar=("SOURCE", "QUERY"),
-        help="open the results page of a source for a query, print the matches of each selector in sites/<source>.yaml "
+        help="open the results page of a source for a query, print the matches of each selector in "
+        "sites/<source>.yaml "
         "(count, first example), and save the page and a screenshot",
     )
 

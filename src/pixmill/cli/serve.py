@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
     local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
     if not local and not keys:
         announce(
-            f"warning: anyone who can reach {arguments.host} can use this server. Require a key with --api-keys FILE, "
+            f"warning: anyone who can reach {arguments.host} can use this server. Require a key "
+            "with --api-keys FILE, "
             "or let a proxy do so."
         )
     place = arguments.inbox or (root / "inbox" if root else None)

@@ -126,7 +126,8 @@ def _results(state: ProjectState) -> list[str]:
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
     low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
     return [
-        f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on {metrics['n']:,} "
+        f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on "
+        f"{metrics['n']:,} "
         f"images; majority-class baseline: {100 * metrics['baseline']['majority_accuracy']:.1f} %",
         f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
         f"calibration error {metrics['ece']:.3f}",

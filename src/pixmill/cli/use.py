@@ -32,7 +32,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="replace all of params.yaml but `compare` and exclusions, with the recipe's classes, sources and splits",
+        help=(
+            "replace all of params.yaml but `compare` and exclusions, with the recipe's classes, "
+            "sources and splits"
+        ),
     )
     parser.add_argument(
         "--open",
@@ -50,7 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
         project = find_project(Path.cwd())
         usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
         print(
-            f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}"
+            f"{list_recipes(project)}\nNext: "
+            f"{'pixmill new NAME --recipe RECIPE' if project is None else usage}"
         )
         return
     of_hub = arguments.recipe.startswith("hub:")

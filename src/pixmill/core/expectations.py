@@ -40,8 +40,8 @@ class Table:
 
     Args:
         rows: The table; missing values are null.
-        named_by: Columns that identify a row, such as ``label``: results then list every failing row. Without them,
-            results hold counts and the first few values, for large tables.
+        named_by: Columns that identify a row, such as ``label``: results then list every failing
+            row. Without them, results hold counts and the first few values, for large tables.
     """
 
     rows: pd.DataFrame
@@ -96,9 +96,10 @@ class Check:
         severity: The effect of a failure.
         wanted: The expected result, as a phrase.
         parameters: Keys of ``params.yaml`` that configure the check, if any.
-        describe: Describes Great Expectations' result, given the table: one line per failing class or label, or one
-            for all. Default: the failing rows, by name or count.
-        advise: Returns a clause that says how to fix a failure (``dvc checkout … restores them``); default: ``None``.
+        describe: Describes Great Expectations' result, given the table: one line per failing class
+            or label, or one for all. Default: the failing rows, by name or count.
+        advise: Returns a clause that says how to fix a failure (``dvc checkout … restores them``);
+            default: ``None``.
     """
 
     name: str
@@ -160,7 +161,8 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
         tables: The tables by name.
 
     Raises:
-        RuntimeError: An expectation could not be computed, which Great Expectations reports as a failure.
+        RuntimeError: An expectation could not be computed, which Great Expectations reports as a
+            failure.
     """
     # Great Expectations takes seconds to import.
     import great_expectations as gx

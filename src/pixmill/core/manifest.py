@@ -33,14 +33,15 @@ def table_schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
 
 
 SCRAPED = table_schema(
-    "id! label path! bytes!:int64 format source! query page_url image_url licence author given_split snapshot!"
+    "id! label path! bytes!:int64 format source! query page_url image_url licence author "
+    "given_split snapshot!"
 )
 """Columns that scrape writes.
 
-``id`` is the SHA-256 of the file's bytes. ``label`` is null if sightings disagree. ``path`` is relative to
-``artifacts/scrape``. ``format`` is detected from the content, and null if the file is not an image. Provenance columns
-belong to the first sighting. ``given_split`` is the split (``train``, ``val`` or ``test``) that people assigned, if
-any.
+``id`` is the SHA-256 of the file's bytes. ``label`` is null if sightings disagree. ``path`` is
+relative to ``artifacts/scrape``. ``format`` is detected from the content, and null if the file is
+not an image. Provenance columns belong to the first sighting. ``given_split`` is the split
+(``train``, ``val`` or ``test``) that people assigned, if any.
 """
 
 SIGHTINGS = table_schema(
@@ -49,30 +50,33 @@ SIGHTINGS = table_schema(
 )
 """One row per candidate: the ``id`` of its image, or the ``reason`` for refusing it.
 
-``rank`` is the position among the query's candidates, from 0. ``width`` and ``height`` are the original's dimensions in
-pixels according to the source. ``given_split`` is the split that people assigned; ``route`` names how the URL of the
-original was found. If ``thumbnail`` is true, ``id`` is that of the thumbnail, and ``reason`` explains the missing
-original.
+``rank`` is the position among the query's candidates, from 0. ``width`` and ``height`` are the
+original's dimensions in pixels according to the source. ``given_split`` is the split that people
+assigned; ``route`` names how the URL of the original was found. If ``thumbnail`` is true, ``id`` is
+that of the thumbnail, and ``reason`` explains the missing original.
 """
 
 VALIDATED = table_schema(
-    "width:int32 height:int32 short_side:int32 aspect_ratio:float32 mode pixels phash brightness:float32 "
+    "width:int32 height:int32 short_side:int32 aspect_ratio:float32 mode pixels phash "
+    "brightness:float32 "
     "contrast:float32 sharpness:float32 entropy:float32 border:float32 group verdict! reason",
     base=SCRAPED,
 )
 """Columns that validate adds from one full decode; null if an image cannot be decoded.
 
-``width``, ``height`` and ``short_side`` are in pixels, of the upright image; ``aspect_ratio`` is width / height.
-``pixels`` is a digest of the decoded RGB pixels, ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits.
-``brightness`` and ``contrast`` are the mean and standard deviation of the luma (0 to 255), ``sharpness`` is the
-variance of its Laplacian, ``entropy`` the entropy of its histogram in bits (0 to 8), ``border`` the share of the area
-(0 to 1) that a near-uniform border covers; all five are measured at 160 to 319 pixels on the longer side, or fewer.
-``group`` is the representative id of a group of verified near-duplicates (the image's id if it has none). ``verdict``
-is ``keep`` or ``drop``, with the ``reason``.
+``width``, ``height`` and ``short_side`` are in pixels, of the upright image; ``aspect_ratio`` is
+width / height. ``pixels`` is a digest of the decoded RGB pixels, ``phash`` a 64-bit perceptual hash
+as 16 hexadecimal digits. ``brightness`` and ``contrast`` are the mean and standard deviation of the
+luma (0 to 255), ``sharpness`` is the variance of its Laplacian, ``entropy`` the entropy of its
+histogram in bits (0 to 8), ``border`` the share of the area (0 to 1) that a near-uniform border
+covers; all five are measured at 160 to 319 pixels on the longer side, or fewer. ``group`` is the
+representative id of a group of verified near-duplicates (the image's id if it has none).
+``verdict`` is ``keep`` or ``drop``, with the ``reason``.
 """
 
 PAIRS = table_schema("a! b! similarity!:float64")
-"""Verified near-duplicates among kept images: two ids, ``a`` < ``b``, and their similarity, 0 to 1."""
+"""Verified near-duplicates among kept images: two ids, ``a`` < ``b``, and their similarity, 0 to 1.
+"""
 
 SPLIT = table_schema(
     "split row:int32 fold:int32 cluster",
@@ -80,9 +84,10 @@ SPLIT = table_schema(
 )
 """Columns that split adds: the split (``train``, ``val`` or ``test``; null if dropped) and the row in its packed array.
 
-``fold`` is the fold number, from 0, of images in train or val; null for clusters with :func:`corrections` in train.
-``cluster`` is the first ``group`` of images that are linked, directly or through others: by near-duplicates, equal
-pixels or, if ``split.group_by`` is set, a group; null if dropped.
+``fold`` is the fold number, from 0, of images in train or val; null for clusters with
+:func:`corrections` in train. ``cluster`` is the first ``group`` of images that are linked, directly
+or through others: by near-duplicates, equal pixels or, if ``split.group_by`` is set, a group; null
+if dropped.
 """
 
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
@@ -101,8 +106,8 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
     Args:
         path: Target file.
-        frame: Rows sorted by the first column (mostly ``id``) without duplicates; :data:`PAIRS` sorted by ``a`` and
-            ``b``; :data:`SIGHTINGS` in any stable order.
+        frame: Rows sorted by the first column (mostly ``id``) without duplicates; :data:`PAIRS`
+            sorted by ``a`` and ``b``; :data:`SIGHTINGS` in any stable order.
         schema: The columns, all of which the frame must have. Its metadata are written with it.
 
     Raises:
@@ -208,7 +213,8 @@ def sample_rows(table: pd.DataFrame, limit: int | None = None) -> pd.DataFrame:
     """Return a random but reproducible sample of rows, in random order.
 
     Args:
-        table: A table with the column ``id``. Ids are digests, so their last digits are a random order.
+        table: A table with the column ``id``. Ids are digests, so their last digits are a random
+            order.
         limit: Maximum number to return; default: all.
     """
     return table.iloc[
@@ -232,7 +238,8 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
         manifest: The columns of :data:`VALIDATED`.
 
     Returns:
-        ``given``, ``kept``, and ``dropped`` by reason, most frequent first; empty if there are none.
+        ``given``, ``kept``, and ``dropped`` by reason, most frequent first; empty if there are
+        none.
     """
     rows = given_test_rows(manifest)
     reasons = rows["reason"].dropna().astype(object)

@@ -39,7 +39,10 @@ class Facts:
 
 
 COLUMNS = ("file_name", *(field.name for field in fields(Facts)))
-"""Columns of the table; others are ignored. ``file_name`` is relative to ``data/``, with slashes."""
+"""Columns of the table; others are ignored.
+
+``file_name`` is relative to ``data/``, with slashes.
+"""
 
 EXPORTED = (*COLUMNS, "id", "source", "image_url", "snapshot")
 """Columns of the tables that ``pixmill export --data`` writes."""
@@ -79,7 +82,10 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 if name.startswith(("/", "../")):
                     problem = f"{name} is not below data/"
                 elif name in found:
-                    problem = f"a second row for {name}; an image has one label: several are not supported"
+                    problem = (
+                        f"a second row for {name}; an image has one label: several are not "
+                        "supported"
+                    )
                 elif split not in ("", *SPLITS):
                     problem = f"split: expected {', '.join(SPLITS)} or nothing, received {split!r}"
                 if problem:
@@ -102,8 +108,8 @@ def read_metadata(data: Path) -> dict[str, Facts]:
         data: The folder ``data/``.
 
     Raises:
-        DataError: The table cannot be read, has no column ``file_name``, two rows for a file, a path out of ``data/``
-            or an unknown split.
+        DataError: The table cannot be read, has no column ``file_name``, two rows for a file, a
+            path out of ``data/`` or an unknown split.
     """
     rows = read_cells(data)[1]
     return {

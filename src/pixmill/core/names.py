@@ -24,7 +24,8 @@ _MAX_BYTES = 120
 
 _HIDING = r"\x00-\x1f\x7f-\x9f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
 """Characters that hide or reverse other text: controls, separators of lines, overrides and isolates of the direction,
-and spaces without width."""
+and spaces without width.
+"""
 
 LABEL = rf"^(?=.*[^\s\xad\u200c-\u200f{_HIDING}])[^\s{_HIDING}](?:[^{_HIDING}]{{0,{MAX_LABEL - 2}}}[^\s{_HIDING}])?$"
 """Regular expression of labels, also in the JSON Schema."""
@@ -65,7 +66,8 @@ def class_folder(label: str) -> str:
 def to_slug(label: str) -> str:
     """Return the portable folder name of a class: its label where file systems allow it.
 
-    Otherwise other characters become ``-``, long names are cut, and a hash of the label keeps names distinct.
+    Otherwise other characters become ``-``, long names are cut, and a hash of the label keeps names
+    distinct.
 
     >>> to_slug("Pepper,_bell___healthy"), to_slug("cat / dog")
     ('Pepper,_bell___healthy', 'cat - dog-424d1a14')

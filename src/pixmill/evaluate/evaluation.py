@@ -63,9 +63,10 @@ class Evaluation:
     Args:
         labels: The classes in the order of the model's outputs.
         predictions: One row per image, sorted by id; columns as in
-            :func:`pixmill.evaluate.predictions.predictions_schema`. The probabilities are calibrated.
-        ranking: Label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
-            issues is off.
+            :func:`pixmill.evaluate.predictions.predictions_schema`. The probabilities are
+            calibrated.
+        ranking: Label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the
+            search for label issues is off.
         unlabelled: Predictions for unlabelled images, columns as in
             :func:`pixmill.models.inference.answers_schema`; ``None`` without such a folder.
         unlabelled_folder: ``evaluate.unlabelled``.
@@ -75,17 +76,19 @@ class Evaluation:
         interval_confidence: Confidence level of the intervals.
         target_accuracy: Target of the covered accuracy.
         mistakes: Errors, most confident first.
-        cells: Cells of the confusion matrix, each with its most confident predictions: confusions by frequency, then
-            correct predictions by class.
+        cells: Cells of the confusion matrix, each with its most confident predictions: confusions
+            by frequency, then correct predictions by class.
         typical: One correct prediction per class, for the first classes.
         heatmaps: Grad-CAM heatmaps by image id, for some images only.
         unsure: The least confident predictions.
         unlike: Images that the model marks as unlike the training images, least confident first.
         sample: Random images.
         issues: The most likely label issues.
-        training: Vectors of the training images, columns of :data:`pixmill.evaluate.mistakes.VECTORS`; ``None`` if the
-            model has no separate backbone.
-        nearest: The most similar training images of each of ``mistakes``, by id; empty without ``training``.
+        training: Vectors of the training images, columns of
+            :data:`pixmill.evaluate.mistakes.VECTORS`; ``None`` if the model has no separate
+            backbone.
+        nearest: The most similar training images of each of ``mistakes``, by id; empty without
+            ``training``.
     """
 
     labels: tuple[str, ...]
@@ -118,14 +121,17 @@ class Evaluation:
         if crossed := found["cross_validation"]:
             over_all = (
                 f"; {100 * crossed['accuracy']:.1f} % ({100 * crossed['accuracy_low']:.1f} % to "
-                f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by cross-validation"
+                f"{100 * crossed['accuracy_high']:.1f} %) on all {crossed['n']:,} by "
+                "cross-validation"
             )
         untested = [label for label, row in found["per_class"].items() if not row["support"]]
         without = f" (without {first_of(untested)}: no test images)" if untested else ""
         return (
-            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on {found['n']:,} images"
+            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %) on "
+            f"{found['n']:,} images"
             f"{over_all}; macro-F1 {found['macro_f1']:.3f}{without}, colour baseline "
-            f"{100 * baselines['histogram_accuracy']:.1f} %, one class {100 * baselines['majority_accuracy']:.1f} %"
+            f"{100 * baselines['histogram_accuracy']:.1f} %, one class "
+            f"{100 * baselines['majority_accuracy']:.1f} %"
         )
 
     def unlabelled_remark(self) -> str:
@@ -133,7 +139,8 @@ class Evaluation:
         if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
             return ""
         return (
-            f"evaluate.unlabelled: the folder {self.unlabelled_folder} is missing or empty, so no unlabelled images "
+            f"evaluate.unlabelled: the folder {self.unlabelled_folder} is missing or empty, so no "
+            "unlabelled images "
             "were predicted; put images there, or set it to null in params.yaml"
         )
 
@@ -159,7 +166,8 @@ def evaluate(
         train: The section ``train``.
         scratch: Cache of the features.
         root: Project folder, the base of ``params.unlabelled``.
-        shortcuts: Entries of ``plots/validate/shortcuts.json``, which the metrics repeat; default: none.
+        shortcuts: Entries of ``plots/validate/shortcuts.json``, which the metrics repeat; default:
+            none.
 
     Raises:
         DataError: ``evaluate.unlabelled`` is not a folder below ``data/``.

@@ -1,12 +1,13 @@
 """Grad-CAM: the regions of an image that support a class.
 
-The feature maps come from the last layer with spatial dimensions, or from several layers if LiteRT computes features
-that average several. Each map is weighted by the mean gradient of the class score with respect to it. The weighted sums
-of all layers are resized to the image and added; the positive part is the heatmap. The score is the logit before
-softmax or sigmoid, because the gradient of a saturated probability vanishes.
+The feature maps come from the last layer with spatial dimensions, or from several layers if LiteRT
+computes features that average several. Each map is weighted by the mean gradient of the class score
+with respect to it. The weighted sums of all layers are resized to the image and added; the positive
+part is the heatmap. The score is the logit before softmax or sigmoid, because the gradient of a
+saturated probability vanishes.
 
-Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
-Gradient-based Localization", ICCV 2017, equations 1 and 2.
+Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from
+Deep Networks via Gradient-based Localization", ICCV 2017, equations 1 and 2.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ def attention(
 ) -> npt.NDArray[np.float32] | None:
     """Return a heatmap of the evidence for a class per image, from 0 to 1, shape (images, image_size, image_size).
 
-    A heatmap without evidence is all zero. Returns ``None`` if no layer has spatial dimensions, as in a model that
-    flattens its input.
+    A heatmap without evidence is all zero. Returns ``None`` if no layer has spatial dimensions, as
+    in a model that flattens its input.
 
     Args:
-        model: The classifier: one graph without nested models, whose last layer with weights is dense.
+        model: The classifier: one graph without nested models, whose last layer with weights is
+            dense.
         pixels: ``uint8`` of shape (images, image_size, image_size, 3).
         classes: Class index per image.
     """
@@ -80,8 +82,8 @@ def attention_of_features(
 ) -> npt.NDArray[np.float32]:
     """Return the heatmaps of :func:`attention` for a head on averaged feature maps, without gradients.
 
-    The evidence at a position is the decrease of the class logit if that position becomes zero. For a linear head this
-    equals Grad-CAM, because the gradient is the kernel.
+    The evidence at a position is the decrease of the class logit if that position becomes zero. For
+    a linear head this equals Grad-CAM, because the gradient is the kernel.
 
     Args:
         maps: Feature maps by the index of their first feature.

@@ -1,11 +1,11 @@
 """Label issues, ranked by confident learning.
 
-A label is doubtful if a model that was not trained on the image gives another class at least the mean probability of
-that class over the images labelled with it. Thresholds per class allow for a model that is underconfident in one class
-and overconfident in another.
+A label is doubtful if a model that was not trained on the image gives another class at least the
+mean probability of that class over the images labelled with it. Thresholds per class allow for a
+model that is underconfident in one class and overconfident in another.
 
-Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021,
-sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
+Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+JAIR 70, 2021, sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
 """
 
 import warnings
@@ -27,8 +27,8 @@ from pixmill.models.scaling import BLOCK_ROWS, Scaling, principal_directions
 LABELS = table_schema("id! label! suggested score!:float32 rank!:int32 split!")
 """One row per image of any split, sorted by ``id``.
 
-``suggested`` is the more likely class, null if the label looks right; ``score`` is the label score from 0 (surely
-wrong) to 1; ``rank`` starts at 1, the most likely label issue.
+``suggested`` is the more likely class, null if the label looks right; ``score`` is the label score
+from 0 (surely wrong) to 1; ``rank`` starts at 1, the most likely label issue.
 """
 
 MIN_GROUPS = 10
@@ -36,14 +36,16 @@ MIN_GROUPS = 10
 
 MIN_CONFIRMED = 0.5
 """Minimum share of labels that the model must confirm for suggestions; the method assumes that most labels of a class
-are right and learnable, so below it nearly all suggestions are errors of the model."""
+are right and learnable, so below it nearly all suggestions are errors of the model.
+"""
 
 _FOLDS = 5
 _MAX_FITTED = 20_000
 """Maximum training images per model; more take minutes and find hardly more label issues."""
 
 _COMPONENTS = 128
-"""Principal components kept: ten times as fast as all features and as good at finding label issues."""
+"""Principal components kept: ten times as fast as all features and as good at finding label issues.
+"""
 
 _INVERSE_REGULARIZATION = 0.001
 """Strong regularisation, so that wrong labels are not memorised; tuned on swapped labels."""
@@ -59,7 +61,8 @@ def find_label_issues(
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, one row per image, sorted by id.
 
-    Classes with fewer than :data:`MIN_GROUPS` groups are left out. The table is empty if fewer than two classes remain.
+    Classes with fewer than :data:`MIN_GROUPS` groups are left out. The table is empty if fewer than
+    two classes remain.
 
     Args:
         parts: The packed splits; all are searched.
@@ -203,8 +206,8 @@ def rank_labels(
 def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the fold of each image, from 0, stratified by class and without dividing groups.
 
-    Groups are assigned round-robin, class by class, sorted by name (a digest, so effectively random). A group belongs
-    to the class of its first image.
+    Groups are assigned round-robin, class by class, sorted by name (a digest, so effectively
+    random). A group belongs to the class of its first image.
 
     Args:
         targets: Class indices, shape (images,).
@@ -229,7 +232,8 @@ def held_out_probabilities(
 
     Args:
         features: Shape (images, features).
-        targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`MIN_GROUPS` groups.
+        targets: Class indices, shape (images,); each of ``classes`` occurs in at least
+            :data:`MIN_GROUPS` groups.
         groups: Group of each image; members share a fold.
         classes: Number of classes, at least two.
         threads: Number of threads; it affects the result through the summation order.

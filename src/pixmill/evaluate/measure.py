@@ -1,7 +1,7 @@
 """Metrics of ``plots/evaluate/full.json``, from predictions and calibration.
 
-They include the accuracy by slice of the test split (class, source, size, brightness and near-duplicates), and the
-baseline: logistic regression on colour histograms, which ignores shapes.
+They include the accuracy by slice of the test split (class, source, size, brightness and
+near-duplicates), and the baseline: logistic regression on colour histograms, which ignores shapes.
 """
 
 import warnings
@@ -57,7 +57,8 @@ _JOINT_BINS = 4
 _LENGTH = 3 * _CHANNEL_BINS + _JOINT_BINS**3
 
 _MAX_SIDE = 64
-"""Maximum rows and columns of pixels that are counted; a subsample gives nearly the same histogram."""
+"""Maximum rows and columns of pixels that are counted; a subsample gives nearly the same histogram.
+"""
 
 _MAX_IMAGES = 20_000
 """Maximum training images, to bound time and memory."""
@@ -76,13 +77,15 @@ def measure(
 ) -> dict[str, Any]:
     """Return the metrics: test split at the top level, held-out images of the other splits under ``val``.
 
-    Confidence limits are named ``<name>_low`` and ``<name>_high``. With cross-fitting, ``cross_validation`` has
-    ``accuracy``, its limits and ``n`` over all held-out images; otherwise it is ``None``. Predictions of different
-    folds depend on each other, so the limits are wider by :data:`CROSS_FITTING_WIDTH`.
+    Confidence limits are named ``<name>_low`` and ``<name>_high``. With cross-fitting,
+    ``cross_validation`` has ``accuracy``, its limits and ``n`` over all held-out images; otherwise
+    it is ``None``. Predictions of different folds depend on each other, so the limits are wider by
+    :data:`CROSS_FITTING_WIDTH`.
 
     Args:
-        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`. Log-loss and ECE under ``val``
-            are slightly optimistic, because the temperature was fitted on these images.
+        predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`. Log-loss and
+            ECE under ``val`` are slightly optimistic, because the temperature was fitted on these
+            images.
         groups: Cluster by image id; near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         draws: Number of bootstrap samples.
@@ -185,7 +188,8 @@ def measure_confidence(
 
     Args:
         predictions: Result of :func:`pixmill.evaluate.predictions.apply_calibration`.
-        uncalibrated: Result of :func:`pixmill.evaluate.predictions.predict_parts`, at least for the test split.
+        uncalibrated: Result of :func:`pixmill.evaluate.predictions.predict_parts`, at least for the
+            test split.
         groups: Cluster by image id; near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         calibration: The model's calibration.
@@ -193,18 +197,21 @@ def measure_confidence(
         confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
-        Entries of ``plots/evaluate/full.json``: ``temperature`` and ``threshold`` of the model, fitted on the
-        held-out images of the other splits; ``confidence``, the mean on the test split; ``uncalibrated``, the
-        ``log_loss``, ``ece`` and mean ``confidence`` of the test split without the temperature; ``coverage``, the share
-        of answered test images; ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four
-        are ``None`` without a threshold; ``threshold_images`` and ``threshold_target`` then are the results of
-        :func:`pixmill.metrics.calibration.threshold_hints` on the held-out images of the other splits.
+        Entries of ``plots/evaluate/full.json``: ``temperature`` and ``threshold`` of the model,
+        fitted on the held-out images of the other splits; ``confidence``, the mean on the test
+        split; ``uncalibrated``, the ``log_loss``, ``ece`` and mean ``confidence`` of the test split
+        without the temperature; ``coverage``, the share of answered test images;
+        ``covered_accuracy`` with its limits, the accuracy of the answered ones. The last four are
+        ``None`` without a threshold; ``threshold_images`` and ``threshold_target`` then are the
+        results of :func:`pixmill.metrics.calibration.threshold_hints` on the held-out images of the
+        other splits.
 
         Curves by plot name. ``calibrated`` and ``uncalibrated``: results of
-        :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
-        ``coverage`` and ``coverage_val``: results of :func:`~pixmill.metrics.confidence.coverage_curve` on the test
-        split and on the held-out images of the other splits. They are separate tables because DVC plots missing values
-        of a joint table as zero.
+        :func:`pixmill.metrics.confidence.reliability` on the test split, after and before
+        temperature scaling; ``coverage`` and ``coverage_val``: results of
+        :func:`~pixmill.metrics.confidence.coverage_curve` on the test split and on the held-out
+        images of the other splits. They are separate tables because DVC plots missing values of a
+        joint table as zero.
     """
     tables = _held_out(predictions)
     before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
@@ -271,8 +278,8 @@ def _with_sides(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, f
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
-    ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test split;
-    ``cross_validation_accuracy`` is missing without cross-fitting.
+    ``baseline_accuracy`` is the accuracy of always predicting the most common class of the test
+    split; ``cross_validation_accuracy`` is missing without cross-fitting.
 
     Args:
         metrics: Results of :func:`measure` and :func:`measure_confidence`.
@@ -289,7 +296,8 @@ def slices(
 ) -> pd.DataFrame:
     """Return one row per slice of the test split, sorted by dimension.
 
-    Dimensions with a single value are left out. Size and brightness are cut into terciles of the test split.
+    Dimensions with a single value are left out. Size and brightness are cut into terciles of the
+    test split.
 
     Args:
         predictions: Result of :func:`pixmill.evaluate.predictions.predict_parts`.
@@ -298,11 +306,12 @@ def slices(
         confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
-        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``); ``slice``, the
-        name within the dimension; ``what``, the display name; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
-        ``accuracy_high``; ``rest``, the accuracy on all other test images; ``p`` and ``p_adjusted`` (Holm, over all
-        slices), the p-value of the null hypothesis that the slice is no worse than the rest, NaN if either has fewer
-        than ten groups; ``worse``, True if significantly worse.
+        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``);
+        ``slice``, the name within the dimension; ``what``, the display name; ``n``, ``right``,
+        ``accuracy``, ``accuracy_low`` and ``accuracy_high``; ``rest``, the accuracy on all other
+        test images; ``p`` and ``p_adjusted`` (Holm, over all slices), the p-value of the null
+        hypothesis that the slice is no worse than the rest, NaN if either has fewer than ten
+        groups; ``worse``, True if significantly worse.
     """
     tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
     table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
@@ -438,8 +447,8 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
 def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return colour histograms as square roots of shares, shape (images, 112).
 
-    The columns are 16 bins per channel, then 64 joint bins, four per channel. The square root turns Euclidean distance
-    into Hellinger distance, in which large plain areas do not dominate.
+    The columns are 16 bins per channel, then 64 joint bins, four per channel. The square root turns
+    Euclidean distance into Hellinger distance, in which large plain areas do not dominate.
 
     Args:
         pixels: ``uint8`` of shape (images, height, width, 3).

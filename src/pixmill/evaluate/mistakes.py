@@ -20,8 +20,8 @@ from pixmill.models.novelty import load_novelty
 VECTORS = table_schema("row!:int32 id! label! vector!:binary novelty!")
 """One row per training image, in the order of the packed split.
 
-``vector`` has the bytes of :func:`pixmill.models.nearest.to_vectors`; ``novelty`` is the MD5 of the model's file of
-that name, which tells whether the vectors are those of a model.
+``vector`` has the bytes of :func:`pixmill.models.nearest.to_vectors`; ``novelty`` is the MD5 of the
+model's file of that name, which tells whether the vectors are those of a model.
 """
 
 _MAX_CONFUSIONS, _MAX_CLASSES, _MAX_PER_CELL = 40, 30, 4
@@ -187,7 +187,8 @@ def examples_by_cell(
 ) -> list[tuple[Confusion, list[PredictedImage]]]:
     """Return the non-empty cells of the confusion matrix with their most confident predictions.
 
-    Confusions come first, most frequent first, then correct predictions by class (with at most 30 classes).
+    Confusions come first, most frequent first, then correct predictions by class (with at most 30
+    classes).
 
     Args:
         tested: Result of :func:`with_confidence` for this split.

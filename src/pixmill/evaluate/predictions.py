@@ -32,11 +32,12 @@ _BATCH = 64
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability, ``p_<class>`` the calibrated probability of a class as
-    returned by :meth:`pixmill.models.Classifier.predict`, ``loss`` the cross-entropy in nats, and ``unlike`` marks
-    images unlike the training images (null if unknown). ``held_out`` marks images whose prediction is by a model that
-    was not fitted to them: those of test; with cross-fitting, those of train and val; otherwise those of val. Files of
-    earlier versions have no such column: those of test and val are held out.
+    ``predicted`` is the class with the highest probability, ``p_<class>`` the calibrated
+    probability of a class as returned by :meth:`pixmill.models.Classifier.predict`, ``loss`` the
+    cross-entropy in nats, and ``unlike`` marks images unlike the training images (null if unknown).
+    ``held_out`` marks images whose prediction is by a model that was not fitted to them: those of
+    test; with cross-fitting, those of train and val; otherwise those of val. Files of earlier
+    versions have no such column: those of test and val are held out.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -61,14 +62,14 @@ def predict_parts(
 ) -> pd.DataFrame:
     """Return one row per image of all splits, sorted by id, with uncalibrated probabilities.
 
-    The columns are those of :func:`predictions_schema` without ``held_out``, which :func:`hold_out` adds, and ``loss``,
-    which :func:`apply_calibration` adds.
+    The columns are those of :func:`predictions_schema` without ``held_out``, which :func:`hold_out`
+    adds, and ``loss``, which :func:`apply_calibration` adds.
 
     Args:
         classifier: The model.
         parts: The packed splits.
-        features: Backbone features in the order of splits and rows; results are the same as with pixels. Default:
-            computed from the pixels.
+        features: Backbone features in the order of splits and rows; results are the same as with
+            pixels. Default: computed from the pixels.
     """
     names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
     first = 0
@@ -144,7 +145,8 @@ def apply_calibration(
     Raises:
         ValueError: The probabilities of an image do not sum to one.
     """
-    # Rounded to the precision of the file: metrics can be recomputed from it and agree on all processors.
+    # Rounded to the precision of the file: metrics can be recomputed from it and agree on all
+    # processors.
     values = calibration.apply(probabilities_of(predictions, labels)).astype(np.float32)
     columns = {f"p_{label}": values[:, place] for place, label in enumerate(labels)}
     return predictions.assign(
@@ -166,8 +168,8 @@ def held_out(predictions: pd.DataFrame) -> "pd.Series[Any]":
     """Return which images have a prediction by a model that was not fitted to them.
 
     Args:
-        predictions: Columns ``split`` and ``held_out``; in files of earlier versions, which lack it, the images of
-            validation and test are held out.
+        predictions: Columns ``split`` and ``held_out``; in files of earlier versions, which lack
+            it, the images of validation and test are held out.
     """
     if "held_out" in predictions:
         return predictions["held_out"].eq(True)
@@ -201,7 +203,8 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
     ):
         raise DataError(
             f"evaluate.unlabelled: {name!r} is not a folder below data/",
-            next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
+            next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: "
+            "data/unlabelled in "
             "params.yaml, or set it to null if there are none",
         )
     return root / name if folder.is_dir() else None
@@ -218,10 +221,12 @@ def predict_unlabelled(
         trained: ``artifacts/train``, or a copy.
         folder: Folder of images.
         limits: Limits per image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: as in :func:`pixmill.models.inference.predict_images`.
+        workers: Number of processes; default: as in
+            :func:`pixmill.models.inference.predict_images`.
 
     Returns:
-        The columns of :func:`pixmill.models.inference.answers_schema`, sorted by ``path``, relative to the folder.
+        The columns of :func:`pixmill.models.inference.answers_schema`, sorted by ``path``, relative
+        to the folder.
 
     Raises:
         ManifestError: The classifier cannot be loaded.

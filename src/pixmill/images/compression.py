@@ -1,7 +1,7 @@
 """Lossless compression of packed images with LZ4.
 
-LZ4 decompresses a 224-pixel image in 0.05 ms, a third of the time of zstd and a twentieth of PNG, so training does not
-wait for it. This module has few imports because worker processes load it.
+LZ4 decompresses a 224-pixel image in 0.05 ms, a third of the time of zstd and a twentieth of PNG,
+so training does not wait for it. This module has few imports because worker processes load it.
 """
 
 import functools

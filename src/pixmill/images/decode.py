@@ -45,10 +45,16 @@ _NOISY = {"tiff", "avif", "heic"}
 _STDERR = threading.Lock()
 
 _CUT = re.compile(
-    "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no more images|missing dim",
+    (
+        "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no "
+        "more images|missing dim"
+    ),
     re.IGNORECASE,
 )
-"""Pillow's messages for a truncated file. It reports truncated AVIFs and some truncated TIFFs as broken only."""
+"""Pillow's messages for a truncated file.
+
+It reports truncated AVIFs and some truncated TIFFs as broken only.
+"""
 
 _UNSUPPORTED = re.compile(
     r"unknown pixel mode|samples per pixel|cannot handle|[Uu]nsupported|not finite|^\d+$"
@@ -68,8 +74,11 @@ _LARGE_PIXELS = 20_000_000
 """Pixels from which an image is copied in strips: Pillow would hold the bytes of the whole image twice."""
 
 _MAX_SCANS = 100
-"""Maximum scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
-take hours to decode. Encoders write about ten; libtiff has the same limit."""
+"""Maximum scans of a progressive JPEG.
+
+Each is a pass over all pixels, so a small file with thousands of them would
+take hours to decode. Encoders write about ten; libtiff has the same limit.
+"""
 
 _ORIENTATION = 0x0112
 _MIDDLE_GREYS = {126, 127, 128, 129}
@@ -126,8 +135,8 @@ def decode(
     Args:
         content: The file's bytes.
         max_pixels: Maximum pixels (width times height) to decode.
-        window: Values that become black and white in a grey image of more than 8 bits. Default: found from the values
-            of this image, see :func:`pixmill.images.depth.find_window`.
+        window: Values that become black and white in a grey image of more than 8 bits. Default:
+            found from the values of this image, see :func:`pixmill.images.depth.find_window`.
 
     Raises:
         UndecodableError: The bytes are not an image, or the image is too large or not intact.
@@ -295,8 +304,8 @@ def _name_errors() -> Iterator[None]:
 def _orientation(kind: str, image: Image.Image) -> int:
     """Return an image's EXIF orientation, 1 to 8; 1 if it is missing or invalid.
 
-    Pillow applies the orientation of a TIFF itself. A HEIC's is ignored, as its standard requires. For an AVIF, Pillow
-    reports the container's rotation as EXIF.
+    Pillow applies the orientation of a TIFF itself. A HEIC's is ignored, as its standard requires.
+    For an AVIF, Pillow reports the container's rotation as EXIF.
     """
     if kind not in ("jpeg", "png", "webp", "avif"):
         return 1
@@ -311,8 +320,8 @@ def _orientation(kind: str, image: Image.Image) -> int:
 def _is_closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
     """Return whether a JPEG was truncated but still has an end marker, which decoders accept silently.
 
-    Decoders leave the rest grey. If the last pixel is grey, the image is decoded again with additional coded data; if
-    this changes the image, its data had ended early.
+    Decoders leave the rest grey. If the last pixel is grey, the image is decoded again with
+    additional coded data; if this changes the image, its data had ended early.
     """
     if kind != "jpeg" or "progressive" in image.info:
         return False

@@ -13,7 +13,10 @@ from pixmill.core.files.writing import read_json
 from pixmill.core.words import count
 
 Window = tuple[float, ...]
-"""Two values: that which becomes grey level 0, and the larger one that becomes 255. Values outside are clipped."""
+"""Two values: that which becomes grey level 0, and the larger one that becomes 255.
+
+Values outside are clipped.
+"""
 
 _TAIL = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 PROBABILITIES = (*_TAIL, 0.5, *(1 - probability for probability in reversed(_TAIL)))
@@ -23,7 +26,10 @@ WEIGHTS = np.diff([0, *(np.array(PROBABILITIES[1:]) + PROBABILITIES[:-1]) / 2, 1
 """Share of an image's pixels that each quantile stands for."""
 
 _CLIPPED = (0.005, 0.995)
-"""Quantiles between which values are spread; as nnU-Net clips intensities (F. Isensee et al., Nature Methods 2021)."""
+"""Quantiles between which values are spread; as nnU-Net clips intensities (F.
+
+Isensee et al., Nature Methods 2021).
+"""
 
 _MIN_SHARE = 0.5
 """Share of the range of whole bits that values must fill, so that at least 128 grey levels are used."""
@@ -63,8 +69,9 @@ def measure_values(image: Image.Image) -> tuple[float, ...] | None:
 def find_window(values: npt.ArrayLike) -> Window:
     """Return the window for images: the bits that they use, such as 0 to 4,095, if their values fill half of it.
 
-    Otherwise, such as for raw thermal images, it is the range of all values but 0.5 % at both ends; of all values if
-    this is empty. White is 1 if no value is larger, else 2 to the power of 8 or more, minus 1.
+    Otherwise, such as for raw thermal images, it is the range of all values but 0.5 % at both ends;
+    of all values if this is empty. White is 1 if no value is larger, else 2 to the power of 8 or
+    more, minus 1.
 
     >>> uniform = np.array(PROBABILITIES)
     >>> find_window([4_000 * uniform]), find_window([29_000 + 2_000 * uniform])
@@ -105,7 +112,10 @@ def to_8_bits(image: Image.Image, window: Window) -> Image.Image:
 
 def describe_window(n: int, window: Window) -> str:
     """Return a sentence without a full stop about n images of more than 8 bits."""
-    return f"values {window[0]:,.6g} to {window[1]:,.6g} of {count(n, 'image')} of more than 8 bits became 0 to 255"
+    return (
+        f"values {window[0]:,.6g} to {window[1]:,.6g} of {count(n, 'image')} of more than 8 "
+        "bits became 0 to 255"
+    )
 
 
 def read_window(folder: Path) -> Window | None:

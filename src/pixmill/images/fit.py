@@ -20,16 +20,16 @@ def fit(
 ) -> npt.NDArray[np.uint8]:
     """Return the image as a square.
 
-    Pillow's filters antialias when shrinking (except ``nearest``) and compute in fixed point, so the result is the same
-    on every CPU.
+    Pillow's filters antialias when shrinking (except ``nearest``) and compute in fixed point, so
+    the result is the same on every CPU.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
         size: Side of the square in pixels.
-        aspect: ``pad`` keeps the whole image and fills the border with its edge's mean colour; ``crop`` takes the
-            centre square; ``stretch`` ignores the aspect ratio.
-        resize: Filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean over a pixel's area) or
-            ``nearest``.
+        aspect: ``pad`` keeps the whole image and fills the border with its edge's mean colour;
+            ``crop`` takes the centre square; ``stretch`` ignores the aspect ratio.
+        resize: Filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean over
+            a pixel's area) or ``nearest``.
 
     Returns:
         ``uint8`` of shape (size, size, 3).

@@ -12,8 +12,11 @@ EXTENSIONS = {
     "avif": ".avif",
     "heic": ".heic",
 }
-"""Image formats with their file extensions. The last two are decoded only if a decoder is installed; their names do not
-depend on that."""
+"""Image formats with their file extensions.
+
+The last two are decoded only if a decoder is installed; their names do not
+depend on that.
+"""
 
 OTHER_FORMATS = {
     "jpeg2000": "JPEG 2000",
@@ -91,8 +94,8 @@ def sniff(content: bytes) -> str:
     """Return the format of some bytes.
 
     Returns:
-        A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`; for other content ``empty``, ``html``, ``svg``,
-        ``archive``, ``pdf``, ``lfs``, ``annex`` or ``unknown``.
+        A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`; for other content ``empty``, ``html``,
+        ``svg``, ``archive``, ``pdf``, ``lfs``, ``annex`` or ``unknown``.
     """
     if not content:
         return "empty"

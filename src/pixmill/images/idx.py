@@ -16,8 +16,8 @@ _UNSIGNED_BYTES = b"\0\0\x08"
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Return the array of an IDX file of unsigned bytes.
 
-    Layout (yann.lecun.com/exdb/mnist): two zeros, the type 8, the number of dimensions, the size of each dimension as
-    32-bit big-endian integers, then the values, last dimension fastest.
+    Layout (yann.lecun.com/exdb/mnist): two zeros, the type 8, the number of dimensions, the size of
+    each dimension as 32-bit big-endian integers, then the values, last dimension fastest.
 
     Args:
         path: File, such as ``train-images-idx3-ubyte`` or ``train-images-idx3-ubyte.gz``.
@@ -26,7 +26,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         A read-only ``uint8`` array with the shape from the header.
 
     Raises:
-        DataError: The file is missing, truncated, longer than stated in its header, or not an IDX file of bytes.
+        DataError: The file is missing, truncated, longer than stated in its header, or not an IDX
+            file of bytes.
 
     Examples:
         >>> from pathlib import Path

@@ -8,8 +8,9 @@ from pathlib import Path
 def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
     """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.
 
-    Symlinks, even to folders, are yielded and not followed. Unreadable subfolders are yielded as well, so opening them
-    reports the error. Only the names in the current folder and its parents are in memory.
+    Symlinks, even to folders, are yielded and not followed. Unreadable subfolders are yielded as
+    well, so opening them reports the error. Only the names in the current folder and its parents
+    are in memory.
 
     Args:
         folder: Root folder.

@@ -22,7 +22,8 @@ BORDER_LEVELS = 16
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP_LENGTH = 4096
-"""Pixels of the longer side that are filtered at a time; only very long images have several strips."""
+"""Pixels of the longer side that are filtered at a time; only very long images have several strips.
+"""
 
 _PART_PIXELS = 4 << 20
 """Pixels digested at a time."""
@@ -126,9 +127,10 @@ class LumaStatistics(NamedTuple):
 def scale(size: tuple[int, int]) -> int:
     """Return the factor by which an image is reduced before it is measured, 1 for a small one.
 
-    At full size, a large photograph that is crisp at training size measures as blurred, noise as sharp, and a blank
-    noisy wall as high in entropy. Therefore each square of k x k pixels is replaced by its rounded mean, with the
-    largest k that leaves at least :data:`MEASURED_SIDE` pixels on the longer side and three on the shorter.
+    At full size, a large photograph that is crisp at training size measures as blurred, noise as
+    sharp, and a blank noisy wall as high in entropy. Therefore each square of k x k pixels is
+    replaced by its rounded mean, with the largest k that leaves at least :data:`MEASURED_SIDE`
+    pixels on the longer side and three on the shorter.
 
     Args:
         size: Width and height of the image.
@@ -156,7 +158,8 @@ def luma_statistics(luma: Image.Image) -> LumaStatistics:
 def sharpness(luma: npt.NDArray[np.uint8]) -> float:
     """Return the variance of the Laplacian (4 neighbours, without the edge), which is low for a blurred image.
 
-    Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative study", ICPR 2000.
+    Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative
+    study", ICPR 2000.
 
     Args:
         luma: ``uint8`` of shape (height, width), the shorter side below 1,000.
@@ -185,9 +188,10 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
 def border(luma: npt.NDArray[np.uint8]) -> float:
     """Return the share of an image's area that is near-uniform border, such as bars, padding or a plain background.
 
-    On each side of the image, the border consists of all rows (or columns) that together span at most
-    :data:`BORDER_LEVELS` levels of luma. The sides are independent. Columns are examined between the top and bottom
-    bars; if there are bars on the left or right, rows and columns are examined once more between them.
+    On each side of the image, the border consists of all rows (or columns) that together span at
+    most :data:`BORDER_LEVELS` levels of luma. The sides are independent. Columns are examined
+    between the top and bottom bars; if there are bars on the left or right, rows and columns are
+    examined once more between them.
 
     Args:
         luma: ``uint8`` of shape (height, width).
@@ -219,7 +223,8 @@ def _bar(values: npt.NDArray[np.uint8]) -> int:
             return rows + int(beyond.argmax())
         low, high = int(lows[-1]), int(highs[-1])
         rows += len(block)
-        # Growing blocks: cheap without a border, and at most four times the rows of a border are examined.
+        # Growing blocks: cheap without a border, and at most four times the rows of a border are
+        # examined.
         step *= 4
     return len(values)
 

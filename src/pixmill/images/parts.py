@@ -31,7 +31,8 @@ _COLUMNS = ("id", "label", "cluster", "fold")
 class PackedImages:
     """A packed split as an array whose images are read and decompressed when indexed.
 
-    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
+    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers
+    or booleans.
 
     Args:
         content: Concatenation of all compressed images.
@@ -68,12 +69,12 @@ class PackedImages:
 class Shards:
     """Several arrays of images, or a selection of their rows, as one array that is read when indexed.
 
-    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
-    ``numpy.asarray`` reads everything.
+    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers
+    or booleans. ``numpy.asarray`` reads everything.
 
     Args:
-        arrays: One or more arrays or :class:`PackedImages`, ``uint8`` of shape (rows, height, width, channels), equal
-            except in rows.
+        arrays: One or more arrays or :class:`PackedImages`, ``uint8`` of shape (rows, height,
+            width, channels), equal except in rows.
         rows: Selected rows of the concatenation, in order; default: all.
     """
 
@@ -223,7 +224,8 @@ class Part:
 
     Args:
         name: ``train``, ``val`` or ``test``.
-        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i belongs to image i of ``pixels``.
+        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i belongs to image i of
+            ``pixels``.
         targets: ``int32`` of shape (n,): class index of each image.
         pixels: ``uint8`` of shape (n, image_size, image_size, 3), decompressed when indexed.
     """
@@ -284,8 +286,8 @@ def load_parts(
         names: Splits to load; default: all three.
 
     Raises:
-        ManifestError: A file is missing or malformed, a split does not match the manifest, or the images have other
-            classes or another size.
+        ManifestError: A file is missing or malformed, a split does not match the manifest, or the
+            images have other classes or another size.
     """
     path = folder / "manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split", columns=[*_COLUMNS, "split", "row"])
@@ -293,7 +295,10 @@ def load_parts(
     unknown = sorted(set(kept["label"]) - set(labels))
     if unknown:
         raise ManifestError(
-            f"{path} has images of unknown classes: {first_of(unknown)}; expected {first_of(labels, 20)}",
+            (
+                f"{path} has images of unknown classes: {first_of(unknown)}; expected "
+                f"{first_of(labels, 20)}"
+            ),
             next="dvc repro",
         )
     return {
@@ -318,7 +323,8 @@ def _load(
         )
     if pixels.shape[1] != image_size:
         raise ManifestError(
-            f"{header_path(folder, name)} lists images of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
+            f"{header_path(folder, name)} lists images of {pixels.shape[1]} x {pixels.shape[1]} "
+            "pixels; expected "
             f"{image_size} x {image_size}",
             next="dvc repro",
         )

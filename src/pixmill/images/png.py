@@ -1,7 +1,8 @@
 """Write PNG files whose bytes depend only on their pixels.
 
-Pillow's wheels compress with zlib-ng and other builds with zlib, whose outputs differ. Stored deflate blocks (RFC 1951,
-section 3.2.4) need no compressor, so the same pixels give the same file on every machine.
+Pillow's wheels compress with zlib-ng and other builds with zlib, whose outputs differ. Stored
+deflate blocks (RFC 1951, section 3.2.4) need no compressor, so the same pixels give the same file
+on every machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Encode pixels as an uncompressed PNG file.
 
     Args:
-        pixels: Grey values of shape ``(height, width)`` or RGB values of shape ``(height, width, 3)``, ``uint8``.
+        pixels: Grey values of shape ``(height, width)`` or RGB values of shape ``(height, width,
+            3)``, ``uint8``.
 
     Returns:
         The file: 8 bits per channel, no filter, not interlaced, no ancillary chunks.

@@ -11,12 +11,13 @@ class UndecodableError(Exception):
     """Raised when bytes are not a usable image.
 
     Args:
-        reason: One word for tables, a key of :data:`pixmill.images.read_errors.UNREADABLE`. By content: ``empty``,
-            ``html``, ``svg``, ``archive``, ``pdf``, ``lfs``, ``annex`` or ``unknown``, or a key of
-            :data:`pixmill.images.OTHER_FORMATS`; ``no_decoder`` if none is installed for the format, ``unsupported`` if
-            it does not read this variety of the format. ``not_a_file``: a folder, a pipe or a device.
-            ``missing_file`` and ``changed_bytes``: missing, or no longer matching the image's id.
-            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
+        reason: One word for tables, a key of :data:`pixmill.images.read_errors.UNREADABLE`. By
+            content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf``, ``lfs``, ``annex`` or
+            ``unknown``, or a key of :data:`pixmill.images.OTHER_FORMATS`; ``no_decoder`` if none is
+            installed for the format, ``unsupported`` if it does not read this variety of the
+            format. ``not_a_file``: a folder, a pipe or a device. ``missing_file`` and
+            ``changed_bytes``: missing, or no longer matching the image's id. ``too_many_bytes``,
+            ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
             ``truncated``: the file ends before the image does. ``broken``: anything else.
         detail: The decoder's message.
     """
@@ -50,8 +51,8 @@ def read_image(source: Source, *, max_bytes: int = 1 << 30) -> bytes:
         max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
-        UndecodableError: ``not_a_file`` for a folder, a pipe, a socket or a device, ``too_many_bytes`` for a larger
-            file.
+        UndecodableError: ``not_a_file`` for a folder, a pipe, a socket or a device,
+            ``too_many_bytes`` for a larger file.
         OSError: The file is missing or unreadable, or there is a loop of links.
     """
     if isinstance(source, Exception):
@@ -76,8 +77,8 @@ def read_verified(source: Source, name: str) -> bytes:
         name: Id of the image: the expected SHA-256, in hexadecimal digits.
 
     Raises:
-        UndecodableError: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not match, or as in
-            :func:`read_image`.
+        UndecodableError: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not
+            match, or as in :func:`read_image`.
     """
     try:
         content = read_image(source)

@@ -20,12 +20,17 @@ _CONFIDENCE = 0.95
 """Confidence level at which a threshold must reach the target accuracy."""
 
 _MIN_SHARE = 0.35
-"""Share of the predictions at which the search for a threshold starts. From a smaller share, one error among the most
-confident predictions often ends the search; from a larger one, it finds no threshold for models of low accuracy."""
+"""Share of the predictions at which the search for a threshold starts.
+
+From a smaller share, one error among the most
+confident predictions often ends the search; from a larger one, it finds no threshold for models of
+low accuracy.
+"""
 
 _MAX_SHARE = 0.95
 """Maximum share of sure predictions: most images of no class are among the least confident rest (Hendrycks and Gimpel,
-"A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
+"A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017).
+"""
 
 _CLOSE = 0.05
 """Calibration error above which confidence should not be read as a probability."""
@@ -57,13 +62,15 @@ class Calibration:
     (True, False)
 
     Args:
-        temperature: Divisor of the logits; ``None`` leaves probabilities unchanged, if the images do not determine a
-            temperature. Above 1, the model is overconfident.
-        threshold: Minimum calibrated confidence of a sure prediction, > 0; ``None`` if the images do not determine a
-            threshold. 0, which earlier versions wrote for "all are sure", is read as ``None``.
+        temperature: Divisor of the logits; ``None`` leaves probabilities unchanged, if the images
+            do not determine a temperature. Above 1, the model is overconfident.
+        threshold: Minimum calibrated confidence of a sure prediction, > 0; ``None`` if the images
+            do not determine a threshold. 0, which earlier versions wrote for "all are sure", is
+            read as ``None``.
         target_accuracy: Accuracy that sure predictions should reach.
-        novelty_limit: Novelty above which an image is unlike the training images, see :func:`novelty_limit`; ``None``
-            if there were too few images, or the model has no novelty.
+        novelty_limit: Novelty above which an image is unlike the training images, see
+            :func:`novelty_limit`; ``None`` if there were too few images, or the model has no
+            novelty.
     """
 
     temperature: float | None = None
@@ -88,7 +95,8 @@ class Calibration:
 
         Args:
             confidence: Calibrated confidence.
-            unlike: Whether the image is unlike the training images; its prediction is then never sure.
+            unlike: Whether the image is unlike the training images; its prediction is then never
+                sure.
         """
         if unlike:
             return False
@@ -106,12 +114,14 @@ def calibrate(
 ) -> Calibration:
     """Fit temperature and threshold on images that the model was not trained on.
 
-    The temperature is that of :func:`cautious_temperature`. Both are rounded to six digits, as they are written.
+    The temperature is that of :func:`cautious_temperature`. Both are rounded to six digits, as they
+    are written.
 
     Args:
         probabilities: Uncalibrated probabilities, shape (images, classes).
         actual: Class indices, shape (images,), at least one.
-        groups: Group of each image, shape (images,); near-duplicates share a group and count once for both.
+        groups: Group of each image, shape (images,); near-duplicates share a group and count once
+            for both.
         target: Accuracy that sure predictions should reach, > 0 and < 1.
     """
     best = cautious_temperature(actual, probabilities, len(np.unique(np.asarray(groups))))
@@ -126,9 +136,11 @@ def calibrate(
 def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | None:
     """Return the novelty that at most one in a hundred similar images exceeds; ``None`` for less than 100 groups.
 
-    This is the smallest value for which that holds on average over draws of the images, for any distribution.
+    This is the smallest value for which that holds on average over draws of the images, for any
+    distribution.
 
-    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005 (split conformal prediction).
+    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005 (split
+    conformal prediction).
 
     Args:
         novelty: Novelty of images that the model was not trained on, shape (images,).
@@ -154,14 +166,16 @@ def novelty_limit(novelty: NDArray[np.floating], groups: ArrayLike) -> float | N
 def cautious_temperature(actual: Ints, probabilities: ArrayLike, count: int) -> float | None:
     """Return the temperature nearest to 1 that these images do not contradict; ``None`` if they do not contradict 1.
 
-    They contradict a temperature outside of the 95 % interval of the penalised likelihood: the log-loss of ``count``
-    images plus that of a log-normal prior with median 1. Few images therefore give no temperature or one near 1, and
-    many the one of the lowest log-loss. A temperature fitted to few images is mostly noise: one of 0.14, from 27
-    images, ruined a model. It is finite even if every prediction is correct.
+    They contradict a temperature outside of the 95 % interval of the penalised likelihood: the
+    log-loss of ``count`` images plus that of a log-normal prior with median 1. Few images therefore
+    give no temperature or one near 1, and many the one of the lowest log-loss. A temperature fitted
+    to few images is mostly noise: one of 0.14, from 27 images, ruined a model. It is finite even if
+    every prediction is correct.
 
     The prior was chosen by simulation (``benchmarks/temperature.py``).
 
-    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
+    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
+    section 4.2.
 
     Args:
         actual: Class indices, shape (images,), at least one.
@@ -191,19 +205,21 @@ def best_threshold(
 ) -> float | None:
     """Return the lowest confidence threshold whose covered accuracy reaches the target; ``None`` if there is none.
 
-    The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided 95 % lower confidence
-    limit of its covered accuracy (exact binomial) is at least the target. Testing every confidence would find a
-    threshold by chance in far more than 5 % of cases. Instead, thresholds are tested in a fixed sequence (Angelopoulos
-    et al., section 2.2): from the most confident 35 % of the predictions downwards, at each count where the test allows
-    one more error, up to the first failure. Below the last success, the threshold is lowered until the next error that
-    is not allowed.
+    The lowest threshold has the highest coverage. A threshold reaches the target if the one-sided
+    95 % lower confidence limit of its covered accuracy (exact binomial) is at least the target.
+    Testing every confidence would find a threshold by chance in far more than 5 % of cases.
+    Instead, thresholds are tested in a fixed sequence (Angelopoulos et al., section 2.2): from the
+    most confident 35 % of the predictions downwards, at each count where the test allows one more
+    error, up to the first failure. Below the last success, the threshold is lowered until the next
+    error that is not allowed.
 
-    The least confident twentieth of the predictions is never sure, even if all predictions together reach the target:
-    an image of none of the classes often has such a confidence.
+    The least confident twentieth of the predictions is never sure, even if all predictions together
+    reach the target: an image of none of the classes often has such a confidence.
 
-    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
-    Biometrika 26, 1934; Angelopoulos, Bates, Candes, Jordan and Lei, "Learn then Test: Calibrating Predictive
-    Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025.
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case
+    of the Binomial", Biometrika 26, 1934; Angelopoulos, Bates, Candes, Jordan and Lei, "Learn then
+    Test: Calibrating Predictive Algorithms to Achieve Risk Control", Annals of Applied Statistics
+    19, 2025.
 
     Args:
         confidence: Probability of each image's predicted class, shape (images,).
@@ -240,8 +256,9 @@ def threshold_hints(
 ) -> tuple[int | None, float | None]:
     """Return how many such images would have a threshold, and the highest lower target that these images reach.
 
-    The number is that of images predicted exactly as well as these, so about right; ``None`` above twenty times as many
-    images. The target is a multiple of 0.05; ``None`` if there is none of at least one half.
+    The number is that of images predicted exactly as well as these, so about right; ``None`` above
+    twenty times as many images. The target is a multiple of 0.05; ``None`` if there is none of at
+    least one half.
 
     Args:
         confidence: Probability of each image's predicted class, shape (images,).
@@ -292,9 +309,10 @@ def by_confidence(
 def calibration_verdict(metrics: Mapping[str, Any]) -> str:
     """Return whether the confidence of a split fits its accuracy, in words.
 
-    ``well calibrated`` if the calibration error and the distance of the mean confidence to both ends of the confidence
-    interval of the accuracy are at most 0.05; ``overconfident`` or ``underconfident`` if the mean is outside of the
-    interval; otherwise ``no miscalibration shown``. Values are rounded as displayed.
+    ``well calibrated`` if the calibration error and the distance of the mean confidence to both
+    ends of the confidence interval of the accuracy are at most 0.05; ``overconfident`` or
+    ``underconfident`` if the mean is outside of the interval; otherwise ``no miscalibration
+    shown``. Values are rounded as displayed.
 
     Args:
         metrics: ``accuracy_low``, ``accuracy_high``, ``confidence`` and ``ece``.

@@ -22,8 +22,8 @@ def reliability(actual: Ints, probabilities: ArrayLike) -> pd.DataFrame:
         probabilities: Shape (images, classes).
 
     Returns:
-        One row per non-empty bin: bounds ``low`` and ``high``, number of images ``n``, means ``confidence`` and
-        ``accuracy``.
+        One row per non-empty bin: bounds ``low`` and ``high``, number of images ``n``, means
+        ``confidence`` and ``accuracy``.
     """
     values = normalise(probabilities)
     bin_of, _ = confidence_gaps(actual, values)
@@ -42,9 +42,9 @@ def reliability(actual: Ints, probabilities: ArrayLike) -> pd.DataFrame:
 def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence, for the calibration error.
 
-    Bin m of 15 is ((m - 1) / 15, m / 15]. Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
-    Probabilities Using Bayesian Binning", AAAI 2015; Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
-    Networks", ICML 2017, equation 3.
+    Bin m of 15 is ((m - 1) / 15, m / 15]. Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well
+    Calibrated Probabilities Using Bayesian Binning", AAAI 2015; Guo, Pleiss, Sun and Weinberger,
+    "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
 
     Args:
         actual: Class indices, shape (images,).
@@ -58,7 +58,8 @@ def confidence_gaps(actual: Ints, values: Floats) -> tuple[NDArray[np.int64], Fl
 def coverage_curve(confidence: Floats, right: Bools) -> pd.DataFrame:
     """Return coverage and covered accuracy by threshold: at most 100 rows, ordered by coverage.
 
-    Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
+    Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR
+    11, 2010.
 
     Args:
         confidence: Probability of each image's predicted class, shape (images,), at least one.

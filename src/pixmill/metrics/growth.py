@@ -6,7 +6,8 @@ _MIN_GAIN = 0.005
 """Minimum gain in accuracy, half a point, that is worth labelling twice as many images."""
 
 UNMEASURED = (
-    "Whether more images would help was not measured; only logistic regression has a learning curve, "
+    "Whether more images would help was not measured; only logistic regression has a learning "
+    "curve, "
     "with train.learning_curve: auto."
 )
 """The sentence without a learning curve."""
@@ -20,7 +21,8 @@ class Growth:
     'Twice as many images would add about 2.1 points of accuracy (95 % CI +0.8 to +3.5).'
 
     Args:
-        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of the images on.
+        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of
+            the images on.
         low: Lower limit of the CI, by bootstrap over clusters of the measured images.
         high: Upper limit of the CI.
     """
@@ -41,7 +43,11 @@ class Growth:
         )
         limits = limits.replace("-", "\u2212")
         if self.helps:
-            return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
+            return (
+                f"Twice as many images would add about {100 * self.gain:.1f} points of "
+                "accuracy "
+                f"(95 % CI {limits})."
+            )
         expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
         if self.high < 2 * _MIN_GAIN:
             return f"More images of the same kind would not help: {expected}."

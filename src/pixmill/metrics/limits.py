@@ -20,13 +20,15 @@ def accuracy_interval(
 ) -> tuple[float, float]:
     """Return the confidence limits of an accuracy by the percentile bootstrap over groups.
 
-    Groups are resampled instead of images, since predictions of near-duplicates are correct or wrong together. Groups
-    of equal size with equal numbers of correct predictions are interchangeable: a draw is a multinomial count of these
-    kinds, whose cost does not grow with the number of images. If all predictions are correct, or none is, all draws are
-    equal; the limits are then exact binomial limits for the number of groups.
+    Groups are resampled instead of images, since predictions of near-duplicates are correct or
+    wrong together. Groups of equal size with equal numbers of correct predictions are
+    interchangeable: a draw is a multinomial count of these kinds, whose cost does not grow with the
+    number of images. If all predictions are correct, or none is, all draws are equal; the limits
+    are then exact binomial limits for the number of groups.
 
-    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
-    Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13
+    (percentiles); Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8
+    (clusters).
 
     Args:
         right: Whether each prediction is correct, shape (images,), at least one.
@@ -56,8 +58,8 @@ def accuracy_interval(
 def unanimous_limit(groups: int, confidence: float) -> float:
     """Return the lower Clopper-Pearson limit of a share if it is 1 among the observed groups; the upper limit is 1.
 
-    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
-    Biometrika 26, 1934.
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case
+    of the Binomial", Biometrika 26, 1934.
 
     Args:
         groups: Number of observed groups.
@@ -78,10 +80,10 @@ def score_limits(
 ) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
     """Return the confidence limits of a split's metrics, and of each class by label; ``None`` if undefined.
 
-    The limits are percentiles of a bootstrap over groups, with two exceptions. The calibration error is biased upwards,
-    and resampling doubles the bias, so its limits are mirrored at the measured value (basic bootstrap). If a class or
-    the split has no errors, or only errors, all draws are equal; the limit on that side is then exact binomial, for the
-    number of groups.
+    The limits are percentiles of a bootstrap over groups, with two exceptions. The calibration
+    error is biased upwards, and resampling doubles the bias, so its limits are mirrored at the
+    measured value (basic bootstrap). If a class or the split has no errors, or only errors, all
+    draws are equal; the limit on that side is then exact binomial, for the number of groups.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 5.
 

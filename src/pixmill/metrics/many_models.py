@@ -22,7 +22,8 @@ class Gap:
 
     Args:
         difference: Metric of the model minus that of the best.
-        low: Lower limit of the difference, simultaneous for all pairs; ``None`` where too few groups differ for a test.
+        low: Lower limit of the difference, simultaneous for all pairs; ``None`` where too few
+            groups differ for a test.
         high: Upper limit, likewise.
         p: p-value of no difference, adjusted for all pairs.
         worse: Whether the model is significantly worse.
@@ -45,23 +46,28 @@ def gaps_from_best(
 ) -> list[Gap]:
     """Return the distance of each model from the best one, which the same figures selected.
 
-    Tests of all models against a winner that was selected on the same images call too many models worse, even with
-    Holm's method, since the winner is partly lucky. Instead, all pairs are tested simultaneously, by the maximum of
-    their studentized differences over bootstrap draws; these include the pairs with the winner, whichever model wins. A
-    difference is divided by its deviation about zero, sqrt(s^2 + d^2 / groups). With the deviation s of the draws
-    instead, the error rate is up to 7 % instead of 5 % for tables of 40 equal models on 300 images.
+    Tests of all models against a winner that was selected on the same images call too many models
+    worse, even with Holm's method, since the winner is partly lucky. Instead, all pairs are tested
+    simultaneously, by the maximum of their studentized differences over bootstrap draws; these
+    include the pairs with the winner, whichever model wins. A difference is divided by its
+    deviation about zero, sqrt(s^2 + d^2 / groups). With the deviation s of the draws instead, the
+    error rate is up to 7 % instead of 5 % for tables of 40 equal models on 300 images.
 
-    Pairs that differ on too few groups for a significant exact paired test (below 6 at 95 % confidence) are not tested.
+    Pairs that differ on too few groups for a significant exact paired test (below 6 at 95 %
+    confidence) are not tested.
 
-    Sources: Westfall and Young, "Resampling-Based Multiple Testing", 1993, chapter 2 (max-T); Hsu, "Multiple
-    Comparisons: Theory and Methods", 1996, section 4.2 (all pairs cover the best, whichever it is).
+    Sources: Westfall and Young, "Resampling-Based Multiple Testing", 1993, chapter 2 (max-T); Hsu,
+    "Multiple Comparisons: Theory and Methods", 1996, section 4.2 (all pairs cover the best,
+    whichever it is).
 
     Args:
         figures: Metric of each model, shape (models,).
-        drawn: Metric in each bootstrap draw of images, shape (draws, models); NaN where it is undefined.
-        answers: Hash of the predictions of each model for each group of near-duplicates, as far as the metric depends
-            on them, shape (models, groups): see :func:`hash_answers`.
-        confidence: Confidence level, > 0 and < 1, such as 0.95: the share of tables without a false "worse".
+        drawn: Metric in each bootstrap draw of images, shape (draws, models); NaN where it is
+            undefined.
+        answers: Hash of the predictions of each model for each group of near-duplicates, as far as
+            the metric depends on them, shape (models, groups): see :func:`hash_answers`.
+        confidence: Confidence level, > 0 and < 1, such as 0.95: the share of tables without a false
+            "worse".
         lower_is_better: Whether the best model has the lowest figure.
 
     Returns:
@@ -163,30 +169,33 @@ def selected_value(
 ) -> SelectedValue | None:
     """Return the expected metric of the best model, estimated by repeating the selection.
 
-    The best value of many models is optimistic, since the winner is partly lucky. In each bootstrap draw, the best
-    model on the drawn images is measured on the other images. The mean of these values is the estimate; its limits are
-    their percentiles. The limits are wide, since only a third of the images measures: in simulated sweeps of 40 models
-    on 300 images, 95 % limits cover the true accuracy of the selected model in 99 to 100 %, and the estimate is biased
-    by less than half a point. A bootstrap of the best value covers it in 0 to 75 %.
+    The best value of many models is optimistic, since the winner is partly lucky. In each bootstrap
+    draw, the best model on the drawn images is measured on the other images. The mean of these
+    values is the estimate; its limits are their percentiles. The limits are wide, since only a
+    third of the images measures: in simulated sweeps of 40 models on 300 images, 95 % limits cover
+    the true accuracy of the selected model in 99 to 100 %, and the estimate is biased by less than
+    half a point. A bootstrap of the best value covers it in 0 to 75 %.
 
-    Earlier selections on the same images, such as the best epoch of each training, are not repeated; their bias stays
-    in the estimate. Draws are stratified by class.
+    Earlier selections on the same images, such as the best epoch of each training, are not
+    repeated; their bias stays in the estimate. Draws are stratified by class.
 
-    Source: Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and
-    accurate cross-validation", Machine Learning 107, 2018 (BBC-CV).
+    Source: Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for
+    efficient and accurate cross-validation", Machine Learning 107, 2018 (BBC-CV).
 
     Args:
         metric: Name of the metric, as in :func:`pixmill.metrics.scores.scores`.
         actual: Class indices, shape (images,).
         answers: Probabilities of each model, shape (images, classes).
         groups: Group number of each image, shape (images,); near-duplicates share a group.
-        draws: Number of bootstrap draws; draws that lack a class are replaced, with up to 20 attempts per draw.
+        draws: Number of bootstrap draws; draws that lack a class are replaced, with up to 20
+            attempts per draw.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         lower_is_better: Whether the best model has the lowest value.
 
     Returns:
-        The estimate; ``None`` for the calibration error, which depends on the number of images, and if fewer than a
-        fifth of the draws have each class in the bag and out of it, such as with a class of one group.
+        The estimate; ``None`` for the calibration error, which depends on the number of images, and
+        if fewer than a fifth of the draws have each class in the bag and out of it, such as with a
+        class of one group.
 
     >>> import numpy as np
     >>> generator = np.random.default_rng(0)

@@ -10,22 +10,26 @@ from pixmill.metrics.significance import Difference, head_probabilities
 def sign_flip_test(nets: ArrayLike) -> float:
     """Return the exact two-sided p-value of the hypothesis that two models are equally good.
 
-    Under this hypothesis, the models are exchangeable on each group, so both signs of a difference are equally likely.
-    The p-value is the share of all sign assignments whose sum is at least as far from zero as the observed sum. For
-    groups of one image, it equals the p-value of McNemar's exact test.
+    Under this hypothesis, the models are exchangeable on each group, so both signs of a difference
+    are equally likely. The p-value is the share of all sign assignments whose sum is at least as
+    far from zero as the observed sum. For groups of one image, it equals the p-value of McNemar's
+    exact test.
 
-    Sources: Fisher, "The Design of Experiments", 1935, section 21 (all assignments of signs); Canay, Romano and Shaikh,
-    "Randomization Tests Under an Approximate Symmetry Assumption", Econometrica 85, 2017 (signs of groups).
+    Sources: Fisher, "The Design of Experiments", 1935, section 21 (all assignments of signs);
+    Canay, Romano and Shaikh, "Randomization Tests Under an Approximate Symmetry Assumption",
+    Econometrica 85, 2017 (signs of groups).
 
     Args:
-        nets: Correct images of the second model minus those of the first in each group, integers of shape (groups,).
+        nets: Correct images of the second model minus those of the first in each group, integers of
+            shape (groups,).
 
     >>> round(sign_flip_test([1, 1, 1, 1, 1, 1, -1, -1]), 3), round(sign_flip_test([3, 2, -1]), 3)
     (0.289, 0.5)
     """
     values = np.asarray(nets, np.int64)
     sizes = np.abs(values)
-    # By symmetry, half of the assignments as far from zero have positive differences with at most this sum.
+    # By symmetry, half of the assignments as far from zero have positive differences with at most
+    # this sum.
     limit = int(sizes.sum() - abs(values.sum())) // 2
     shares = np.ones(1)  # shares of the assignments by the sum of their positive differences
     for size, count in zip(*np.unique(sizes[sizes > 0], return_counts=True), strict=True):
@@ -47,20 +51,23 @@ def accuracy_differences(
 ) -> tuple[NDArray[np.int64], list[Difference]]:
     """Return the difference between the accuracies of two models on each slice, with :func:`sign_flip_test`.
 
-    The limits are those of Agresti and Min: normal limits after adding half an image to each of the four outcomes of a
-    pair. Here they apply to groups instead of images: the variance is that of a ratio of sums over groups, the added
-    images have the mean size of groups, and the quantile is Student's. If the models differ on too few groups for a
-    significant test (below 6 at 95 % confidence), the limits include ± the share of groups that may differ although
-    none was observed to, as in :func:`pixmill.metrics.significance.paired_differences`.
+    The limits are those of Agresti and Min: normal limits after adding half an image to each of the
+    four outcomes of a pair. Here they apply to groups instead of images: the variance is that of a
+    ratio of sums over groups, the added images have the mean size of groups, and the quantile is
+    Student's. If the models differ on too few groups for a significant test (below 6 at 95 %
+    confidence), the limits include ± the share of groups that may differ although none was observed
+    to, as in :func:`pixmill.metrics.significance.paired_differences`.
 
-    Sources: Agresti and Min, "Simple Improved Confidence Intervals for Comparing Matched Proportions", Statistics in
-    Medicine 24, 2005; Cochran, "Sampling Techniques", 1977, chapter 6 (the variance of a ratio).
+    Sources: Agresti and Min, "Simple Improved Confidence Intervals for Comparing Matched
+    Proportions", Statistics in Medicine 24, 2005; Cochran, "Sampling Techniques", 1977, chapter 6
+    (the variance of a ratio).
 
     Args:
         first: Whether the first model is correct on each image, shape (images,).
         second: The same for the second model.
         groups: Group of each image as a number from 0; near-duplicates share a group.
-        slice_of: Slice of each image as a number from 0, or -1; there is at least one slice, and none is empty.
+        slice_of: Slice of each image as a number from 0, or -1; there is at least one slice, and
+            none is empty.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         width: Factor of the half-widths of the intervals:
             :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH` for cross-fitted predictions.

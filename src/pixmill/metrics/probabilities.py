@@ -26,14 +26,15 @@ def softmax(logits: NDArray[np.floating]) -> Floats:
 def normalise(probabilities: ArrayLike) -> Floats:
     """Return probabilities as ``float64`` whose rows sum to one exactly.
 
-    Models compute in ``float32``, so the sums of rows deviate from one by about 1e-7. Division by the sum keeps the
-    order of classes. Rows that are exact to ``float64`` precision are unchanged.
+    Models compute in ``float32``, so the sums of rows deviate from one by about 1e-7. Division by
+    the sum keeps the order of classes. Rows that are exact to ``float64`` precision are unchanged.
 
     Args:
         probabilities: Shape (images, classes), at least one image and two classes.
 
     Raises:
-        ValueError: The shape is wrong, or a row is not a distribution (negative, not finite, or not summing to one).
+        ValueError: The shape is wrong, or a row is not a distribution (negative, not finite, or not
+            summing to one).
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
@@ -54,8 +55,8 @@ def normalise(probabilities: ArrayLike) -> Floats:
 def losses(actual: Ints, probabilities: ArrayLike) -> Floats:
     """Return the cross-entropy of each image in nats: minus the logarithm of its true class's probability.
 
-    Probabilities are clipped to the epsilon of ``float64`` (a loss of 36.04), as in scikit-learn's ``log_loss``, the
-    mean of these losses.
+    Probabilities are clipped to the epsilon of ``float64`` (a loss of 36.04), as in scikit-learn's
+    ``log_loss``, the mean of these losses.
 
     Args:
         actual: Class indices, shape (images,).

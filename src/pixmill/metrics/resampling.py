@@ -51,8 +51,8 @@ def group_numbers(groups: ArrayLike) -> Groups:
 def group_weights(groups: int, draws: int) -> Iterator[Floats]:
     """Yield the count of each group in bootstrap draws: chunks of shape (groups, k), with ``draws`` columns in total.
 
-    Each draw resamples all groups with replacement. The draws depend only on the two arguments: models on the same
-    images are compared on the same draws.
+    Each draw resamples all groups with replacement. The draws depend only on the two arguments:
+    models on the same images are compared on the same draws.
 
     Args:
         groups: Number of groups.
@@ -113,23 +113,26 @@ def resampled_scores(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
-    Metrics are functions of sums over groups, which are one matrix product for all draws. The draws depend only on the
-    number of groups: for two models on the same images, draw i contains the same images.
+    Metrics are functions of sums over groups, which are one matrix product for all draws. The draws
+    depend only on the number of groups: for two models on the same images, draw i contains the same
+    images.
 
-    Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+    Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8
+    (clusters).
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
         groups: Group of each image, shape (images,); near-duplicates share a group.
-        draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
-            20 billion.
+        draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes
+            times draws exceed 20 billion.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
         averaged: As for :func:`pixmill.metrics.scores.scores`.
 
     Returns:
-        The metrics of :func:`pixmill.metrics.scores.scores` by name, each of shape (draws,); and ``precision``,
-        ``recall`` and ``f1`` of the classes, each of shape (classes, draws). NaN where a metric is undefined in a draw.
+        The metrics of :func:`pixmill.metrics.scores.scores` by name, each of shape (draws,); and
+        ``precision``, ``recall`` and ``f1`` of the classes, each of shape (classes, draws). NaN
+        where a metric is undefined in a draw.
     """
     values, group_of = normalise(probabilities), group_numbers(groups)
     draws = min(draws, max(_MIN_DRAWS, _MAX_WORK // values.size))
@@ -153,10 +156,12 @@ def weighted_scores(
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
         groups: Group of each image, shape (images,).
-        weights: Count of each group, in chunks of shape (groups, draws); with ones, the result is the metrics.
+        weights: Count of each group, in chunks of shape (groups, draws); with ones, the result is
+            the metrics.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
         averaged: As for :func:`pixmill.metrics.scores.scores`.
-        areas: Whether to include the areas under curves, which take most of the time. Default: true.
+        areas: Whether to include the areas under curves, which take most of the time. Default:
+            true.
     """
     from scipy.sparse import csr_array
 
@@ -255,9 +260,9 @@ def ranked_classes(actual: Ints, classes: int) -> list[int]:
 def ranking_sums(members: Bools, scores: Floats, group_of: Groups) -> csr_array:
     """Return the counts by group that determine the areas under curves of a class: shape (3 steps, groups).
 
-    A step is a distinct score of the images of the class, highest first; the last step is below all scores. The rows
-    count, for each step: images of the class, other images between this step and the one before, other images with the
-    same score.
+    A step is a distinct score of the images of the class, highest first; the last step is below all
+    scores. The rows count, for each step: images of the class, other images between this step and
+    the one before, other images with the same score.
 
     Args:
         members: Whether each image belongs to the class, shape (images,).

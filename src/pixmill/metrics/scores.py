@@ -16,17 +16,20 @@ def scores(
 
     Args:
         actual: Class indices, shape (images,).
-        probabilities: Shape (images, classes). The class with the highest probability is predicted; on a tie, the
-            first.
-        top_k: The k of ``top_<k>_accuracy``, which is undefined unless there are more classes. Default: not included.
-        averaged: Number of first classes over which ``macro_f1`` is the mean, as far as they have images. Default: all.
+        probabilities: Shape (images, classes). The class with the highest probability is predicted;
+            on a tie, the first.
+        top_k: The k of ``top_<k>_accuracy``, which is undefined unless there are more classes.
+            Default: not included.
+        averaged: Number of first classes over which ``macro_f1`` is the mean, as far as they have
+            images. Default: all.
 
     Returns:
-        ``accuracy``; ``balanced_accuracy`` (mean recall of classes with images); ``macro_f1`` (unweighted mean over
-        classes with images; scikit-learn also averages the 0 of a class that is only predicted); ``weighted_f1``
-        (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean; chance is 0.5); ``pr_auc`` (mean
-        average precision over classes, sensitive to false positives in rare classes; chance is the share of the
-        class); ``ece``; ``n``, the number of images.
+        ``accuracy``; ``balanced_accuracy`` (mean recall of classes with images); ``macro_f1``
+        (unweighted mean over classes with images; scikit-learn also averages the 0 of a class that
+        is only predicted); ``weighted_f1`` (weighted by images); ``log_loss`` in nats; ``roc_auc``
+        (one-vs-rest mean; chance is 0.5); ``pr_auc`` (mean average precision over classes,
+        sensitive to false positives in rare classes; chance is the share of the class); ``ece``;
+        ``n``, the number of images.
     """
     count = len(actual)
     found, _ = weighted_scores(

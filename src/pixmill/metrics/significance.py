@@ -33,7 +33,8 @@ class McNemar:
         gained: Number of images on which only the second model is correct.
         lost: Number of images on which only the first model is correct.
         p: p-value of the exact test, which is conservative, especially if few images differ.
-        mid_p: Mid-p value, which counts half of the observed outcome; less conservative, sometimes slightly too small.
+        mid_p: Mid-p value, which counts half of the observed outcome; less conservative, sometimes
+            slightly too small.
     """
 
     gained: int
@@ -47,9 +48,10 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
 
     Near-duplicates make p-values too small; if there are many, use :func:`paired_differences`.
 
-    Sources: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or Percentages",
-    Psychometrika 12, 1947; Fagerland, Lydersen and Laake, "The McNemar Test for Binary Matched-pairs Data: Mid-p and
-    Asymptotic are Better than Exact Conditional", BMC Medical Research Methodology 13, 2013.
+    Sources: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions
+    or Percentages", Psychometrika 12, 1947; Fagerland, Lydersen and Laake, "The McNemar Test for
+    Binary Matched-pairs Data: Mid-p and Asymptotic are Better than Exact Conditional", BMC Medical
+    Research Methodology 13, 2013.
 
     Args:
         first: Whether the first model is correct on each image, shape (images,).
@@ -123,22 +125,24 @@ def paired_differences(
 ) -> tuple[dict[str, Difference], list[Difference | None]]:
     """Return the differences between the metrics of two models, and between their F1 of each class.
 
-    Two models mostly fail on the same images, so the difference has a narrower interval than either metric. The
-    intervals of the metrics may overlap although one model is clearly better.
+    Two models mostly fail on the same images, so the difference has a narrower interval than either
+    metric. The intervals of the metrics may overlap although one model is clearly better.
 
-    The limits are percentiles of a paired bootstrap over groups; for the calibration error, they are mirrored at the
-    measured difference as in :func:`pixmill.metrics.limits.score_limits`. The p-value is twice the share of draws on
-    the other side of zero, with one added to both counts. If there are no such draws, it is the smaller of this value
-    and Student's p-value for the mean and deviation of the draws, with one degree of freedom less than groups on which
-    the models differ: many classes need p-values that a thousand draws cannot resolve.
+    The limits are percentiles of a paired bootstrap over groups; for the calibration error, they
+    are mirrored at the measured difference as in :func:`pixmill.metrics.limits.score_limits`. The
+    p-value is twice the share of draws on the other side of zero, with one added to both counts. If
+    there are no such draws, it is the smaller of this value and Student's p-value for the mean and
+    deviation of the draws, with one degree of freedom less than groups on which the models differ:
+    many classes need p-values that a thousand draws cannot resolve.
 
-    If the models differ on k groups, no exact paired test gives a p-value below 2 / 2^k, so p-values have this minimum.
-    If the minimum is not significant (k below 6 at 95 % confidence), the limits are extended to include ± the share of
-    groups that may differ although none was observed to. This is exact for accuracy: two models that are correct on 20
-    of 20 images may differ by 0.17. Identical probabilities have limits of zero.
+    If the models differ on k groups, no exact paired test gives a p-value below 2 / 2^k, so
+    p-values have this minimum. If the minimum is not significant (k below 6 at 95 % confidence),
+    the limits are extended to include ± the share of groups that may differ although none was
+    observed to. This is exact for accuracy: two models that are correct on 20 of 20 images may
+    differ by 0.17. Identical probabilities have limits of zero.
 
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4; for the share,
-    :func:`pixmill.metrics.limits.unanimous_limit`.
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4;
+    for the share, :func:`pixmill.metrics.limits.unanimous_limit`.
 
     Args:
         actual: Class indices, shape (images,), at least one.
@@ -149,12 +153,13 @@ def paired_differences(
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         top_k: As for :func:`pixmill.metrics.scores.scores`.
         averaged: As for :func:`pixmill.metrics.scores.scores`.
-        width: Factor of the distance between each draw and the measured difference, which widens the intervals and
-            raises the p-values: :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH` for cross-fitted predictions.
+        width: Factor of the distance between each draw and the measured difference, which widens
+            the intervals and raises the p-values:
+            :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH` for cross-fitted predictions.
 
     Returns:
-        The defined metrics of :func:`pixmill.metrics.scores.scores` by name; and the F1 of each class, ``None`` if
-        it is undefined for one of the models.
+        The defined metrics of :func:`pixmill.metrics.scores.scores` by name; and the F1 of each
+        class, ``None`` if it is undefined for one of the models.
 
     >>> import numpy as np
     >>> actual = np.arange(40) % 2
@@ -169,7 +174,8 @@ def paired_differences(
     both = [normalise(first), normalise(second)]
     if both[0].shape != both[1].shape:
         raise ValueError(
-            f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}"
+            f"expected the same images and classes of both, received {both[0].shape}, "
+            f"{both[1].shape}"
         )
     comparison = _Comparison(
         group_numbers(groups), confidence, np.array_equal(both[0], both[1]), width
@@ -220,9 +226,10 @@ def paired_coverage(
 ) -> dict[str, Difference]:
     """Return the differences between coverage and covered accuracy of two models.
 
-    ``coverage`` is the share of images that a model answers; ``covered_accuracy`` is the accuracy among these images.
-    Both use the same draws of groups. Limits and p-values are as in :func:`paired_differences`; for the covered
-    accuracy, the share of groups that may differ is relative to the groups that either model answers.
+    ``coverage`` is the share of images that a model answers; ``covered_accuracy`` is the accuracy
+    among these images. Both use the same draws of groups. Limits and p-values are as in
+    :func:`paired_differences`; for the covered accuracy, the share of groups that may differ is
+    relative to the groups that either model answers.
 
     Args:
         right: Whether the prediction of each model is correct, shape (images,) each.
@@ -307,7 +314,8 @@ class _Comparison:
             second: Value of the second model.
             gaps: Difference in each draw.
             differ: Whether the models differ on each image.
-            share: Minimum of the upper limit, and of minus the lower limit, if too few groups differ.
+            share: Minimum of the upper limit, and of minus the lower limit, if too few groups
+                differ.
         """
         if first is None or second is None:
             return None
@@ -372,12 +380,13 @@ def _p_value(gaps: Floats, differing: int) -> float:
 def worse_than_rest(right: Bools, inside: Bools, groups: ArrayLike, *, draws: int) -> float:
     """Return the one-sided p-value of a slice having lower accuracy than the rest.
 
-    The test permutes groups. If each image is a separate group, it is Fisher's exact test; otherwise permutations are
-    drawn at random, and the p-value is (1 + those at least as extreme) / (1 + draws). A group on both sides counts as
-    two groups.
+    The test permutes groups. If each image is a separate group, it is Fisher's exact test;
+    otherwise permutations are drawn at random, and the p-value is (1 + those at least as extreme) /
+    (1 + draws). A group on both sides counts as two groups.
 
-    Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation P-values Should Never
-    Be Zero", Statistical Applications in Genetics and Molecular Biology 9, 2010.
+    Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation
+    P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular Biology 9,
+    2010.
 
     Args:
         right: Whether each prediction is correct, shape (images,).
@@ -409,7 +418,8 @@ def worse_than_rest(right: Bools, inside: Bools, groups: ArrayLike, *, draws: in
 def holm(values: ArrayLike) -> Floats:
     """Return Holm-adjusted p-values, valid under any dependence.
 
-    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
+    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
+    Statistics 6, 1979.
 
     Args:
         values: One p-value per test.

@@ -1,7 +1,7 @@
 """Data augmentation of batches: geometry, colour, erasing and mixing.
 
-The corresponding Keras layers take more CPU time per batch: RandomErasing 2.7 to 4.2 times as much, CutMix 1.2 to 1.3
-times, MixUp 1.04 to 1.14 times.
+The corresponding Keras layers take more CPU time per batch: RandomErasing 2.7 to 4.2 times as much,
+CutMix 1.2 to 1.3 times, MixUp 1.04 to 1.14 times.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _SEED_STRIDE = 2**34
 class Augmenter:
     """Augment images, and mix their targets accordingly.
 
-    An augmenter is not part of a classifier and is never saved. Its draws depend on its random state, which
-    :func:`pixmill.models.determinism.reseed` sets, on the number of steps since then, and on the position of an image
-    in its batch.
+    An augmenter is not part of a classifier and is never saved. Its draws depend on its random
+    state, which :func:`pixmill.models.determinism.reseed` sets, on the number of steps since then,
+    and on the position of an image in its batch.
 
     Args:
         params: The augmentations; disabled ones cost nothing.
@@ -101,7 +101,10 @@ class Augmenter:
             or output.dtype != tf.float32
             or not output.shape.is_compatible_with(pixels.shape)
         ):
-            problem = f"expected a float32 tensor of shape {pixels.shape}, like its input, received {output!r}"
+            problem = (
+                f"expected a float32 tensor of shape {pixels.shape}, like its input, "
+                f"received {output!r}"
+            )
             raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
         message = f"the augmentation {self._params.plugin} changed the shape of its images"
         tf.debugging.assert_equal(tf.shape(output), tf.shape(pixels), message)
@@ -187,8 +190,9 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
     Args:
         pixels: ``float32`` of shape (n, image_size, image_size, 3).
-        amounts: Amounts of shape (n,) by name of :data:`_TRANSFORMS`: ``flip`` (1 for a mirrored image, else 0),
-            ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side), ``shear_x`` (a tangent).
+        amounts: Amounts of shape (n,) by name of :data:`_TRANSFORMS`: ``flip`` (1 for a mirrored
+            image, else 0), ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side),
+            ``shear_x`` (a tangent).
     """
     if not amounts:
         return pixels
@@ -200,7 +204,8 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     )
     cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
     mirror = scale * (1 - 2 * flip)
-    # The rows of rotation x shear x scale map an output pixel to its source, relative to the centre.
+    # The rows of rotation x shear x scale map an output pixel to its source, relative to the
+    # centre.
     xx, xy = cosine * mirror, (cosine * shear_x - sine) * scale
     yx, yy = sine * mirror, (sine * shear_x + cosine) * scale
     right = centre - (xx + xy) * centre + shift_x * tf.cast(image_size, tf.float32)
@@ -235,7 +240,8 @@ def _cutmix(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Paste a square of its neighbour in the batch into each image (Yun et al., 2019).
 
-    Targets are weighted by the number of replaced pixels; parts of a square beyond the edge do not count.
+    Targets are weighted by the number of replaced pixels; parts of a square beyond the edge do not
+    count.
 
     Args:
         pixels: ``float32`` of shape (n, image_size, image_size, 3).
@@ -269,8 +275,9 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
 def sample_beta(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """Draw from Beta(alpha, alpha), of shape (count,).
 
-    The draws are computed from the logarithms of two gamma variates, since the variates underflow for small alpha. Each
-    variate is drawn with shape alpha + 1 and multiplied by a uniform number to the power 1 / alpha.
+    The draws are computed from the logarithms of two gamma variates, since the variates underflow
+    for small alpha. Each variate is drawn with shape alpha + 1 and multiplied by a uniform number
+    to the power 1 / alpha.
 
     Args:
         count: Number of draws.

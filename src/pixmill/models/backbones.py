@@ -42,10 +42,10 @@ def build_backbone(
 ) -> keras.Model:
     """Return a network from pixels to features; several networks are joined in one graph.
 
-    The network is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
-    (n, image_size, image_size, 3) and returns float32 features of shape (n, width): the averages of some layers over
-    the image, in the order of the layers. It includes resizing to ``params.image_size`` and the preprocessing of the
-    backbone.
+    The network is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of
+    shape (n, image_size, image_size, 3) and returns float32 features of shape (n, width): the
+    averages of some layers over the image, in the order of the layers. It includes resizing to
+    ``params.image_size`` and the preprocessing of the backbone.
 
     For a preset of KerasHub, preprocessing and layers come from its files, see
     :func:`pixmill.models.presets.preset_features`.
@@ -54,14 +54,15 @@ def build_backbone(
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
-        layers: Names of layers, see :func:`pixmill.models.layers.feature_layers`. Default: only the top.
-        root: Project folder; weights files are relative to it, and its ``src`` contains plugins. Default: the current
-            folder.
+        layers: Names of layers, see :func:`pixmill.models.layers.feature_layers`. Default: only the
+            top.
+        root: Project folder; weights files are relative to it, and its ``src`` contains plugins.
+            Default: the current folder.
 
     Raises:
         PluginError: The plugin does not exist or returns an unsupported network.
-        TrainError: The weights are missing or belong to another network, the images are too small, or a layer does not
-            exist.
+        TrainError: The weights are missing or belong to another network, the images are too small,
+            or a layer does not exist.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     models = [
@@ -112,8 +113,9 @@ def _build_network(
 def _initialize_weights(model: keras.Model, seed: int) -> None:
     """Initialise all kernels from a seed, as in He et al. (2015), "Delving deep into rectifiers".
 
-    Batch norm stays in inference mode and does not normalise the scale. With the default initialisers of Keras the
-    features vanish (1e-10 after MobileNetV2), and the head learns nothing.
+    Batch norm stays in inference mode and does not normalise the scale. With the default
+    initialisers of Keras the features vanish (1e-10 after MobileNetV2), and the head learns
+    nothing.
     """
     for number, layer in enumerate(model.layers):
         kernel = getattr(layer, "kernel", None)
@@ -130,7 +132,8 @@ def backbone_digest(
     """Return a digest of everything that features depend on, except for the pixels and the machine.
 
     Of several networks, it is the digest of each, separated by spaces.
-    The digest covers the network, its weights, its input size, the code that builds it, and library versions.
+    The digest covers the network, its weights, its input size, the code that builds it, and library
+    versions.
 
     Args:
         params: The section ``train.backbone``.
@@ -192,7 +195,10 @@ def _weights_source(params: BackboneParams, root: Path) -> str | Path | None:
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where access is denied)
         raise TrainError(
             f"train.backbone.weights: {path} is missing",
-            next="put the file there, or set another file or 'imagenet' in params.yaml, then: dvc repro train",
+            next=(
+                "put the file there, or set another file or 'imagenet' in params.yaml, then: dvc "
+                "repro train"
+            ),
         )
     return path
 
@@ -235,10 +241,12 @@ def _build_application(
         pixels: Input of the graph, from 0 to 255.
         x: Input of the network: the pixels, possibly resized.
         name: One of :data:`APPLICATIONS`.
-        weights: ``imagenet`` for the weights that Keras downloads and caches, a file, or ``None`` for random weights.
+        weights: ``imagenet`` for the weights that Keras downloads and caches, a file, or ``None``
+            for random weights.
 
     Raises:
-        TrainError: The weights are missing or belong to another network, or the images are too small.
+        TrainError: The weights are missing or belong to another network, or the images are too
+            small.
     """
     network = APPLICATIONS[name]
     if network.offset is not None:
@@ -267,7 +275,8 @@ def _build_plugin(
         seed: Seed of weights that the plugin draws.
 
     Raises:
-        PluginError: The output has another type or shape, or a saved classifier could not be loaded.
+        PluginError: The output has another type or shape, or a saved classifier could not be
+            loaded.
     """
     function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin(
         "backbones", name, root
@@ -276,7 +285,10 @@ def _build_plugin(
     keras.utils.set_random_seed(seed)
     y = function(x)
     if not isinstance(y, keras.KerasTensor) or len(y.shape) not in (2, 4):
-        problem = f"expected a feature map (n, height, width, channels) or features (n, width), received {y!r}"
+        problem = (
+            "expected a feature map (n, height, width, channels) or features (n, width), "
+            f"received {y!r}"
+        )
         raise plugin_error("backbones", name, root, problem)
     if len(y.shape) == 4:
         y = keras.layers.GlobalAveragePooling2D()(y)
@@ -289,7 +301,10 @@ def _build_plugin(
     )
     if disallowed or model.output.dtype != "float32":
         received = disallowed or model.output
-        problem = f"expected float32 and layers that Pixmill loads without their code, received {received}"
+        problem = (
+            "expected float32 and layers that Pixmill loads without their code, received "
+            f"{received}"
+        )
         raise plugin_error("backbones", name, root, problem)
     return model
 
@@ -309,7 +324,8 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
 
     try:
         with warnings.catch_warnings():
-            # Keras only warns about weights that are missing from the file, and keeps the random ones.
+            # Keras only warns about weights that are missing from the file, and keeps the random
+            # ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
         for weight in model.weights:
@@ -317,9 +333,14 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
                 raise ValueError(f"{weight.path} has non-finite values")
     except Exception as error:
         raise TrainError(
-            f"train.backbone.weights: {path} does not match {name} without its top layers (expected a Keras .h5 "
+            f"train.backbone.weights: {path} does not match {name} without its top layers "
+            "(expected a Keras .h5 "
             f"file): {first_line(error)}",
-            next="set train.backbone.name to the file's network, or choose another file, then: dvc repro train",
+            next=(
+                "set train.backbone.name to the file's network, or choose another file, then: "
+                "dvc "
+                "repro train"
+            ),
         ) from error
 
 
@@ -345,14 +366,21 @@ def _call_builder(
         # Keras checks the size before downloading; a failed download raises another exception.
         if shape[0] < _MIN_SIDE and isinstance(error, ValueError):
             raise TrainError(
-                f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: {first_line(error)}",
-                next="set train.backbone.image_size in params.yaml, for example to 224, then: dvc repro train",
+                (
+                    f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: "
+                    f"{first_line(error)}"
+                ),
+                next=(
+                    "set train.backbone.image_size in params.yaml, for example to 224, then: dvc "
+                    "repro train"
+                ),
             ) from error
         if not download:
             raise
         raise DownloadError(
             f"the weights of {name} cannot be downloaded: {first_line(error)}",
-            next="check the network connection; or, in params.yaml, set train.backbone.weights to a local file, or "
+            next="check the network connection; or, in params.yaml, set train.backbone.weights to "
+            "a local file, or "
             "train.backbone.name to efficientnet_lite0, which is bundled; then: dvc repro train",
         ) from error
 

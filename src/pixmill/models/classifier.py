@@ -45,8 +45,8 @@ class Preprocessing:
         aspect: Method that makes an image square.
         resize: The resampling filter.
         max_pixels: Maximum width times height of an image to decode.
-        window: Values that become black and white in images of more than 8 bits. Default: found from each image, since
-            the model was trained on images of 8 bits.
+        window: Values that become black and white in images of more than 8 bits. Default: found
+            from each image, since the model was trained on images of 8 bits.
     """
 
     image_size: int
@@ -73,12 +73,14 @@ class Prediction:
     Args:
         label: The most probable class; on a tie, the first.
         confidence: Calibrated probability of the label, 0 to 1.
-        sure: Whether the confidence reaches the threshold and the image is not unlike the training images; ``None`` if
-            the model has no threshold.
-        probabilities: Calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
-        reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`, or ``memory``.
-        unlike: Whether the image is unlike the training images, which makes the prediction unreliable; ``None`` if
-            unknown.
+        sure: Whether the confidence reaches the threshold and the image is not unlike the training
+            images; ``None`` if the model has no threshold.
+        probabilities: Calibrated probability of each class, in the order of the labels;
+            ``float64``, sum 1.
+        reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`,
+            or ``memory``.
+        unlike: Whether the image is unlike the training images, which makes the prediction
+            unreliable; ``None`` if unknown.
     """
 
     label: str | None = None
@@ -109,8 +111,8 @@ class Prediction:
 class Classifier:
     """Predict the label, its confidence, and the probability of each class.
 
-    Every prediction of Pixmill and of its model in MLflow goes through this class, one image at a time, so all give the
-    same numbers.
+    Every prediction of Pixmill and of its model in MLflow goes through this class, one image at a
+    time, so all give the same numbers.
 
     >>> import numpy as np
     >>> from pixmill.metrics.calibration import Calibration
@@ -132,7 +134,8 @@ class Classifier:
         calibration: Temperature and confidence threshold.
         network: From pixels, or from the features of the backbone, to logits.
         backbone: From pixels to features. Default: none.
-        scorer: Like ``network``, but also returns the novelty of each input. Default: the novelty is unknown.
+        scorer: Like ``network``, but also returns the novelty of each input. Default: the novelty
+            is unknown.
     """
 
     labels: tuple[str, ...]
@@ -148,7 +151,8 @@ class Classifier:
 
         Args:
             folder: ``artifacts/train``, a copy of it, or an exported ``.tflite`` file.
-            threads: Threads of LiteRT, which do not affect the predictions. Default: one per processor, at most 8.
+            threads: Threads of LiteRT, which do not affect the predictions. Default: one per
+                processor, at most 8.
 
         Raises:
             ManifestError: A file is missing or malformed.
@@ -197,7 +201,8 @@ class Classifier:
         """Return a prediction for each image, in order; an input that is not an image gets a reason.
 
         Args:
-            images: Bytes of files, or inputs of the network: ``uint8`` of shape (image_size, image_size, 3).
+            images: Bytes of files, or inputs of the network: ``uint8`` of shape (image_size,
+                image_size, 3).
         """
         return [self._predict(image) for image in images]
 

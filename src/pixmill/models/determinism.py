@@ -38,8 +38,9 @@ def first_line(error: Exception) -> str:
 def fix_threads(threads: int) -> None:
     """Fix the number of threads and the order of operations in TensorFlow and NumPy.
 
-    The sum of floats depends on the summation order, which depends on the number of threads. Call this function before
-    the first computation: TensorFlow does not accept another number afterwards.
+    The sum of floats depends on the summation order, which depends on the number of threads. Call
+    this function before the first computation: TensorFlow does not accept another number
+    afterwards.
 
     SciPy and scikit-learn bring their own libraries, whose threads callers must limit themselves.
 
@@ -93,8 +94,9 @@ def derived_seed(seed: int, number: int) -> int:
 def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
     """Set the compute precision of the inner layers of a graph within the block.
 
-    The weights stay float32, as do the layers before the first one with weights, the last one with weights, and all
-    layers after it. The policies of the layers are restored afterwards, since saved files would contain them.
+    The weights stay float32, as do the layers before the first one with weights, the last one with
+    weights, and all layers after it. The policies of the layers are restored afterwards, since
+    saved files would contain them.
 
     Args:
         graph: The graph.

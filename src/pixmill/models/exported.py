@@ -1,7 +1,8 @@
 """A classifier in one file: a LiteRT network that returns calibrated probabilities, and its description.
 
-The file is a LiteRT model with a zip appended, like the "associated files" of TensorFlow Lite. Runtimes ignore the zip,
-and ``zipfile`` reads it. It contains ``labels.txt``, one class a line, and ``pixmill.json``.
+The file is a LiteRT model with a zip appended, like the "associated files" of TensorFlow Lite.
+Runtimes ignore the zip, and ``zipfile`` reads it. It contains ``labels.txt``, one class a line, and
+``pixmill.json``.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Exported:
         digest: Digest of the exported files.
         commit: Git commit of the exported files; ``None`` if unknown.
         metrics: Headline metrics on the test split.
-        novelty_limit: Novelty above which an image is unlike the training images; ``None`` if unknown.
+        novelty_limit: Novelty above which an image is unlike the training images; ``None`` if
+            unknown.
         window: See :func:`pixmill.images.decode`; ``None`` if the training images have 8 bits.
     """
 
@@ -92,9 +94,9 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
 
     Args:
         path: The ``.tflite`` file.
-        network: A LiteRT model that takes ``float32`` pixels from 0 to 255 of shape (1, image_size, image_size, 3). It
-            returns ``float32`` calibrated probabilities of shape (1, classes) and, optionally, an output ``novelty`` of
-            shape (1, 1).
+        network: A LiteRT model that takes ``float32`` pixels from 0 to 255 of shape (1, image_size,
+            image_size, 3). It returns ``float32`` calibrated probabilities of shape (1, classes)
+            and, optionally, an output ``novelty`` of shape (1, 1).
         description: Labels, preprocessing and origin of the network.
 
     Raises:
@@ -138,7 +140,8 @@ def read_exported(path: Path) -> Exported:
         raise _not_exported(path, f"it has no readable {DETAILS}") from error
     if isinstance(content, dict) and content.get("format") not in (None, 1, _FORMAT):
         raise ManifestError(
-            f"{path} was exported by another version of Pixmill: its format is {str(content['format'])[:20]!r}, this "
+            f"{path} was exported by another version of Pixmill: its format is "
+            f"{str(content['format'])[:20]!r}, this "
             f"version reads 1 and {_FORMAT}",
             next=f"export it again with this version: {_NEXT}",
         )
@@ -170,16 +173,17 @@ def load_exported(
 ) -> tuple[Exported, Network, Scorer | None]:
     """Return the description of an exported classifier, its network, and its novelty scorer, if any.
 
-    The network takes pixels and returns finite logarithms of the calibrated probabilities; their softmax gives the
-    probabilities.
+    The network takes pixels and returns finite logarithms of the calibrated probabilities; their
+    softmax gives the probabilities.
 
     Args:
         path: The ``.tflite`` file.
-        threads: Threads of LiteRT, which do not affect the outputs. Default: one per processor, at most 8.
+        threads: Threads of LiteRT, which do not affect the outputs. Default: one per processor, at
+            most 8.
 
     Raises:
-        ManifestError: The file is missing, malformed or not written by Pixmill, or its network does not match its
-            description.
+        ManifestError: The file is missing, malformed or not written by Pixmill, or its network does
+            not match its description.
     """
     description = read_exported(path)
     try:

@@ -17,7 +17,8 @@ Row = bytes | npt.NDArray[np.uint8]
 class FeaturePass:
     """Compute the features of a batch of images, for :func:`pixmill.images.compute.map_batches`.
 
-    Only the arguments are pickled, once per worker; a worker loads the network with its first batch.
+    Only the arguments are pickled, once per worker; a worker loads the network with its first
+    batch.
 
     Args:
         network: Content of the backbone's LiteRT file, which other machines cannot read.

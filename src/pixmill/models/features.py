@@ -54,7 +54,8 @@ Compute = Callable[[Rows], Generator[Features, None, None]]
 def open_store(path: Path) -> Cache:
     """Return the cache of features in a file.
 
-    If the folder exceeds its maximum size, the oldest files that were not used for a day are deleted.
+    If the folder exceeds its maximum size, the oldest files that were not used for a day are
+    deleted.
     """
 
     def tidy() -> None:
@@ -79,19 +80,21 @@ def extract_features(
 ) -> Features:
     """Return the features of images, cached in the scratch folder.
 
-    The cache is keyed by id and pixels of the image, network and code. When the dataset grows, only new images are
-    computed; an interrupted pass resumes where it stopped. The features of an image depend neither on its batch nor on
-    the state of the cache. LiteRT computes them in worker processes, bit-identical on every x86-64-v3 processor.
+    The cache is keyed by id and pixels of the image, network and code. When the dataset grows, only
+    new images are computed; an interrupted pass resumes where it stopped. The features of an image
+    depend neither on its batch nor on the state of the cache. LiteRT computes them in worker
+    processes, bit-identical on every x86-64-v3 processor.
 
-    Memory is bounded, except for a key of 32 bytes per image. A result above 256 MB is in an unnamed file in the
-    scratch folder, which the system deletes with the last reference to it.
+    Memory is bounded, except for a key of 32 bytes per image. A result above 256 MB is in an
+    unnamed file in the scratch folder, which the system deletes with the last reference to it.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3); the pixels of a :class:`.Part`, or an array.
         ids: Ids of the images, one per row.
         params: The section ``train.backbone``.
         scratch: Cache folder, such as ``.pixmill/train/features``.
-        threads: Number of threads of TensorFlow, if needed; then fixed for the rest of this process.
+        threads: Number of threads of TensorFlow, if needed; then fixed for the rest of this
+            process.
         file: LiteRT file of the backbone. Default: converted from ``params``.
         origin: Seed, layers and project folder.
 

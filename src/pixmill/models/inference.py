@@ -41,8 +41,11 @@ class Located:
 
 
 Row = Path | bytes | Located | Prediction
-"""An image: a file (symlinks are followed), a file within a folder, or bytes. A prediction is returned unchanged; it
-holds the reason why there is no image."""
+"""An image: a file (symlinks are followed), a file within a folder, or bytes.
+
+A prediction is returned unchanged; it
+holds the reason why there is no image.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,11 @@ class Answer:
     """The prediction for one image.
 
     Args:
-        id: SHA-256 of the file's bytes; ``None`` if they could not be read, or a limit was exceeded.
-        prediction: The prediction, or the reason why there is none: one of the classifier's reasons, ``timeout``,
-            ``memory`` or ``crashed`` for an exceeded limit, ``symlink`` or ``unreadable``.
+        id: SHA-256 of the file's bytes; ``None`` if they could not be read, or a limit was
+            exceeded.
+        prediction: The prediction, or the reason why there is none: one of the classifier's
+            reasons, ``timeout``, ``memory`` or ``crashed`` for an exceeded limit, ``symlink`` or
+            ``unreadable``.
     """
 
     id: str | None
@@ -79,7 +84,8 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
     - ``sure``: whether ``confidence`` reaches the threshold; null without a threshold
     - ``unlike``: whether the image is unlike the training images; null if unknown
     - ``p_<class>``: the calibrated probability of each class
-    - ``reason``: why there is no prediction, in one word; then all columns but ``path`` and ``id`` are null
+    - ``reason``: why there is no prediction, in one word; then all columns but ``path`` and ``id``
+      are null
 
     Args:
         labels: The classes, in the order of the model's outputs.
@@ -103,12 +109,13 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
 class PredictionPass:
     """Predict a batch of images, for :func:`pixmill.images.compute.map_batches`.
 
-    Only the arguments are pickled. Unpickling in a worker process loads the classifier, outside of the limits of a row.
-    The first call raises if the classifier cannot be loaded.
+    Only the arguments are pickled. Unpickling in a worker process loads the classifier, outside of
+    the limits of a row. The first call raises if the classifier cannot be loaded.
 
     Args:
         path: As for :meth:`pixmill.models.Classifier.load`.
-        threads: As for :meth:`pixmill.models.Classifier.load`. Default: one, since there is one worker per processor.
+        threads: As for :meth:`pixmill.models.Classifier.load`. Default: one, since there is one
+            worker per processor.
     """
 
     def __init__(self, path: Path, *, threads: int | None = 1) -> None:
@@ -179,8 +186,8 @@ def predict_images(
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order, with a reason where there is no prediction.
 
-    Worker processes read, decode and predict. Rows are consumed lazily; few are in memory at a time. The nodes of a
-    cluster receive the model and the images.
+    Worker processes read, decode and predict. Rows are consumed lazily; few are in memory at a
+    time. The nodes of a cluster receive the model and the images.
 
     Args:
         model: As for :meth:`pixmill.models.Classifier.load`.

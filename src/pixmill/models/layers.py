@@ -55,8 +55,9 @@ STAGE_ENDS = {
     "resnet50": ("conv3_block4_out", "conv4_block6_out"),
 }
 """The layers that ``auto`` selects before the top: the last wide, activated feature maps at 1/8, 1/16 and 1/32 of the
-input size. In networks of inverted bottlenecks these are inside the last block of their size, before the projection to
-a few channels."""
+input size. In networks of inverted bottlenecks these are inside the last block of their size,
+before the projection to a few channels.
+"""
 
 LOGITS_LAYER, PROBABILITIES_LAYER = "logits", "probabilities"
 """Names of the layer whose output the loss takes, and of the final softmax."""
@@ -76,12 +77,13 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
     ('conv3_block4_out', 'conv4_block6_out', 'top')
 
     Returns:
-        Names of layers. For a preset and for several networks, their kinds determine the layers, so that this is the
-        setting itself: ``auto`` or ``top``.
+        Names of layers. For a preset and for several networks, their kinds determine the layers, so
+        that this is the setting itself: ``auto`` or ``top``.
 
     Args:
-        params: The section ``train``. ``auto`` selects only the top of a plugin, whose stages are unknown, and for the
-            model ``backbone``: on CIFAR-10, fine-tuning with four layers was 2.7 points worse at 50 images a class.
+        params: The section ``train``. ``auto`` selects only the top of a plugin, whose stages are
+            unknown, and for the model ``backbone``: on CIFAR-10, fine-tuning with four layers was
+            2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
     if layers == AUTO and params.model == "features":
@@ -103,8 +105,8 @@ class Origin(TypedDict, total=False):
     Args:
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         layers: Names of the layers whose averages are the features. Default: only the top.
-        root: Project folder; weights files are relative to it, and its ``src`` contains plugins. Default: the current
-            folder.
+        root: Project folder; weights files are relative to it, and its ``src`` contains plugins.
+            Default: the current folder.
     """
 
     seed: int
@@ -157,9 +159,13 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
         if output is None or len(output.shape) not in (2, 4):
             usable = [name for name, node in nodes.items() if len(node.outputs[0].shape) in (2, 4)]
             raise TrainError(
-                f"train.features.layers: {model.name} has no layer {name!r} whose average could be a feature"
+                f"train.features.layers: {model.name} has no layer {name!r} whose average could be "
+                "a feature"
                 f"{did_you_mean(name, usable)}",
-                next="set train.features.layers in params.yaml to auto or to some of its layers, then: dvc repro train",
+                next=(
+                    "set train.features.layers in params.yaml to auto or to some of its layers, "
+                    "then: dvc repro train"
+                ),
             )
         is_map = len(output.shape) == 4
         averages.append(
@@ -192,7 +198,8 @@ def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
     """Return the features of the last of :func:`feature_layers`, usually the top; of several networks, of the last.
 
     Args:
-        features: Output of the graph of :func:`pixmill.models.backbones.build_backbone`, or of a graph that extends it.
+        features: Output of the graph of :func:`pixmill.models.backbones.build_backbone`, or of a
+            graph that extends it.
     """
     return _parts_of(features)[-1]
 
@@ -204,8 +211,8 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         features: As for :func:`last_features`.
 
     Returns:
-        The maps by the index of their first feature; features that are not averages have no map. Empty if the last
-        features are not averages, as in ConvNeXt, which normalises the averages.
+        The maps by the index of their first feature; features that are not averages have no map.
+        Empty if the last features are not averages, as in ConvNeXt, which normalises the averages.
     """
     maps, start = {}, 0
     for part in _parts_of(features):

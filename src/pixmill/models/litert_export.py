@@ -47,7 +47,8 @@ def export_classifier(
 ) -> None:
     """Convert a classifier to LiteRT, from pixels to logits.
 
-    The model ``features`` is written to two files, since its head also runs on stored features; other models to one.
+    The model ``features`` is written to two files, since its head also runs on stored features;
+    other models to one.
 
     Args:
         model: The classifier.
@@ -81,21 +82,24 @@ def convert_backbone(
 ) -> Path:
     """Return the LiteRT file of a frozen backbone, converting it unless cached.
 
-    The file is shared by all projects of a user, in ``pixmill/backbones`` of the user's cache folder. Its name is a
-    digest of the network, weights and code. The file of a plugin may depend on its project, so it is in ``scratch``.
+    The file is shared by all projects of a user, in ``pixmill/backbones`` of the user's cache
+    folder. Its name is a digest of the network, weights and code. The file of a plugin may depend
+    on its project, so it is in ``scratch``.
 
-    The outputs are named :data:`~pixmill.models.litert.FEATURES` and, for each feature map whose averages are features,
-    :data:`~pixmill.models.litert.MAP` with the index of the first feature.
+    The outputs are named :data:`~pixmill.models.litert.FEATURES` and, for each feature map whose
+    averages are features, :data:`~pixmill.models.litert.MAP` with the index of the first feature.
 
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
         scratch: Folder of plugins, and of all backbones if the user's cache is not writable.
-        threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
+        threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this
+            process.
         origin: Seed, layers and project folder.
 
     Raises:
-        TrainError: As for :func:`pixmill.models.backbones.build_backbone`, or the backbone cannot be converted.
+        TrainError: As for :func:`pixmill.models.backbones.build_backbone`, or the backbone cannot
+            be converted.
     """
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     name = f"{key.hexdigest(length=16)}.tflite"
@@ -126,12 +130,14 @@ def _cache_folder(params: BackboneParams, scratch: Path) -> Path:
 def convert(model: keras.Model, path: Path) -> Path:
     """Convert a network to a LiteRT file, and return the file.
 
-    The outputs of LiteRT must match those of Keras. Batch norm is folded into the convolutions before the conversion;
-    the arithmetic of the converter depends on the processor, which would change the bytes of the file.
+    The outputs of LiteRT must match those of Keras. Batch norm is folded into the convolutions
+    before the conversion; the arithmetic of the converter depends on the processor, which would
+    change the bytes of the file.
 
     Args:
-        model: Takes float32 pixels or features; returns one float32 output, or several by name. Its name is part of the
-            file; an automatic name would depend on the number of models in this process.
+        model: Takes float32 pixels or features; returns one float32 output, or several by name. Its
+            name is part of the file; an automatic name would depend on the number of models in this
+            process.
         path: The file to write.
 
     Raises:
@@ -191,7 +197,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         layer.set_weights(
             _fold(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights
         )
-    # In a trainable model, Resizing, which is also an augmentation, would switch later layers to training mode.
+    # In a trainable model, Resizing, which is also an augmentation, would switch later layers to
+    # training mode.
     folded.trainable = False
     return folded
 

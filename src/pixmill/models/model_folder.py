@@ -93,7 +93,8 @@ def save_classifier(
     The ``.keras`` format contains a timestamp.
 
     Args:
-        model: The classifier; it must be uncompiled, since the weights file would include the optimizer.
+        model: The classifier; it must be uncompiled, since the weights file would include the
+            optimizer.
         labels: The classes, in the order of the model's outputs.
         folder: Target folder.
         image_size: Side of the square input, in pixels.
@@ -150,7 +151,10 @@ def read_description(folder: Path) -> dict[str, Any]:
                 }
                 return found | {"window": rest.get("window")}
     raise ManifestError(
-        f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
+        (
+            f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and "
+            "resize"
+        ),
         next="dvc repro -f train",
     )
 
@@ -167,7 +171,8 @@ def are_valid_labels(values: Sequence[Any]) -> bool:
 def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     """Return an uncompiled classifier and its labels.
 
-    Loading executes no code from the files: they contain no pickles, and only allowed layers are built.
+    Loading executes no code from the files: they contain no pickles, and only allowed layers are
+    built.
 
     Args:
         folder: Folder written by :func:`save_classifier`.
@@ -191,7 +196,8 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
             raise ValueError(f"{_ARCHITECTURE} contains {disallowed}, which Pixmill does not build")
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
         with warnings.catch_warnings():
-            # Keras only warns about weights that are missing from the file, and keeps the random ones.
+            # Keras only warns about weights that are missing from the file, and keeps the random
+            # ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):

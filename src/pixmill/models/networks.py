@@ -65,9 +65,9 @@ def _end_layers(
 ) -> keras.KerasTensor:
     """Return probabilities in float32 from vectors of shape (n, features), at any precision of the other layers.
 
-    A sigmoid end scores each class independently. For inference the scores are normalised by the softmax of their
-    logarithms, which stays finite if all scores underflow. The loss of the end ``normalized_sigmoid`` takes these
-    logarithms as logits.
+    A sigmoid end scores each class independently. For inference the scores are normalised by the
+    softmax of their logarithms, which stays finite if all scores underflow. The loss of the end
+    ``normalized_sigmoid`` takes these logarithms as logits.
 
     Args:
         x: Shape (n, features).
@@ -91,12 +91,13 @@ def build_classifier(
 ) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
-    The classifier is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255 of shape
-    (n, image_size, image_size, 3), includes all preprocessing after the resize, and returns float32 probabilities of
-    shape (n, labels).
+    The classifier is one flat, uncompiled functional graph. It takes float32 pixels from 0 to 255
+    of shape (n, image_size, image_size, 3), includes all preprocessing after the resize, and
+    returns float32 probabilities of shape (n, labels).
 
-    For the model ``features``, the whole backbone is frozen, whatever the value of ``unfreeze``. Batch norm of a
-    backbone stays in inference mode, since the statistics of a few small batches are worse than the pretrained ones.
+    For the model ``features``, the whole backbone is frozen, whatever the value of ``unfreeze``.
+    Batch norm of a backbone stays in inference mode, since the statistics of a few small batches
+    are worse than the pretrained ones.
 
     Args:
         params: The section ``train``.
@@ -105,7 +106,8 @@ def build_classifier(
         root: Project folder, to which a weights file is relative. Default: the current folder.
 
     Raises:
-        TrainError: The images are too small for the layers, or the weights of a backbone are missing or do not match.
+        TrainError: The images are too small for the layers, or the weights of a backbone are
+            missing or do not match.
     """
     if params.model == "cnn":
         return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
@@ -131,9 +133,11 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
             x = _block(x, block, initializers, f"block_{index}")
         except ValueError as error:
             raise TrainError(
-                f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's input of {x.shape[1]} x "
+                f"train.cnn.blocks.{index}: the kernel or pooling is larger than this block's "
+                f"input of {x.shape[1]} x "
                 f"{x.shape[2]} (split.image_size: {image_size})",
-                next="use fewer blocks, less pooling, `padding: same`, or a larger split.image_size in params.yaml, "
+                next="use fewer blocks, less pooling, `padding: same`, or a larger "
+                "split.image_size in params.yaml, "
                 "then: dvc repro",
             ) from error
     flatten, average = (
@@ -194,7 +198,8 @@ def set_head_weights(classifier: keras.Model, weights: Sequence[npt.NDArray[np.f
     Args:
         classifier: A classifier with a backbone, changed in place.
         weights: Kernel and bias of each dense layer of the head, in the order of ``get_weights`` of
-            :func:`build_head`'s model; for a logistic regression, the transposed coefficients and the intercepts.
+            :func:`build_head`'s model; for a logistic regression, the transposed coefficients and
+            the intercepts.
     """
     layers = [layer for layer in classifier.layers if in_head(layer) and layer.weights]
     variables = [variable for layer in layers for variable in layer.weights]
@@ -251,8 +256,9 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
 def objective(params: TrainParams) -> keras.losses.Loss:
     """Return the cross-entropy, in nats, between one-hot (or mixed) targets and the output of :func:`logits_graph`.
 
-    It takes targets and logits, both float32 of shape (n, labels), and optional sample weights, and returns the mean.
-    For the end ``sigmoid``, it is the mean binary cross-entropy over the classes; otherwise the categorical one.
+    It takes targets and logits, both float32 of shape (n, labels), and optional sample weights, and
+    returns the mean. For the end ``sigmoid``, it is the mean binary cross-entropy over the classes;
+    otherwise the categorical one.
 
     Args:
         params: The section ``train``.

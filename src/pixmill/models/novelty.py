@@ -1,9 +1,9 @@
 """Novelty: how unlike the training images an image is, from 0 to 1.
 
-Novelty is the share of an image's features that the principal directions of the training images do not explain: one
-minus the squared length of their projection, relative to the squared length of the standardised features. The absolute
-length would miss images with little content. The network computes it from the same features as the logits, as a
-separate named output.
+Novelty is the share of an image's features that the principal directions of the training images do
+not explain: one minus the squared length of their projection, relative to the squared length of the
+standardised features. The absolute length would miss images with little content. The network
+computes it from the same features as the logits, as a separate named output.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Novelty(NamedTuple):
     Args:
         mean: Mean of the training images' features, ``float32`` of shape (width,).
         scale: Inverse of their standard deviation, ``float32`` of shape (width,).
-        directions: Orthonormal principal directions of their standardised features, ``float32`` of shape
-            (width, directions).
+        directions: Orthonormal principal directions of their standardised features, ``float32`` of
+            shape (width, directions).
     """
 
     mean: npt.NDArray[np.float32]

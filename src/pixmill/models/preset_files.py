@@ -50,7 +50,8 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
         root: Project folder, to which the folder of a preset is relative.
 
     Raises:
-        TrainError: The preset is not pinned, is not available, or its content differs from the pinned digest.
+        TrainError: The preset is not pinned, is not available, or its content differs from the
+            pinned digest.
     """
     preset = preset_of(params)
     assert preset is not None
@@ -65,7 +66,10 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
     if found != params.sha256:
         raise TrainError(
             f"train.backbone.sha256: {folder} has the SHA-256 {found}, expected {params.sha256}",
-            next=f"restore the folder, or delete it if it is a download and run dvc repro; to accept it: {again}",
+            next=(
+                "restore the folder, or delete it if it is a download and run dvc repro; to "
+                f"accept it: {again}"
+            ),
         )
     return folder
 
@@ -119,14 +123,19 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
             )
             raise DownloadError(
                 f"{preset} cannot be downloaded: {reason}",
-                next="check the name and the network connection, then try again; or, on a machine with internet, copy "
-                "the folder that the same command prints, and name it: pixmill use hub:weights/ours",
+                next="check the name and the network connection, then try again; or, on a machine "
+                "with internet, copy "
+                "the folder that the same command prints, and name it: pixmill use "
+                "hub:weights/ours",
             ) from error
         folder = Path(paths[0]).parent
     if not folder.is_dir():
         raise TrainError(
             f"train.backbone.name: the folder {folder} does not exist",
-            next=f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add {preset}, then commit",
+            next=(
+                f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add "
+                f"{preset}, then commit"
+            ),
         )
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
@@ -152,7 +161,8 @@ def licence_of(params: BackboneParams) -> str:
     >>> licence_of(BackboneParams(name="hub:dinov2_small", revision="1"))
     'Apache-2.0'
 
-    Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's CLIP.
+    Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's
+    CLIP.
 
     Args:
         params: The section ``train.backbone``, pinned.
@@ -203,7 +213,10 @@ def _handle(preset: str) -> str:
         )
     if preset not in supported:
         raise TrainError(
-            f"KerasHub has no preset '{preset}'{did_you_mean(preset, supported, most=3, show=repr)}",
+            (
+                "KerasHub has no preset "
+                f"'{preset}'{did_you_mean(preset, supported, most=3, show=repr)}"
+            ),
             next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
         )
     return str(supported[preset]["kaggle_handle"].removeprefix("kaggle://"))

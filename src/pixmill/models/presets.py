@@ -26,8 +26,9 @@ FAMILIES = {
 }
 """Encoders by kind of network; a kind with encoders has only one input size.
 
-Other kinds of KerasHub 0.32 (ViT, DeiT, Swin) cannot be saved within a classifier: ``from_config`` does not restore
-their layers from ``get_config``."""
+Other kinds of KerasHub 0.32 (ViT, DeiT, Swin) cannot be saved within a classifier: ``from_config``
+does not restore their layers from ``get_config``.
+"""
 
 
 def preset_features(
@@ -35,20 +36,24 @@ def preset_features(
 ) -> keras.Model:
     """Return a frozen graph from pixels to features of shape (n, width).
 
-    Layers are blocks: ``block1``, ``block2`` and so on; ``top`` is the last block with its normalization. The features
-    of a layer are its class token, then the average of its patch tokens, as in the linear evaluation of DINOv2. SigLIP
-    has no class token, but a pooled output at the top. ``auto`` selects the last four blocks.
+    Layers are blocks: ``block1``, ``block2`` and so on; ``top`` is the last block with its
+    normalization. The features of a layer are its class token, then the average of its patch
+    tokens, as in the linear evaluation of DINOv2. SigLIP has no class token, but a pooled output at
+    the top. ``auto`` selects the last four blocks.
 
-    Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023, appendix B.3.
+    Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023,
+    appendix B.3.
 
     Args:
         pixels: Input from 0 to 255, of shape (n, side, side, 3).
         folder: Folder of the preset.
         layers: Names of layers.
-        image_size: Side to which images are resized. Default: the only input size of the network, else unchanged.
+        image_size: Side to which images are resized. Default: the only input size of the network,
+            else unchanged.
 
     Raises:
-        TrainError: The preset is damaged or unsupported, does not take images of this size, or lacks a layer.
+        TrainError: The preset is damaged or unsupported, does not take images of this size, or
+            lacks a layer.
     """
     side = input_side(folder, pixels.shape[1], image_size)
     name, _ = read_preset(folder)
@@ -61,7 +66,8 @@ def preset_features(
     )
     try:
         with warnings.catch_warnings():
-            # Keras only warns about weights that are missing from the file, and keeps the random ones.
+            # Keras only warns about weights that are missing from the file, and keeps the random
+            # ones.
             warnings.simplefilter("error", UserWarning)
             backbone = keras_hub.models.Backbone.from_preset(
                 str(folder.resolve()), dtype="float32", **options
@@ -118,7 +124,10 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         name, config = content["class_name"], content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
-            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}",
+            (
+                f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: "
+                f"{first_line(error)}"
+            ),
             next=CHOOSE_ANOTHER,
         ) from error
     if name not in FAMILIES:
@@ -158,12 +167,19 @@ def input_side(folder: Path, packed: int, image_size: int | None) -> int:
             own = int(config["vision_encoder"]["config"]["image_shape"][0])
             if image_size and side != own:
                 raise TrainError(
-                    f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
-                    next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
+                    (
+                        f"train.backbone.image_size: this preset takes {own} x {own} pixels only, "
+                        f"received {side}"
+                    ),
+                    next=(
+                        f"set train.backbone.image_size in params.yaml to null or {own}, then: "
+                        "dvc repro train"
+                    ),
                 )
             if side != own:
                 announce(
-                    f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized"
+                    f"train: this preset takes {own} x {own} pixels only, so images of {side} are "
+                    "resized"
                 )
             return own
         patch = int(config["patch_size"])
@@ -193,7 +209,8 @@ class _Tokens(NamedTuple):
     Args:
         tokens: Of shape (n, tokens, width).
         others: Number of leading tokens that are not patches: class token, if any, and registers.
-        pooled: Replacement of the class token, of shape (n, width). Default: the class token, if any.
+        pooled: Replacement of the class token, of shape (n, width). Default: the class token, if
+            any.
     """
 
     tokens: keras.KerasTensor
@@ -243,8 +260,12 @@ def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list
     for layer in layers:
         if layer not in outputs:
             raise TrainError(
-                f"train.features.layers: {name} has no layer {layer!r}{did_you_mean(layer, outputs)}; it has "
+                f"train.features.layers: {name} has no layer "
+                f"{layer!r}{did_you_mean(layer, outputs)}; it has "
                 f"{', '.join(outputs)}",
-                next="set train.features.layers in params.yaml to auto or to some of its layers, then: dvc repro train",
+                next=(
+                    "set train.features.layers in params.yaml to auto or to some of its layers, "
+                    "then: dvc repro train"
+                ),
             )
     return [*dict.fromkeys(layers)]

@@ -14,8 +14,11 @@ BLOCK_ROWS = 512
 """Rows in double precision at a time; they fit into the cache of the processor."""
 
 _MIN_RELATIVE_DEVIATION = 0.2
-"""Minimum divisor of features of several layers, relative to the median standard deviation. Without it, a feature that
-is nearly constant in training would dominate images in which it differs."""
+"""Minimum divisor of features of several layers, relative to the median standard deviation.
+
+Without it, a feature that
+is nearly constant in training would dominate images in which it differs.
+"""
 
 Features = npt.NDArray[np.float32]
 
@@ -38,7 +41,8 @@ class Scaling:
 
         Args:
             features: Shape (n, width).
-            several: Whether the features come from several layers, so deviations have a minimum. Default: false.
+            several: Whether the features come from several layers, so deviations have a minimum.
+                Default: false.
 
         Raises:
             TrainError: A feature is not finite.
@@ -51,7 +55,10 @@ class Scaling:
         if not np.isfinite(mean).all():
             raise TrainError(
                 "some features of the images are not finite",
-                next="choose another train.backbone.name or its weights in params.yaml, then: dvc repro train",
+                next=(
+                    "choose another train.backbone.name or its weights in params.yaml, then: dvc "
+                    "repro train"
+                ),
             )
         squares = sum(((features[block] - mean) ** 2).sum(axis=0) for block in blocks)
         deviation = np.sqrt(squares / len(features))

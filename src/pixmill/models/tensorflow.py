@@ -34,10 +34,11 @@ else:
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras quietly, with the settings that results depend on.
 
-    ``KERAS_BACKEND`` and ``keras.json`` (backend, float type, order of axes, epsilon) are ignored, since they would
-    change the model.
+    ``KERAS_BACKEND`` and ``keras.json`` (backend, float type, order of axes, epsilon) are ignored,
+    since they would change the model.
 
-    TensorFlow writes lines about oneDNN and missing GPUs to the file descriptor of standard error; they are hidden.
+    TensorFlow writes lines about oneDNN and missing GPUs to the file descriptor of standard error;
+    they are hidden.
     """
     if "tensorflow" in sys.modules:
         return

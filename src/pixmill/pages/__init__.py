@@ -1,6 +1,7 @@
 """Report pages: one self-contained HTML file per stage.
 
-- ``page``: renders the template of a stage within ``base.html``, or a template as plain text for a terminal
+- ``page``: renders the template of a stage within ``base.html``, or a template as plain text for a
+  terminal
 - ``chart``: line charts, histograms and intervals as small SVGs
 - ``thumbnails``: thumbnails of image files, decoded in worker processes
 """

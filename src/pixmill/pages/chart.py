@@ -83,8 +83,8 @@ def lines_svg(
         name: Title for screen readers.
         x_label: Label of the x axis.
         y_label: Label of the y axis; default: none.
-        y_low: Lower end of the y axis if both axes are shares (x from 0 to 1, y up to 1). Default: the axes span the
-            points, at least one, and x has whole numbers.
+        y_low: Lower end of the y axis if both axes are shares (x from 0 to 1, y up to 1). Default:
+            the axes span the points, at least one, and x has whole numbers.
         y_end: Value that the y axis includes.
         x_ticks: Ticks of a logarithmic x axis, ascending; default: a linear axis.
         band: Shaded band, as tuples of x, lower and upper limit.
@@ -169,7 +169,8 @@ def coverage_svg(
 
     Args:
         tables: Results of :func:`pixmill.metrics.confidence.coverage_curve` by series.
-        marks: Coverage and covered accuracy at the threshold by series; ``None`` without a threshold.
+        marks: Coverage and covered accuracy at the threshold by series; ``None`` without a
+            threshold.
         name: Title for screen readers.
     """
     lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
@@ -197,7 +198,8 @@ def histogram_svg(
 ) -> Markup:
     """Return an ``<svg>`` element with stacked bars.
 
-    All bins have the same width, so the edges define the scale. Bars of non-empty bins are always visible.
+    All bins have the same width, so the edges define the scale. Bars of non-empty bins are always
+    visible.
 
     Args:
         edges: Edges of the bins, ascending.
@@ -327,7 +329,10 @@ def _text(
 ) -> str:
     """Return a text; if ``turned``, it runs upwards in a rotated coordinate system."""
     turn = ' transform="rotate(-90)"' if turned else ""
-    return f'<text{_class(kind)}{turn} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return (
+        f'<text{_class(kind)}{turn} x="{x:.1f}" y="{y:.1f}" '
+        f'text-anchor="{anchor}">{escape(text)}</text>'
+    )
 
 
 def _class(kind: str) -> str:

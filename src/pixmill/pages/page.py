@@ -62,14 +62,15 @@ def render_page(
 ) -> str:
     """Return a self-contained HTML page.
 
-    All values are escaped, because names, URLs and titles are untrusted. Templates extend ``base.html`` of this package
-    and fill its blocks ``title``, ``lead`` and ``content``. Templates of other packages are named ``<package>/<file>``.
+    All values are escaped, because names, URLs and titles are untrusted. Templates extend
+    ``base.html`` of this package and fill its blocks ``title``, ``lead`` and ``content``. Templates
+    of other packages are named ``<package>/<file>``.
 
     Args:
         package: Package that holds the template, such as ``pixmill.validate``.
         template: File name of the template, such as ``report.html``.
-        root: Folder of the project, for a page in its folder ``reports``: the head shows its name, and leads to the
-            project and to the pages of the stages. Default: no project.
+        root: Folder of the project, for a page in its folder ``reports``: the head shows its name,
+            and leads to the project and to the pages of the stages. Default: no project.
         script: File name of an additional script in the package; default: none.
         content: Variables of the template. A missing variable is an error.
 
@@ -101,7 +102,8 @@ def make_environment(
 ) -> jinja2.Environment:
     """Return a Jinja environment with filters for numbers, names and times.
 
-    Compiling a template takes longer than rendering it, so keep the environment to render repeatedly.
+    Compiling a template takes longer than rendering it, so keep the environment to render
+    repeatedly.
 
     Args:
         package: Package that holds the templates.

@@ -56,7 +56,8 @@ def thumbnails(
     Args:
         images: Thumbnails to make, a few hundred at most: each adds a few kilobytes to the page.
         limits: Limits per image; ``None``: no limits. Default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per CPU. ``0``: this process, which requires ``limits=None``.
+        workers: Number of processes; default: one per CPU. ``0``: this process, which requires
+            ``limits=None``.
     """
     distinct = list(dict.fromkeys(images))
     uris = each_thumbnail(distinct, limits=limits, workers=workers)

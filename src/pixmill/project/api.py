@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Project:
     """A project on disk; :func:`load_project` finds it.
 
-    Each method reads the files of the last run at the time of the call and writes nothing but caches in ``.pixmill/``.
-    All errors that you can fix are a :class:`PixmillError`, which names the next command.
+    Each method reads the files of the last run at the time of the call and writes nothing but
+    caches in ``.pixmill/``. All errors that you can fix are a :class:`PixmillError`, which names
+    the next command.
 
     Args:
         root: Folder with ``dvc.yaml`` and ``params.yaml``.
@@ -93,7 +94,8 @@ class Project:
 
         Args:
             inputs: Images, folders, patterns and URLs.
-            model: A folder, a ``.tflite`` file or a model in MLflow, as for ``--model``. Default: the project's.
+            model: A folder, a ``.tflite`` file or a model in MLflow, as for ``--model``. Default:
+                the project's.
 
         Returns:
             One row per image; an image without a prediction has a ``reason``.
@@ -121,8 +123,8 @@ class Project:
         """Compare two revisions, as ``pixmill compare`` does; a notebook shows the result as a report.
 
         Args:
-            base: Commit, branch, tag, DVC experiment, ``runs:/ID`` or ``models:/NAME@ALIAS``. Default: the point where
-                the branch left main.
+            base: Commit, branch, tag, DVC experiment, ``runs:/ID`` or ``models:/NAME@ALIAS``.
+                Default: the point where the branch left main.
             head: A name of the same form. Default: the workspace.
         """
         from pixmill.experiments.compare.comparing import compare

@@ -1,7 +1,8 @@
 """The bundled images: 1,250 product photographs that fill an empty ``data/``, identical on every machine.
 
-They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE): 28 by 28 grey
-values on black, enlarged to 112 by 112 and inverted to dark on white, like photographs in a shop.
+They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE):
+28 by 28 grey values on black, enlarged to 112 by 112 and inverted to dark on white, like
+photographs in a shop.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ PACKAGE_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
     """Fill ``data/`` if it is absent or empty.
 
-    The images are written to ``.pixmill/data/``, verified by their digest and then renamed, so an interruption leaves
-    no partial ``data/``.
+    The images are written to ``.pixmill/data/``, verified by their digest and then renamed, so an
+    interruption leaves no partial ``data/``.
 
     Args:
         root: Root of the repository.
@@ -57,7 +58,8 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
         Whether images were written; ``False`` if ``data/`` already has files.
 
     Raises:
-        DataError: ``data.dvc`` records other images, no source is available, or its images are wrong.
+        DataError: ``data.dvc`` records other images, no source is available, or its images are
+            wrong.
     """
     import filelock
 
@@ -70,7 +72,10 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
             return False
         if _recorded_md5(root) not in (None, DATA_MD5):
             raise DataError(
-                f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled ones",
+                (
+                    f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled "
+                    "ones"
+                ),
                 next=commit_first(root, "dvc pull data.dvc"),
             )
         images, labels = load_images(scratch=scratch, report=report)
@@ -91,7 +96,8 @@ def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
 def commit_data(root: Path, *, report: Callable[[str], None]) -> None:
     """Add the bundled images to DVC's cache, and write ``data.dvc`` if there is none.
 
-    Without this, ``dvc status`` of a fresh clone reports "not in cache". Other images are left alone.
+    Without this, ``dvc status`` of a fresh clone reports "not in cache". Other images are left
+    alone.
 
     Args:
         root: Root of the repository, with a filled ``data/``.
@@ -152,8 +158,8 @@ def _recorded_md5(root: Path) -> str | None:
 def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
     """Return the training images and labels from the first available source.
 
-    The sources, in order: the installed Debian package; the package downloaded by ``apt-get`` and unpacked;
-    ``keras.datasets.fashion_mnist``.
+    The sources, in order: the installed Debian package; the package downloaded by ``apt-get`` and
+    unpacked; ``keras.datasets.fashion_mnist``.
 
     Args:
         scratch: Folder for downloads, empty afterwards.
@@ -243,8 +249,9 @@ def enlarge(pixels: Pixels) -> Pixels:
         pixels: Grey values of shape ``(height, width)``, ``uint8``.
 
     Returns:
-        Grey values of shape ``(4 * height, 4 * width)``, ``uint8``: Catmull-Rom interpolation (E. Catmull and R. Rom,
-        "A class of local interpolating splines", 1974), separable, edges repeated, rounded half up.
+        Grey values of shape ``(4 * height, 4 * width)``, ``uint8``: Catmull-Rom interpolation (E.
+        Catmull and R. Rom, "A class of local interpolating splines", 1974), separable, edges
+        repeated, rounded half up.
     """
     import numpy as np
 

@@ -37,8 +37,8 @@ class Commit:
     """What a commit records.
 
     Args:
-        kind: ``results`` of a run with everything that they depend on; ``decisions``: images and decisions; ``files``:
-            others; ``first``: the first commit.
+        kind: ``results`` of a run with everything that they depend on; ``decisions``: images and
+            decisions; ``files``: others; ``first``: the first commit.
         paths: Changed files and new folders, relative to the project's folder.
         command: The shell command that does the same.
         message: Default message.

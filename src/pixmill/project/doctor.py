@@ -130,7 +130,10 @@ def _git(root: Path) -> Iterator[Finding]:
         yield Finding("Git", Status.WARNING, error.message, next=error.next)
         return
     if git(root, "var", "GIT_AUTHOR_IDENT") is None:
-        advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
+        advice = (
+            'git config --global user.name "Your Name" && git config --global user.email '
+            "you@example.org"
+        )
         yield Finding(
             "Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice
         )
@@ -245,7 +248,10 @@ def _data(root: Path) -> Iterator[Finding]:
         )
     elif data.differs:
         # `dvc checkout` would delete files in data/ that the cache lacks.
-        advice = f"{state.commit or 'dvc add data'}, or to restore: mv data data.old && dvc checkout data.dvc"
+        advice = (
+            f"{state.commit or 'dvc add data'}, or to restore: mv data data.old && dvc "
+            "checkout data.dvc"
+        )
         yield Finding(
             "data", Status.WARNING, f"{present}, but data.dvc records others", next=advice
         )

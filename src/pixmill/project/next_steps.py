@@ -1,7 +1,7 @@
 """Next steps: a sentence and a command for each, ordered by urgency.
 
-Conflicts come first, then running or failed stages, outdated results, commits, labels to review, and finally pushes
-and promotion. No command loses images or decisions that no commit has.
+Conflicts come first, then running or failed stages, outdated results, commits, labels to review,
+and finally pushes and promotion. No command loses images or decisions that no commit has.
 """
 
 from __future__ import annotations
@@ -112,13 +112,22 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             command,
         )
     elif merged:
-        sentence = f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both sides, and our results."
+        sentence = (
+            f"{_names(merged)} {_are(merged)} in conflict. This keeps the images of both "
+            "sides, and our results."
+        )
         yield NextStep("conflict", sentence, "pixmill doctor --fix")
     elif marked:
-        sentence = f"{_names(marked)} {_are(marked)} in conflict. Keep the right lines and remove the marks."
+        sentence = (
+            f"{_names(marked)} {_are(marked)} in conflict. Keep the right lines and remove "
+            "the marks."
+        )
         yield NextStep("conflict", sentence, f"git diff {_files(marked)}")
     elif files:
-        sentence = f"No conflict marks are left in {_names(files)}. If the content is right, mark it as resolved."
+        sentence = (
+            f"No conflict marks are left in {_names(files)}. If the content is right, mark "
+            "it as resolved."
+        )
         yield NextStep("conflict", sentence, f"git add {_files(files)}")
 
 
@@ -232,7 +241,8 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     if is_earlier:
         intended = "If you deleted the others: dvc add data && git add data.dvc && git commit."
         sentence = f"data/ has the images of an earlier commit, as after `git pull`. {intended}"
-        # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
+        # No image is lost: a commit has these, and DVC refuses to remove files that its cache
+        # lacks.
         yield NextStep("fetch", sentence, _fetch_images(state))
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
         sentence = "The images of data.dvc are missing, and DVC has no remote: add your team's."
@@ -240,7 +250,10 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     elif _is_missing(state):
         yield _fetch(state, old)
     elif state.awaits_images:
-        sentence = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
+        sentence = (
+            "There are no images yet: put them into data/<class>/, or get the bundled ones "
+            "with `pixmill data`."
+        )
         yield NextStep("images", sentence, _RUN)
     elif state.awaits_labels:
         yield NextStep(
@@ -341,7 +354,10 @@ def _start(state: ProjectState) -> Iterator[NextStep]:
 def _large(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if git.has_commit and git.large:
-        sentence = f"{_names(git.large)} would make the repository large for good. Let Git ignore it, or move it away."
+        sentence = (
+            f"{_names(git.large)} would make the repository large for good. Let Git ignore "
+            "it, or move it away."
+        )
         yield NextStep("commit", sentence, _ignore(git.large))
 
 

@@ -1,6 +1,7 @@
 """Status of each stage: fresh, stale with its reasons, failed or running.
 
-DVC is not started and its lock is not taken, because holding the lock would make a running ``dvc repro`` fail.
+DVC is not started and its lock is not taken, because holding the lock would make a running ``dvc
+repro`` fail.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class Reason:
     """A difference between a stage's results and its current inputs.
 
     Args:
-        kind: ``stage``: an earlier stage has to run first. ``output``: a result is missing or not that of the last
-            run. ``figures``: the same for a result in Git. The others name the input that changed.
+        kind: ``stage``: an earlier stage has to run first. ``output``: a result is missing or not
+            that of the last run. ``figures``: the same for a result in Git. The others name the
+            input that changed.
         name: Dotted name of the param, path, or stage.
         text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
     """
@@ -62,8 +64,8 @@ class StageState:
 
     Args:
         name: Name of the stage.
-        status: ``fresh``: its results match the current images, params and code. ``stale``: they do not.
-            ``failed``: it exited with an error, was killed or was stopped by its gate.
+        status: ``fresh``: its results match the current images, params and code. ``stale``: they do
+            not. ``failed``: it exited with an error, was killed or was stopped by its gate.
             ``unknown``: only `dvc status` can evaluate its definition.
         reasons: Why it is not fresh, the cause first.
         progress: Progress, or the last progress before it ended; ``None`` if unknown.
@@ -101,8 +103,8 @@ class StageDefinition:
 
     Args:
         name: Name of the stage.
-        command: Command or commands; ``None`` if only DVC can evaluate the stage, such as with ``foreach``, ``${...}``
-            or ``frozen``.
+        command: Command or commands; ``None`` if only DVC can evaluate the stage, such as with
+            ``foreach``, ``${...}`` or ``frozen``.
         deps: Input files and folders.
         params: Param keys by file; no key means the whole file.
         outs: Output files and folders.
@@ -123,7 +125,8 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
         hashes: Hashes of its files; none may have been read yet.
 
     Raises:
-        MalformedError: ``dvc.yaml``, ``dvc.lock`` or a params file is malformed; the message begins with its name.
+        MalformedError: ``dvc.yaml``, ``dvc.lock`` or a params file is malformed; the message begins
+            with its name.
     """
     reader = _StageReader(root, hashes)
     return [reader.state(name) for name in reader.definitions]

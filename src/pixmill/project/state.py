@@ -1,7 +1,7 @@
 """The state of a project: stages, Git, decisions, model in production and disk.
 
-`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill check` read it here. No lock of DVC is
-taken. A part that cannot be read is listed in ``faults`` instead of raising.
+`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill check` read it here. No
+lock of DVC is taken. A part that cannot be read is listed in ``faults`` instead of raising.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Repository:
         branch: Current branch; empty if HEAD is detached.
         changed: Files that differ from the last commit, by path; a new folder is one entry.
         untracked: Entries of ``changed`` that Git does not track.
-        large: Entries of ``untracked`` of more than a megabyte, except those that belong into a commit.
+        large: Entries of ``untracked`` of more than a megabyte, except those that belong into a
+            commit.
         conflicts: Files in a merge conflict, by Git's index or by marks in them.
         marked: Entries of ``conflicts`` with conflict marks.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` in progress; else empty.
@@ -141,29 +142,35 @@ class ProjectState:
 
     Args:
         root: Project folder.
-        stages: State of each stage in the order of ``dvc.yaml``; empty if unreadable or not requested.
+        stages: State of each stage in the order of ``dvc.yaml``; empty if unreadable or not
+            requested.
         repository: Git state.
         data: Files in ``data/`` compared with ``data.dvc``; ``None`` if unreadable.
-        deleted: Names among ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` that only the last commit has.
+        deleted: Names among ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` that only the last
+            commit has.
         commands: Running DVC commands.
-        accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without results.
+        accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without
+            results.
         awaits_images: Whether images come from ``data/`` and it never had any.
         awaits_labels: Whether images come from ``data/`` and none of them has a label.
         is_cached: Whether missing images and results of the last run are in DVC's local cache.
         is_compared: Whether the current results have been compared.
         is_promoted: Whether the model of the last commit is in production.
-        is_judged: Whether ``pixmill promote`` has compared the results with those of the model in production.
+        is_judged: Whether ``pixmill promote`` has compared the results with those of the model in
+            production.
         is_rolled_back: Whether the model of the last commit was in production, and was rolled back.
         waiting_runs: Number of runs that MLflow has not received.
         champion: Model in production; ``None`` if there is none or MLflow is unreachable.
         has_store: Whether MLflow can take a promotion.
         registry: Remark on a registry that teammates do not see; empty for a server.
         corrections: Number of images in the inbox that wait for a review.
-        missing: Sentences on accepted images and decisions that disappeared, and the command that restores them.
+        missing: Sentences on accepted images and decisions that disappeared, and the command that
+            restores them.
         doubtful_labels: Number of label issues without a decision.
         undecodable: Files in ``data/`` that cannot be decoded, each with the reason.
         growth: Forecast of the learning curve for more images; ``None`` if not measured.
-        series: Sentence on images that should stay in one split, with the line to set; ``None`` if there are none.
+        series: Sentence on images that should stay in one split, with the line to set; ``None`` if
+            there are none.
         disk: Size of each part in bytes; empty if not requested.
         wrong_params: Why ``params.yaml`` is refused; empty if it is not.
         faults: Error message of each unreadable part.
@@ -245,7 +252,8 @@ def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -
 
     Args:
         root: Project folder.
-        stages: Whether to read the states of the stages, which hashes changed files, and findings in their outputs.
+        stages: Whether to read the states of the stages, which hashes changed files, and findings
+            in their outputs.
         whole: Whether to measure the disk and query MLflow, which may take seconds.
     """
     faults: dict[str, str] = {}

@@ -51,11 +51,12 @@ class Case:
     """Images to decide on together.
 
     Args:
-        kind: ``feedback``: a user corrected the prediction. ``conflicts``: the image was found under several labels.
-            ``flips``: the base's model predicts it correctly, the current model does not. ``labels``: its label is a
-            label issue. ``errors``: the prediction is wrong. ``near-duplicates``: verified near-duplicates.
-            ``uncertain``: two classes are nearly equally probable. ``outliers``: it is unlike its class. ``dropped``: a
-            rule dropped it. ``named``: the reviewer named it.
+        kind: ``feedback``: a user corrected the prediction. ``conflicts``: the image was found
+            under several labels. ``flips``: the base's model predicts it correctly, the current
+            model does not. ``labels``: its label is a label issue. ``errors``: the prediction is
+            wrong. ``near-duplicates``: verified near-duplicates. ``uncertain``: two classes are
+            nearly equally probable. ``outliers``: it is unlike its class. ``dropped``: a rule
+            dropped it. ``named``: the reviewer named it.
         title: Short title.
         why: Reason as a sentence.
         members: Rows of the images in display order.
@@ -75,9 +76,9 @@ class Case:
     def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
         """Return whether the decisions settle the case.
 
-        A conflict is settled once all images that were kept or relabelled have one label, or else all that were not
-        dropped have one. Near-duplicates are settled once each linked pair has a decision on one of the two. Other
-        cases are settled once each image has a decision.
+        A conflict is settled once all images that were kept or relabelled have one label, or else
+        all that were not dropped have one. Near-duplicates are settled once each linked pair has a
+        decision on one of the two. Other cases are settled once each image has a decision.
 
         Args:
             labels: Label of each row; ``None`` for an image with conflicting labels.
@@ -154,7 +155,8 @@ def find_cases(
 def _selector(labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> _Selector:
     """Return a function that takes the rows of one kind, most urgent first, and yields the indices of those to show.
 
-    Each image is shown under one kind only, and each kind shows a limited number of images per class.
+    Each image is shown under one kind only, and each kind shows a limited number of images per
+    class.
 
     Args:
         labels: Label of each row.
@@ -223,13 +225,15 @@ def _label_questions(
 ) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
     """Yield kind, title, format of the reason, and images, for each kind that questions a label.
 
-    The images are a table, most urgent first, with ``row``, ``label``, ``other`` (the suggested label), and the values
-    in the reason. Images of an earlier run that were removed, dropped or relabelled since are left out.
+    The images are a table, most urgent first, with ``row``, ``label``, ``other`` (the suggested
+    label), and the values in the reason. Images of an earlier run that were removed, dropped or
+    relabelled since are left out.
     """
     if flips is not None:
         lost = tables.still_labelled(flips[~flips["gained"]])
         why = (
-            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the model now predicts "
+            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the "
+            "model now predicts "
             "'{other}' ({head_confidence:.0%})."
         )
         yield (
@@ -240,7 +244,10 @@ def _label_questions(
         )
     if tables.ranking is not None:
         issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
-        why = "Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely."
+        why = (
+            "Labelled '{label}', but a model that was not trained on this image finds '{other}' "
+            "more likely."
+        )
         yield (
             "labels",
             "Label issue",
@@ -250,10 +257,17 @@ def _label_questions(
     if tables.predictions is not None:
         found = _with_second(tables.still_labelled(tables.predictions))
         is_wrong = found["other"] == found["predicted"]
-        why = "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). Split: {split}."
+        why = (
+            "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). "
+            "Split: {split}."
+        )
         wrong = found[is_wrong & held_out(found)].sort_values(["p", "id"], ascending=[False, True])
         yield "errors", "Wrong prediction", why, wrong
-        why = "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as '{second}' ({second_p:.0%})."
+        why = (
+            "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as "
+            "'{second}' "
+            "({second_p:.0%})."
+        )
         near = found[found["margin"] < _MIN_MARGIN].sort_values(["margin", "id"])
         yield "uncertain", "Uncertain prediction", why, near
 
@@ -262,8 +276,9 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
     """Add the second most probable class, and probabilities, to a table of predictions.
 
     Returns:
-        Also ``second``; ``p``, ``second_p`` and ``label_p``, the probabilities of the predicted class, the second and
-        the label; ``margin``, which is ``p - second_p``; ``other``, the most probable class that is not the label.
+        Also ``second``; ``p``, ``second_p`` and ``label_p``, the probabilities of the predicted
+        class, the second and the label; ``margin``, which is ``p - second_p``; ``other``, the most
+        probable class that is not the label.
     """
     labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
     shares, rows = probabilities_of(predictions, labels), np.arange(len(predictions))
@@ -335,8 +350,8 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
 
     Args:
         pairs: Two rows for each edge.
-        order: Indices of the edges by priority. A set starts with the first uncovered edge, and grows by edges that
-            touch it.
+        order: Indices of the edges by priority. A set starts with the first uncovered edge, and
+            grows by edges that touch it.
     """
     touching: dict[int, list[int]] = {}
     for edge in order:

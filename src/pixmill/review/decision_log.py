@@ -1,7 +1,7 @@
 """A log of decisions that no commit holds yet, to detect and restore lost ones.
 
-``inbox/decided.jsonl`` has a line for each accepted image, whose copy stays in the inbox, and for each changed line of
-``review.csv``. Delete a line to forget a decision.
+``inbox/decided.jsonl`` has a line for each accepted image, whose copy stays in the inbox, and for
+each changed line of ``review.csv``. Delete a line to forget a decision.
 """
 
 import hashlib
@@ -41,11 +41,13 @@ class Accepted(_Record):
     """An accepted new image.
 
     Args:
-        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``. A pull request may contain
-            the log, so whoever writes a file checks that it is in ``data/``.
+        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``. A pull
+            request may contain the log, so whoever writes a file checks that it is in ``data/``.
         md5: MD5 of its bytes, as in DVC's cache.
-        corrections: Number of its corrections when it was accepted; later ones are reviewed separately.
-        earlier: Its earlier files in ``data/``, the first one first, if it was labelled by moving it.
+        corrections: Number of its corrections when it was accepted; later ones are reviewed
+            separately.
+        earlier: Its earlier files in ``data/``, the first one first, if it was labelled by moving
+            it.
         cells: Its row in ``data/metadata.csv``.
     """
 
@@ -157,8 +159,9 @@ class DecisionLog:
         """Record images that are labelled by moving their files, before they are moved.
 
         Args:
-            files: By id of the image: the file and the new one, relative to the project folder, the MD5, and the new
-                row in ``data/metadata.csv`` if any. An image that returns to its first file is forgotten.
+            files: By id of the image: the file and the new one, relative to the project folder, the
+                MD5, and the new row in ``data/metadata.csv`` if any. An image that returns to its
+                first file is forgotten.
         """
         branch = self._branch()
         with self.inbox.lock(then="label again"):

@@ -1,9 +1,9 @@
 """Corrections in the inbox: cases for their images, and the decisions on them.
 
-Decisions on images of the manifest are lines of ``review.csv``. A new image that is accepted is copied to
-``data/<class>/feedback-<date>-<id>``; the name records its origin in the manifest, and split puts it into train. Those
-of a random sample begin with ``sample-`` and are split by hash, like all others. The inbox keeps an image until the
-``data.dvc`` of a commit holds it.
+Decisions on images of the manifest are lines of ``review.csv``. A new image that is accepted is
+copied to ``data/<class>/feedback-<date>-<id>``; the name records its origin in the manifest, and
+split puts it into train. Those of a random sample begin with ``sample-`` and are split by hash,
+like all others. The inbox keeps an image until the ``data.dvc`` of a commit holds it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -109,7 +109,10 @@ class ReviewImages:
             assert row is not None
             label, description = entry.corrections[0].label, _describe(entry.corrections)
             if entry.id not in self.new:
-                why = f"The manifest has it as '{self.labels[row] or 'conflicting'}'. Your decision goes to review.csv."
+                why = (
+                    f"The manifest has it as '{self.labels[row] or 'conflicting'}'. Your "
+                    "decision goes to review.csv."
+                )
                 yield Case(
                     "feedback",
                     "Feedback: known image",
@@ -127,8 +130,9 @@ class ReviewImages:
 class DecisionStore:
     """Apply decisions: to ``data/`` and the inbox for new images, to ``review.csv`` for others.
 
-    Nothing is lost if the process is killed, or if uncommitted files are removed: an accepted image stays in the inbox
-    until :meth:`release` finds it in a commit, and each decision is logged until then.
+    Nothing is lost if the process is killed, or if uncommitted files are removed: an accepted image
+    stays in the inbox until :meth:`release` finds it in a commit, and each decision is logged until
+    then.
 
     Args:
         review_file: ``review.csv``.
@@ -214,7 +218,8 @@ class DecisionStore:
         """
         status = check_decisions(self._log)
         names = {entry.id: entry.names for entry in self._images.entries}
-        # The reviewer has not seen later corrections, or any of an image that was labelled in the grid.
+        # The reviewer has not seen later corrections, or any of an image that was labelled in the
+        # grid.
         reviewed = [item for item in status.accepted if item.corrections]
         done = [
             name for item in reviewed for name in names.get(item.image, ())[-item.corrections :]
@@ -286,4 +291,7 @@ def _describe(corrections: Sequence[Correction]) -> str:
     labels = ", ".join(
         dict.fromkeys(f"'{item.label}'" if item.label else _NONE for item in corrections)
     )
-    return f"The model{model and f' {model}'} predicted '{prediction.get('label')}'{share}; users say {labels}."
+    return (
+        f"The model{model and f' {model}'} predicted '{prediction.get('label')}'{share}; users "
+        f"say {labels}."
+    )

@@ -1,8 +1,8 @@
 """Outliers of a class by simple features: brightness, contrast, sharpness, entropy, border, shape and size.
 
-The score of an image is its largest modified z-score, ``0.6745 (x - median) / MAD``. Images with a score above 3.5 are
-outliers (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993). Median and MAD are robust as long as
-fewer than half of the images are outliers.
+The score of an image is its largest modified z-score, ``0.6745 (x - median) / MAD``. Images with a
+score above 3.5 are outliers (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993).
+Median and MAD are robust as long as fewer than half of the images are outliers.
 """
 
 from collections.abc import Callable
@@ -35,8 +35,11 @@ _FEATURES: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "aspect_ratio": (_log, 0.08),
     "short_side": (_log, 0.15),
 }
-"""Columns of the manifest with their scale (logarithmic for sizes and sharpness) and minimum MAD. The minimum prevents
-invisible differences from counting in a class of very similar images."""
+"""Columns of the manifest with their scale (logarithmic for sizes and sharpness) and minimum MAD.
+
+The minimum prevents
+invisible differences from counting in a class of very similar images.
+"""
 
 
 @dataclass(frozen=True)

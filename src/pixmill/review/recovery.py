@@ -68,7 +68,8 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
 
     Args:
         log: The decisions.
-        only_absent: Whether to skip images whose file is present. If all are present, DVC is not started.
+        only_absent: Whether to skip images whose file is present. If all are present, DVC is not
+            started.
 
     Raises:
         DataError: A line of the log, or a ``data.dvc``, is malformed.
@@ -161,8 +162,8 @@ def restore(workspace: Workspace, params: Params) -> None:
         params: Its parameters; decisions with other labels are not restored.
 
     Raises:
-        DataError: A line of the log is malformed, or some decisions were not restored: their label is not a class, or
-            the inbox has no intact copy of the image. The others were restored.
+        DataError: A line of the log is malformed, or some decisions were not restored: their label
+            is not a class, or the inbox has no intact copy of the image. The others were restored.
         LockedError: Another review has locked the inbox or ``review.csv``.
         ReviewError: ``review.csv`` is malformed; nothing was restored there.
         StorageError: The disk is full, or a file may not be written.
@@ -172,7 +173,8 @@ def restore(workspace: Workspace, params: Params) -> None:
     described = describe_lost(status)
     if described is None:
         announce(
-            "Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit."
+            "Nothing to restore: all accepted images and decisions are in data/, review.csv or a "
+            "commit."
         )
         return
     announce("\n".join(described[0]))
@@ -190,8 +192,14 @@ def restore(workspace: Workspace, params: Params) -> None:
     if left := [*broken, *others]:
         names = join_names([str(item) for item in left])
         raise DataError(
-            f"not restored, since the label is not a class here or there is no intact copy: {names}",
-            next=f"git checkout {left[0].branch or 'BRANCH'}, then: {_RESTORE}; to forget them, edit {log.path}",
+            (
+                "not restored, since the label is not a class here or there is no intact copy: "
+                f"{names}"
+            ),
+            next=(
+                f"git checkout {left[0].branch or 'BRANCH'}, then: {_RESTORE}; to forget them, "
+                f"edit {log.path}"
+            ),
         )
 
 

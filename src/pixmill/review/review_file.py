@@ -26,7 +26,8 @@ class ReviewFile:
     Args:
         path: The file.
         classes: Declared labels.
-        names: Returns the images that decisions may refer to, with their names; called when the file has changed.
+        names: Returns the images that decisions may refer to, with their names; called when the
+            file has changed.
         lock: Lock file for writers.
     """
 

@@ -162,7 +162,8 @@ class Session:
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
                     raise DecisionError(
-                        f"the decision on {name[:12]} has been changed elsewhere, so it was not undone"
+                        f"the decision on {name[:12]} has been changed elsewhere, so it was not "
+                        "undone"
                     )
             self._store.change(step.before)
             self._steps.pop()

@@ -32,9 +32,10 @@ class ReviewTables:
         manifest: Columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         pairs: Columns of :data:`pixmill.core.manifest.PAIRS`.
         sightings: Columns of :data:`pixmill.core.manifest.SIGHTINGS`.
-        ranking: Columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if evaluate searched no label issues.
-        predictions: Columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` if evaluate has not
-            run.
+        ranking: Columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if evaluate searched no
+            label issues.
+        predictions: Columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` if
+            evaluate has not run.
 
     Attributes:
         ids: Id of each row.
@@ -152,7 +153,8 @@ def load_tables(root: Path) -> ReviewTables:
         root: Project folder.
 
     Raises:
-        ManifestError: A table is missing or of another version, or the tables are of different runs.
+        ManifestError: A table is missing or of another version, or the tables are of different
+            runs.
     """
     scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
     ranking = root / "artifacts/evaluate/labels.parquet"

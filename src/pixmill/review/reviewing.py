@@ -31,8 +31,8 @@ from pixmill.serve.inbox import Inbox
 class ReviewProject:
     """A review of a project, with its cases, decisions and previews.
 
-    Creating it removes accepted images from the inbox that a commit holds. Serve it within a ``with`` block, then call
-    :meth:`end`.
+    Creating it removes accepted images from the inbox that a commit holds. Serve it within a
+    ``with`` block, then call :meth:`end`.
 
     Args:
         workspace: Folders of the project.
@@ -121,7 +121,10 @@ class ReviewProject:
             return ids[0]
         raise PixmillError(
             f"{name} names {len(ids)} images of artifacts/validate",
-            next="if it has been added since: dvc repro; else name it by its file or its id (at least 8 digits)",
+            next=(
+                "if it has been added since: dvc repro; else name it by its file or its id (at "
+                "least 8 digits)"
+            ),
         )
 
     def __enter__(self) -> Self:

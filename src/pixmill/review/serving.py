@@ -60,8 +60,10 @@ class ReviewSite:
         """Read the cases of ``pixmill review``, and return whether there is something to show.
 
         Args:
-            inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``; default: none.
-            grid: Whether to begin with the grid. Default: if there are no cases, but unlabelled images.
+            inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``;
+                default: none.
+            grid: Whether to begin with the grid. Default: if there are no cases, but unlabelled
+                images.
 
         Raises:
             LockedError: The inbox was locked for ten seconds.

@@ -20,7 +20,10 @@ _UNTRUSTED_FIELDS = (
     "licence",
     "author",
 )
-"""Fields filled by the site. JSON allows lone surrogates in them, which no other file format can hold."""
+"""Fields filled by the site.
+
+JSON allows lone surrogates in them, which no other file format can hold.
+"""
 
 _TEXT_FIELDS = ("title", "price", "licence", "author")
 
@@ -65,9 +68,10 @@ class Candidate:
         label: The class.
         query: The text of the query.
         rank: Position among the results, from 0.
-        image_url: The original: an http(s) URL, a ``data:`` URI, or a path for local sources; ``None`` if unknown.
-        thumbnail_url: A small copy: an http(s) URL or a ``data:`` URI. Equal to ``image_url`` if that may itself be a
-            thumbnail.
+        image_url: The original: an http(s) URL, a ``data:`` URI, or a path for local sources;
+            ``None`` if unknown.
+        thumbnail_url: A small copy: an http(s) URL or a ``data:`` URI. Equal to ``image_url`` if
+            that may itself be a thumbnail.
         page_url: The page that shows the image.
         title: Title.
         price: Price, as written on the page.
@@ -124,7 +128,8 @@ class StoredImage:
     Args:
         id: SHA-256 of the bytes, in hexadecimal.
         size: Number of bytes.
-        format: Key of :data:`pixmill.images.EXTENSIONS`, detected from the content; ``None`` if not an image.
+        format: Key of :data:`pixmill.images.EXTENSIONS`, detected from the content; ``None`` if not
+            an image.
     """
 
     id: str
@@ -153,7 +158,8 @@ class Sighting:
     Args:
         source: Name of the source.
         candidate: The candidate.
-        image: The stored original, or the thumbnail if the original was refused; ``None`` if both were.
+        image: The stored original, or the thumbnail if the original was refused; ``None`` if both
+            were.
         refused: Why the original was refused.
     """
 

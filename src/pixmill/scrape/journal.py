@@ -146,9 +146,9 @@ class SearchResults:
 class Journal:
     """Store search results and fetch outcomes; a thread-safe context manager.
 
-    An SQLite database in WAL mode, next to the fetched images. Each record is committed at once, so a killed process
-    loses only unfinished work; a power failure may lose the last records. Records belong to one snapshot; only
-    :meth:`earlier_version` reads those of another.
+    An SQLite database in WAL mode, next to the fetched images. Each record is committed at once, so
+    a killed process loses only unfinished work; a power failure may lose the last records. Records
+    belong to one snapshot; only :meth:`earlier_version` reads those of another.
 
     Args:
         folder: Folder of the database and the images; created if missing.
@@ -209,7 +209,8 @@ class Journal:
     def earlier_version(self, address: str) -> tuple[StoredImage, Validators] | None:
         """Return the image and validators of another snapshot for a conditional request.
 
-        The image must still exist and have an ETag or a modification date. The latest such snapshot wins.
+        The image must still exist and have an ETag or a modification date. The latest such snapshot
+        wins.
         """
         for snapshot, record in self._records("outcome", address):
             if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
@@ -318,7 +319,8 @@ class Journal:
         except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             raise StorageError(
                 f"{self._path} cannot be used: {error}",
-                next="check the disk (df, ulimit -f) and the owner (ls -ld); if the file is damaged, delete "
+                next="check the disk (df, ulimit -f) and the owner (ls -ld); if the file is "
+                "damaged, delete "
                 f"{self._path.parent} to fetch everything again; then: dvc repro scrape",
             ) from error
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pixmill.core.params.scrape import Licence as _Family
 
 FAMILIES: tuple[str, ...] = get_args(_Family)
-"""Values of ``scrape.licences``: the six Creative Commons licences, CC0 and the Public Domain Mark."""
+"""Values of ``scrape.licences``: the six Creative Commons licences, CC0 and the Public Domain Mark.
+"""
 
 _DEEDS = {"zero": "cc0", "mark": "pdm", "publicdomain": "pdm"}
 _SPELLINGS = (
@@ -64,8 +65,8 @@ def parse_licence(text: str | None) -> Licence | None:
     Every word must be understood: a missed image is better than one used against its licence.
 
     Args:
-        text: URL of a deed or licence at creativecommons.org, a name such as ``CC BY-SA 3.0 DE``, or a code such as
-            ``by-sa``.
+        text: URL of a deed or licence at creativecommons.org, a name such as ``CC BY-SA 3.0 DE``,
+            or a code such as ``by-sa``.
     """
     text = (text or "").strip().lower()
     return _of_url(text) if text.startswith(("http:", "https:", "//")) else _of_name(text)
@@ -75,7 +76,8 @@ def permits(licence: str | None, wanted: Collection[str] | None) -> bool:
     """Return whether an image may be used.
 
     Args:
-        licence: Licence of the image, as its source gives it. An unknown licence is refused if ``wanted`` is set.
+        licence: Licence of the image, as its source gives it. An unknown licence is refused if
+            ``wanted`` is set.
         wanted: Accepted families; ``None`` accepts every image.
     """
     if wanted is None:

@@ -1,7 +1,8 @@
 """The inbox: a folder of images with corrected labels, kept until they are reviewed.
 
-``corrections/<time>-<digest of image and label>`` holds one correction: a line of JSON, then the bytes of the image. It
-is written atomically. ``dropped/<id>`` is an empty file that marks an image which a reviewer dropped.
+``corrections/<time>-<digest of image and label>`` holds one correction: a line of JSON, then the
+bytes of the image. It is written atomically. ``dropped/<id>`` is an empty file that marks an image
+which a reviewer dropped.
 """
 
 import contextlib
@@ -41,11 +42,12 @@ class Correction(BaseModel):
         extension: Extension of its format, without the dot.
         bytes: Its size.
         label: The user's label; ``None``: none of the classes.
-        prediction: The prediction: ``label``, ``confidence`` (0 to 1), ``sure``, ``unlike`` (missing in earlier
-            versions) and ``probabilities``.
+        prediction: The prediction: ``label``, ``confidence`` (0 to 1), ``sure``, ``unlike``
+            (missing in earlier versions) and ``probabilities``.
         model: The model that made it: ``name``, ``version`` and ``digest``.
         received: Time in UTC.
-        original: Id of the test image that this image was made from, if it is one of the server's examples.
+        original: Id of the test image that this image was made from, if it is one of the server's
+            examples.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
@@ -141,13 +143,14 @@ class Inbox:
 
         Args:
             content: The image, unchanged.
-            extension: Extension of its format, such as ``.jpg``; detected from the content, never a client's.
+            extension: Extension of its format, such as ``.jpg``; detected from the content, never a
+                client's.
             prediction: As in :class:`Correction`.
             label: As in :class:`Correction`.
             model: As in :class:`Correction`.
             original: As in :class:`Correction`.
-            charge: Called with the part of the inbox that it takes, 0 to 1, unless it replaces an equal one; an error
-                that it raises prevents the addition.
+            charge: Called with the part of the inbox that it takes, 0 to 1, unless it replaces an
+                equal one; an error that it raises prevents the addition.
 
         Returns:
             The sha256 of the image.

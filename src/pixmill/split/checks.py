@@ -75,7 +75,8 @@ def checks(
     Args:
         params: The section ``split``.
         classes: The classes.
-        salt: A salt with which each split has every class, to advise if one has not. Default: unknown.
+        salt: A salt with which each split has every class, to advise if one has not. Default:
+            unknown.
         given: Splits without drawn images, which may lack classes: people chose them.
     """
     return [
@@ -110,11 +111,15 @@ def _of_parts(
 ) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
-        f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; images "
+        f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in "
+        "params.yaml; images "
         "that you put into data/train, data/val and data/test stay there (scrape.folder.layout)"
     )
     if salt:
-        advice = f"add to the section split of params.yaml: salt: '{salt}' (with it, each split has every class)"
+        advice = (
+            f"add to the section split of params.yaml: salt: '{salt}' (with it, each split "
+            "has every class)"
+        )
     for part in PARTS:
         yield _check(
             "same_classes",
@@ -135,7 +140,10 @@ def _of_parts(
         {"column": "part", "value_set": ["test"]},
         "all of them in test",
         lambda result, _: [
-            f"{result['unexpected_count']:,} of {result['element_count']:,} kept images of data/test are not in test"
+            (
+                f"{result['unexpected_count']:,} of {result['element_count']:,} kept images of "
+                "data/test are not in test"
+            )
             if result["element_count"]
             else "no predefined test images"
         ],
@@ -177,7 +185,9 @@ def _check(
     kwargs: Mapping[str, object],
     wanted: str,
     describe: Describe,
-    advice: str = "rebuild the tables with: dvc repro -f validate (if that fails, too, please report a bug)",
+    advice: str = (
+        "rebuild the tables with: dvc repro -f validate (if that fails, too, please report a bug)"
+    ),
     severity: Severity = "critical",
 ) -> Check:
     return Check(
@@ -208,7 +218,10 @@ def _equal(name: str, table: str, sides: str) -> Check:
 
     def describe(result: Result, rows: pd.DataFrame) -> list[str]:
         return [
-            f"{result['unexpected_count']:,} of {len(rows):,} near-duplicate pairs are in two {sides}"
+            (
+                f"{result['unexpected_count']:,} of {len(rows):,} near-duplicate pairs are in two "
+                f"{sides}"
+            )
         ]
 
     columns = {"column_A": "side_a", "column_B": "side_b"}
@@ -233,7 +246,10 @@ def _describe_shares(result: Result, rows: pd.DataFrame) -> list[str]:
         max(by_name.values(), key=lambda row: abs(row["difference"]))
     ]
     return [
-        f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, but {row['of_all']:.3g} of all images"
+        (
+            f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, but "
+            f"{row['of_all']:.3g} of all images"
+        )
         for row in chosen
     ]
 

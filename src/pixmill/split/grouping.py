@@ -21,7 +21,8 @@ from pixmill.images.parts import PARTS
 Texts = npt.NDArray[np.object_]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
-"""Number of an image of one product: ``_1``, ``-02`` or `` (3)``; longer numbers come from cameras."""
+"""Number of an image of one product: ``_1``, ``-02`` or `` (3)``; longer numbers come from cameras.
+"""
 
 _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
 """Path of a script, for which the query identifies the product."""
@@ -53,15 +54,17 @@ def group_names(table: pd.DataFrame, by: str, root: Path | None = None) -> pd.Se
     The name depends only on the row of the image, so other images cannot change it.
 
     Args:
-        table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of each image, and
-            ``verdict``.
-        by: ``page``: images of one page. ``product``: images of one product page, or files in a folder whose names
-            differ only in a number at the end. ``data/metadata.csv:group``: files with equal text in that
-            column. Otherwise each kept image must have a group, unless it is a correction by users: ``folder``: files
-            in one folder. ``<table>.csv:<column>``: files with equal text in the column. Groups that tables give to
-            files with the same bytes are one.
-            A regular expression: files with equal text in its groups, searched in ``image_url`` without extension.
-        root: Project folder, with the table and the sightings of scrape; default: the current folder.
+        table: A manifest with ``source``, ``page_url`` and ``image_url`` of the first sighting of
+            each image, and ``verdict``.
+        by: ``page``: images of one page. ``product``: images of one product page, or files in a
+            folder whose names differ only in a number at the end. ``data/metadata.csv:group``:
+            files with equal text in that column. Otherwise each kept image must have a group,
+            unless it is a correction by users: ``folder``: files in one folder.
+            ``<table>.csv:<column>``: files with equal text in the column. Groups that tables give
+            to files with the same bytes are one. A regular expression: files with equal text in its
+            groups, searched in ``image_url`` without extension.
+        root: Project folder, with the table and the sightings of scrape; default: the current
+            folder.
 
     Raises:
         DataError: Kept images have no group, or the table or its column is missing.
@@ -111,10 +114,16 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
     else:
         found = files.map(lambda file: re.search(_FOLDER if by == "folder" else by, _stem(file)))
         names = found.map(lambda match: "/".join(filter(None, match.groups())) if match else "")
-        advice = f"let split.group_by match them, too, such as with {by}|([^/]+)$ if each of them is a group"
+        advice = (
+            f"let split.group_by match them, too, such as with {by}|([^/]+)$ if each of them "
+            "is a group"
+        )
     lost = files[(names == "") & (table["verdict"] == "keep") & ~corrections(table)].sort_values()
     if len(lost):
-        problem = f"split.group_by ({by}) finds no group for {len(lost):,} of {count(len(files), 'image')}"
+        problem = (
+            f"split.group_by ({by}) finds no group for {len(lost):,} of "
+            f"{count(len(files), 'image')}"
+        )
         raise DataError(f"{problem}, such as {first_of([*lost], _MAX_NAMED)}", next=advice)
     return ("group " + names).where(names != "", None)
 
@@ -206,9 +215,9 @@ def _file_product(address: str) -> str:
 def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     """Return the cluster of each image, named by its first group of near-duplicates.
 
-    Clusters are the connected components of images that share a group of near-duplicates or a name, or are a pair.
-    Groups alone do not suffice: if A is a near-duplicate of B, and B of C, but not A of C, B is in one group with A or
-    C only (see :func:`pixmill.images.likeness.groups.groups`).
+    Clusters are the connected components of images that share a group of near-duplicates or a name,
+    or are a pair. Groups alone do not suffice: if A is a near-duplicate of B, and B of C, but not A
+    of C, B is in one group with A or C only (see :func:`pixmill.images.likeness.groups.groups`).
 
     Args:
         groups: Group of near-duplicates of each image.
@@ -219,7 +228,8 @@ def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     from scipy.sparse.csgraph import connected_components
 
     group_of, known = pd.factorize(groups, sort=True)
-    # Nodes are groups and names; an image with a group and a name is an edge, and so is a pair of images.
+    # Nodes are groups and names; an image with a group and a name is an edge, and so is a pair of
+    # images.
     count, ends = len(known), []
     if pairs is not None:
         ends.append((group_of[pairs[0]], group_of[pairs[1]]))
@@ -256,8 +266,8 @@ def places(names: Iterable[str], salt: str) -> npt.NDArray[np.float64]:
 def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
     """Return the split of each image.
 
-    An image keeps its split when others are added or removed. Test comes first, so changing the share of ``val`` does
-    not change the test split.
+    An image keeps its split when others are added or removed. Test comes first, so changing the
+    share of ``val`` does not change the test split.
 
     Args:
         at: Hash of each image, see :func:`place`.

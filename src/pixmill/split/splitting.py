@@ -44,8 +44,9 @@ class Assignment:
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
         groups: Group name of each row, null if it has none; ``None`` without ``split.group_by``.
-        dropped: Images dropped by split, sorted by id: ``id``, ``label``, ``part`` (the intended split), ``word`` (a
-            key of :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the image that stays.
+        dropped: Images dropped by split, sorted by id: ``id``, ``label``, ``part`` (the intended
+            split), ``word`` (a key of :data:`pixmill.split.straddling.REASONS`) and ``other``, the
+            id of the image that stays.
     """
 
     manifest: pd.DataFrame
@@ -92,7 +93,10 @@ def split(
     kept = manifest.loc[manifest["verdict"] == "keep", "label"]
     if unknown := sorted(set(kept) - set(classes)):
         raise ManifestError(
-            f"validate kept images labelled {first_of(unknown)}, not among the classes of params.yaml",
+            (
+                f"validate kept images labelled {first_of(unknown)}, not among the classes of "
+                "params.yaml"
+            ),
             next="dvc repro -f validate",
         )
     assigned = assign(manifest, pairs, params, root)
@@ -138,8 +142,8 @@ def assign(
 ) -> Assignment:
     """Assign each kept image to a split and a fold, and drop images that would leak.
 
-    Corrections from the served page are in train only and in no fold, unless someone put them into another predefined
-    split.
+    Corrections from the served page are in train only and in no fold, unless someone put them into
+    another predefined split.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
@@ -229,9 +233,10 @@ def _complete(
     place = np.cumsum(there) - 1
     linked = (place[pairs[0][both]], place[pairs[1][both]])
     members[there] = clusters(near, alike, *([] if names is None else [names[there]]), pairs=linked)
-    # By cluster, so that no head predicts an image after it was fitted to one linked to it; of the cluster's name
-    # alone, so that an image keeps its fold as data grow. Corrections, which train every head, and their clusters have
-    # none: they are errors by selection, so predictions of them would bias what is measured.
+    # By cluster, so that no head predicts an image after it was fitted to one linked to it; of the
+    # cluster's name alone, so that an image keeps its fold as data grow. Corrections, which train
+    # every head, and their clusters have none: they are errors by selection, so predictions of them
+    # would bias what is measured.
     folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
     folded &= ~pd.Index(members).isin(members[there & corrected])
     folds[folded] = folds_of(members[folded], params.salt, params.folds)
@@ -257,9 +262,9 @@ def metrics(split: Split) -> dict[str, Any]:
     """Return the content of ``plots/split/full.json``.
 
     Returns:
-        ``<split>.<label>``, images per split and class; ``dropped``, images dropped by split, and ``reasons.<reason>``;
-        ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with predefined test images, ``given_test`` (see
-        :func:`pixmill.core.manifest.given_test`).
+        ``<split>.<label>``, images per split and class; ``dropped``, images dropped by split, and
+        ``reasons.<reason>``; ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with
+        predefined test images, ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
     """
     words, numbers = (
         split.dropped["word"],
@@ -289,7 +294,8 @@ def series_remark(split: Split) -> str:
     if not single:
         return ""
     return (
-        f"all images of {first_of(single)} are one series: each is a near-duplicate of the next, or they share a group "
+        f"all images of {first_of(single)} are one series: each is a near-duplicate of the next, "
+        "or they share a group "
         "(split.group_by); their results are those of one series, so add images of others"
     )
 

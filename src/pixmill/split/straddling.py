@@ -9,8 +9,13 @@ import numpy.typing as npt
 from pixmill.split.grouping import TRAIN, VAL, Sides
 
 REASONS = {
-    "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
-    "straddles_group": "another image of its group is in a higher-ranking split (test over val over train)",
+    "straddles": (
+        "a near-duplicate of it, or the same image, is in a higher-ranking split (test, "
+        "then val, then train)"
+    ),
+    "straddles_group": (
+        "another image of its group is in a higher-ranking split (test over val over train)"
+    ),
 }
 """Reasons of split and their meaning; the manifest has ``<reason>:<id>`` with the id of the image that stays."""
 
@@ -24,7 +29,8 @@ class SplitConstraints:
     Args:
         a: Row of the first image of each pair.
         b: Row of the second image of each pair.
-        sets: Arrays with one number per image: images with the same number are linked, unless it is negative.
+        sets: Arrays with one number per image: images with the same number are linked, unless it is
+            negative.
     """
 
     a: Rows
@@ -58,17 +64,18 @@ def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
 def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
     """Find the images to drop so that no link crosses splits.
 
-    Of two linked images, the one in the lower-ranking split is dropped (train, then val). Val is decided first, against
-    test; then train, against test and the remaining images of val. The result does not depend on the order of links,
-    and an image of train stays if its only linked image was dropped from val.
+    Of two linked images, the one in the lower-ranking split is dropped (train, then val). Val is
+    decided first, against test; then train, against test and the remaining images of val. The
+    result does not depend on the order of links, and an image of train stays if its only linked
+    image was dropped from val.
 
     Args:
         sides: Split of each image.
         kinds: Links, by kind.
 
     Returns:
-        For each image the row of the linked image that stays and the number of the kind, -1 if the image itself stays.
-        With several linked images, the first one of the first kind.
+        For each image the row of the linked image that stays and the number of the kind, -1 if the
+        image itself stays. With several linked images, the first one of the first kind.
     """
     against, kind = np.full(len(sides), -1, np.int64), np.full(len(sides), -1, np.int64)
     for side in (VAL, TRAIN):

@@ -1,9 +1,10 @@
 """Experiment tracking with MLflow: params, data and code versions, metrics and artifacts of each run.
 
-A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does not accept it, it
-stays pending in that folder until ``pixmill sync`` uploads it.
+A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does
+not accept it, it stays pending in that folder until ``pixmill sync`` uploads it.
 
-- ``stage_runs``: the run of a training, and of an evaluation, which finds its training by the weights
+- ``stage_runs``: the run of a training, and of an evaluation, which finds its training by the
+  weights
 - ``run_recorder``: collects a run's records; a training is also logged live
 - ``delivery``: uploads a run from its files; idempotent
 - ``store``: the tracking store, and whether it responds

@@ -298,8 +298,8 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
 def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """Return the experiment for new runs, created if missing.
 
-    Without a server, artifacts go to ``mlruns/`` in the original repository; MLflow's default, the current folder, may
-    be temporary.
+    Without a server, artifacts go to ``mlruns/`` in the original repository; MLflow's default, the
+    current folder, may be temporary.
     """
     name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):

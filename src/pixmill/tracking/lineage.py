@@ -41,10 +41,10 @@ def code_tags(root: Path) -> dict[str, str]:
         root: The project's folder.
 
     Returns:
-        ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
-        any file except results differs from it; absent if unknown), ``pixmill.project``, and
-        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Without those that Git
-        does not tell.
+        ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD),
+        ``pixmill.dirty`` (``true`` if any file except results differs from it; absent if unknown),
+        ``pixmill.project``, and ``DVC_EXP_NAME`` within an experiment, whose HEAD is its
+        baseline's. Without those that Git does not tell.
     """
     tags = {VERSION: __version__}
     try:
@@ -65,14 +65,15 @@ def code_tags(root: Path) -> dict[str, str]:
 def project_id(root: Path) -> str | None:
     """Return an id of the project that all clones and branches share: its first commit and its folder.
 
-    Projects with the same name may share an MLflow server, and several projects may share a repository.
+    Projects with the same name may share an MLflow server, and several projects may share a
+    repository.
 
     Args:
         root: The project's folder.
 
     Returns:
-        For example ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git, before the first
-        commit, and in a shallow clone.
+        For example ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git,
+        before the first commit, and in a shallow clone.
     """
     if (git(root, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
         return None
@@ -85,8 +86,8 @@ def project_id(root: Path) -> str | None:
 def data_hashes(root: Path) -> dict[str, str]:
     """Return DVC's hashes of a training's inputs, by path.
 
-    These are ``data`` from ``data.dvc``, and the artifacts of earlier stages from ``dvc.lock``. Entries without a hash,
-    as with remotes that keep versions, are left out.
+    These are ``data`` from ``data.dvc``, and the artifacts of earlier stages from ``dvc.lock``.
+    Entries without a hash, as with remotes that keep versions, are left out.
 
     Args:
         root: The project's folder.

@@ -137,7 +137,8 @@ def open_store(store: str) -> MlflowClient:
         store: The tracking URI.
 
     Raises:
-        PixmillError: There is no database yet, or it is locked, or the server does not respond within seconds.
+        PixmillError: There is no database yet, or it is locked, or the server does not respond
+            within seconds.
     """
     path = database_file(store)
     if path is not None and not path.exists():

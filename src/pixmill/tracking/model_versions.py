@@ -47,7 +47,8 @@ FORCED, ACCEPTED = "pixmill.forced", "pixmill.accepted"
 
 CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
 """Tags with the last rollback to or from a version, as a JSON object with ``at``, ``by``, ``version`` (the other one)
-and ``because``."""
+and ``because``.
+"""
 
 _NAME = re.compile(r"[^/:@'\"`\\]{1,200}")
 _ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
@@ -143,7 +144,11 @@ class Registry:
         self.name = name or read_project(workspace.root).name or "pixmill"
         if not _NAME.fullmatch(self.name) or not self.name.isprintable():
             raise PixmillError(
-                f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, none of / : @ \\ or quotes",
+                (
+                    f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, none "
+                    "of "
+                    "/ : @ \\ or quotes"
+                ),
                 next="write a name such as garments",
             )
         self.store = tracking_uri(workspace)
@@ -170,7 +175,8 @@ class Registry:
         """Return the versions, newest first.
 
         Args:
-            query: Additional condition in MLflow's language, such as ``tags.`pixmill.alias` = 'champion'``.
+            query: Additional condition in MLflow's language, such as ``tags.`pixmill.alias` =
+                'champion'``.
         """
         named: dict[int, list[str]] = {}
         for alias, number in self.aliases().items():
@@ -269,7 +275,10 @@ class Registry:
             return former, ()
         except PixmillError as error:
             return None, (
-                f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",
+                (
+                    f"{previous_of(alias)} may not be set yet, which the next move does: "
+                    f"{error.message}"
+                ),
             )
 
     def check_still(self, alias: str, expected: int | None, command: str) -> None:
@@ -300,7 +309,8 @@ class Registry:
     def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
         """Point an alias to a pending version, unless another process was faster.
 
-        Of several concurrent promotions, the lowest version wins: all others see it pending, or the alias moved.
+        Of several concurrent promotions, the lowest version wins: all others see it pending, or the
+        alias moved.
 
         Args:
             alias: The alias.
@@ -309,8 +319,8 @@ class Registry:
             command: The command to repeat.
 
         Raises:
-            PixmillError: Another process was faster, and the version is deleted; or MLflow failed, and it stays
-                pending.
+            PixmillError: Another process was faster, and the version is deleted; or MLflow failed,
+                and it stays pending.
         """
         query = f"tags.`{STATE}` = '{PENDING}' and tags.`{ALIAS}` = '{alias}'"
         pending = self.versions(query)
@@ -346,7 +356,10 @@ def check_alias(alias: str) -> str:
     """
     if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
         raise PixmillError(
-            f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not latest or v1",
+            (
+                f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not "
+                "latest or v1"
+            ),
             next="write an alias such as champion or staging",
         )
     if alias == "previous" or alias.startswith("previous-"):

@@ -52,7 +52,8 @@ class Rollback:
             return f"Nothing to do: {self.alias} of {self.name} is version {self.number} already."
         earlier = f"version {self.previous}" if self.previous else "none"
         return (
-            f"Rolled back: {self.alias} of {self.name} is version {self.number} again, instead of version "
+            f"Rolled back: {self.alias} of {self.name} is version {self.number} again, instead of "
+            "version "
             f"{self.former}; {previous_of(self.alias)} is {earlier}."
         )
 
@@ -77,14 +78,18 @@ def roll_back(
         because: Why, in the person's own words.
 
     Raises:
-        PixmillError: There is no such version, or another process was faster, or MLflow does not respond.
+        PixmillError: There is no such version, or another process was faster, or MLflow does not
+            respond.
     """
     check_alias(alias)
     registry = Registry(workspace, name)
     now = registry.aliases().get(alias)
     if now is None:
         raise PixmillError(
-            f"{registry.name} has no {alias}, so there is nothing to roll back{local_registry(registry.store)}",
+            (
+                f"{registry.name} has no {alias}, so there is nothing to roll "
+                f"back{local_registry(registry.store)}"
+            ),
             next=f"pixmill promote{options(name, alias)}",
         )
     target = _target(registry, registry.require(now), alias, to)
@@ -137,14 +142,21 @@ def _target(registry: Registry, current: ModelVersion, alias: str, to: int | Non
     )
     if number is None:
         raise PixmillError(
-            f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",
-            next=f"{listing} lists others, for pixmill rollback --to VERSION; to have none in production, "
+            (
+                f"version {current.number} of {registry.name} replaced none, so there is none to roll "
+                "back to"
+            ),
+            next=f"{listing} lists others, for pixmill rollback --to VERSION; to have none in "
+            "production, "
             f"delete the alias {alias} in MLflow",
         )
     target = registry.require(number)
     if (other := target.tags.get(ALIAS, alias)) != alias:
         raise PixmillError(
-            f"version {number} of {registry.name} was promoted as {printable(other)}, and never compared as {alias}",
+            (
+                f"version {number} of {registry.name} was promoted as {printable(other)}, and never "
+                f"compared as {alias}"
+            ),
             next=f"pixmill promote models:/{registry.name}/{number}{options(None, alias)}",
         )
     if not target.is_shown:

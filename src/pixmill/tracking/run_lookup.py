@@ -48,8 +48,10 @@ class MlflowRun:
         id: The run's id.
         name: Its name.
         url: URL of its page, on the tracking server or in ``mlflow ui``.
-        seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
-        megabytes: Size of its model ``classifier``; ``None`` if missing, not readable from here, or not requested.
+        seconds: Duration of the training; ``None`` if it has not finished, or was recorded
+            elsewhere.
+        megabytes: Size of its model ``classifier``; ``None`` if missing, not readable from here, or
+            not requested.
         tags: Its tags.
         files: Location of its files.
         started: Start of the training in seconds since 1970.
@@ -74,7 +76,8 @@ class RunReader:
         workspace: Workspace whose database is the default store.
 
     Raises:
-        PixmillError: From each method: MLflow does not respond within seconds, or there is no database yet.
+        PixmillError: From each method: MLflow does not respond within seconds, or there is no
+            database yet.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -98,7 +101,8 @@ class RunReader:
     def newest(self, weights: str) -> MlflowRun | None:
         """Return the newest run of the training that produced some weights; ``None`` if there is none.
 
-        Its duration is the longest of all runs with these weights, since reusing a finished training takes less time.
+        Its duration is the longest of all runs with these weights, since reusing a finished
+        training takes less time.
 
         Args:
             weights: MD5 of ``artifacts/train/model.weights.h5``.
@@ -123,8 +127,8 @@ class RunReader:
         Args:
             limit: Maximum number of runs.
             project: Include runs with this tag ``pixmill.project``, in any experiment.
-            experiment: Include runs of this experiment without that tag, which earlier versions and shallow clones
-                record; without ``project``, all runs of the experiment.
+            experiment: Include runs of this experiment without that tag, which earlier versions and
+                shallow clones record; without ``project``, all runs of the experiment.
         """
         # Folds have no weights; evaluate logs metrics and predictions together.
         query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"

@@ -30,7 +30,8 @@ Value = TypeVar("Value")
 class RunRecorder:
     """The records of a run, which are written to files and uploaded to MLflow when the stage ends.
 
-    Records that cannot be saved, because the disk is full or a model cannot be converted, are reported at the end.
+    Records that cannot be saved, because the disk is full or a model cannot be converted, are
+    reported at the end.
 
     >>> run = RunRecorder(Workspace(root=Path(), home=Path()), RunData("train", started=0))
     >>> run.log_params({"train.epochs": 30})
@@ -146,8 +147,8 @@ class RunRecorder:
 def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:
     """Return the same values under names that MLflow accepts.
 
-    Invalid characters become ``_``, and long names are cut. If two names collide, the later gets a number, so no value
-    is lost: MLflow would reject a whole batch for one name.
+    Invalid characters become ``_``, and long names are cut. If two names collide, the later gets a
+    number, so no value is lost: MLflow would reject a whole batch for one name.
 
     Args:
         named: Values by name, such as ``{"test_f1.R&B": 0.9}``.

@@ -25,8 +25,8 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
 
     Args:
         workspace: The project's workspace.
-        params: Those of the project; the run's parameters are the keys that ``params.yaml`` lists, and all are in
-            the run's file ``params.json``.
+        params: Those of the project; the run's parameters are the keys that ``params.yaml`` lists,
+            and all are in the run's file ``params.json``.
 
     Yields:
         The run. None of its methods raises because of MLflow.
@@ -80,8 +80,9 @@ def sweep_run(
 def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorder]:
     """Add to the run of the training that produced the weights, when the block ends.
 
-    The run is searched for in all experiments, newest first, and its status does not change; if it is pending, it is
-    sent first. If there is none, because the weights were pulled, a new run gets the same tag, and ``pixmill.linked``.
+    The run is searched for in all experiments, newest first, and its status does not change; if it
+    is pending, it is sent first. If there is none, because the weights were pulled, a new run gets
+    the same tag, and ``pixmill.linked``.
 
     Args:
         workspace: The project's workspace.
@@ -107,8 +108,8 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
 def _datasets(root: Path) -> list[list[str]]:
     """Return the splits for MLflow's column of datasets; empty if DVC has no hash of them.
 
-    Each is its name, DVC's hash of all splits, by which ``dvc.lock`` names the version, its context, and its profile
-    (JSON: the number of images, also of each class).
+    Each is its name, DVC's hash of all splits, by which ``dvc.lock`` names the version, its
+    context, and its profile (JSON: the number of images, also of each class).
 
     Args:
         root: The project's folder.

@@ -41,7 +41,8 @@ _ADDRESSES = (
     ("model_versions", "storage_location"),
     ("model_versions", "source"),
 )
-"""Columns of MLflow's database that hold absolute addresses; MLflow has no API that changes them."""
+"""Columns of MLflow's database that hold absolute addresses; MLflow has no API that changes them.
+"""
 
 _DEFAULTS = {
     # Detect a server that is down within seconds instead of minutes.
@@ -55,11 +56,18 @@ _DEFAULTS = {
 
 
 _FIXES = {
-    "locked": "end the process that locks it, or wait for it, then repeat the command (to find it: lsof {file})",
+    "locked": (
+        "end the process that locks it, or wait for it, then repeat the command (to find "
+        "it: "
+        "lsof {file})"
+    ),
     "missing or not writable": "create that folder, or unset MLFLOW_TRACKING_URI",
-    "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a database such as "
+    "filesystem tracking backend": "unset MLFLOW_TRACKING_URI, or set it to a server or a database "
+    "such as "
     "sqlite:///mlflow.db; mlflow migrate-filestore copies the runs of a folder",
-    "database schema": "back it up, then: mlflow db upgrade '{uri}'; if that fails, install a newer MLflow",
+    "database schema": (
+        "back it up, then: mlflow db upgrade '{uri}'; if that fails, install a newer MLflow"
+    ),
 }
 """Fix by a word of the error of MLflow or the database."""
 
@@ -72,7 +80,8 @@ class StoreError(PixmillError):
     """A store that is not available.
 
     Args:
-        message: Predicate of a sentence about the store, such as ``does not respond (Connection refused)``.
+        message: Predicate of a sentence about the store, such as ``does not respond (Connection
+            refused)``.
         next: The fix.
     """
 
@@ -80,8 +89,9 @@ class StoreError(PixmillError):
 def tracking_uri(workspace: Workspace) -> str:
     """Return ``MLFLOW_TRACKING_URI``, the project's server, or the database in the original repository.
 
-    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The database is not in the temporary copy of
-    ``dvc exp run --temp``, which is deleted. If the project was moved or copied, its addresses are corrected first.
+    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The database is not in the
+    temporary copy of ``dvc exp run --temp``, which is deleted. If the project was moved or copied,
+    its addresses are corrected first.
 
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
@@ -93,10 +103,14 @@ def tracking_uri(workspace: Workspace) -> str:
     # Encoding does not help: MLflow makes the folders of the encoded path.
     if "?" in str(home) or unquote(str(home)) != str(home):
         raise PixmillError(
-            f"the path {home} has a ? or a % before a number, and MLflow would open a database elsewhere",
+            (
+                f"the path {home} has a ? or a % before a number, and MLflow would open a database "
+                "elsewhere"
+            ),
             next="rename that folder, or set MLFLOW_TRACKING_URI to a server",
         )
-    # A database that is locked or damaged is reported where it is used; before a run is written, this is done again.
+    # A database that is locked or damaged is reported where it is used; before a run is written,
+    # this is done again.
     with suppress(sqlite3.Error, OSError):
         correct_addresses(home)
     return f"sqlite:///{(home / 'mlflow.db').as_posix()}"
@@ -154,7 +168,8 @@ def correct_addresses(home: Path) -> None:
 def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
     """Return the folders where the project was, by the experiments in the layout of Pixmill or MLflow.
 
-    A location that a user chose elsewhere stays, and so does that of another project which uses this database.
+    A location that a user chose elsewhere stays, and so does that of another project which uses
+    this database.
     """
     own, former = experiment_name(home), set()
     for key, name, location in database.execute(
@@ -195,7 +210,10 @@ def view_hint(uri: str) -> str:
 def local_registry(uri: str) -> str:
     """Return a remark in parentheses, after a space, on a registry that teammates do not see; empty for a server."""
     file = database_file(uri)
-    shared = "a team shares a server: set mlflow in [tool.pixmill] of pyproject.toml, or MLFLOW_TRACKING_URI"
+    shared = (
+        "a team shares a server: set mlflow in [tool.pixmill] of pyproject.toml, or "
+        "MLFLOW_TRACKING_URI"
+    )
     return f" (the registry is {file.name} on this machine only; {shared})" if file else ""
 
 
@@ -235,7 +253,10 @@ def check_store(uri: str) -> None:
             _client(uri)  # MLflow refuses folders, and databases that another version of it made.
     except Exception as error:
         cause = _cause_of(error)
-        advice = "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the credentials"
+        advice = (
+            "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the "
+            "credentials"
+        )
         if path is not None:
             advice = f"mv {quote(str(path))} {quote(f'{path}.broken')}"
         for word, fix in _FIXES.items():
@@ -287,7 +308,10 @@ def tagged_runs(workspace: Workspace, tag: str) -> list[tuple[str, str, int, str
         ]
     if not file.exists():
         return []
-    query = "FROM runs JOIN tags USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active' ORDER BY start_time DESC"
+    query = (
+        "FROM runs JOIN tags USING (run_uuid) WHERE key = ? AND lifecycle_stage = 'active' "
+        "ORDER BY start_time DESC"
+    )
     # Importing MLflow's client takes four seconds.
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
         return database.execute(

@@ -29,13 +29,14 @@ _PIN_PREFIX = "pinned"
 class Checkpoint:
     """The state from which a training resumes, or the result of a finished training.
 
-    Randomness is a function of seed and epoch; the state of schedule and early stopping is a function of the history.
+    Randomness is a function of seed and epoch; the state of schedule and early stopping is a
+    function of the history.
 
     Args:
         history: Metrics of each epoch.
         timings: End and duration of each epoch.
-        state: Weights and optimizer state after the last epoch; for a finished training, the fields of
-            :class:`pixmill.models.novelty.Novelty`, or nothing.
+        state: Weights and optimizer state after the last epoch; for a finished training, the fields
+            of :class:`pixmill.models.novelty.Novelty`, or nothing.
         best: Weights of the best epoch; for a finished training, those of the whole classifier.
         finished: Whether the training is finished.
     """
@@ -61,8 +62,9 @@ def pin(folder: Path, owner: str, keys: Iterable[str]) -> None:
 class Checkpoints:
     """The checkpoint file of one training.
 
-    The file is written under a temporary name and renamed: a killed process leaves the previous or the new checkpoint.
-    If the file is damaged (its archive has checksums), the training starts over with a message.
+    The file is written under a temporary name and renamed: a killed process leaves the previous or
+    the new checkpoint. If the file is damaged (its archive has checksums), the training starts over
+    with a message.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp(), "key.npz"))

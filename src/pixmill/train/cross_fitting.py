@@ -1,11 +1,11 @@
 """Cross-fitting: each training and validation image is predicted by a head that has not seen it.
 
-The images are divided into the folds of the split stage, which keep near-duplicates and given groups together. A head
-is fitted without each fold and predicts it. These predictions calibrate the head that is delivered, which is then
-fitted to all training and validation images.
+The images are divided into the folds of the split stage, which keep near-duplicates and given
+groups together. A head is fitted without each fold and predicts it. These predictions calibrate the
+head that is delivered, which is then fitted to all training and validation images.
 
-Source: Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", Journal of the Royal Statistical
-Society B 36, 1974.
+Source: Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", Journal of the
+Royal Statistical Society B 36, 1974.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ class CrossFitted:
     """Predictions of the training images, then of the validation images, by heads that were fitted without their fold.
 
     Args:
-        folds: Fold of each image; -1 if it has no prediction, because it has no fold, or all images of its class are
-            in one fold.
-        probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels); 0 without a prediction.
-        novelty: Novelty according to the images of the other folds, ``float32`` of shape (images,); NaN if unknown.
+        folds: Fold of each image; -1 if it has no prediction, because it has no fold, or all images
+            of its class are in one fold.
+        probabilities: Uncalibrated probabilities, ``float32`` of shape (images, labels); 0 without
+            a prediction.
+        novelty: Novelty according to the images of the other folds, ``float32`` of shape (images,);
+            NaN if unknown.
     """
 
     folds: Rows
@@ -186,7 +188,8 @@ def validated(
 ) -> list[Epoch]:
     """Return the iterations of the delivered head with the mean validation metrics of the folds.
 
-    A fold that has converged keeps its last metrics; the last iteration has the last metrics of all folds.
+    A fold that has converged keeps its last metrics; the last iteration has the last metrics of all
+    folds.
 
     Args:
         history: Iterations of the head that was fitted to all images.

@@ -35,7 +35,9 @@ _REPORT_SECONDS = 1.0
 
 _DIVERGED = 1000.0
 """A training loss above this multiple of that of guessing, in every epoch so far, ends the training. Learning rates of
-1 and more gave 10⁴ to 10²⁵ nats in the first epoch, and networks that predict one class from then on."""
+1 and more gave 10⁴ to 10²⁵ nats in the first epoch, and networks that predict one class from then
+on.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,15 @@ class FitData:
         validation: The validation split, which determines early stopping and the best epoch.
         checkpoints: Storage of each epoch, from which a training resumes. Default: none.
         callback: Hooks of the training. Default: none.
-        last_epoch: The epoch that ends the training, regardless of patience and time limit, and whose weights are kept;
-            a logistic regression always runs to convergence. Default: determined by the params.
+        last_epoch: The epoch that ends the training, regardless of patience and time limit, and
+            whose weights are kept; a logistic regression always runs to convergence. Default:
+            determined by the params.
         title: Label of the progress bar.
-        folds: Fold of each training image, then of each validation image, for cross-fitting a logistic regression; its
-            head is then fitted to training and validation images. Default: fitted to the training split only.
-        test: The test split, whose features are computed in the same pass for evaluation; its labels are not read.
-            Default: none.
+        folds: Fold of each training image, then of each validation image, for cross-fitting a
+            logistic regression; its head is then fitted to training and validation images. Default:
+            fitted to the training split only.
+        test: The test split, whose features are computed in the same pass for evaluation; its
+            labels are not read. Default: none.
     """
 
     training: Part
@@ -72,9 +76,10 @@ class Fitted(NamedTuple):
     Args:
         classifier: The classifier, with the weights of the best epoch.
         checkpoint: Its finished training.
-        features: Features of the validation split, if fitting needed them and it was not cross-fitted.
-        cross_fitted: Held-out predictions of training and validation images; ``None`` if the classifier was fitted to
-            the training split only.
+        features: Features of the validation split, if fitting needed them and it was not
+            cross-fitted.
+        cross_fitted: Held-out predictions of training and validation images; ``None`` if the
+            classifier was fitted to the training split only.
     """
 
     classifier: keras.Model
@@ -87,8 +92,8 @@ class Fitted(NamedTuple):
 class Fitter(ABC):
     """Fit classifiers of one kind.
 
-    The order of the images and all randomness are functions of seed and epoch: equal inputs give equal weights, even if
-    the training was interrupted and resumed.
+    The order of the images and all randomness are functions of seed and epoch: equal inputs give
+    equal weights, even if the training was interrupted and resumed.
 
     Args:
         params: The section ``train``.
@@ -254,6 +259,7 @@ def _diverged(loss: str, epoch: int, params: TrainParams, rate: float) -> TrainE
     return TrainError(
         f"training diverged: the loss is {loss} in epoch {epoch} (optimizer {params.optimizer}, "
         f"learning rate {rate:g})",
-        next="lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: "
+        next="lower train.learning_rate in params.yaml, for example to a tenth, or set "
+        "train.clip_norm to 1, then: "
         "dvc repro",
     )

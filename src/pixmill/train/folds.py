@@ -37,7 +37,8 @@ class FoldResult:
         number: Number of the fold, from 0.
         accuracy: Accuracy on the images of the fold.
         loss: Mean loss on the images of the fold.
-        probabilities: Uncalibrated probabilities for the images of the fold; shape (images, labels).
+        probabilities: Uncalibrated probabilities for the images of the fold; shape (images,
+            labels).
     """
 
     number: int
@@ -72,13 +73,14 @@ def cross_validate(
 ) -> FoldResult:
     """Fit a model without a fold, and measure it on that fold.
 
-    The number of epochs is the best epoch of the main training: selecting the best epoch on the fold would make its
-    accuracy optimistic.
+    The number of epochs is the best epoch of the main training: selecting the best epoch on the
+    fold would make its accuracy optimistic.
 
     Args:
         fitter: Fitter of the model.
         fold: The fold.
-        data: Checkpoints and callback of the main training; the fold has its own checkpoints for this number of epochs.
+        data: Checkpoints and callback of the main training; the fold has its own checkpoints for
+            this number of epochs.
         epochs: Number of epochs.
         folds: Number of folds.
     """

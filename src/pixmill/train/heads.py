@@ -48,13 +48,14 @@ class _FeatureFitter(Fitter):
 class HeadFitter(_FeatureFitter):
     """Fit the head of a classifier whose backbone is frozen.
 
-    Images are not augmented. A small network is fitted in epochs; for a logistic regression, each iteration of the
-    solver counts as an epoch.
+    Images are not augmented. A small network is fitted in epochs; for a logistic regression, each
+    iteration of the solver counts as an epoch.
     """
 
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh head, and attach it to the backbone."""
-        # Built before any other network: Keras numbers tensors, and the exported file contains such a number.
+        # Built before any other network: Keras numbers tensors, and the exported file contains such
+        # a number.
         classifier, training, validation = self.build(), data.training, data.validation
         features = self.features_of(training, validation, *([data.test] if data.test else []))
         # Views, not copies: the features may be in a file.
@@ -158,8 +159,8 @@ class FineTuner(_FeatureFitter):
 
     A head with random weights would distort the pretrained features in the first steps.
 
-    Source: Kumar, Raghunathan, Jones, Ma and Liang, "Fine-Tuning can Distort Pretrained Features and Underperform
-    Out-of-Distribution", ICLR 2022 (LP-FT).
+    Source: Kumar, Raghunathan, Jones, Ma and Liang, "Fine-Tuning can Distort Pretrained Features
+    and Underperform Out-of-Distribution", ICLR 2022 (LP-FT).
     """
 
     def fit(self, data: FitData) -> Fitted:

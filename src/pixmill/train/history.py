@@ -22,7 +22,8 @@ class Epoch:
         epoch: Number of the epoch, from 1.
         train_loss: Mean loss of the augmented training images during the epoch.
         train_accuracy: Accuracy on the augmented training images during the epoch.
-        val_loss: Mean loss on the validation split after the epoch; with cross-fitting, on the folds.
+        val_loss: Mean loss on the validation split after the epoch; with cross-fitting, on the
+            folds.
         val_accuracy: Accuracy on the same images.
         learning_rate: Learning rate of the last step; ``None`` for an iteration of a solver.
     """
@@ -95,8 +96,8 @@ def learning_rate(
 ) -> float:
     """Return the learning rate of one step.
 
-    The rate rises linearly to the full rate at the last step of the warm-up, then follows the schedule. The function is
-    stateless, so a resumed training has the same rates.
+    The rate rises linearly to the full rate at the last step of the warm-up, then follows the
+    schedule. The function is stateless, so a resumed training has the same rates.
 
     >>> from pixmill.core.params import ScheduleParams
     >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=ScheduleParams(name="cosine", warmup=1))

@@ -96,10 +96,11 @@ def learning_curve(
 
     Args:
         images: The training and validation images.
-        predicted: Class of each image as predicted by a model that has not seen it, which is the last point; -1 without
-            such a prediction.
+        predicted: Class of each image as predicted by a model that has not seen it, which is the
+            last point; -1 without such a prediction.
         labels: Number of classes.
-        shared: Number of first images that the shares are drawn from: all with cross-fitting, else the training split.
+        shared: Number of first images that the shares are drawn from: all with cross-fitting, else
+            the training split.
         fitted: Number of images that each model of the last point was fitted to.
         seed: The seed of :func:`nested_rows`.
         predict: Fits a model to rows of the images, and predicts other rows.

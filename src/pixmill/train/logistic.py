@@ -56,18 +56,19 @@ def fit_logistic(
 ) -> Logistic:
     """Fit a logistic regression to scaled features, and fold the scaling into its weights.
 
-    L-BFGS minimises the convex objective of scikit-learn's ``LogisticRegression``. SciPy is called directly, since
-    scikit-learn copies the features and does not report iterations. Each evaluation of the objective reads the features
-    once, 512 images at a time per thread, so memory does not grow with the number of images. Blocks are summed in a
-    fixed order, so the result does not depend on the number of threads.
+    L-BFGS minimises the convex objective of scikit-learn's ``LogisticRegression``. SciPy is called
+    directly, since scikit-learn copies the features and does not report iterations. Each evaluation
+    of the objective reads the features once, 512 images at a time per thread, so memory does not
+    grow with the number of images. Blocks are summed in a fixed order, so the result does not
+    depend on the number of threads.
 
     Args:
         features: Shape (n, width), in memory or in a mapped file.
         targets: Class of each image.
         params: The section ``train``.
         labels: Number of classes.
-        validation: Features and classes that validate each iteration. Default: none; the history then has NaN as
-            validation metrics.
+        validation: Features and classes that validate each iteration. Default: none; the history
+            then has NaN as validation metrics.
         title: Label of the progress bar.
 
     Raises:
@@ -107,7 +108,8 @@ def fit_logistic(
             report(result.x)
     if not result.success:
         announce(
-            f"train: the logistic regression did not converge ({result.message}); its last solution is used. "
+            f"train: the logistic regression did not converge ({result.message}); its last "
+            "solution is used. "
             "If the accuracy is low, try a smaller train.features.inverse_regularization"
         )
     kernel, bias = objective.layer(result.x)
@@ -117,8 +119,8 @@ def fit_logistic(
 class _Objective:
     """Compute the mean cross-entropy of a linear softmax on scaled features with an L2 penalty, and its gradient.
 
-    The scaling is folded into the layer instead of applied to the features, which is faster and equally exact in double
-    precision.
+    The scaling is folded into the layer instead of applied to the features, which is faster and
+    equally exact in double precision.
 
     Args:
         features: Shape (n, width).
@@ -152,7 +154,8 @@ class _Objective:
         c = params.features.inverse_regularization
         # Several layers have more features.
         c = c if c is not None else 0.005 if several_layers(params) else 0.01
-        # For two classes, scikit-learn penalises only the difference, which equals twice the penalty of both halves.
+        # For two classes, scikit-learn penalises only the difference, which equals twice the
+        # penalty of both halves.
         self._penalty = (2 if count == 2 else 1) / (c * len(targets))
         self._last: tuple[Array, tuple[float, float]] | None = None
 

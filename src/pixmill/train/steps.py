@@ -30,12 +30,13 @@ _PREFETCHED_BATCHES = 2
 class Trainer:
     """Fit a classifier step by step.
 
-    The classifier is trained in place and stays uncompiled. Randomness is a function of seed and epoch (:meth:`begin`),
-    so a training resumed from the :meth:`state` at the end of an epoch gives the same bytes as an uninterrupted one.
+    The classifier is trained in place and stays uncompiled. Randomness is a function of seed and
+    epoch (:meth:`begin`), so a training resumed from the :meth:`state` at the end of an epoch gives
+    the same bytes as an uninterrupted one.
 
     Args:
-        classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features, which are not
-            augmented.
+        classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features,
+            which are not augmented.
         params: The section ``train``.
         labels: Number of classes.
         class_weights: Weight of each class, of shape (labels,). Default: 1.
@@ -106,7 +107,8 @@ class Trainer:
         """Update the weights on one batch, and add its metrics before the update to the sums.
 
         Args:
-            pixels: ``uint8`` of shape (n, image_size, image_size, 3), or features as ``float32`` of shape (n, d).
+            pixels: ``uint8`` of shape (n, image_size, image_size, 3), or features as ``float32`` of
+                shape (n, d).
             targets: ``int32`` of shape (n,).
             rate: The learning rate of this step.
         """
@@ -230,7 +232,8 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
     """Yield batches, prefetched by a thread.
 
-    Pixels stay bytes: floats would be four times as large to transfer, and the graph converts them quickly.
+    Pixels stay bytes: floats would be four times as large to transfer, and the graph converts them
+    quickly.
 
     Args:
         part: The images.

@@ -32,7 +32,8 @@ from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.training_key import training_key
 
 _LEARNED = 0.99
-"""A network has learned something if its validation loss is below this share of that of guessing."""
+"""A network has learned something if its validation loss is below this share of that of guessing.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class OpenTraining:
             classifier = fitter.build()
             classifier.set_weights(list(checkpoint.best.values()))
             announce(
-                "train: reused the weights of an earlier training: nothing they depend on has changed"
+                "train: reused the weights of an earlier training: nothing they depend on has "
+                "changed"
             )
             return Fitted(classifier, checkpoint, None, CrossFitted.from_arrays(checkpoint.state))
         classifier, checkpoint, features, cross_fitted = fitter.fit(data)
@@ -124,7 +126,10 @@ def open_training(
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise TrainError(
                 "not enough memory for this model and batch size",
-                next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc repro train",
+                next=(
+                    "lower train.batch_size in params.yaml, or choose a smaller model, then: dvc "
+                    "repro train"
+                ),
             ) from error
 
 
@@ -149,10 +154,12 @@ class Trained:
         preprocessing: ``image_size``, ``aspect`` and ``resize``, as for :func:`pixmill.images.fit`.
         monitor: Metric that selects the best epoch.
         folds: Result of each fold; empty without cross-fitting or cross-validation.
-        learning_curve: Accuracy on held-out images by number of training images; ``None`` if it is off.
-        features: Features of the validation split, if fitting needed them and it was not cross-fitted.
-        cross_fitted: Held-out predictions of training and validation images, to both of which the classifier was then
-            fitted; ``None`` if it was fitted to the training split only.
+        learning_curve: Accuracy on held-out images by number of training images; ``None`` if it is
+            off.
+        features: Features of the validation split, if fitting needed them and it was not
+            cross-fitted.
+        cross_fitted: Held-out predictions of training and validation images, to both of which the
+            classifier was then fitted; ``None`` if it was fitted to the training split only.
         novelty: Parameters of the novelty; ``None`` if there are too few training images.
     """
 
@@ -188,7 +195,8 @@ class Trained:
         """Return the predictions of images that the classifier was not fitted to, or only after these predictions.
 
         Args:
-            folder: Folder of the saved classifier, which predicts the validation split if there was no cross-fitting.
+            folder: Folder of the saved classifier, which predicts the validation split if there was
+                no cross-fitting.
         """
         if self.cross_fitted is None:
             return predict_held_out(folder, self.validation, features=self.features)
@@ -218,8 +226,10 @@ class Trained:
         if self.solved or self.best.val_loss <= _LEARNED * guessing:
             return ""
         return (
-            f"The network learned nothing of use: its validation loss of {self.best.val_loss:.3g} is not below the "
-            f"{guessing:.3g} of guessing by class frequencies. Lower train.learning_rate in params.yaml, for example "
+            f"The network learned nothing of use: its validation loss of {self.best.val_loss:.3g} "
+            "is not below the "
+            f"{guessing:.3g} of guessing by class frequencies. Lower train.learning_rate in "
+            "params.yaml, for example "
             "to a tenth, or allow more epochs, then: dvc repro"
         )
 
@@ -262,9 +272,15 @@ class Trained:
     def summary(self) -> str:
         """Return the result in one line."""
         measured = "cross-validated" if self.cross_fitted else "validation"
-        figures = f"{measured} accuracy {100 * self.best.val_accuracy:.1f} %, loss {self.best.val_loss:.3f}"
+        figures = (
+            f"{measured} accuracy {100 * self.best.val_accuracy:.1f} %, loss "
+            f"{self.best.val_loss:.3f}"
+        )
         if self.solved:
-            return f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} iterations"
+            return (
+                f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} "
+                "iterations"
+            )
         epoch = f"best epoch {self.best.epoch} of {len(self.history)}"
         return f"{epoch}: {figures}; {self.parameters:,} parameters"
 

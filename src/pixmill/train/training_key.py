@@ -53,8 +53,9 @@ def training_key(
 ) -> str:
     """Return a digest of everything that a training's weights depend on.
 
-    The digest covers the params that affect this kind of model; ids, labels, folds and pixels of the images; the code
-    without comments and docstrings; library versions; the machine and its environment settings.
+    The digest covers the params that affect this kind of model; ids, labels, folds and pixels of
+    the images; the code without comments and docstrings; library versions; the machine and its
+    environment settings.
 
     Args:
         folder: ``artifacts/split``.

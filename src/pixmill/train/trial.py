@@ -50,9 +50,9 @@ def run_trial(
 ) -> Trial:
     """Fit a classifier, or reuse an earlier training, and predict the validation split; the test split is not read.
 
-    A head that is cross-fitted predicts training and validation images. With folds, another model is fitted without
-    each fold, for the best number of epochs on the validation split, and all training and validation images are
-    predicted.
+    A head that is cross-fitted predicts training and validation images. With folds, another model
+    is fitted without each fold, for the best number of epochs on the validation split, and all
+    training and validation images are predicted.
 
     Args:
         folder: ``artifacts/split``.
@@ -109,7 +109,8 @@ def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int6
     counts = rows.groupby("label")["cluster"].nunique()
     if (fewest := int(counts.min())) < folds:
         raise ManifestError(
-            f"{folds} folds need as many images of each class, near-duplicates counted once; {counts.idxmin()} has "
+            f"{folds} folds need as many images of each class, near-duplicates counted once; "
+            f"{counts.idxmin()} has "
             f"{fewest} for training and validation",
             next=f"pixmill sweep --folds {fewest}" if fewest > 1 else "add images, then: dvc repro",
         )

@@ -39,7 +39,8 @@ _MEASURES = (
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     """Return all checks in the order of the report.
 
-    They read the tables of :mod:`pixmill.validate.tables`, :func:`pixmill.validate.tables.find_lookalikes` and
+    They read the tables of :mod:`pixmill.validate.tables`,
+    :func:`pixmill.validate.tables.find_lookalikes` and
     :func:`pixmill.validate.shortcuts.shortcut_table`.
 
     Args:
@@ -351,7 +352,10 @@ def _leaks(rows: pd.DataFrame) -> list[str]:
         n=("id", "size"), places=("leak_places", "first")
     )
     return [
-        f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
+        (
+            f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for "
+            f"example {places}"
+        )
         for label, parts, n, places in counts.itertuples(index=False)
     ]
 
@@ -386,7 +390,8 @@ def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) 
     """Return a function that describes failing classes, one line each.
 
     Args:
-        sentence: Function that returns the line from the rows of the class and of the largest class.
+        sentence: Function that returns the line from the rows of the class and of the largest
+            class.
     """
 
     def describe(result: Result, classes: pd.DataFrame) -> list[str]:

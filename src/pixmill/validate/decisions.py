@@ -37,10 +37,10 @@ class Decision:
 
     Args:
         line: Line of ``review.csv``, from 1.
-        image: Id or at least its first 8 digits, source (such as ``data/coat/0001.png`` or a URL), or path
-            (``images/…``).
-        verb: ``keep`` overrides all automatic verdicts on a readable image with a declared label; ``drop`` drops it;
-            ``relabel`` keeps it with another label.
+        image: Id or at least its first 8 digits, source (such as ``data/coat/0001.png`` or a URL),
+            or path (``images/…``).
+        verb: ``keep`` overrides all automatic verdicts on a readable image with a declared label;
+            ``drop`` drops it; ``relabel`` keeps it with another label.
         label: Label of a ``relabel``; otherwise empty.
         by: Reviewer; may be empty.
         why: Reason; may be empty.

@@ -23,8 +23,8 @@ REASONS = UNREADABLE | {
 }
 """All reasons of validate, with their meaning.
 
-The manifest has the reason alone, or ``<reason>:<id>`` with another image: the kept one for ``duplicate_pixels``,
-``repeated`` and ``leak``, one with the other label for ``label_conflict``.
+The manifest has the reason alone, or ``<reason>:<id>`` with another image: the kept one for
+``duplicate_pixels``, ``repeated`` and ``leak``, one with the other label for ``label_conflict``.
 """
 
 

@@ -19,11 +19,15 @@ _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
 
 _CLOSE, _MIN_SHARE = 0.05, 0.25
 """Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of their class. In drawn
-clips with turned, shifted and noisy frames, a half is."""
+clips with turned, shifted and noisy frames, a half is.
+"""
 
 _MIN_PAIRS, _MIN_SERIES, _MIN_OTHERS = 30, 5, 50
-"""Minimum numbers of neighbours, of series, and of other pairs of a class. Of 30 neighbours, a quarter is close by
-chance once in 5,000 times."""
+"""Minimum numbers of neighbours, of series, and of other pairs of a class.
+
+Of 30 neighbours, a quarter is close by
+chance once in 5,000 times.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,10 @@ class Series:
         """Return the finding and the line to set."""
         group_by = self.group_by.replace("'", "''")
         return (
-            f"{count(self.images, 'image')} form {self.series:,} series that count on and look alike, such as "
-            f"{' and '.join(self.example)}; to keep each series in one split, params.yaml needs in the section split: "
+            f"{count(self.images, 'image')} form {self.series:,} series that count on and look "
+            "alike, such as "
+            f"{' and '.join(self.example)}; to keep each series in one split, params.yaml needs in "
+            "the section split: "
             f"group_by: '{group_by}'"
         )
 
@@ -57,8 +63,9 @@ def find_series(
 ) -> Series | None:
     """Return the series; ``None`` if there are none.
 
-    Names alone are no evidence, because cameras count, too: neighbours by number must be far more alike than other
-    images of their class. The name of a series is the text before the last number, or before the last but one, or two.
+    Names alone are no evidence, because cameras count, too: neighbours by number must be far more
+    alike than other images of their class. The name of a series is the text before the last number,
+    or before the last but one, or two.
 
     Args:
         labels: Labels of the images.
@@ -134,8 +141,8 @@ def _is_same(names: pd.Series, pairs: pd.DataFrame) -> npt.NDArray[np.bool_]:
 def _pattern(labels: pd.Series, names: pd.Series, level: int) -> str:
     r"""Return a pattern whose group is the name of a series, such as ``(clip\d+)_frame``.
 
-    If each class has the same numbers, they count anew in each, and the folder of the class is a part of the name. If
-    only some are the same, they may be of one patient.
+    If each class has the same numbers, they count anew in each, and the folder of the class is a
+    part of the name. If only some are the same, they may be of one patient.
     """
     forms = {re.sub(r"\d+", r"\\d+", re.escape(name)) for name in names[names != ""]}
     if len(forms) == 1 and r"\d+" in (form := forms.pop()):

@@ -15,7 +15,8 @@ from pixmill.core.params.validate import ShortcutsParams
 SHORTCUTS = ("property", "skill", "label", "example", "advice")
 
 APPEARANCE = ("aspect_ratio", "bytes_per_pixel", "brightness", "border")
-"""Properties that also depend on the content: towers are tall, trousers have more white background."""
+"""Properties that also depend on the content: towers are tall, trousers have more white background.
+"""
 
 _CATEGORICAL = ("source", "host", "format", "colour_mode")
 """Categorical properties; the others are numbers."""
@@ -70,19 +71,20 @@ Codes = npt.NDArray[np.int64]
 def find_shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return how well each property separates one class from the others, best first.
 
-    For each property, decision trees of depth 3 predict the classes of held-out images, with near-duplicates in the
-    same fold. The skill for a class is its recall minus the share of other images predicted as it (Youden's J, classes
-    weighted equally): 1 for perfect separation, 0 for guessing, also with unbalanced classes. The skill of a property
-    is that of its best class.
+    For each property, decision trees of depth 3 predict the classes of held-out images, with
+    near-duplicates in the same fold. The skill for a class is its recall minus the share of other
+    images predicted as it (Youden's J, classes weighted equally): 1 for perfect separation, 0 for
+    guessing, also with unbalanced classes. The skill of a property is that of its best class.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
         classes: The classes.
 
     Returns:
-        :data:`SHORTCUTS`, one row per property: ``skill`` to three decimals; ``label`` of the best class; ``example``,
-        the value or limit that best separates it; ``advice`` as a clause. Properties with one value are left out. The
-        table is empty if fewer than two classes have 20 images (near-duplicates count as one).
+        :data:`SHORTCUTS`, one row per property: ``skill`` to three decimals; ``label`` of the best
+        class; ``example``, the value or limit that best separates it; ``advice`` as a clause.
+        Properties with one value are left out. The table is empty if fewer than two classes have 20
+        images (near-duplicates count as one).
     """
     kept = manifest[(manifest["verdict"] == "keep") & manifest["label"].isin(list(classes))]
     sizes = kept.groupby("label")["group"].nunique()
@@ -186,7 +188,8 @@ def _example(
         )
     others = f"'{labels[1 - best]}'" if len(labels) == 2 else "other classes"
     return labels[best], (
-        f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' {_PROPERTIES[name][0].format(value)}, "
+        f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' "
+        f"{_PROPERTIES[name][0].format(value)}, "
         f"{has[~of].sum():,} of {(~of).sum():,} of {others}"
     )
 

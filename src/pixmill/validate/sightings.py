@@ -29,7 +29,8 @@ class SightingIndex:
         row: Row of the image.
         label: Code of the label.
         labels: Labels by code.
-        address: Code of the URL of the image, or of its page if the image is inlined; -1 if neither is known.
+        address: Code of the URL of the image, or of its page if the image is inlined; -1 if neither
+            is known.
         part: Index of the predefined split in :data:`PARTS`.
         addresses: URL of each sighting.
     """
@@ -83,7 +84,8 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
 
     Args:
         ids: Image ids by row.
-        sightings: Sightings with at least the columns of :data:`SEEN`; those of other images are ignored.
+        sightings: Sightings with at least the columns of :data:`SEEN`; those of other images are
+            ignored.
     """
     table = pa.Table.from_pandas(
         sightings[list(SEEN)],

@@ -86,7 +86,8 @@ def main(workspace: Workspace, params: Params) -> None:
         print(f"validate: warning: {what}; {remedy}")
     if pages := numbers.get("unused_pages"):
         print(
-            f"validate: warning: {count(pages, 'page')} of TIFF files were not used: only the first of each file is an "
+            f"validate: warning: {count(pages, 'page')} of TIFF files were not used: only the "
+            "first of each file is an "
             "image; save the others as files of one page to use them"
         )
     if result.window:
@@ -98,11 +99,13 @@ def main(workspace: Workspace, params: Params) -> None:
     powerless = result.review.powerless
     for decision, why in powerless[:MAX_DECISIONS]:
         print(
-            f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})"
+            f"validate: warning: line {decision.line} of review.csv was not applied: {why} "
+            f"({decision.image})"
         )
     if len(powerless) > MAX_DECISIONS:
         print(
-            f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were not applied"
+            f"validate: warning: {len(powerless) - MAX_DECISIONS:,} more lines of review.csv were "
+            "not applied"
         )
     print(f"validate: {report}")
     if error:

@@ -23,12 +23,14 @@ def metrics(validation: Validation) -> dict[str, Any]:
     """Return the content of ``plots/validate/full.json``.
 
     Returns:
-        ``n`` images, ``kept`` images, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<check>`` (True if
-        passed), ``near_duplicates.{pairs,groups,largest_group}`` among kept images, ``conflicts`` and ``placeholders``
-        (distinct images) and ``leaks`` without a decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and
-        with predefined test images ``given_test`` (:func:`pixmill.core.manifest.given_test`), with TIFF files of
-        several pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and with series
-        of images ``series`` (:class:`pixmill.validate.series.Series`, with its ``sentence``).
+        ``n`` images, ``kept`` images, ``dropped.<reason>``, ``class_counts.<label>`` (kept),
+        ``gate.<check>`` (True if passed), ``near_duplicates.{pairs,groups,largest_group}`` among
+        kept images, ``conflicts`` and ``placeholders`` (distinct images) and ``leaks`` without a
+        decision, ``shortcuts.<property>`` (skill), ``warnings.<kind>``, and with predefined test
+        images ``given_test`` (:func:`pixmill.core.manifest.given_test`), with TIFF files of several
+        pages ``unused_pages``, with images of more than 8 bits ``window.{images,black,white}``, and
+        with series of images ``series`` (:class:`pixmill.validate.series.Series`, with its
+        ``sentence``).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -84,16 +86,16 @@ _STATISTICS = ("min", "mean", "max")
 def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return the dimensions of kept images, one row per class.
 
-    With several predefined splits, there is one row per class and split, labelled ``coat, train``; the row ``coat`` is
-    for images without a predefined split.
+    With several predefined splits, there is one row per class and split, labelled ``coat, train``;
+    the row ``coat`` is for images without a predefined split.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
         classes: The classes.
 
     Returns:
-        ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` ``_min``, ``_mean`` and ``_max``, rounded to
-        four decimals; NaN for classes without images.
+        ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` ``_min``, ``_mean`` and
+        ``_max``, rounded to four decimals; NaN for classes without images.
     """
     kept = manifest.loc[manifest["verdict"] == "keep", ["label", "given_split", *DIMENSIONS]]
     kept = kept.astype(dict.fromkeys(DIMENSIONS, float))
@@ -157,8 +159,8 @@ class Distribution:
 def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distribution]:
     """Return the histogram of each measure over the readable images, in the order of the page.
 
-    Sides, ratios and sharpness have logarithmic bins. All edges are constants, so a diff of two versions shows only
-    changed images.
+    Sides, ratios and sharpness have logarithmic bins. All edges are constants, so a diff of two
+    versions shows only changed images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
@@ -236,9 +238,10 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
         params: The section ``validate``.
 
     Returns:
-        ``classes``: kept images per class. ``dimensions``: see :func:`dimension_table`. ``sides``: kept images by
-        width, height and shorter side in bins that begin at ``pixels``. ``aspect_ratio``, ``brightness``,
-        ``sharpness`` and ``entropy``: kept and dropped images in bins that begin at ``value``.
+        ``classes``: kept images per class. ``dimensions``: see :func:`dimension_table`. ``sides``:
+        kept images by width, height and shorter side in bins that begin at ``pixels``.
+        ``aspect_ratio``, ``brightness``, ``sharpness`` and ``entropy``: kept and dropped images in
+        bins that begin at ``value``.
     """
     found = {item.name: item for item in distributions(validation.manifest, params)}
     labels = list(validation.classes["label"])

@@ -46,7 +46,8 @@ RECORD = np.dtype(
 )
 """Fields of :class:`pixmill.images.measures.Measures`; with a reason in ``failure``, all others are zero.
 
-For images of 8 bits, ``values`` and ``window`` are zero."""
+For images of 8 bits, ``values`` and ``window`` are zero.
+"""
 
 _CHUNK = 512
 """Images per read and write of the cache; a killed run loses at most so many measurements."""
@@ -96,11 +97,14 @@ class Survey:
     """Measurements of all images in the given order.
 
     Args:
-        table: One row per image, with the columns of :data:`.VALIDATED` from ``width`` to ``border``, ``format`` by
-            content, and ``failure``: null, or the reason why the other columns are null.
+        table: One row per image, with the columns of :data:`.VALIDATED` from ``width`` to
+            ``border``, ``format`` by content, and ``failure``: null, or the reason why the other
+            columns are null.
         hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 for failures.
-        greys: Small greyscale versions, read-only ``uint8`` of shape (n, 32, 32); black for failures.
-        values: For each image of more than 8 bits, see :func:`pixmill.images.depth.measure_values`; ``float32``.
+        greys: Small greyscale versions, read-only ``uint8`` of shape (n, 32, 32); black for
+            failures.
+        values: For each image of more than 8 bits, see :func:`pixmill.images.depth.measure_values`;
+            ``float32``.
         window: The window of these images; ``None`` without such images.
     """
 
@@ -184,20 +188,24 @@ def survey(
 ) -> Survey:
     """Measure every image, or read its measurements from the cache.
 
-    A failure is a row with a reason, never an exception. The bytes of every image are read and compared with the id;
-    only images that are not in the cache are decoded. The cache is written during the pass, so a killed run continues
-    where it stopped. Results are the same without a cache. Memory grows by 1.5 KB per image.
+    A failure is a row with a reason, never an exception. The bytes of every image are read and
+    compared with the id; only images that are not in the cache are decoded. The cache is written
+    during the pass, so a killed run continues where it stopped. Results are the same without a
+    cache. Memory grows by 1.5 KB per image.
 
-    If images of more than 8 bits need another window than each alone, they are decoded a second time.
+    If images of more than 8 bits need another window than each alone, they are decoded a second
+    time.
 
     Args:
         rows: ``id`` (SHA-256 of the bytes) and ``path`` of each image.
         folder: Base folder of the paths.
         max_pixels: Maximum pixels; larger images are not decoded.
-        window: Values that become black and white in images of more than 8 bits; default: found from all of them.
+        window: Values that become black and white in images of more than 8 bits; default: found
+            from all of them.
         limits: Limits per image; default: none.
         scratch: Folder of the cache; default: no cache.
-        workers: Number of processes; default: one per CPU. ``0``: this process, which requires ``limits=None``.
+        workers: Number of processes; default: one per CPU. ``0``: this process, which requires
+            ``limits=None``.
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
@@ -284,8 +292,8 @@ def _record(row: _Row) -> tuple[bytes, bool]:
 def _open_cache(folder: Path, max_pixels: int) -> Cache:
     """Open the cache of measures, and delete outdated ones.
 
-    Measures depend on the code, the versions of the decoders, and ``max_pixels``, but not on the limits of time and
-    memory, because exceeded limits are not cached.
+    Measures depend on the code, the versions of the decoders, and ``max_pixels``, but not on the
+    limits of time and memory, because exceeded limits are not cached.
 
     Args:
         folder: Folder of the caches.

@@ -1,8 +1,8 @@
 """Tables of the checks: one row per image, per near-duplicate pair, and per class; and findings.
 
-Findings are conflicts, placeholders, leaks, and look-alikes: different images detected as near-duplicates, such as
-parts before a fixed camera. Blur is relative to the dataset, because all images of some datasets (such as X-rays) are
-soft.
+Findings are conflicts, placeholders, leaks, and look-alikes: different images detected as
+near-duplicates, such as parts before a fixed camera. Blur is relative to the dataset, because all
+images of some datasets (such as X-rays) are soft.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
 _MAX_DEVIATIONS = 2.5
 """Standard deviations below the median at which an image is less sharp than the others: 0.6 % of a normal distribution.
-The absolute limit applies as well, so a stricter value would only hide blurred images."""
+The absolute limit applies as well, so a stricter value would only hide blurred images.
+"""
 
 _MIN_DEVIATION = 0.4
 """Lower bound of the standard deviation, for datasets in which all images are equally sharp."""
@@ -41,7 +42,8 @@ LOOKALIKES = ("found", "similarity", "apart")
 
 _MIN_ACROSS_SHARE, _MIN_ACROSS_PAIRS = 0.2, 10
 """Share and number of near-duplicate pairs with different labels that indicate look-alikes; wrong labels explain a few
-percent."""
+percent.
+"""
 
 _MIN_ALIKE_SHARE, _MIN_ALIKE_OTHERS = 0.5, 5
 """Share of images with near-duplicates, and their median number per image, that indicate a single scene."""
@@ -74,11 +76,13 @@ def image_table(
         min_sharpness: ``validate.blurred.min_sharpness``.
 
     Returns:
-        ``id``, ``label``, ``pixels`` and ``failure``; the measures of images with pixels and without a decision:
-        ``width``, ``height``, ``elongation`` (longer by shorter side), ``format``, ``brightness``, ``sharpness``,
-        ``blur`` (1 below :func:`pixmill.validate.tables.blur_limit`, else 0), ``entropy``, and ``redundant`` (1 for a
-        copy or near-duplicate of another image, else 0); the findings, null without one: ``conflict`` (the labels),
-        ``placeholder`` (a clause) and ``addresses``, ``leak`` (the splits) and ``leak_places``.
+        ``id``, ``label``, ``pixels`` and ``failure``; the measures of images with pixels and
+        without a decision: ``width``, ``height``, ``elongation`` (longer by shorter side),
+        ``format``, ``brightness``, ``sharpness``, ``blur`` (1 below
+        :func:`pixmill.validate.tables.blur_limit`, else 0), ``entropy``, and ``redundant`` (1 for a
+        copy or near-duplicate of another image, else 0); the findings, null without one:
+        ``conflict`` (the labels), ``placeholder`` (a clause) and ``addresses``, ``leak`` (the
+        splits) and ``leak_places``.
     """
     dropped = (images["reason"] == "review").fillna(False).to_numpy(bool)
     readable = images["pixels"].notna().to_numpy()
@@ -154,7 +158,8 @@ def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         classes: The classes.
 
     Returns:
-        ``label``, ``n`` (kept images), ``dropped``, and ``ratio_to_largest`` (0 if no class has images).
+        ``label``, ``n`` (kept images), ``dropped``, and ``ratio_to_largest`` (0 if no class has
+        images).
     """
     kept = manifest["verdict"] == "keep"
     table = pd.DataFrame({"label": list(classes)})
@@ -172,9 +177,9 @@ def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 def blur_limit(sharpness: npt.NDArray[np.float64], min_sharpness: float) -> float:
     """Return the sharpness below which an image of a dataset is blurred.
 
-    The limit is ``min_sharpness``, or less in a soft dataset: a blurred image must also be far less sharp than the
-    others. It is computed from median and MAD (robust while fewer than half of the images are blurred) of the logarithm
-    (sharpness differs by factors).
+    The limit is ``min_sharpness``, or less in a soft dataset: a blurred image must also be far less
+    sharp than the others. It is computed from median and MAD (robust while fewer than half of the
+    images are blurred) of the logarithm (sharpness differs by factors).
 
     >>> blur_limit(np.array([400.0, 500, 600, 3]), min_sharpness=10.0)
     10.0
@@ -205,12 +210,13 @@ def find_repeated(
         ids: Image ids by row.
         verdicts: Verdicts on the images.
         seen: Sightings of the images.
-        repeats: Rows of each of very many near-duplicates and of the image kept instead, shape (m, 2). The latter is a
-            placeholder too.
+        repeats: Rows of each of very many near-duplicates and of the image kept instead, shape (m,
+            2). The latter is a placeholder too.
 
     Returns:
-        :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or ``placeholder``), number of
-        ``images``, number of distinct ``addresses``, and the ``labels`` (``coat, dress``).
+        :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or
+        ``placeholder``), number of ``images``, number of distinct ``addresses``, and the ``labels``
+        (``coat, dress``).
     """
     twins = verdicts.twins
     of_twins = np.flatnonzero(twins.conflict | twins.placeholder)
@@ -266,14 +272,15 @@ def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: SightingIndex) ->
     """Return the images that are in two predefined splits, except those that a decision keeps.
 
     Args:
-        images: One row per image, sorted by id, with ``id``, ``path`` and ``part`` (index of the predefined split in
-            :data:`pixmill.validate.sightings.PARTS` that keeps the image).
+        images: One row per image, sorted by id, with ``id``, ``path`` and ``part`` (index of the
+            predefined split in :data:`pixmill.validate.sightings.PARTS` that keeps the image).
         verdicts: Verdicts on the images.
         seen: Sightings of the images.
 
     Returns:
-        :data:`LEAKS`, one row per image and split that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
-        the ``other`` image (the same id for the same file), its ``other_part`` and ``other_place``.
+        :data:`LEAKS`, one row per image and split that loses it, sorted: ``id`` and ``place`` in
+        the losing ``part``; the ``other`` image (the same id for the same file), its ``other_part``
+        and ``other_place``.
     """
     part = images["part"].to_numpy(np.int64)
     words = pd.Series(verdicts.reasons, dtype=object).str.split(":").str[0]
@@ -343,8 +350,9 @@ def find_lookalikes(
         similarity: ``validate.duplicate_similarity``.
 
     Returns:
-        :data:`LOOKALIKES`, one row per sign: ``found``, a clause; ``similarity``, the suggested setting; ``apart``, the
-        share of images without near-duplicates at that setting. Pairs that no similarity separates are copies.
+        :data:`LOOKALIKES`, one row per sign: ``found``, a clause; ``similarity``, the suggested
+        setting; ``apart``, the share of images without near-duplicates at that setting. Pairs that
+        no similarity separates are copies.
     """
     some = _pairs_among(np.unique(repeats)[:_MAX_SAMPLE], labels, greys, similarity)
     every = pd.concat([pairs.astype({"a": object, "b": object}), some], ignore_index=True)
@@ -397,6 +405,8 @@ def lookalikes_advice(lookalikes: pd.DataFrame, *, where: str = " in reports/val
     """
     best: dict[Any, Any] = lookalikes.sort_values("similarity").iloc[-1].to_dict()
     return (
-        f"if the near-duplicates{where} are different images that look alike, as before a fixed camera, set "
-        f"validate.duplicate_similarity: {best['similarity']:g}, which keeps {best['apart']:.0%} of them apart"
+        f"if the near-duplicates{where} are different images that look alike, as before a fixed "
+        "camera, set "
+        f"validate.duplicate_similarity: {best['similarity']:g}, which keeps {best['apart']:.0%} "
+        "of them apart"
     )

@@ -57,18 +57,21 @@ class Validation:
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
-        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept images.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among
+            kept images.
         classes: See :func:`pixmill.validate.tables.class_table`.
         outcomes: Outcomes of the checks.
         review: Applied and ignored decisions.
         sightings: All sightings, for the page.
-        repeated: Conflicts and placeholders, see :func:`pixmill.validate.tables.find_repeated`; default: none.
+        repeated: Conflicts and placeholders, see :func:`pixmill.validate.tables.find_repeated`;
+            default: none.
         leaks: See :func:`pixmill.validate.tables.find_leaks`; default: none.
         lookalikes: See :func:`pixmill.validate.tables.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
         series: Images whose names count on and that look alike; default: none.
         unused_pages: Number of pages of kept TIFF files after the first.
-        window: Values that became black and white in images of more than 8 bits; ``None`` without such images.
+        window: Values that became black and white in images of more than 8 bits; ``None`` without
+            such images.
         values: For each of these images, see :func:`pixmill.images.depth.measure_values`.
     """
 
@@ -128,8 +131,8 @@ def validate(
         folder: Base folder of the paths in the manifest.
         decisions: Decisions on single images.
         scratch: Folder of the cache of measures; default: no cache.
-        workers: Number of processes that decode and of threads that compare; default: one per CPU. ``0``: this process,
-            without limits.
+        workers: Number of processes that decode and of threads that compare; default: one per CPU.
+            ``0``: this process, without limits.
         root: Project folder, whose ``src`` contains the plugins; default: the current folder.
         surveyed: Measurements of the images in the order of the manifest; default: measure them.
 

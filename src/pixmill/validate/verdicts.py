@@ -27,8 +27,10 @@ class DuplicateSets:
 
     Args:
         of: Set of each image; -1 for images that are dropped for other reasons.
-        rival: Row of the first eligible image with the same pixels and another label; -1 if there is none.
-        twin: Row of the image with the same pixels and label that is kept instead; -1 if there is none.
+        rival: Row of the first eligible image with the same pixels and another label; -1 if there
+            is none.
+        twin: Row of the image with the same pixels and label that is kept instead; -1 if there is
+            none.
         first: Row of the first image of each set.
         members: Number of images of each set.
         addresses: Number of distinct URLs of each set.
@@ -62,12 +64,12 @@ def find_twins(
 ) -> DuplicateSets:
     """Find the sets of images with equal pixels and dimensions.
 
-    If a decision keeps images of a set, only these are eligible and the set counts as reviewed; otherwise all images
-    are eligible.
+    If a decision keeps images of a set, only these are eligible and the set counts as reviewed;
+    otherwise all images are eligible.
 
     Args:
-        images: One row per image, with ``pixels``, ``width``, ``height`` and ``part``: of images with the same label,
-            the first one with the highest part is kept.
+        images: One row per image, with ``pixels``, ``width``, ``height`` and ``part``: of images
+            with the same label, the first one with the highest part is kept.
         labels: Label of each image; ``None`` if it has several.
         claims: Mask of images that are not dropped for other reasons.
         settled: Mask of images that a decision keeps.
@@ -184,21 +186,24 @@ def judge(
     1. ``review``: a decision drops the image.
     2. The image has no pixels: :data:`pixmill.validate.reasons.UNREADABLE`.
     3. ``too_small``, ``format_not_allowed``.
-    4. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more than one label. (Under
+    4. ``placeholder``: equal bytes or pixels at many URLs or under three labels, and under more
+    than one label. (Under
        one label, one copy is kept and the gate reports it.)
     5. ``label_conflict``: equal bytes under two labels.
     6. ``label_undeclared``: the label is not a class.
-    7. Equal pixels: ``label_conflict`` for all if the labels differ. Otherwise the image in the highest-ranking
-       predefined split is kept, then the one with the smallest id; the others are a ``leak`` if their split ranks
-       lower, else ``duplicate_pixels``.
+    7. Equal pixels: ``label_conflict`` for all if the labels differ. Otherwise the image in the
+    highest-ranking
+       predefined split is kept, then the one with the smallest id; the others are a ``leak`` if
+       their split ranks lower, else ``duplicate_pixels``.
 
-    A decision ``keep`` or ``relabel`` overrides all rules except these: images without pixels or without a declared
-    label cannot be used in training, and equal pixels cannot have two labels.
+    A decision ``keep`` or ``relabel`` overrides all rules except these: images without pixels or
+    without a declared label cannot be used in training, and equal pixels cannot have two labels.
 
     Args:
-        images: One row per image, sorted by id, with ``id``, ``label`` (null if equal bytes have several), ``width``,
-            ``height``, ``format``, ``pixels``, ``failure`` (reason for missing pixels) and ``part`` (index of the
-            predefined split in :data:`pixmill.validate.sightings.PARTS`).
+        images: One row per image, sorted by id, with ``id``, ``label`` (null if equal bytes have
+            several), ``width``, ``height``, ``format``, ``pixels``, ``failure`` (reason for missing
+            pixels) and ``part`` (index of the predefined split in
+            :data:`pixmill.validate.sightings.PARTS`).
         decisions: Decisions by id, all on existing images.
         seen: Sightings of the images.
         classes: The classes.

@@ -42,7 +42,8 @@ async def run_bounded(
         send: ASGI send channel.
         admit: Returns the application for the request; may raise :class:`ProblemError`.
         max_bytes: Maximum size of the body.
-        headers: Default response headers, by lower-case name; the application's own take precedence.
+        headers: Default response headers, by lower-case name; the application's own take
+            precedence.
         answer: Converts an error to a response.
         hold: Called with the size of each part of the body; may raise :class:`ProblemError`.
     """
@@ -92,8 +93,8 @@ async def run_bounded(
 def check_size(scope: Scope, max_bytes: int) -> None:
     """Check the sizes that the request's head declares.
 
-    The rest of a refused body is read and dropped. Chunked bodies are refused, since each chunk costs time, however
-    small it is.
+    The rest of a refused body is read and dropped. Chunked bodies are refused, since each chunk
+    costs time, however small it is.
 
     Raises:
         ProblemError: The head or the body is too large, or the body's size is not declared.

@@ -101,8 +101,8 @@ def _listen(port: int, command: str) -> socket.socket:
 def wait_for_interrupt() -> NoReturn:
     """Wait until Ctrl-C, in the main thread.
 
-    The kernel may deliver the signal to any thread, and Python handles it once the main thread runs again, so the main
-    thread must not block without a timeout.
+    The kernel may deliver the signal to any thread, and Python handles it once the main thread runs
+    again, so the main thread must not block without a timeout.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.

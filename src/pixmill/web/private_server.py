@@ -27,7 +27,9 @@ from pixmill.web.problems import ProblemError
 
 _HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
@@ -37,7 +39,8 @@ _HEADERS = {
 """Default response headers. The address is secret, so no referrer is sent."""
 
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' "
+    "data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -49,20 +52,21 @@ _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasa
 class PrivateServer(LoopbackServer):
     """Serve an ASGI application while the ``with`` block lasts.
 
-    The address contains a token; opening it sets a cookie and redirects to the page. All pages are below a random path,
-    and every request needs the cookie as well: cookies ignore ports, so any server on this machine could receive one
-    that is set for ``/``. Requests for another host name (DNS rebinding) and from other sites' pages are refused.
+    The address contains a token; opening it sets a cookie and redirects to the page. All pages are
+    below a random path, and every request needs the cookie as well: cookies ignore ports, so any
+    server on this machine could receive one that is set for ``/``. Requests for another host name
+    (DNS rebinding) and from other sites' pages are refused.
 
-    The application finds the path in ``scope["root_path"]``, so its pages should use relative URLs. It runs in a
-    background thread.
+    The application finds the path in ``scope["root_path"]``, so its pages should use relative URLs.
+    It runs in a background thread.
 
     Args:
         app: Application, such as :func:`make_app` returns.
         command: Command that started the server, such as ``pixmill review``; used in messages.
         port: Port on 127.0.0.1; 0 for any free one.
         start: Page to open first, relative to the secret path; default: its root.
-        max_bytes: Maximum size of an uploaded file; :func:`expect_json` limits JSON, which is parsed between other
-            requests.
+        max_bytes: Maximum size of an uploaded file; :func:`expect_json` limits JSON, which is
+            parsed between other requests.
 
     Attributes:
         port: Port that the server listens on.
@@ -189,11 +193,14 @@ class _Gate:
     def _entrance(self) -> Response:
         """Return a page that sets the cookie and forwards to the secret path.
 
-        A browser would follow an HTTP redirect without the cookie if the link was on another site's page.
+        A browser would follow an HTTP redirect without the cookie if the link was on another site's
+        page.
         """
         response = HTMLResponse(
-            f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
-            f'url={self._root}/{self._start}"><p><a href="{self._root}/{self._start}">Continue</a></p></html>'
+            '<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" '
+            'content="0; '
+            f'url={self._root}/{self._start}"><p><a '
+            f'href="{self._root}/{self._start}">Continue</a></p></html>'
         )
         response.set_cookie(
             self._cookie, self.token, path=f"{self._root}/", httponly=True, samesite="strict"
@@ -232,7 +239,8 @@ def page_answer(
     Args:
         package: Name of the package that contains the page.
         page: File name of the page.
-        content: HTML to put in place of ``{{ <name> }}``, such as the ``head`` of :func:`pixmill.pages.page_head`.
+        content: HTML to put in place of ``{{ <name> }}``, such as the ``head`` of
+            :func:`pixmill.pages.page_head`.
     """
     html = (files(package) / page).read_text(encoding="utf-8")
     for name, value in content.items():

@@ -59,23 +59,38 @@ def root(tmp_path, plugin_imports):
         ),
         (
             "whole",
-            "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source 'whole'",
+            (
+                "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source "
+                "'whole'"
+            ),
         ),
         (
             "elsewhere",
-            "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received 'zoo.sources:",
+            (
+                "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received "
+                "'zoo.sources:"
+            ),
         ),
         (
             "other",
-            "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, which dvc.yaml",
+            (
+                "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, "
+                "which dvc.yaml"
+            ),
         ),
         (
             "emtpy",
-            "scrape.source: pyproject.toml registers no source 'emtpy'; it registers empty, strange, number, typo, ",
+            (
+                "scrape.source: pyproject.toml registers no source 'emtpy'; it registers empty, "
+                "strange, number, typo, "
+            ),
         ),
         (
             "emtpy",
-            '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or',
+            (
+                '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without '
+                ".py>:<function or"
+            ),
         ),
     ],
 )
@@ -95,7 +110,10 @@ def test_what_its_code_raises_keeps_its_traceback_and_says_whose_it_is(root):
     with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name") as caught:
         load_plugin("sources", "broken", root)
     assert caught.value.__notes__ == [
-        f"{root}/src/zoo/scrape/broken.py is the source 'broken' of pyproject.toml. After a fix: pixmill check"
+        (
+            f"{root}/src/zoo/scrape/broken.py is the source 'broken' of pyproject.toml. After a fix: "
+            "pixmill check"
+        )
     ]
 
 

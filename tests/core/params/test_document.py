@@ -29,7 +29,8 @@ DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'
 # Not the committed file: its values are people's to change.
 TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
 NOT_LABELS = (
-    "expected names of at most 200 visible characters without spaces at their ends, in quotes if YAML reads them "
+    "expected names of at most 200 visible characters without spaces at their ends, in quotes if "
+    "YAML reads them "
     "as something else, received"
 )
 
@@ -61,7 +62,8 @@ def edited(before: str, after: str) -> str:
         (
             "source: shop",
             "source: [bing, gogle]",
-            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
+            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, "
+            "google, bing, yahoo, "
             "amazon, site:<name> or plugin:<name>, "
             "received 'gogle'; did you mean google?",
         ),
@@ -83,7 +85,11 @@ def edited(before: str, after: str) -> str:
         (
             "allow_hosts: []",
             "allow_hosts: [intranet]",
-            "scrape.allow_hosts.0: expected a host name with its port, such as 'example.org:8080', received 'intranet'",
+            (
+                "scrape.allow_hosts.0: expected a host name with its port, such as "
+                "'example.org:8080', "
+                "received 'intranet'"
+            ),
         ),
         (
             "contact: null",
@@ -93,7 +99,10 @@ def edited(before: str, after: str) -> str:
         (
             "licences: null",
             "licences: [gpl]",
-            "scrape.licences.0: expected one of cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, by-nc-nd, received 'gpl'",
+            (
+                "scrape.licences.0: expected one of cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, "
+                "by-nc-nd, received 'gpl'"
+            ),
         ),
         (
             "snapshot: '2026-11-20'",
@@ -121,12 +130,19 @@ def edited(before: str, after: str) -> str:
         (
             "- dress",
             "- Coat",
-            "classes: expected distinct names, received 'Coat' and 'coat', which are equal on some systems",
+            (
+                "classes: expected distinct names, received 'Coat' and 'coat', which are equal on "
+                "some "
+                "systems"
+            ),
         ),
         (
             "- coat",
             "- Unlabelled",
-            "classes: expected names other than unlabelled (images without a label), received 'Unlabelled'",
+            (
+                "classes: expected names other than unlabelled (images without a label), received "
+                "'Unlabelled'"
+            ),
         ),
         (
             "test: 0.2",
@@ -141,31 +157,45 @@ def edited(before: str, after: str) -> str:
         (
             "dense: []",
             "dense: [dropuot]",
-            "train.backbone.dense.0: expected a section with the keys units, dropout, received 'dropuot'",
+            (
+                "train.backbone.dense.0: expected a section with the keys units, dropout, received "
+                "'dropuot'"
+            ),
         ),
         (
             "queries: {}",
             "3: x",
-            "scrape.3: unknown key, expected one of source, source_by_class, queries, snapshot, per_class, per_query, "
+            "scrape.3: unknown key, expected one of source, source_by_class, queries, snapshot, "
+            "per_class, per_query, "
             "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, "
-            "robots_exceptions, opt_out, exclude_authors, exclude_ids, allow_hosts, browsers, connections, "
+            "robots_exceptions, opt_out, exclude_authors, exclude_ids, allow_hosts, browsers, "
+            "connections, "
             "per_host, timeout, max_bytes",
         ),
         (
             "unfreeze: 0",
             "unfreeze: most",
-            "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, received 'most'",
+            (
+                "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, received "
+                "'most'"
+            ),
         ),
         (
             "weights: imagenet",
             "weights: ''",
-            "train.backbone.weights: expected a non-empty string of at most 1,000 characters, received ''",
+            (
+                "train.backbone.weights: expected a non-empty string of at most 1,000 characters, "
+                "received ''"
+            ),
         ),
         *(
             (
                 "unlabelled: null",
                 f"unlabelled: {folder}",
-                f"evaluate.unlabelled: expected a folder below data/, such as data/unlabelled, received {folder!r}",
+                (
+                    "evaluate.unlabelled: expected a folder below data/, such as data/unlabelled, "
+                    f"received {folder!r}"
+                ),
             )
             for folder in ("photos", "data/", "/data/photos", "data/../photos")
         ),
@@ -186,7 +216,10 @@ def test_names_that_look_alike_are_refused(names: tuple[str, str]) -> None:
 
 def test_names_are_composed_wherever_they_stand() -> None:
     apart = "cafe\u0301"
-    scrape = f"{{snapshot: '2026-11-20', queries: {{{apart}: [a]}}, urls: {{classes: {{{apart}: [b]}}}}}}"
+    scrape = (
+        f"{{snapshot: '2026-11-20', queries: {{{apart}: [a]}}, urls: {{classes: {{{apart}: "
+        f"[b]}}}}}}"
+    )
     params = parse_params(f"{{classes: [{apart}, dress], scrape: {scrape}}}")
     assert params.classes == ("café", "dress")
     assert (list(params.scrape.queries), list(params.scrape.urls.classes)) == (["café"], ["café"])
@@ -206,7 +239,8 @@ def test_names_are_composed_wherever_they_stand() -> None:
 @example("train")
 def test_any_printable_label_survives_an_edit_of_params(label: str) -> None:
     label = unicodedata.normalize("NFC", label.strip())
-    # ruamel.yaml writes ?x without quotes but does not read it, so edit_params refuses such a label.
+    # ruamel.yaml writes ?x without quotes but does not read it, so edit_params refuses such a
+    # label.
     assume(
         is_label(label) and label[0] != "?" and fold(label) not in {"coat", "dress", "unlabelled"}
     )
@@ -267,7 +301,8 @@ def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -
 
     path = tmp_path / "params.yaml"
     path.write_text(COMMITTED, encoding="utf-8")
-    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it: no comment must.
+    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it: no
+    # comment must.
     apply_overrides(
         path, ["train.cnn.blocks=[{filters:8},{filters:16,kernel:5}]", "train.epochs=3"]
     )

@@ -20,7 +20,8 @@ def parsed(sweep: str, rest: str = REST) -> SweepParams:
 
 def test_all_of_it_can_be_set() -> None:
     sweep = parsed(
-        "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {train.batch_size: [32, 64], "
+        "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {train.batch_size: "
+        "[32, 64], "
         "train.cnn.blocks.0.filters: {low: 4, high: 8}, "
         "train.learning_rate: {low: 0.001, high: 1, log: true}}}"
     )
@@ -40,7 +41,8 @@ def test_all_of_it_can_be_set() -> None:
 
 
 SEARCHED = (
-    "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and target_accuracy; "
+    "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and "
+    "target_accuracy; "
     "for others: dvc exp run --queue -S"
 )
 
@@ -60,7 +62,10 @@ SEARCHED = (
         ),
         (
             "{space: {train.augmentation.zoom: {low: 0, high: 0.1, log: true}}}",
-            "sweep.space.train.augmentation.zoom: expected low > 0 for a logarithmic range, received 0",
+            (
+                "sweep.space.train.augmentation.zoom: expected low > 0 for a logarithmic range, "
+                "received 0"
+            ),
         ),
         ("{space: {train.epochs: {low: 1}}}", "sweep.space.train.epochs.high: "),
         ("{space: {train.epochs: {low: 1, high: 5, step: 2}}}", "sweep.space.train.epochs.step: "),

@@ -60,7 +60,10 @@ def test_image_sizes_are_multiples_of_a_preset_s_patches(
 ) -> None:
     def params(size: object, split: int, model: str = "features") -> str:
         train = f"{{model: {model}, backbone: {{name: 'hub:{preset}', image_size: {size}}}}}"
-        return f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, split: {{image_size: {split}}}, train: {train}}}"
+        return (
+            f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, split: {{image_size: "
+            f"{split}}}, train: {train}}}"
+        )
 
     for key, wrong in (("train.backbone", params(size, fitting)), ("split", params("null", size))):
         with pytest.raises(

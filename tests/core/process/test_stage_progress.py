@@ -64,8 +64,10 @@ def test_a_stage_that_fails_leaves_why(tmp_path: Path, error: BaseException, fai
 
 def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from pixmill.core.process.progress import reporting\n"
-        "with reporting('train', Path(sys.argv[1]), Path(sys.argv[1])): print('on', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from pixmill.core.process.progress import "
+        "reporting\n"
+        "with reporting('train', Path(sys.argv[1]), Path(sys.argv[1])): print('on', flush=True); "
+        "time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE

@@ -231,7 +231,8 @@ def test_other_code_is_refused(tmp_path: Path, installed: Lock) -> None:
         check_stage(tmp_path, "train")
     assert caught.value.next == (
         "pixmill upgrade && dvc repro, or to stay with 0.0.9: pip install "
-        f"'pixmill[pipeline] @ https://example.org/pixmill-0.0.9-py3-none-any.whl#sha256={'0' * 64}'"
+        "'pixmill[pipeline] @ "
+        f"https://example.org/pixmill-0.0.9-py3-none-any.whl#sha256={'0' * 64}'"
     )
     write_lock(
         tmp_path,

@@ -53,11 +53,15 @@ def test_the_table_names_modules_that_exist_and_are_imported(name: str) -> None:
 
 
 def test_what_training_loads_counts_or_is_known_to_decide_nothing() -> None:
-    script = "import sys, pixmill.train; print(*(name for name in sys.modules if name.startswith('pixmill.')))"
+    script = (
+        "import sys, pixmill.train; print(*(name for name in sys.modules if "
+        "name.startswith('pixmill.')))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
-    # What `pixmill.images` imports in addition to the packed splits decodes files, in earlier stages.
+    # What `pixmill.images` imports in addition to the packed splits decodes files, in earlier
+    # stages.
     fitting = {name for name in loaded if name.startswith(PARTS)}
     assert "pixmill.train.steps" in fitting
     assert fitting <= code_of("weights", MODULES) | {*RESULTS["weights"].without}

@@ -84,7 +84,8 @@ def test_a_broken_repository_is_not_a_missing_one(project: Path) -> None:
 def test_a_hook_that_speaks_of_a_lock_is_not_one(project: Path) -> None:
     hook = project / ".git/hooks/pre-commit"
     hook.write_text(
-        f"#!/bin/sh\necho \"Unable to create '{project}/other.lock': File exists; dvc.lock Failed\"; exit 1\n"
+        f"#!/bin/sh\necho \"Unable to create '{project}/other.lock': File exists; dvc.lock "
+        'Failed"; exit 1\n'
     )
     hook.chmod(0o755)
     with pytest.raises(GitError, match=r"dvc\.lock Failed") as caught:

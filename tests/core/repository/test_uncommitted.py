@@ -91,7 +91,8 @@ def record(root, listing):
         (root / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "data" / name).write_bytes(b"x" * 100)
     (root / "data.dvc").write_text(
-        f"outs:\n- md5: {md5}\n  nfiles: {len(listing)}\n  size: {100 * len(listing)}\n  path: data\n"
+        f"outs:\n- md5: {md5}\n  nfiles: {len(listing)}\n  size: {100 * len(listing)}\n  path: "
+        "data\n"
     )
 
 

@@ -47,8 +47,9 @@ def begin(root: Path) -> None:
 def commit_head(root: Path, name: str, files: dict[str, Any]) -> None:
     """Commit changed files on a branch of ``main``; files in DVC are added to its cache and to ``dvc.lock``.
 
-    A file is its bytes or text, the target of a link (a path), ``None`` where it is absent, or a function that changes
-    the repository. For a folder that DVC holds as one output (``artifacts/evaluate``), the bytes are its listing.
+    A file is its bytes or text, the target of a link (a path), ``None`` where it is absent, or a
+    function that changes the repository. For a folder that DVC holds as one output
+    (``artifacts/evaluate``), the bytes are its listing.
     """
     git(root, "checkout", "-q", "-B", name, "main")
     lock = yaml.safe_load((root / "dvc.lock").read_text())

@@ -27,7 +27,8 @@ def make_predictions(
 ) -> pd.DataFrame:
     """Return ``predictions.parquet`` with this probability for predicted classes, the rest spread over the others.
 
-    ``actual`` and ``predicted`` are indices into the labels; the ids default to ``image-00000`` and so on.
+    ``actual`` and ``predicted`` are indices into the labels; the ids default to ``image-00000`` and
+    so on.
     """
     truth, answers = np.asarray(actual, int), np.asarray(predicted, int)
     sure = np.broadcast_to(np.asarray(certainty, float), truth.shape)

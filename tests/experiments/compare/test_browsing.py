@@ -34,7 +34,8 @@ def test_page_fits_is_self_contained_and_has_keyboard_access(opened):
     run = opened.execute_script
     assert (
         run(
-            "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+            "return performance.getEntriesByType('resource').filter(r => "
+            "!r.name.startsWith('data:')).length"
         )
         == 0
     )
@@ -88,7 +89,8 @@ def test_runs_table_fits_and_is_self_contained(runs) -> None:
     run = runs.execute_script
     assert (
         run(
-            "return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length"
+            "return performance.getEntriesByType('resource').filter(r => "
+            "!r.name.startsWith('data:')).length"
         )
         == 0
     )
@@ -113,7 +115,10 @@ def test_sorts_by_number_with_unknown_values_last(runs) -> None:
 def test_filters_rows_and_hides_columns(runs) -> None:
     panel = runs.find_element(By.ID, "columns")
     panel.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
-    outside = "const edge = arguments[0].getBoundingClientRect().right; return [...arguments[0].querySelectorAll('*')]"
+    outside = (
+        "const edge = arguments[0].getBoundingClientRect().right; return "
+        "[...arguments[0].querySelectorAll('*')]"
+    )
     outside += (
         ".filter(each => each.getBoundingClientRect().right > edge + 1).map(each => each.outerHTML)"
     )

@@ -7,7 +7,8 @@ from tests.experiments.compare.tables import read_here
 from tests.version_control import git
 
 PARAMS = parse_params(
-    "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, evaluate: {}}"
+    "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
+    "{}, evaluate: {}}"
 )
 
 

@@ -90,7 +90,10 @@ def test_missing_threshold_has_a_remark(threshold):
     ):
         found = compared(*(model(one, seed=seed) for seed, one in enumerate(pair)))
         assert not {"coverage", "covered_accuracy"} & found.metrics.keys()
-        remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
+        remark = (
+            f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no "
+            "confidence threshold."
+        )
         assert found.remark == (remark if lacking else "")
         shown = comparison_text(comparison(numbers=found))
         assert ("Coverage is not compared" in shown) == bool(lacking)

@@ -179,7 +179,8 @@ def test_missing_threshold_is_undecided(threshold):
     )
     assert [rule.result for rule in found.rules] == ["undecided"] * 2
     assert found.rules[0].sentence == (
-        "coverage undefined (the model has no confidence threshold: validation has too few images, or too many errors, "
+        "coverage undefined (the model has no confidence threshold: validation has too few images, "
+        "or too many errors, "
         "to show train.target_accuracy), at least 0.1: undecided"
     )
 
@@ -294,7 +295,8 @@ def test_incomparable_base_leaves_the_drop_undecided() -> None:
         ("compare.max_drop", "undecided"),
     ]
     assert found.rules[1].sentence == (
-        "macro-F1 not comparable (the predictions of main are missing), must not be worse by more than 0.01: undecided"
+        "macro-F1 not comparable (the predictions of main are missing), must not be worse by more "
+        "than 0.01: undecided"
     )
     assert gate(obstacle="Not comparable: the classes differ.", max_drop=None) == Gate("pass", ())
 

@@ -270,12 +270,16 @@ def test_clusters_of_head_then_base():
 REFUSED = {
     "one common class": (
         make_predictions([0, 1, 2], [0, 1, 2], labels=("coat", "hat", "bag")),
-        "Not comparable: fewer than two classes are in both; only main has shirt and sneaker and only head has hat and "
+        "Not comparable: fewer than two classes are in both; only main has shirt and sneaker and "
+        "only head has hat and "
         "bag.",
     ),
     "no image of a common class": (
         make_predictions([3, 3, 3], [3, 3, 3], labels=(*LABELS, "hat")),
-        "Not comparable: no image of the classes that both know is in the test split of both main and head.",
+        (
+            "Not comparable: no image of the classes that both know is in the test split of both main "
+            "and head."
+        ),
     ),
     "other images": (
         make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "c"]),
@@ -297,7 +301,10 @@ REFUSED = {
         make_predictions([0, 1, 2], [0, 1, 2])[
             ["id", "split", "label", "predicted", "p_coat", "loss"]
         ],
-        "Not comparable: the predictions of head do not have one column for each of at least two classes.",
+        (
+            "Not comparable: the predictions of head do not have one column for each of at least two "
+            "classes."
+        ),
     ),
     "no number": (
         make_predictions([0, 1, 2], [0, 1, 2]).assign(p_coat=np.nan),
@@ -377,23 +384,31 @@ def judged(low, high, *, difference=None, metric="macro_f1", n=262):
 def test_verdict_sentences():
     assert judged(0.004, 0.041, difference=0.022) == (
         "better",
-        "Better: macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI +0.004 to +0.041) on 262 test images.",
+        (
+            "Better: macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI +0.004 to +0.041) on 262 "
+            "test "
+            "images."
+        ),
     )
     assert judged(-0.041, -0.004, difference=-0.022)[1] == (
-        "Worse: macro-F1 falls from 0.874 to 0.852 (-0.022, 95 % CI -0.041 to -0.004) on 262 test images."
+        "Worse: macro-F1 falls from 0.874 to 0.852 (-0.022, 95 % CI -0.041 to -0.004) on 262 test "
+        "images."
     )
     assert judged(-0.02000000001, 0.02, difference=0, n=5000) == (
         "undecided",
-        "Undecided: macro-F1 stays at 0.874 (0.000, 95 % CI -0.020 to +0.020), and 5,000 test images cannot rule out "
+        "Undecided: macro-F1 stays at 0.874 (0.000, 95 % CI -0.020 to +0.020), and 5,000 test "
+        "images cannot rule out "
         "a drop of more than 0.02; about 21,000 would probably settle it.",
     )
     assert judged(-0.02, 0.01, difference=-0.003) == (
         "same",
-        "Same: macro-F1 falls from 0.874 to 0.871 (-0.003, 95 % CI -0.020 to +0.010), within the margin of 0.02, on "
+        "Same: macro-F1 falls from 0.874 to 0.871 (-0.003, 95 % CI -0.020 to +0.010), within the "
+        "margin of 0.02, on "
         "262 test images.",
     )
     assert judged(-0.021, 0.01, difference=-0.006)[1] == (
-        "Undecided: macro-F1 falls from 0.874 to 0.868 (-0.006, 95 % CI -0.021 to +0.010), and 262 test images cannot "
+        "Undecided: macro-F1 falls from 0.874 to 0.868 (-0.006, 95 % CI -0.021 to +0.010), and 262 "
+        "test images cannot "
         "rule out a drop of more than 0.02; about 630 would probably settle it."
     )
     assert "cannot rule out a rise of more than 0.02" in judged(-0.01, 0.03)[1]

@@ -114,7 +114,10 @@ def test_slices_are_grouped_and_folded():
         text,
     )
     assert re.search(
-        r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 40",
+        (
+            r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 "
+            r"40"
+        ),
         text,
     )
     assert "coat 3 40" not in text
@@ -122,7 +125,10 @@ def test_slices_are_grouped_and_folded():
 
 def test_confusion_cells(whole):
     cells = re.findall(
-        r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → (\d+)<",
+        (
+            r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → "
+            r"(\d+)<"
+        ),
         whole.replace("\N{MINUS SIGN}", "-"),
     )
     # Two fewer coats are right, two more are predicted as shirts.

@@ -36,7 +36,8 @@ def test_summary_sentences() -> None:
         assert summary(replace(made, rows=rows)) == f"{best}; {rest}."
     assert summary(replace(made, rows=())) == "No model can be compared with another."
     assert summary(replace(made, rows=(wide, replace(wide), poor))) == (
-        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the one you have; the "
+        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the "
+        "one you have; the "
         "other is significantly worse."
     )
 

@@ -70,7 +70,10 @@ def test_reads_experiment(history):
 def test_outdated_inputs(project):
     write(project / "params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n")
     _, head = of(project)
-    caution = "The results of workspace are of an earlier run: train in params.yaml has changed since; to update them: "
+    caution = (
+        "The results of workspace are of an earlier run: train in params.yaml has changed "
+        "since; to update them: "
+    )
     assert head.missing[0] == f"{caution}dvc repro."
     assert accuracy(head) == 0.875
     git(project, "commit", "-am", "Train longer still")
@@ -145,7 +148,10 @@ def test_commit_without_results(history):
     assert (base.lock, base.metrics, base.predictions) == ({}, None, None)
     commit = git(history, "rev-parse", "main~1")
     assert base.missing == (
-        f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc repro.",
+        (
+            f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc "
+            "repro."
+        ),
     )
 
 
@@ -251,7 +257,10 @@ def test_run_with_unknown_data(recorded, tmp_path, monkeypatch):
         is None
     )
     assert revision.missing == (
-        f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",
+        (
+            f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git "
+            "fetch --all."
+        ),
     )
 
 

@@ -24,7 +24,8 @@ from tests.experiments.compare.made_revisions import make_predictions, make_revi
 from tests.experiments.compare.tables import read_here
 
 PARAMS = parse_params(
-    "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, "
+    "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: "
+    "{}, "
     "evaluate: {draws: 400}, compare: {metric: accuracy}}"
 )
 IMAGES = 400

@@ -30,7 +30,11 @@ from tests.experiments.compare.compared import (
 )
 
 APPROVED = Path(__file__).parent / "approved"
-HOSTILE = "\x1b[2J<img src=x> --> @everyone|</details>\n# [x](http://a.test) *b* _c_ `d` ~~e~~ $f$ www.a.test #1 !2 :tada: "
+HOSTILE = (
+    "\x1b[2J<img src=x> --> @everyone|</details>\n# [x](http://a.test) *b* _c_ `d` ~~e~~ "
+    "$f$ "
+    "www.a.test #1 !2 :tada: "
+)
 SLICES = (
     made_slice("source", "shop", 0.7, 0.8, 0.01),
     made_slice("source", "bing", 0.9, 0.6, 0.03),

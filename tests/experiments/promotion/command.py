@@ -2,8 +2,8 @@
 
     python -m tests.experiments.promotion.command STEP -- promote better
 
-STEP is ``METHOD:NUMBER:before`` or ``…:after``, which kills the process at that call of a method of the registry, or
-``together:FOLDER:NUMBER``, which registers once that number of processes is ready.
+STEP is ``METHOD:NUMBER:before`` or ``…:after``, which kills the process at that call of a method of
+the registry, or ``together:FOLDER:NUMBER``, which registers once that number of processes is ready.
 """
 
 import os

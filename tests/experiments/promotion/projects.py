@@ -25,7 +25,8 @@ MISTAKES = {
 }
 """Wrong predictions of each model on 240 test images; all models but the first are on a branch of their name.
 
-``alike`` is undecided and lower than the first, ``higher`` is undecided and higher."""
+``alike`` is undecided and lower than the first, ``higher`` is undecided and higher.
+"""
 
 CLASSES = {"wider": (*LABELS, "hat"), "renamed": ("bag", "cap", "hat")}
 """Classes of models that do not have those of the first one."""

@@ -67,9 +67,8 @@ def test_better_model_replaces_the_champion(champion, give, registry):
         "better",
         (),
     )
-    assert (
-        done.describe()
-        == f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
+    assert done.describe() == (
+        f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
     )
     assert state(registry) == {"champion": (2, "better"), "previous": (1, "first")}
     version = registry.get(2)
@@ -166,9 +165,10 @@ def test_dirty_tree_is_refused(give, project, registry):
         (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n",
     )
     error = refusal(give, "better")
-    assert (
-        error.message
-        == "the working tree differs from its commit in params.yaml, so no commit has the promoted state"
+    assert error.message == (
+        "the working tree differs from its commit in params.yaml, so no commit has the "
+        "promoted "
+        "state"
     )
     assert state(registry) == {}
 

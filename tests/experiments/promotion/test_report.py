@@ -143,6 +143,6 @@ def test_summary_names_the_champion(champion, project):
     text = summary(read_project_state(project))
     assert f"  In production: {NAME} version 1, since " in text
     assert (
-        "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f -s evaluate)"
-        in text
-    )
+        "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f -s "
+        "evaluate)"
+    ) in text

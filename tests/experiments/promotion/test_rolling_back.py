@@ -19,7 +19,8 @@ def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
     give("better")
     done = roll_back(workspace, because="it takes\nboots for bags")
     assert done.describe() == (
-        f"Rolled back: champion of {NAME} is version 2 again, instead of version 3; previous is version 1."
+        f"Rolled back: champion of {NAME} is version 2 again, instead of version 3; previous is "
+        "version 1."
     )
     assert state(registry) == {"champion": (2, "same"), "previous": (1, "first")}
     came, taken = registry.get(2).rollback(CAME_BACK), registry.get(3).rollback(TAKEN_BACK)

@@ -135,8 +135,9 @@ def add(store: TrialStore, trial: SweepTrial) -> None:
 class FakeTrial:
     """Replace ``run_trial``: predictions are better the closer the learning rate is to 0.01.
 
-    ``calls`` has the params of all trainings. The result of ``fail`` is raised unless it is ``None``. ``val_loss``
-    computes the validation loss from the training loss. ``splits`` returns the splits that a trial predicts.
+    ``calls`` has the params of all trainings. The result of ``fail`` is raised unless it is
+    ``None``. ``val_loss`` computes the validation loss from the training loss. ``splits`` returns
+    the splits that a trial predicts.
     """
 
     def __init__(self):

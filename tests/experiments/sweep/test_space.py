@@ -46,7 +46,10 @@ SPACES = st.dictionaries(
 
 
 def parsed(train: str, **sweep) -> Params:
-    text = f"{{classes: [cat, dog], scrape: {{snapshot: '2026-11-20'}}, train: {train}, sweep: {json.dumps(sweep)}}}"
+    text = (
+        f"{{classes: [cat, dog], scrape: {{snapshot: '2026-11-20'}}, train: {train}, sweep: "
+        f"{json.dumps(sweep)}}}"
+    )
     return parse_params(text)
 
 

@@ -76,7 +76,8 @@ def test_failed_row_is_retried_once(tmp_path: Path) -> None:
 
 
 def test_memory_of_previous_rows_does_not_count() -> None:
-    # Each row keeps three fifths of the limit: the second row of a process fails, and is retried in a new one.
+    # Each row keeps three fifths of the limit: the second row of a process fails, and is retried in
+    # a new one.
     rows = [PATIENT.memory * 3 // 5] * 3
     assert list(map_batches(keeping, rows, workers=1, limits=PATIENT, lost=none_lost)) == rows
 

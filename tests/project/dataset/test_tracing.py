@@ -50,7 +50,8 @@ def test_training_image(workspace):
     assert subjects(found)[-2:] == ["Train longer", "Reproduce the results"]
     assert {each["split"] for each in found["commits"]} == {"test"}
     assert found["unavailable"] is None
-    # The beginning of the first decision is that of other ids, too; decisions need not be unique here.
+    # The beginning of the first decision is that of other ids, too; decisions need not be unique
+    # here.
     assert [each["why"] for each in found["decisions"]] == ["checked", ""]
 
 

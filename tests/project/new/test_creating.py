@@ -152,9 +152,10 @@ def test_existing_repository_gets_missing_files(
     git(root, "add", "-f", "data")
     refused = new(".")
     assert (
-        "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit"
-        in refused
-    )
+        "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && "
+        "git "
+        "commit"
+    ) in refused
     assert sorted(path.name for path in root.iterdir()) == [
         ".git",
         ".gitignore",

@@ -91,7 +91,8 @@ def test_pip_reads_both_files(tmp_path: Path) -> None:
     parsing = (
         "from pip._internal.req.req_file import parse_requirements as parse\n"
         "from pip._internal.network.session import PipSession as S\n"
-        "print(*(len([*parse(name, session=S())]) for name in ('constraints.txt', 'requirements.txt')))"
+        "print(*(len([*parse(name, session=S())]) for name in ('constraints.txt', "
+        "'requirements.txt')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", parsing], cwd=tmp_path, capture_output=True, text=True, check=True

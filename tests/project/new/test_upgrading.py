@@ -147,7 +147,10 @@ def test_rewrites_the_script_without_scraping_again(project: Path) -> None:
         project,
         replace(written, template={**written.template, "stages/scrape.py": text_digest(old)}),
     )
-    entry = "stages:\n  scrape:\n    deps:\n    - path: stages/scrape.py\n      hash: md5\n      md5: {}\n      size: {}\n"
+    entry = (
+        "stages:\n  scrape:\n    deps:\n    - path: stages/scrape.py\n      hash: md5\n      "
+        "md5: {}\n      size: {}\n"
+    )
     lock.write_text(entry.format(hashlib.md5(old.encode()).hexdigest(), len(old)))
     assert next(iter(plan_upgrade(project).texts)) == "dvc.lock", (
         "a kill after the script would lose its old digest"
@@ -181,9 +184,9 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
         "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
     )
     assert (
-        f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies"
-        in shown
-    )
+        f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its "
+        "dependencies"
+    ) in shown
     (project / "Makefile.new").unlink()
     assert run_pixmill("upgrade", "--check") == 0
 

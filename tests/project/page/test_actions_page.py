@@ -22,7 +22,10 @@ PARAMS = (
     "classes: [cat, dog]  # two\nscrape: {snapshot: '2026-11-20'}\ntrain:\n  epochs: 3  # few\n"
 )
 
-LIST = "import pathlib, sys; print(sorted(each.name for each in pathlib.Path(sys.argv[1]).rglob('*.*')), sys.argv[2:])"
+LIST = (
+    "import pathlib, sys; print(sorted(each.name for each in "
+    "pathlib.Path(sys.argv[1]).rglob('*.*')), sys.argv[2:])"
+)
 
 
 class Page:

@@ -39,7 +39,8 @@ def template(tmp_path_factory, trained_folder):
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(trained_folder, root / "artifacts" / "train")
     (root / "params.yaml").write_text(
-        "classes: [coat, hat]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {unlabelled: data/unlabelled}\n"
+        "classes: [coat, hat]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {unlabelled: "
+        "data/unlabelled}\n"
     )
     for number, name in enumerate(IDS[:3]):
         (root / "artifacts/scrape/images").mkdir(parents=True, exist_ok=True)

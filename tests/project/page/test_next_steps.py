@@ -297,9 +297,8 @@ def test_deleted_file_is_restored_before_the_commit() -> None:
     *_, keep = next_steps(
         made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone)
     )
-    assert (
-        keep.command
-        == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+    assert keep.command == (
+        f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
     )
 
 
@@ -310,7 +309,8 @@ def test_decision_with_images_of_an_earlier_commit() -> None:
     assert keep.command == 'git add review.csv && git commit -m "Add images and decisions"'
 
 
-# Real situations: each changes a finished project, and returns the folder to read if it is another one.
+# Real situations: each changes a finished project, and returns the folder to read if it is another
+# one.
 
 
 def storage(root: Path) -> Path:

@@ -59,7 +59,10 @@ class Page:
         return self.browser.find_element(By.ID, name).is_displayed()
 
     def status(self, stage):
-        rows = "return [...document.querySelectorAll('#stages > li')].map((row) => row.innerText.split('\\n'))"
+        rows = (
+            "return [...document.querySelectorAll('#stages > li')].map((row) => "
+            "row.innerText.split('\\n'))"
+        )
         return next(row[1] for row in self.browser.execute_script(rows) if row[0] == stage)
 
 
@@ -217,7 +220,8 @@ def test_model_with_images_and_history(evaluated, browser):
     assert re.search("/image/[0-9a-f]{64}$", wrong.get_attribute("href"))
     assert page.text("majority") == "Always answering cat: 75.0 %"
 
-    # The points of the chart are reached by keyboard, and lead to the comparison with the commit before.
+    # The points of the chart are reached by keyboard, and lead to the comparison with the commit
+    # before.
     points = browser.find_elements(By.CSS_SELECTOR, ".points button")
     assert [bool(each.get_attribute("aria-disabled")) for each in points] == [True, False, False]
     before, after = git(page.root, "log", "-2", "--format=%H").split()[::-1]

@@ -20,8 +20,8 @@ SIZES = {"train": 2, "val": 1, "test": 1}
 RECIPES = ("best-large", "digits", "finetune", "garments", "scenes")
 """The repository itself trains `best`; the CNNs of the others differ from these only in size.
 
-The network of `strong` is a preset, which `tests/models/test_presets.py` builds, saves and converts; that of
-`sports-transfer` is built from its weights by `test_originals.py`.
+The network of `strong` is a preset, which `tests/models/test_presets.py` builds, saves and
+converts; that of `sports-transfer` is built from its weights by `test_originals.py`.
 """
 SIDE = 56
 """Maximum side in pixels; it does not affect the layers."""

@@ -20,7 +20,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "source": "amazon",
         "image": "300 stretch nearest",
         "layers": "rescaling, conv 32 3x3 valid relu, max 2, conv 64 3x3 valid relu, max 2, "
-        "conv 128 3x3 valid relu, max 2, flatten, dense 64 relu, dropout 0.5, dense 3 linear, log_sigmoid, "
+        "conv 128 3x3 valid relu, max 2, flatten, dense 64 relu, dropout 0.5, dense 3 linear, "
+        "log_sigmoid, "
         "softmax",
         "fit": "adam 0.001, batch 5",
         "augmentation": KERAS,
@@ -30,7 +31,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "classes": "0 1 2 3 4 5 6 7 8 9",
         "source": "keras mnist",
         "image": "28 pad bicubic",
-        "layers": "grey, rescaling, conv 32 3x3 valid relu, max 2, flatten, dense 100 relu, dense 10 linear, softmax",
+        "layers": (
+            "grey, rescaling, conv 32 3x3 valid relu, max 2, flatten, dense 100 relu, dense "
+            "10 linear, softmax"
+        ),
         "fit": "sgd 0.01 momentum 0.9, batch 32, 10 epochs",
         "augmentation": NONE,
         "parameters": 542_230,
@@ -41,7 +45,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "image": "224 stretch bilinear",
         "split": (0.2, 0.08),
         "layers": "rescaling, conv 32 3x3 same relu, max 2, conv 32 3x3 same relu, max 2, "
-        "conv 64 3x3 same relu, max 2, dropout 0.4, flatten, dense 128 relu, dense 2 linear, softmax",
+        "conv 64 3x3 same relu, max 2, dropout 0.4, flatten, dense 128 relu, dense 2 linear, "
+        "softmax",
         "fit": "adam 1e-06, batch 32, 500 epochs",
         "augmentation": NONE,
         "parameters": 6_451_554,
@@ -63,7 +68,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "unlabelled": "data/unlabelled",
         "layers": "rescaling, conv 32 3x3 valid relu, max 2, batch norm, dropout 0.2, "
         "conv 64 3x3 valid relu, max 2, batch norm, dropout 0.2, conv 128 3x3 valid relu, max 2, "
-        "batch norm, dropout 0.2, conv 256 3x3 valid relu, max 2, batch norm, dropout 0.2, flatten, "
+        "batch norm, dropout 0.2, conv 256 3x3 valid relu, max 2, batch norm, dropout 0.2, "
+        "flatten, "
         "dense 128 relu, dropout 0.2, dense 128 relu, dropout 0.2, dense 128 relu, dropout 0.2, "
         "dense 128 relu, dropout 0.2, dense 6 linear, softmax",
         "fit": "adam 0.001, batch 32",

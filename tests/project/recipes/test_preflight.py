@@ -81,9 +81,14 @@ def test_missing_images_and_unknown_folders_stop(root: Path) -> None:
     advice = "put images there, or set classes to the folders with images: caps, coat, hat"
     assert found == [
         Issue(
-            "data/ has folders, or labels in metadata.csv, that are not among the classes of params.yaml: caps",
-            "add them to classes or scrape.folder.classes, or move them out of data/: validate stops at unknown "
-            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in "
+            (
+                "data/ has folders, or labels in metadata.csv, that are not among the classes of "
+                "params.yaml: caps"
+            ),
+            "add them to classes or scrape.folder.classes, or move them out of data/: validate "
+            "stops at unknown "
+            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: "
+            "data/unlabelled in "
             "params.yaml",
             stops=True,
         ),

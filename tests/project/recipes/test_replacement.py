@@ -117,7 +117,8 @@ def test_changes_the_model_alone(project: Path, name: str, text: str) -> None:
     images = {key: getattr(wanted.split, key) for key in ("image_size", "aspect", "resize")}
     split = before.split.model_copy(update=images)
     assert after == before.model_copy(update={"train": wanted.train, "split": split})
-    # The comments stay in order, but that of an item of a list that was replaced; so do the blank lines.
+    # The comments stay in order, but that of an item of a list that was replaced; so do the blank
+    # lines.
     comments = [line.partition("#")[2] for line in lines if "#" in line]
     expected = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
     replaced = [" first"] if before.train.cnn.blocks != after.train.cnn.blocks else []

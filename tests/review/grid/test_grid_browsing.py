@@ -34,7 +34,8 @@ class Page:
         self.until(lambda: self.run("document.querySelectorAll('#sections button').length") == 2)
         self.until(
             lambda: self.run(
-                "[...document.querySelectorAll('.cell:not([hidden]) img')].every(i => i.naturalWidth)"
+                "[...document.querySelectorAll('.cell:not([hidden]) img')].every(i => "
+                "i.naturalWidth)"
             )
         )
 
@@ -126,7 +127,10 @@ def test_selections(page):
     page.drag(4, 50, 300, 120)
     assert page.text("status") == "3 images selected."
     page.press(Keys.ESCAPE, Keys.ARROW_DOWN, "a")
-    first = "[...document.querySelectorAll('.cell:not([hidden])')].filter(cell => cell.style.top === '44px')"
+    first = (
+        "[...document.querySelectorAll('.cell:not([hidden])')].filter(cell => cell.style.top "
+        "=== '44px')"
+    )
     columns = page.run(f"{first}.length")
     assert page.text("status") == f"{2 * columns} images selected."
     page.press(Keys.SPACE)

@@ -110,7 +110,8 @@ def test_too_few_candidates_fail_and_are_retried(invented, crawl, hats, web):
     (failing,) = found.failed
     assert failing.failure == "too_few"
     assert str(failing) == (
-        "hat (source 'site:invented'): http://invented.test/?q=hat returned 3 candidates, expected at least 5 "
+        "hat (source 'site:invented'): http://invented.test/?q=hat returned 3 candidates, expected "
+        "at least 5 "
         "(scrape.expect_at_least)"
     )
     assert len(found.sightings) == 3

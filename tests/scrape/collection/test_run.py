@@ -265,7 +265,8 @@ class TestCheck:
             result.check()
         assert stop.value.message.splitlines() == [
             "hat (source 'site:invented'): the page stopped",
-            "cap (source 'site:invented'): http://invented.test/?q=cap returned 3 candidates, expected at least 5 "
+            "cap (source 'site:invented'): http://invented.test/?q=cap returned 3 candidates, "
+            "expected at least 5 "
             "(scrape.expect_at_least)",
         ]
         assert "dvc repro scrape" in stop.value.next

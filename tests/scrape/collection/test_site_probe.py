@@ -72,9 +72,8 @@ def test_finds_the_originals_of_a_search(world, ask, name, route):
     originals = {candidate.image_url for candidate in report.candidates} - {None}
     assert originals <= {result.original_url for result in world.results(name, "saree")}
     [line] = [line for line in report.lines() if "results read" in line]
-    assert (
-        line
-        == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
+    assert line == (
+        f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
     )
 
 

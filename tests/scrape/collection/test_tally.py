@@ -86,7 +86,8 @@ def test_metrics(tally):
 
 def test_summary(tally):
     assert summary(tally) == (
-        "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address 1), 1 as thumbnails"
+        "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address "
+        "1), 1 as thumbnails"
     )
 
 
@@ -201,9 +202,11 @@ def test_remarks():
     shown = [(image, small if n < 11 else None) for n, image in enumerate(images(20))]
     assert searched(*shown, (None, private), total=290) == [
         "1 images refused: 10.0.0.1 is not public",
-        "hat (source 'site:shop'): ended after 21 of the 290 results that the site says it has; if it shows more, "
+        "hat (source 'site:shop'): ended after 21 of the 290 results that the site says it has; if "
+        "it shows more, "
         "correct 'next', 'more' or 'offset' in its file of sites/, and change scrape.snapshot",
-        "hat (source 'site:shop'): 11 of 20 images are thumbnails: the originals were refused, or the file of the site "
+        "hat (source 'site:shop'): 11 of 20 images are thumbnails: the originals were refused, or "
+        "the file of the site "
         "needs other 'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe",
     ]
     assert (

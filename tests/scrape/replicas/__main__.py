@@ -1,6 +1,7 @@
 """Serve the replicas in a process: ``python -m tests.scrape.replicas --site google``.
 
-The first printed line is the network as JSON, for `read_network`; the second has the command to open it in Chromium.
+The first printed line is the network as JSON, for `read_network`; the second has the command to
+open it in Chromium.
 """
 
 import argparse

@@ -46,8 +46,8 @@ class Api(Site):
 class OpenverseApi(Api):
     """Openverse: at most 240 results, 20 per page.
 
-    Modes: ``boasts`` states more pages than it has; ``bare`` omits optional fields; ``renamed_key`` renames the
-    results; ``locked`` requires an account.
+    Modes: ``boasts`` states more pages than it has; ``bare`` omits optional fields; ``renamed_key``
+    renames the results; ``locked`` requires an account.
     """
 
     name = "openverse"
@@ -141,8 +141,9 @@ class OpenverseApi(Api):
 class CommonsApi(Api):
     """Commons: 50 results per page, ordered by page id; their metadata comes in two responses.
 
-    Every tenth result is a drawing, and one in fifty has lost its file. Modes: ``maxlag`` and ``ratelimited`` return
-    that error with status 200; ``broken`` returns a permanent error; ``circular`` never ends.
+    Every tenth result is a drawing, and one in fifty has lost its file. Modes: ``maxlag`` and
+    ``ratelimited`` return that error with status 200; ``broken`` returns a permanent error;
+    ``circular`` never ends.
     """
 
     name = "wikimedia"
@@ -171,7 +172,10 @@ class CommonsApi(Api):
         """Return licence and author as HTML."""
         code, version, url = licence_of(result)
         return {
-            "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.image.number}</a></bdi><style>a{{}}</style>',
+            "Artist": (
+                '<bdi><a href="//x.test/A">A &amp; B\n '
+                f"{result.image.number}</a></bdi><style>a{{}}</style>"
+            ),
             "LicenseShortName": "Public domain" if code == "pdm" else f"{code.upper()} {version}",
         } | ({} if code == "pdm" else {"LicenseUrl": url})
 

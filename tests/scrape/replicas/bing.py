@@ -23,9 +23,10 @@ __all__ = ["Bing"]
 class Bing(Site):
     """Serve results pages like Bing.
 
-    The JSON of a tile has the original (route ``json``); if it is broken, the tile's link does (route ``attribute``).
-    Some results are repeated, and batches contain tiles that are not results. The mode ``cyclic`` repeats the first
-    twelve results; ``broken_json`` takes ``share`` (0.5) of tiles with broken JSON.
+    The JSON of a tile has the original (route ``json``); if it is broken, the tile's link does
+    (route ``attribute``). Some results are repeated, and batches contain tiles that are not
+    results. The mode ``cyclic`` repeats the first twelve results; ``broken_json`` takes ``share``
+    (0.5) of tiles with broken JSON.
 
     Args:
         total: Number of results per query.

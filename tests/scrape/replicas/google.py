@@ -51,9 +51,9 @@ _LAYOUTS = {
 class Google(Site):
     """Serve results pages like Google.
 
-    Most originals are in the page's scripts (route ``script``); the others appear in a panel after a click (route
-    ``click``), and a few never. The mode ``broken_json`` takes ``share`` (0.5) of arrays that are cut off, so that
-    their results need clicks.
+    Most originals are in the page's scripts (route ``script``); the others appear in a panel after
+    a click (route ``click``), and a few never. The mode ``broken_json`` takes ``share`` (0.5) of
+    arrays that are cut off, so that their results need clicks.
 
     Args:
         total: Number of results per query.

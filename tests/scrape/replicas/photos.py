@@ -48,10 +48,10 @@ Fault = Literal[
 ]
 """Faults of originals.
 
-``dead``: no such server; ``forbidden``: 403; ``mislabelled``: wrong content type; ``missing``: 404; ``noai``:
-X-Robots-Tag; ``page``: HTML with the content type of an image; ``placeholder``: redirect to a placeholder;
-``redirect``: redirect to another host; ``slow``: delayed; ``small``: smaller than its thumbnail; ``truncated``: cut
-off.
+``dead``: no such server; ``forbidden``: 403; ``mislabelled``: wrong content type; ``missing``: 404;
+``noai``: X-Robots-Tag; ``page``: HTML with the content type of an image; ``placeholder``: redirect
+to a placeholder; ``redirect``: redirect to another host; ``slow``: delayed; ``small``: smaller than
+its thumbnail; ``truncated``: cut off.
 """
 
 FAULTS: Mapping[Fault, float] = MappingProxyType(

@@ -35,9 +35,9 @@ ANSWERS = frozenset(
 )
 """Modes that replace the response of the site.
 
-All take ``after`` (requests answered normally before) and ``times`` (failures before the site recovers). ``captcha``
-takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (consent never succeeds); ``rate_limited`` takes
-``retry_after`` (30, in seconds).
+All take ``after`` (requests answered normally before) and ``times`` (failures before the site
+recovers). ``captcha`` takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (consent never
+succeeds); ``rate_limited`` takes ``retry_after`` (30, in seconds).
 """
 
 SHOWN = frozenset(
@@ -55,7 +55,8 @@ SHOWN = frozenset(
 )
 """Modes that change the page of the site.
 
-``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed`` takes ``seed``.
+``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded);
+``renamed`` takes ``seed``.
 """
 
 MODES = ANSWERS | SHOWN

@@ -1,6 +1,7 @@
 """A web of replicas: many host names, with and without TLS, on free ports of 127.0.0.1.
 
-`World.results` has the ground truth, `World.switch` sets failure modes, and `World.log` has all requests.
+`World.results` has the ground truth, `World.switch` sets failure modes, and `World.log` has all
+requests.
 """
 
 import asyncio

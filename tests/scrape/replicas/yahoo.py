@@ -36,8 +36,8 @@ class Tile:
 class Yahoo(Site):
     """Serve results pages like Yahoo.
 
-    The JSON of a few tiles is broken; their link has the original without scheme (route ``link``). The mode
-    ``broken_json`` breaks all of them; ``consent_redirect`` uses two more hosts.
+    The JSON of a few tiles is broken; their link has the original without scheme (route ``link``).
+    The mode ``broken_json`` breaks all of them; ``consent_redirect`` uses two more hosts.
     """
 
     name = "yahoo"

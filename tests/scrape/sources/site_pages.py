@@ -52,8 +52,12 @@ PAGES = {
     "divided": turning("<div class=next style='cursor: pointer'>Next</div>"),
     "hashed": turning("<li class=next><a href=#>Next</a></li>"),
     "single": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<span class=next>Next</span>');",
-    "idle": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<button class=next>Next</button>');",
-    "ranged": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>1\u20133 of <b>480</b></p>'); end();",
+    "idle": (
+        "batch(0, 3); body.insertAdjacentHTML('beforeend', '<button class=next>Next</button>');"
+    ),
+    "ranged": (
+        "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>1\u20133 of <b>480</b></p>'); end();"
+    ),
     "pictures": """
         const blank = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
         const set = "/media/400.jpg 400w, /media/1600.jpg 1600w";
@@ -142,7 +146,10 @@ PAGES = {
         body.insertAdjacentHTML("afterbegin", "<h1>Before you continue</h1>");
         end();""",
     "human": "body.innerHTML = '<form id=captcha-form><input></form>';",
-    "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>'); end();",
+    "innocent": (
+        "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not "
+        "match any</p>'); end();"
+    ),
     "shell": "body.innerHTML = '<noscript><meta content=0;url=/enablejs></noscript>';",
     "trapped": """
         batch(0, 5);
@@ -161,7 +168,8 @@ PAGES = {
         card("a", `<img data-src="data:image/png;base64,${"A".repeat(5e6)}">`);
         card("b", `<img data-src="data:image/png;base64,${"A".repeat(3e6)}">`);
         end();""",
-    "crowded": "body.innerHTML = '<div class=card><img data-src=/x.png></div>'.repeat(1000); document"
+    "crowded": "body.innerHTML = '<div class=card><img data-src=/x.png></div>'.repeat(1000); "
+    "document"
     ".querySelectorAll('.card').forEach((card, id) => { card.dataset.id = id; }); end();",
     "unending": """
         let count = 0;

@@ -44,7 +44,10 @@ def test_the_project_overrides_bundled_files(tmp_path):
 def test_an_unknown_site(tmp_path):
     with pytest.raises(
         ScrapeError,
-        match=r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, bing, .*",
+        match=(
+            r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, "
+            r"bing, .*"
+        ),
     ) as error:
         load_site("myshop", tmp_path)
     assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then edit" in error.value.next

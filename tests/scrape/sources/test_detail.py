@@ -45,7 +45,10 @@ PRODUCTS = {
     "meta": (200, "<meta property='og:image' content='/large/meta.png'>"),
     "late": (
         200,
-        "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', 300)</script>",
+        (
+            "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', "
+            "300)</script>"
+        ),
     ),
     "wordy": (
         200,
@@ -64,7 +67,8 @@ PRODUCTS = {
     "slow-robot": (
         200,
         "<p>Are you a robot?</p><script>setTimeout("
-        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', 300)</script>",
+        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', "
+        "300)</script>",
     ),
 }
 
@@ -79,13 +83,19 @@ addEventListener("scroll", add);
 """
 """An endless results page."""
 
-DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 300)</script>"
+DRAWN = (
+    "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), "
+    "300)</script>"
+)
 """A results page drawn by a script."""
 
 
 def card(name, link):
     href = f"<a href='{link}'>A hat</a>" if link else ""
-    img = f"<img src=/small/{name}.png width=320 height=100 sizes=320px srcset='/small/{name}.png 320w, /x.png 640w'>"
+    img = (
+        f"<img src=/small/{name}.png width=320 height=100 sizes=320px srcset='/small/{name}.png "
+        "320w, /x.png 640w'>"
+    )
     return f"<div class=card id={name}>{img}{href}</div>"
 
 

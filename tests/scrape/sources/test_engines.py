@@ -133,7 +133,10 @@ class TestGoogle:
         ] == [key]
 
     def test_thumbnails_without_markers_match_by_url_and_alt_text(self, searches):
-        bare = '<p><img alt="Cat" width="300" src="https://encrypted-tbn0.gstatic.com/images?q=tbn:T1">'
+        bare = (
+            '<p><img alt="Cat" width="300" '
+            'src="https://encrypted-tbn0.gstatic.com/images?q=tbn:T1">'
+        )
         [tile] = searches.tiles("google", bare + bare.replace("Cat", ""))
         assert (tile["key"], tile["title"]) == ("T1", "Cat")
 
@@ -333,7 +336,10 @@ class="s-result-item s-asin">
 src="{AMAZON_SMALL}" srcset="{AMAZON_SMALL} 1x, {AMAZON_LARGE} 3x"></a><h2 class="a-size-mini"><span>Sutra</span></h2>
 <a href="/Saree/dp/B01/ref=sr_1_1"><h2><span>Silk Saree</span></h2></a>
 <span class="a-price"><span class="a-offscreen">₹799</span><span aria-hidden="true">₹799</span></span></div>"""
-AMAZON_WIDGET = '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img class="s-image" src="/b.jpg"></div>'
+AMAZON_WIDGET = (
+    '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img '
+    'class="s-image" src="/b.jpg"></div>'
+)
 AMAZON_FACTS = {
     "status": 200,
     "url": "https://www.amazon.in/s?k=hat",

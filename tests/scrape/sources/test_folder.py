@@ -158,7 +158,8 @@ def test_remarks_on_unknown_splits(divided):
         (divided / name / "hat").mkdir(parents=True)
     source = FolderSource(divided, layout="fixed")
     assert source.remarks() == [
-        "data has other entries than the splits train, val and test, ignored: valid; if they are images without a "
+        "data has other entries than the splits train, val and test, ignored: valid; if they are "
+        "images without a "
         "label to predict, set evaluate.unlabelled in params.yaml, such as to data/valid"
     ]
     assert source.remarks(used=["valid"]) == []

@@ -106,7 +106,10 @@ def test_rejects_unknown_classes(tmp_path):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     with pytest.raises(
         SearchError,
-        match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat",
+        match=(
+            r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in "
+            r"scrape\.queries\.hat"
+        ),
     ) as caught:
         candidates_of(source, "hat")
     assert caught.value.failure == "no_results"

@@ -24,7 +24,8 @@ def test_opens_every_source(tmp_path, name):
 def test_limits_set_wanted_results(tmp_path, limits, wanted):
     (tmp_path / "sites").mkdir()
     (tmp_path / "sites" / "tiny.yaml").write_text(
-        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', selectors: {item: [.card]}}"
+        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', selectors: "
+        "{item: [.card]}}"
     )
     params = ScrapeParams(snapshot="2026-11-20", **limits)
     with open_sources(["site:tiny"], ["cat"], params, root=tmp_path) as opened:

@@ -83,7 +83,10 @@ def test_a_small_original_has_no_thumbnail():
     [
         "https://creativecommons.org/licenses/by-sa/4.0/",
         "//creativecommons.org/licenses/by-sa/4.0/",
-        '<a rel="nofollow" class="external free" href="https://creativecommons.org/licenses/by-sa/4.0/">https://x</a>',
+        (
+            '<a rel="nofollow" class="external free" '
+            'href="https://creativecommons.org/licenses/by-sa/4.0/">https://x</a>'
+        ),
         "<A class='external' HREF='https://creativecommons.org/licenses/by-sa/4.0'>CC</A>",
         "<span>https://creativecommons.org/licenses/by-sa/4.0/</span>",
     ],

@@ -18,7 +18,10 @@ from pixmill.serve.export.card import ModelCard, escape, gather, render_card
 from tests.evaluate.conftest import completed
 from tests.models.test_exported import DESCRIPTION
 
-HOSTILE = "a|b](javascript:x) <img src=x onerror=alert(1)> `c` [d](http://evil.test) @me www.evil.test\n# top\u202e"
+HOSTILE = (
+    "a|b](javascript:x) <img src=x onerror=alert(1)> `c` [d](http://evil.test) @me "
+    "www.evil.test\n# top\u202e"
+)
 CHECKED = {
     "litert": (Agreement(262, 1.0, 4.9e-8, 0.897, 0.0), 13_461_874),
     "int8": (Agreement(262, 0.9733, 0.66, 0.878, 0.0191), 3_983_006),

@@ -202,7 +202,10 @@ def test_saves_feedback_before_the_response(client: Client, inbox: Path, expecte
 def test_a_client_of_another_machine_fills_a_part_of_the_inbox(
     trained_folder: Path, tmp_path: Path, proxy: list[str]
 ) -> None:
-    code = "from pixmill.serve.http import api; api._INBOX_SHARE = 2e-4; from pixmill.cli import main; main()"
+    code = (
+        "from pixmill.serve.http import api; api._INBOX_SHARE = 2e-4; from pixmill.cli import "
+        "main; main()"
+    )
     options = ["--model", str(trained_folder), "--workers", "1", "--inbox", "inbox", *proxy]
     with Running(*options, cwd=tmp_path, start=(sys.executable, "-c", code)) as running:
         answers = []
@@ -460,7 +463,10 @@ START, FIELD = (
     b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
     b"a" * 1000 + b": " + b"b" * 996 + b"\r\n",
 )
-CHUNKED = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+    b"image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,10 @@ class Page:
             permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
         )
         self.browser.execute_async_script(
-            f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => done(), done)",
+            (
+                f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => "
+                "done(), done)"
+            ),
             *values,
         )
 
@@ -457,8 +460,10 @@ def test_accessible_names(page, project):
     assert [node for node in controls if not node["name"]["value"].strip()] == []
     # Accessible names contain the visible text (WCAG 2.5.3).
     labelled = page.run(
-        "[...document.querySelectorAll('[aria-label]')].map((one) => [one.ariaLabel, one.innerText]).filter((pair) => "
-        "pair[1] && document.querySelector(`button[aria-label='${pair[0]}'], a[aria-label='${pair[0]}']`))"
+        "[...document.querySelectorAll('[aria-label]')].map((one) => [one.ariaLabel, "
+        "one.innerText]).filter((pair) => "
+        "pair[1] && document.querySelector(`button[aria-label='${pair[0]}'], "
+        "a[aria-label='${pair[0]}']`))"
     )
     assert labelled == [["Go: predict the image at this URL", "Go"]]
     assert (

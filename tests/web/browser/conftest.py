@@ -76,7 +76,10 @@ class Machine:
         after = self.root / "downloaded"
 
         def answer(code: int = 0, **result: str) -> str:
-            return f"echo '{json.dumps({'logs': [], 'result': {'code': code, 'message': '', **result}})}'"
+            return (
+                "echo "
+                f"'{json.dumps({'logs': [], 'result': {'code': code, 'message': '', **result}})}'"
+            )
 
         offline = answer(browser_path=str(browser), driver_path=str(driver))
         failing = answer(65, message="error sending request for url") + "; exit 65"

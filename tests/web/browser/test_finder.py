@@ -118,7 +118,10 @@ def test_selenium_manager_download_is_reported(machine):
     lines: list[str] = []
     assert install_browser(report=lines.append, environ={}).binary == binary
     assert lines == [
-        "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"
+        (
+            "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by "
+            "Google)"
+        )
     ]
 
 
@@ -129,7 +132,10 @@ def test_root_on_debian_installs_packages_if_downloads_fail(machine, as_root):
     machine.locates(binary, driver)
     machine.script(
         "bin/apt-get",
-        f'[ "$*" != "install --yes chromium chromium-driver" ] || /bin/cp {machine.root}/store/* {machine.root}/bin/',
+        (
+            f'[ "$*" != "install --yes chromium chromium-driver" ] || /bin/cp {machine.root}/store/* '
+            f"{machine.root}/bin/"
+        ),
     )
     lines: list[str] = []
     assert install_browser(report=lines.append, environ={}).binary == binary

@@ -75,7 +75,8 @@ def session(browser, site, tmp_path_factory):
 
     with (
         pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory() as short,  # the browser creates a socket there, whose path must be short
+        # the browser creates a socket there, whose path must be short
+        tempfile.TemporaryDirectory() as short,
         serve(Secure, server=UntrustedServer) as server,
     ):
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):

@@ -50,7 +50,8 @@ def test_refused_host_is_explained(driver):
     with pytest.raises(UnreachableError) as raised:
         visit(driver, "http://10.0.0.1/")
     assert raised.value.reason == (
-        "10.0.0.1 is not a public address (if the host is yours: scrape.allow_hosts: ['10.0.0.1:80'])"
+        "10.0.0.1 is not a public address (if the host is yours: scrape.allow_hosts: "
+        "['10.0.0.1:80'])"
     )
     with pytest.raises(UnreachableError) as raised:
         visit(driver, "https://10.0.0.1/")
@@ -81,7 +82,8 @@ def test_endless_load_times_out_and_leaves_the_page_readable(driver, site):
 
 def test_alerts_are_dismissed(driver, site):
     site.pages["/alerts"] = (
-        "<title>Asks</title><script>alert(1); confirm(2); prompt(3); onbeforeunload = () => 4</script>"
+        "<title>Asks</title><script>alert(1); confirm(2); prompt(3); onbeforeunload = () => "
+        "4</script>"
     )
     assert visit(driver, f"{HOME}alerts") == 200
     assert driver.title == "Asks"

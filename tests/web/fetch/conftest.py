@@ -19,7 +19,8 @@ NAME = "images.test"
 class Site:
     """Serve the ``answers`` of a test by path, and 404 elsewhere.
 
-    An answer is a body, a tuple of body, headers and status, or a coroutine function that returns a response.
+    An answer is a body, a tuple of body, headers and status, or a coroutine function that returns a
+    response.
     """
 
     def __init__(self, tls=None):

@@ -16,8 +16,8 @@ _MAX_KEYS = 512
 class Cache:
     """A cache that several processes may share; a killed process leaves it intact.
 
-    Failures (a damaged file, a full or read-only disk, a lock that is never released) disable the cache with a warning
-    and never stop its user.
+    Failures (a damaged file, a full or read-only disk, a lock that is never released) disable the
+    cache with a warning and never stop its user.
 
     >>> import tempfile
     >>> with Cache(Path(tempfile.mkdtemp(), "key.sqlite")) as cache:
@@ -26,8 +26,8 @@ class Cache:
     {b'one': b'1'}
 
     Args:
-        path: The file, created with its folder on first use. Its name must identify everything else that the contents
-            depend on.
+        path: The file, created with its folder on first use. Its name must identify everything else
+            that the contents depend on.
         timeout: Seconds to wait for other processes.
         tidy: Called once after opening, to delete obsolete files.
     """
@@ -96,7 +96,8 @@ class Cache:
         # SQLite quotes damaged names in its messages, which may not decode.
         except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             announce(
-                f"warning: the cache {self.path} is not used in this run: {error}; delete it if this recurs"
+                f"warning: the cache {self.path} is not used in this run: {error}; delete it if "
+                "this recurs"
             )
             self._usable = False
             self.close()

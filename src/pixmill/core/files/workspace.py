@@ -20,8 +20,8 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 class Workspace:
     """The folders of outputs and of scratch files.
 
-    They differ under ``dvc exp run --temp``: outputs go to the temporary copy (the current folder), scratch files to
-    the original repository (``DVC_ROOT``), which shares caches and journals.
+    They differ under ``dvc exp run --temp``: outputs go to the temporary copy (the current folder),
+    scratch files to the original repository (``DVC_ROOT``), which shares caches and journals.
 
     Args:
         root: Folder with ``params.yaml`` and all artifacts.

@@ -43,7 +43,8 @@ def storage_errors(*, then: str) -> Iterator[None]:
         then: Command to run after the fix.
 
     Raises:
-        StorageError: A disk or quota is full, a path is read-only or not permitted, or a name is too long.
+        StorageError: A disk or quota is full, a path is read-only or not permitted, or a name is
+            too long.
     """
     try:
         yield
@@ -122,8 +123,8 @@ def reserve(path: Path, size: int) -> None:
     Raises:
         OSError: The disk is full.
     """
-    # Not in append mode: on file systems without allocation, such as NFS before 4.2, the C library writes zeros
-    # itself, and cannot append them.
+    # Not in append mode: on file systems without allocation, such as NFS before 4.2, the C library
+    # writes zeros itself, and cannot append them.
     with os.fdopen(
         os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b"
     ) as file:
@@ -249,7 +250,8 @@ def write_text(path: Path, content: str) -> None:
 def significant(value: Any, digits: int = 6) -> Any:
     """Round every float in a nested value to significant digits, since last bits differ between processors.
 
-    NaN and infinities become ``None``, since JSON has no notation for them. NumPy scalars become Python scalars.
+    NaN and infinities become ``None``, since JSON has no notation for them. NumPy scalars become
+    Python scalars.
     """
     if isinstance(value, Mapping):
         return {str(key): significant(item, digits) for key, item in value.items()}

@@ -17,7 +17,10 @@ _FORMS = tuple(
     for form in (
         r"pixmill==[\w.]+#sha256=[0-9a-f]{64}",
         r"pixmill @ https?://[\w.~%@+=&?,:/-]+#sha256=[0-9a-f]{64}",
-        r"pixmill @ git\+(https?|ssh)://[\w.~%@+:/-]+@([0-9a-f]{40}|[0-9a-f]{64})(#subdirectory=[\w./-]+)?",
+        (
+            r"pixmill @ "
+            r"git\+(https?|ssh)://[\w.~%@+:/-]+@([0-9a-f]{40}|[0-9a-f]{64})(#subdirectory=[\w./-]+)?"
+        ),
         rf"\./{WHEELS}/pixmill-[\w.+]+-py3-none-any\.whl",
     )
 )
@@ -28,8 +31,9 @@ class Origin:
     """The origin of an installation.
 
     Args:
-        text: Requirement for pip, without extras: ``pixmill @ https://…#sha256=…``, ``pixmill @ git+https://…@<commit>``,
-            the path of a wheel or a folder, or ``pixmill==1.2.0``, in a project with ``#sha256=…`` of its wheel.
+        text: Requirement for pip, without extras: ``pixmill @ https://…#sha256=…``, ``pixmill @
+            git+https://…@<commit>``, the path of a wheel or a folder, or ``pixmill==1.2.0``, in a
+            project with ``#sha256=…`` of its wheel.
         editable: Whether it is a folder that is installed in editable mode.
     """
 
@@ -71,7 +75,8 @@ def parse_origin(text: object) -> Origin:
     """Parse an origin from a project's files.
 
     Raises:
-        ValueError: The text is not a version or URL with a hash, a Git commit, or a wheel in ``wheels/``.
+        ValueError: The text is not a version or URL with a hash, a Git commit, or a wheel in
+            ``wheels/``.
     """
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
         raise ValueError(

@@ -55,7 +55,8 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
         module = importlib.import_module(place.module)
     except Exception as error:
         error.add_note(
-            f"{place.file} is the {kind[:-1]} '{name}' of pyproject.toml. After a fix: pixmill check"
+            f"{place.file} is the {kind[:-1]} '{name}' of pyproject.toml. After a fix: pixmill "
+            "check"
         )
         raise
     if Path(module.__file__ or "").resolve() != place.file.resolve():
@@ -65,7 +66,10 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
         )
     if not callable(plugin := getattr(module, place.attribute, None)):
         raise PluginError(
-            f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} '{name}' of pyproject.toml",
+            (
+                f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} '{name}' "
+                "of pyproject.toml"
+            ),
             next=f"edit {place.file} or pyproject.toml, then: pixmill check",
         )
     return plugin
@@ -126,9 +130,11 @@ def _place(kind: str, name: str, root: Path) -> _Place:
     match = _TARGET.fullmatch(str(registered[name]))
     if match is None or match[2] != stage:
         raise PluginError(
-            f"pyproject.toml: expected '<package>.{stage}.<file>:<name>' for the {what} '{name}', received "
+            f"pyproject.toml: expected '<package>.{stage}.<file>:<name>' for the {what} '{name}', "
+            "received "
             f"{registered[name]!r}",
-            next=f"move its file to src/<package>/{stage}/, which dvc.yaml lists as a dependency, and edit "
+            next=f"move its file to src/<package>/{stage}/, which dvc.yaml lists as a dependency, "
+            "and edit "
             "pyproject.toml, then: pixmill check",
         )
     package, _, rest, attribute = match.groups()

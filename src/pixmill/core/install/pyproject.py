@@ -18,7 +18,8 @@ class Project:
 
     Args:
         name: The project's name, or an empty string.
-        mlflow: URL of the team's MLflow server, from ``[tool.pixmill]``; ``None`` for a local database.
+        mlflow: URL of the team's MLflow server, from ``[tool.pixmill]``; ``None`` for a local
+            database.
         plugins: ``module:attribute`` by kind and name.
     """
 
@@ -42,8 +43,8 @@ def project_name(root: Path) -> str:
 def read_project(root: Path) -> Project:
     """Read ``pyproject.toml``; without one, return an empty project.
 
-    Entry points are read from the file, so plugins work without ``pip install`` and in the temporary copies of
-    ``dvc exp run --temp``.
+    Entry points are read from the file, so plugins work without ``pip install`` and in the
+    temporary copies of ``dvc exp run --temp``.
 
     Args:
         root: The project's folder.

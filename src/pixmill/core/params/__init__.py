@@ -1,7 +1,8 @@
 r"""``params.yaml``: parsing, validation and typed sections.
 
 - ``document``: the whole file, and values by dotted name
-- ``sections``, ``scrape``, ``train``, ``validate``, ``compare`` and ``sweep``: one frozen class per section
+- ``sections``, ``scrape``, ``train``, ``validate``, ``compare`` and ``sweep``: one frozen class per
+  section
 - ``yaml_text``: YAML as DVC reads it
 - ``refusal``: messages about wrong keys and values
 

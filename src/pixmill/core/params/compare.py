@@ -29,7 +29,10 @@ class CompareParams(Section):
     )
     margin: Share = Field(
         default=0.02,
-        description="Two models are the same if the confidence interval of their difference is within ± margin.",
+        description=(
+            "Two models are the same if the confidence interval of their difference is "
+            "within ± margin."
+        ),
     )
     drift: Share = Field(
         default=0.1,
@@ -37,11 +40,15 @@ class CompareParams(Section):
     )
     max_drop: Share | Literal["significant"] | None = Field(
         default="significant",
-        description="Gate: largest drop of `metric` from the base; `significant`: no significant drop; null: no limit.",
+        description=(
+            "Gate: largest drop of `metric` from the base; `significant`: no significant "
+            "drop; null: no limit."
+        ),
     )
     min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
         default={},
-        description="Gate: smallest values of metrics on the test split; `coverage` is the share of images that the "
+        description="Gate: smallest values of metrics on the test split; `coverage` is the share "
+        "of images that the "
         "model answers at its confidence threshold, `covered_accuracy` the accuracy among these.",
         examples=[{"accuracy": 0.85}],
     )

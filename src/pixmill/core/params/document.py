@@ -41,8 +41,10 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/. Any visible text; "
-        "if file systems refuse it, `pixmill check` shows the folder's name. They must differ in more than case; "
+        description="Labels of the classifier: names of searches and of folders in data/. Any "
+        "visible text; "
+        "if file systems refuse it, `pixmill check` shows the folder's name. They must differ in "
+        "more than case; "
         "composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
     )
@@ -71,7 +73,8 @@ class Params(Section):
             wrong := [name for name in names if not is_label(name)]
         ):
             raise ValueError(
-                f"expected names of at most {MAX_LABEL} visible characters without spaces at their ends, in "
+                f"expected names of at most {MAX_LABEL} visible characters without spaces at their "
+                "ends, in "
                 "quotes if YAML reads them as something else, received "
                 + first_of([*map(quote_value, wrong)], _MAX_NAMED)
             )
@@ -93,7 +96,8 @@ class Params(Section):
             seen |= dict.fromkeys(keys, name)
             if fold(name) == "unlabelled":
                 raise ValueError(
-                    f"expected names other than unlabelled (images without a label), received {name!r}"
+                    "expected names other than unlabelled (images without a label), received "
+                    f"{name!r}"
                 )
         return names
 
@@ -117,7 +121,8 @@ class Params(Section):
             *map(fold, self.classes),
         }:
             raise ValueError(
-                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
+                "evaluate.unlabelled: expected a folder that is neither a class nor a split, "
+                f"received {folder!r}"
             )
         return self
 
@@ -212,11 +217,12 @@ def parse_params(text: str) -> Params:
     (3, 32)
     >>> parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {learning_rate: fast}}")
     Traceback (most recent call last):
-    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0 and <= 100, received 'fast'
-    Next: edit params.yaml, then: pixmill check
+    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0 and <= 100, received
+    'fast' Next: edit params.yaml, then: pixmill check
 
     Raises:
-        ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line for each.
+        ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line
+            for each.
     """
     return check_params(parse_yaml(text))
 
@@ -237,7 +243,10 @@ def edit_params(text: str, wanted: Params, *, otherwise: str) -> str:
         if parse_params(text) == wanted:
             return text
     raise ParamsError(
-        "params.yaml cannot be changed in its present form, such as with anchors or in an unusual layout",
+        (
+            "params.yaml cannot be changed in its present form, such as with anchors or in an unusual "
+            "layout"
+        ),
         next=otherwise,
     )
 
@@ -304,7 +313,8 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         params: Current params.
-        texts: Texts by dotted name, such as ``{"train.epochs": "3"}``; list items are addressed by index.
+        texts: Texts by dotted name, such as ``{"train.epochs": "3"}``; list items are addressed by
+            index.
 
     Raises:
         ParamsError: The file would not be valid with these values; one line for each.
@@ -344,7 +354,8 @@ def _not_searched(name: str, known: Mapping[str, Any]) -> str:
     if name not in known:
         return f"no such parameter{did_you_mean(name, known)}"
     return (
-        "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and "
+        "a sweep searches params of train, except seed, threads, cross_validation, learning_curve "
+        "and "
         "target_accuracy; for others: dvc exp run --queue -S"
     )
 

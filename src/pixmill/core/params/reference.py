@@ -24,7 +24,8 @@ class Reference:
     Args:
         name: Dotted name; list items have brackets, such as ``train.cnn.blocks[].filters``.
         meaning: Description, with the unit.
-        expected: Accepted values, such as ``a whole number from 1 to 100,000``; empty for a section.
+        expected: Accepted values, such as ``a whole number from 1 to 100,000``; empty for a
+            section.
         default: Default as plain data; ``...`` if the param is required; ``None`` for a section.
         example: Example of a list or mapping, if any.
     """

@@ -158,7 +158,10 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if kind == "array":
         least, most = here.get("minItems", 0), here.get("maxItems")
         items = f"{f'at least {least} ' if least else ''}item{'' if least == 1 else 's'}"
-        return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {describe(here['items'], schema)}"
+        return (
+            f"a list of {items}, {f'{most:,} at most, ' if most else ''}each "
+            f"{describe(here['items'], schema)}"
+        )
     if kind == "string":
         if "pattern" in here:
             return _PATTERNS.get(here["pattern"], "a string")

@@ -55,7 +55,8 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             raise ValueError(
-                f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received {name!r}"
+                f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received "
+                f"{name!r}"
                 f"{did_you_mean(name, SOURCES)}"
             )
     if len(set(names)) < len(names):
@@ -87,11 +88,16 @@ class FolderParams(Section):
 
     layout: Literal["classes", "fixed"] = Field(
         default="classes",
-        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a predefined split.",
+        description=(
+            "`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a "
+            "predefined split."
+        ),
     )
     classes: dict[ClassName, Texts] = Field(
         default={},
-        description="Folders in data/, or labels in data/metadata.csv, by class; default: the class's name.",
+        description=(
+            "Folders in data/, or labels in data/metadata.csv, by class; default: the class's name."
+        ),
         examples=[{"healthy corn": ["Corn_(maize)___healthy"]}],
     )
 
@@ -102,7 +108,10 @@ class UrlsParams(Section):
     files: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description="Lists in the project: CSV, TSV or Parquet files with the columns url and label, and others.",
+        description=(
+            "Lists in the project: CSV, TSV or Parquet files with the columns url and "
+            "label, and others."
+        ),
         examples=[["lists/cats.csv"]],
     )
     classes: dict[ClassName, Texts] = Field(
@@ -121,7 +130,10 @@ class KerasParams(Section):
     path: str | None = Field(
         default=None,
         max_length=1000,
-        description="A local copy: mnist.npz, or the folder with the four published files; null: Keras downloads it.",
+        description=(
+            "A local copy: mnist.npz, or the folder with the four published files; null: "
+            "Keras downloads it."
+        ),
     )
 
 
@@ -130,14 +142,19 @@ class ScrapeParams(Section):
 
     source: Sources = Field(
         default=("shop",),
-        description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, `keras`, "
-        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `amazon`, `site:<name>` of sites/, or "
+        description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, "
+        "`keras`, "
+        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `amazon`, `site:<name>` of sites/, "
+        "or "
         "`plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
     source_by_class: dict[ClassName, ClassSources] = Field(
         default={},
-        description="Sources for individual classes, instead of `source`; `[]`: none, for relabelled images.",
+        description=(
+            "Sources for individual classes, instead of `source`; `[]`: none, for "
+            "relabelled images."
+        ),
         examples=[{"saree": ["amazon", "bing"]}],
     )
     queries: dict[ClassName, Texts] = Field(
@@ -168,7 +185,11 @@ class ScrapeParams(Section):
     )
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None,
-        description="Accepted licences; null: any. Search engines and shops report no licences, so they need null.",
+        description=(
+            "Accepted licences; null: any. Search engines and shops report no licences, "
+            "so "
+            "they need null."
+        ),
         examples=[["cc0", "by"]],
     )
     folder: FolderParams = Field(default=FolderParams(), description="The source `folder`.")
@@ -179,7 +200,9 @@ class ScrapeParams(Section):
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
         default=4.0,
-        description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
+        description=(
+            "Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer."
+        ),
     )
     robots_exceptions: Hosts = Field(
         default=(),

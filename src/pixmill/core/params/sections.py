@@ -1,7 +1,7 @@
 """Building blocks of sections, and the sections of the stages split and evaluate.
 
-Each field has its description (with the unit), bounds, default and examples in one place; ``pixmill params``,
-``docs/reference/params.md`` and the JSON Schema are generated from them.
+Each field has its description (with the unit), bounds, default and examples in one place; ``pixmill
+params``, ``docs/reference/params.md`` and the JSON Schema are generated from them.
 """
 
 import re
@@ -40,7 +40,8 @@ def _check_group_by(value: str) -> str:
         raise ValueError(f"expected a regular expression, received {value!r}: {error}") from None
     if not is_known:
         raise ValueError(
-            f"expected {', '.join(GROUPINGS)}, a column such as data/groups.csv:patient, or a pattern with the group "
+            f"expected {', '.join(GROUPINGS)}, a column such as data/groups.csv:patient, or a "
+            "pattern with the group "
             rf"in parentheses, such as (clip\d+)_frame, received {value!r}"
         )
     return value
@@ -66,7 +67,10 @@ PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length
 Severity = Annotated[
     Literal["info", "warning", "critical"],
     Field(
-        description="Effect of a failure: `critical` stops the pipeline; `warning` and `info` are only reported."
+        description=(
+            "Effect of a failure: `critical` stops the pipeline; `warning` and `info` are "
+            "only reported."
+        )
     ),
 ]
 
@@ -94,7 +98,9 @@ class ClassSharesParams(WarningParams):
 
     tolerance: Share = Field(
         default=0.1,
-        description="Largest difference between a class's share of a split and its share of all images.",
+        description=(
+            "Largest difference between a class's share of a split and its share of all images."
+        ),
     )
 
 
@@ -108,7 +114,10 @@ class SplitParams(Section):
     )
     aspect: Literal["pad", "crop", "stretch"] = Field(
         default="pad",
-        description="How images become square: `pad` with the mean colour of the edge, `crop` the centre, `stretch`.",
+        description=(
+            "How images become square: `pad` with the mean colour of the edge, `crop` the "
+            "centre, `stretch`."
+        ),
     )
     resize: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = Field(
         default="bicubic", description="Interpolation method for resizing."
@@ -116,13 +125,17 @@ class SplitParams(Section):
     salt: str = Field(
         default="pixmill",
         max_length=1000,
-        description="Salt of the hash that assigns images to splits; another salt draws another split.",
+        description=(
+            "Salt of the hash that assigns images to splits; another salt draws another split."
+        ),
     )
     group_by: Annotated[str, AfterValidator(_check_group_by)] | None = Field(
         default=None,
         max_length=1000,
-        description="Keep all images of a group in the same split: of one `product`, `page` or `folder`; of equal text "
-        "in a column, `data/<table>.csv:<column>`; or of equal text in the file's path, where the parentheses of a "
+        description="Keep all images of a group in the same split: of one `product`, `page` or "
+        "`folder`; of equal text "
+        "in a column, `data/<table>.csv:<column>`; or of equal text in the file's path, where the "
+        "parentheses of a "
         "regular expression match. null: no grouping.",
         examples=[r"(clip\d+)_frame", "data/groups.csv:patient"],
     )
@@ -142,7 +155,8 @@ class SplitParams(Section):
         held_out = self.val + self.test
         if held_out >= 1:
             raise ValueError(
-                f"expected val + test < 1, so that images are left for training, received {held_out:g}"
+                "expected val + test < 1, so that images are left for training, received "
+                f"{held_out:g}"
             )
         return self
 
@@ -189,7 +203,9 @@ class EvaluateParams(Section):
         default=None,
         min_length=1,
         max_length=1000,
-        description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
+        description=(
+            "A folder below data/ with unlabelled images to predict too, if it exists; null: none."
+        ),
     )
 
     @field_validator("unlabelled")

@@ -41,7 +41,8 @@ class SweepParams(Section):
     space: dict[str, Values] = Field(
         default={},
         max_length=50,
-        description="Params of `train` by dotted name, each with a list of values or a range. Default: a few params "
+        description="Params of `train` by dotted name, each with a list of values or a range. "
+        "Default: a few params "
         "of the current model, which `pixmill sweep --show` prints.",
         examples=[
             {
@@ -56,12 +57,14 @@ class SweepParams(Section):
     trials: int = Field(default=50, ge=1, le=100_000, description="Number of models to fit.")
     sampler: Literal["tpe", "random", "grid"] = Field(
         default="tpe",
-        description="Sampler of values: `tpe` (tree-structured Parzen estimator, which learns from earlier trials), "
+        description="Sampler of values: `tpe` (tree-structured Parzen estimator, which learns from "
+        "earlier trials), "
         "`random`, or `grid` (all combinations of lists).",
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
         default=None,
-        description="Number of cross-validation folds over training and validation images; null: evaluate each model "
+        description="Number of cross-validation folds over training and validation images; null: "
+        "evaluate each model "
         "on validation images, to which cross-fitting adds those of training.",
     )
     seed: int = Field(

@@ -34,7 +34,10 @@ class BlockParams(Section):
     activation: Activation = Field(default="relu", description="Activation of each convolution.")
     batch_norm: bool | Literal["after_pooling"] = Field(
         default=False,
-        description="Batch normalization: `true`: after each activation; `after_pooling`: once, after the pooling.",
+        description=(
+            "Batch normalization: `true`: after each activation; `after_pooling`: once, "
+            "after the pooling."
+        ),
     )
     pooling: int = Field(
         default=2,
@@ -61,7 +64,9 @@ class CnnParams(Section):
     )
     rescaling: Literal["unit", "symmetric", "none"] = Field(
         default="unit",
-        description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255).",
+        description=(
+            "Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
+        ),
     )
     blocks: tuple[BlockParams, ...] = Field(
         default=(BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
@@ -73,7 +78,9 @@ class CnnParams(Section):
     )
     head: Literal["flatten", "average"] = Field(
         default="flatten",
-        description="Between convolutions and dense layers: `flatten`, or global `average` pooling.",
+        description=(
+            "Between convolutions and dense layers: `flatten`, or global `average` pooling."
+        ),
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(DenseParams(units=128, dropout=0.4),),
@@ -84,8 +91,10 @@ class CnnParams(Section):
     )
     end: Literal["softmax", "sigmoid", "normalized_sigmoid"] = Field(
         default="softmax",
-        description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class and binary "
-        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided by their sum, with "
+        description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class "
+        "and binary "
+        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided "
+        "by their sum, with "
         "categorical cross-entropy.",
     )
 
@@ -117,8 +126,10 @@ class BackboneParams(Section):
         | Annotated[tuple[NetworkName, ...], Field(min_length=2, max_length=4, strict=False)]
     ) = Field(
         default="efficientnet_lite0",
-        description="The network; `efficientnet_lite0` and `efficientnet_lite2` are bundled and work offline; "
-        "`plugin:<name>` is one of src/, `hub:<preset>` one of KerasHub, which `pixmill use hub:<preset>` sets. A list "
+        description="The network; `efficientnet_lite0` and `efficientnet_lite2` are bundled and "
+        "work offline; "
+        "`plugin:<name>` is one of src/, `hub:<preset>` one of KerasHub, which `pixmill use "
+        "hub:<preset>` sets. A list "
         "of networks, for the model `features`, joins their features.",
         examples=[["efficientnet_lite0", "efficientnet_lite2"]],
     )
@@ -126,7 +137,8 @@ class BackboneParams(Section):
         default="imagenet",
         min_length=1,
         max_length=1000,
-        description="`imagenet` (downloaded by Keras unless bundled; a plugin or preset supplies its weights), `none` "
+        description="`imagenet` (downloaded by Keras unless bundled; a plugin or preset supplies "
+        "its weights), `none` "
         "(random), or a file in the project.",
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
@@ -141,12 +153,17 @@ class BackboneParams(Section):
         InputSize | Annotated[tuple[InputSize, ...], Field(min_length=2, strict=False)] | None
     ) = Field(
         default=None,
-        description="Input size of the network, in pixels; null: split.image_size; a list: one size per network.",
+        description=(
+            "Input size of the network, in pixels; null: split.image_size; a list: one "
+            "size per network."
+        ),
         examples=[[224, 260]],
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         default=0,
-        description="Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen.",
+        description=(
+            "Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen."
+        ),
     )
     rate_factor: float = Field(
         default=0.1,
@@ -196,13 +213,15 @@ class BackboneParams(Section):
             not several or len(self.image_size) != len(self.name)
         ):
             raise ValueError(
-                f"image_size: expected one size per network ({self.title}), received {self.image_size}"
+                f"image_size: expected one size per network ({self.title}), received "
+                f"{self.image_size}"
             )
         if several and len(set(self.name)) < len(self.name):
             raise ValueError(f"name: expected different networks, received {self.title}")
         if several and self.weights not in ("imagenet", "none"):
             raise ValueError(
-                f"weights: expected imagenet or none for several networks, received {self.weights!r}"
+                "weights: expected imagenet or none for several networks, received "
+                f"{self.weights!r}"
             )
         return self
 
@@ -215,19 +234,24 @@ class FeaturesParams(Section):
         | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
     ) = Field(
         default="auto",
-        description="Layers of the backbone whose averages over the image are the features: `auto` (for the model "
-        "`features` the ends of its stages and the top, for `backbone` the top), `top`, or a list of names, in which "
+        description="Layers of the backbone whose averages over the image are the features: `auto` "
+        "(for the model "
+        "`features` the ends of its stages and the top, for `backbone` the top), `top`, or a list "
+        "of names, in which "
         "`top` is the last one.",
         examples=[["block10_depthwise_relu", "top"]],
     )
     head: Literal["logistic", "mlp"] = Field(
         default="logistic",
-        description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer).",
+        description=(
+            "`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
+        ),
     )
     # Above a million, the penalty vanishes in the rounding of the loss.
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None,
-        description="C of the logistic regression; smaller: stronger regularization. null: 0.01 for a single layer, "
+        description="C of the logistic regression; smaller: stronger regularization. null: 0.01 "
+        "for a single layer, "
         "0.005 for several.",
     )
     dense: tuple[DenseParams, ...] = Field(
@@ -244,7 +268,10 @@ class ScheduleParams(Section):
 
     name: Literal["constant", "cosine", "plateau"] = Field(
         default="constant",
-        description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when the validation metric stalls.",
+        description=(
+            "`constant`; `cosine`, down to the floor; or `plateau`, reduced when the "
+            "validation metric stalls."
+        ),
     )
     warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.")
     factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.")
@@ -300,7 +327,8 @@ class TrainParams(Section):
 
     model: Literal["cnn", "backbone", "features"] = Field(
         default="features",
-        description="`features`: a head on precomputed features of a frozen backbone; `backbone`: a pretrained network "
+        description="`features`: a head on precomputed features of a frozen backbone; `backbone`: "
+        "a pretrained network "
         "with a new head, fine-tuned if asked; `cnn`: a plain convolutional network.",
     )
     cnn: CnnParams = Field(default=CnnParams(), description="The model `cnn`.")
@@ -345,12 +373,16 @@ class TrainParams(Section):
     )
     learning_curve: Literal["auto", "never"] = Field(
         default="auto",
-        description="Whether to also fit logistic regression to 10 to 70 % of the training images, to estimate the "
+        description="Whether to also fit logistic regression to 10 to 70 % of the training images, "
+        "to estimate the "
         "gain from more images.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="Numerical precision; `bfloat16` is faster on some processors and GPUs, and far slower on others.",
+        description=(
+            "Numerical precision; `bfloat16` is faster on some processors and GPUs, and "
+            "far slower on others."
+        ),
     )
     seed: int = Field(
         default=7,
@@ -368,7 +400,8 @@ class TrainParams(Section):
         default=0.95,
         gt=0,
         lt=1,
-        description="Target accuracy of sure predictions; predictions below the confidence that reaches it on "
+        description="Target accuracy of sure predictions; predictions below the confidence that "
+        "reaches it on "
         "validation are 'not sure'.",
     )
 
@@ -381,6 +414,7 @@ class TrainParams(Section):
                 )
             if self.features.layers not in ("auto", "top"):
                 raise ValueError(
-                    f"features.layers: expected auto or top for several networks, received {self.features.layers!r}"
+                    "features.layers: expected auto or top for several networks, received "
+                    f"{self.features.layers!r}"
                 )
         return self

@@ -78,7 +78,8 @@ class BlurredParams(WarningParams):
         default=10.0,
         ge=0,
         le=1_040_400,
-        description="Smallest variance of the Laplacian, with the image at about 200 pixels; lower if the whole set is "
+        description="Smallest variance of the Laplacian, with the image at about 200 pixels; lower "
+        "if the whole set is "
         "soft, since a blurred image must also be far less sharp than the others.",
     )
     share: Fulfilled = 0.95
@@ -91,7 +92,10 @@ class BlankParams(WarningParams):
         default=0.05,
         ge=0,
         le=8,
-        description="Smallest entropy of the grey levels in bits; a product covering 2 % of a white image has 0.1.",
+        description=(
+            "Smallest entropy of the grey levels in bits; a product covering 2 % of a "
+            "white image has 0.1."
+        ),
     )
     share: Fulfilled = 0.98
 
@@ -101,7 +105,9 @@ class DuplicatesParams(WarningParams):
 
     share: Share = Field(
         default=0.8,
-        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
+        description=(
+            "Share of readable images that must be neither a copy nor a near-duplicate of another."
+        ),
     )
 
 
@@ -112,7 +118,10 @@ class PlaceholdersParams(WarningParams):
         default=10,
         ge=2,
         le=1_000_000_000,
-        description="URLs from which on a repeated image is reported as a placeholder (dropped if labels differ).",
+        description=(
+            "URLs from which on a repeated image is reported as a placeholder (dropped if "
+            "labels differ)."
+        ),
     )
 
 
@@ -148,8 +157,10 @@ class ShortcutsParams(WarningParams):
 
     skill: Share = Field(
         default=0.5,
-        description="Largest skill of source, host, format, colour mode, width or height in predicting a class: 1 if "
-        "always right, 0 if guessing. The limit is at least 0.95 for properties that depend on the image content.",
+        description="Largest skill of source, host, format, colour mode, width or height in "
+        "predicting a class: 1 if "
+        "always right, 0 if guessing. The limit is at least 0.95 for properties that depend on the "
+        "image content.",
     )
 
 
@@ -177,25 +188,36 @@ class ValidateParams(Section):
         default=20.0,
         ge=0.1,
         le=3600,
-        description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
+        description=(
+            "Timeout for decoding one image, in seconds; an image that times out twice is dropped."
+        ),
     )
     memory: int = Field(
         default=1024,
         ge=64,
         le=1_048_576,
-        description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is dropped.",
+        description=(
+            "Memory limit for decoding one image, in MiB (Linux); an image that needs "
+            "more "
+            "is dropped."
+        ),
     )
     window: Literal["auto"] | Window = Field(
         default="auto",
-        description="Values that become black and white in grey images of more than 8 bits; `auto`: the bits that they "
-        "use, or the range of all values but 0.5 % at both ends if they fill less than half of these.",
+        description="Values that become black and white in grey images of more than 8 bits; "
+        "`auto`: the bits that they "
+        "use, or the range of all values but 0.5 % at both ends if they fill less than half of "
+        "these.",
         examples=[[0, 4095], [29_000, 31_000]],
     )
     duplicate_distance: int = Field(
         default=16,
         ge=0,
         le=32,
-        description="Largest Hamming distance of 64-bit perceptual hashes at which images are compared by pixels.",
+        description=(
+            "Largest Hamming distance of 64-bit perceptual hashes at which images are "
+            "compared by pixels."
+        ),
     )
     duplicate_similarity: float = Field(
         default=0.99,
@@ -227,7 +249,9 @@ class ValidateParams(Section):
     )
     conflicts: WarningParams = Field(
         default=WarningParams(),
-        description="No image has two labels; images with two are dropped until you decide in review.csv.",
+        description=(
+            "No image has two labels; images with two are dropped until you decide in review.csv."
+        ),
     )
     near_duplicates: WarningParams = Field(
         default=WarningParams(),
@@ -238,7 +262,8 @@ class ValidateParams(Section):
     )
     leaks: WarningParams = Field(
         default=WarningParams(),
-        description="In a predefined split, no image is in two splits under the same label; the copy in the "
+        description="In a predefined split, no image is in two splits under the same label; the "
+        "copy in the "
         "lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(

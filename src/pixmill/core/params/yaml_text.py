@@ -73,7 +73,10 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ParamsError(
-            f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line {line}",
+            (
+                f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line "
+                f"{line}"
+            ),
             next=f"save {path} as UTF-8, then: pixmill check",
         ) from None
 
@@ -86,7 +89,8 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         file: Name for errors.
 
     Raises:
-        ParamsError: The text is not a valid YAML 1.2 document, is larger than 1 MiB, or has more than 50,000 values.
+        ParamsError: The text is not a valid YAML 1.2 document, is larger than 1 MiB, or has more
+            than 50,000 values.
     """
     following = NEXT if file == "params.yaml" else f"git diff {file}"
     if len(text) > _MAX_BYTES or sum(1 for _ in _VALUE.finditer(text)) > 2 * _MAX_VALUES:

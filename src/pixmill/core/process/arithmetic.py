@@ -29,9 +29,9 @@ _FASTER = {
 def fix_arithmetic() -> None:
     """Make NumPy and OpenBLAS use their code for x86-64-v3 (AVX2 and FMA), on one thread.
 
-    By default they choose code by processor, and the last bits of sums differ. This sets environment variables that
-    both read on import and that worker processes inherit; variables that are already set stay. It does nothing on other
-    processors and outside Linux.
+    By default they choose code by processor, and the last bits of sums differ. This sets
+    environment variables that both read on import and that worker processes inherit; variables that
+    are already set stay. It does nothing on other processors and outside Linux.
     """
     flags = _flags()
     if not flags >= _LEAST:

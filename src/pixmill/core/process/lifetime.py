@@ -20,8 +20,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent thread dies (Linux only).
 
-    An orphan of a killed ``dvc`` would overwrite the results of a later run. If the parent is already dead, the process
-    ends at once.
+    An orphan of a killed ``dvc`` would overwrite the results of a later run. If the parent is
+    already dead, the process ends at once.
     """
     if sys.platform != "linux" or _LIBC is None:
         return
@@ -38,10 +38,10 @@ def die_with_parent() -> None:
 def die_with_dvc() -> None:
     """Kill this process when the ``dvc`` that runs it as a stage ends.
 
-    DVC runs commands by ``$SHELL -c``. Bash and zsh replace themselves with the command, so :func:`die_with_parent`
-    suffices. Dash (Debian's ``/bin/sh``) and the Python launcher of virtual environments on Windows stay in between and
-    outlive ``dvc``. DVC sets ``DVC_STAGE`` for its children, so the nearest ancestor with another value is ``dvc``; a
-    thread waits for it to end.
+    DVC runs commands by ``$SHELL -c``. Bash and zsh replace themselves with the command, so
+    :func:`die_with_parent` suffices. Dash (Debian's ``/bin/sh``) and the Python launcher of virtual
+    environments on Windows stay in between and outlive ``dvc``. DVC sets ``DVC_STAGE`` for its
+    children, so the nearest ancestor with another value is ``dvc``; a thread waits for it to end.
     """
     stage = os.environ.get("DVC_STAGE")
     if stage is None:

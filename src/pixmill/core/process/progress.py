@@ -1,7 +1,7 @@
 """Progress of long work: a bar on a terminal, periodic lines elsewhere, and a file that other processes read.
 
-``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its error there; a
-killed stage leaves the file with the id of a dead process.
+``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its
+error there; a killed stage leaves the file with the id of a dead process.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class StageProgress:
         if not self.what:
             return ""
         done = "" if self.total is None else f"{self.count:,} of "
-        return f"{self.what}: {done}{count(self.count if self.total is None else self.total, self.unit)}"
+        return (
+            f"{self.what}: "
+            f"{done}{count(self.count if self.total is None else self.total, self.unit)}"
+        )
 
 
 class _Report:
@@ -192,7 +195,10 @@ _LINE_SECONDS = 10.0
 """Seconds between lines without a terminal."""
 
 _BARS = threading.RLock()
-"""Held while bars are drawn. By default tqdm adds a semaphore, which Python reports as leaked by a killed worker."""
+"""Held while bars are drawn.
+
+By default tqdm adds a semaphore, which Python reports as leaked by a killed worker.
+"""
 
 _DELAY_SECONDS = 1.0
 """Seconds before a bar appears."""

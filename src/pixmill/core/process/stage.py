@@ -13,11 +13,12 @@ from pixmill.core.process.account import complete_account
 from pixmill.core.process.lifetime import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.process.progress import encode_any_text, reporting
 
-# Before the slow imports, during which a killed `dvc` would leave an orphan. argv[0] is `-m` while Python resolves the
-# module of `-m`; a process that merely imports this package is not affected.
+# Before the slow imports, during which a killed `dvc` would leave an orphan. argv[0] is `-m` while
+# Python resolves the module of `-m`; a process that merely imports this package is not affected.
 if sys.argv[0] == "-m":
     sys.excepthook = name_missing_package
-    # Garbage collection during the imports of Great Expectations, MLflow and TensorFlow took a tenth of the time.
+    # Garbage collection during the imports of Great Expectations, MLflow and TensorFlow took a
+    # tenth of the time.
     gc.set_threshold(50_000, 20, 20)
     die_with_parent()
     die_with_dvc()

@@ -55,7 +55,8 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
         write(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
-            # Empty fields may exist in some versions of Python only; the context follows from the position.
+            # Empty fields may exist in some versions of Python only; the context follows from the
+            # position.
             if value is not None and value != [] and name != "ctx":
                 write(name)
                 _write(value, write)

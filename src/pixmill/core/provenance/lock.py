@@ -1,8 +1,8 @@
 """``pixmill.lock``: a digest of the code behind each stage, which DVC tracks as a param.
 
-``pixmill new`` and ``pixmill upgrade`` write it; projects commit it. The digest of a stage covers the modules and the
-defaults of params that determine its outputs, but not code that shows results, so that most releases run no stage
-again.
+``pixmill new`` and ``pixmill upgrade`` write it; projects commit it. The digest of a stage covers
+the modules and the defaults of params that determine its outputs, but not code that shows results,
+so that most releases run no stage again.
 """
 
 import ast
@@ -35,14 +35,20 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "train": ("classes", "train"),
     "evaluate": ("evaluate", "train"),
 }
-"""Stages with a digest, and the sections of ``params.yaml`` that each reads. An upgrade never scrapes again."""
+"""Stages with a digest, and the sections of ``params.yaml`` that each reads.
+
+An upgrade never scrapes again.
+"""
 
 _CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.names")
 """Modules whose functions validate and convert params."""
 
 _PACKAGE = Path(pixmill.__file__).parent
 
-_HEADER = "# Digests of the code behind this project's results; written by `pixmill new` and `pixmill upgrade`.\n"
+_HEADER = (
+    "# Digests of the code behind this project's results; written by `pixmill new` and "
+    "`pixmill upgrade`.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,8 @@ def stage_digests(package: Path) -> dict[str, str]:
     """Return a digest of the code that determines each stage's outputs.
 
     Args:
-        package: The folder ``pixmill`` of an installation; defaults of params come from the running one.
+        package: The folder ``pixmill`` of an installation; defaults of params come from the running
+            one.
 
     Returns:
         16 hexadecimal digits by stage, equal on every system and version of Python.

@@ -53,7 +53,8 @@ INDIFFERENT = (
 _SAVING = ("pixmill.models.classifier", "pixmill.models.model_folder")
 
 RESULTS: Mapping[str, Result] = {
-    # Outputs of stages, in pixmill.lock. Changed code never scrapes again, so scrape is missing here.
+    # Outputs of stages, in pixmill.lock. Changed code never scrapes again, so scrape is missing
+    # here.
     "validate": Result(("pixmill.validate.stage",)),
     "split": Result(("pixmill.split.stage",)),
     "train": Result(("pixmill.train.stage",)),

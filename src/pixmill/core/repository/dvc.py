@@ -65,8 +65,8 @@ class RunningDvc:
     Args:
         pid: Its process id.
         command: The command line, such as ``/usr/bin/dvc repro``.
-        writes: Files and folders that it writes, relative to the project's folder: the outputs of a running stage, or
-            ``data`` during ``dvc add``.
+        writes: Files and folders that it writes, relative to the project's folder: the outputs of a
+            running stage, or ``data`` during ``dvc add``.
         reads: Files and folders that it reads.
     """
 
@@ -139,7 +139,9 @@ def _runs_dvc(pid: int) -> bool:
 
 
 def cache_folder(root: Path) -> Path | None:
-    """Return DVC's cache folder; ``None`` without DVC. The result is cached until DVC's configuration changes.
+    """Return DVC's cache folder; ``None`` without DVC.
+
+    The result is cached until DVC's configuration changes.
 
     Args:
         root: The project's folder.

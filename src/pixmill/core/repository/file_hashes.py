@@ -21,7 +21,8 @@ _TIMEOUT_SECONDS = 2.0
 """Timeout of the cache; without it, all files are hashed again."""
 
 _CLOCK_SECONDS = 2.0
-"""Coarsest resolution of modification times: a file that is younger may change without a new time."""
+"""Coarsest resolution of modification times: a file that is younger may change without a new time.
+"""
 
 _ALWAYS_IGNORED = (".hg/", ".git/", ".git", ".dvc/")
 """Patterns that DVC always ignores; its own list."""

@@ -29,7 +29,8 @@ def git(root: Path, *words: str) -> str | None:
 
     Args:
         root: The project's folder.
-        words: The command, such as ``rev-parse HEAD``. Bytes of the output that are not UTF-8 become surrogates.
+        words: The command, such as ``rev-parse HEAD``. Bytes of the output that are not UTF-8
+            become surrogates.
 
     Raises:
         GitError: Git cannot read the repository, or does not end.
@@ -76,8 +77,9 @@ def _run(root: Path, words: Sequence[str], timeout: float) -> subprocess.Complet
         return subprocess.run(  # noqa: S603 (no untrusted input)
             ["git", *words],  # noqa: S607 (the user's Git)
             cwd=root,
-            # Refreshing the index would make a concurrent `git commit` of the user fail. Messages are matched in
-            # English, by LANGUAGE: LC_ALL would change how hooks read file names, too.
+            # Refreshing the index would make a concurrent `git commit` of the user fail. Messages
+            # are matched in English, by LANGUAGE: LC_ALL would change how hooks read file names,
+            # too.
             env=os.environ | {"GIT_OPTIONAL_LOCKS": "0", "LANGUAGE": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -117,7 +119,8 @@ def changed_files(root: Path, *words: str) -> dict[str, str] | None:
     A new folder is one entry; if it is the project itself, its path is ``./``.
 
     Args:
-        root: The project's folder, which paths are relative to; it may be below the repository's root.
+        root: The project's folder, which paths are relative to; it may be below the repository's
+            root.
         words: Paths, or options of ``git status`` followed by ``--`` and paths.
     """
     above = git(root, "rev-parse", "--show-prefix")

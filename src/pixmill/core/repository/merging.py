@@ -1,7 +1,7 @@
 """Merge branches: Git runs this module to merge ``data.dvc``, and takes one side of results.
 
-``.gitattributes`` gives these files a driver by name. Its command is in the configuration of each clone, because a file
-in Git could run code of a branch that nobody has read.
+``.gitattributes`` gives these files a driver by name. Its command is in the configuration of each
+clone, because a file in Git could run code of a branch that nobody has read.
 """
 
 import contextlib
@@ -68,7 +68,8 @@ def add_drivers(root: Path) -> None:
     Raises:
         GitError: Git cannot write its configuration.
     """
-    # -P: no modules from the current folder. Without Pixmill, there are conflict marks instead of one side's images.
+    # -P: no modules from the current folder. Without Pixmill, there are conflict marks instead of
+    # one side's images.
     merge = f"{shlex.quote(sys.executable)} -P -m {__name__} %O %A %B %P"
     merge += " || git merge-file -L ours -L base -L theirs %A %O %B"
     if git(root, "rev-parse", "--git-dir") is not None:
@@ -102,8 +103,8 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
 
     Args:
         root: Project folder.
-        files: Files with conflict marks or in conflict by Git's index; those that a person resolved, and others than
-            images and results, are ignored.
+        files: Files with conflict marks or in conflict by Git's index; those that a person
+            resolved, and others than images and results, are ignored.
 
     Returns:
         The files that were merged.
@@ -135,8 +136,9 @@ def merge_again(root: Path, files: Sequence[str]) -> list[str]:
 def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     """Return ``data.dvc`` with the images of both sides; DVC's cache gets the list of them.
 
-    An image that one side moved or deleted is moved or deleted, unless the other side changed its content. If both
-    sides have different images of one name, the name of the other side's gets its hash.
+    An image that one side moved or deleted is moved or deleted, unless the other side changed its
+    content. If both sides have different images of one name, the name of the other side's gets its
+    hash.
 
     Args:
         root: Project folder.
@@ -145,7 +147,8 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
         theirs: That of the other side.
 
     Raises:
-        DataError: A file is not valid, or neither DVC's cache nor its remote has the list of its images.
+        DataError: A file is not valid, or neither DVC's cache nor its remote has the list of its
+            images.
     """
     from dvc.repo import Repo
 
@@ -155,7 +158,8 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
             was = _listing(repo, base)
         except DataError:
             announce(
-                "note: the list of earlier images is lost, so images that one side deleted or moved are back"
+                "note: the list of earlier images is lost, so images that one side deleted or "
+                "moved are back"
             )
             was = dict(our.items() & their.items())
         cache = Path(repo.cache.local.path)
@@ -208,8 +212,14 @@ def _listing(repo: Any, text: str) -> Mapping[str, str]:
         listing = read_listing(cache, md5)
     if listing is None:
         raise DataError(
-            f"data.dvc cannot be merged: neither DVC's cache nor its remote has the list of images {md5}",
-            next=f"where they were added, check out their branch and `dvc push` to a remote of both; then here: {FIX}",
+            (
+                "data.dvc cannot be merged: neither DVC's cache nor its remote has the list of images "
+                f"{md5}"
+            ),
+            next=(
+                "where they were added, check out their branch and `dvc push` to a remote of "
+                f"both; then here: {FIX}"
+            ),
         )
     return listing
 

@@ -11,8 +11,9 @@ from pixmill.core.repository.git import git
 def put_back_results(root: Path, stage: str) -> None:
     """Put back the results of the last run, if DVC removed them and the stage wrote none; warn of those that are lost.
 
-    They come from DVC's cache, and small ones from Git's index, in the version of ``dvc.lock`` only. `dvc checkout`
-    cannot do this within a stage, since `dvc repro` locks the outputs until the stage ends.
+    They come from DVC's cache, and small ones from Git's index, in the version of ``dvc.lock``
+    only. `dvc checkout` cannot do this within a stage, since `dvc repro` locks the outputs until
+    the stage ends.
 
     Args:
         root: The project's folder.
@@ -30,11 +31,13 @@ def put_back_results(root: Path, stage: str) -> None:
             removed = [out for out in outs if out.hash_info and not out.exists]
             if lost := [out.def_path for out in removed if not _put_back(root, out)]:
                 announce(
-                    f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro makes them again"
+                    f"warning: DVC removed {', '.join(lost)}, of which there is no copy; dvc repro "
+                    "makes them again"
                 )
     except Exception as error:  # noqa: BLE001 (a damaged cache fails in many ways)
         announce(
-            f"warning: the results of the last run are not back: {error}; to try again: dvc checkout {stage}"
+            f"warning: the results of the last run are not back: {error}; to try again: dvc "
+            f"checkout {stage}"
         )
 
 

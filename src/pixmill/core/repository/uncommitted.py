@@ -1,6 +1,7 @@
 """Uncommitted images and decisions: ``data.dvc``, ``review.csv``, and images that are not in ``data.dvc``.
 
-``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and a change of branch may discard them.
+``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and a change of branch may
+discard them.
 """
 
 import re
@@ -62,16 +63,20 @@ class Uncommitted:
     Attributes:
         changed: Changed files among ``data.dvc`` and ``review.csv``.
         deleted: Deleted files among them.
-        params: ``params.yaml`` if its classes or sources differ, which images and decisions may need.
+        params: ``params.yaml`` if its classes or sources differ, which images and decisions may
+            need.
         unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
-        missing: Description of images and decisions that only the last commit has, or an empty string. Images that a
-            person deleted do not count: messages advise to delete some, and the results are made without them.
+        missing: Description of images and decisions that only the last commit has, or an empty
+            string. Images that a person deleted do not count: messages advise to delete some, and
+            the results are made without them.
         removed: Description of the images that a person deleted, or an empty string.
-        is_back: Whether the last commit has everything that is here, so that it is safe to check out.
-        has_earlier_images: Whether ``data/`` has the images of an earlier commit, as after ``git pull``. They are
-            committed already; adding them would undo others' additions.
-        unfetched: Number of images of others that ``data/`` never had, as after a merge, with the command that makes a
-            fetch safe; ``None`` if there are none. Adding ``data/`` would undo these additions.
+        is_back: Whether the last commit has everything that is here, so that it is safe to check
+            out.
+        has_earlier_images: Whether ``data/`` has the images of an earlier commit, as after ``git
+            pull``. They are committed already; adding them would undo others' additions.
+        unfetched: Number of images of others that ``data/`` never had, as after a merge, with the
+            command that makes a fetch safe; ``None`` if there are none. Adding ``data/`` would undo
+            these additions.
     """
 
     changed: tuple[str, ...] = ()
@@ -108,7 +113,10 @@ class Uncommitted:
         parts = [self.unadded] if self.unadded else []
         if self.changed:
             parts += [
-                f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"
+                (
+                    f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the "
+                    "last commit"
+                )
             ]
         if self.deleted:
             parts += [
@@ -134,8 +142,8 @@ class Uncommitted:
     def command(self, message: str) -> str | None:
         """Return the command that commits changes or restores missing files; ``None`` if there is nothing to do.
 
-        If there are new images or decisions, too, a checkout would discard them: then the command commits everything,
-        and missing files stay in the last commit.
+        If there are new images or decisions, too, a checkout would discard them: then the command
+        commits everything, and missing files stay in the last commit.
         """
         if self.unfetched:
             return self.unfetched[1]
@@ -158,7 +166,8 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
 
     Args:
         root: The project's folder.
-        files: Those in ``data/``, from :func:`pixmill.core.repository.file_hashes.walk`; default: walk it.
+        files: Those in ``data/``, from :func:`pixmill.core.repository.file_hashes.walk`; default:
+            walk it.
         text: Content of ``data.dvc``; default: read it.
 
     Raises:
@@ -265,7 +274,8 @@ def _unfetched(
 ) -> tuple[str, str] | None:
     """Return the number of images that ``data/`` never had, and the command that makes a fetch safe.
 
-    Such images are all of those that a record added to an earlier one, or all if even their list was never fetched.
+    Such images are all of those that a record added to an earlier one, or all if even their list
+    was never fetched.
     """
     record = read_record(root, git(root, "show", ":./data.dvc"))
     whole = set((record and _recorded_files(root, record["md5"])) or ())

@@ -47,7 +47,8 @@ def next_steps(
     Args:
         metrics: Result of :func:`pixmill.evaluate.measure.measure`.
         confusions: Confusions between classes, most frequent first.
-        ranking: Result of :func:`pixmill.evaluate.labels.find_label_issues`; ``None`` if the search is off.
+        ranking: Result of :func:`pixmill.evaluate.labels.find_label_issues`; ``None`` if the search
+            is off.
         slices: Result of :func:`pixmill.evaluate.measure.slices`.
         growth: Expected gain from more images; ``None`` without a learning curve.
     """
@@ -77,7 +78,10 @@ def labels_sentence(ranking: pd.DataFrame | None) -> str:
         return ""
     issues, confirmed = count_issues(ranking), float((ranking["score"] >= 0.5).mean())
     if confirmed < MIN_CONFIRMED:
-        return f"A model that was not trained on the images confirms {confirmed:.0%} of the labels, too few to judge."
+        return (
+            f"A model that was not trained on the images confirms {confirmed:.0%} of the "
+            "labels, too few to judge."
+        )
     return say("labels", issues, confirmed) if issues else ""
 
 

@@ -86,7 +86,8 @@ def split_answers(
         images: The images.
 
     Raises:
-        NotComparableError: An image occurs twice, a label is not a class, or probabilities do not add up to one.
+        NotComparableError: An image occurs twice, a label is not a class, or probabilities do not
+            add up to one.
     """
     predictions = revision.predictions
     assert predictions is not None
@@ -103,7 +104,8 @@ def split_answers(
     if (actual < 0).any():
         label = rows["label"].iloc[int(np.argmax(actual < 0))]
         raise NotComparableError(
-            f"Not comparable: the label {label} in the predictions of {name_of(revision)} is not a class."
+            f"Not comparable: the label {label} in the predictions of {name_of(revision)} is not a "
+            "class."
         )
     if rows.empty:
         return SplitAnswers(ids, actual, np.empty((0, len(labels))))
@@ -112,7 +114,8 @@ def split_answers(
         values = normalise(columns.to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
-            f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not add up to one."
+            f"Not comparable: the probabilities in the predictions of {name_of(revision)} do not "
+            "add up to one."
         ) from None
     return SplitAnswers(ids, actual, values)
 

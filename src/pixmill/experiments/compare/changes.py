@@ -29,8 +29,9 @@ _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", r
 def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     """Return all changes except those of data and results.
 
-    A list is empty if one revision lacks the file it depends on: ``dvc.lock`` for stages, ``requirements.txt`` for
-    packages, ``pixmill.lock`` for Pixmill. There are no commits if one of the two is unknown or not in this clone.
+    A list is empty if one revision lacks the file it depends on: ``dvc.lock`` for stages,
+    ``requirements.txt`` for packages, ``pixmill.lock`` for Pixmill. There are no commits if one of
+    the two is unknown or not in this clone.
 
     Args:
         base: Revision to compare with.
@@ -38,8 +39,8 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
         root: Folder of the project.
 
     Returns:
-        Params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits. Versions of a
-        package for different platforms are one value, such as ``2.4.6, 2.5.5``.
+        Params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
+        Versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
     """
     versions = [_version(each) for each in (base, head)]
     return Changes(
@@ -53,8 +54,8 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
 def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
     """Return the params that differ, by name; none if a revision has no ``params.yaml``.
 
-    Defaults are those of the version that recorded a run, otherwise of the installed version. If the installed version
-    rejects a file, only the values written in both files are compared.
+    Defaults are those of the version that recorded a run, otherwise of the installed version. If
+    the installed version rejects a file, only the values written in both files are compared.
 
     Args:
         base: Revision to compare with.
@@ -73,8 +74,8 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
 def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return all params of a revision by dotted name, and the names of those that its model does not use.
 
-    Lists are one value. If the installed version rejects the file, the values are those written in it, and all count as
-    used.
+    Lists are one value. If the installed version rejects the file, the values are those written in
+    it, and all count as used.
 
     Args:
         resolved: Text of ``params.json``; only a run has one.

@@ -36,23 +36,27 @@ class Revision:
     """A revision, with the files that could be read.
 
     Args:
-        name: Name given by the user, such as ``main``, ``workspace`` or ``models:/garments@champion``.
-        title: Display name: ``main (1a2b3c4 Train longer)``, ``the workspace``, ``garments version 3``.
+        name: Name given by the user, such as ``main``, ``workspace`` or
+            ``models:/garments@champion``.
+        title: Display name: ``main (1a2b3c4 Train longer)``, ``the workspace``, ``garments version
+            3``.
         commit: Git commit; HEAD for the workspace, the commit of the training for a run.
         is_workspace: Whether it is the working tree.
         params: Text of ``params.yaml``.
         resolved: Text of ``params.json`` with all params; only a run has one.
         lock: Stages of ``dvc.lock`` by name; empty without the file.
-        metrics: ``plots/evaluate/full.json``; log loss and calibration error are of calibrated probabilities.
+        metrics: ``plots/evaluate/full.json``; log loss and calibration error are of calibrated
+            probabilities.
         predictions: ``artifacts/evaluate/predictions.parquet``.
         manifest: ``artifacts/split/manifest.parquet``: all images, including dropped ones.
         pairs: ``artifacts/validate/pairs.parquet``.
         run: Run in MLflow.
-        outdated: Sentence with the reason why the results are older than their inputs, also in ``missing``; empty if
-            they are up to date, and for a run.
-        missing: Sentences about files that could not be read, each with the command that restores them.
-        read: Returns the bytes of a file by path, such as an image below ``artifacts/scrape``; ``None`` if it is not
-            available.
+        outdated: Sentence with the reason why the results are older than their inputs, also in
+            ``missing``; empty if they are up to date, and for a run.
+        missing: Sentences about files that could not be read, each with the command that restores
+            them.
+        read: Returns the bytes of a file by path, such as an image below ``artifacts/scrape``;
+            ``None`` if it is not available.
         faults: Returns one sentence for each malformed file among those read so far.
     """
 
@@ -83,7 +87,8 @@ class ClassNumbers:
         precision: Precision of base and head; ``None`` if the class was never predicted.
         recall: Recall of base and head; ``None`` without images.
         f1: F1 with the interval of the difference; ``None`` if undefined.
-        p_adjusted: p-value of the difference in F1, by Holm's method over all classes; ``None`` if undefined.
+        p_adjusted: p-value of the difference in F1, by Holm's method over all classes; ``None`` if
+            undefined.
     """
 
     support: int
@@ -98,13 +103,14 @@ class SliceNumbers:
     """Accuracy of both models on a slice of the common images.
 
     Args:
-        dimension: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as ``brightness``.
+        dimension: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as
+            ``brightness``.
         name: Value of the dimension, or a range such as ``over 83, up to 120``.
         n: Number of images.
         clusters: Number of groups of near-duplicates.
         accuracy: Accuracy of both, with the interval of the difference.
-        p_adjusted: p-value of the difference, by Holm's method over all tested slices; ``None`` if there are too few
-            clusters for a test.
+        p_adjusted: p-value of the difference, by Holm's method over all tested slices; ``None`` if
+            there are too few clusters for a test.
     """
 
     dimension: str
@@ -134,39 +140,48 @@ class Step:
 class Numbers:
     """Metrics of both models on the common images, scored with the head's labels.
 
-    The common images are the test images of both. If both have cross-fitted predictions, they are all images that both
-    held out, and intervals are widened by :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH`.
+    The common images are the test images of both. If both have cross-fitted predictions, they are
+    all images that both held out, and intervals are widened by
+    :data:`pixmill.metrics.resampling.CROSS_FITTING_WIDTH`.
 
-    If the classes differ, the common images are those of classes that both models know, and macro-F1 is the mean
-    over these classes. An answer that is a class of one model only is an error.
+    If the classes differ, the common images are those of classes that both models know, and
+    macro-F1 is the mean over these classes. An answer that is a class of one model only is an
+    error.
 
     Args:
-        labels: Classes in the order of the confusion matrices; those that only one model knows are last.
+        labels: Classes in the order of the confusion matrices; those that only one model knows are
+            last.
         n: Number of common images.
         clusters: Number of groups of near-duplicates, the units of resampling.
         metric: ``compare.metric``, which decides the verdict.
         margin: ``compare.margin``.
         confidence: Level of the intervals.
-        metrics: Metrics by name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; and as in
-            :func:`pixmill.metrics.significance.paired_coverage`, if both models have a confidence threshold.
+        metrics: Metrics by name as in :func:`pixmill.metrics.scores.scores`, of calibrated
+            probabilities; and as in :func:`pixmill.metrics.significance.paired_coverage`, if both
+            models have a confidence threshold.
         per_class: Scores of each class that both models know.
         mcnemar: McNemar's test on these images.
-        steps: Steps from the base's result to the head's: other images, corrected labels, the model. Empty if both were
-            measured on the same images with the same labels.
-        confusion: Confusion matrices of base and head: images by actual (row) and predicted (column) class.
-        flips: Images that only one revision predicts correctly: ``id label base_predicted head_predicted
-            base_confidence head_confidence base_loss head_loss``, and ``gained`` if the head is right. Lost ones come
-            first, then those with the highest loss of the wrong prediction.
+        steps: Steps from the base's result to the head's: other images, corrected labels, the
+            model. Empty if both were measured on the same images with the same labels.
+        confusion: Confusion matrices of base and head: images by actual (row) and predicted
+            (column) class.
+        flips: Images that only one revision predicts correctly: ``id label base_predicted
+            head_predicted base_confidence head_confidence base_loss head_loss``, and ``gained`` if
+            the head is right. Lost ones come first, then those with the highest loss of the wrong
+            prediction.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
-        remark: Sentence with the reason why only one model has a confidence threshold; empty if both or neither do.
+        remark: Sentence with the reason why only one model has a confidence threshold; empty if
+            both or neither do.
         slices: Result of :func:`pixmill.experiments.compare.slices.compare_slices`.
-        own_classes: Scores of each class that only one model knows, on the images of that revision: ``side``
-            (``head`` for a new class, ``base`` for a removed one), ``name``, ``support``, ``precision``, ``recall``
-            and ``f1``.
-        image: Name of a common image: ``test image``, or ``held-out image`` with cross-fitted predictions.
+        own_classes: Scores of each class that only one model knows, on the images of that revision:
+            ``side`` (``head`` for a new class, ``base`` for a removed one), ``name``, ``support``,
+            ``precision``, ``recall`` and ``f1``.
+        image: Name of a common image: ``test image``, or ``held-out image`` with cross-fitted
+            predictions.
         cross_validated: Number of common images that are not test images of both.
-        on_test: Difference in the deciding metric on the others; ``None`` if it is undefined, or all are test images.
+        on_test: Difference in the deciding metric on the others; ``None`` if it is undefined, or
+            all are test images.
     """
 
     labels: tuple[str, ...]
@@ -221,11 +236,13 @@ class DataDifference:
         base_images: Number of kept images of the base.
         head_images: Number of kept images of the head.
         resplit: Sentences about changed params of split, which explain images that changed splits.
-        images: One row per image that differs, sorted by change, class and id: ``id change base_label head_label
-            base_split head_split base_reason head_reason source image_url path``; ``change`` is ``added``, ``removed``,
-            ``relabelled``, ``moved`` (to another split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent
-            values are ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
-        drift: Distances between the images of both revisions; without manifests only class shares and features.
+        images: One row per image that differs, sorted by change, class and id: ``id change
+            base_label head_label base_split head_split base_reason head_reason source image_url
+            path``; ``change`` is ``added``, ``removed``, ``relabelled``, ``moved`` (to another
+            split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent values are
+            ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
+        drift: Distances between the images of both revisions; without manifests only class shares
+            and features.
         near_test: New images that nearly duplicate a test image: ``id test_id similarity``.
     """
 
@@ -258,10 +275,12 @@ class Changes:
 
     Args:
         params: Effective params that differ, including defaults.
-        stages: Stages that ran between the two, in the order of the pipeline, with their changed dependencies:
-            ``param train.epochs``, ``code src/pixmill/train``, ``results of split``, ``images in data/``.
+        stages: Stages that ran between the two, in the order of the pipeline, with their changed
+            dependencies: ``param train.epochs``, ``code src/pixmill/train``, ``results of split``,
+            ``images in data/``.
         packages: Pinned packages that differ.
-        commits: Commits of the head that the base lacks, newest first: abbreviated hash and subject.
+        commits: Commits of the head that the base lacks, newest first: abbreviated hash and
+            subject.
     """
 
     params: tuple[Change, ...]
@@ -278,7 +297,8 @@ class Rule:
         name: Param of the limit, such as ``compare.min.accuracy``.
         result: ``undecided`` if the limit is within the confidence interval.
         sentence: Measured value and limit.
-        needed: Test images that would probably decide it; ``None`` if it is decided, or no number would.
+        needed: Test images that would probably decide it; ``None`` if it is decided, or no number
+            would.
     """
 
     name: str
@@ -308,7 +328,8 @@ class Comparison:
         data: Changed images; ``None`` if a revision has neither manifest nor predictions.
         changes: Changed params, stages, packages and commits; ``None`` without a base.
         gate: Outcome of the limits.
-        missing: Sentences about files that could not be read, each with the command that restores them.
+        missing: Sentences about files that could not be read, each with the command that restores
+            them.
     """
 
     base: Revision | None

@@ -1,7 +1,7 @@
 """The gate: check the head against the limits of ``compare`` in ``params.yaml``.
 
-A limit within the confidence interval of its metric is neither kept nor broken but undecided; the rule then states how
-many images would probably decide it.
+A limit within the confidence interval of its metric is neither kept nor broken but undecided; the
+rule then states how many images would probably decide it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,12 +42,16 @@ _UNDEFINED = {
 }
 _AT_THRESHOLD = frozenset(get_args(ThresholdMetric))
 _NO_THRESHOLD = (
-    "undefined (the model has no confidence threshold: validation has too few images, or too many errors, to show "
+    "undefined (the model has no confidence threshold: validation has too few images, or too many "
+    "errors, to show "
     "train.target_accuracy)"
 )
 _UNKNOWN: Result = "undecided"
 _UNREAD = "unknown, since plots/evaluate/full.json cannot be read (next: dvc repro)"
-_NO_RUN = f"unknown, since MLflow has no run with these weights (next: {RECORD_AGAIN}, or set MLFLOW_TRACKING_URI)"
+_NO_RUN = (
+    f"unknown, since MLflow has no run with these weights (next: {RECORD_AGAIN}, or set "
+    "MLFLOW_TRACKING_URI)"
+)
 
 
 def judge(
@@ -67,8 +71,8 @@ def judge(
         settings: The limits.
         confidence: Level of the confidence intervals in the head's metrics.
         draws: Bootstrap draws for the interval of coverage, which the metrics lack.
-        obstacle: Message of :class:`pixmill.experiments.compare.comparison.NotComparableError`, which makes
-            ``compare.max_drop`` undecided. Without a base that limit does not apply.
+        obstacle: Message of :class:`pixmill.experiments.compare.comparison.NotComparableError`,
+            which makes ``compare.max_drop`` undecided. Without a base that limit does not apply.
     """
     metrics = head.metrics if head.metrics and head.metrics.get("n") else None
     if metrics is not None and "coverage" in settings.min:
@@ -207,7 +211,10 @@ def _drop_rule(
     found, name = numbers.decisive, numbers.metric
     gain, low, high = found.difference, found.low, found.high
     text = f"{METRIC_NAMES[name]} {found.second:.3f} after {found.first:.3f} "
-    text += f"({with_sign(gain)}, {100 * numbers.confidence:g} % CI {with_sign(low)} to {with_sign(high)})"
+    text += (
+        f"({with_sign(gain)}, {100 * numbers.confidence:g} % CI {with_sign(low)} to "
+        f"{with_sign(high)})"
+    )
     if name in LOWER_IS_BETTER:
         gain, low, high = -gain, -high, -low
     if limit is None:

@@ -87,8 +87,8 @@ def choose(
 
     Args:
         root: Folder of the project.
-        base: Name; default: the merge base with the main branch. On the main branch: HEAD if the workspace has changes,
-            otherwise its parent.
+        base: Name; default: the merge base with the main branch. On the main branch: HEAD if the
+            workspace has changes, otherwise its parent.
         head: Name; default: the workspace.
 
     Returns:

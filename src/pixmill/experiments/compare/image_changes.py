@@ -38,25 +38,27 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
 
     Each image that differs is one row, with its most important change:
 
-    - ``added`` and ``removed``: only one revision has the image. ``head_reason`` of an added image, or ``base_reason``
-      of a removed one, is the reason if that revision drops it.
+    - ``added`` and ``removed``: only one revision has the image. ``head_reason`` of an added image,
+      or ``base_reason`` of a removed one, is the reason if that revision drops it.
     - ``dropped`` and ``restored``: both revisions have it, and one keeps it.
     - ``relabelled``: both keep it, under different labels; its split may differ, too.
     - ``moved``: both keep it under the same label, in different splits.
 
     The column ``source`` is ``feedback`` for images from the inbox. Absent values are ``pd.NA``.
 
-    If one revision has no manifest, only kept images are compared, which predictions list as well. A dropped image then
-    counts as removed, and its source is unknown unless the other revision has a manifest.
+    If one revision has no manifest, only kept images are compared, which predictions list as well.
+    A dropped image then counts as removed, and its source is unknown unless the other revision has
+    a manifest.
 
-    Drift is measured between the kept images of both revisions: shares of classes and of Pillow's colour modes, such as
-    ``RGB`` and ``L``, by their total variation distance with a chi-squared test, measurements by the Kolmogorov-Smirnov
-    statistic. The tests are conservative, since many images are in both revisions. Features are compared through the
-    head's predictions of added images and of all others: the largest statistic over the classes, with Bonferroni's
-    correction (Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018;
-    Rabanser, Günnemann and Lipton, "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS
-    2019). Images that the model was fitted to are excluded. Distributions of fewer than ten images are
-    not compared.
+    Drift is measured between the kept images of both revisions: shares of classes and of Pillow's
+    colour modes, such as ``RGB`` and ``L``, by their total variation distance with a chi-squared
+    test, measurements by the Kolmogorov-Smirnov statistic. The tests are conservative, since many
+    images are in both revisions. Features are compared through the head's predictions of added
+    images and of all others: the largest statistic over the classes, with Bonferroni's correction
+    (Lipton, Wang and Smola, "Detecting and Correcting for Label Shift with Black Box Predictors",
+    ICML 2018; Rabanser, Günnemann and Lipton, "Failing Loudly: An Empirical Study of Methods for
+    Detecting Dataset Shift", NeurIPS 2019). Images that the model was fitted to are excluded.
+    Distributions of fewer than ten images are not compared.
 
     Args:
         base: Revision to compare with.

@@ -78,7 +78,8 @@ _POWER = 0.8
 class _Common:
     """The classes of either, those that both know first; predictions of both; and the common images.
 
-    ``crossed`` states whether both have cross-fitted predictions; ``tested`` are the test images among the common ones.
+    ``crossed`` states whether both have cross-fitted predictions; ``tested`` are the test images
+    among the common ones.
     """
 
     labels: tuple[str, ...]
@@ -109,8 +110,9 @@ def compare_numbers(
         evaluate: Confidence level, number of draws, and k of the top-k accuracy.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, no
-            image is held out by both, or the deciding metric is undefined on these images.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes
+            are in both, no image is held out by both, or the deciding metric is undefined on these
+            images.
     """
     found = _common_images(base, head)
     labels, shared, ids = found.labels, found.shared, found.ids
@@ -128,7 +130,8 @@ def compare_numbers(
     overall, of_class = difference(actual, first, second, clusters, top_k=top_k, width=width)
     if settings.metric not in overall:
         raise NotComparableError(
-            f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the {count(len(ids), found.image)} of "
+            f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the "
+            f"{count(len(ids), found.image)} of "
             f"both {name_of(base)} and {name_of(head)}."
         )
     on_test = None
@@ -187,8 +190,8 @@ def find_answered(
         values: Calibrated probabilities, shape (images, classes).
 
     Returns:
-        Mask of shape (images,); ``None`` if no threshold is recorded. A threshold of 0 means none, as in
-        :class:`pixmill.metrics.Calibration`.
+        Mask of shape (images,); ``None`` if no threshold is recorded. A threshold of 0 means none,
+        as in :class:`pixmill.metrics.Calibration`.
     """
     threshold, predictions = (revision.metrics or {}).get("threshold"), revision.predictions
     if not threshold or predictions is None:
@@ -220,14 +223,18 @@ def _compare_coverage(
         width: As for :func:`pixmill.metrics.significance.paired_differences`.
 
     Returns:
-        Coverage and covered accuracy by name, as :func:`pixmill.metrics.significance.paired_coverage` returns them, and
-        an empty remark. Nothing without both thresholds, and a remark if one model has a threshold.
+        Coverage and covered accuracy by name, as
+        :func:`pixmill.metrics.significance.paired_coverage` returns them, and an empty remark.
+        Nothing without both thresholds, and a remark if one model has a threshold.
     """
     answered = [find_answered(*each) for each in zip(revisions, (ids, ids), values, strict=True)]
     first, second = answered
     if first is None or second is None:
         lacking = "base" if first is None else "head"
-        remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
+        remark = (
+            f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no "
+            "confidence threshold."
+        )
         return {}, "" if first is second else remark
     thresholds = [(revision.metrics or {}).get("threshold") for revision in revisions]
     same = (
@@ -250,8 +257,8 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
         head: Revision under review; only predictions are used.
 
     Raises:
-        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes are in both, or no
-            image is held out by both.
+        NotComparableError: Predictions of a revision are missing or damaged, fewer than two classes
+            are in both, or no image is held out by both.
     """
     found = _common_images(base, head)
     return _flips(found.after.at(found.ids), found.before.at(found.ids).values, found.labels)
@@ -260,9 +267,10 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
 def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     """Return the verdict, and a sentence with its numbers.
 
-    The interval of the difference in the deciding metric decides. Above zero, the head is better; below, worse. If it
-    contains zero, both are the same if it is within ± the margin, otherwise undecided. The sentence also names slices
-    with significantly lower accuracy and classes with significantly lower F1, by Holm's method.
+    The interval of the difference in the deciding metric decides. Above zero, the head is better;
+    below, worse. If it contains zero, both are the same if it is within ± the margin, otherwise
+    undecided. The sentence also names slices with significantly lower accuracy and classes with
+    significantly lower F1, by Holm's method.
 
     Args:
         numbers: Metrics of both models.
@@ -315,8 +323,8 @@ def images_needed(
 ) -> int | None:
     """Return the number of images that would probably decide, since an interval narrows with their square root.
 
-    With this number, 80 % of intervals exclude a limit at the distance if the measured value is the true one. An
-    interval whose half width equals the distance would exclude it half of the time.
+    With this number, 80 % of intervals exclude a limit at the distance if the measured value is the
+    true one. An interval whose half width equals the distance would exclude it half of the time.
 
     Args:
         n: Number of images measured.

@@ -65,7 +65,8 @@ class ImageSelection:
         gained: Flips that are now right.
         samples: Images of each kind of change, spread evenly over classes.
         near: Near-duplicates of test images.
-        uris: Thumbnails as ``data:`` URIs by id, without images that are unavailable or do not decode.
+        uris: Thumbnails as ``data:`` URIs by id, without images that are unavailable or do not
+            decode.
     """
 
     lost: list[ImageRow]
@@ -187,7 +188,8 @@ def render_page(
     """Return the page as self-contained HTML of at most 5 MB.
 
     Args:
-        comparison: The comparison; ``plots/train/curves.csv`` is read from its revisions, if available.
+        comparison: The comparison; ``plots/train/curves.csv`` is read from its revisions, if
+            available.
         chosen: Images to show.
         command: Command that compares.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
@@ -201,7 +203,10 @@ def render_page(
             it["diff"],
             it["high"],
             extent=extents[group],
-            name=f"{pages.with_sign(it['diff'])}, from {pages.with_sign(it['low'])} to {pages.with_sign(it['high'])}",
+            name=(
+                f"{pages.with_sign(it['diff'])}, from {pages.with_sign(it['low'])} to "
+                f"{pages.with_sign(it['high'])}"
+            ),
             kind=_COLOURS.get(change, ""),
             margin=margin,
         )

@@ -55,9 +55,12 @@ class RankedModel:
         trainings: All trainings with their values on validation, best first.
         seeds: ``many`` trainings, or ``one``; ``same`` if the seed has no effect.
         params: Params that the model uses and in which the rows differ, by dotted name.
-        n: Number of validation images, as :mod:`pixmill.experiments.compare.shared_validation` defines them.
-        value: Mean of ``compare.metric`` on validation over the trainings; ``None`` for models listed below the table.
-        low: Lower limit of the interval; with five or more seeds it includes the variance of new seeds.
+        n: Number of validation images, as :mod:`pixmill.experiments.compare.shared_validation`
+            defines them.
+        value: Mean of ``compare.metric`` on validation over the trainings; ``None`` for models
+            listed below the table.
+        low: Lower limit of the interval; with five or more seeds it includes the variance of new
+            seeds.
         high: Upper limit of the interval.
         gap: Difference from the first row.
         why: Reason why the model cannot be compared with the others; ``None`` if it can.
@@ -109,12 +112,15 @@ class Ranking:
         confidence: Level of the intervals.
         rows: Comparable models, best first.
         others: Models that cannot be compared with them, newest first.
-        planned: Comparison of the first row on the test split; ``None`` without rows, or if that model is in use.
+        planned: Comparison of the first row on the test split; ``None`` without rows, or if that
+            model is in use.
         left_out: Whether older models were not read.
         limit: Maximum number of runs, and of experiments, that were read.
         notes: Further sentences for the reader.
-        without_runs: Sentence with the reason why only experiments were compared; ``None`` if MLflow was read.
-        command: Command that serves MLflow's pages on this machine; ``None`` if a server does, or without runs.
+        without_runs: Sentence with the reason why only experiments were compared; ``None`` if
+            MLflow was read.
+        command: Command that serves MLflow's pages on this machine; ``None`` if a server does, or
+            without runs.
     """
 
     metric: str
@@ -142,8 +148,8 @@ def compare_runs(
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``compare.metric`` on validation.
 
-    They are measured on the validation images that they share, with the labels of the newest. Trainings that
-    differ only in ``train.seed`` are one model.
+    They are measured on the validation images that they share, with the labels of the newest.
+    Trainings that differ only in ``train.seed`` are one model.
 
     Args:
         workspace: Workspace of the project.
@@ -172,13 +178,15 @@ def compare_runs(
             manifest = next(read_each(workspace, [newest.revision])).manifest
         if manifest is None:
             notes.append(
-                "No manifest of the split is available, so near-duplicates count as independent images."
+                "No manifest of the split is available, so near-duplicates count as independent "
+                "images."
             )
         changed = max(int(np.sum(each.actual != truth.actual)) for each in answers.values())
         if changed:
             images = count(changed, "validation image has", "validation images have")
             notes.append(
-                f"Up to {images} another label in an earlier run; the labels of {newest.name} count."
+                f"Up to {images} another label in an earlier run; the labels of {newest.name} "
+                "count."
             )
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
@@ -319,9 +327,10 @@ def measure(
 def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
     """Return the draws of the mean of several trainings; with five or more, each draw resamples the trainings, too.
 
-    ``place`` seeds the draws, so that rows resample their trainings independently. A draw takes one training fewer than
-    there are, which makes the variance of the mean unbiased (Rao and Wu, "Resampling Inference with Complex Survey
-    Data", Journal of the American Statistical Association 83, 1988).
+    ``place`` seeds the draws, so that rows resample their trainings independently. A draw takes one
+    training fewer than there are, which makes the variance of the mean unbiased (Rao and Wu,
+    "Resampling Inference with Complex Survey Data", Journal of the American Statistical Association
+    83, 1988).
     """
     drawn, number = np.stack(columns), len(columns)
     weights = np.full(drawn.T.shape, 1 / number)

@@ -77,14 +77,15 @@ def read_revisions(
 ) -> tuple[Revision | None, Revision]:
     """Read the base and the head of a comparison.
 
-    Large files are not fetched. A table that neither DVC's cache nor its remote has is ``None``, with a sentence in
-    :attr:`Revision.missing`; so is the run if MLflow does not respond.
+    Large files are not fetched. A table that neither DVC's cache nor its remote has is ``None``,
+    with a sentence in :attr:`Revision.missing`; so is the run if MLflow does not respond.
 
     Args:
         workspace: Workspace of the project.
-        base: Commit, branch, tag or DVC experiment, ``workspace``, ``runs:/<run id>``, or a model in MLflow as in
-            :func:`pixmill.tracking.model_lookup.resolve`. Default: as in
-            :func:`pixmill.experiments.compare.git_revisions.choose`; HEAD, if the head is in MLflow.
+        base: Commit, branch, tag or DVC experiment, ``workspace``, ``runs:/<run id>``, or a model
+            in MLflow as in :func:`pixmill.tracking.model_lookup.resolve`. Default: as in
+            :func:`pixmill.experiments.compare.git_revisions.choose`; HEAD, if the head is in
+            MLflow.
         head: Name of the same form; default: the workspace.
 
     Returns:
@@ -240,7 +241,8 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     tree = _tree_with(sources.store, split)
     if tree is None:
         missing.append(
-            f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all."
+            f"{name}: no commit of this clone has its data, so images cannot be compared: git "
+            "fetch --all."
         )
     else:
         tables = read_tables(tree, missing, sources.tables, ("manifest", "pairs"))

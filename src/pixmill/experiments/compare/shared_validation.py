@@ -1,7 +1,7 @@
 """Find the validation images that models share, and each model's predictions of them.
 
-Validation images are those that a model was not fitted to, without the test split: with cross-fitting the images of
-training, too.
+Validation images are those that a model was not fitted to, without the test split: with
+cross-fitting the images of training, too.
 """
 
 import functools
@@ -39,16 +39,19 @@ def share_validation(
 ) -> tuple[dict[str, SplitAnswers], dict[str, str], str]:
     """Return the models' predictions of the same validation images.
 
-    Models that lack images of the validation split of most models have none. The others are measured on all validation
-    images that they share: with cross-fitted predictions of all, the images of training as well.
+    Models that lack images of the validation split of most models have none. The others are
+    measured on all validation images that they share: with cross-fitted predictions of all, the
+    images of training as well.
 
     Args:
-        models: Models; of equally frequent splits, that of the first model counts, and the model in use last.
+        models: Models; of equally frequent splits, that of the first model counts, and the model in
+            use last.
         classes: Classes of the project; models with other classes count only if none has these.
 
     Returns:
-        By :attr:`TrainedModel.revision`: predictions of the same images, and the reasons why other models have none;
-        and a sentence with the models due to which cross-fitted predictions of others do not count, or an empty one.
+        By :attr:`TrainedModel.revision`: predictions of the same images, and the reasons why other
+        models have none; and a sentence with the models due to which cross-fitted predictions of
+        others do not count, or an empty one.
     """
     found: dict[str, tuple[tuple[str, ...], pd.Index, SplitAnswers]] = {}
     reasons: dict[str, str] = {}
@@ -89,7 +92,8 @@ def share_validation(
     note = ""
     if limiting and most > len(ids):
         note = (
-            f"Without cross-validated predictions: {first_of(limiting, 3)}. So {count(len(ids), 'validation image')} "
+            f"Without cross-validated predictions: {first_of(limiting, 3)}. So "
+            f"{count(len(ids), 'validation image')} "
             f"count, and not up to {most:,}."
         )
     return {name: answers.at(ids) for name, answers in placed.items()}, reasons, note

@@ -13,7 +13,8 @@ from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.significance import holm
 
 MIN_CLUSTERS = 10
-"""Clusters that a test needs: smaller slices have no power, and each test costs the others power."""
+"""Clusters that a test needs: smaller slices have no power, and each test costs the others power.
+"""
 
 _TEXTS = {"source": "source", "given_split": "given split", "mode": "colour mode"}
 """Columns of the manifest whose values are slices, and their display names."""
@@ -41,11 +42,11 @@ def compare_slices(
 ) -> tuple[SliceNumbers, ...]:
     """Compare both models on each slice of the common images.
 
-    Slices are classes, sources, given splits, colour modes, and the quarters of each measurement, bounded by values of
-    these images. A dimension with a single slice is left out.
+    Slices are classes, sources, given splits, colour modes, and the quarters of each measurement,
+    bounded by values of these images. A dimension with a single slice is left out.
 
-    The test is :func:`pixmill.metrics.paired_accuracy.sign_flip_test` over clusters. Slices are selected for testing by
-    size only, never by predictions, so Holm's method is valid.
+    The test is :func:`pixmill.metrics.paired_accuracy.sign_flip_test` over clusters. Slices are
+    selected for testing by size only, never by predictions, so Holm's method is valid.
 
     Args:
         actual: Class indices, shape (images,).

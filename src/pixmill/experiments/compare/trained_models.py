@@ -49,15 +49,17 @@ class TrainedModel:
     Args:
         name: Name of the experiment, of the run with the start of its id, or of the model in use.
         revision: Name for ``pixmill compare``.
-        kind: ``experiment``, ``run`` or ``commit``, joined by ``and`` if several have the same weights.
+        kind: ``experiment``, ``run`` or ``commit``, joined by ``and`` if several have the same
+            weights.
         started: Start time in seconds since 1970.
         weights: md5 of the weights; empty if unknown.
-        params: All params by dotted name, with the defaults of the version that recorded the run, or of the installed
-            version for an experiment.
-        predictions: Rows of held-out images in ``predictions.parquet``: ``id split label p_<class>…`` and, if known,
-            ``held_out``; empty if they cannot be read.
+        params: All params by dotted name, with the defaults of the version that recorded the run,
+            or of the installed version for an experiment.
+        predictions: Rows of held-out images in ``predictions.parquet``: ``id split label
+            p_<class>…`` and, if known, ``held_out``; empty if they cannot be read.
         commit: Commit of the training; the experiment's own commit.
-        recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None`` if any is unknown.
+        recipe: Hash of the training's data, code, and used params except ``train.seed``; ``None``
+            if any is unknown.
         seconds: Duration of the training; ``None`` if unknown.
         megabytes: Size of the model in MLflow; ``None`` if unknown.
         run: Run in MLflow.
@@ -94,7 +96,8 @@ class FoundModels:
     Args:
         models: Models with distinct weights, newest first.
         left_out: Whether older ones exceed the limit.
-        without_runs: Sentence with the reason why there are only experiments; ``None`` if MLflow was read.
+        without_runs: Sentence with the reason why there are only experiments; ``None`` if MLflow
+            was read.
         notes: Further sentences for the reader.
     """
 
@@ -112,7 +115,8 @@ def read_models(
 ) -> FoundModels:
     """Read the newest runs and experiments.
 
-    Runs of this project have the tag ``pixmill.project``, or are without it in the experiment of the project's name.
+    Runs of this project have the tag ``pixmill.project``, or are without it in the experiment of
+    the project's name.
 
     Args:
         workspace: Workspace of the project.
@@ -120,7 +124,8 @@ def read_models(
         base: Revision in use, whose model is always included.
 
     Raises:
-        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
+        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not
+            respond.
     """
     project = project_id(workspace.root)
     refs = _experiments(workspace.root)
@@ -138,7 +143,8 @@ def read_models(
         if git(workspace.root, "rev-parse", "HEAD"):
             cause, remedy = "This clone is shallow", "git fetch --unshallow"
         notes.append(
-            f"{cause}, so runs are found by the name of their MLflow experiment, which another project may share; to "
+            f"{cause}, so runs are found by the name of their MLflow experiment, which another "
+            "project may share; to "
             f"find only those of this project: {remedy}."
         )
     trainings = [

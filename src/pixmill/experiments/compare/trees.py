@@ -28,8 +28,8 @@ _MAX_OTHER_BYTES = 64 << 20
 class DvcStore:
     """DVC's cache and remote, shared by all trees of a project.
 
-    ``DVCFileSystem`` is not used, since it reads ``dvc.yaml`` and ``.dvc/config`` of an untrusted revision without
-    limits.
+    ``DVCFileSystem`` is not used, since it reads ``dvc.yaml`` and ``.dvc/config`` of an untrusted
+    revision without limits.
 
     Args:
         root: Folder of the project.
@@ -64,7 +64,8 @@ class DvcStore:
         """Return an object by its hash from the cache, else from the remote, without caching it.
 
         Raises:
-            MalformedError: The object is larger than ``max_bytes`` bytes, or does not match its hash.
+            MalformedError: The object is larger than ``max_bytes`` bytes, or does not match its
+                hash.
             Exception: DVC, or the client of its remote, failed.
         """
         # A file in the default cache that matches its hash needs no look at DVC's config.
@@ -104,7 +105,8 @@ class Tree:
 
     Args:
         store: Store of files in DVC.
-        revision: The revision; for the workspace, files are those on disk, and results those named by ``dvc.lock``.
+        revision: The revision; for the workspace, files are those on disk, and results those named
+            by ``dvc.lock``.
 
     Attributes:
         faults: Faults of files that were read, by path, such as ``is larger than 1 MiB``.
@@ -207,7 +209,8 @@ class Tree:
             return f"DVC has no default remote; to make them again: {self.remake}"
         push = self._at_revision("dvc push")
         return (
-            f"the remote '{self._store.remote}' lacks them or is out of reach; to add them, where they were made: "
+            f"the remote '{self._store.remote}' lacks them or is out of reach; to add them, where "
+            "they were made: "
             f"{push}; to make them again: {self.remake}"
         )
 

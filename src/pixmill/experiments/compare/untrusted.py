@@ -95,7 +95,8 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
         columns: Kinds by column name; ``p_*`` matches all names with this prefix.
 
     Raises:
-        MalformedError: The file is not Parquet or too large, or columns are absent or of another kind.
+        MalformedError: The file is not Parquet or too large, or columns are absent or of another
+            kind.
         MemoryError: The table does not fit into memory.
     """
     try:

@@ -247,7 +247,8 @@ def comparison_text(comparison: Comparison, page: str = "compare") -> str:
 def comparison_markdown(comparison: Comparison, page: str = "compare") -> str:
     """Return Markdown of at most 64,000 bytes, shortened as far as necessary.
 
-    Names of classes, files, params and commits are escaped: they cannot add markup, mentions or links.
+    Names of classes, files, params and commits are escaped: they cannot add markup, mentions or
+    links.
 
     Args:
         comparison: The comparison.

@@ -1,7 +1,8 @@
 """Promote a model: compare it with the champion, register it, and move the alias to it.
 
-A model is promoted if it keeps the limits, and is better than the champion, or the same within the margin. An undecided
-model is promoted only if its own estimate is not lower. Without a champion, the limits alone decide.
+A model is promoted if it keeps the limits, and is better than the champion, or the same within the
+margin. An undecided model is promoted only if its own estimate is not lower. Without a champion,
+the limits alone decide.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ def name_of(workspace: Workspace, given: str | None) -> str:
             return found.commit
         if found.commit:
             raise PixmillError(
-                f"{name} was promoted from {printable(found.commit)}, which is not a commit of this clone",
+                (
+                    f"{name} was promoted from {printable(found.commit)}, which is not a commit of "
+                    "this clone"
+                ),
                 next="git fetch --all, then the same command",
             )
     if name == "workspace" or name.startswith(("models:/", "runs:/")):
@@ -112,7 +116,10 @@ def check_clean(workspace: Workspace) -> None:
     if changed:
         named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
-            f"the working tree differs from its commit in {named}, so no commit has the promoted state",
+            (
+                f"the working tree differs from its commit in {named}, so no commit has the promoted "
+                "state"
+            ),
             next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
         )
 
@@ -126,7 +133,8 @@ def find_candidate(registry: Registry, workspace: Workspace, revision: Revision)
         revision: Results of the commit.
 
     Raises:
-        PixmillError: The results are older than the commit's inputs, or MLflow lacks the run or the model.
+        PixmillError: The results are older than the commit's inputs, or MLflow lacks the run or the
+            model.
     """
     again = "dvc repro, commit its results, then the same command"
     if not revision.lock:
@@ -153,7 +161,10 @@ def _upload_command(workspace: Workspace) -> str:
     waiting = workspace.root / ".pixmill" / "record"
     if waiting.is_dir() and any(path.is_dir() for path in waiting.iterdir()):
         return "pixmill sync, then the same command"
-    return f"{RECORD_AGAIN}, then the same command; or set MLFLOW_TRACKING_URI to the store that has it"
+    return (
+        f"{RECORD_AGAIN}, then the same command; or set MLFLOW_TRACKING_URI to the store that "
+        "has it"
+    )
 
 
 @dataclass(frozen=True)
@@ -165,7 +176,8 @@ class Promotion:
         alias: The alias.
         number: Version of the alias.
         former: Earlier version of the alias; ``None`` if there was none.
-        comparison: Comparison of the two; ``None`` if the alias did not move, since it had this model already.
+        comparison: Comparison of the two; ``None`` if the alias did not move, since it had this
+            model already.
         warnings: Warnings for the user.
     """
 
@@ -179,7 +191,10 @@ class Promotion:
     def describe(self) -> str:
         """Return the outcome as a sentence."""
         if self.comparison is None:
-            return f"Nothing to do: {self.alias} of {self.name} is this model already, as version {self.number}."
+            return (
+                f"Nothing to do: {self.alias} of {self.name} is this model already, as version "
+                f"{self.number}."
+            )
         instead = (
             f", instead of version {self.former}, which is {previous_of(self.alias)} now"
             if self.former
@@ -209,7 +224,8 @@ def promote(
         name: Name of the registered model; default: that of the project.
         alias: Alias to move.
         because: Reason to record; required by the command line with ``accept`` and ``force``.
-        accept: Whether to promote a model that is undecided and lower, lacks classes, or was rolled back.
+        accept: Whether to promote a model that is undecided and lower, lacks classes, or was rolled
+            back.
         force: Whether to promote a model despite any refusal by its numbers.
         show: Called with the comparison before the decision.
 
@@ -227,7 +243,10 @@ def promote(
     if champion is not None and _is_same(champion, candidate):
         former, warnings = registry.finish(alias)
         return Promotion(registry.name, alias, champion.number, former, None, warnings)
-    alone = f"There is no {alias} to compare with{local_registry(registry.store)}: the limits of `compare` decide."
+    alone = (
+        f"There is no {alias} to compare with{local_registry(registry.store)}: the limits of "
+        "`compare` decide."
+    )
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
@@ -304,8 +323,10 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
     found, is_loss = numbers.decisive, numbers.metric in LOWER_IS_BETTER
     if (found.difference > 0) if is_loss else (found.difference < 0):
         yield (
-            f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that of version {seen} "
-            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, numbers.image)} cannot decide"
+            f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that "
+            f"of version {seen} "
+            f"({found.second:.3f} after {found.first:.3f}), and {count(numbers.n, numbers.image)} "
+            "cannot decide"
         )
 
 
@@ -319,7 +340,10 @@ def _why_removed(comparison: Comparison, seen: int | None) -> Iterator[str]:
 def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
     """Yield warnings about undecided results of a promoted model."""
     if comparison.verdict == "undecided" and comparison.numbers:
-        yield f"the {comparison.numbers.image}s do not decide whether it is better than version {seen}"
+        yield (
+            f"the {comparison.numbers.image}s do not decide whether it is better than version "
+            f"{seen}"
+        )
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
         yield f"not decided: {', '.join(undecided)}"
@@ -330,7 +354,10 @@ def _rollbacks(registry: Registry, candidate: Candidate, alias: str) -> Iterator
     for version, record in rolled_back(registry, alias):
         if _is_same(version, candidate):
             why = f": {record.because}" if record.because else ""
-            yield f"version {version.number}, the same model, was rolled back on {record.at[:10]} by {record.by}{why}"
+            yield (
+                f"version {version.number}, the same model, was rolled back on {record.at[:10]} "
+                f"by {record.by}{why}"
+            )
 
 
 def _tags(

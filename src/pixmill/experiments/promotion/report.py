@@ -30,7 +30,10 @@ def versions_text(
     """
     if not versions:
         local = local_registry(registry.store)
-        return f"{registry.name} has no version in MLflow{local}.\nNext: pixmill promote{options(name)}"
+        return (
+            f"{registry.name} has no version in MLflow{local}.\nNext: pixmill "
+            f"promote{options(name)}"
+        )
     return render_text(
         "pixmill.experiments.promotion",
         "versions.txt",

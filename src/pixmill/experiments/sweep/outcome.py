@@ -30,9 +30,11 @@ class Outcome:
         complete: The complete ones, best first.
         rows: The complete ones as rows of a ranking, best first.
         current: The row with the values of ``params.yaml``; ``None`` if they were not tried.
-        expected: Expected value of the best trial on new images; ``None`` with one trial, or if it cannot be estimated.
+        expected: Expected value of the best trial on new images; ``None`` with one trial, or if it
+            cannot be estimated.
         images: Number of images that each trial predicted.
-        crossed: Whether these are not only the validation split, so that the predictions are cross-fitted.
+        crossed: Whether these are not only the validation split, so that the predictions are
+            cross-fitted.
     """
 
     plan: Plan

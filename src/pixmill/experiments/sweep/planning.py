@@ -41,10 +41,12 @@ class Plan:
         settings: Section ``sweep``, changed by the command line's options.
         space: Params to search, and their values.
         metric: Metric that ranks the trials.
-        key: Hash of the images, the other params and the code. A sweep with the same key continues an earlier one.
+        key: Hash of the images, the other params and the code. A sweep with the same key continues
+            an earlier one.
         validation: Ids of the validation split.
-        cross_fitted: Whether each trial is a logistic regression, which is measured on its cross-fitted predictions of
-            training and validation images. If some are not, all are measured on the validation split.
+        cross_fitted: Whether each trial is a logistic regression, which is measured on its
+            cross-fitted predictions of training and validation images. If some are not, all are
+            measured on the validation split.
     """
 
     params: Params
@@ -107,7 +109,8 @@ def plan_sweep(
 
     Raises:
         ManifestError: The packed images are missing, or do not match ``params.yaml``.
-        ParamsError: ``sweep.space`` names a param that cannot be searched or has no effect, or a grid has a range.
+        ParamsError: ``sweep.space`` names a param that cannot be searched or has no effect, or a
+            grid has a range.
     """
     given = {
         name: value

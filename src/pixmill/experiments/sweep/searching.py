@@ -49,7 +49,8 @@ _STARTUP_TRIALS, _WARMUP_EPOCHS = 5, 5
 def search(workspace: Workspace, plan: Plan) -> list[SweepTrial]:
     """Run trials until ``plan.settings.trials`` are finished, and return all finished trials by number.
 
-    Trials of an earlier sweep with the same key count. The first trial has the values of ``params.yaml``.
+    Trials of an earlier sweep with the same key count. The first trial has the values of
+    ``params.yaml``.
 
     Args:
         workspace: Workspace of the project, locked by :func:`.lock_sweep`.
@@ -109,7 +110,8 @@ class _Search:
                     )
                 if self._repeated >= _MAX_REPEATS:
                     announce(
-                        f"sweep: ended early, since the last {_MAX_REPEATS} choices were tried before"
+                        f"sweep: ended early, since the last {_MAX_REPEATS} choices were tried "
+                        "before"
                     )
                 if len(self._trials) >= wanted or self._repeated >= _MAX_REPEATS:
                     study.stop()
@@ -189,7 +191,10 @@ class _Search:
             # No reason is stored, so the same command repeats this trial.
             raise DownloadError(
                 f"{name}: {error.message}",
-                next=f"check the network connection, or take the value out of sweep.space; then: {plan.command}",
+                next=(
+                    "check the network connection, or take the value out of sweep.space; then: "
+                    f"{plan.command}"
+                ),
             ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
             if not self._trials:
@@ -232,7 +237,10 @@ class _Search:
             self._store.set_images(rows)
         elif not known["id"].equals(rows["id"]):
             raise ManifestError(
-                "artifacts/split changed while the sweep ran, or cross-fitting takes too long for some of the values",
+                (
+                    "artifacts/split changed while the sweep ran, or cross-fitting takes too long for "
+                    "some of the values"
+                ),
                 next=f"dvc repro, then: {self._plan.command}"
                 + ("" if self._plan.settings.folds else "; or: pixmill sweep --folds 5"),
             )

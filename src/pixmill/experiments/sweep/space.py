@@ -25,7 +25,8 @@ Space = Mapping[str, RangeParams | tuple[Any, ...]]
 """Values to try by dotted param name."""
 
 _MAX_COMBINATIONS = 1000
-"""Combinations of a grid, and combinations that are checked to find the params that have an effect."""
+"""Combinations of a grid, and combinations that are checked to find the params that have an effect.
+"""
 
 
 def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
@@ -85,8 +86,8 @@ def check_searched(params: Params) -> Space:
         params: All params of ``params.yaml``.
 
     Raises:
-        ParamsError: A param cannot be searched or has no effect on any of the models, a grid has a range, or a value is
-            invalid.
+        ParamsError: A param cannot be searched or has no effect on any of the models, a grid has a
+            range, or a value is invalid.
     """
     check_space(params)
     space = {
@@ -108,7 +109,8 @@ def check_searched(params: Params) -> Space:
             faults.append(f"sweep.space.{name}: a grid needs a list of values")
     if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MAX_COMBINATIONS:
         faults.append(
-            f"sweep.space: a grid has at most {_MAX_COMBINATIONS:,} combinations; for more, set sweep.sampler to random"
+            f"sweep.space: a grid has at most {_MAX_COMBINATIONS:,} combinations; for more, set "
+            "sweep.sampler to random"
         )
     if faults:
         raise ParamsError("\n".join(faults), next="edit params.yaml, then: pixmill sweep --show")

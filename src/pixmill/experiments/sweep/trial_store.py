@@ -32,7 +32,8 @@ class SweepTrial:
     Args:
         number: Number from 0; trial 0 has the values of ``params.yaml`` at the start of the sweep.
         values: Values of the searched params by dotted name.
-        state: ``complete``, ``failed``, or ``pruned`` if others were more accurate at the same epoch.
+        state: ``complete``, ``failed``, or ``pruned`` if others were more accurate at the same
+            epoch.
         value: Metric on validation; ``None`` unless complete.
         started: Start time in milliseconds since 1970.
         seconds: Duration.

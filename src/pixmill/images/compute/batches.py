@@ -32,33 +32,39 @@ def map_batches(
 ) -> Iterator[Result]:
     """Yield the function's result for each row, in order.
 
-    Rows are consumed lazily and only a few batches are in progress, so memory does not grow with their number. Workers
-    are spawned, never forked (forking a process with threads may hang), and die with this process.
+    Rows are consumed lazily and only a few batches are in progress, so memory does not grow with
+    their number. Workers are spawned, never forked (forking a process with threads may hang), and
+    die with this process.
 
-    With limits each row is monitored separately, and the pass gets one row per call. If a row times out, exceeds its
-    memory or crashes its worker, the worker is replaced, and the row is retried once, first in a fresh process. So only
-    its content can make a row fail, not other rows. Other workers continue meanwhile. A result may be computed twice,
-    so the pass must be idempotent.
+    With limits each row is monitored separately, and the pass gets one row per call. If a row times
+    out, exceeds its memory or crashes its worker, the worker is replaced, and the row is retried
+    once, first in a fresh process. So only its content can make a row fail, not other rows. Other
+    workers continue meanwhile. A result may be computed twice, so the pass must be idempotent.
 
     Args:
-        function: The pass: takes a batch of rows, returns one result per row. It must be importable by name.
+        function: The pass: takes a batch of rows, returns one result per row. It must be importable
+            by name.
         rows: Rows, which must be picklable; their class must not be defined in the main script.
         batch_size: Rows per batch; default 32.
-        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without limits only. Ignored on
-            a cluster, which uses one process per CPU.
+        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without
+            limits only. Ignored on a cluster, which uses one process per CPU.
         limits: Limits per row; default: none.
-        lost: Returns the result of a row that failed twice, from the row and the reason of the second failure. Called
-            in this process, in the order of the rows. Required with limits.
-        local: Run on this machine even if ``PIXMILL_COMPUTE`` names a cluster, for a few rows or local resources.
-        carry: Converts a row before it is sent to a cluster, so that it refers to no local file; default: unchanged.
+        lost: Returns the result of a row that failed twice, from the row and the reason of the
+            second failure. Called in this process, in the order of the rows. Required with limits.
+        local: Run on this machine even if ``PIXMILL_COMPUTE`` names a cluster, for a few rows or
+            local resources.
+        carry: Converts a row before it is sent to a cluster, so that it refers to no local file;
+            default: unchanged.
 
     >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
     [1, 3, 2]
 
     Raises:
-        PixmillError: Without limits, a worker process died (killed, or out of memory); or workers cannot start.
+        PixmillError: Without limits, a worker process died (killed, or out of memory); or workers
+            cannot start.
         ValueError: The function did not return one result per row, or an argument is out of range.
-        Exception: Any exception of the function, with its traceback; with limits, a ``MemoryError`` is a loss instead.
+        Exception: Any exception of the function, with its traceback; with limits, a ``MemoryError``
+            is a loss instead.
     """
     if (limits is None) != (lost is None):
         raise ValueError("limits and lost must be given together")

@@ -1,7 +1,7 @@
 """Run passes on the Ray cluster that ``PIXMILL_COMPUTE`` names, with the same limits as locally.
 
-Ray's own process on a node runs only :func:`run_batch`. It has few imports, and unpickles neither pass, rows nor
-results: a guarded process does.
+Ray's own process on a node runs only :func:`run_batch`. It has few imports, and unpickles neither
+pass, rows nor results: a guarded process does.
 """
 
 import atexit
@@ -93,8 +93,8 @@ def connect(address: str) -> ModuleType:
         address: Result of :func:`cluster_address`.
 
     Raises:
-        PixmillError: Ray is not installed, its version or Python's differs from the cluster's, or the cluster does not
-            answer.
+        PixmillError: Ray is not installed, its version or Python's differs from the cluster's, or
+            the cluster does not answer.
     """
     for name, value in _RAY_ENV.items():
         os.environ.setdefault(name, value)
@@ -117,8 +117,10 @@ def connect(address: str) -> ModuleType:
     except Exception as error:
         raise PixmillError(
             f"the Ray cluster {address} does not answer: {_one_line(error)}",
-            next="start it (ray start --head --ray-client-server-port=PORT) with this machine's versions of Ray and "
-            f"Python, export RAY_AUTH_MODE=token if it asks for a token, correct {VARIABLE}, or unset it",
+            next="start it (ray start --head --ray-client-server-port=PORT) with this machine's "
+            "versions of Ray and "
+            f"Python, export RAY_AUTH_MODE=token if it asks for a token, correct {VARIABLE}, or "
+            "unset it",
         ) from error
     atexit.register(ray.shutdown)
     module: ModuleType = ray
@@ -161,8 +163,8 @@ def run_on_cluster(
         carry: Returns a row with the bytes of its file.
 
     Raises:
-        PixmillError: A node would compute other results, the connection is lost, or a batch was lost repeatedly with
-            its process or node.
+        PixmillError: A node would compute other results, the connection is lost, or a batch was
+            lost repeatedly with its process or node.
     """
     ray, name = connect(address), name_of(function)
     announce(f"ray: {name} runs on {address} (processors: {processors(address)})")
@@ -232,8 +234,14 @@ def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ray.exceptions.RayError) and ray.util.client.ray.is_connected():
             raise PixmillError(
-                f"{name} lost its process or node {_MAX_ATTEMPTS} times in the same batch: {_one_line(error)}",
-                next="check the nodes' memory, then run the same command again: finished work is kept",
+                (
+                    f"{name} lost its process or node {_MAX_ATTEMPTS} times in the same batch: "
+                    f"{_one_line(error)}"
+                ),
+                next=(
+                    "check the nodes' memory, then run the same command again: finished work is "
+                    "kept"
+                ),
             ) from error
         raise PixmillError(
             f"the connection to the Ray cluster {address} is lost: {_one_line(error)}",
@@ -334,7 +342,10 @@ def _open_pool(order: NodePass) -> Pool:
         )
         raise PixmillError(
             f"the Ray node {here} would give other results: it has {named}",
-            next="install the versions of this machine there (pip freeze --exclude pixmill), or stop that node",
+            next=(
+                "install the versions of this machine there (pip freeze --exclude pixmill), or "
+                "stop that node"
+            ),
         )
     return Pool(PackedPass(order.name, order.content), 1, order.limits)
 

@@ -51,8 +51,8 @@ class Job(Future[Any]):
 class Scheduler:
     """Run jobs in disposable processes, each with a thread that waits for its messages.
 
-    A process that dies, times out or exceeds its memory is replaced, and its row is retried once, as the first row of
-    the new process.
+    A process that dies, times out or exceeds its memory is replaced, and its row is retried once,
+    as the first row of the new process.
 
     A process dies with the thread that started it, so the threads live as long as the scheduler.
 
@@ -93,7 +93,8 @@ class Scheduler:
                 self._jobs.extendleft(reversed(jobs))
             else:
                 self._jobs.extend(jobs)
-            self._state.notify_all()  # ``notify`` might wake a thread that waits for another condition
+            # ``notify`` might wake a thread that waits for another condition
+            self._state.notify_all()
 
     def kill(self) -> None:
         """Kill all processes; unfinished jobs raise :class:`ServiceFullError`."""
@@ -157,7 +158,10 @@ class Scheduler:
             if self._killed:
                 return ServiceFullError("the service is closing")
             defect = PixmillError(
-                f"worker processes of {name_of(self._function)} die during start-up (exit code {code})",
+                (
+                    f"worker processes of {name_of(self._function)} die during start-up (exit code "
+                    f"{code})"
+                ),
                 next="read their output above, free some memory, then run the same command again",
             )
         assert defect is not None
@@ -269,9 +273,9 @@ class Pool(Scheduler):
 class Service(Scheduler, Generic[Row, Result]):
     """Run rows in disposable worker processes while the ``with`` block lasts.
 
-    The processes start at once. If a row times out, exceeds its memory or crashes its process, the process is replaced
-    and the row is retried once, first in a fresh process. Submitted rows are finished when the block ends. Processes
-    die with this one, on Linux even after SIGKILL.
+    The processes start at once. If a row times out, exceeds its memory or crashes its process, the
+    process is replaced and the row is retried once, first in a fresh process. Submitted rows are
+    finished when the block ends. Processes die with this one, on Linux even after SIGKILL.
 
     Args:
         function: The pass: takes a list of one row, returns a list of one result; see
@@ -342,8 +346,9 @@ class Service(Scheduler, Generic[Row, Result]):
             row: Row, which must be picklable.
 
         Returns:
-            The future of the result, or of a :data:`Loss` if the row fails twice. It raises the function's exceptions
-            and start-up errors. If it is cancelled before its row starts, the row is not run.
+            The future of the result, or of a :data:`Loss` if the row fails twice. It raises the
+            function's exceptions and start-up errors. If it is cancelled before its row starts, the
+            row is not run.
 
         Raises:
             ServiceFullError: Too many rows wait, or the service is closing.

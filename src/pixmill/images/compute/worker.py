@@ -17,14 +17,17 @@ from typing import Any, Literal
 from pixmill.core.process.lifetime import die_with_parent
 
 Kind = Literal["ready", "results", "memory", "raised"]
-"""Kinds of message: ready for rows; results; memory limit exceeded; exception raised by the pass."""
+"""Kinds of message: ready for rows; results; memory limit exceeded; exception raised by the pass.
+"""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """From ``malloc.h``: free bytes kept at the end of the heap; minimum size of a separate mapping, at most 32 MB in
-glibc."""
+glibc.
+"""
 
 Loss = Literal["timeout", "memory", "crashed"]
-"""Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process."""
+"""Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process.
+"""
 
 _LOCK = threading.Lock()
 """Held while a process starts, which briefly changes global state and polls for ended processes, or is joined."""
@@ -36,8 +39,8 @@ class RowLimits:
 
     Args:
         seconds: Maximum wall-clock time, without process start-up; above 0.
-        memory: Maximum bytes in addition to a worker's memory before its first row; above 0. On Linux a row that needs
-            more raises ``MemoryError``; other systems do not enforce this.
+        memory: Maximum bytes in addition to a worker's memory before its first row; above 0. On
+            Linux a row that needs more raises ``MemoryError``; other systems do not enforce this.
     """
 
     seconds: float
@@ -52,7 +55,8 @@ def name_of(function: Callable[..., Any]) -> str:
 class Worker:
     """A spawned process that runs one batch at a time.
 
-    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it.
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the
+    thread that created it.
     """
 
     def __init__(
@@ -86,8 +90,8 @@ class Worker:
             seconds: Timeout; ``None`` for none.
 
         Returns:
-            The message's kind and content: the results, or the exception that the pass raised. ``timeout`` or
-            ``crashed`` if there is no message.
+            The message's kind and content: the results, or the exception that the pass raised.
+            ``timeout`` or ``crashed`` if there is no message.
         """
         try:
             if not self._connection.poll(seconds):
@@ -121,7 +125,8 @@ class Worker:
 def _no_script(function: Callable[..., Any]) -> Iterator[None]:
     """Prevent a starting process from importing the main script, unless the script defines the pass.
 
-    ``multiprocessing`` imports it in each process with all its imports, which for a stage takes a second and 100 MB.
+    ``multiprocessing`` imports it in each process with all its imports, which for a stage takes a
+    second and 100 MB.
     """
     main = sys.modules["__main__"]
     hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
@@ -219,8 +224,9 @@ def _lacks_memory(error: BaseException | None) -> bool:
 def _keep_freed_memory() -> None:
     """Let this process reuse up to 64 MB of freed memory for the next row (with glibc; else no effect).
 
-    By default glibc maps each block of some 100 KB separately, or returns the end of its heap at every other row, and
-    the kernel clears the pages again: 600 page faults for an image of 640 x 480, which take as long as measuring it.
+    By default glibc maps each block of some 100 KB separately, or returns the end of its heap at
+    every other row, and the kernel clears the pages again: 600 page faults for an image of 640 x
+    480, which take as long as measuring it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -231,8 +237,9 @@ def _keep_freed_memory() -> None:
 def _limit_memory(more: int) -> None:
     """Limit the additional memory of this process, and disable core dumps.
 
-    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also count reserved memory
-    and file mappings: each thread's arena, each library. Other systems enforce neither.
+    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also
+    count reserved memory and file mappings: each thread's arena, each library. Other systems
+    enforce neither.
 
     Args:
         more: Additional bytes of private writable memory.

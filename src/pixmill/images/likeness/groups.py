@@ -16,17 +16,18 @@ MAX_NEAR_DUPLICATES = 50
 class VerifiedPairs:
     """Verified pairs of near-duplicates by the places of their images, sorted, and repeated images.
 
-    If an image has more than :data:`MAX_NEAR_DUPLICATES` near-duplicates (such as a placeholder, recompressed ten
-    thousand times), the pairs among all of them would not fit into memory. The image becomes their *representative* and
-    they are *repeated*: the caller drops them (reason ``repeated:<id of the representative>``). Repeated images are in
-    no pair. Among the other images **all** near-duplicate pairs are listed, so none can cross splits unnoticed.
+    If an image has more than :data:`MAX_NEAR_DUPLICATES` near-duplicates (such as a placeholder,
+    recompressed ten thousand times), the pairs among all of them would not fit into memory. The
+    image becomes their *representative* and they are *repeated*: the caller drops them (reason
+    ``repeated:<id of the representative>``). Repeated images are in no pair. Among the other images
+    **all** near-duplicate pairs are listed, so none can cross splits unnoticed.
 
     Args:
         a: Place of the first image of each pair.
         b: Place of the second image, greater than ``a``.
         similarity: Similarity, 0 to 1, to four decimals.
-        repeats: Shape (m, 2), sorted: place of each repeated image and of its representative, a verified near-duplicate
-            that is not repeated itself. Usually of shape (0, 2).
+        repeats: Shape (m, 2), sorted: place of each repeated image and of its representative, a
+            verified near-duplicate that is not repeated itself. Usually of shape (0, 2).
     """
 
     a: Indices
@@ -38,9 +39,9 @@ class VerifiedPairs:
 class PairCollector:
     """Collect pairs and determine repeated images, image by image in the order of their places.
 
-    A near-duplicate of a representative is repeated. Otherwise an image with more than :data:`MAX_NEAR_DUPLICATES` kept
-    near-duplicates becomes their representative. So no two representatives are near-duplicates, and at most this many
-    pairs are kept per image.
+    A near-duplicate of a representative is repeated. Otherwise an image with more than
+    :data:`MAX_NEAR_DUPLICATES` kept near-duplicates becomes their representative. So no two
+    representatives are near-duplicates, and at most this many pairs are kept per image.
 
     Args:
         count: Number of images.
@@ -102,11 +103,12 @@ class PairCollector:
 def groups(count: int, links: VerifiedPairs) -> Indices:
     """Return the leader of each image's group: the image itself or one of its near-duplicates.
 
-    Groups are stars, not chains. In a series of images that change a little from one to the next, A is near B and B
-    near C, but A differs from Z, and single linkage could merge a whole class. Therefore an image is a leader if no
-    leader before it is its near-duplicate; every other image follows its most similar leader, of equals the first. No
-    two leaders are near-duplicates, each follower is a verified near-duplicate of its leader, and adding or removing an
-    image affects only its neighbourhood.
+    Groups are stars, not chains. In a series of images that change a little from one to the next, A
+    is near B and B near C, but A differs from Z, and single linkage could merge a whole class.
+    Therefore an image is a leader if no leader before it is its near-duplicate; every other image
+    follows its most similar leader, of equals the first. No two leaders are near-duplicates, each
+    follower is a verified near-duplicate of its leader, and adding or removing an image affects
+    only its neighbourhood.
 
     Repeated images (see :class:`VerifiedPairs`) follow their representatives.
 

@@ -20,7 +20,8 @@ _COSINES: npt.NDArray[np.float64] = np.rint(
 )
 """The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
 
-Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend on the CPU.
+Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend
+on the CPU.
 """
 
 
@@ -29,9 +30,10 @@ def small_grey(
 ) -> npt.NDArray[np.uint8]:
     """Return an image as 32 x 32 greys, each the mean over its cell of the image.
 
-    A pixel on the border of two cells contributes to both by area. (Pillow's box filter assigns it to one of them, with
-    which the search misses a fiftieth of slightly cropped copies of 112 pixels.) Images smaller than 32 pixels are
-    enlarged the same way. All sums are integers, so the result is the same on every CPU.
+    A pixel on the border of two cells contributes to both by area. (Pillow's box filter assigns it
+    to one of them, with which the search misses a fiftieth of slightly cropped copies of 112
+    pixels.) Images smaller than 32 pixels are enlarged the same way. All sums are integers, so the
+    result is the same on every CPU.
 
     Args:
         luma: ``uint8`` of shape (height, width): the image, or its means over squares.
@@ -75,8 +77,9 @@ def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
     """Return the 64-bit hash of a small grey image.
 
-    Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above their median.
-    Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
+    Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above
+    their median. Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+    Functions", 2010, section 3.2.1.
 
     Args:
         grey: ``uint8`` of shape (32, 32).

@@ -1,18 +1,21 @@
 """Near-duplicate search: find all pairs of images where a view of one matches the other.
 
-Views of an image are the image itself and slightly cropped, brightened or, optionally, mirrored versions (see
-:mod:`.similarity`). Two images are near-duplicates if, for some view of one, the view's perceptual hash is near the
-other image's hash, and its pixels correlate with those of the other image. Views have their own hashes, because a crop
-at a corner changes more bits than the difference between two products.
+Views of an image are the image itself and slightly cropped, brightened or, optionally, mirrored
+versions (see :mod:`.similarity`). Two images are near-duplicates if, for some view of one, the
+view's perceptual hash is near the other image's hash, and its pixels correlate with those of the
+other image. Views have their own hashes, because a crop at a corner changes more bits than the
+difference between two products.
 
-The search is exhaustive. :class:`Index` is an exact filter by projection to principal directions: images are unit
-vectors of 1,024 mean-centred greys, so a correlation of s is a distance of sqrt(2 - 2 s). A projection never increases
-a distance. Therefore images that are near in 1,024 dimensions are also near in the first :data:`DIRECTIONS` principal
-directions plus the length of the remainder: none is missed, and few others need a full comparison. The choice of
-directions does not affect results. The points are divided into cells by their nearest centre. For a point within r of a
-query, the squared distances from the query to the point's centre and to the nearest centre differ by at most 2 r times
-the distance between the two centres; other cells are skipped. The time of the search grows more slowly than the square
-of the number of images, and its memory by some 250 bytes per image.
+The search is exhaustive. :class:`Index` is an exact filter by projection to principal directions:
+images are unit vectors of 1,024 mean-centred greys, so a correlation of s is a distance of sqrt(2 -
+2 s). A projection never increases a distance. Therefore images that are near in 1,024 dimensions
+are also near in the first :data:`DIRECTIONS` principal directions plus the length of the remainder:
+none is missed, and few others need a full comparison. The choice of directions does not affect
+results. The points are divided into cells by their nearest centre. For a point within r of a query,
+the squared distances from the query to the point's centre and to the nearest centre differ by at
+most 2 r times the distance between the two centres; other cells are skipped. The time of the search
+grows more slowly than the square of the number of images, and its memory by some 250 bytes per
+image.
 """
 
 from collections.abc import Iterator
@@ -30,7 +33,10 @@ from pixmill.images.likeness.similarity import Compared, correlations, is_flat, 
 Floats = npt.NDArray[np.float32]
 
 DIRECTIONS = 48
-"""Number of principal directions. 32 leave twice as many images to compare, 64 cost more than they save."""
+"""Number of principal directions.
+
+32 leave twice as many images to compare, 64 cost more than they save.
+"""
 
 _SAMPLE_SIZE = 512
 """Images from which the directions are computed."""
@@ -52,8 +58,11 @@ Greys = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 Matches = list[tuple[int, Indices, npt.NDArray[np.float64]]]
 _FIRST_BATCH = 64
-"""Images in the first batch; the following ones double. In a large set of near-duplicates the first images become
-representatives, and the repeated ones need not be searched for."""
+"""Images in the first batch; the following ones double.
+
+In a large set of near-duplicates the first images become
+representatives, and the repeated ones need not be searched for.
+"""
 
 _TASK_SIZE = 512
 """Images that a thread searches for at a time (20 KB each)."""
@@ -100,7 +109,8 @@ class Index:
             greys: ``uint8`` of shape (m, 32, 32).
 
         Returns:
-            ``float32`` of shape (m, d): coordinates in the principal directions, and the length of the remainder.
+            ``float32`` of shape (m, d): coordinates in the principal directions, and the length of
+            the remainder.
         """
         projected = _unit_vectors(greys) @ self._basis
         remainder = np.sqrt(np.maximum(0, 1 - np.einsum("ij,ij->i", projected, projected)))
@@ -173,8 +183,8 @@ def near_duplicates(
 ) -> VerifiedPairs:
     """Return the pairs of images that are near-duplicates.
 
-    The result does not depend on the number of workers or the machine. The order of the images only determines which
-    images of a large set become representatives.
+    The result does not depend on the number of workers or the machine. The order of the images only
+    determines which images of a large set become representatives.
 
     Args:
         hashes: Perceptual hashes, of shape (n,).
@@ -183,8 +193,8 @@ def near_duplicates(
         similarity: Minimum correlation of a view with a near-duplicate.
         mirror: Treat mirror images as near-duplicates; default: no.
         among: Sorted indices of the images to search; default: all.
-        protected: Flags of shape (n,) for images that are never marked as repeated, such as those with a decision to
-            keep them; all of their pairs are returned. Default: none.
+        protected: Flags of shape (n,) for images that are never marked as repeated, such as those
+            with a decision to keep them; all of their pairs are returned. Default: none.
         workers: Number of threads; default: one per CPU. ``0`` means one.
     """
     collector = PairCollector(len(greys), protected)

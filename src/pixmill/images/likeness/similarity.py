@@ -1,11 +1,12 @@
 """Similarity of two images: the highest correlation of their small greys over slight crops and exposures.
 
-The greys are box-filtered from the decoded images and compared at 32 x 32. A view simulates a slight edit of an image:
-a crop by 3 or 6 % in one or both directions, from either or both sides, or brightening with clipped lights. The
-similarity of two images is the highest normalised correlation of a view of one with the other, unchanged image.
+The greys are box-filtered from the decoded images and compared at 32 x 32. A view simulates a
+slight edit of an image: a crop by 3 or 6 % in one or both directions, from either or both sides, or
+brightening with clipped lights. The similarity of two images is the highest normalised correlation
+of a view of one with the other, unchanged image.
 
-Views are integer greys, 0 to 255, and all sums are of integers that floats represent exactly, so similarities are the
-same on every CPU.
+Views are integer greys, 0 to 255, and all sums are of integers that floats represent exactly, so
+similarities are the same on every CPU.
 """
 
 from functools import cache
@@ -19,7 +20,10 @@ Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
 
 _CROPS = (0.03, 0.06)
-"""Shares of width or height that a crop removes. Correlations fall little between them, so 0.99 finds up to 6 %."""
+"""Shares of width or height that a crop removes.
+
+Correlations fall little between them, so 0.99 finds up to 6 %.
+"""
 
 _OFFSETS = (0.0, 0.5, 1.0)
 """Share of the removed part that precedes the window."""
@@ -28,7 +32,10 @@ _WINDOWS = 1 + len(_OFFSETS)
 """Windows per direction: the whole, and one per offset."""
 
 EXPOSURES = (1.05, 1.1, 1.2)
-"""Factors of brightening. Correlation ignores gain and offset, but not lights that clip at white."""
+"""Factors of brightening.
+
+Correlation ignores gain and offset, but not lights that clip at white.
+"""
 
 VIEWS = 1 + len(_CROPS) * (_WINDOWS**2 - 1) + len(EXPOSURES)
 """Number of views of an image, the first of which is the image itself; twice as many with mirror images."""
@@ -40,8 +47,12 @@ _STEPS = 256
 """A window's weights are multiples of 1/256."""
 
 _FRACTIONS = 8
-"""Between the two directions of a window, values are rounded to eighths of a level. With 8 bits of a level, 8 of the
-weights and 5 of their sum, or 11 with the fraction, 8 and 5, no sum exceeds the 24 bits of a ``float32``."""
+"""Between the two directions of a window, values are rounded to eighths of a level.
+
+With 8 bits of a level, 8 of the
+weights and 5 of their sum, or 11 with the fraction, 8 and 5, no sum exceeds the 24 bits of a
+``float32``.
+"""
 
 
 def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
@@ -94,8 +105,8 @@ class Compared:
         greys: ``uint8`` of shape (n, 32, 32).
 
     Attributes:
-        values: ``float32`` of shape (n, 1024): greys minus 128. A sum of 1,024 products of two such values is at most
-            2**24, so it is exact.
+        values: ``float32`` of shape (n, 1024): greys minus 128. A sum of 1,024 products of two such
+            values is at most 2**24, so it is exact.
         totals: ``float64`` of shape (n,): sums of the values.
         spreads: ``float64`` of shape (n,): variances times 1024**2.
         flat: ``bool`` of shape (n,): too flat to be compared.
@@ -134,8 +145,8 @@ def _windows() -> tuple[Floats, Floats]:
     """Return the windows of all crops, for each crop the whole first: across side by side, and down stacked.
 
     Returns:
-        ``float32`` of shape (32, crops * windows * 32), and of shape (crops, windows * 32, 32), divided by 8 for the
-        eighths of the first.
+        ``float32`` of shape (32, crops * windows * 32), and of shape (crops, windows * 32, 32),
+        divided by 8 for the eighths of the first.
     """
     down = np.stack([np.concatenate(_windows_of(crop)) for crop in _CROPS])
     across = np.concatenate(list(down)).T
@@ -151,10 +162,11 @@ def _windows_of(crop: float) -> list[Floats]:
 def _window(start: float, stop: float) -> Floats:
     """Return the matrix that maps 32 values to the means over 32 equal cells of the window from start to stop.
 
-    The values are means over cells, so their running sums are known at the cells' bounds; a natural cubic spline
-    through the sums interpolates them at the window's bounds. Unlike interpolation between the values this does not
-    blur, which would miss a twentieth of the crops. Source: L. Boneva, D. Kendall and I. Stefanov, "Spline
-    transformations", Journal of the Royal Statistical Society B 33, 1971 (the histospline).
+    The values are means over cells, so their running sums are known at the cells' bounds; a natural
+    cubic spline through the sums interpolates them at the window's bounds. Unlike interpolation
+    between the values this does not blur, which would miss a twentieth of the crops. Source: L.
+    Boneva, D. Kendall and I. Stefanov, "Spline transformations", Journal of the Royal Statistical
+    Society B 33, 1971 (the histospline).
     """
     from scipy.interpolate import CubicSpline
 

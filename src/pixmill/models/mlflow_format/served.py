@@ -1,7 +1,7 @@
 """The MLflow model of the classifier; this file is packaged with the model and does not import Pixmill.
 
-``mlflow.pyfunc.load_model`` runs it without pickle. The folder of the model contains the files of the classifier and
-the code that loads them.
+``mlflow.pyfunc.load_model`` runs it without pickle. The folder of the model contains the files of
+the classifier and the code that loads them.
 """
 
 import importlib
@@ -16,7 +16,8 @@ import pandas as pd
 class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Predict one row per image: label, confidence, and the probability of each class.
 
-    An input that is not an intact image gets a row without a label and with a ``reason`` of one word.
+    An input that is not an intact image gets a row without a label and with a ``reason`` of one
+    word.
     """
 
     def load_context(self, context: Any) -> None:
@@ -33,9 +34,9 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             params: MLflow's params; not used.
 
         Returns:
-            Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether it reaches the threshold),
-            ``unlike`` (whether the image is unlike the training images), ``p_<class>`` for each class (calibrated, 0 to
-            1) and ``reason``.
+            Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether it reaches the
+            threshold), ``unlike`` (whether the image is unlike the training images), ``p_<class>``
+            for each class (calibrated, 0 to 1) and ``reason``.
         """
         labels = self._classifier.labels
         rows = [prediction.as_row(labels) for prediction in self._classifier.predict(model_input)]

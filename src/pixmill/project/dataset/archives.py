@@ -84,7 +84,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         Remarks on entries left out.
 
     Raises:
-        DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too much.
+        DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too
+            much.
     """
     room, skipped = Room(archive, fresh_folder(folder)), list[str]()
     try:

@@ -17,10 +17,15 @@ ROLES = ("image", *COLUMNS[1:])
 """What columns can be; the names that ``--columns`` takes."""
 
 _NAMES = {
-    "image": "filename file image imagename imagepath filepath path img imgpath imageid id imagefile imageurl url",
-    "label": "label labels class classname category categoryname species breed choice target diagnosis labelname "
+    "image": (
+        "filename file image imagename imagepath filepath path img imgpath imageid id "
+        "imagefile imageurl url"
+    ),
+    "label": "label labels class classname category categoryname species breed choice target "
+    "diagnosis labelname "
     "classid categoryid labelid",
-    "group": "group groupid patient patientid subject subjectid clip clipid video videoid product productid lesionid "
+    "group": "group groupid patient patientid subject subjectid clip clipid video videoid product "
+    "productid lesionid "
     "individualid sequenceid",
     "licence": "licence license licenceurl licenseurl rights",
     "author": "author artist creator photographer owner credit rightsholder",
@@ -81,7 +86,8 @@ def guess_columns(
 
     Args:
         table: The table.
-        chosen: Columns by role that a person chose. Roles whose columns the table lacks are guessed.
+        chosen: Columns by role that a person chose. Roles whose columns the table lacks are
+            guessed.
         has_file: Whether a cell names a file.
         folders: Folders that may be the classes, if no column is named like one of labels.
 
@@ -194,7 +200,10 @@ def _guess_label(table: Table, names: Collection[str], image: str, folders: Coll
     if len(folders) > 1:
         places.append(f"the folder ({first_of(sorted(folders), 3)}; --pattern '([^/]+)/[^/]+$')")
     if choices and len(places) > 1:
-        problem = f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads one column of labels"
+        problem = (
+            f"{table.path.name}: the label may be {join_names(places, 10)}; Pixmill reads "
+            "one column of labels"
+        )
         raise DataError(
             problem, next=f"choose one: {to_option({'image': image, 'label': choices[0]})}"
         )

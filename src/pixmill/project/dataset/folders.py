@@ -41,22 +41,23 @@ def find_in_folder(
 ) -> Found:
     """Find labelled images in class folders, in the class folders of splits, or by their file names.
 
-    Folders that only wrap others are entered; images in subfolders of a class belong to it. Names of items are relative
-    to the class folder. ``classes`` and ``pattern`` come first; of the rest, masks are left out, and images in folders
-    such as ``unlabelled`` have no label.
+    Folders that only wrap others are entered; images in subfolders of a class belong to it. Names
+    of items are relative to the class folder. ``classes`` and ``pattern`` come first; of the rest,
+    masks are left out, and images in folders such as ``unlabelled`` have no label.
 
     Args:
         top: Folder to search.
-        classes: Folders to take as classes, at any depth; default: the outermost ones. Without class folders, all
-            images are taken without a label.
-        pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its first group, or all of
-            it without groups, is the label; images that it does not match have none. Default: the folder is the label.
+        classes: Folders to take as classes, at any depth; default: the outermost ones. Without
+            class folders, all images are taken without a label.
+        pattern: Regular expression, searched in the paths relative to ``top``, with slashes; its
+            first group, or all of it without groups, is the label; images that it does not match
+            have none. Default: the folder is the label.
         no_splits: Whether to ignore that folders are named after splits.
         least: Minimum number of classes.
 
     Raises:
-        DataError: There are no images, fewer classes than ``least``, no readable image of a class, or none in
-            ``train``.
+        DataError: There are no images, fewer classes than ``least``, no readable image of a class,
+            or none in ``train``.
     """
     if not top.is_dir():
         raise DataError(f"{top} is not a folder", next="omit --pattern, or give a folder")
@@ -83,23 +84,32 @@ def find_in_folder(
         "masks", layout.masks, f"to take them: --pattern '{layout.pattern_of_folders()}'"
     )
     if without := [item.path for item in items if not item.facts.label]:
-        such = f"{count(len(without), 'image')} without a label, such as {without[0].relative_to(top).as_posix()}"
+        such = (
+            f"{count(len(without), 'image')} without a label, such as "
+            f"{without[0].relative_to(top).as_posix()}"
+        )
         remarks.append(
-            f"{such}: predicted, never learned from; if their folder is a class, list it in --classes, too"
+            f"{such}: predicted, never learned from; if their folder is a class, list it in "
+            "--classes, too"
         )
     if len(labels) < least:
         text = f"{top} has too few classes for a classifier: {first_of(sorted(labels))}"
-        fix = f"put the images into {top}/<class>/, or give a pattern of the label: --pattern '([a-z]+)_'"
+        fix = (
+            f"put the images into {top}/<class>/, or give a pattern of the label: --pattern "
+            "'([a-z]+)_'"
+        )
         raise DataError("\n".join([text, *remarks]), next=fix)
     items, more, has_splits = _settle(items, no_splits=no_splits)
     remarks += more
     if not (pattern or wanted) and layout.has_subfolders():
         remarks.append(
-            "subfolders belong to their class; to take the innermost as classes: --pattern '([^/]+)/[^/]+$'"
+            "subfolders belong to their class; to take the innermost as classes: --pattern "
+            "'([^/]+)/[^/]+$'"
         )
     if has_splits and not no_splits and not layout.has_train_folder():
         remarks.append(
-            "images that are in no folder of a split are used as train; to draw the splits: --ignore-splits"
+            "images that are in no folder of a split are used as train; to draw the splits: "
+            "--ignore-splits"
         )
     recognised = f"labels in file names, pattern {pattern}" if pattern else "class folders"
     options = ["--classes", "--pattern"]
@@ -198,9 +208,15 @@ def _propose(top: Path, names: Sequence[str]) -> DataError:
     labels = [to_nfc(match[1]) for name in names if (match := re.search(_PATTERN, name))]
     advice = "give a pattern of the label: --pattern '([a-z]+)_'"
     if 1 < len({*labels}) < len(labels):
-        advice = f"repeat the command with --pattern '{_PATTERN}' (gives {first_of(sorted({*labels}), MAX_NAMED)})"
+        advice = (
+            f"repeat the command with --pattern '{_PATTERN}' (gives "
+            f"{first_of(sorted({*labels}), MAX_NAMED)})"
+        )
     problem = f"{top}: neither class folders nor --pattern label files such as {first_of(names, 3)}"
-    otherwise = f"put the images into {top}/<class>/, or name the classes, folders or labels to give later: --classes A,B"
+    otherwise = (
+        f"put the images into {top}/<class>/, or name the classes, folders or labels to "
+        "give later: --classes A,B"
+    )
     return DataError(problem, next=f"{advice}, or {otherwise}")
 
 
@@ -221,9 +237,15 @@ def _settle(items: Sequence[Item], *, no_splits: bool) -> tuple[list[Item], list
     for split in splits:
         absent = sorted(every - labels[split])
         if absent and split == "train":
-            has = f"{first_of(absent, MAX_NAMED)}, only of {first_of(sorted(labels['train']), MAX_NAMED)}"
+            has = (
+                f"{first_of(absent, MAX_NAMED)}, only of "
+                f"{first_of(sorted(labels['train']), MAX_NAMED)}"
+            )
             why = "a class is learned from those in train"
-            fix = "draw train, val and test from all images: --ignore-splits; or leave classes out: --classes"
+            fix = (
+                "draw train, val and test from all images: --ignore-splits; or leave classes "
+                "out: --classes"
+            )
             if not {*map(fold, absent)}.isdisjoint(map(fold, labels["train"])):
                 why = "names differ in upper and lower case"
                 fix = "rename folders, so that the name of a class is the same in each split"

@@ -74,8 +74,9 @@ def forget(
         dry_run: Whether to change nothing.
 
     Returns:
-        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the numbers of deleted copies and
-        of deleted rows of ``data/metadata.csv``, of which those of missing files have no image.
+        ``label`` (or ``no label``) and first ``image_url`` of each image by id, and the numbers of
+        deleted copies and of deleted rows of ``data/metadata.csv``, of which those of missing files
+        have no image.
 
     Raises:
         LockedError: ``review.csv`` or the inbox is locked.

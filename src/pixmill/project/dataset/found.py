@@ -7,7 +7,8 @@ from pathlib import Path
 from pixmill.core.metadata import Facts
 
 PRECEDENCE = ("test", "val", "train", None)
-"""The first of these that an image is given is its split, so none of several splits is in training."""
+"""The first of these that an image is given is its split, so none of several splits is in training.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +17,10 @@ class Item:
 
     Args:
         file: Path of the file, as text: a set may have a million.
-        name: Its name for people, relative to the imported folder or archive, with slashes; the name of the copy is
-            derived from it.
-        facts: Label, split, group and origin; an image without a label goes to ``data/unlabelled/``.
+        name: Its name for people, relative to the imported folder or archive, with slashes; the
+            name of the copy is derived from it.
+        facts: Label, split, group and origin; an image without a label goes to
+            ``data/unlabelled/``.
     """
 
     file: str
@@ -37,10 +39,12 @@ class Found:
 
     Args:
         items: Images to take in.
-        recognised: What was recognised, as a clause without counts, such as ``a table, labels.csv: image = id``.
+        recognised: What was recognised, as a clause without counts, such as ``a table, labels.csv:
+            image = id``.
         urls: Facts by URL, of images that the source ``urls`` is to fetch.
         remarks: Sentences on assumptions and on what was left out, with counts.
-        options: Options of the command line that would overrule what was guessed, such as ``--columns``.
+        options: Options of the command line that would overrule what was guessed, such as
+            ``--columns``.
     """
 
     items: list[Item]

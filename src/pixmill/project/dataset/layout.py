@@ -16,7 +16,8 @@ _SPLIT = re.compile(
 """Words in case-folded folder names that name a split, such as in ``seg_train``."""
 
 WRAPPERS = {"images", "image", "imgs", "img", "jpegimages"}
-"""Names of folders that hold images and name no class, if they are above or below that of a class."""
+"""Names of folders that hold images and name no class, if they are above or below that of a class.
+"""
 
 _UNLABELLED = {"unlabelled", "unlabeled", "nolabel"}
 """Names, without punctuation, of folders whose images have no label."""
@@ -62,7 +63,8 @@ class File(NamedTuple):
 def _find_masks(files: Iterable[File], wanted: Collection[str]) -> set[str]:
     """Return the names of files that are called masks, by their folders or endings, and otherwise like an image.
 
-    Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and ``images/cat/1_mask.png``.
+    Those of ``images/cat/1.jpg`` are ``masks/cat/1.png``, ``images/cat/masks/1.png`` and
+    ``images/cat/1_mask.png``.
 
     Args:
         files: Images and masks.
@@ -172,7 +174,8 @@ def _arrange(places: Collection[Place], wanted: set[str]) -> dict[Place, Spot]:
 
     Args:
         places: Folders that have images.
-        wanted: Folders to take as classes; empty: the outermost ones that neither name a split nor wrap others.
+        wanted: Folders to take as classes; empty: the outermost ones that neither name a split nor
+            wrap others.
     """
     base = _count_wrappers(places, wanted)
     roles, beside = _find_splits([place[base:] for place in places], wanted)
@@ -238,7 +241,8 @@ def _find_splits(places: Collection[Place], wanted: set[str]) -> tuple[dict[str,
         roles = {name: role for name in names if (role := role_of(name))}
         if {"train"} < {*roles.values()} and (depth == 0 or len(roles) == len(names)):
             return roles, None
-    # Without a folder train, it is what is beside test and val, if these are not classes themselves.
+    # Without a folder train, it is what is beside test and val, if these are not classes
+    # themselves.
     exact = {name: role for name in names if (role := role_of(_letters(name))) in ("val", "test")}
     # Of test1 and test2, neither is a split.
     several = {role for role, number in Counter(exact.values()).items() if number > 1}

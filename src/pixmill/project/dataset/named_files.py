@@ -47,9 +47,11 @@ class NamedFiles:
         """Return the file that a cell names; ``None`` if there is none, or several that fit equally well.
 
         Args:
-            cell: A path, with or without ending, that may begin at another root or have backslashes.
+            cell: A path, with or without ending, that may begin at another root or have
+                backslashes.
             table: The table; its folder and name decide between files of the same name.
-            is_loose: Whether a file is taken by its name alone, if both it and the cell are in folders that differ.
+            is_loose: Whether a file is taken by its name alone, if both it and the cell are in
+                folders that differ.
         """
         text = cell.replace("\\", "/")
         if not self._by_name.get(fold(posixpath.basename(text))) and (

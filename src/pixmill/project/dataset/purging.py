@@ -1,7 +1,8 @@
 """Delete forgotten images from DVC's cache and remote, with all that was made from them and that HEAD does not use.
 
-Lists of the files in ``data/`` and ``artifacts/scrape`` are shortened under their names, so that branches and clones
-that use them can still be pulled: DVC trusts the name of a read-only object, and does not verify lists of a remote.
+Lists of the files in ``data/`` and ``artifacts/scrape`` are shortened under their names, so that
+branches and clones that use them can still be pulled: DVC trusts the name of a read-only object,
+and does not verify lists of a remote.
 """
 
 import contextlib
@@ -42,14 +43,15 @@ class Purge:
     """Changes of DVC's stores.
 
     Args:
-        stores: DVC's ``remote``, if there is one, and ``cache``. The cache is the last, since a repeated purge needs
-            its lists.
+        stores: DVC's ``remote``, if there is one, and ``cache``. The cache is the last, since a
+            repeated purge needs its lists.
         objects: MD5 of each object to delete, then of each list to shorten, by name of the store.
         deleted: MD5s that no list has afterwards.
         images: MD5s of the images.
         root: Project folder.
         others: Descriptions of others who may use the objects.
-        unexamined: Number of lists, and of files that may be forgotten images, that only the remote has.
+        unexamined: Number of lists, and of files that may be forgotten images, that only the remote
+            has.
     """
 
     stores: Mapping[str, Any]
@@ -79,16 +81,17 @@ class Purge:
 def plan_purge(root: Path) -> Purge:
     """Find the objects of the images that are forgotten in the ``review.csv`` of ``HEAD``.
 
-    These are the images themselves, and all other results of commits whose ``data/`` or ``artifacts/scrape`` has one,
-    unless ``HEAD`` or a commit without such images uses them. If the cache is in the project, so are images and tables
-    in versions of these folders that no commit uses.
+    These are the images themselves, and all other results of commits whose ``data/`` or
+    ``artifacts/scrape`` has one, unless ``HEAD`` or a commit without such images uses them. If the
+    cache is in the project, so are images and tables in versions of these folders that no commit
+    uses.
 
     Args:
         root: Project folder.
 
     Raises:
-        PixmillError: There are uncommitted changes, nothing was forgotten, results of ``HEAD`` still have such an
-            image, or DVC fails.
+        PixmillError: There are uncommitted changes, nothing was forgotten, results of ``HEAD``
+            still have such an image, or DVC fails.
     """
     ids = _forgotten(root)
     stores, others, is_own = _open_stores(root)
@@ -122,7 +125,8 @@ def plan_purge(root: Path) -> Purge:
         *_existing(stores, [*remembered]).values()
     )  # A branch may contain any.
     shortened = _lists_with(images | gone, lists) - deleted
-    # A repeated purge finds results by the images, files by their lists, and images by the lists that are shortened.
+    # A repeated purge finds results by the images, files by their lists, and images by the lists
+    # that are shortened.
     order = [*sorted(deleted, key=lambda md5: (md5 in images, md5.endswith(".dir"))), *shortened]
     objects = _existing(stores, order)
     return Purge(stores, objects, deleted | gone, images | gone, root, others, len(lacking - gone))

@@ -29,7 +29,8 @@ class Options:
         pattern: Regular expression whose group is the label, for names of files.
         no_splits: Whether to ignore given splits.
         least: Minimum number of classes in folders.
-        label: Label of all images of a folder; ``unlabelled``: they have none; ``None``: recognise it.
+        label: Label of all images of a folder; ``unlabelled``: they have none; ``None``: recognise
+            it.
     """
 
     classes: tuple[str, ...] = ()
@@ -60,7 +61,8 @@ def recognise(source: Path, scratch: Path, options: Options) -> Found:
         options: What people say.
 
     Raises:
-        DataError: It is missing, cannot be read, or has no labelled images; or a class of the options is missing.
+        DataError: It is missing, cannot be read, or has no labelled images; or a class of the
+            options is missing.
     """
     if source.is_file() and reason_of(source) == "archive":
         folder = scratch / "unpacked"

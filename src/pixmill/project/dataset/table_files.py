@@ -1,6 +1,7 @@
 """Read tables of people and tools as columns of text: CSV and its kin, JSON, Parquet, Label Studio's exports.
 
-They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process with limits reads them.
+They may come from the web, and a few kilobytes of Parquet may stand for gigabytes, so a process
+with limits reads them.
 """
 
 import csv
@@ -39,7 +40,10 @@ _SECONDS = 60
 _BYTES_A_SECOND = 10**6
 """Its time: so many seconds, and one more for so many bytes of the files."""
 
-_SMALLER = "of a table, save the columns of images and labels alone, as CSV, or move it away; unpack an archive"
+_SMALLER = (
+    "of a table, save the columns of images and labels alone, as CSV, or move it away; "
+    "unpack an archive"
+)
 
 _NO_TABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, csv.Error)
 """Raised for files that are no tables."""
@@ -65,8 +69,10 @@ class Table:
 
     Args:
         path: The file.
-        columns: Cells by name of the column; all columns have the same length, and empty cells are empty.
-        sure: Columns by role, where the format defines them; ``image`` is not in ``columns`` if it has images as bytes.
+        columns: Cells by name of the column; all columns have the same length, and empty cells are
+            empty.
+        sure: Columns by role, where the format defines them; ``image`` is not in ``columns`` if it
+            has images as bytes.
         kind: What the file is, such as ``a table``.
     """
 

@@ -40,23 +40,24 @@ def find_table(
 ) -> Found | None:
     """Find the images that tables list.
 
-    Tables name files in their folder or below, with or without ending, below another root or with backslashes, or
-    URLs; Parquet may contain the images, which are written to ``scratch``. Rows of several tables on an image are
-    joined. A split is that of the column, or of the image's folder or the table's path. In a folder with a table
-    ``metadata``, images without a label have that of their folder.
+    Tables name files in their folder or below, with or without ending, below another root or with
+    backslashes, or URLs; Parquet may contain the images, which are written to ``scratch``. Rows of
+    several tables on an image are joined. A split is that of the column, or of the image's folder
+    or the table's path. In a folder with a table ``metadata``, images without a label have that of
+    their folder.
 
     Args:
         source: A table, or a folder with tables beside images.
-        columns: Columns by role (``image``, ``label``, ``split``, ``group``, ``licence``, ``author``, ``page_url``).
-            Default: guessed, as are missing roles.
+        columns: Columns by role (``image``, ``label``, ``split``, ``group``, ``licence``,
+            ``author``, ``page_url``). Default: guessed, as are missing roles.
         scratch: Folder for images from Parquet; emptied first.
 
     Returns:
         The images, or ``None`` if ``source`` is a folder without a table that labels images.
 
     Raises:
-        DataError: A column cannot be guessed or does not exist; most images have several labels; or the table
-            ``source`` cannot be read, or does not label images.
+        DataError: A column cannot be guessed or does not exist; most images have several labels; or
+            the table ``source`` cannot be read, or does not label images.
         UnreadError: The only tables are too large or have no header.
     """
     chosen = {
@@ -223,7 +224,10 @@ class _Reading:
             return None
         joined = sum(SEPARATOR in label for label in labels)
         if 2 * joined > len(labels):
-            problem = f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes one label an image"
+            problem = (
+                f"{joined:,} of {len(labels):,} images have several labels; Pixmill takes "
+                "one label an image"
+            )
             raise DataError(
                 problem, next="keep one, or choose another column: --columns image=…,label=…"
             )
@@ -235,7 +239,10 @@ class _Reading:
         if is_export and (absent := sorted({"train", "test"}.difference(given))):
             splits = {name: name for name in given}
             remarks = [
-                f"no exported image is in {join_names(absent)}: add some, or draw the splits: --ignore-splits"
+                (
+                    f"no exported image is in {join_names(absent)}: add some, or draw the splits: "
+                    "--ignore-splits"
+                )
             ]
         elif given and not splits:
             remarks = [
@@ -310,7 +317,8 @@ def _join(*cells: str | None) -> str | None:
 def _mark_several(cells: Sequence[str]) -> list[str]:
     """Return cells of labels; labels in a cell that joins some of the others are separated by :data:`SEPARATOR`.
 
-    Labels themselves may have commas and spaces, so these separate others only if most cells have several.
+    Labels themselves may have commas and spaces, so these separate others only if most cells have
+    several.
     """
     known = Counter(filter(None, cells))
     for sign in "|;, ":

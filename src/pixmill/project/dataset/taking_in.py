@@ -1,7 +1,7 @@
 """Take images into a project: copy them, and set the params.
 
-``data/`` gets ``<class>/<name>`` for each image, ``unlabelled/<name>`` for those without a label, and rows of
-``metadata.csv``; a table of URLs is written to ``lists/``.
+``data/`` gets ``<class>/<name>`` for each image, ``unlabelled/<name>`` for those without a label,
+and rows of ``metadata.csv``; a table of URLs is written to ``lists/``.
 """
 
 import contextlib
@@ -77,7 +77,8 @@ def scratch_of(root: Path) -> Iterator[Path]:
 def set_params(text: str, found: Found, name: str) -> str:
     """Return a params file that uses the images: their classes, sources, and given groups.
 
-    New labels become classes, whose source is ``folder`` or ``urls``; existing classes get it in addition.
+    New labels become classes, whose source is ``folder`` or ``urls``; existing classes get it in
+    addition.
 
     Args:
         text: The params.
@@ -115,7 +116,10 @@ def set_params(text: str, found: Found, name: str) -> str:
             alike[fold(label)].append(label)
         others = {first: rest for first, *rest in alike.values() if rest} or {"cat": ["Cat"]}
         example = f"scrape.folder.classes: {json.dumps(others, ensure_ascii=False)}"
-        fix = f"name the classes otherwise in params.yaml, such as {example}, or leave them out: --classes"
+        fix = (
+            f"name the classes otherwise in params.yaml, such as {example}, or leave them out: "
+            "--classes"
+        )
         raise ParamsError(error.message, next=f"{fix}; then: the same command") from None
     return edit_params(text, wanted, otherwise="set classes and scrape there yourself")
 
@@ -165,8 +169,9 @@ def take_in(
 ) -> tuple[list[str], Found]:
     """Copy images into ``data/`` beside those that are there, with their rows in ``metadata.csv``; list URLs.
 
-    Files are complete before they appear in ``data/``, and their rows are written first, so an interrupted call leaves
-    no partial image and none without its facts; a repeated one skips what is there.
+    Files are complete before they appear in ``data/``, and their rows are written first, so an
+    interrupted call leaves no partial image and none without its facts; a repeated one skips what
+    is there.
 
     Args:
         root: Project folder.
@@ -191,7 +196,8 @@ def take_in(
         if any(facts.group for facts in found.by_source[source]) and params.split.group_by != by:
             now = params.split.group_by or "null"
             lines.append(
-                f"The given groups have no effect, since split.group_by is {now}: {first}set it to {by}"
+                f"The given groups have no effect, since split.group_by is {now}: {first}set it to "
+                f"{by}"
             )
     if not found.items:
         return lines, found
@@ -223,7 +229,8 @@ def _plan(
 ) -> tuple[dict[str, Item], list[Item], list[str]]:
     """Return the items to copy by path below ``data/``, those that it has already, and remarks on the others.
 
-    Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups and origins.
+    Rows of the items are added to ``rows``; those of images in ``data/`` get missing splits, groups
+    and origins.
     """
     from pixmill.project.dataset.forgetting import (
         forgotten_ids,
@@ -232,7 +239,10 @@ def _plan(
     if not found.items:
         return {}, [], []
     if params.scrape.folder.layout == "fixed":
-        fix = "copy them into data/train/ and data/test/, or into a project of their own: pixmill new NAME --from …"
+        fix = (
+            "copy them into data/train/ and data/test/, or into a project of their own: pixmill "
+            "new NAME --from …"
+        )
         raise DataError(
             "data/ has a fixed split (scrape.folder.layout), to which no images are imported",
             next=fix,
@@ -307,7 +317,8 @@ def _plan(
 def _contents(files: Sequence[str], others: Iterable[str], *, reads_all: bool) -> dict[str, str]:
     """Return a text for each file, and for each other one as large as one of them, equal if the bytes are.
 
-    It is the SHA-256 digest if another file is as large, or with ``reads_all``; other files are not read.
+    It is the SHA-256 digest if another file is as large, or with ``reads_all``; other files are not
+    read.
     """
     sizes = {file: Path(file).stat().st_size for file in files}
     own = {*sizes.values()}

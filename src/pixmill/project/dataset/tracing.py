@@ -59,16 +59,17 @@ def trace(workspace: Workspace, name: str) -> Row:
 
     Args:
         workspace: The project.
-        name: Beginning of an id, a file (known by its SHA-256), a path as in ``artifacts/scrape``, or the URL of a
-            sighting or its page.
+        name: Beginning of an id, a file (known by its SHA-256), a path as in ``artifacts/scrape``,
+            or the URL of a sighting or its page.
 
     Returns:
-        ``id``; ``image``: whether the project has it; :data:`_FACTS` of the manifest, or of the newest split in a
-        commit that has one, with the verdict ``forgotten`` after ``pixmill forget``; ``sightings``,
-        ``near_duplicates``, ``prediction``, ``corrections`` (of the inbox), and ``decisions`` with the commit that made
-        them; ``commits`` whose split has the image, and ``runs`` that read such a split, newest first;
-        ``unavailable``: how many others have a split that is not in DVC's cache; ``runs_fault``:
-        why no run is known; ``nearest``: the most similar training images of a file that the project does not have.
+        ``id``; ``image``: whether the project has it; :data:`_FACTS` of the manifest, or of the
+        newest split in a commit that has one, with the verdict ``forgotten`` after ``pixmill
+        forget``; ``sightings``, ``near_duplicates``, ``prediction``, ``corrections`` (of the
+        inbox), and ``decisions`` with the commit that made them; ``commits`` whose split has the
+        image, and ``runs`` that read such a split, newest first; ``unavailable``: how many others
+        have a split that is not in DVC's cache; ``runs_fault``: why no run is known; ``nearest``:
+        the most similar training images of a file that the project does not have.
 
     Raises:
         DataError: The name matches no image, or several.
@@ -142,8 +143,8 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
 
     Returns:
         ``manifest``: its row of the manifest with the most columns that has it; ``sightings``;
-        ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox; ``decisions`` of
-        ``review.csv``.
+        ``near_duplicates``; ``predictions``: rows of evaluate; ``corrections`` of the inbox;
+        ``decisions`` of ``review.csv``.
     """
 
     def find(table: str) -> list[Row]:
@@ -268,7 +269,8 @@ def _commits(root: Path) -> list[Row]:
         dict(zip(("commit", "date", "subject"), line.split("\t", 2), strict=True))
         for line in log.splitlines()
     ]
-    # The output comes first in the file, then the dependencies of later stages; parsing the YAML would take seconds.
+    # The output comes first in the file, then the dependencies of later stages; parsing the YAML
+    # would take seconds.
     batches = [commits[start : start + _BATCH] for start in range(0, len(commits), _BATCH)]
     command = ("grep", *_PLAIN, "-A2", "path: artifacts/split$")
     found = [

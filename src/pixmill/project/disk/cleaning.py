@@ -94,17 +94,20 @@ def advice(workspace: Workspace) -> list[str]:
         record = read_record(root)
         if not cache.resolve().is_relative_to(root.resolve()):
             lines.append(
-                f"DVC's cache, {cache.resolve()}, may be shared with other projects: see dvc gc --projects"
+                f"DVC's cache, {cache.resolve()}, may be shared with other projects: see dvc gc "
+                "--projects"
             )
         elif record and (root / "data").exists() and read_listing(cache, record["md5"]) is None:
             # `dvc gc` would delete the images, of which data/ may only have links.
             lines.append(
-                "DVC's cache lacks the file list of data.dvc, without which dvc gc would delete the images: "
+                "DVC's cache lacks the file list of data.dvc, without which dvc gc would delete "
+                "the images: "
                 "dvc pull data.dvc, or if data/ is right: dvc add data"
             )
         else:
             lines.append(
-                f"To delete files from DVC's cache that no commit or experiment needs (first apply or drop stashes "
+                "To delete files from DVC's cache that no commit or experiment needs (first apply "
+                "or drop stashes "
                 f"and queued experiments, which it ignores):\n  {_DVC_GC}"
             )
     uri = tracking_uri(workspace)
@@ -120,7 +123,8 @@ def advice(workspace: Workspace) -> list[str]:
 def stale_scratch(home: Path) -> list[Path]:
     """Return the scratch files and folders that can be deleted while no stage and no DVC runs.
 
-    - finished trainings, except the newest and those pinned by a sweep; DVC's cache has their results
+    - finished trainings, except the newest and those pinned by a sweep; DVC's cache has their
+      results
     - caches of features and measurements unused for a week, except the newest of each kind
     - pages of ``dvc plots``, partially written files, and folders of killed temporary experiments
 

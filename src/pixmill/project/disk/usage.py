@@ -18,7 +18,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 _ESSENTIAL = ("data/", "results")
 
 _MAX_RATIO, _MIN_BYTES = 2, 500_000_000
-"""Cleaning is suggested when the rest exceeds this many times the essential parts, and these bytes."""
+"""Cleaning is suggested when the rest exceeds this many times the essential parts, and these bytes.
+"""
 
 
 def measure(root: Path) -> dict[str, int]:

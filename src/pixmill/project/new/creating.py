@@ -57,9 +57,11 @@ class ProjectSpec:
 
     Args:
         folder: Project folder.
-        recipe: Name of the recipe to start from; default: ``best``, and ``fast`` for the bundled images.
+        recipe: Name of the recipe to start from; default: ``best``, and ``fast`` for the bundled
+            images.
         source: Folder, archive or table of labelled images to copy.
-        reading: How to read it. Its classes are those of the project, or with ``source`` those to take.
+        reading: How to read it. Its classes are those of the project, or with ``source`` those to
+            take.
         dry_run: Whether to describe the images of ``source`` only.
         demo: Whether to use the bundled images.
         remote: DVC remote, a URL or a folder.
@@ -81,8 +83,8 @@ class ProjectSpec:
 def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     """Create a project; in an existing one, add missing files and change nothing else.
 
-    All checks run before anything is written. Files are written atomically, so repeating the call completes an
-    interrupted one.
+    All checks run before anything is written. Files are written atomically, so repeating the call
+    completes an interrupted one.
 
     Args:
         spec: Options.
@@ -231,7 +233,8 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     if top and not (root / "data.dvc").exists() and git(root, "ls-files", "--", "data"):
         raise DataError(
             "data/ is in Git, but DVC must version the images",
-            next="git rm -r -q --cached data && git commit -m 'Take the images out of Git' (they stay where they are), "
+            next="git rm -r -q --cached data && git commit -m 'Take the images out of Git' (they "
+            "stay where they are), "
             "then repeat the command",
         )
     if spec.source is not None:
@@ -353,7 +356,11 @@ def _layout_of(found: Found, data: Path) -> str:
         return "fixed"
     raise DataError(
         "some images in data/ are in neither data/<class>/ nor data/{train,val,test}/<class>/",
-        next="move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE; or name its folders: --classes A,B",
+        next=(
+            "move data/ elsewhere, then: pixmill new . --from ITS_NEW_PLACE; or name its "
+            "folders: "
+            "--classes A,B"
+        ),
     )
 
 
@@ -367,7 +374,8 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
         install_browser(report=report)
     except BrowserError as error:
         report(
-            f"{error.message}\nThe images are read from data/ instead of the bundled shop: scrape.source: folder"
+            f"{error.message}\nThe images are read from data/ instead of the bundled shop: "
+            "scrape.source: folder"
         )
         return False
     return True
@@ -432,7 +440,11 @@ def _describe_files(
                 ]
             )
     if "--hash=" not in kept.get(REQUIREMENTS, "--hash="):
-        yield f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete it, then: pixmill new ."
+        yield (
+            f"CI needs hashes in {REQUIREMENTS}: move its packages to pyproject.toml, delete "
+            "it, "
+            "then: pixmill new ."
+        )
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         if origin.is_path:
             yield f"Pixmill is in {origin.text}: {install_project(origin, extras)}"

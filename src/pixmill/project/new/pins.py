@@ -17,7 +17,10 @@ REQUIREMENTS = "requirements.txt"
 """The same with hashes, for CI: ``pip install --require-hashes -r requirements.txt``."""
 
 _LOCKS = Path(__file__).parent / "locks"
-"""Packages of the extra ``pipeline``; for further extras, those that they add or replace. See ``make requirements``."""
+"""Packages of the extra ``pipeline``; for further extras, those that they add or replace.
+
+See ``make requirements``.
+"""
 
 _HEADER = (
     "# Written by `pixmill new` and `pixmill upgrade`: packages that Pixmill was tested with.\n"
@@ -29,7 +32,8 @@ def pinned_files(pixmill: str | None, extras: str) -> dict[str, str]:
 
     Args:
         pixmill: Line that installs Pixmill; ``None`` if it has no hash.
-        extras: Extras of the project, such as ``pipeline,heic``. The versions for people cover all extras.
+        extras: Extras of the project, such as ``pipeline,heic``. The versions for people cover all
+            extras.
     """
     needed = {
         name: block

@@ -93,8 +93,9 @@ def find_origin(text: str) -> Origin:
 def find_supply(origin: Origin | None = None) -> Supply:
     """Return the origin of the running Pixmill for a project.
 
-    A wheel is used as it is, a release on a package index by its version and the hash of its wheel. Everything else
-    without a URL is packed into a wheel: a folder, an editable checkout, a development version or edited files.
+    A wheel is used as it is, a release on a package index by its version and the hash of its wheel.
+    Everything else without a URL is packed into a wheel: a folder, an editable checkout, a
+    development version or edited files.
 
     Args:
         origin: Requested origin, which must be the running code; default: that of the running one.

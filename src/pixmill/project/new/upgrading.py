@@ -64,8 +64,8 @@ class Upgrade:
 def plan_upgrade(root: Path) -> Upgrade:
     """Compute the changes that adapt a project to the installed Pixmill; nothing is written.
 
-    A template file is rewritten or deleted only if it matches the digest in the lock. If it was edited, the new version
-    is written to ``<file>.new``; if it was deleted, it stays deleted.
+    A template file is rewritten or deleted only if it matches the digest in the lock. If it was
+    edited, the new version is written to ``<file>.new``; if it was deleted, it stays deleted.
 
     Args:
         root: Project folder.
@@ -76,8 +76,15 @@ def plan_upgrade(root: Path) -> Upgrade:
     old = read_lock(root)
     if old is None:
         raise PixmillError(
-            f"{root} has no {FILE}, which `pixmill new` writes and upgrades need, except for Pixmill's own repository",
-            next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds missing files, changes no other)",
+            (
+                f"{root} has no {FILE}, which `pixmill new` writes and upgrades need, except for "
+                "Pixmill's own repository"
+            ),
+            next=(
+                f"git checkout {FILE} if it was deleted; else: pixmill new . (adds missing "
+                "files, "
+                "changes no other)"
+            ),
         )
     new = installed_lock()
     supply = _supply(root, old, new)
@@ -109,7 +116,8 @@ def plan_upgrade(root: Path) -> Upgrade:
             )
     if kept := _keep_scrape(root, texts):
         lines.append(
-            "Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run again"
+            "Change: dvc.lock gets the new hash of stages/scrape.py, so that scrape does not run "
+            "again"
         )
     texts = kept | texts  # dvc.lock first, in case of a kill before the script is written
     gone = {

@@ -71,7 +71,8 @@ class Adding:
 
         Args:
             batch: Its id.
-            label: Label of all of them; ``unlabelled``: none; ``None``: as folders, tables or an archive say.
+            label: Label of all of them; ``unlabelled``: none; ``None``: as folders, tables or an
+                archive say.
 
         Raises:
             DataError: No file was stored.

@@ -40,8 +40,8 @@ class Explainer:
             name: Id of the image, which is not similar to itself.
 
         Returns:
-            The content of :func:`pixmill.serve.http.models.answer_row`, the ``threshold`` of sure predictions,
-            ``explains``: whether there are heatmaps, and ``nearest`` as from
+            The content of :func:`pixmill.serve.http.models.answer_row`, the ``threshold`` of sure
+            predictions, ``explains``: whether there are heatmaps, and ``nearest`` as from
             :func:`pixmill.serve.http.examples.nearest_finder`.
 
         Raises:

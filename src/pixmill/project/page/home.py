@@ -125,7 +125,8 @@ class Home:
         """Compare a commit of the history, or ``workspace``, with the one before.
 
         Raises:
-            PixmillError: The history has no such commit, or none before it; or a comparison is running.
+            PixmillError: The history has no such commit, or none before it; or a comparison is
+                running.
         """
         commits = [each["commit"] or "workspace" for each in self.overview.content["history"]]
         if commit not in commits[1:]:
@@ -188,7 +189,8 @@ def _mlflow(root: Path) -> dict[str, str | None]:
 def find_report(root: Path, name: str) -> Path | None:
     """Return the file of a report; ``None`` if it does not exist or a link leads elsewhere than to DVC's cache.
 
-    Others' commits may contain links, and configure the cache: its files are recognised by their names.
+    Others' commits may contain links, and configure the cache: its files are recognised by their
+    names.
 
     Args:
         root: Project folder.
@@ -229,7 +231,8 @@ def report_policy() -> str:
     )
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; "
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; "
+        "base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     )
 
@@ -288,7 +291,8 @@ def open_project(
     try:
         with site, server:
             announce(
-                f"The {'review' if review else 'project'} is at {server.new_address()} (stop with Ctrl-C)"
+                f"The {'review' if review else 'project'} is at {server.new_address()} (stop with "
+                "Ctrl-C)"
             )
             with (
                 server.opened(workspace.scratch("open"))

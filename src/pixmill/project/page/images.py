@@ -46,7 +46,8 @@ class Images:
         root: Project folder.
 
     Attributes:
-        finders: Functions that return the file of an image by its id, or ``None``; asked before the tables.
+        finders: Functions that return the file of an image by its id, or ``None``; asked before the
+            tables.
     """
 
     def __init__(self, root: Path) -> None:
@@ -106,11 +107,12 @@ class Images:
         """Return what the project knows about an image, ready for JSON; arguments and errors as for :meth:`content`.
 
         Returns:
-            ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its row; ``why``: the
-            meaning of its reason; ``other``: the image that this names; ``prediction``: ``label``, ``probabilities``,
-            ``loss``, ``unlike`` and ``held_out``, or ``None``; ``neighbours``: its ``place`` (from 1) among the
-            ``total`` of images with the same label, prediction and split, greatest loss first, and the ids of the
-            ``previous`` and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
+            ``id``; ``known``: whether the project has it; ``manifest``: texts and integers of its
+            row; ``why``: the meaning of its reason; ``other``: the image that this names;
+            ``prediction``: ``label``, ``probabilities``, ``loss``, ``unlike`` and ``held_out``, or
+            ``None``; ``neighbours``: its ``place`` (from 1) among the ``total`` of images with the
+            same label, prediction and split, greatest loss first, and the ids of the ``previous``
+            and the ``next`` one, or ``None``; ``sightings``, ``near_duplicates``, ``decisions`` and
             ``corrections``.
         """
         self._source(name)

@@ -96,7 +96,8 @@ class Job:
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
-                        start_new_session=True,  # Ctrl-C in the terminal of the page must not reach it.
+                        # Ctrl-C in the terminal of the page must not reach it.
+                        start_new_session=True,
                     )
             except (OSError, ValueError) as error:  # ValueError: an argument has a null byte
                 why = getattr(error, "strerror", error)

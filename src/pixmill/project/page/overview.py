@@ -82,11 +82,11 @@ def read_model(root: Path) -> dict[str, Any] | None:
     """Return the figures of the last evaluation; ``None`` without one.
 
     - ``n``: number of test images; ``majority``: the most frequent class and its share, or ``None``
-    - ``classes``: ``name``, ``f1``, ``support`` and random test ``images`` (``id``, and ``predicted`` if that is
-      wrong) of each class; of many, those with the lowest F1
+    - ``classes``: ``name``, ``f1``, ``support`` and random test ``images`` (``id``, and
+      ``predicted`` if that is wrong) of each class; of many, those with the lowest F1
     - ``omitted``: number of classes that are left out
-    - ``confusions``: the most frequent ones: ``label``, ``predicted``, ``count``, and the ``id`` of the image with the
-      greatest loss
+    - ``confusions``: the most frequent ones: ``label``, ``predicted``, ``count``, and the ``id`` of
+      the image with the greatest loss
 
     Args:
         root: Project folder.
@@ -141,8 +141,8 @@ def read_model(root: Path) -> dict[str, Any] | None:
 def read_history(root: Path) -> list[dict[str, Any]]:
     """Return the last commits that changed the metrics, oldest first, and the workspace if its metrics differ.
 
-    Each has ``commit`` (``None``: the workspace), ``at`` (seconds since 1970), ``subject``, ``accuracy``, ``low`` and
-    ``high``.
+    Each has ``commit`` (``None``: the workspace), ``at`` (seconds since 1970), ``subject``,
+    ``accuracy``, ``low`` and ``high``.
 
     Args:
         root: Project folder.
@@ -178,9 +178,9 @@ def _scores(text: str | None) -> dict[str, float] | None:
 def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any], dict[str, Path]]:
     """Return the images of each class, and by id the files of those to show.
 
-    The images are those of ``data/`` or, if there are other sources, those that validate kept. The first object has
-    ``classes`` (``name``, ``count`` and ``images``, ids), ``omitted`` (number of classes without images to show) and
-    ``unlabelled`` (number of images without a label).
+    The images are those of ``data/`` or, if there are other sources, those that validate kept. The
+    first object has ``classes`` (``name``, ``count`` and ``images``, ids), ``omitted`` (number of
+    classes without images to show) and ``unlabelled`` (number of images without a label).
 
     Args:
         root: Project folder.

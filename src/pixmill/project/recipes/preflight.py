@@ -109,8 +109,12 @@ def temporary_copies(root: Path) -> Iterator[Issue]:
     ):
         cache = files.parents[1]
         yield Issue(
-            f"`dvc exp run` cannot use --temp or --queue, since the path of DVC's cache is not ASCII: {cache}",
-            "dvc exp run without these options, or move the cache to a new FOLDER with an ASCII path: "
+            (
+                "`dvc exp run` cannot use --temp or --queue, since the path of DVC's cache is not "
+                f"ASCII: {cache}"
+            ),
+            "dvc exp run without these options, or move the cache to a new FOLDER with an ASCII "
+            "path: "
             f"mv {shlex.quote(str(cache))} FOLDER && dvc cache dir --local FOLDER",
         )
 
@@ -167,10 +171,15 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     labels = source.labels()
     if unknown := [label for label in labels if label not in params.classes]:
         yield Issue(
-            "data/ has folders, or labels in metadata.csv, that are not among the classes of params.yaml: "
+            (
+                "data/ has folders, or labels in metadata.csv, that are not among the classes of "
+                "params.yaml: "
+            )
             + first_of(unknown, MAX_NAMED),
-            "add them to classes or scrape.folder.classes, or move them out of data/: validate stops at unknown "
-            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in "
+            "add them to classes or scrape.folder.classes, or move them out of data/: validate "
+            "stops at unknown "
+            "labels. Images without a label belong in data/unlabelled, with evaluate.unlabelled: "
+            "data/unlabelled in "
             "params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
@@ -185,7 +194,11 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         )
         yield Issue(
             f"{first_of(gaps, MAX_NAMED)}: no files; {effect}",
-            "put images of each class into data/train and data/test, and into data/val if there is one",
+            (
+                "put images of each class into data/train and data/test, and into data/val if there "
+                "is "
+                "one"
+            ),
             stops=stops,
         )
     place = unlabelled or "data/unlabelled"
@@ -221,7 +234,10 @@ def _dropped(
     if few := [
         f"{label} ({len(files[label]):,})" for label in own if 0 < len(files.get(label, ())) < least
     ]:
-        text = f"fewer images than validate.min_per_class.count ({least:,}): {first_of(few, MAX_NAMED)}"
+        text = (
+            f"fewer images than validate.min_per_class.count ({least:,}): "
+            f"{first_of(few, MAX_NAMED)}"
+        )
         # A review may give other labels, so nothing stops here.
         yield Issue(text, "add images of these classes, or lower it in params.yaml")
     names = [name for each in files.values() for _, name in each]
@@ -240,7 +256,10 @@ def _dropped(
         and (size[0] < side.min_width or size[1] < side.min_height or size[0] * size[1] > most)
     ]
     if dropped:
-        limits = f"validate.image_size ({side.min_width} x {side.min_height}) or above validate.max_pixels ({most:,})"
+        limits = (
+            f"validate.image_size ({side.min_width} x {side.min_height}) or above "
+            f"validate.max_pixels ({most:,})"
+        )
         text = (
             f"validate drops {len(dropped):,} of {len(looked):,} images looked at, below {limits}"
         )

@@ -1,6 +1,7 @@
 """Recipes: params files with only the differences from the defaults.
 
-Pixmill's are in this folder, those of a project in its ``recipes/``. The first comment of a file is its description.
+Pixmill's are in this folder, those of a project in its ``recipes/``. The first comment of a file is
+its description.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ class Recipe:
     def with_limits_of(self, current: str) -> Recipe:
         """Return the recipe with the limits of the current params, which apply to all models.
 
-        These are the section ``compare``, and the hosts, authors and images that ``scrape`` excludes.
+        These are the section ``compare``, and the hosts, authors and images that ``scrape``
+        excludes.
 
         Args:
             current: Current params file, perhaps invalid.

@@ -45,7 +45,8 @@ class Replacement:
             lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
         if self.kept:
             lines.append(
-                f"Your classes, sources and splits stay. To replace them, too: pixmill use {self.recipe} --all"
+                "Your classes, sources and splits stay. To replace them, too: pixmill use "
+                f"{self.recipe} --all"
             )
         return [*lines, *map(str, self.issues), *(f"Next: {command}" for command in self.following)]
 
@@ -56,8 +57,8 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     Args:
         root: Project folder.
         recipe: The recipe.
-        whole: Whether to replace all of ``params.yaml``, with classes and sources, except its section ``compare`` and
-            the hosts, authors and images that ``scrape`` excludes.
+        whole: Whether to replace all of ``params.yaml``, with classes and sources, except its
+            section ``compare`` and the hosts, authors and images that ``scrape`` excludes.
 
     Raises:
         ParamsError: The recipe, or the file if it is kept in part, is not valid.

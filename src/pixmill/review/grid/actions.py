@@ -1,7 +1,8 @@
 """The journal of what was done in the grid: each action is on disk before its files change.
 
-``.pixmill/review/actions.jsonl`` has a line for each action, and an empty object once its files have changed. Whoever
-holds the lock next completes an action without one: the process that began it was killed, or the disk was full.
+``.pixmill/review/actions.jsonl`` has a line for each action, and an empty object once its files
+have changed. Whoever holds the lock next completes an action without one: the process that began it
+was killed, or the disk was full.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ class Journal:
         root: Project folder.
 
     Attributes:
-        begun: The action that has no end, which is the last one; complete it before you add another.
+        begun: The action that has no end, which is the last one; complete it before you add
+            another.
     """
 
     def __init__(self, path: Path, root: Path) -> None:
@@ -168,8 +170,8 @@ class Journal:
         A line that was written in part is cut off: its action has not begun.
 
         Raises:
-            DataError: A line is malformed, or of another version; the last action moves files out of ``data/`` or into
-                it; or the journal is a link.
+            DataError: A line is malformed, or of another version; the last action moves files out
+                of ``data/`` or into it; or the journal is a link.
         """
         if self._path.is_symlink():  # of a branch; other lines would be cut off and added there
             raise self._refusal()

@@ -54,9 +54,9 @@ class View(NamedTuple):
 
     Args:
         scope: ``unlabelled``, ``all``, ``class:NAME``, ``doubt:KIND`` or ``query:TEXT``.
-        sort: ``next``: what to label next. ``files``: as they are, doubts by urgency. ``belief``: the probability of
-            ``label``. ``sure``: how unsure the head is. ``unlike``: how unlike the labelled images they are. ``like``:
-            nearness to ``like``.
+        sort: ``next``: what to label next. ``files``: as they are, doubts by urgency. ``belief``:
+            the probability of ``label``. ``sure``: how unsure the head is. ``unlike``: how unlike
+            the labelled images they are. ``like``: nearness to ``like``.
         label: A class, for ``belief``.
         like: A row, for ``like``.
     """
@@ -135,7 +135,8 @@ class Grid:
         Args:
             view: What it shows.
             window: Identifies the window.
-            known: ``order`` of an earlier answer. If it is still the order, ``rows`` and the like are left out.
+            known: ``order`` of an earlier answer. If it is still the order, ``rows`` and the like
+                are left out.
         """
         with self._lock:
             self.labels.refresh()
@@ -165,7 +166,8 @@ class Grid:
             refused: Images that were left out of a selection, so they are not of the class.
 
         Raises:
-            PixmillError: As for :class:`~pixmill.review.grid.labels.Labels`, or a row does not exist.
+            PixmillError: As for :class:`~pixmill.review.grid.labels.Labels`, or a row does not
+                exist.
         """
         with self._lock:
             if not all(row < len(self.pile) for row in rows):

@@ -50,10 +50,11 @@ _ID_DIGITS = 64
 class Labels:
     """Give labels to images of a pile; threads, windows and processes may share the project.
 
-    An image of ``data/`` that no run has seen moves into the folder of its class, with its row in ``metadata.csv``;
-    others get a line in ``review.csv``. An action whose method has returned survives SIGKILL; one that was interrupted
-    by that or by a disk error is completed by the next action, or by the next start. Until a commit holds a label,
-    ``pixmill review --restore`` gives it again after a checkout that undid it.
+    An image of ``data/`` that no run has seen moves into the folder of its class, with its row in
+    ``metadata.csv``; others get a line in ``review.csv``. An action whose method has returned
+    survives SIGKILL; one that was interrupted by that or by a disk error is completed by the next
+    action, or by the next start. Until a commit holds a label, ``pixmill review --restore`` gives
+    it again after a checkout that undid it.
 
     Args:
         workspace: Folders of the project.
@@ -62,7 +63,8 @@ class Labels:
 
     Attributes:
         classes: The classes, with new ones.
-        remarks: Lines to print at the start: labels that a checkout undid, and the command that restores them.
+        remarks: Lines to print at the start: labels that a checkout undid, and the command that
+            restores them.
 
     Raises:
         DataError: A line of the decision log, or ``metadata.csv``, is malformed.
@@ -134,11 +136,12 @@ class Labels:
             by: Name of the person.
             window: Identifies the window.
             version: :attr:`Pile.version` of the state that the window shows.
-            sample: Rows of the random sample, in its order: the second of each three becomes validation, the others
-                test. Images outside of it become training.
+            sample: Rows of the random sample, in its order: the second of each three becomes
+                validation, the others test. Images outside of it become training.
 
         Raises:
-            ChangedError: Another window changed some of the images after that version, or a file is gone.
+            ChangedError: Another window changed some of the images after that version, or a file is
+                gone.
             ParamsError: The label cannot be a class.
             LockedError: Another process held the lock for ten seconds.
             StorageError: The disk is full or read-only.
@@ -185,7 +188,10 @@ class Labels:
             )
 
     def drop(self, rows: Sequence[int], *, by: str, window: str, version: int) -> None:
-        """Drop images: a line in ``review.csv``; their files stay. Arguments and errors as for :meth:`give`."""
+        """Drop images: a line in ``review.csv``; their files stay.
+
+        Arguments and errors as for :meth:`give`.
+        """
         with self._locked():
             self._check(rows, window, version)
             unknown = [row for row in rows if self._pile.ids[row] is None]

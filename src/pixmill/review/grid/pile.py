@@ -68,9 +68,10 @@ class Digests(NamedTuple):
 class Pile:
     """All images that the grid can show, by row; rows never change their number, new files are appended.
 
-    The first rows are the images that validate kept; then come images of ``data/`` that no run has seen: those of class
-    folders, and those of ``evaluate.unlabelled`` (default: ``data/unlabelled``). Within a ``with`` block a thread
-    hashes the files, then computes features, those of the random sample first.
+    The first rows are the images that validate kept; then come images of ``data/`` that no run has
+    seen: those of class folders, and those of ``evaluate.unlabelled`` (default:
+    ``data/unlabelled``). Within a ``with`` block a thread hashes the files, then computes features,
+    those of the random sample first.
 
     Args:
         workspace: Folders of the project.
@@ -80,8 +81,8 @@ class Pile:
     Attributes:
         names: File of each row, relative to the project folder; changes when the image is moved.
         ids: Id of each row, the sha256 of its bytes; ``None`` until it is hashed.
-        labels: Label of each row; ``None`` without one, :data:`DROPPED` if it was dropped, is gone, or is a copy of
-            another row.
+        labels: Label of each row; ``None`` without one, :data:`DROPPED` if it was dropped, is gone,
+            or is a copy of another row.
         queries: Query of the scrape that found each row; ``None`` if there was none.
         featured: Whether each row has features.
         broken: Why rows have no features, in one word.
@@ -142,8 +143,8 @@ class Pile:
     def progress(self) -> dict[str, Any]:
         """Return numbers of images that are not dropped, and ``problem`` (text or ``None``).
 
-        ``files``: all. ``hashed`` and ``featured``: those whose id and features are known. ``broken``: those that
-        cannot have features, and hidden ones that cannot be read.
+        ``files``: all. ``hashed`` and ``featured``: those whose id and features are known.
+        ``broken``: those that cannot have features, and hidden ones that cannot be read.
         """
         rows = [row for row, label in enumerate(self.labels) if label != DROPPED]
         numbers = {

@@ -1,7 +1,7 @@
 """What to label next: a random sample, clusters, then suggestions by a head that is fitted to the labels so far.
 
-Everything works on row numbers. The labels of the random sample measure the head and are never fitted to, and images of
-the sample have no suggestion before they are labelled.
+Everything works on row numbers. The labels of the random sample measure the head and are never
+fitted to, and images of the sample have no suggestion before they are labelled.
 """
 
 from __future__ import annotations
@@ -62,8 +62,11 @@ _WRONG_BELIEF = 0.1
 """Probability of its label below which an image of the sample is shown again."""
 
 _MAX_LOOKS = 3
-"""How often an image of the sample is labelled while the head contradicts it. With two, slips in the second labels,
-also of images that were right before, make the accuracy too low."""
+"""How often an image of the sample is labelled while the head contradicts it.
+
+With two, slips in the second labels,
+also of images that were right before, make the accuracy too low.
+"""
 
 _Z = 1.96
 """Quantile of the normal distribution for confidence intervals of 95 %."""
@@ -76,8 +79,8 @@ class Section(NamedTuple):
     """Images that are shown together.
 
     Args:
-        kind: Why they are together. ``again``: labelled images of the sample that are to be labelled again, without
-            showing the label, since the head contradicts some of them.
+        kind: Why they are together. ``again``: labelled images of the sample that are to be
+            labelled again, without showing the label, since the head contradicts some of them.
         label: The class of ``probably``; ``None`` for other kinds.
         rows: The images, the first to be labelled first.
     """
@@ -91,8 +94,8 @@ class Proposal(NamedTuple):
     """What to label next.
 
     Args:
-        sections: The images to label, each once, in the order of the page. Images without features are only in
-            ``sample``, if at all.
+        sections: The images to label, each once, in the order of the page. Images without features
+            are only in ``sample``, if at all.
         guess: For each row the position of the guessed class among the classes; -1 without a guess.
         belief: For each row the probability of the guessed class; 0 without a guess.
         words: Reasons why an image is shown, such as ``between frog and toad``.
@@ -114,7 +117,8 @@ class Accuracy(NamedTuple):
         value: Share of correct predictions.
         low: Lower limit of the 95 % confidence interval.
         high: Upper limit.
-        more: Number of further labels of the sample after which the interval would be at most 10 points wide.
+        more: Number of further labels of the sample after which the interval would be at most 10
+            points wide.
     """
 
     n: int
@@ -127,12 +131,13 @@ class Accuracy(NamedTuple):
 def sample_of(ids: Sequence[str], count: int | None = None) -> Rows:
     """Return the rows of a random sample, drawn by a hash of the ids.
 
-    A larger sample begins with the smaller one; images that are added leave the order of the others as it is.
+    A larger sample begins with the smaller one; images that are added leave the order of the others
+    as it is.
 
     Args:
         ids: Ids of all images.
-        count: Size of the sample. Default: :data:`SAMPLE`, and at most a third of the images, which leaves some to
-            learn from.
+        count: Size of the sample. Default: :data:`SAMPLE`, and at most a third of the images, which
+            leaves some to learn from.
     """
     if count is None:
         count = min(SAMPLE, len(ids) // 3)
@@ -144,7 +149,8 @@ def reduce(features: npt.NDArray[np.floating]) -> Floats:
     """Return vectors of length 1, from at most 128 principal components of the standardised features.
 
     Args:
-        features: Shape (n, width); a row of NaN for an image without features, whose vector is NaN, too.
+        features: Shape (n, width); a row of NaN for an image without features, whose vector is NaN,
+            too.
     """
     ready = np.flatnonzero(np.isfinite(features[:, 0]))
     if not len(ready):
@@ -231,8 +237,8 @@ def propose(
         labels: The label of each image; ``None`` if it has none, :data:`DROPPED` if it was dropped.
         sample: Rows of the random sample.
         classes: All classes, in the order of the params; positions in ``guess`` refer to them.
-        refused: Rows with a class that they are not: images that a person left out of a selection. They are no longer
-            suggested for it.
+        refused: Rows with a class that they are not: images that a person left out of a selection.
+            They are no longer suggested for it.
         looks: How often each image was labelled. Default: no image is shown again.
     """
     known = np.array([label is not None for label in labels], bool)
@@ -272,8 +278,8 @@ def likes(vectors: Floats, examples: Sequence[int]) -> Rows:
 def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
     """Return the accuracy, on the sample, of a head that is fitted to the labels outside of the sample.
 
-    ``None`` if there are no labels of the sample, or too few outside of it. The interval is by Wilson, "Probable
-    Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927.
+    ``None`` if there are no labels of the sample, or too few outside of it. The interval is by
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927.
     """
     labelled = _labelled(labels)
     labelled = labelled[np.isfinite(vectors[labelled, 0])]

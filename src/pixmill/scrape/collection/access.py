@@ -129,9 +129,13 @@ class NetworkAccess:
             if not port:
                 raise
             raise BrowserError(
-                f"the proxy cannot listen on port {port} of 127.0.0.1, which PIXMILL_WEBDRIVER_URL names: "
+                f"the proxy cannot listen on port {port} of 127.0.0.1, which PIXMILL_WEBDRIVER_URL "
+                "names: "
                 f"{error.strerror}",
-                next="wait for the other scrape that uses it, or name another port there and in the tunnel",
+                next=(
+                    "wait for the other scrape that uses it, or name another port there and in "
+                    "the tunnel"
+                ),
             ) from None
 
     def save_failure_page(self, driver: WebDriver, query: Query) -> str:

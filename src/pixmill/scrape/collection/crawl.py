@@ -23,7 +23,8 @@ from pixmill.scrape.journal import Journal, SearchResults
 from pixmill.scrape.sources import SearchError
 
 _SHUTDOWN_SECONDS = 10.0
-"""How long an ending run waits for its searches; one that waits for a page cannot be interrupted."""
+"""How long an ending run waits for its searches; one that waits for a page cannot be interrupted.
+"""
 
 _POLL_SECONDS = 0.05
 
@@ -46,8 +47,8 @@ _MAX_PENDING_BATCHES = 4
 class Crawl:
     """Run searches in threads while the event loop fetches what they find.
 
-    A source that blocks one search gets no further ones in this run: sites ask for pauses longer than a run, and block
-    longer clients that continue.
+    A source that blocks one search gets no further ones in this run: sites ask for pauses longer
+    than a run, and block longer clients that continue.
 
     Args:
         access: Network access for the searches.
@@ -213,7 +214,8 @@ class Crawl:
         if search.source.kind != "list" and dispatcher.taken < self._expected:
             raise SearchError(
                 "too_few",
-                f"{search.query.address} returned {dispatcher.taken} candidates, expected at least {self._expected} "
+                f"{search.query.address} returned {dispatcher.taken} candidates, expected at least "
+                f"{self._expected} "
                 "(scrape.expect_at_least)",
             )
 
@@ -262,7 +264,8 @@ class Dispatcher:
         self._batch: list[Candidate] = []
         self._batch_since = 0.0
         self._pending: deque[Future[None]] = deque()
-        # Candidates taken before the class can be full; then wait, to learn how many images are distinct.
+        # Candidates taken before the class can be full; then wait, to learn how many images are
+        # distinct.
         self._needed = self.quota.missing
 
     def take(self, candidate: Candidate) -> bool:

@@ -1,6 +1,7 @@
 """Preview a scrape: estimate its time without any request, or probe the selectors of a site.
 
-:func:`forecast` lists the searches. :func:`probe_source` counts what each selector matches on a results page.
+:func:`forecast` lists the searches. :func:`probe_source` counts what each selector matches on a
+results page.
 """
 
 from __future__ import annotations
@@ -88,8 +89,10 @@ class ProbeReport:
         findings: Matches of each selector, in the order of the file; empty if no page was opened.
         saved: Whether a page was opened and saved.
         failure: Why the search failed, or ``None``.
-        turned: Whether a second page of results was read; ``None`` if the site's file describes none.
-        fix: Command that copies the site's file into the project; ``None`` if the project has its own.
+        turned: Whether a second page of results was read; ``None`` if the site's file describes
+            none.
+        fix: Command that copies the site's file into the project; ``None`` if the project has its
+            own.
     """
 
     url: str
@@ -133,7 +136,10 @@ class ProbeReport:
         routes = Counter(candidate.route or "tile" for candidate in originals)
         by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
         ways = f" ({by_route})" if by_route else ""
-        yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
+        yield (
+            f"{len(self.candidates)} results read, {len(originals)} with the URL of an "
+            f"original{ways}"
+        )
         if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
         yield from self._end()
@@ -296,7 +302,8 @@ def forecast(
             total += seconds
     if params.licences is not None:
         lines += [
-            f"'{name}' reports no licences, so scrape.licences refuses all its images (use openverse or wikimedia, "
+            f"'{name}' reports no licences, so scrape.licences refuses all its images (use "
+            "openverse or wikimedia, "
             "or set scrape.licences to null)"
             for name in dict.fromkeys(
                 each.source.name for each in searches if each.source.kind in ("pages", "local")
@@ -307,7 +314,10 @@ def forecast(
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
     return [
         *lines,
-        f"Estimated time: about {count(minutes, 'minute')}, if sites respond as usual and robots.txt allows it.",
+        (
+            f"Estimated time: about {count(minutes, 'minute')}, if sites respond as usual and "
+            "robots.txt allows it."
+        ),
     ]
 
 

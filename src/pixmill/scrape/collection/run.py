@@ -189,8 +189,8 @@ class ScrapeResult:
         """Check the failures.
 
         Raises:
-            ScrapeError: More searches failed than ``scrape.tolerate`` allows, or a class has no images; the message
-                has a line for each.
+            ScrapeError: More searches failed than ``scrape.tolerate`` allows, or a class has no
+                images; the message has a line for each.
         """
         if self._is_enough():
             return
@@ -225,13 +225,15 @@ def scrape(
 ) -> ScrapeResult:
     """Find and fetch images of the classes.
 
-    Results and images in the journal are reused: with the same params and a finished journal, no browser starts. The
-    result depends on the sources' results, not on the order in which they arrive.
+    Results and images in the journal are reused: with the same params and a finished journal, no
+    browser starts. The result depends on the sources' results, not on the order in which they
+    arrive.
 
     Args:
         classes: Labels, in the order that decides which sighting of an image is its first.
         params: Sources, limits and politeness settings.
-        root: Folder of the project, with local images in ``data/`` and site descriptions in ``sites/``.
+        root: Folder of the project, with local images in ``data/`` and site descriptions in
+            ``sites/``.
         output: Folder of the stage; ``images/`` will hold exactly the images of the manifest, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
         scratch: Scratch folder of the stage.

@@ -70,8 +70,8 @@ def plan_searches(
 ) -> list[Search]:
     """Return all searches, in the order that decides which sighting of an image is its first.
 
-    The order is that of the classes, then of their queries, then of the sources. Undeclared classes found in local
-    folders come last; they reveal misspelt names.
+    The order is that of the classes, then of their queries, then of the sources. Undeclared classes
+    found in local folders come last; they reveal misspelt names.
 
     Args:
         classes: Labels.

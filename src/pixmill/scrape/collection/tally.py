@@ -37,8 +37,9 @@ _MAX_NAMED_HOSTS = 7
 class Counts:
     """Outcome counts.
 
-    ``candidates`` is the sum of ``fetched`` and all of ``refused``. ``duplicates`` are fetched candidates whose image
-    an earlier candidate brought; ``thumbnails`` are fetched candidates whose original was refused.
+    ``candidates`` is the sum of ``fetched`` and all of ``refused``. ``duplicates`` are fetched
+    candidates whose image an earlier candidate brought; ``thumbnails`` are fetched candidates whose
+    original was refused.
     """
 
     candidates: int = 0
@@ -288,15 +289,18 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
         counts, dropped = of_search.counts, of_search.counts.refused["only_thumbnail"]
         if of_search.wanted is not None:
             yield (
-                f"{of_search.search}: ended after {counts.candidates:,} of the {of_search.wanted:,} results that the "
-                "site says it has; if it shows more, correct 'next', 'more' or 'offset' in its file of sites/, and "
+                f"{of_search.search}: ended after {counts.candidates:,} of the "
+                f"{of_search.wanted:,} results that the "
+                "site says it has; if it shows more, correct 'next', 'more' or 'offset' in its "
+                "file of sites/, and "
                 "change scrape.snapshot"
             )
         small, images = counts.thumbnails + dropped, counts.fetched + dropped
         if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
             yield (
                 f"{of_search.search}: {small:,} of {images:,} images are thumbnails"
-                f"{' (left out)' if dropped else ''}: the originals were refused, or the file of the site needs other "
+                f"{' (left out)' if dropped else ''}: the originals were refused, or the file of "
+                "the site needs other "
                 "'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe"
             )
 

@@ -1,8 +1,8 @@
 """Sources of images with one interface.
 
 - ``source``: the interface, and failures of searches; ``source_list``: sources by name
-- ``site``: any results page, described by a file of ``sites/``; ``google``: Google Images; ``shop``: the
-  bundled shop
+- ``site``: any results page, described by a file of ``sites/``; ``google``: Google Images;
+  ``shop``: the bundled shop
 - ``browsing``, ``page_state``, ``tile``: a page in a browser, its kind, and its results
 - ``definition``: the files of ``sites/``
 - ``search_api``: public APIs: Openverse and Wikimedia Commons

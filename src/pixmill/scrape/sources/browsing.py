@@ -75,7 +75,8 @@ class PageView:
         ended: Whether the end mark is shown.
         pressed: Kind of the button that was pressed.
         position: Scroll position in pixels, of the page and of the box that holds the results.
-        bottom: Whether the page is scrolled to its bottom, and so is the box that holds the results.
+        bottom: Whether the page is scrolled to its bottom, and so is the box that holds the
+            results.
         onward: Whether the button to the next results is enabled and has no URL.
     """
 
@@ -151,7 +152,8 @@ class Page:
     def run(self, source: str, *arguments: Any, answer: TypeAdapter[Answer]) -> Answer:
         """Run a script and return its validated result; retry if the page reloads meanwhile.
 
-        The result is validated since scripts of the page can change builtins, and alerts discard results.
+        The result is validated since scripts of the page can change builtins, and alerts discard
+        results.
 
         Args:
             source: Body of a function, which may use ``site`` and the functions of ``prelude.js``.
@@ -203,7 +205,10 @@ class Page:
         Raises:
             SearchError: The page redirected to another site, or cannot be read.
         """
-        source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
+        source = (
+            f"{_PRELUDE}\nconst extract = () => "
+            f"{{\n{script(self.site.script)}\n}};\n{script('look')}"
+        )
         step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
         view = self.run(source, complete, step, answer=_VIEW)
         if (arrived := without_fragment(view.url)) != self.arrived:
@@ -251,7 +256,8 @@ class Page:
         )
         self.fail(
             "layout_changed",
-            f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked {self.site.checked}); its "
+            f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked "
+            f"{self.site.checked}); its "
             "layout may have changed",
             advice=f"check what each selector finds with: pixmill scrape --probe {name} "
             f"{json.dumps(self.query.text or '', ensure_ascii=False)}",
@@ -320,7 +326,8 @@ class Page:
                 f"{url} is disallowed by robots.txt"
                 if refused.reason == "robots"
                 else f"{url}: {refused.detail}",
-                advice="try another source (openverse and wikimedia have public APIs), or override robots.txt "
+                advice="try another source (openverse and wikimedia have public APIs), or override "
+                "robots.txt "
                 "for this host in scrape.robots_exceptions, on your own responsibility",
             )
         cause = "its host is in scrape.opt_out" if refused.reason == "opted_out" else refused.reason

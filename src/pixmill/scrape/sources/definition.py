@@ -61,7 +61,8 @@ class Markers(_Model):
     Args:
         urls: Regular expressions, searched for in the URL of the page.
         selectors: CSS selectors.
-        texts: Texts in the title or the visible text; ignored on pages with results, whose titles may contain anything.
+        texts: Texts in the title or the visible text; ignored on pages with results, whose titles
+            may contain anything.
     """
 
     urls: Patterns = ()
@@ -144,7 +145,8 @@ class Rewrite(_Model):
             re.compile(self.pattern).sub(self.replacement, "")
         except (re.error, IndexError) as error:
             raise ValueError(
-                f"expected a replacement for {self.pattern!r}, received {self.replacement!r} ({error})"
+                f"expected a replacement for {self.pattern!r}, received {self.replacement!r} "
+                f"({error})"
             ) from None
         return self
 
@@ -155,7 +157,8 @@ class BrowsingSettings(_Model):
     Args:
         pause: Minimum and maximum seconds between two steps; drawn at random.
         smooth: Whether to scroll smoothly, as people do.
-        patience: Seconds after which a page that loads nothing has ended; it is nudged four times meanwhile.
+        patience: Seconds after which a page that loads nothing has ended; it is nudged four times
+            meanwhile.
         most: Maximum number of results per query.
         longest: Maximum seconds per query.
     """
@@ -170,20 +173,22 @@ class BrowsingSettings(_Model):
 class SiteDefinition(_Model):
     """A site with a results page.
 
-    Selectors are CSS. A selector that ends in ``@name`` selects an attribute (``img@alt``); ``@name`` alone selects an
-    attribute of the result itself. The first selector of a list with a match wins.
+    Selectors are CSS. A selector that ends in ``@name`` selects an attribute (``img@alt``);
+    ``@name`` alone selects an attribute of the result itself. The first selector of a list with a
+    match wins.
 
     Args:
         name: Name of the site, as in ``scrape.source`` and in the manifest.
         version: Version of the description; increase it with every change.
         checked: Date of the last manual check, ``YYYY-MM-DD``.
-        url: URL of the results page with ``{query}`` or ``{slug}``, which writes the query as in paths
-            (``silk-saree``). Spaces of ``{query}`` become ``%20`` before the ``?`` and ``+`` after it.
+        url: URL of the results page with ``{query}`` or ``{slug}``, which writes the query as in
+            paths (``silk-saree``). Spaces of ``{query}`` become ``%20`` before the ``?`` and ``+``
+            after it.
         script: Script in this package that reads the results; ``tiles`` uses only ``selectors``.
-        selectors: Selectors of parts of the page: ``item`` for every script; for ``tiles`` also ``key``, ``image``,
-            ``link``, ``title`` and ``price``.
-        addresses: Attributes of an image that may hold its URL, in order of preference; ``srcset`` means its largest
-            entry.
+        selectors: Selectors of parts of the page: ``item`` for every script; for ``tiles`` also
+            ``key``, ``image``, ``link``, ``title`` and ``price``.
+        addresses: Attributes of an image that may hold its URL, in order of preference; ``srcset``
+            means its largest entry.
         placeholders: Regular expressions of URLs that lazy loading will replace.
         detail: The image on the page of each result, for results pages with thumbnails.
         rewrite: Rules from thumbnails to originals; the first rule that changes a URL wins.
@@ -193,8 +198,8 @@ class SiteDefinition(_Model):
         next: Links to the next results page.
         offset: URL parameter that counts pages, instead of ``next``.
         end: Selectors of an end mark, if any; a page that stops without it is an error.
-        total: Selectors of the number of results (the largest number in the text). A search with clearly fewer
-            results causes a warning.
+        total: Selectors of the number of results (the largest number in the text). A search with
+            clearly fewer results causes a warning.
         states: Markers of other pages.
         settings: Pace and limits.
     """
@@ -225,7 +230,8 @@ class SiteDefinition(_Model):
         asks = "{query}" in self.url or "{slug}" in self.url
         if parts.scheme not in ("http", "https") or not parts.hostname or not asks:
             raise ValueError(
-                f"expected url to be an http(s) address with {{query}} or {{slug}} in it, received {self.url!r}"
+                f"expected url to be an http(s) address with {{query}} or {{slug}} in it, received "
+                f"{self.url!r}"
             )
         if "item" not in self.selectors:
             raise ValueError("expected selectors.item, which finds the results, received none")
@@ -236,7 +242,8 @@ class SiteDefinition(_Model):
             )
         if self.detail and (self.script != "tiles" or "link" not in self.selectors):
             raise ValueError(
-                "expected selectors.link, which leads to the page that detail speaks of, received none"
+                "expected selectors.link, which leads to the page that detail speaks of, received "
+                "none"
             )
         return self
 
@@ -285,7 +292,10 @@ def site_file(name: str, overrides: Path | None) -> Path:
     known = sorted(path.stem for path in packaged.glob("*.yaml"))
     if name not in known:
         raise ScrapeError(
-            f"there is no site '{name}': {own} is missing, and Pixmill bundles only {', '.join(known)}",
+            (
+                f"there is no site '{name}': {own} is missing, and Pixmill bundles only "
+                f"{', '.join(known)}"
+            ),
             next=f"mkdir -p {own.parent} && cp {packaged / 'shop.yaml'} {own}, then edit it",
         )
     return packaged / f"{name}.yaml"
@@ -296,7 +306,8 @@ def load_site(name: str, overrides: Path | None) -> SiteDefinition:
 
     Args:
         name: Name of the site.
-        overrides: Folder ``sites/`` of the project; its ``<name>.yaml`` takes precedence over the bundled one.
+        overrides: Folder ``sites/`` of the project; its ``<name>.yaml`` takes precedence over the
+            bundled one.
 
     Raises:
         ScrapeError: The file is missing or invalid; the message has a line for each invalid key.
@@ -317,8 +328,8 @@ def parse_site(text: str, *, source: str) -> SiteDefinition:
         source: Path of the file, for messages.
 
     Raises:
-        ScrapeError: The text is no YAML mapping, or keys are unknown, missing or invalid; the message has a line for
-            each.
+        ScrapeError: The text is no YAML mapping, or keys are unknown, missing or invalid; the
+            message has a line for each.
     """
     try:
         content = parse_yaml(text, file=source)

@@ -20,7 +20,8 @@ from pixmill.web.fetch import Fetched, Refused
 
 Layout = Literal["classes", "fixed"]
 """``classes``: ``data/<class>/``; ``fixed``: a split of the user in ``data/train/<class>/``, ``data/test/<class>/`` and
-optionally ``data/val/<class>/``."""
+optionally ``data/val/<class>/``.
+"""
 
 _PARTS = ("test", "val", "train")
 """In order of precedence: an image in several splits stays out of training."""
@@ -46,18 +47,20 @@ _MAX_NAMED = 20
 class FolderSource(LocalSource):
     """Read the images of a folder.
 
-    A row of ``metadata.csv`` labels an image anywhere in the folder, and has its origin; without a row or label, the
-    image belongs to the class of its folder. Folders that are not declared as classes are read too; the gate of
-    validate reports them, since a name may be misspelt. Hidden files are ignored.
+    A row of ``metadata.csv`` labels an image anywhere in the folder, and has its origin; without a
+    row or label, the image belongs to the class of its folder. Folders that are not declared as
+    classes are read too; the gate of validate reports them, since a name may be misspelt. Hidden
+    files are ignored.
 
     Args:
         data: The folder.
         layout: Layout of the folder.
-        classes: Classes by the names of folders and labels, see :func:`pixmill.core.names.class_by_name`; default:
-            each name is a class.
+        classes: Classes by the names of folders and labels, see
+            :func:`pixmill.core.names.class_by_name`; default: each name is a class.
 
     Raises:
-        DataError: The folder, or a required split of the fixed layout, is missing, or ``metadata.csv`` is invalid.
+        DataError: The folder, or a required split of the fixed layout, is missing, or
+            ``metadata.csv`` is invalid.
     """
 
     name = "folder"
@@ -81,7 +84,11 @@ class FolderSource(LocalSource):
         if layout == "fixed":
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
             for part in sorted(_REQUIRED_PARTS - self._parts.keys()):
-                needs = "the fixed layout needs the folders train and test (val is optional), with folders of classes"
+                needs = (
+                    "the fixed layout needs the folders train and test (val is optional), "
+                    "with "
+                    "folders of classes"
+                )
                 fix = f"{_ADVICE[layout]}, or set scrape.folder.layout to classes in params.yaml"
                 raise DataError(f"{data / part} is missing: {needs}", next=fix)
 
@@ -115,7 +122,10 @@ class FolderSource(LocalSource):
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {be} missing{but}"
         if any(target_within(folder, self._data) is None for folder in existing):
-            return f"{where} {be} a link out of {self._data.name}/, which is not followed: put a copy there instead"
+            return (
+                f"{where} {be} a link out of {self._data.name}/, which is not followed: put a "
+                "copy there instead"
+            )
         if not (files := [folder / name for folder in existing for name in _visible(folder)]):
             return f"{where} {be} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
@@ -158,12 +168,14 @@ class FolderSource(LocalSource):
                 name for name in files if self._place(folder / name) not in self._labelled
             ]:
                 remarks.append(
-                    f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}"
+                    f"{self._address(folder)} has files outside the class folders, ignored: "
+                    f"{_some(loose)}"
                 )
         if self._stale:
             number = count(len(self._stale), "row")
             remarks.append(
-                f"data/{FILE} has {number} without a file, ignored: {first_of(self._stale, _MAX_NAMED)}"
+                f"data/{FILE} has {number} without a file, ignored: "
+                f"{first_of(self._stale, _MAX_NAMED)}"
             )
         names = {
             name for name in _visible(self._data) if not name.endswith(_TABLE)
@@ -173,7 +185,10 @@ class FolderSource(LocalSource):
                 f"{has} other entries than the splits train, val and test, ignored: {_some(others)}"
             )
             if folders := [name for name in others if (self._data / name).is_dir()]:
-                remark += "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml"
+                remark += (
+                    "; if they are images without a label to predict, set "
+                    "evaluate.unlabelled in params.yaml"
+                )
                 remark += f", such as to {self._address(self._data / folders[0])}"
             remarks.append(remark)
         if None in self._parts and names >= _REQUIRED_PARTS:
@@ -284,7 +299,8 @@ class FolderSource(LocalSource):
 
     def _reason(self, path: Path) -> str | None:
         try:
-            # A link out of the folder is not followed; one of git-annex without its content has no target.
+            # A link out of the folder is not followed; one of git-annex without its content has no
+            # target.
             is_outside = path.is_file() and target_within(path, self._data) is None
             return "not_a_file" if is_outside else reason_of(path)
         except (OSError, RuntimeError):

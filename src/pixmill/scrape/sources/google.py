@@ -38,7 +38,10 @@ _PANEL_TIMEOUT_SECONDS = 4.0
 _POLL_SECONDS = 0.25
 
 _MAX_MISSES = 10
-"""Panels in a row without an original after which no more are opened. About one panel in twenty has none."""
+"""Panels in a row without an original after which no more are opened.
+
+About one panel in twenty has none.
+"""
 
 Name = str | tuple[str | None, str | None]
 """A key that joins tiles and arrays: an id, or the page and title of the image."""
@@ -50,8 +53,9 @@ _ORIGINAL: TypeAdapter[Tile | None] = TypeAdapter(Tile | None)
 class GoogleSource(SiteSource):
     """Search Google Images.
 
-    The ``route`` of a candidate says where the original was found: ``script`` (arrays in the page's scripts), ``link``
-    (link of the tile), ``click`` (panel of the tile), or ``thumbnail`` (no original).
+    The ``route`` of a candidate says where the original was found: ``script`` (arrays in the page's
+    scripts), ``link`` (link of the tile), ``click`` (panel of the tile), or ``thumbnail`` (no
+    original).
     """
 
     def resolver(self) -> Resolve:
@@ -77,7 +81,10 @@ class _Originals:
         names = (tile.key, thumbnail_id(tile.thumbnail or "") or "", (tile.page, tile.title))
         original = next((self._by_name[name] for name in names if name in self._by_name), None)
         if original is None and self._misses < _MAX_MISSES:
-            source = f"const extract = (complete) => {{\n{script('google')}\n}};\n{script('google_panel')}"
+            source = (
+                "const extract = (complete) => "
+                f"{{\n{script('google')}\n}};\n{script('google_panel')}"
+            )
             milliseconds = (1000 * _PANEL_TIMEOUT_SECONDS, 1000 * _POLL_SECONDS)
             original = page.run(source, tile.key, *milliseconds, answer=_ORIGINAL)
             self._misses = 0 if original else self._misses + 1

@@ -61,7 +61,8 @@ def _plain(text: str) -> str:
 
 DATA_SETS = {
     "mnist": DataSet(
-        tuple("0123456789"), "https://creativecommons.org/licenses/by-sa/3.0/", "Yann LeCun and Corinna Cortes"
+        tuple("0123456789"), "https://creativecommons.org/licenses/by-sa/3.0/", ("Yann LeCun and "
+                                                                                "Corinna Cortes")
     ),
     "fashion_mnist": DataSet(
         (
@@ -82,8 +83,9 @@ class KerasSource(LocalSource):
 
     Args:
         name: Name in :data:`DATA_SETS`.
-        path: Local copy: an ``.npz`` file as cached by Keras (``~/.keras/datasets/mnist.npz``), or a folder with the
-            four IDX files, gzipped or not. Default: Keras downloads the dataset or uses its cache.
+        path: Local copy: an ``.npz`` file as cached by Keras (``~/.keras/datasets/mnist.npz``), or
+            a folder with the four IDX files, gzipped or not. Default: Keras downloads the dataset
+            or uses its cache.
     """
 
     name = "keras"
@@ -110,7 +112,8 @@ class KerasSource(LocalSource):
         if index is None:
             raise SearchError(
                 "no_results",
-                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}; choose "
+                f"{query.address} has no class '{query.text}'; it has "
+                f"{', '.join(data_set.classes)}; choose "
                 f"one in scrape.queries.{query.label}",
             )
         rank = 0
@@ -172,7 +175,8 @@ def _read(path: Path, name: str) -> Parts:
             or labels.shape != images.shape[:1]
         ):
             raise DataError(
-                f"{path} is not {name}: its split '{part}' has images of shape {images.shape} and labels of shape "
+                f"{path} is not {name}: its split '{part}' has images of shape {images.shape} and "
+                "labels of shape "
                 f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",
                 next=advice,
             )

@@ -52,8 +52,9 @@ class Verdict:
 def classify(facts: PageFacts, states: States) -> Verdict:
     """Classify a page.
 
-    URLs and selectors are checked first, then the status, then the results. Texts count only on pages without results,
-    whose titles may contain anything. A consent dialog over results counts as results.
+    URLs and selectors are checked first, then the status, then the results. Texts count only on
+    pages without results, whose titles may contain anything. A consent dialog over results counts
+    as results.
 
     Args:
         facts: Properties of the page.

@@ -23,7 +23,9 @@ _FAILURES: dict[str, Failure] = {
     "timeout": "timeout",
 }
 _ADVICE: dict[Failure, str] = {
-    "blocked": "set scrape.contact, lower scrape.rate, or retry later (images found so far are kept)",
+    "blocked": (
+        "set scrape.contact, lower scrape.rate, or retry later (images found so far are kept)"
+    ),
     "timeout": "retry later (images found so far are kept)",
     "unreachable": "check the network, or retry later (images found so far are kept)",
 }
@@ -52,8 +54,11 @@ _PARAMETERS = {
     "iiurlwidth": 330,
     "maxlag": 5,
 }
-"""``gsrlimit``: the maximum without an account. ``iiurlwidth``: a width of cached thumbnails. ``maxlag``: requested of
-bots (mediawiki.org, Manual:Maxlag)."""
+"""``gsrlimit``: the maximum without an account. ``iiurlwidth``: a width of cached thumbnails.
+
+``maxlag``: requested of
+bots (mediawiki.org, Manual:Maxlag).
+"""
 
 _RASTER_TYPES = {
     "image/bmp",
@@ -117,7 +122,8 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
     Args:
         access: Network access.
         url: The URL.
-        ends: Reasons of a refusal that mean the end of the results; an empty object is returned then.
+        ends: Reasons of a refusal that mean the end of the results; an empty object is returned
+            then.
 
     Raises:
         SearchError: The API failed, or the response is no JSON object.
@@ -226,7 +232,8 @@ class WikimediaSource(ApiSource):
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the raster images of each page of results, in order, once the page is complete.
 
-        A page whose response would be too long is repeated, each time with the metadata of other images.
+        A page whose response would be too long is repeated, each time with the metadata of other
+        images.
         """
         images: list[dict[str, Any]] = []
         further: object = {}
@@ -285,7 +292,10 @@ class WikimediaSource(ApiSource):
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(
             "blocked",
-            f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)",
+            (
+                f"{url} limits the request rate ('{code}': {info}); retry later (images found so far "
+                "are kept)"
+            ),
         )
 
 

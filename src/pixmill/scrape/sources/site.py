@@ -55,14 +55,16 @@ _MAX_DETAIL_MISSES = 10
 class SiteSource(Source):
     """Read the results pages of a site.
 
-    The site's script (``SiteDefinition.script``) is the body of a function, run after ``prelude.js``. It returns tiles
-    as objects with the fields of :class:`Tile`, and may use ``site`` (the definition) and ``complete`` (keys of tiles
-    whose original is known, which it may skip). A tile without its original may be returned again with it.
+    The site's script (``SiteDefinition.script``) is the body of a function, run after
+    ``prelude.js``. It returns tiles as objects with the fields of :class:`Tile`, and may use
+    ``site`` (the definition) and ``complete`` (keys of tiles whose original is known, which it may
+    skip). A tile without its original may be returned again with it.
 
     Args:
         site: Description of the site.
         name: Name in params and tables; default: the name of the site.
-        wanted: Estimated number of needed results; a search that opens a page per result starts with as many.
+        wanted: Estimated number of needed results; a search that opens a page per result starts
+            with as many.
 
     Attributes:
         pages: Number of pages with results that were read, for a source with one search.
@@ -242,15 +244,20 @@ class SiteSource(Source):
         if turns == 1 and stall.awaits:
             page.fail(
                 "stalled",
-                f"stopped after {len(tiles)} results: its next button brought no others within {settings.patience:g} s",
-                advice=f"correct 'next' in {self.site.name}.yaml, raise settings.patience, or name in 'end' what the "
+                (
+                    f"stopped after {len(tiles)} results: its next button brought no others within "
+                    f"{settings.patience:g} s"
+                ),
+                advice=f"correct 'next' in {self.site.name}.yaml, raise settings.patience, or name "
+                "in 'end' what the "
                 "last page shows",
             )
         if self.site.end and not ended:
             end = "', '".join(self.site.end)
             page.fail(
                 "stalled",
-                f"stopped after {len(tiles)} results: neither more results nor the end mark ('{end}') "
+                f"stopped after {len(tiles)} results: neither more results nor the end mark "
+                f"('{end}') "
                 f"appeared within {settings.patience:g} s",
             )
 
@@ -258,7 +265,10 @@ class SiteSource(Source):
         page.fail(
             "endless",
             f"did not end within {self.site.settings.longest:g} s",
-            advice="limit the candidates with scrape.per_query, or raise settings.longest in the site's file",
+            advice=(
+                "limit the candidates with scrape.per_query, or raise settings.longest in the "
+                "site's file"
+            ),
         )
 
     def _next(self, page: Page, visited: int) -> str | None:
@@ -284,12 +294,13 @@ class SiteSource(Source):
 class StallDetector:
     """Detect that a page loads no more results.
 
-    A page is over when it loads nothing despite four nudges, or repeats known results three times. Time is measured by
-    the clock, so a busy machine does not end a page early. A click on a "more" button resets the counts unless the
-    click before it had no effect.
+    A page is over when it loads nothing despite four nudges, or repeats known results three times.
+    Time is measured by the clock, so a busy machine does not end a page early. A click on a "more"
+    button resets the counts unless the click before it had no effect.
 
     Args:
-        patience: Seconds without change after which the page is over; a quarter of it precedes each nudge.
+        patience: Seconds without change after which the page is over; a quarter of it precedes each
+            nudge.
     """
 
     _NUDGES = 4

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["pages", "api", "list", "local"]
 """Kinds of sources: ``pages`` in a browser, an ``api``, a local ``list`` of URLs that each run reads again, or
-``local`` files."""
+``local`` files.
+"""
 
 Failure = Literal[
     "blocked",
@@ -38,11 +39,11 @@ Failure = Literal[
 ]
 """Kinds of failures.
 
-``blocked``: block or rate limit; ``captcha``: CAPTCHA; ``consent``: consent dialog without a known button;
-``endless``: the page did not end in time; ``layout_changed``: the selectors match nothing; ``no_results``: the site has
-no results; ``robots``: disallowed by ``robots.txt``; ``stalled``: the page stopped before its end; ``timeout``: the
-page did not load in time; ``too_few``: fewer candidates than ``scrape.expect_at_least``; ``unreachable``: no network or
-no such host.
+``blocked``: block or rate limit; ``captcha``: CAPTCHA; ``consent``: consent dialog without a known
+button; ``endless``: the page did not end in time; ``layout_changed``: the selectors match nothing;
+``no_results``: the site has no results; ``robots``: disallowed by ``robots.txt``; ``stalled``: the
+page stopped before its end; ``timeout``: the page did not load in time; ``too_few``: fewer
+candidates than ``scrape.expect_at_least``; ``unreachable``: no network or no such host.
 """
 
 _MAX_MESSAGE_CHARACTERS = 8192
@@ -157,7 +158,8 @@ class SearchError(ScrapeError):
 
     Args:
         failure: Kind of the failure.
-        message: Description with the URL. It may quote the site: control characters are escaped, and long text is cut.
+        message: Description with the URL. It may quote the site: control characters are escaped,
+            and long text is cut.
         advice: Next step for the user; printed once per kind of failure.
         evidence: Folder with the saved page and its screenshot, for messages.
     """
@@ -179,7 +181,8 @@ class SearchError(ScrapeError):
 def save_evidence(driver: WebDriver, folder: Path) -> Path:
     """Save the current page as ``page.html``, ``address.txt`` and ``page.png``.
 
-    If the browser cannot return one of them, ``missing.txt`` holds the error, and the rest is missing, too.
+    If the browser cannot return one of them, ``missing.txt`` holds the error, and the rest is
+    missing, too.
 
     Args:
         driver: Driver of the browser.

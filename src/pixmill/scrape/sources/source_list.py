@@ -57,7 +57,10 @@ def _plugin(name: str, root: Path) -> Source:
     kind = getattr(source, "kind", None)
     base = LocalSource if kind == "local" else Source
     if base not in type(source).__mro__ or kind not in get_args(Kind):
-        problem = f"expected a class derived from Source or, with kind = 'local', LocalSource, received {source!r}"
+        problem = (
+            "expected a class derived from Source or, with kind = 'local', LocalSource, "
+            f"received {source!r}"
+        )
         raise plugin_error(
             "sources", own, root, f"{problem} of the kind {kind!r} (of {', '.join(get_args(Kind))})"
         )

@@ -1,6 +1,7 @@
 """The source ``urls``: local lists of URLs, including those of Open Images and ImageNet.
 
-Open Images (storage.googleapis.com/openimages/web/download_v7.html) has separate tables of URLs and of labels.
+Open Images (storage.googleapis.com/openimages/web/download_v7.html) has separate tables of URLs and
+of labels.
 """
 
 import base64
@@ -70,7 +71,8 @@ class UrlsSource(Source):
     The first search reads all lists. Rows with other labels are ignored.
 
     Args:
-        params: Paths of the lists, and the labels of each class in them; default: the name of the class.
+        params: Paths of the lists, and the labels of each class in them; default: the name of the
+            class.
         classes: Classes.
         root: Folder of relative paths.
 
@@ -137,7 +139,8 @@ class UrlsSource(Source):
             others = f"; it has {', '.join(sorted(self._others))}" if self._others else ""
             raise SearchError(
                 "no_results",
-                f"{query.address} has no URL with the label '{labels}'{others}; set scrape.urls.classes to the "
+                f"{query.address} has no URL with the label '{labels}'{others}; set "
+                "scrape.urls.classes to the "
                 f"label of the class '{query.label}' in the lists",
             )
 
@@ -209,7 +212,8 @@ def _read(path: Path) -> Iterator[pd.DataFrame]:
     """Yield the rows of a list in chunks, with stripped strings or missing values as cells.
 
     Args:
-        path: A CSV or TSV file or a Parquet file with columns of ``_FIELDS``, or a list of ImageNet.
+        path: A CSV or TSV file or a Parquet file with columns of ``_FIELDS``, or a list of
+            ImageNet.
 
     Raises:
         DataError: A column is missing, or a row is invalid.
@@ -236,7 +240,8 @@ def _parse(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             wrong = rows[name][rows[name].notna() & parsed.isna()]
             if len(wrong):
                 raise DataError(
-                    f"{path}, row {wrong.index[0] + 1}: {name.removeprefix('given_')}: expected {expected}, received "
+                    f"{path}, row {wrong.index[0] + 1}: {name.removeprefix('given_')}: expected "
+                    f"{expected}, received "
                     f"{wrong.iloc[0]!r}",
                     next="fix that row",
                 )
@@ -271,7 +276,8 @@ def _read_imagenet(path: Path) -> Iterator[pd.DataFrame]:
             rows = pd.DataFrame(
                 [match.groupdict() for line in lines if (match := _IMAGENET.match(line))]
             )
-            # Percent-encode the original Latin-1 bytes, which the servers expect (RFC 3986, section 2.5).
+            # Percent-encode the original Latin-1 bytes, which the servers expect (RFC 3986, section
+            # 2.5).
             yield rows.assign(
                 url=[
                     quote(url.strip(), safe=string.punctuation, encoding="latin-1")

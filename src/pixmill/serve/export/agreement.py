@@ -16,8 +16,11 @@ Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float64]
 
 FLOAT_LIMITS = {"litert": 1e-5, "onnx": 1e-4, "keras": 1e-4}
-"""Maximum difference of a probability by format. The bundled model differs by 5e-8 in LiteRT, the runtime of the
-original, and by 5e-6 in the others, which add in another order."""
+"""Maximum difference of a probability by format.
+
+The bundled model differs by 5e-8 in LiteRT, the runtime of the
+original, and by 5e-6 in the others, which add in another order.
+"""
 
 MIN_SAME = 0.9
 """Minimum share of images with the same class in int8; 0.96 to 0.99 for the bundled model."""
@@ -45,8 +48,8 @@ class Agreement:
         """Return the reason to refuse the exported model, or ``None``.
 
         Args:
-            name: The format. For ``float32`` formats only the probabilities are checked: if these agree, only equally
-                probable classes can change places.
+            name: The format. For ``float32`` formats only the probabilities are checked: if these
+                agree, only equally probable classes can change places.
             max_drop: Maximum drop of the accuracy, for int8.
         """
         if (limit := FLOAT_LIMITS.get(name)) is not None:
@@ -59,7 +62,10 @@ class Agreement:
         if self.same < MIN_SAME:
             return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
         if self.drop > max_drop:
-            return f"the accuracy drops by {100 * self.drop:.1f} points, more than {100 * max_drop:g} (--max-drop)"
+            return (
+                f"the accuracy drops by {100 * self.drop:.1f} points, more than "
+                f"{100 * max_drop:g} (--max-drop)"
+            )
         return None
 
 

@@ -37,12 +37,14 @@ class ModelCard:
     Args:
         description: The exported model.
         network: Short description of the network; ``None`` if DVC has no record of its training.
-        preset: KerasHub preset of its backbone, with version, SHA-256 and licence; ``None`` if there is none.
+        preset: KerasHub preset of its backbone, with version, SHA-256 and licence; ``None`` if
+            there is none.
         confidence: Confidence level of the intervals.
         metrics: All metrics of evaluate; empty if the model was not evaluated.
         hashes: DVC's hashes of the inputs of training, by path.
         counts: Number of images by split.
-        origins: Source, licence (``None`` if unknown) and number of training images, most frequent first.
+        origins: Source, licence (``None`` if unknown) and number of training images, most frequent
+            first.
     """
 
     description: Exported
@@ -60,7 +62,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
 
     Args:
         root: Project folder.
-        description: The exported model; without metrics if those of the project are of another model.
+        description: The exported model; without metrics if those of the project are of another
+            model.
 
     Raises:
         ManifestError: A file of a stage is missing or malformed.

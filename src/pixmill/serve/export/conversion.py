@@ -42,8 +42,12 @@ _CALIBRATION_IMAGES = 200
 """Training images that determine the range of each int8 tensor: 300 and 816 were no better."""
 
 _MAX_FLOAT_SHARE = 0.1
-"""Dense layers with less than this share of the weights stay ``float32`` in int8, at little cost. That of the bundled
-model turns features of very different sizes into logits: in 256 steps, 17 % of its predictions changed."""
+"""Dense layers with less than this share of the weights stay ``float32`` in int8, at little cost.
+
+That of the bundled
+model turns features of very different sizes into logits: in 256 steps, 17 % of its predictions
+changed.
+"""
 
 
 def install_missing(name: str) -> str | None:
@@ -61,7 +65,8 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     """Return a classifier whose outputs are calibrated probabilities; it may share weights with the given one.
 
     Args:
-        model: Model from :func:`pixmill.models.model_folder.load_classifier`; may be changed in place.
+        model: Model from :func:`pixmill.models.model_folder.load_classifier`; may be changed in
+            place.
         temperature: Divisor of the logits; ``None``: uncalibrated.
     """
     import keras
@@ -96,7 +101,8 @@ def convert(
 ) -> None:
     """Write one format.
 
-    LiteRT and ONNX have the novelty as a second output. int8 is too coarse for it, and Keras users expect one output.
+    LiteRT and ONNX have the novelty as a second output. int8 is too coarse for it, and Keras users
+    expect one output.
 
     Args:
         name: A key of :data:`FORMATS`.
@@ -144,7 +150,8 @@ def _int8(model: keras.Model, training: Part) -> bytes:
 
     debug = tf.lite.experimental
     with quiet(), warnings.catch_warnings():
-        # About integer inputs, which this model does not have, and about the debugger's own interpreter.
+        # About integer inputs, which this model does not have, and about the debugger's own
+        # interpreter.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
         warnings.filterwarnings(
             "ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning

@@ -60,19 +60,20 @@ def export(
 ) -> ExportResult:
     """Export the project's trained model to a folder, and replace an earlier export there.
 
-    A format that cannot be converted or differs too much from the original is refused; the others are written. Files
-    are renamed into place once they are checked, the card last.
+    A format that cannot be converted or differs too much from the original is refused; the others
+    are written. Files are renamed into place once they are checked, the card last.
 
     Args:
         root: Project folder.
         output: Target folder.
-        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all whose packages are installed.
+        formats: Keys of :data:`pixmill.serve.export.conversion.FORMATS`; default: all whose
+            packages are installed.
         max_drop: Maximum drop of the test accuracy for int8, 0 to 1.
         licence: Licence of the model for the card; ``None`` if unknown.
 
     Raises:
-        PixmillError: There is no trained model, its images or a package for a named format are missing, or the folder
-            belongs to the pipeline or has another ``README.md``.
+        PixmillError: There is no trained model, its images or a package for a named format are
+            missing, or the folder belongs to the pipeline or has another ``README.md``.
     """
     _check(output, root)
     missing = {name: command for name in formats or FORMATS if (command := install_missing(name))}

@@ -12,8 +12,10 @@ from pixmill.web.problems import ProblemError, answer
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; "
+        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -28,14 +30,16 @@ _HEADERS = {
 class Admission:
     """ASGI middleware that refuses forbidden or oversized requests.
 
-    Bodies are counted while they arrive. Routes count other memory that they hold with ``scope["hold"]``.
+    Bodies are counted while they arrive. Routes count other memory that they hold with
+    ``scope["hold"]``.
 
     Args:
         app: The application.
         metrics: Counters to update.
         held_bytes: Maximum size of all bodies in memory together.
         hosts: Accepted names in ``Host``; ``None`` accepts any.
-        behind_proxy: Whether a proxy decides on port and TLS, so that only the names of origin and host are compared.
+        behind_proxy: Whether a proxy decides on port and TLS, so that only the names of origin and
+            host are compared.
     """
 
     app: Application

@@ -53,7 +53,8 @@ class Endpoints:
         inbox: Destination of feedback; ``None``: feedback is refused.
         urls: Fetcher of images; ``None``: URLs are refused.
         keys: API keys; empty: no key is needed.
-        is_local: Whether only this machine can use the service, which may then show training images.
+        is_local: Whether only this machine can use the service, which may then show training
+            images.
         feedback_quota: Part of the inbox that each client may fill.
     """
 

@@ -13,8 +13,11 @@ from pixmill.web.bounded_request import check_size
 from pixmill.web.problems import ProblemError
 
 _MAX_JSON_MARKS = 100_000
-"""Maximum number of commas, colons and opening brackets in JSON, those in strings included. It bounds the objects that
-a parser creates, and is cheap to check. 16 URLs of 4,096 characters may have that many."""
+"""Maximum number of commas, colons and opening brackets in JSON, those in strings included.
+
+It bounds the objects that
+a parser creates, and is cheap to check. 16 URLs of 4,096 characters may have that many.
+"""
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -36,7 +39,8 @@ async def read_images(request: Request) -> list[RequestImage]:
     """Return the images of a request in order, at least one.
 
     Raises:
-        ProblemError: The body has none of the three forms, is malformed, or has no image or too many.
+        ProblemError: The body has none of the three forms, is malformed, or has no image or too
+            many.
     """
     if _media_type(request) == "application/json":
         batch = await read_json(request, schemas.ImageBatch)
@@ -59,7 +63,8 @@ async def read_form(
         max_images: Maximum number of images.
 
     Raises:
-        ProblemError: The body has another type, or no image. Starlette raises its own exception for a malformed form.
+        ProblemError: The body has another type, or no image. Starlette raises its own exception for
+            a malformed form.
     """
     kind = _media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
@@ -88,7 +93,8 @@ async def read_json(
         max_bytes: Maximum size of the body.
 
     Raises:
-        ProblemError: The body has another type, is not JSON, does not match the schema, or has too many elements.
+        ProblemError: The body has another type, is not JSON, does not match the schema, or has too
+            many elements.
     """
     if _media_type(request) != "application/json":
         raise _unsupported(request, "application/json")
@@ -106,7 +112,8 @@ def _parse(body: bytes, schema: type[Schema]) -> Schema:
     except ValidationError as error:
         # Without the input and the context, whose traceback would keep the body in memory.
         found = error.errors(include_context=False, include_input=False, include_url=False)
-    # An image may be in either of two forms: the wrong value says more than the key of the other form.
+    # An image may be in either of two forms: the wrong value says more than the key of the other
+    # form.
     first = min(found, key=lambda each: each["type"] == "missing")
     place = ".".join(str(part) for part in first["loc"])
     raise ProblemError(

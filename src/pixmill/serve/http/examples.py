@@ -64,8 +64,8 @@ def _read(root: Path) -> list[Example]:
 def nearest_finder(root: Path, folder: Path) -> Callable[[bytes], list[dict[str, Any]]] | None:
     """Return a function from a vector to the most similar training images; ``None`` without an evaluation of the model.
 
-    It returns ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of images that the packed train
-    split has. Files are read again only after they changed.
+    It returns ``id``, ``label``, ``similarity`` and ``thumbnail`` (a ``data:`` URI) of images that
+    the packed train split has. Files are read again only after they changed.
 
     Args:
         root: Project folder.

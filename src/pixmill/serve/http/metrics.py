@@ -50,8 +50,12 @@ class Metrics:
         self._model = Info("pixmill_model", "The model that answers.", registry=registry)
 
     def observe(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
-        """Count an answered request. All unknown paths count as one route, which bounds the memory."""
-        # Folders of files, and the OpenAPI document, have no route; a folder's name is in root_path.
+        """Count an answered request.
+
+        All unknown paths count as one route, which bounds the memory.
+        """
+        # Folders of files, and the OpenAPI document, have no route; a folder's name is in
+        # root_path.
         found = scope.get("root_path") or scope["path"] if "endpoint" in scope else "other"
         route = getattr(scope.get("route"), "path", found)
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"

@@ -45,7 +45,8 @@ _FILES = (
 """Files that predictions and heatmaps need."""
 
 _MAX_WAITING = 16
-"""Maximum number of images that wait for each worker, which keeps the latency at a second or two."""
+"""Maximum number of images that wait for each worker, which keeps the latency at a second or two.
+"""
 
 _LOG = logging.getLogger("pixmill.serve")
 
@@ -53,7 +54,8 @@ _LOG = logging.getLogger("pixmill.serve")
 class LoadedModel:
     """A model and the worker processes that run it.
 
-    The workers use a copy of the model's files: a replaced worker loads the same network, even if the files changed.
+    The workers use a copy of the model's files: a replaced worker loads the same network, even if
+    the files changed.
 
     Args:
         model: The model.
@@ -106,7 +108,8 @@ class LoadedModel:
         ):
             reason = f"there is no prediction: {prediction.reason if prediction else answer}"
             raise PixmillError(
-                f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite probabilities of a "
+                f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite "
+                "probabilities of a "
                 f"test image, but {reason if given is None else given}",
                 next="train it again: dvc repro -f train",
             )
@@ -229,7 +232,8 @@ class Models:
             return
         try:
             model = await asyncio.to_thread(find_model, self._spec, self._root)
-            # The next check retries a model that cannot be fetched, but not one that fails its check.
+            # The next check retries a model that cannot be fetched, but not one that fails its
+            # check.
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
         except Exception as error:  # noqa: BLE001 (the old model serves on)

@@ -94,7 +94,9 @@ class Predicted(BaseModel):
     confidence: float | None = Field(description="Its calibrated probability.")
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
     unlike: bool | None = Field(
-        description="Whether the image is unlike the training images; such a prediction is never sure."
+        description=(
+            "Whether the image is unlike the training images; such a prediction is never sure."
+        )
     )
     probabilities: dict[str, float] | None = Field(
         description="The calibrated probability of each class."
@@ -203,7 +205,8 @@ def _described(description: str) -> dict[str, Any]:
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": _described("The request is invalid; `detail` says why."),
     503: _described(
-        "The server is busy; retry after `Retry-After` seconds. Without that header, the inbox is full."
+        "The server is busy; retry after `Retry-After` seconds. Without that header, the inbox is "
+        "full."
     ),
 }
 """Error responses of every route."""
@@ -227,7 +230,8 @@ def image_body(*, several: bool = False, **texts: str) -> dict[str, Any]:
 
     Args:
         several: Whether several images and JSON are accepted.
-        texts: Descriptions of further text parts by name; if there are any, the body must be a form.
+        texts: Descriptions of further text parts by name; if there are any, the body must be a
+            form.
     """
     file = {"type": "array", "items": _BINARY, "maxItems": MAX_IMAGES} if several else _BINARY
     parts = {

@@ -47,16 +47,19 @@ class Settings:
     """Settings of the service.
 
     Args:
-        model: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`; default: the project's own.
+        model: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`; default:
+            the project's own.
         root: Project folder; ``None`` outside of a project.
         workers: Processes that decode and predict; default: one per processor.
         held_bytes: Maximum size of all bodies in memory together.
-        url_rate: URLs that each client may have fetched in a minute; 0: the service fetches no URLs.
+        url_rate: URLs that each client may have fetched in a minute; 0: the service fetches no
+            URLs.
         inbox: Folder of the feedback; ``None``: the service takes no feedback.
         inbox_bytes: Maximum size of the inbox.
         keys: API keys; empty: no key is needed.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
-        hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any, and shows no training images.
+        hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any, and shows no
+            training images.
         poll: Seconds between two checks for a newer model; 0: no checks.
     """
 
@@ -91,7 +94,8 @@ def run(
         network: Addresses that URLs may reach in addition to the public internet; default: none.
 
     Raises:
-        PixmillError: There is no such model, it fails its check, the port is taken, or the inbox cannot be used.
+        PixmillError: There is no such model, it fails its check, the port is taken, or the inbox
+            cannot be used.
     """
     _configure_logging()
     with _listen(host, port) as listener:
@@ -131,7 +135,8 @@ def run(
                 forwarded_allow_ips=list(settings.proxies),
                 timeout_keep_alive=_IDLE_TIMEOUT_SECONDS,
                 timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
-                # uvloop accepts one connection per iteration: hundreds of busy clients would keep newcomers out.
+                # uvloop accepts one connection per iteration: hundreds of busy clients would keep
+                # newcomers out.
                 loop="asyncio",
                 backlog=512,
                 lifespan="on",
@@ -185,7 +190,10 @@ class _Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket. It is bound before the model is loaded, so that a taken port is reported at once."""
+    """Return a bound socket.
+
+    It is bound before the model is loaded, so that a taken port is reported at once.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # asyncio sets TCP_NODELAY only if the protocol is given.

@@ -14,7 +14,8 @@ _MAX_CONCURRENT = 8
 class UrlFetcher:
     """Fetch images by URL.
 
-    Each request uses a new fetcher, so that a host that was down or refused by ``robots.txt`` earlier is tried again.
+    Each request uses a new fetcher, so that a host that was down or refused by ``robots.txt``
+    earlier is tried again.
 
     Args:
         per_minute: URLs that each client may request in a minute.
@@ -44,7 +45,8 @@ class UrlFetcher:
         Args:
             client: Address of the client.
             urls: The URLs.
-            hold: Counts bytes that are kept in memory; raises :class:`ProblemError` if they are too many.
+            hold: Counts bytes that are kept in memory; raises :class:`ProblemError` if they are too
+                many.
 
         Raises:
             ProblemError: The client requested too many URLs, or too much is in memory.

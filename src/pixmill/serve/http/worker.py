@@ -66,8 +66,8 @@ Request = PredictionRequest | HeatmapRequest | VectorRequest
 class Predictor:
     """Predict, explain or compare images in a :class:`pixmill.images.compute.Service`; pickled as its path.
 
-    It holds the network twice: all threads are fastest for one image, one thread each is fastest for as many images as
-    processors. The number of threads does not affect the predictions.
+    It holds the network twice: all threads are fastest for one image, one thread each is fastest
+    for as many images as processors. The number of threads does not affect the predictions.
 
     If the features are averages of feature maps, LiteRT draws the heatmap from these maps; see
     :func:`pixmill.evaluate.gradcam.attention_of_features`.

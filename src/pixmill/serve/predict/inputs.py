@@ -72,8 +72,8 @@ class InputStream:
 def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStream:
     """Return the images of paths, patterns and URLs.
 
-    A folder yields all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
-    ``photos/**/*.png`` is expanded here if the shell has not done so.
+    A folder yields all files in it and its subfolders, except hidden ones. A pattern such as
+    ``photos/*.jpg`` or ``photos/**/*.png`` is expanded here if the shell has not done so.
 
     Args:
         words: Paths, patterns and URLs.

@@ -45,7 +45,8 @@ class Model:
         image_size: Side to which images are resized, in pixels.
         threshold: Confidence from which predictions are sure; ``None`` if there is none.
         commit: Git commit that recorded the model; ``None`` if unknown.
-        metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
+        metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if
+            unknown.
         target_accuracy: Accuracy that the threshold was to show.
     """
 
@@ -66,9 +67,12 @@ class Model:
         found, measured = [], self.metrics
         if self.threshold is None:
             found.append(
-                f"The model has no confidence threshold, so it calls no prediction sure or not sure. To show an "
-                f"accuracy of {100 * self.target_accuracy:g} %, at least {min_answers(self.target_accuracy)} confident "
-                "predictions of labelled images that it was not trained on must be correct: add images, or lower "
+                "The model has no confidence threshold, so it calls no prediction sure or not "
+                "sure. To show an "
+                f"accuracy of {100 * self.target_accuracy:g} %, at least "
+                f"{min_answers(self.target_accuracy)} confident "
+                "predictions of labelled images that it was not trained on must be correct: add "
+                "images, or lower "
                 "train.target_accuracy, then: dvc repro"
             )
         if "confidence" in measured and calibration_verdict(measured) in (
@@ -79,7 +83,8 @@ class Model:
                 f"{100 * measured[name]:.1f} %" for name in ("confidence", "accuracy")
             )
             found.append(
-                f"Its mean confidence of {mean} on the test images does not fit its accuracy of {accuracy}: do not "
+                f"Its mean confidence of {mean} on the test images does not fit its accuracy of "
+                f"{accuracy}: do not "
                 "read its confidence as the probability of being correct."
             )
         return found
@@ -94,9 +99,9 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     """Return the model with a name.
 
     Args:
-        spec: A classifier's folder, an exported ``.tflite`` file or its folder, or a model in MLflow:
-            ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>`` or ``runs:/<run id>``.
-            ``None``: the project's model, ``artifacts/train``.
+        spec: A classifier's folder, an exported ``.tflite`` file or its folder, or a model in
+            MLflow: ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>``
+            or ``runs:/<run id>``. ``None``: the project's model, ``artifacts/train``.
         root: Project folder; ``None`` outside of a project.
 
     Raises:
@@ -107,7 +112,10 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     if spec is None and root is None:
         raise PixmillError(
             f"{Path.cwd()} is not in a project, so there is no default model",
-            next="cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or models:/NAME@ALIAS",
+            next=(
+                "cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or "
+                "models:/NAME@ALIAS"
+            ),
         )
     path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
     if path.suffix == ".tflite" and not path.is_dir():

@@ -60,7 +60,8 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     """Check the outputs before any work.
 
     Raises:
-        DataError: An output is an image, a folder or a device, its folder is a file, or two outputs are the same file.
+        DataError: An output is an image, a folder or a device, its folder is a file, or two outputs
+            are the same file.
     """
     seen: set[Path] = set()
     for output in outputs:
@@ -92,7 +93,8 @@ def predict(
         model: The model.
         inputs: Images, consumed lazily.
         network: Addresses that may be reached in addition to the public internet; default: none.
-        workers: Number of processes; default: as in :func:`pixmill.models.inference.predict_images`.
+        workers: Number of processes; default: as in
+            :func:`pixmill.models.inference.predict_images`.
 
     Yields:
         A row with the columns of :func:`pixmill.models.inference.answers_schema`.
@@ -180,8 +182,9 @@ def predict_to_files(
 def write_csv(path: Path, rows: Rows, model: Model) -> None:
     """Write a table for spreadsheets atomically.
 
-    The encoding is UTF-8, with a byte order mark if anything is not ASCII, since Excel needs the mark. Numbers have six
-    significant digits. Text that a spreadsheet would evaluate as a formula gets an apostrophe.
+    The encoding is UTF-8, with a byte order mark if anything is not ASCII, since Excel needs the
+    mark. Numbers have six significant digits. Text that a spreadsheet would evaluate as a formula
+    gets an apostrophe.
 
     Args:
         path: Target file.

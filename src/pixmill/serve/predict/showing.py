@@ -63,7 +63,10 @@ class Summary:
         if failed or (self.failed and not self._classes):
             raise DataError(
                 f"no prediction for {first_of(failed, 5) if failed else 'any file'}",
-                next="name an image, or a folder with images: its other files are listed with the reason",
+                next=(
+                    "name an image, or a folder with images: its other files are listed with the "
+                    "reason"
+                ),
             )
 
     def lines(self, model: Model) -> list[str]:
@@ -80,12 +83,14 @@ class Summary:
         lines += model.cautions
         if self._unsure:
             lines.append(
-                f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below_threshold(model)}"
+                f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), "
+                f"{_below_threshold(model)}"
             )
         if self._unlike:
             share = 100 * self._unlike / read
             lines.append(
-                f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose predictions are unreliable"
+                f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose predictions "
+                "are unreliable"
             )
         if self._reasons:
             lines.append(f"No prediction: {count(sum(self._reasons.values()), 'file')}")
@@ -112,7 +117,8 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
         notes.append(f"Not sure: {_below_threshold(model)}")
     if any(row["unlike"] is True for row in rows):
         notes.append(
-            "Unlike the training images: the model was not trained on such images, so its prediction is unreliable"
+            "Unlike the training images: the model was not trained on such images, so its "
+            "prediction is unreliable"
         )
     return [*lines, "", *notes] if notes else lines
 

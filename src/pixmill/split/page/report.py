@@ -128,8 +128,9 @@ class SplitCards:
     def drops(self) -> Iterator[dict[str, Any]]:
         """Yield the dropped images by reason.
 
-        Each item has ``reason``, ``meaning``, ``count`` and ``pairs``: dropped images, each with the image that stays
-        and their similarity (``None`` for equal pixels or a common group), most similar first.
+        Each item has ``reason``, ``meaning``, ``count`` and ``pairs``: dropped images, each with
+        the image that stays and their similarity (``None`` for equal pixels or a common group),
+        most similar first.
         """
         dropped = self._with_similarity()
         for word, meaning in REASONS.items():

@@ -31,9 +31,10 @@ class Samples:
 
     Args:
         labels: Class of each row.
-        pixels: ``uint8`` of shape (rows, columns, side, side, 3); the first image of a row is as packed.
-        augmented: Whether the other images of a row are augmented copies of the first; otherwise they are other images,
-            as packed.
+        pixels: ``uint8`` of shape (rows, columns, side, side, 3); the first image of a row is as
+            packed.
+        augmented: Whether the other images of a row are augmented copies of the first; otherwise
+            they are other images, as packed.
     """
 
     labels: tuple[str, ...]

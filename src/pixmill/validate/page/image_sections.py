@@ -26,8 +26,9 @@ _NO_LABEL = "several labels"
 def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
     """Yield the dropped images by reason, in the order of :data:`.REASONS`.
 
-    Each item has ``reason``, ``meaning``, ``count``, ``cards`` or ``image_sets`` (with the images that the reason
-    names, largest sets first), and ``more``, the number of cards or sets that are not shown.
+    Each item has ``reason``, ``meaning``, ``count``, ``cards`` or ``image_sets`` (with the images
+    that the reason names, largest sets first), and ``more``, the number of cards or sets that are
+    not shown.
     """
     words = images.words.to_numpy(dtype=object)
     for name in REASONS:
@@ -126,9 +127,9 @@ def beyond_threshold(
 ) -> Iterator[dict[str, Any]]:
     """Yield the kept images that are beyond the threshold of a measure, by measure.
 
-    Each item has ``title``, ``beyond`` (the condition), ``parameter`` (the threshold), ``count``, ``settled`` (the
-    number of further images that a decision keeps), ``cards``, most extreme first, and ``more``, the number of images
-    that are not shown.
+    Each item has ``title``, ``beyond`` (the condition), ``parameter`` (the threshold), ``count``,
+    ``settled`` (the number of further images that a decision keeps), ``cards``, most extreme first,
+    and ``more``, the number of images that are not shown.
 
     Args:
         images: The images.

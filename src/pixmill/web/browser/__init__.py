@@ -1,7 +1,7 @@
 """A sandboxed browser: found or installed, and opened with one proxy as its only way out.
 
-- ``finder``: find or install a browser and a driver with matching versions, or the remote driver from
-  ``PIXMILL_WEBDRIVER_URL``
+- ``finder``: find or install a browser and a driver with matching versions, or the remote driver
+  from ``PIXMILL_WEBDRIVER_URL``
 - ``session``, ``options``: a session with its driver process, profile, kind and sandbox settings
 - ``visit``: open a page; detect a crashed or hanging browser
 """

@@ -29,7 +29,10 @@ _ANSWER_TIMEOUT_SECONDS = 5.0
 
 _INSTALL = "pixmill browser --install"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
-_MISFIT = "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of the same version"
+_MISFIT = (
+    "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of "
+    "the same version"
+)
 _APT = ["apt-get", "install", "--yes", "chromium", "chromium-driver"]
 _APT_TIMEOUT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
@@ -45,8 +48,8 @@ class RemoteDriver:
         url: URL without credentials, such as ``http://127.0.0.1:4444``.
         kind: Kind of browser.
         login: User and password for HTTP basic authentication; default: none.
-        proxy_port: Port of 127.0.0.1 on which the proxy listens, here and, through a tunnel, on the browser's machine;
-            0 for any free port, with a driver on this machine.
+        proxy_port: Port of 127.0.0.1 on which the proxy listens, here and, through a tunnel, on the
+            browser's machine; 0 for any free port, with a driver on this machine.
     """
 
     url: str
@@ -59,7 +62,8 @@ def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | Non
     """Return the remote driver from ``PIXMILL_WEBDRIVER_URL``, or ``None`` if the variable is not set.
 
     Args:
-        environ: Environment variables. With a remote driver, ``PIXMILL_BROWSER`` must name a kind of browser.
+        environ: Environment variables. With a remote driver, ``PIXMILL_BROWSER`` must name a kind
+            of browser.
 
     Raises:
         BrowserError: The URL or the kind is invalid.
@@ -83,7 +87,10 @@ def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | Non
     kind = KINDS.get((environ.get("PIXMILL_BROWSER") or "chrome").lower())
     if kind is None:
         raise BrowserError(
-            "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind of browser, not a local file",
+            (
+                "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind of browser, not a local "
+                "file"
+            ),
             next="set PIXMILL_BROWSER to chrome or firefox, or unset it",
         )
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -109,7 +116,8 @@ def client_config(
         # HTTP_PROXY does not apply to the driver.
         proxy=Proxy({"proxyType": ProxyType.DIRECT}),
         timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=seconds),
-        # By default urllib3 sends a request to a hanging driver four times, with the timeout each time.
+        # By default urllib3 sends a request to a hanging driver four times, with the timeout each
+        # time.
         init_args_for_pool_manager={
             "init_args_for_pool_manager": {"retries": Retry(3, read=False)}
         },
@@ -130,8 +138,14 @@ def check_remote(remote: RemoteDriver) -> None:
         value = str(getattr(error, "reason", error)).rpartition("] ")[2]
     if not isinstance(value, dict) or "ready" not in value:
         raise BrowserError(
-            f"{remote.url}/status does not answer like a WebDriver server: {' '.join(str(value).split())[:200]}",
-            next="start the driver, correct PIXMILL_WEBDRIVER_URL, or unset it to use a local browser",
+            (
+                f"{remote.url}/status does not answer like a WebDriver server: "
+                f"{' '.join(str(value).split())[:200]}"
+            ),
+            next=(
+                "start the driver, correct PIXMILL_WEBDRIVER_URL, or unset it to use a local "
+                "browser"
+            ),
         )
 
 
@@ -160,7 +174,8 @@ class Browser:
         binary: Executable of the browser.
         driver: Executable of the driver.
         version: Full version of the browser, such as ``156.0.8078.79``.
-        driver_version: Full version of the driver; except for Firefox, its major version equals the browser's.
+        driver_version: Full version of the driver; except for Firefox, its major version equals the
+            browser's.
         kind: Kind of browser.
     """
 
@@ -186,9 +201,10 @@ def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Remo
 def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     """Find an installed browser and a matching driver, without network access.
 
-    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a path) take
-    precedence. Otherwise Selenium Manager searches ``PATH``, the system's usual folders and its download cache.
-    Versions are compared here, since ChromeDriver accepts browsers of other versions and then fails in obscure ways.
+    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a
+    path) take precedence. Otherwise Selenium Manager searches ``PATH``, the system's usual folders
+    and its download cache. Versions are compared here, since ChromeDriver accepts browsers of other
+    versions and then fails in obscure ways.
 
     Args:
         environ: Environment variables.
@@ -214,7 +230,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     # geckodriver has its own version numbers and supports many versions of Firefox.
     if kind != FIREFOX and version.split(".")[0] != driver_version.split(".")[0]:
         raise BrowserError(
-            f"the browser {binary} (version {version}) and the driver {driver} (version {driver_version}) do not fit: "
+            f"the browser {binary} (version {version}) and the driver {driver} (version "
+            f"{driver_version}) do not fit: "
             "their major versions differ",
             next=_CHOICE if _is_chosen(environ) else _MISFIT,
         )
@@ -226,8 +243,8 @@ def install_browser(
 ) -> Browser:
     """Return a browser with a matching driver; install them if they are not found.
 
-    Selenium Manager downloads Chrome for Testing, or only the driver for an installed browser. If this fails, the
-    system's packages are installed (as root on Debian and its derivatives).
+    Selenium Manager downloads Chrome for Testing, or only the driver for an installed browser. If
+    this fails, the system's packages are installed (as root on Debian and its derivatives).
 
     Args:
         report: Receives one line before each slow or network step.
@@ -297,7 +314,8 @@ def _ask_manager(
             ["--browser", kind.name, "--avoid-stats", *own, *options]
         )
     except WebDriverException as error:
-        # The exception's text contains the whole command line and the printed JSON; extract its message.
+        # The exception's text contains the whole command line and the printed JSON; extract its
+        # message.
         message = re.search(r"""'message': (['"])(.+?)\1""", error.msg or "")
         raise BrowserError(
             f"Selenium Manager failed: {message[2] if message else _last_line(error.msg or '')}"
@@ -310,7 +328,8 @@ def _ask_manager(
 
 def _download(report: Callable[[str], None]) -> None:
     report(
-        "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"
+        "Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by "
+        "Google)"
     )
     _ask_manager(CHROMIUM, None, "--skip-driver-in-path")
 

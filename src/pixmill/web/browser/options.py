@@ -35,8 +35,9 @@ _SWITCHES = (
     "--disable-domain-reliability",
     "--disable-breakpad",
     "--disable-dev-shm-usage",  # /dev/shm has 64 MB in containers, and pages that need more crash
-    # MediaRouter searches for cast devices by SSDP and mDNS, which bypass proxies. WebRtcHideLocalIpsWithMdns, which is
-    # unnecessary without UDP, joins the mDNS multicast group by IGMP.
+    # MediaRouter searches for cast devices by SSDP and mDNS, which bypass proxies.
+    # WebRtcHideLocalIpsWithMdns, which is unnecessary without UDP, joins the mDNS multicast group
+    # by IGMP.
     "--disable-features=OptimizationHints,MediaRouter,WebRtcHideLocalIpsWithMdns",
     "--mute-audio",
     "--window-size=1280,960",
@@ -44,11 +45,12 @@ _SWITCHES = (
 """Switches in addition to those of ChromeDriver, such as ``--disable-sync``."""
 
 _CHROMIUM_PREFERENCES: dict[str, Any] = {
-    "download_restrictions": 3,  # all downloads: a link with `download` would write into the home folder
+    # all downloads: a link with `download` would write into the home folder
+    "download_restrictions": 3,
     "net.network_prediction_options": 2,  # no speculative connections
     "search.suggest_enabled": False,
-    # With Google as its search engine Chromium keeps loading parts of Google's start page. This name does not resolve
-    # (RFC 2606).
+    # With Google as its search engine Chromium keeps loading parts of Google's start page. This
+    # name does not resolve (RFC 2606).
     "search_provider_overrides_version": 1,
     "search_provider_overrides": (
         {
@@ -134,7 +136,8 @@ def chromium_switches(proxy: str) -> list[str]:
         # Without <-loopback>, requests to this machine bypass the proxy.
         "--proxy-bypass-list=<-loopback>",
         "--disable-quic",
-        # By default WebRTC sends UDP to any address that a page names, bypassing resolver and proxy.
+        # By default WebRTC sends UDP to any address that a page names, bypassing resolver and
+        # proxy.
         "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     ]
 
@@ -144,7 +147,8 @@ def firefox_preferences(proxy: str, downloads: str) -> dict[str, bool | int | st
 
     Args:
         proxy: URL of the proxy, such as ``http://127.0.0.1:9000``.
-        downloads: Folder that is removed with the session, for the downloads that Firefox cannot refuse.
+        downloads: Folder that is removed with the session, for the downloads that Firefox cannot
+            refuse.
     """
     address = urlsplit(proxy)
     route: dict[str, bool | int | str] = {"network.proxy.type": 1}

@@ -39,12 +39,13 @@ class Timings:
     """Timeouts for browsers and drivers, in seconds.
 
     Args:
-        start: Browser start, which normally takes half a second. ChromeDriver itself waits a minute, even for a browser
-            that has exited.
+        start: Browser start, which normally takes half a second. ChromeDriver itself waits a
+            minute, even for a browser that has exited.
         page: Page load.
         script: Asynchronous script.
         quit: Browser exit, after which it is killed.
-        answer: Answer of a page after its load has been aborted, after which the browser counts as lost.
+        answer: Answer of a page after its load has been aborted, after which the browser counts as
+            lost.
     """
 
     start: float = 30.0
@@ -65,26 +66,31 @@ def open_browser(
 ) -> Iterator[WebDriver]:
     """Open a browser, and remove its processes and its profile at the end.
 
-    All traffic goes through the proxy: pages, scripts, web sockets, WebRTC and the browser's telemetry, also to this
-    machine; the browser resolves no host names. Downloads are refused and alerts dismissed. The browser does not hide
-    that it is automated. ``PIXMILL_HEADLESS=0`` shows its window. Open pages with :func:`pixmill.web.browser.visit`.
+    All traffic goes through the proxy: pages, scripts, web sockets, WebRTC and the browser's
+    telemetry, also to this machine; the browser resolves no host names. Downloads are refused and
+    alerts dismissed. The browser does not hide that it is automated. ``PIXMILL_HEADLESS=0`` shows
+    its window. Open pages with :func:`pixmill.web.browser.visit`.
 
-    On Linux the driver dies with the *thread* that opened it, so this thread must outlive the session.
+    On Linux the driver dies with the *thread* that opened it, so this thread must outlive the
+    session.
 
     Args:
-        browser: Browser from :func:`.choose_browser`. The browser of a remote driver must reach the proxy at the same
-            address; on another machine this needs port forwarding (``ssh -R PORT:127.0.0.1:PORT``).
+        browser: Browser from :func:`.choose_browser`. The browser of a remote driver must reach the
+            proxy at the same address; on another machine this needs port forwarding (``ssh -R
+            PORT:127.0.0.1:PORT``).
         proxy: URL of a running :class:`pixmill.web.fetch.proxy.Proxy`.
         profile: Folder for the profiles of all sessions.
         authority: Certificate authority for tests; if given, all certificates are accepted.
         timings: Timeouts.
 
     Yields:
-        The driver. Its commands raise ``BrowserLostError`` once the browser has crashed or hangs. Chrome's own commands
-        are sent with ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
+        The driver. Its commands raise ``BrowserLostError`` once the browser has crashed or hangs.
+        Chrome's own commands are sent with ``execute("executeCdpCommand", {"cmd": …, "params":
+        …})``.
 
     Raises:
-        BrowserError: The driver or the browser does not start, or a remote browser does not reach the proxy.
+        BrowserError: The driver or the browser does not start, or a remote browser does not reach
+            the proxy.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(browser, RemoteDriver):
@@ -133,11 +139,20 @@ def _connect(
     except (HTTPError, WebDriverException) as error:
         if isinstance(browser, RemoteDriver):
             raise BrowserError(
-                f"the remote driver {browser.url} did not open {browser.kind.title}: {_reason(error)}",
-                next="check it with: pixmill browser; set scrape.browsers to as many as it opens at once",
+                (
+                    f"the remote driver {browser.url} did not open {browser.kind.title}: "
+                    f"{_reason(error)}"
+                ),
+                next=(
+                    "check it with: pixmill browser; set scrape.browsers to as many as it opens "
+                    "at once"
+                ),
             ) from None
         raise BrowserError(
-            f"the browser {browser.binary} (version {browser.version}) did not start: {_reason(error)}",
+            (
+                f"the browser {browser.binary} (version {browser.version}) did not start: "
+                f"{_reason(error)}"
+            ),
             next=f"find the cause with: {browser.binary} --headless about:blank",
         ) from None
 
@@ -169,9 +184,13 @@ def _check_proxy(driver: WebDriver, remote: RemoteDriver, proxy: str) -> None:
     port = remote.proxy_port or _EXAMPLE_PORT
     setting = "" if remote.proxy_port else f"add ?proxy_port={port} to PIXMILL_WEBDRIVER_URL, then "
     raise BrowserError(
-        f"the browser of the remote driver {remote.url} does not use the proxy {proxy} of this machine, which is the "
+        f"the browser of the remote driver {remote.url} does not use the proxy {proxy} of this "
+        "machine, which is the "
         f"SSRF guard: {reason}",
-        next=f"{setting}forward the port to each machine with browsers: ssh -N -R {port}:127.0.0.1:{port} MACHINE",
+        next=(
+            f"{setting}forward the port to each machine with browsers: ssh -N -R "
+            f"{port}:127.0.0.1:{port} MACHINE"
+        ),
     )
 
 
@@ -191,8 +210,8 @@ class _Driver(Service):  # type: ignore[misc]
 def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Run a driver, and kill it with all its child processes at the end.
 
-    On Linux the driver dies with the *thread* that started it (``PR_SET_PDEATHSIG``), so this thread must outlive the
-    session.
+    On Linux the driver dies with the *thread* that started it (``PR_SET_PDEATHSIG``), so this
+    thread must outlive the session.
 
     Args:
         browser: The browser and its driver.
@@ -234,7 +253,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if os.name != "posix":
         process.kill()
         return
-    # The driver leads a process group that contains all its children. macOS raises PermissionError for a group of
-    # zombies.
+    # The driver leads a process group that contains all its children. macOS raises PermissionError
+    # for a group of zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

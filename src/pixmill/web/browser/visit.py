@@ -93,7 +93,8 @@ def visit(driver: WebDriver, url: str) -> int:
     Raises:
         UnreachableError: The scheme is not http or https, or the request fails.
         LoadTimeoutError: The page does not finish loading.
-        BrowserLostError: The browser crashed or hangs, for instance in an endless script of the page.
+        BrowserLostError: The browser crashed or hangs, for instance in an endless script of the
+            page.
     """
     # The driver would also open file:, view-source: and chrome: URLs.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
@@ -108,7 +109,10 @@ def visit(driver: WebDriver, url: str) -> int:
         if match := _NETWORK_ERROR.search(error.msg or ""):
             code = match["chromium"] or match["firefox"]
             meaning = (
-                " (the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts)"
+                (
+                    " (the host is unknown, does not respond, or is neither public nor in "
+                    "scrape.allow_hosts)"
+                )
                 if code in _NO_TUNNEL
                 else ""
             )
@@ -150,11 +154,11 @@ class Watch:
 
     - the driver reports that the browser or the page's process is gone,
     - a script or endless alerts keep the page's process busy, or
-    - the driver is gone or hangs: no answer comes within the client's timeout, which exceeds the driver's own timeouts
-      for pages and scripts.
+    - the driver is gone or hangs: no answer comes within the client's timeout, which exceeds the
+      driver's own timeouts for pages and scripts.
 
-    A page that loads too slowly or a script that takes too long raises Selenium's ``TimeoutException`` as usual. A lost
-    driver is killed, and all later commands fail at once.
+    A page that loads too slowly or a script that takes too long raises Selenium's
+    ``TimeoutException`` as usual. A lost driver is killed, and all later commands fail at once.
 
     Args:
         driver: The driver; its ``execute``, which all commands use, is replaced.

@@ -67,7 +67,8 @@ class Request:
         accept: Value of the ``Accept`` header.
         max_bytes: Maximum body size in bytes, compressed or not.
         cut: Truncate a larger body instead of refusing it.
-        kept: Whether the content is collected, so ``robots.txt``, ``X-Robots-Tag`` and ``Content-Usage`` apply.
+        kept: Whether the content is collected, so ``robots.txt``, ``X-Robots-Tag`` and
+            ``Content-Usage`` apply.
         known: Validators of the caller's version, if any.
     """
 
@@ -202,8 +203,8 @@ _API_REQUEST = Request("application/json", max_bytes=10_000_000, kept=False)
 class Fetcher:
     """Fetch URLs; an asynchronous context manager.
 
-    Fetches are independent of each other: no cookies are kept, only each origin's ``robots.txt`` and each host's
-    failures.
+    Fetches are independent of each other: no cookies are kept, only each origin's ``robots.txt``
+    and each host's failures.
 
     Args:
         limits: Limits of each fetch.
@@ -268,7 +269,8 @@ class Fetcher:
 
         Args:
             url: An absolute http(s) URL, or a ``data:`` URI.
-            known: Validators of the caller's version; the result is :class:`Unchanged` if it is still current.
+            known: Validators of the caller's version; the result is :class:`Unchanged` if it is
+                still current.
         """
         if url[:5].lower() == "data:":
             return decode_data_uri(url, max_bytes=self._limits.max_bytes)
@@ -277,7 +279,8 @@ class Fetcher:
     async def ask(self, url: str, request: Request = _API_REQUEST) -> Fetched | Refused:
         """Return the unparsed response of a public API, by default JSON of at most 10 MB.
 
-        ``robots.txt`` does not apply to APIs, which are made for programs; all else is as for images.
+        ``robots.txt`` does not apply to APIs, which are made for programs; all else is as for
+        images.
 
         Args:
             url: An absolute http(s) URL.

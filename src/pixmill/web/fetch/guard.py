@@ -23,7 +23,10 @@ _MAX_LOOKUPS = 32
 _HAPPY_EYEBALLS_SECONDS = 0.25
 """Delay before the next address of a host is tried in parallel (RFC 8305, section 8)."""
 
-NO_PROXY_ADVICE = "run it where the internet is reached directly, or load the images yourself (scrape.source: folder)"
+NO_PROXY_ADVICE = (
+    "run it where the internet is reached directly, or load the images yourself "
+    "(scrape.source: folder)"
+)
 """Advice for a network that is left only through a proxy."""
 
 _GLOBAL_UNICAST = ip_network("2000::/3")
@@ -34,7 +37,8 @@ _NEVER = tuple(
     for block in (
         "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-        "2001::/23",  # Teredo, ORCHID and other protocols (RFC 2928): some carry an IPv4 address inside
+        # Teredo, ORCHID and other protocols (RFC 2928): some carry an IPv4 address inside
+        "2001::/23",
         "2001:db8::/32",  # documentation (RFC 3849)
         "2002::/16",  # 6to4 (RFC 3056): carries an IPv4 address inside
         "3fff::/20",  # documentation (RFC 9637)
@@ -72,9 +76,9 @@ class ForbiddenHostError(OSError):
 class Guard(AbstractResolver):
     """Check a host three times: in the URL, on resolution, and on connection.
 
-    The first check covers literal addresses, which aiohttp does not resolve; the second covers names with any
-    non-public address; the third checks the actual address of each connection, so no spelling and no second DNS answer
-    (rebinding) evades the first two.
+    The first check covers literal addresses, which aiohttp does not resolve; the second covers
+    names with any non-public address; the third checks the actual address of each connection, so no
+    spelling and no second DNS answer (rebinding) evades the first two.
 
     Args:
         network: Allowed non-public origins; default: none.
@@ -92,10 +96,12 @@ class Guard(AbstractResolver):
     async def open_connection(
         self, host: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a host and return its reader and writer, for callers other than aiohttp. There is no timeout.
+        """Connect to a host and return its reader and writer, for callers other than aiohttp.
 
-        The host is normalised as by browsers and aiohttp (other scripts, full-width digits, ideographic dots, brackets)
-        before it is checked.
+        There is no timeout.
+
+        The host is normalised as by browsers and aiohttp (other scripts, full-width digits,
+        ideographic dots, brackets) before it is checked.
 
         Args:
             host: Name or address, in any spelling of a URL or CONNECT request.
@@ -166,7 +172,8 @@ class Guard(AbstractResolver):
         """Return a socket for a new connection; a ``socket_factory`` for ``TCPConnector``.
 
         Args:
-            info: Family, type, protocol, canonical name and socket address, as from ``socket.getaddrinfo``.
+            info: Family, type, protocol, canonical name and socket address, as from
+                ``socket.getaddrinfo``.
 
         Raises:
             ForbiddenHostError: The address is neither public nor allowed.
@@ -187,12 +194,14 @@ class Guard(AbstractResolver):
 def is_public(address: str) -> bool:
     """Return whether an address belongs to the public internet.
 
-    Loopback, private, link-local, multicast, shared (RFC 6598), reserved and documentation addresses do not, nor do
-    IPv6 addresses that embed an IPv4 address, except IPv4-mapped ones, which are judged by the embedded address.
+    Loopback, private, link-local, multicast, shared (RFC 6598), reserved and documentation
+    addresses do not, nor do IPv6 addresses that embed an IPv4 address, except IPv4-mapped ones,
+    which are judged by the embedded address.
 
     Args:
-        address: IPv4 or IPv6 address in canonical spelling, optionally with a scope (``%eth0``). Other text is not
-            public; URLs may contain literals such as ``[v1.::1]``, which are no IP addresses.
+        address: IPv4 or IPv6 address in canonical spelling, optionally with a scope (``%eth0``).
+            Other text is not public; URLs may contain literals such as ``[v1.::1]``, which are no
+            IP addresses.
 
     >>> is_public("2606:4700::1111"), is_public("::ffff:10.0.0.1"), is_public("v1.::1")
     (True, False, False)

@@ -1,6 +1,7 @@
 """Politeness towards one host: concurrency, rate, pauses after failures, opt-out, ``robots.txt``, ``X-Robots-Tag``.
 
-``robots.txt`` (RFC 9309) is checked before a fetch, ``X-Robots-Tag`` and ``Content-Usage`` after it.
+``robots.txt`` (RFC 9309) is checked before a fetch, ``X-Robots-Tag`` and ``Content-Usage`` after
+it.
 """
 
 import asyncio
@@ -141,8 +142,9 @@ class Host:
     def record(self, outcome: Fetched | Unchanged | Refused | URL, began: float) -> None:
         """Record the outcome of a request.
 
-        After a failure all requests to the host pause, longer with each failure in a row and at least as long as the
-        host asks for. If this exceeds :data:`MAX_PAUSE_SECONDS`, requests are refused until the pause is over.
+        After a failure all requests to the host pause, longer with each failure in a row and at
+        least as long as the host asks for. If this exceeds :data:`MAX_PAUSE_SECONDS`, requests are
+        refused until the pause is over.
 
         Args:
             outcome: The result; a URL for a redirect.
@@ -294,8 +296,8 @@ def training_rules(text: str) -> Protego:
     def rule(match: re.Match[str]) -> str:
         path, _, rest = match[2].partition(" ") if match[2].startswith("/") else ("/", "", match[2])
         refused = refuses_training(rest) if match[1].lower().startswith("content") else None
-        # An empty rule permits everything, but ends the user agents of its group. Permission for all is no rule, since
-        # it would outweigh a refusal for all in another line.
+        # An empty rule permits everything, but ends the user agents of its group. Permission for
+        # all is no rule, since it would outweigh a refusal for all in another line.
         is_empty = refused is None or (not refused and path == "/")
         return "Disallow:" if is_empty else f"{'Disallow' if refused else 'Allow'}: {path}"
 
@@ -307,8 +309,8 @@ def opt_out(headers: Iterable[str]) -> str | None:
     """Return the directive that forbids keeping an image, or ``None``.
 
     Args:
-        headers: All ``X-Robots-Tag`` values of a response. A value may begin with the user agent to which it applies
-            (``otherbot: noindex``).
+        headers: All ``X-Robots-Tag`` values of a response. A value may begin with the user agent to
+            which it applies (``otherbot: noindex``).
 
     >>> opt_out(["otherbot: noindex", "max-image-preview: large, noai"])
     'noai'

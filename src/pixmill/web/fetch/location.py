@@ -25,8 +25,8 @@ class InvalidURLError(ValueError):
 def parse_url(text: str) -> URL:
     """Return an http(s) URL without credentials and fragment.
 
-    The host is normalised (full-width letters, ideographic dots), since checks apply to this form. A well-formed path
-    and query are kept literally, since some servers sign them.
+    The host is normalised (full-width letters, ideographic dots), since checks apply to this form.
+    A well-formed path and query are kept literally, since some servers sign them.
 
     Raises:
         InvalidURLError: The text is not an absolute http(s) URL.
@@ -94,8 +94,8 @@ def is_on(url: str | None, domains: Collection[str]) -> bool:
 def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:
     """Return the bytes of a ``data:`` URI.
 
-    Line breaks, percent-encoding, missing padding and the URL-safe alphabet are accepted, as in browsers. The media
-    type is ignored; formats are detected by content.
+    Line breaks, percent-encoding, missing padding and the URL-safe alphabet are accepted, as in
+    browsers. The media type is ignored; formats are detected by content.
 
     Args:
         uri: The whole URI.

@@ -101,18 +101,18 @@ class _AnsweredError(Exception):
         super().__init__(reason)
         body = f"pixmill: {reason}\n".encode("ascii", "backslashreplace")
         self.message = (
-            b"HTTP/1.1 %d %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-            % (status, status.phrase.encode(), len(body), body)
-        )
+            b"HTTP/1.1 %d %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: "
+            b"close\r\n\r\n%b"
+        ) % (status, status.phrase.encode(), len(body), body)
 
 
 class Proxy:
     """Serve a forward proxy on 127.0.0.1, in a background thread, while the ``with`` block lasts.
 
-    It supports plain requests in absolute form, and CONNECT for TLS and web sockets (RFC 9110, section 9.3.6; RFC 9112,
-    section 3.2.2). Each connection passes the SSRF guard. Telemetry hosts of browsers are refused by name. The status
-    is 403 for a refused host, and 502 or 504 for an unreachable one, with a line of plain text that begins with
-    ``pixmill:``.
+    It supports plain requests in absolute form, and CONNECT for TLS and web sockets (RFC 9110,
+    section 9.3.6; RFC 9112, section 3.2.2). Each connection passes the SSRF guard. Telemetry hosts
+    of browsers are refused by name. The status is 403 for a refused host, and 502 or 504 for an
+    unreachable one, with a line of plain text that begins with ``pixmill:``.
 
     Args:
         network: Allowed non-public origins; default: none.
@@ -152,7 +152,8 @@ class Proxy:
     async def _serve(self, listener: socket.socket) -> None:
         server = await asyncio.start_server(self._accept, sock=listener, limit=_CHUNK_BYTES)
         await self._end.wait()
-        # asyncio leaks connections that it is accepting while it closes, so let it finish them first.
+        # asyncio leaks connections that it is accepting while it closes, so let it finish them
+        # first.
         with contextlib.suppress(NotImplementedError):  # on Windows
             self._loop.remove_reader(listener)
         await asyncio.sleep(_ACCEPT_GRACE_SECONDS)

@@ -20,15 +20,16 @@ class FetchLimits:
 
     Args:
         max_bytes: Maximum size of an image in bytes, compressed or not.
-        timeout: Maximum seconds for a fetch, with redirects, retries and the pauses between them, but without waiting
-            for a free connection or the host's rate limit.
+        timeout: Maximum seconds for a fetch, with redirects, retries and the pauses between them,
+            but without waiting for a free connection or the host's rate limit.
         connect_timeout: Maximum seconds to connect, including TLS.
         read_timeout: Maximum seconds without data from the server.
         connections: Maximum concurrent requests.
         per_host: Maximum concurrent requests to one host.
         redirects: Maximum redirects to follow.
         attempts: Maximum attempts at a fetch that fails temporarily.
-        first_pause: Seconds to wait after the first failure; doubled after each further one in a row.
+        first_pause: Seconds to wait after the first failure; doubled after each further one in a
+            row.
     """
 
     max_bytes: int = 25 * 1024 * 1024
@@ -49,7 +50,8 @@ class Politeness:
     Args:
         contact: E-mail address or URL of the person responsible, sent in the User-Agent.
         rate: Maximum requests per second to one host; default: limited by connections only.
-        jitter: Maximum share, 0 to 1, by which the pause between two requests to a host is randomly lengthened.
+        jitter: Maximum share, 0 to 1, by which the pause between two requests to a host is randomly
+            lengthened.
         opt_out: Hosts to skip, with all their subdomains.
         robots_exceptions: Hosts whose ``robots.txt`` is ignored, at the user's responsibility.
         own: Hosts that are served locally, to which ``rate`` does not apply.
@@ -68,10 +70,10 @@ class Network:
     """Exceptions from the rule that only public addresses are connected to.
 
     Args:
-        served: Origins that this process serves, as ``name:port``, mapped to their ports on 127.0.0.1. Their names are
-            not resolved.
-        allowed: Origins with non-public addresses that the user trusts, as ``name:port``; their other ports remain
-            closed.
+        served: Origins that this process serves, as ``name:port``, mapped to their ports on
+            127.0.0.1. Their names are not resolved.
+        allowed: Origins with non-public addresses that the user trusts, as ``name:port``; their
+            other ports remain closed.
         authority: Additional certificate authority, a PEM file.
     """
 
@@ -87,7 +89,8 @@ class Validators:
     Args:
         etag: Its ``ETag``.
         modified: Its ``Last-Modified``.
-        url: URL after redirects, the only one for which the validators hold; default: the requested URL.
+        url: URL after redirects, the only one for which the validators hold; default: the requested
+            URL.
     """
 
     etag: str | None = None
@@ -122,13 +125,13 @@ class Refused:
     """Result for a URL that was not fetched.
 
     Args:
-        reason: One word for tables: ``bad_url``, ``bad_data_uri``, ``private_address``, ``opted_out``, ``robots``,
-            ``robots_unreachable``, ``crawl_delay``, ``x_robots_tag``, ``busy`` (the host requested a long pause),
-            ``host_down`` (the host failed repeatedly), ``too_large``, ``timeout``, ``connection``, ``tls``,
-            ``incomplete``, ``bad_response``, ``encoding``, ``bad_redirect``, ``too_many_redirects`` or
-            ``http_<status>``.
-        detail: Short explanation, a function of the server's answer. It may quote the answer, so it is truncated, and
-            unprintable characters are escaped.
+        reason: One word for tables: ``bad_url``, ``bad_data_uri``, ``private_address``,
+            ``opted_out``, ``robots``, ``robots_unreachable``, ``crawl_delay``, ``x_robots_tag``,
+            ``busy`` (the host requested a long pause), ``host_down`` (the host failed repeatedly),
+            ``too_large``, ``timeout``, ``connection``, ``tls``, ``incomplete``, ``bad_response``,
+            ``encoding``, ``bad_redirect``, ``too_many_redirects`` or ``http_<status>``.
+        detail: Short explanation, a function of the server's answer. It may quote the answer, so it
+            is truncated, and unprintable characters are escaped.
         retry_after: Seconds that the server asked to wait, if it did.
     """
 

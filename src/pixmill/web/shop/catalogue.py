@@ -93,12 +93,13 @@ class ProductCard:
 class Catalogue:
     """All cards of a shop.
 
-    Only file names are read, no images. The cards of an image depend on the hash of its path within ``data/``, not on
-    other images.
+    Only file names are read, no images. The cards of an image depend on the hash of its path within
+    ``data/``, not on other images.
 
     Args:
-        data: Folder of images as ``<class>/<file>``. Every file that is not hidden counts as an image, even a text file
-            named ``.jpg``. Links are followed within the folder and into DVC's cache.
+        data: Folder of images as ``<class>/<file>``. Every file that is not hidden counts as an
+            image, even a text file named ``.jpg``. Links are followed within the folder and into
+            DVC's cache.
 
     Attributes:
         classes: Cards of each class, ordered by id.
@@ -154,7 +155,10 @@ def _within(data: Path, paths: Iterable[Path]) -> Iterator[Path]:
         if path.is_symlink() and target_within(path, data) is None:
             raise DataError(
                 f"{path} is a link out of {data.name}/, which the shop does not follow",
-                next="put the files themselves in its place, or list the link as dropped: scrape.source: folder",
+                next=(
+                    "put the files themselves in its place, or list the link as dropped: "
+                    "scrape.source: folder"
+                ),
             )
         yield path
 
@@ -170,7 +174,8 @@ def _cards(label: str, path: Path) -> Iterator[ProductCard]:
 
 def _card(kind: CardKind, label: str, path: Path, key: str) -> ProductCard:
     id_ = f"{_number(key, 'product'):016x}"
-    # URLs contain nothing of the local file name except a harmless extension and the prefix of feedback images.
+    # URLs contain nothing of the local file name except a harmless extension and the prefix of
+    # feedback images.
     suffix = path.suffix.lower()
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)

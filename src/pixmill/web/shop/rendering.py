@@ -80,8 +80,8 @@ class Pages:
         """Return a further batch of results, or ``None`` if it does not exist.
 
         Returns:
-            ``html``: the cards; ``next``: number of the next batch, ``None`` at the end; ``pause``: whether the next
-            batch requires a click.
+            ``html``: the cards; ``next``: number of the next batch, ``None`` at the end; ``pause``:
+            whether the next batch requires a click.
         """
         batch = self._batch(self._catalogue.find(query), page)
         if page < 1 or not batch["cards"]:

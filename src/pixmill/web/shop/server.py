@@ -31,7 +31,8 @@ Disallow: /checkout
 """
 
 _POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action "
+    "'self'; "
     "frame-ancestors 'none'"
 )
 """Forbids requests to other hosts, and frames on other sites."""

@@ -101,7 +101,10 @@ def test_broken_uploads_have_a_reason_or_are_problems(server, photographs, secon
         "Content-Type: multipart/form-data; boundary=XXXX",
         "Content-Type: application/json",
     )
-    part = b'--XXXX\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n%b\r\n--XXXX--\r\n'
+    part = (
+        b'--XXXX\r\nContent-Disposition: form-data; name="file"; '
+        b'filename="%b"\r\n\r\n%b\r\n--XXXX--\r\n'
+    )
     forms = [
         lambda: upload(broken()),
         lambda: post("/v1/predict", part % (b"x.jpg", broken()), kind),

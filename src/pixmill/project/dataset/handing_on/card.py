@@ -16,7 +16,10 @@ from pixmill.split import straddling
 from pixmill.validate import reasons
 from pixmill.validate.decisions import read_decisions
 
-MARK = "# Written by `pixmill export --data`, which replaces this folder as long as this line is in it."
+MARK = (
+    "# Written by `pixmill export --data`, which replaces this folder as long as this line is "
+    "in it."
+)
 """A comment in the front matter, by which a later export recognizes the folder."""
 
 CARD = "README.md"

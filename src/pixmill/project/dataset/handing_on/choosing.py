@@ -19,7 +19,8 @@ from pixmill.split.grouping import group_names
 UNKNOWN = "unknown"
 
 NEXT = (
-    "name the licence of your own images in the column licence of data/metadata.csv and run dvc repro, "
+    "name the licence of your own images in the column licence of data/metadata.csv and run dvc "
+    "repro, "
     "name other licences (--licence), or add --include-unknown if you have the permission"
 )
 """How to export more images."""
@@ -31,8 +32,8 @@ class Choice:
 
     Args:
         images: Rows of the images to hand on, sorted by ``file_name``: the columns
-            :data:`pixmill.core.metadata.EXPORTED`, ``query``, ``original`` (path of the file in the project) and
-            ``terms`` (name of the licence). Unknown is empty text.
+            :data:`pixmill.core.metadata.EXPORTED`, ``query``, ``original`` (path of the file in the
+            project) and ``terms`` (name of the licence). Unknown is empty text.
         withheld: Number of images left out because of their licences, by licence.
         absent: Classes that lost all images because of their licences.
         dropped: Number of images that the pipeline dropped, by reason, such as ``straddles``.
@@ -68,8 +69,10 @@ def choose(
     Args:
         root: Project folder.
         params: Its params, for ``split.group_by``.
-        licences: Names of the licences to include, without a version for all versions; default: all.
-        include_unknown: Include images of unknown licences, such as those that are not of Creative Commons.
+        licences: Names of the licences to include, without a version for all versions; default:
+            all.
+        include_unknown: Include images of unknown licences, such as those that are not of Creative
+            Commons.
 
     Raises:
         DataError: No image is left.

@@ -33,8 +33,8 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
         params: Its params.
 
     Raises:
-        DataError: The folder exists and is no earlier export, is in ``data/`` or ``artifacts/``, or an image is
-            missing.
+        DataError: The folder exists and is no earlier export, is in ``data/`` or ``artifacts/``, or
+            an image is missing.
     """
     _check_output(output, root)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,8 @@ def _check_output(output: Path, root: Path) -> None:
 def _write_tasks(rows: pd.DataFrame, path: Path, folder: str) -> None:
     """Write annotated tasks of Label Studio.
 
-    Images are addressed below the parent of the export, which is ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``.
+    Images are addressed below the parent of the export, which is
+    ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``.
     """
     tasks = []
     for row in rows.to_dict("records"):

@@ -35,15 +35,16 @@ def render_gallery(
 ) -> str:
     """Return an HTML page of at most 5 MB that works offline.
 
-    It shows counts, a random sample, the least certain images, examples of each predicted class, and unreadable files.
-    Rows are read once; some hundreds are kept. The same rows and images give the same bytes.
+    It shows counts, a random sample, the least certain images, examples of each predicted class,
+    and unreadable files. Rows are read once; some hundreds are kept. The same rows and images give
+    the same bytes.
 
     Args:
-        rows: Rows of ``pixmill predict`` with ``path``, ``id``, ``predicted``, ``confidence``, ``sure``, ``p_<class>``
-            and ``reason``; missing values are ``None``.
+        rows: Rows of ``pixmill predict`` with ``path``, ``id``, ``predicted``, ``confidence``,
+            ``sure``, ``p_<class>`` and ``reason``; missing values are ``None``.
         model: A :class:`pixmill.serve.predict.model.Model`.
-        content: Finds the image of a row; called for some hundreds of images. A file that is gone or has changed
-            has a card without an image.
+        content: Finds the image of a row; called for some hundreds of images. A file that is gone
+            or has changed has a card without an image.
         workers: Processes that decode images; default: one per processor.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """

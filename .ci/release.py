@@ -15,7 +15,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSION, CHANGES = ROOT / "src/pixmill/__init__.py", ROOT / "src/pixmill/CHANGELOG.md"
+VERSION = ROOT / "src/pixmill/__init__.py"
+CHANGES = ROOT / "src/pixmill/CHANGELOG.md"
 LINE = '__version__ = "{}"\n'
 
 
@@ -25,7 +26,8 @@ def stamp(tag: str) -> None:
     Args:
         tag: Git tag, such as ``v1.2.3``.
     """
-    version, code = tag.removeprefix("v"), VERSION.read_text(encoding="utf-8")
+    version = tag.removeprefix("v")
+    code = VERSION.read_text(encoding="utf-8")
     if not tag.startswith("v") or LINE.format(f"{version}.dev0") not in code:
         (found,) = re.findall(LINE.format("(.*)"), code)
         sys.exit(
@@ -78,8 +80,10 @@ def pack(folder: str) -> None:
     """
     from pixmill.project.new.supply import wheel_of
 
-    (wheel,), (sdist,) = Path(folder).glob("*.whl"), Path(folder).glob("*.tar.gz")
-    version, built = wheel.name.split("-")[1], ("WHEEL", "RECORD")
+    (wheel,) = Path(folder).glob("*.whl")
+    (sdist,) = Path(folder).glob("*.tar.gz")
+    version = wheel.name.split("-")[1]
+    built = ("WHEEL", "RECORD")
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     files = {
@@ -87,18 +91,17 @@ def pack(folder: str) -> None:
     }
     wheel.write_bytes(wheel_of(files, version))
 
-    epoch, packed = int(os.environ["SOURCE_DATE_EPOCH"]), io.BytesIO()
+    epoch = int(os.environ["SOURCE_DATE_EPOCH"])
+    packed = io.BytesIO()
     with (
         tarfile.open(sdist) as old,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
     ):
         for member in sorted((each for each in old if each.isfile()), key=lambda each: each.name):
             entry = tarfile.TarInfo(member.name)
-            entry.size, entry.mtime, entry.mode = (
-                member.size,
-                epoch,
-                0o755 if member.mode & 0o100 else 0o644,
-            )
+            entry.size = member.size
+            entry.mtime = epoch
+            entry.mode = 0o755 if member.mode & 0o100 else 0o644
             new.addfile(entry, old.extractfile(member))
     sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=epoch))
 

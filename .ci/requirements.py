@@ -65,7 +65,8 @@ def read_pins(path: Path) -> dict[str, str]:
 
 def main() -> None:
     """Write all files."""
-    given, shared = sys.argv[1:], ROOT / "requirements.txt"
+    given = sys.argv[1:]
+    shared = ROOT / "requirements.txt"
     compile_pins(shared, ("dev",), *given)
     fixed = [f"--constraint={shared}", *given]
     compile_pins(ROOT / "deploy/requirements.txt", ("serve",), *fixed, more="setuptools\n")

@@ -27,7 +27,8 @@ ROUNDS, WARM_UP = sized((9, 1), (3, 1), (1, 0))
 RERUN = sized(["repro"], ["repro"], ["commit", "--force", "--quiet"])
 """DVC command that makes the results of the second commit; a trial run reuses those of the first.
 """
-PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
+PARAM = "inverse_regularization: null"
+VALUE = "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
 CONTESTANTS = {
@@ -73,7 +74,8 @@ def main() -> None:
             f"{statistics.median(found.worked):.2f}"
         )
         print(f"| {NAMES[contestant]} | {row} |")
-    ours, peer = times["pixmill"], times["git_and_dvc_diff"]
+    ours = times["pixmill"]
+    peer = times["git_and_dvc_diff"]
     ratios = {
         "vs_git_and_dvc_diff": (peer.waited, ours.waited),
         "vs_git_and_dvc_diff_cpu": (peer.worked, ours.worked),
@@ -101,10 +103,12 @@ def make_project(project: Path) -> Path:
 
 def measure(project: Path, commands: list[list[str]]) -> tuple[float, float]:
     """Return the wall-clock and CPU seconds of commands that run one after the other."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
     for command in commands:
         do(project, *command)
-    waited, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    waited = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return waited, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 

@@ -146,8 +146,10 @@ def run(
 def run_here(script: str, arguments: Sequence[str], given: str = "") -> str:
     """Run a script of ``contestants/`` in this interpreter with the given standard input, and return its output."""
     path = ROOT / "benchmarks" / "contestants" / script
-    before, output = (sys.argv, sys.stdin, sys.stderr, list(sys.path)), io.StringIO()
-    sys.argv, sys.stdin = [str(path), *arguments], io.StringIO(given)
+    before = (sys.argv, sys.stdin, sys.stderr, list(sys.path))
+    output = io.StringIO()
+    sys.argv = [str(path), *arguments]
+    sys.stdin = io.StringIO(given)
     sys.path.insert(0, str(path.parent))
     try:
         with contextlib.redirect_stdout(output):
@@ -167,7 +169,8 @@ def _add(record: Record, output: str, peak: list[int]) -> None:
 @contextlib.contextmanager
 def _memory_of(pid: int) -> Iterator[list[int]]:
     """Sample the memory of a process and its descendants; the list holds the peak."""
-    peak, done = [0], threading.Event()
+    peak = [0]
+    done = threading.Event()
 
     def sample() -> None:
         while not done.wait(_SAMPLE_SECONDS):

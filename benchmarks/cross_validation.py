@@ -52,8 +52,10 @@ SIZES = sized(
 IMAGES = sized(20_000, 5_000, 20)
 FACTORS = (1.0, 1.25, 1.5)
 """Factors of the halves of an interval."""
-FOLDS, TEST_SHARE = 5, 0.15
-DRAWS, CONFIDENCE = 10_000, 0.95
+FOLDS = 5
+TEST_SHARE = 0.15
+DRAWS = 10_000
+CONFIDENCE = 0.95
 """The defaults of evaluate."""
 PARAMS = TrainParams(model="features", threads=1)
 C = 0.005
@@ -103,7 +105,8 @@ def fit(features: Floats, targets: Targets, used: Bools, labels: int) -> tuple[F
 
     def objective(solution: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         both = solution.reshape(-1, heads, labels)
-        kernel, bias = both[:-1].reshape(images, -1).astype(np.float32), both[-1].astype(np.float32)
+        kernel = both[:-1].reshape(images, -1).astype(np.float32)
+        bias = both[-1].astype(np.float32)
         logits = strmm(1, triangle, kernel, lower=1).reshape(images, heads, labels) + bias
         logits -= logits.max(axis=2, keepdims=True)
         raised = np.exp(logits)
@@ -149,7 +152,9 @@ def judge(
         folds: Fold of each image of the set; -1 for test images.
         columns: Features that are used.
     """
-    own, actual, learned = features[chosen][:, columns], targets[chosen], folds >= 0
+    own = features[chosen][:, columns]
+    actual = targets[chosen]
+    learned = folds >= 0
     labels = int(actual.max()) + 1
     # The last head is the delivered one. Test images have no fold.
     used = folds[learned, None] != np.arange(FOLDS + 1)
@@ -247,11 +252,13 @@ def agreement() -> str:
     """Return how well :func:`fit` agrees with train's solver, on one set with five folds."""
     features, targets = POPULATION
     rows = np.random.default_rng(0).permutation(len(targets))
-    own, others = rows[: len(rows) // 5][:1000], rows[len(rows) // 5 :][:5000]
+    own = rows[: len(rows) // 5][:1000]
+    others = rows[len(rows) // 5 :][:5000]
     labels = int(targets.max()) + 1
     used = (np.arange(len(own)) % FOLDS)[:, None] != np.arange(FOLDS + 1)
     kernels, biases = fit(features[own], targets[own], used, labels)
-    same, gaps = [], []
+    same = []
+    gaps = []
     for head in range(FOLDS + 1):
         part = own[used[:, head]]
         exact = fit_logistic(features[part], targets[part], PARAMS, labels=labels)
@@ -272,14 +279,17 @@ def report(
     size: tuple[int, int], rows: pd.DataFrame
 ) -> tuple[list[str], list[str], dict[str, float]]:
     """Return the rows of both tables, and shares by name."""
-    accuracies, comparisons, result = [], [], {}
+    accuracies = []
+    comparisons = []
+    result = {}
     for (what, images), part in rows.groupby(["what", "images"], sort=False):
         found = {factor: shares(part, factor) for factor in FACTORS}
         shown = (
             ("covered", "above", "below") if what == "accuracy" else ("better", "worse", "covered")
         )
         cells = [f"{size[0]} x {size[1]}", str(images)]
-        bias, truth = 100 * (part["value"] - part["truth"]).mean(), 100 * part["truth"]
+        bias = 100 * (part["value"] - part["truth"]).mean()
+        truth = 100 * part["truth"]
         if what == "accuracy":
             width = 50 * (part["high"] - part["low"]).mean()
             cells += [f"{truth.mean():.1f} %", f"{bias:+.2f}", f"± {width:.1f}"]

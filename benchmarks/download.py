@@ -73,11 +73,9 @@ def main() -> None:
             # rates without latency show.
             rates[contestant.script, latency] = record.rate(COUNT)
             memory.setdefault(contestant.script, []).append(record.megabytes())
-            rate, spread, memory_used = (
-                f"{record.rate(COUNT):,.0f}",
-                record.spread(COUNT),
-                record.megabytes(),
-            )
+            rate = f"{record.rate(COUNT):,.0f}"
+            spread = record.spread(COUNT)
+            memory_used = record.megabytes()
             print(f"| {contestant.name} | {rate} | {spread} | {memory_used:,.0f} |")
         print()
     grow(ours)

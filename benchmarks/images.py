@@ -43,10 +43,8 @@ def make_images(folder: Path, count: int, size: tuple[int, int], packages: Path)
         photograph = photographs[number % len(photographs)]
         width = min(photograph.width, photograph.height * ratio) * chance.uniform(0.5, 1)
         height = width / ratio
-        left, top = (
-            chance.uniform(0, photograph.width - width),
-            chance.uniform(0, photograph.height - height),
-        )
+        left = chance.uniform(0, photograph.width - width)
+        top = chance.uniform(0, photograph.height - height)
         part = (left, top, left + width, top + height)
         image = photograph.resize(size, Image.Resampling.BICUBIC, box=part)
         if chance.random() < 0.5:

@@ -60,7 +60,12 @@ OTHERS = 5000
 SAMPLE = sized(suggesting.SAMPLE, 60, 10)
 MAX_ACTIONS = MAX_SINGLES = 200
 SLIPS = 0.05
-WINDOW, MIN_RIGHT, SINGLES, RARE, RESERVE, SCREEN = 10, 4, 12, 5, 32, 48
+WINDOW = 10
+MIN_RIGHT = 4
+SINGLES = 12
+RARE = 5
+RESERVE = 32
+SCREEN = 48
 GOAL = 0.98
 """Share of the accuracy of all labels."""
 PARAMS = TrainParams(model="features", threads=1)
@@ -78,11 +83,14 @@ class Person:
     """
 
     def __init__(self, truth: list[str], seed: int) -> None:
-        self.truth, self.classes = truth, sorted(set(truth))
+        self.truth = truth
+        self.classes = sorted(set(truth))
         self.labels: Labels = [None] * len(truth)
         self.looks = [0] * len(truth)
         self.refused: set[tuple[int, str]] = set()
-        self.singles, self.clicks, self.generator = 0, 0, np.random.default_rng([SAMPLE, seed])
+        self.singles = 0
+        self.clicks = 0
+        self.generator = np.random.default_rng([SAMPLE, seed])
         self.history: list[Labels] = []
         """The labels after each action."""
 
@@ -209,16 +217,13 @@ def measure(task: tuple[str, int]) -> dict[str, Any]:
 def _measure(name: str, draw: int) -> dict[str, Any]:
     features, classes = DATA[name]
     order = np.random.default_rng([7, draw]).permutation(len(classes))
-    pool, others = order[: POOL[name]], order[POOL[name] :][:OTHERS]
-    own, rest, truth = (
-        features[pool],
-        features[others],
-        [str(place) for place in classes[pool].tolist()],
-    )
-    vectors, sample = (
-        suggesting.reduce(own),
-        suggesting.sample_of([f"{name}{row}" for row in pool.tolist()], SAMPLE),
-    )
+    pool = order[: POOL[name]]
+    others = order[POOL[name] :][:OTHERS]
+    own = features[pool]
+    rest = features[others]
+    truth = [str(place) for place in classes[pool].tolist()]
+    vectors = suggesting.reduce(own)
+    sample = suggesting.sample_of([f"{name}{row}" for row in pool.tolist()], SAMPLE)
     test = np.delete(sample, np.s_[2::3])
     labels = int(classes.max()) + 1
 
@@ -232,11 +237,13 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
 
     person = Person(truth, draw)
     person.follow(vectors, sample)
-    top, final = score(list(truth), sample[:0]), score(person.labels, test)
+    top = score(list(truth), sample[:0])
+    final = score(person.labels, test)
     goal = GOAL * top
     reached = None
     if final >= goal:
-        low, reached = SAMPLE, len(person.history)
+        low = SAMPLE
+        reached = len(person.history)
         while reached - low > 12:
             middle = (low + reached) // 2
             low, reached = (
@@ -247,7 +254,8 @@ def _measure(name: str, draw: int) -> dict[str, Any]:
     random = Person(truth, draw + DRAWS)
     sequence = random.generator.permutation(len(truth))
     random.each(sequence)
-    low, high = SAMPLE, len(truth)
+    low = SAMPLE
+    high = len(truth)
     if score(random.history[-1], sample[:0]) < goal:
         low = high
     while high > 1.25 * low:

@@ -34,7 +34,8 @@ CIFAR = sized(10_000, 2_000, 0)
 """Number of images of CIFAR-10."""
 EACH = sized(1_000_000, 1_000_000, 20)
 """Maximum number of bundled images per class."""
-THREADS, SIDE = 2, sized(112, 112, TRIAL_SIDE)
+THREADS = 2
+SIDE = sized(112, 112, TRIAL_SIDE)
 
 Targets = npt.NDArray[np.int64]
 
@@ -66,7 +67,8 @@ def search(
 ) -> dict[str, float]:
     """Swap a share of the labels, and return the rates of the search."""
     generator = np.random.default_rng(seed)
-    images, classes = len(targets), int(targets.max()) + 1
+    images = len(targets)
+    classes = int(targets.max()) + 1
     swapped = generator.choice(images, round(share * images), replace=False)
     given = targets.copy()
     given[swapped] = (targets[swapped] + generator.integers(1, classes, len(swapped))) % classes
@@ -99,7 +101,8 @@ def main() -> None:
         data = {"bundled": read_bundled()}
         if CIFAR:
             pixels, classes = (part[:CIFAR] for part in read_cifar("test"))
-            images, targets = [Image.fromarray(image) for image in pixels], classes.astype(np.int64)
+            images = [Image.fromarray(image) for image in pixels]
+            targets = classes.astype(np.int64)
             tenth = len(images) // 10
             data["cifar10"] = images, targets
             data["cifar10_tenth"] = images[:tenth], targets[:tenth]

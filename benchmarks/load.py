@@ -35,7 +35,9 @@ def write_requests(path: Path, requests: Iterable[bytes]) -> None:
 
 def read_requests(path: Path) -> list[bytes]:
     """Return the requests of a file."""
-    content, place, requests = path.read_bytes(), 0, []
+    content = path.read_bytes()
+    place = 0
+    requests = []
     while place < len(content):
         (length,) = struct.unpack_from("<I", content, place)
         requests.append(content[place + 4 : place + 4 + length])
@@ -72,7 +74,8 @@ class Sender(asyncio.Protocol):
             found = _LENGTH.search(self._parts, 0, head)
             self._missing = head + 4 + (int(found[1]) if found else 0)
         if len(self._parts) >= self._missing and self._answer and not self._answer.done():
-            whole, self._missing = bytes(self._parts), None
+            whole = bytes(self._parts)
+            self._missing = None
             self._parts.clear()
             head, _, body = whole.partition(b"\r\n\r\n")
             if b"\r\nconnection: close" in head.lower():

@@ -57,7 +57,8 @@ def main() -> None:
 
 def measure(count: int) -> tuple[Record, Record]:
     """Take a manifest of the given size through both stages; return their records."""
-    validated, divided = Record(), Record()
+    validated = Record()
+    divided = Record()
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
         for phase, record in (("make", Record()), ("validate", validated), ("split", divided)):
             contestant = Contestant(

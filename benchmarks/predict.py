@@ -26,7 +26,8 @@ from pixmill.images.compute import default_workers
 from pixmill.models.classifier import Classifier
 
 ROUNDS, IMAGES = sized((5, 10_000), (2, 600), (1, 6))
-FEW, SIZE = sized(32, 32, 2), (640, 480)
+FEW = sized(32, 32, 2)
+SIZE = (640, 480)
 LOOP, BATCHES = sized((288, 2048), (96, 256), (4, 6))
 """Number of images for the two slow contestants."""
 MODEL = PROJECT / "artifacts" / "train"
@@ -78,7 +79,8 @@ def main() -> None:
         agreement = check({name_: read(images.parent / f"{name_}.json") for name_ in CONTESTANTS})
     print("| | images/s, median | spread | CPU, ms per image | memory, MB |\n|---|---|---|---|---|")
     for name_, (contestant, count) in CONTESTANTS.items():
-        record, timed = records[name_], count - FEW
+        record = records[name_]
+        timed = count - FEW
         used = (
             statistics.median(float(str(output["processor"])) for output in record.outputs)
             / timed

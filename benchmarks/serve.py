@@ -50,7 +50,8 @@ SERVERS = (
     "flask",
     *sized(("mlflow", "mlflow_classifier"), ("mlflow", "mlflow_classifier"), ()),
 )
-SIDE, LABELS = sized(224, 224, TRIAL_SIDE), ["boot", "dress", "sandal", "shirt", "sneaker"]
+SIDE = sized(224, 224, TRIAL_SIDE)
+LABELS = ["boot", "dress", "sandal", "shirt", "sneaker"]
 CONCURRENCY = (1, 8)
 TOLERANCE = 1e-3
 """Maximum difference of a probability between the servers: Keras and LiteRT differ in the last digits."""

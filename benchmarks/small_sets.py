@@ -49,7 +49,9 @@ POPULATIONS = sized(
 )
 MAX_OTHERS = 4000
 """Maximum number of other images."""
-VAL, TEST, FOLDS = 0.15, 0.2, 5
+VAL = 0.15
+TEST = 0.2
+FOLDS = 5
 TOP_WIDTH = 1280
 """Width of the last features, which determine the novelty."""
 PARAMS = TrainParams(model="features", threads=1)
@@ -105,7 +107,8 @@ def by_folds(train: Part, val: Part, labels: int) -> tuple[Models, tuple[Array, 
     """Return a model of all images, cross-validated predictions for them, and their classes."""
     both = Part(*(np.concatenate(pair) for pair in zip(train, val, strict=True)))
     folds = np.random.default_rng(0).integers(0, FOLDS, len(both.targets))
-    probabilities, novelty = np.empty((len(folds), labels)), np.empty(len(folds))
+    probabilities = np.empty((len(folds), labels))
+    novelty = np.empty(len(folds))
     for fold in range(FOLDS):
         inside = folds == fold
         if inside.any():
@@ -119,7 +122,8 @@ def measure(name: str, size: tuple[int, int], draw: int) -> list[dict[str, float
     """Return one row for each way, of one random set."""
     features, classes = DATA[name]
     generator = np.random.default_rng([*size, draw])
-    rows, others = [], []
+    rows = []
+    others = []
     for place, label in enumerate(generator.choice(int(classes.max()) + 1, size[0], replace=False)):
         members = generator.permutation(np.flatnonzero(classes == label))
         rows.append((members[: size[1]], np.full(size[1], place, np.int32)))

@@ -104,7 +104,9 @@ def network(
 ) -> Rule:
     """Fit a small network, and return its predictions as a function of pixels."""
     keras.utils.set_random_seed(0)
-    layers, side, classes = keras.layers, pixels.shape[1], int(targets.max()) + 1
+    layers = keras.layers
+    side = pixels.shape[1]
+    classes = int(targets.max()) + 1
     body = [layers.Flatten(), layers.Dense(256, "relu"), layers.Dense(256, "relu")]
     if kind == "cnn":
         widths = (16, 32, 64)[: 3 if side > 30 else 2]
@@ -208,7 +210,8 @@ def main() -> None:
     tables = []
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
-        cifar, mnist = {"cifar10": lambda: read_cifar("test")}, {"mnist": read_mnist}
+        cifar = {"cifar10": lambda: read_cifar("test")}
+        mnist = {"mnist": read_mnist}
         readers = sized(cifar | mnist, mnist, {})
         sets = {name: as_images(*read()) for name, read in readers.items()} or {
             "bundled": shuffled(*read_bundled())
@@ -216,10 +219,8 @@ def main() -> None:
         for name, (images, targets) in sets.items():
             rows = slice(LOADED)
             for model, probabilities, actual in models(name, images[rows], targets[rows], folder):
-                right, confidence = (
-                    np.mean(probabilities.argmax(axis=1) == actual),
-                    probabilities.max(axis=1).mean(),
-                )
+                right = np.mean(probabilities.argmax(axis=1) == actual)
+                confidence = probabilities.max(axis=1).mean()
                 print(
                     f"{model}: accuracy {right:.3f}, mean confidence {confidence:.3f}", flush=True
                 )

@@ -23,7 +23,9 @@ from scipy.stats import binom
 from pixmill.metrics.calibration import best_threshold
 
 ROUNDS = {"": 200, "tiny": 1}.get(os.environ.get("QUICK", ""), 20)
-ACCURACIES, TARGETS, IMAGES = (0.80, 0.90, 0.949, 0.97), (0.9, 0.95, 0.99), (60, 170, 500, 2000)
+ACCURACIES = (0.80, 0.90, 0.949, 0.97)
+TARGETS = (0.9, 0.95, 0.99)
+IMAGES = (60, 170, 500, 2000)
 KINDS = {"calibrated": 1.0, "overconfident": 2.0, "underconfident": 0.5, "says nothing": 1.0}
 
 Floats = npt.NDArray[np.float64]

@@ -42,7 +42,8 @@ from pixmill.images.parts import write_images
 ROUNDS, IMAGES = sized((7, 480), (2, 192), (1, 8))
 HEAD_ROUNDS, FEATURE_ROUNDS, FEATURES_OF = sized((3, 5, 2000), (2, 2, 2000), (1, 1, 8))
 STAGE_IMAGES, STAGE_SIDE = sized((3000, 224), (300, 224), (60, TRIAL_SIDE))
-SIDE, LABELS = sized(150, 150, TRIAL_SIDE), 6
+SIDE = sized(150, 150, TRIAL_SIDE)
+LABELS = 6
 CONTESTANTS = {
     "generator": ("ImageDataGenerator", "train_image_data_generator.py", "float32"),
     "dataset": ("image_dataset_from_directory", "train_image_dataset.py", "float32"),
@@ -102,7 +103,8 @@ def prepare(folder: Path) -> None:
     flat = folder / "flat"
     flat.mkdir()
     make_images(flat, IMAGES, (SIDE, SIDE), packages)
-    rows, pixels = [], []
+    rows = []
+    pixels = []
     for number, path in enumerate(sorted(flat.glob("*.jpg"))):
         label = str(number % LABELS)
         target = folder / "images" / label / path.name
@@ -117,8 +119,11 @@ def prepare(folder: Path) -> None:
     packed.mkdir(parents=True)
     write_images(packed, "train", map(compress, pixels), image_size=SIDE)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
-    frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
-    frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
+    frame["path"] = "images/00/0.jpg"
+    frame["bytes"] = 100
+    frame["source"] = "folder"
+    frame["snapshot"] = "2026-11-20"
+    frame["verdict"] = "keep"
     write_table(packed / "manifest.parquet", frame.reindex(columns=SPLIT.names), SPLIT)
 
 
@@ -127,7 +132,8 @@ def run_stages(root: Path, count: int, side: int) -> dict[str, float]:
     packed = root / "artifacts" / "split"
     packed.mkdir(parents=True)
     (root / "params.yaml").write_text(STAGES)
-    chance, rows = np.random.default_rng(7), []
+    chance = np.random.default_rng(7)
+    rows = []
     blot = math.gcd(side, 16)
     colours = chance.integers(0, 256, (LABELS, 3))
     for part, share in (("train", 0.65), ("val", 0.15), ("test", 0.2)):
@@ -262,7 +268,8 @@ class Here(contextlib.nullcontext["Here"]):
 
     def __init__(self, script: str, folder: Path, precision: str, images: int) -> None:
         super().__init__(self)
-        self._script, self._work = script, work(folder, precision, images)
+        self._script = script
+        self._work = work(folder, precision, images)
 
     def epoch(self) -> dict[str, object]:
         """Train one epoch, and return its figures."""

@@ -78,7 +78,8 @@ def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict
         if contestant.python is None:
             print(f"| {contestant.name} | not installed | | | |")
             continue
-        record, images = records[name], count * int(contestant.arguments[1])
+        record = records[name]
+        images = count * int(contestant.arguments[1])
         if any(output["looked"] != images for output in record.outputs):
             raise SystemExit(
                 f"{contestant.name} did not measure all {images:,} images: {record.outputs}"
@@ -90,7 +91,9 @@ def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict
             / timed
             * 1000
         )
-        rate, spread, memory = record.rate(timed), record.spread(timed), record.megabytes()
+        rate = record.rate(timed)
+        spread = record.spread(timed)
+        memory = record.megabytes()
         print(
             f"| {contestant.name} | {rate:,.0f} | {spread} | {used:.2f} | {memory:,.0f} |",
             flush=True,

@@ -7,7 +7,8 @@ import socket
 
 __all__ = ["unused_port"]
 
-_FIRST, _LAST = 10_000, 32_000
+_FIRST = 10_000
+_LAST = 32_000
 """Range below the ephemeral ports, which start at 32768 on Linux and 49152 elsewhere.
 
 An ephemeral port that is released for a server may be assigned to another program first.

@@ -42,7 +42,8 @@ def write_preset(folder: Path, kind: str) -> Path:
             models.SigLIPVisionEncoder(**seen), models.SigLIPTextEncoder(**text)
         )
     elif kind == "dinov2":
-        name, trained = "DINOV2", (70, 70, 3)
+        name = "DINOV2"
+        trained = (70, 70, 3)
         given = blocks | {"patch_size": 14, "intermediate_dim": 64}
         backbone = models.DINOV2Backbone(
             **given, image_shape=trained, position_embedding_shape=trained

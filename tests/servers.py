@@ -94,7 +94,8 @@ class MlflowServer:
     ) -> None:
         self.port = unused_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self._folder, self._environ = folder, environ
+        self._folder = folder
+        self._environ = environ
         self._options = [
             "--backend-store-uri",
             backend,
@@ -151,7 +152,9 @@ class Postgresql:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._data, self._port = folder, folder / "data", unused_port()
+        self._folder = folder
+        self._data = folder / "data"
+        self._port = unused_port()
         self._programs = _postgresql_programs()
         self._become: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -306,7 +309,9 @@ class Storage:
 
     def recover(self) -> None:
         """Answer again, without delay."""
-        self._at, self._until, self.latency = None, 0.0, 0.0
+        self._at = None
+        self._until = 0.0
+        self.latency = 0.0
 
     def _answering(self, moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def answer(request: dict[str, Any], begin: Callable[..., Any]) -> Iterable[bytes]:
@@ -316,7 +321,8 @@ class Storage:
             if kind == "GET":
                 self.objects.append(request["PATH_INFO"].removeprefix(f"/{self.bucket}/"))
             if self._at is not None and self._at[0] == kind:
-                self._until, self._at = time.monotonic() + self._at[1], None
+                self._until = time.monotonic() + self._at[1]
+                self._at = None
             time.sleep(self.latency)
             if time.monotonic() < self._until:
                 self.refused += 1

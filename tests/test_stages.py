@@ -126,7 +126,8 @@ def test_temporary_files_of_a_killed_run_are_deleted(repository, tmp_path, monke
 
 def test_stage_writes_progress_and_errors_to_the_project(repository, tmp_path, monkeypatch):
     """As in ``dvc exp run --temp``: outputs belong to a copy, progress to the project."""
-    home, copy = tmp_path / "home", tmp_path / "copy"
+    home = tmp_path / "home"
+    copy = tmp_path / "copy"
     for folder in (home, copy):
         folder.mkdir()
         (folder / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())

@@ -24,7 +24,8 @@ class Visitor:
     def __init__(self, address: str) -> None:
         self.host = urlsplit(address).netloc
         self.port = int(self.host.rpartition(":")[2])
-        self.key, self.cookie = "/", ""
+        self.key = "/"
+        self.cookie = ""
         parts = urlsplit(address)
         status, headers, page = self.ask(f"{parts.path}?{parts.query}", within=False)
         assert status == 200, page

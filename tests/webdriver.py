@@ -31,7 +31,8 @@ class DriverServer:
     """
 
     def __init__(self, browser: Browser, folder: Path) -> None:
-        self._browser, self._folder = browser, folder
+        self._browser = browser
+        self._folder = folder
         self._port = unused_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.sessions: set[str] = set()
@@ -46,7 +47,8 @@ class DriverServer:
             running_driver(self._browser, self._folder / "driver.log")
         )
         server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), self._handler())
-        server.daemon_threads, server.block_on_close = True, False
+        server.daemon_threads = True
+        server.block_on_close = False
         thread = threading.Thread(target=server.serve_forever, args=[0.05])
         self._running.callback(thread.join)
         self._running.enter_context(server)

@@ -23,8 +23,11 @@ import numpy as np
 
 from pixmill.train.logistic import fit_logistic
 
-WIDTH, LATENT, PIECE = 1280, 64, 10_000
-HELD_OUT, EXACT = 200 if os.environ.get("QUICK") == "tiny" else 20_000, 100_000
+WIDTH = 1280
+LATENT = 64
+PIECE = 10_000
+HELD_OUT = 200 if os.environ.get("QUICK") == "tiny" else 20_000
+EXACT = 100_000
 SEPARATION = 0.36
 """Standard deviation of the class centres: with six classes, the best possible accuracy is about 90 %."""
 
@@ -41,12 +44,15 @@ def main() -> None:
     )
     writer.start()
     writer.join()
-    targets, best = np.load(options.folder / "targets.npy"), np.load(options.folder / "best.npy")
+    targets = np.load(options.folder / "targets.npy")
+    best = np.load(options.folder / "best.npy")
     features = np.memmap(
         options.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH)
     )
-    seen, held_out = features[: options.count], features[options.count :]
-    known, asked = targets[: options.count], targets[options.count :]
+    seen = features[: options.count]
+    held_out = features[options.count :]
+    known = targets[: options.count]
+    asked = targets[options.count :]
     # Imports and starts the threads of BLAS.
     fit_logistic(held_out[:100], asked[:100], TrainParams(), labels=options.classes)
     with Peak() as peak:
@@ -75,7 +81,8 @@ def write(count: int, classes: int, folder: Path) -> None:
     centres = SEPARATION * chance.standard_normal((classes, LATENT))
     mixing = chance.standard_normal((LATENT, WIDTH)) * np.sqrt(1 / (1 + np.arange(LATENT)))[:, None]
     shift = chance.normal(-0.5, 1, WIDTH)
-    targets, best = [], []
+    targets = []
+    best = []
     with (folder / "features.bin").open("wb") as file:
         for start in range(0, count + HELD_OUT, PIECE):
             size = min(PIECE, count + HELD_OUT - start)

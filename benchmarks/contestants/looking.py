@@ -22,9 +22,12 @@ def compete(look: Callable[[Sequence[Path], int], int]) -> None:
     parser.add_argument("--processes", type=int, required=True)
     options = parser.parse_args()
     paths = sorted(options.folder.glob("*.jpg")) * options.times
-    seconds, processor, looked = [], [], []
+    seconds = []
+    processor = []
+    looked = []
     for some in (paths[: options.few], paths):
-        began, used = time.perf_counter(), sum(os.times()[:4])
+        began = time.perf_counter()
+        used = sum(os.times()[:4])
         looked.append(look(some, options.processes))
         seconds.append(time.perf_counter() - began)
         processor.append(sum(os.times()[:4]) - used)

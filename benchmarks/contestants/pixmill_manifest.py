@@ -173,7 +173,8 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     surveyed = Survey(
         table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r")
     )
-    linking, real = [0.0], validation.near_duplicates
+    linking = [0.0]
+    real = validation.near_duplicates
 
     def timed(*arguments: object, **options: object) -> object:
         start = time.perf_counter()

@@ -16,7 +16,8 @@ models = {}
 def predict(paths: Sequence[Path], model: Path) -> Answers:
     if not models:
         models["keras"] = load_classifier(model)[0]
-    network, description = models["keras"], read_description(model)
+    network = models["keras"]
+    description = read_description(model)
     answers = []
     for path in paths:
         with Image.open(path) as image:

@@ -26,7 +26,8 @@ def prepare(model: Path) -> None:
         ]
         for network in networks:
             network.allocate_tensors()
-    state["networks"], state["description"] = networks, read_description(model)
+    state["networks"] = networks
+    state["description"] = read_description(model)
 
 
 def answer(path: Path) -> list[float]:

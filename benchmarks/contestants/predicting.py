@@ -32,9 +32,11 @@ def compete(predict: Callable[[Sequence[Path], Path], Answers]) -> None:
     options = parser.parse_args()
     paths = sorted(options.folder.glob("*.jpg"))[: options.count]
     predict(paths[: options.few], options.model)
-    seconds, processor = [], []
+    seconds = []
+    processor = []
     for some in (paths[: options.few], paths):
-        began, used = time.perf_counter(), sum(os.times()[:4])
+        began = time.perf_counter()
+        used = sum(os.times()[:4])
         answers = predict(some, options.model)
         seconds.append(time.perf_counter() - began)
         processor.append(sum(os.times()[:4]) - used)

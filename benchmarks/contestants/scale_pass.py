@@ -19,7 +19,8 @@ from pixmill.images.parts import images_path
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 
-VALIDATE, SPLIT = ValidateParams(), SplitParams(image_size=64)
+VALIDATE = ValidateParams()
+SPLIT = SplitParams(image_size=64)
 LIMITS = RowLimits(seconds=VALIDATE.timeout, memory=VALIDATE.memory << 20)
 
 
@@ -48,9 +49,12 @@ def main() -> None:
     rows["row"] = range(len(rows))
     run = {"validate": validate, "split": split}[options.chosen]
     sys.stderr = io.StringIO()  # no progress bar
-    seconds, memory, driver = [], [], []
+    seconds = []
+    memory = []
+    driver = []
     for some in (rows[: options.few], rows[: options.few], rows):
-        began, used = time.perf_counter(), time.process_time()
+        began = time.perf_counter()
+        used = time.process_time()
         digest = run(some, options.images.parent, options.processes)
         seconds.append(time.perf_counter() - began)
         driver.append(time.process_time() - used)

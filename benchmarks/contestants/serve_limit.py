@@ -35,11 +35,9 @@ def main():
     teams = {}
     cores = litert.available_cores()
     for processes, threads in ((1, 1), (cores, 1), (1, cores)):
-        start, wanted, results = (
-            context.Barrier(processes + 1),
-            context.Value("d", 0.0),
-            context.Queue(),
-        )
+        start = context.Barrier(processes + 1)
+        wanted = context.Value("d", 0.0)
+        results = context.Queue()
         teams[processes, threads] = start, wanted, results
         for _ in range(processes):
             context.Process(

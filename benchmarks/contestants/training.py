@@ -62,8 +62,10 @@ def compete(epoch: Callable[[], tuple[int, float]]) -> None:
         epoch()
     print("ready", flush=True)
     for _ in sys.stdin:
-        start, used = time.perf_counter(), time.process_time()
+        start = time.perf_counter()
+        used = time.process_time()
         count, loss = epoch()
-        seconds, processor = time.perf_counter() - start, time.process_time() - used
+        seconds = time.perf_counter() - start
+        processor = time.process_time() - used
         figures = {"seconds": seconds, "processor": processor, "images": count, "loss": loss}
         print(json.dumps(figures), flush=True)

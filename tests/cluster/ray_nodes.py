@@ -51,7 +51,8 @@ class RayCluster:
 
     def __init__(self, nodes: int, hidden: Path) -> None:
         network = f"127.{secrets.choice(range(1, 255))}.{secrets.choice(range(255))}"
-        port, client = unused_port(), unused_port()
+        port = unused_port()
+        client = unused_port()
         self.address = f"ray://{network}.1:{client}"
         places = [f"--node-ip-address={network}.{1 + number}" for number in range(nodes)]
         head = [

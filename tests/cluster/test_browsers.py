@@ -31,7 +31,8 @@ class Scrape:
     """The stage in a new folder."""
 
     def __init__(self, root, repository, data):
-        self.root, self._repository = root, repository
+        self.root = root
+        self._repository = repository
         root.mkdir()
         (root / "data").symlink_to(data)
         section = {"source": "shop", "snapshot": "2026-11-20", "connections": 4, "browsers": 2}

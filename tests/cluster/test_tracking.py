@@ -82,7 +82,8 @@ def outage(
     s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]
 ) -> Iterator[None]:
     """Begin an outage after the given number of uploads, and end it with the block."""
-    reached, over = s3.requests["PUT"] + puts, threading.Event()
+    reached = s3.requests["PUT"] + puts
+    over = threading.Event()
 
     def begin_in_the_middle() -> None:
         while s3.requests["PUT"] < reached:
@@ -103,7 +104,8 @@ def outage(
 
 
 def test_outages_delay_a_run(retrained, recorded, finished, copy_of_finished, services):
-    s3, database = services.s3, services.postgresql
+    s3 = services.s3
+    database = services.postgresql
     s3.latency = 0.1
     with outage(s3, 10, lambda: s3.refuse(math.inf, at="PUT"), s3.recover):
         warning = retrained("train").splitlines()[-1]

@@ -97,10 +97,8 @@ def test_names_of_strangers_command_no_terminal() -> None:
 
 def test_a_table_with_names_has_every_row_that_fails_named() -> None:
     many = pd.DataFrame({"label": [f"class {number}" for number in range(100)], "n": 1})
-    [named], [counted] = (
-        run(enough(), classes=Table(many, named_by=("label",))),
-        run(enough(), classes=Table(many)),
-    )
+    [named] = run(enough(), classes=Table(many, named_by=("label",)))
+    [counted] = run(enough(), classes=Table(many))
     assert [item["label"] for item in named.result["unexpected_index_list"]] == many[
         "label"
     ].tolist()
@@ -160,7 +158,8 @@ def outcome(name: str, severity: str, *found: str, success: bool = False) -> Out
 
 
 def test_only_what_is_critical_and_failed_stops_the_pipeline() -> None:
-    critical, warned = outcome("a", "critical"), outcome("b", "warning")
+    critical = outcome("a", "critical")
+    warned = outcome("b", "warning")
     assert failures(
         [critical, warned, outcome("c", "info"), outcome("d", "critical", success=True)]
     ) == [critical]

@@ -30,7 +30,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source / "src",
         ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"),
     )
-    uv, made = [sys.executable, "-m", "uv"], folder / "venv"
+    uv = [sys.executable, "-m", "uv"]
+    made = folder / "venv"
     into = ["pip", "install", "--quiet", "--python", str(made / "bin/python")]
     pins = ["--require-hashes", "--requirement", str(REPOSITORY / "deploy/requirements.txt")]
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

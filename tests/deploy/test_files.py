@@ -28,7 +28,8 @@ def workload() -> dict[str, Any]:
 
 def test_pins_are_those_of_the_pipeline():
     """``make requirements`` writes the same versions and hashes to both files."""
-    chosen, known = pins(DEPLOY / "requirements.txt"), pins(REPOSITORY / "requirements.txt")
+    chosen = pins(DEPLOY / "requirements.txt")
+    known = pins(REPOSITORY / "requirements.txt")
     versions = {block.partition(" ")[0] for block in known.values()}
     hashes = {
         block.partition(" ")[0]: set(re.findall(r"sha256:\w+", block)) for block in known.values()

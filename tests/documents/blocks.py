@@ -115,7 +115,8 @@ def read_blocks(text: str) -> list[Block]:
         fence = _FENCE.match(line)
         if open_block is None:
             if fence and "`" not in fence[4]:
-                words, reason = fence[4], None
+                words = fence[4]
+                reason = None
                 if words.startswith("not run"):
                     reason = words.removeprefix("not run").removeprefix(":").strip()
                     if not reason:
@@ -193,7 +194,8 @@ class Shell:
         lines = f"eval {shlex.quote(command)} </dev/null\nprintf '\\n{mark} %d\\n' $?\n"
         self._process.stdin.write(lines.encode())
         self._process.stdin.flush()
-        read, end = b"", time.monotonic() + LIMIT
+        read = b""
+        end = time.monotonic() + LIMIT
         while not (found := re.search(rf"\n{mark} (\d+)\n".encode(), read)):
             if not select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))[0]:
                 self.ended = True

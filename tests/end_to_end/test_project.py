@@ -194,10 +194,8 @@ def test_promote_job_and_teammate_without_reruns(shoes, server, tmp_path) -> Non
     settings = {**project.settings, "PIP_NO_BUILD_ISOLATION": "0"}  # pip's option is inverted here
     clone = Project(tmp_path / "clone", environment(tmp_path / "venv"), settings)
     steps = yaml.safe_load(clone.read(".github/workflows/ci.yml"))["jobs"]["promote"]["steps"]
-    script, summary = (
-        "\n".join(step["run"] for step in steps if "run" in step),
-        tmp_path / "summary",
-    )
+    script = "\n".join(step["run"] for step in steps if "run" in step)
+    summary = tmp_path / "summary"
     done_by(clone, "bash", "-ec", script, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text(encoding="utf-8") == clone.read("reports/promote.md")
 
@@ -289,7 +287,9 @@ def test_given_split_with_non_ascii_class_names(pets) -> None:
 
 def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set[str]:
     """Correct the wrong labels and accept the new images on the review page; return the kinds of the cases."""
-    left, kinds, review = dict(truth), set(), Review(project.path, "--no-open")
+    left = dict(truth)
+    kinds = set()
+    review = Review(project.path, "--no-open")
     try:
         with open_chrome() as browser:
             page = Page(browser, Opened(project.path / "review.csv", review))
@@ -332,7 +332,9 @@ class Opened:
 def test_corrections_are_run_as_experiment_and_compared(copy, bundled_images) -> None:
     from mlflow import MlflowClient
 
-    inbox, truth, new = Inbox(copy.path / "inbox"), {}, {}
+    inbox = Inbox(copy.path / "inbox")
+    truth = {}
+    new = {}
     for label, wrong in SWAPPED.items():
         images = sorted((bundled_images / label).glob("*.png"))
         truth |= {file_digest(images[number]): NAMES[label] for number in WRONG}

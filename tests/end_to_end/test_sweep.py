@@ -103,10 +103,8 @@ def test_applied_trial_needs_no_training(swept, monkeypatch) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert REUSED in done.stdout + done.stderr
     # The cross-fitted predictions give the value of the trial.
-    labels, manifest = (
-        sorted(CLASSES),
-        pd.read_parquet(project.path / "artifacts/split/manifest.parquet"),
-    )
+    labels = sorted(CLASSES)
+    manifest = pd.read_parquet(project.path / "artifacts/split/manifest.parquet")
     held_out = load_held_out(project.path / "artifacts/train", labels)
     actual = held_out["id"].map(manifest.set_index("id")["label"]).map(labels.index).to_numpy()
     predicted = held_out[[f"p_{label}" for label in labels]].to_numpy().argmax(axis=1)

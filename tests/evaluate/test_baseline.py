@@ -31,7 +31,8 @@ def test_separates_classes_by_colour():
 
 
 def test_result_does_not_depend_on_threads():
-    training, tested = part("train", 200), part("test", 100)
+    training = part("train", 200)
+    tested = part("test", 100)
     answers = []
     for threads in (1, 2):
         with threadpool_limits(threads):

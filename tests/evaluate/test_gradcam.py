@@ -80,9 +80,11 @@ def test_linear_head_matches_gradients(pixels):
 
 
 def test_adds_evidence_of_all_layers():
-    near, far = np.zeros((1, 8, 8, 1), np.float32), np.zeros((1, 2, 2, 1), np.float32)
+    near = np.zeros((1, 8, 8, 1), np.float32)
+    far = np.zeros((1, 2, 2, 1), np.float32)
     near[0, :2, :2] = far[0, 1, 1] = 1
-    maps, features = {0: near, 1: far}, np.array([[1 / 16, 1 / 4]], np.float32)
+    maps = {0: near, 1: far}
+    features = np.array([[1 / 16, 1 / 4]], np.float32)
 
     def heat(*kernel):
         return attention_of_features(

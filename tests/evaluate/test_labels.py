@@ -156,7 +156,8 @@ def test_skips_classes_with_few_images():
 
 
 def test_a_model_that_confirms_few_labels_suggests_none() -> None:
-    rows, targets = pd.DataFrame({"id": list("abcd"), "split": "train"}), np.array([0, 0, 1, 1])
+    rows = pd.DataFrame({"id": list("abcd"), "split": "train"})
+    targets = np.array([0, 0, 1, 1])
     wrong = np.array([[0.4, 0.6], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])
     assert rank_labels(rows, targets, wrong, ["x", "y"])["suggested"].notna().sum() == 0
     half = np.array([[0.4, 0.6], [0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])

@@ -152,7 +152,8 @@ def test_unreadable_files_have_a_reason(table):
 
 
 def test_threshold_decides_sure(table, unchanged, model):
-    path, read = model / "calibration.json", table.dropna(subset=["predicted"])
+    path = model / "calibration.json"
+    read = table.dropna(subset=["predicted"])
     path.write_text(
         json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())})
     )

@@ -98,7 +98,8 @@ def evaluated(inputs, empty_database, tmp_path_factory):
     """Return the workspace after the stage, with its standard output and error."""
     root = shutil.copytree(inputs, tmp_path_factory.mktemp("evaluated") / "project")
     shutil.copy(empty_database, root / "mlflow.db")
-    output, error = io.StringIO(), io.StringIO()
+    output = io.StringIO()
+    error = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(error):
         main(Workspace(root, root), load_params(root))
     return root, output.getvalue(), error.getvalue()

@@ -22,7 +22,9 @@ __all__ = [
     "shapes",
 ]
 
-RED, GREEN, WHITE = (200, 30, 40), (10, 180, 60), (255, 255, 255)
+RED = (200, 30, 40)
+GREEN = (10, 180, 60)
+WHITE = (255, 255, 255)
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -97,7 +99,8 @@ def plain_tiff(bits: list[int], photometric: int, form: int) -> bytes:
         photometric: Colour space: 1 for grey, 2 for RGB, 8 for CIELAB.
         form: 1 for integers, 3 for floats.
     """
-    size, channels = 8 * sum(bits), len(bits)
+    size = 8 * sum(bits)
+    channels = len(bits)
     tags = [
         (256, [8]),
         (257, [8]),
@@ -108,7 +111,8 @@ def plain_tiff(bits: list[int], photometric: int, form: int) -> bytes:
         (277, [channels]),
     ]
     tags += [(278, [8]), (279, [size]), (339, [form] * channels)]
-    head, extra = struct.pack("<2sHIH", b"II", 42, 8, len(tags)), b""
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    extra = b""
     for tag, values in tags:
         packed = struct.pack(f"<{len(values)}H", *values)
         if len(packed) > 4:

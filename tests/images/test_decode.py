@@ -108,7 +108,8 @@ def test_sound_tiffs_that_pillow_does_not_read_are_unsupported(
 
 
 def test_cielab_is_converted() -> None:
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    lab = ImageCms.createProfile("LAB")
+    srgb = ImageCms.createProfile("sRGB")
     image = ImageCms.profileToProfile(Image.new("RGB", (8, 8), RED), srgb, lab, outputMode="LAB")
     assert image is not None
     found = decode(encoded(image, "TIFF"))
@@ -124,7 +125,8 @@ def test_pages_after_the_first_are_counted() -> None:
 
 
 def test_reduced_versions_are_no_pages() -> None:
-    small, reduced_version = halves().resize((20, 12)), {254: 1}
+    small = halves().resize((20, 12))
+    reduced_version = {254: 1}
     small.encoderinfo = {"tiffinfo": reduced_version}
     assert (
         unused_pages(encoded(halves(), "TIFF", save_all=True, append_images=[small, halves()])) == 1

@@ -12,13 +12,15 @@ from PIL import Image
 from pixmill.images.decode import decode
 from pixmill.images.fit import ASPECTS, RESIZES, fit, thumbnail_uri
 
-RED, BLUE = (255, 0, 0), (0, 0, 255)
+RED = (255, 0, 0)
+BLUE = (0, 0, 255)
 
 
 def flag(width: int, height: int) -> np.ndarray:
     """Return an image that is red above and blue below."""
     pixels = np.empty((height, width, 3), np.uint8)
-    pixels[: height // 2], pixels[height // 2 :] = RED, BLUE
+    pixels[: height // 2] = RED
+    pixels[height // 2 :] = BLUE
     return pixels
 
 

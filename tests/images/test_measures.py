@@ -294,7 +294,8 @@ def test_digest_of_grey_equals_that_of_rgb() -> None:
 
 
 def test_digest_ignores_a_fourth_channel() -> None:
-    image, fourth = shapes(6), shapes(7).convert("L")
+    image = shapes(6)
+    fourth = shapes(7).convert("L")
     four = Image.frombytes("RGBX", image.size, np.dstack([image, fourth]).tobytes())
     found = decode(encoded(four, "TIFF")).image
     assert pixel_digest(found) == pixel_digest(image)

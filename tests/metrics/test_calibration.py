@@ -77,11 +77,9 @@ def test_no_temperature_without_significance(temperature, images):
 
 def test_near_duplicates_do_not_make_a_temperature_significant():
     actual, overconfident, _ = sampled(1.5, 20)
-    actual, overconfident, copies = (
-        np.tile(actual, 50),
-        np.tile(overconfident, (50, 1)),
-        np.tile(np.arange(20), 50),
-    )
+    actual = np.tile(actual, 50)
+    overconfident = np.tile(overconfident, (50, 1))
+    copies = np.tile(np.arange(20), 50)
     assert calibrate(overconfident, actual, np.arange(1000), 0.95).temperature is not None
     assert calibrate(overconfident, actual, copies, 0.95).temperature is None
 
@@ -97,7 +95,8 @@ def arrays(answers):
 @given(ANSWERS, st.sampled_from([0.5, 0.75, 0.8, 0.9]))
 def test_threshold_ends_the_sequence_of_tests(answers, target):
     confidence, right = arrays(answers)
-    fewest, levels = 0.35 * len(right), np.unique(confidence)[::-1]
+    fewest = 0.35 * len(right)
+    levels = np.unique(confidence)[::-1]
 
     def reached(errors, n):
         return beta.ppf(0.05, n - errors, errors + 1) >= target if errors < n else False

@@ -13,7 +13,8 @@ from tests.metrics.parts import parts
 @given(parts())
 def test_calibration_error_is_the_weighted_gap_of_bins(part):
     actual, probabilities = part
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == actual
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == actual
     expected = 0.0
     for number in range(1, 16):
         members = [index for index, value in enumerate(confidence) if np.ceil(value * 15) == number]

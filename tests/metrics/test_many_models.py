@@ -42,7 +42,9 @@ def simulated(
 def test_holm_against_the_winner_calls_too_many_worse() -> None:
     # This is why all pairs are tested: Holm's method errs in a quarter of the tables of equal
     # models.
-    tables, generator, wrong = 100, np.random.default_rng(20261125), 0
+    tables = 100
+    generator = np.random.default_rng(20261125)
+    wrong = 0
     for _ in range(tables):
         right = simulated(generator, np.full(40, 0.9), 0.5)
         best = right[:, np.argmax(right.mean(axis=0))]
@@ -71,7 +73,8 @@ def test_limits_and_p_values_agree_with_the_decision() -> None:
 
 def test_lower_is_better() -> None:
     right = simulated(np.random.default_rng(6), np.array([0.95, 0.6, 0.9]), 0.0)
-    high, low = gaps(right), gaps(~right, lower_is_better=True)
+    high = gaps(right)
+    low = gaps(~right, lower_is_better=True)
     assert [gap.worse for gap in high] == [gap.worse for gap in low] == [False, True, False]
     assert [gap.difference for gap in low] == pytest.approx([-gap.difference for gap in high])
 

@@ -40,7 +40,9 @@ def test_p_value_of_thousands_of_groups():
     ("gained", "lost"), [(0.02, 0.02), (0.1, 0.1), (0.01, 0.2), (0.05, 0.3), (0.0, 0.05)]
 )
 def test_limits_cover_the_true_difference(gained, lost, largest):
-    generator, trials, groups = np.random.default_rng(11), 300, 40
+    generator = np.random.default_rng(11)
+    trials = 300
+    groups = 40
     change = generator.choice([1, -1, 0], (trials, groups), p=[gained, lost, 1 - gained - lost])
     sizes = generator.integers(1, largest + 1, (trials, groups))
     slice_of = np.repeat(np.repeat(np.arange(trials), groups), sizes.ravel())

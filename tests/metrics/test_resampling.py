@@ -26,7 +26,8 @@ def plain(actual, probabilities, groups, *, top_k):
     for column in weights.T:
         chosen = np.repeat(np.arange(len(actual)), column[numbers])
         labels = [str(place) for place in range(probabilities.shape[1])]
-        again, given = actual[chosen], probabilities[chosen]
+        again = actual[chosen]
+        given = probabilities[chosen]
         yield scores(again, given, top_k=top_k), class_scores(again, given.argmax(axis=1), labels)
 
 
@@ -72,7 +73,8 @@ def test_draws_are_reduced_to_a_minimum_of_1000(monkeypatch):
     monkeypatch.setattr("pixmill.metrics.resampling._MAX_WORK", 3_000_000)
     generator = np.random.default_rng(1)
     for images, made in ((500, 3000), (2000, 1000)):
-        given, actual = generator.dirichlet(np.ones(2), images), generator.integers(0, 2, images)
+        given = generator.dirichlet(np.ones(2), images)
+        actual = generator.integers(0, 2, images)
         overall, of_classes = resampled_scores(actual, given, np.zeros(images), draws=5000)
         assert {values.shape[-1] for values in (*overall.values(), *of_classes.values())} == {made}
 

@@ -17,10 +17,8 @@ def test_roc_auc_is_the_share_of_ordered_pairs(part):
     actual, probabilities = part
     areas = []
     for label in range(probabilities.shape[1]):
-        members, others = (
-            probabilities[actual == label, label],
-            probabilities[actual != label, label],
-        )
+        members = probabilities[actual == label, label]
+        others = probabilities[actual != label, label]
         if len(members) and len(others):
             difference = members[:, None] - others[None, :]
             areas.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
@@ -85,7 +83,8 @@ def test_balanced_accuracy_and_f1_equal_scikit_learn(part):
     actual, probabilities = part
     if len(set(actual)) < probabilities.shape[1]:
         return
-    predicted, figures = probabilities.argmax(axis=1), scores(actual, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    figures = scores(actual, probabilities)
     assert figures["balanced_accuracy"] == pytest.approx(
         reference.balanced_accuracy_score(actual, predicted), abs=1e-9
     )
@@ -98,7 +97,8 @@ def test_balanced_accuracy_and_f1_equal_scikit_learn(part):
 
 def test_macro_f1_is_the_mean_over_classes_with_images():
     """A class without test images, of which some are predicted, is no class that the model gets wrong."""
-    actual, probabilities = np.array([0, 0, 1, 1]), np.eye(3)[[0, 2, 1, 2]]
+    actual = np.array([0, 0, 1, 1])
+    probabilities = np.eye(3)[[0, 2, 1, 2]]
     assert scores(actual, probabilities)["macro_f1"] == pytest.approx(2 / 3)
     assert macro_f1(actual, probabilities.argmax(axis=1)) == pytest.approx(2 / 3)
 
@@ -106,7 +106,8 @@ def test_macro_f1_is_the_mean_over_classes_with_images():
 @given(parts())
 def test_loss_and_areas_equal_scikit_learn(part):
     actual, probabilities = part
-    classes, figures = np.arange(probabilities.shape[1]), scores(actual, probabilities)
+    classes = np.arange(probabilities.shape[1])
+    figures = scores(actual, probabilities)
     assert figures["log_loss"] == pytest.approx(
         reference.log_loss(actual, normalise(probabilities), labels=classes)
     )

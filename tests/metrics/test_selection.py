@@ -7,7 +7,8 @@ from sklearn.metrics import f1_score
 from pixmill.metrics.many_models import selected_value, stratified_weights
 
 GROUPS = np.arange(300)
-TABLES, MODELS = 400, 40
+TABLES = 400
+MODELS = 40
 
 
 def answers(right: np.ndarray, actual: np.ndarray, classes: int = 3) -> list[np.ndarray]:

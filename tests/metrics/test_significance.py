@@ -34,8 +34,10 @@ def test_mcnemar_equals_scipys_binomial_test(gained, lost, same):
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_mid_p_counts_half_of_the_observed_outcome(gained, lost):
-    n, fewer = gained + lost, min(gained, lost)
-    beyond, seen = sum(comb(n, count) for count in range(fewer)), comb(n, fewer)
+    n = gained + lost
+    fewer = min(gained, lost)
+    beyond = sum(comb(n, count) for count in range(fewer))
+    seen = comb(n, fewer)
     expected = 1 if gained == lost else (2 * beyond + seen) / 2**n
     assert mcnemar(*models(gained, lost)).mid_p == pytest.approx(expected, abs=1e-9)
 
@@ -65,7 +67,8 @@ def compared(actual, first, second, *, groups=None, draws=2000, width=1.0):
 def test_difference_is_that_of_the_metrics():
     actual, first, second = two(200, step=0.5)
     found = compared(actual, first, second)
-    before, after = scores(actual, first, top_k=2), scores(actual, second, top_k=2)
+    before = scores(actual, first, top_k=2)
+    after = scores(actual, second, top_k=2)
     assert set(found) == set(before) - {"n"}
     for name, row in found.items():
         assert (row.first, row.second) == (before[name], after[name])
@@ -93,7 +96,8 @@ def test_near_duplicates_widen_the_limits_of_a_difference():
 
 def test_width_widens_all_limits_and_raises_p():
     actual, first, second = two(200, step=0.1)
-    plain, wide = compared(actual, first, second), compared(actual, first, second, width=1.25)
+    plain = compared(actual, first, second)
+    wide = compared(actual, first, second, width=1.25)
     for name, row in plain.items():
         assert wide[name].difference == row.difference
         limits = [row.difference + 1.25 * (limit - row.difference) for limit in (row.low, row.high)]
@@ -119,7 +123,8 @@ def test_coverage_and_covered_accuracy_are_resampled_together():
     right, answered = answers(300)
     groups = np.arange(300) // 2
     found = answering(right, answered, groups=groups)
-    generator, drawn = np.random.default_rng(3), {name: [] for name in found}
+    generator = np.random.default_rng(3)
+    drawn = {name: [] for name in found}
     for _ in range(4000):
         chosen = np.concatenate(
             [[2 * group, 2 * group + 1] for group in generator.integers(150, size=150)]
@@ -158,7 +163,8 @@ def test_no_covered_accuracy_without_answers():
 
 
 def test_few_differing_groups_are_not_significant():
-    right, answered = np.ones((2, 100), bool), np.ones((2, 100), bool)
+    right = np.ones((2, 100), bool)
+    answered = np.ones((2, 100), bool)
     answered[1, :5] = False
     assert answering(right, answered)["coverage"].high > 0
     answered[1, :8] = False
@@ -201,7 +207,8 @@ def test_holm():
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_between_benjamini_hochberg_and_bonferroni(values):
-    adjusted, p = holm(values), np.array(values)
+    adjusted = holm(values)
+    p = np.array(values)
     assert (adjusted >= p).all()
     assert (adjusted <= np.minimum(p * len(p), 1) + 1e-12).all()
     assert (adjusted >= false_discovery_control(p) - 1e-12).all()
@@ -210,7 +217,8 @@ def test_holm_is_between_benjamini_hochberg_and_bonferroni(values):
 
 def test_equal_metrics_do_not_differ_by_rounding():
     """The F1 values of two models are permuted, so their means differ by 1e-16."""
-    actual, errors = np.repeat(np.arange(4), 12), [4, 5, 1, 5]
+    actual = np.repeat(np.arange(4), 12)
+    errors = [4, 5, 1, 5]
     both = []
     for wrong in (errors, errors[::-1]):
         answers = np.where(

@@ -7,7 +7,8 @@ from pixmill.core.params import AugmentationParams
 from pixmill.models.augmentation import Augmenter, sample_beta
 from pixmill.models.determinism import fix_threads, reseed
 
-SIDE, LABELS = 24, 3
+SIDE = 24
+LABELS = 3
 OFF = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
 ALL = {
     "flip": True,

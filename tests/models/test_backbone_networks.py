@@ -15,7 +15,8 @@ from pixmill.models.networks import (
     set_head_weights,
 )
 
-SIZE, LABELS = 32, 3
+SIZE = 32
+LABELS = 3
 FEATURES = TrainParams(
     model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),))
 )
@@ -120,7 +121,8 @@ def test_set_head_weights(build, pixels):
     "name", ["plugin:tiny", pytest.param("convnext_tiny", marks=pytest.mark.slow)]
 )
 def test_backbone_is_saved_and_loaded(build, pixels, tmp_path, name):
-    once, again = tmp_path / "once", tmp_path / "again"
+    once = tmp_path / "once"
+    again = tmp_path / "again"
     prepared = {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}
     classifier = build(backbone_params(name, image_size=40, unfreeze=2))
     save_classifier(classifier, ["a", "b", "c"], once, **prepared)

@@ -33,7 +33,8 @@ def extract(trained_folder):
 
 
 def test_workers_compute_the_same_bytes_as_this_process(extract, tmp_path) -> None:
-    pixels, ids = some_pixels(80, SIDE), some_ids(80)
+    pixels = some_pixels(80, SIDE)
+    ids = some_ids(80)
     by_workers = extract(
         Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers"
     )
@@ -50,7 +51,8 @@ def test_cached_features_are_not_computed_again(
     def load(*_, **__):
         raise AssertionError("a backbone was loaded")
 
-    pixels, ids = some_pixels(5, SIDE), some_ids(5)
+    pixels = some_pixels(5, SIDE)
+    ids = some_ids(5)
     first = extract(pixels, ids, tmp_path)
     assert first.tobytes() == load_litert(trained_folder / NETWORK)(pixels).tobytes()
     monkeypatch.setattr("pixmill.models.features.load_litert", load)
@@ -138,7 +140,8 @@ def test_killed_pass_resumes(
     process.wait()
     count = rows_in(tmp_path)
     assert count in range(32, 5000, 32)
-    pixels, ids = some_pixels(5000, SIDE)[: count + 8], some_ids(count + 8)
+    pixels = some_pixels(5000, SIDE)[: count + 8]
+    ids = some_ids(count + 8)
     features = extract(pixels, ids, tmp_path)
     assert rows_in(tmp_path) == count + 8
     np.testing.assert_array_equal(features, extract(pixels, ids, tmp_path / "undisturbed"))

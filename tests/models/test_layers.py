@@ -65,7 +65,8 @@ def test_features_have_the_order_of_the_layers(threads, lite0) -> None:
 
 
 def test_several_networks_are_joined_at_their_sizes(threads) -> None:
-    names, sizes = ("efficientnet_lite2", "efficientnet_lite0"), (96, 64)
+    names = ("efficientnet_lite2", "efficientnet_lite0")
+    sizes = (96, 64)
     params = TrainParams(backbone=BackboneParams(name=names, image_size=sizes))
     assert several_layers(params)
     joined = build_backbone(params.backbone, image_size=96, layers=feature_layers(params))

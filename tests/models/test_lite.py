@@ -40,7 +40,8 @@ def test_recognises_photographs(name, side, expected, threads) -> None:
 
 
 def test_rejects_other_files_before_unpickling(tmp_path) -> None:
-    path, name = tmp_path / "weights.pth", "efficientnet_lite0"
+    path = tmp_path / "weights.pth"
+    name = "efficientnet_lite0"
     for content in (None, bundled_file(name).read_bytes()[:-1]):
         if content:
             path.write_bytes(content)

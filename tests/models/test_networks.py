@@ -126,7 +126,8 @@ SIDE = 36
 @given(params=CNN, labels=st.integers(2, 4))
 def test_any_cnn_is_built_saved_and_loaded(params, labels, tmp_path_factory):
     fix_threads(2)
-    folder, again = tmp_path_factory.mktemp("once"), tmp_path_factory.mktemp("again")
+    folder = tmp_path_factory.mktemp("once")
+    again = tmp_path_factory.mktemp("again")
     prepared = {"image_size": SIDE, "aspect": "pad", "resize": "bicubic"}
     model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=SIDE)
     save_classifier(model, [str(label) for label in range(labels)], folder, **prepared)

@@ -55,7 +55,9 @@ def features(root, name="sound", seed=7, **changes):
 
 
 def test_weights_depend_on_seed_or_file(root):
-    own, other, drawn = features(root), features(root, seed=8), features(root, weights="none")
+    own = features(root)
+    other = features(root, seed=8)
+    drawn = features(root, weights="none")
     assert own.shape == (2, 4)
     np.testing.assert_array_equal(own, features(root))
     np.testing.assert_array_equal(drawn, features(root, weights="none"))

@@ -17,7 +17,8 @@ def test_scaling_of_all_blocks_folds_into_a_layer() -> None:
         np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9
     )
     assert scaling.deviation[2] == 1
-    kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
+    kernel = chance.normal(size=(4, 3))
+    bias = chance.normal(size=3)
     folded, shifted = scaling.fold_into(kernel, bias)
     wanted = (seen - scaling.mean) / scaling.deviation @ kernel + bias
     np.testing.assert_allclose(seen @ folded + shifted, wanted, rtol=0, atol=1e-9)
@@ -25,7 +26,8 @@ def test_scaling_of_all_blocks_folds_into_a_layer() -> None:
 
 def test_deviation_of_several_layers_has_a_minimum() -> None:
     seen = np.random.default_rng(7).normal(5, [3, 2, 1, 0.01, 0], (1000, 5)).astype(np.float32)
-    plain, floored = Scaling.of(seen).deviation, Scaling.of(seen, several=True).deviation
+    plain = Scaling.of(seen).deviation
+    floored = Scaling.of(seen, several=True).deviation
     assert plain[3] == pytest.approx(0.01, rel=0.1)
     # The median of the features that vary.
     np.testing.assert_allclose(floored, [*plain[:3], 0.2 * np.median(plain[:4]), 1])

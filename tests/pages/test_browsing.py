@@ -26,10 +26,8 @@ def opened(browser, tmp_path):
 
 def test_image_enlarges_by_click_or_key_and_closes(opened):
     browser = opened(1280)
-    image, dialog = (
-        browser.find_element(By.CSS_SELECTOR, "figure.card img"),
-        browser.find_element(By.TAG_NAME, "dialog"),
-    )
+    image = browser.find_element(By.CSS_SELECTOR, "figure.card img")
+    dialog = browser.find_element(By.TAG_NAME, "dialog")
     small = image.size["width"]
     image.click()
     assert dialog.get_attribute("open") is not None
@@ -42,7 +40,8 @@ def test_image_enlarges_by_click_or_key_and_closes(opened):
 
 
 def test_image_leads_to_its_view_when_served_and_shows_the_command_from_disk(opened, tmp_path):
-    browser, name = opened(1280), MISTAKES[0].id
+    browser = opened(1280)
+    name = MISTAKES[0].id
     browser.find_element(By.CSS_SELECTOR, f'[data-id="{name}"] img').click()
     assert (
         browser.find_element(By.CSS_SELECTOR, "dialog nav code").text

@@ -166,7 +166,8 @@ def test_augmentation(project):
     def key_of(params):
         return training_key(packed, parts, params, labels=CLASSES, root=project)
 
-    key, unchanged = key_of(params), key_of(still)
+    key = key_of(params)
+    unchanged = key_of(still)
     file = project / "src/pets/train/grain.py"
     file.write_text(file.read_text().replace("noise = tf", "# Strong.\n    noise = tf"))
     assert key_of(params) == key
@@ -196,7 +197,8 @@ def test_augmentation(project):
 
 @pytest.mark.slow
 def test_backbone(project):
-    packed, trained = write_packed(project / "artifacts/split"), project / "artifacts/train"
+    packed = write_packed(project / "artifacts/split")
+    trained = project / "artifacts/train"
     params = params_of(project, "backbone", "augmentation", **TINY, model="backbone").train
     fix_threads(2)
     where = {"root": project, "scratch": project / ".pixmill"}

@@ -130,7 +130,8 @@ def test_names_malformed_files(project: Path, file: str, text: str) -> None:
 
 def test_waits_for_dvc_to_write_the_lock(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_states, "SETTLED_SECONDS", 1.0)
-    lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
+    lock = project / "dvc.lock"
+    whole = (project / "dvc.lock").read_bytes()
     with living_dvc() as pid:
         (project / ".dvc/tmp/lock").write_text(f" {pid}\n")
         lock.write_bytes(whole[: len(whole) // 2])

@@ -21,7 +21,9 @@ HEAVY = {
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
-MAX_PACKAGES, MAX_FLOORS, MAX_IMPORTS = 17, 8, 90
+MAX_PACKAGES = 17
+MAX_FLOORS = 8
+MAX_IMPORTS = 90
 
 
 def package_of(module: str) -> str:

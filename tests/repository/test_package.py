@@ -225,10 +225,8 @@ def test_extra_serve_is_enough_to_serve_and_predict(
         assert {server.status(path) for path in ("/", "/docs", "/metrics", "/v1/examples")} == {200}
         part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
         parts = [(b"file", b'; filename="photo.jpg"', photo.read_bytes()), (b"label", b"", b"coat")]
-        body, kind = (
-            b"".join(part % each for each in parts) + b"--x--\r\n",
-            "multipart/form-data; boundary=x",
-        )
+        body = b"".join(part % each for each in parts) + b"--x--\r\n"
+        kind = "multipart/form-data; boundary=x"
         assert server.ask("POST", "/v1/feedback", body, Content_Type=kind)[0] == 201
         assert len(list((tmp_path / "inbox").iterdir())) > 0
         facts = server.ask("GET", "/v1/model")[1]

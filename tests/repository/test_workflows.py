@@ -143,7 +143,8 @@ def test_release_requires_tag_and_tests(release):
 def test_every_supported_python_is_tested(release, workflow, repository):
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
-    first, end = named[0], f"3.{int(named[-1].partition('.')[2]) + 1}"
+    first = named[0]
+    end = f"3.{int(named[-1].partition('.')[2]) + 1}"
     assert project["requires-python"] == f">={first},<{end}"
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
     assert release["jobs"]["test"]["strategy"]["matrix"]["python"] == matrix["python"] == named
@@ -250,7 +251,9 @@ def test_packed_files_depend_on_contents_alone(checkout):
             wheel.writestr("pixmill-1.2.3.dist-info/RECORD", str(turn))
         with tarfile.open(folder / "pixmill-1.2.3.tar.gz", "w:gz") as sdist:
             entry = tarfile.TarInfo("pixmill-1.2.3/setup.cfg")
-            entry.mtime, entry.uid, entry.uname = turn, turn, str(turn)
+            entry.mtime = turn
+            entry.uid = turn
+            entry.uname = str(turn)
             sdist.addfile(entry)
         done = run_release(checkout, "pack", folder)
         assert done.returncode == 0, done.stderr

@@ -15,7 +15,8 @@ class Page:
     """
 
     def __init__(self, browser, project):
-        self.browser, self.project = browser, project
+        self.browser = browser
+        self.project = project
         project.review.unlink(missing_ok=True)
         browser.get(project.running.address)
         self.until(lambda _: self.loaded())

@@ -21,7 +21,8 @@ def ids(tables, case):
 @pytest.fixture
 def dirty(project):
     """A project with a case of each kind, and near-duplicates with the same and with different labels."""
-    coats, dresses = project.fill("coat", 20), project.fill("dress", 20)
+    coats = project.fill("coat", 20)
+    dresses = project.fill("dress", 20)
     project.add(None, came_as=["coat", "dress"], reason="label_conflict")
     project.link(coats[0], coats[1], 0.9999)
     project.link(coats[2], dresses[0], 0.991)

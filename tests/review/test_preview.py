@@ -46,11 +46,16 @@ def test_previews_are_small_and_without_metadata(sources):
 
 
 def test_reason_codes_of_unreadable_images(sources):
-    good, gone, other = sources(jpeg(1)), sources(jpeg(2)), sources(jpeg(3))
+    good = sources(jpeg(1))
+    gone = sources(jpeg(2))
+    other = sources(jpeg(3))
     gone.source.unlink()
     other.source.write_bytes(jpeg(4))
-    cut, page = sources(jpeg(5)[:300]), sources(b"<html><body>not found")
-    large, folder, pipe = sources(jpeg(6, 1200)), sources(jpeg(7)), sources(jpeg(8))
+    cut = sources(jpeg(5)[:300])
+    page = sources(b"<html><body>not found")
+    large = sources(jpeg(6, 1200))
+    folder = sources(jpeg(7))
+    pipe = sources(jpeg(8))
     folder.source.unlink()
     folder.source.mkdir()
     pipe.source.unlink()

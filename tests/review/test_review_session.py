@@ -161,7 +161,8 @@ def test_keep_and_relabel_depend_on_the_original_label(project, start):
 
 
 def test_begins_with_an_image_that_no_case_shows(project, start):
-    kept, small = project.add("dress"), project.add("coat", reason="too_small")
+    kept = project.add("dress")
+    small = project.add("coat", reason="too_small")
     session = start()
     assert [session.overview(name)["first"] for name in (small, kept, kept)] == [0, 1, 1]
     assert session.overview()["first"] == 0

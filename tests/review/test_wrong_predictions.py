@@ -9,7 +9,8 @@ from pixmill.review.cases import find_cases
 from pixmill.review.review_tables import load_tables
 from tests.review.conftest import CLASSES
 
-WRONG, WORSE = (0.2, 0.7, 0.1), (0.01, 0.98, 0.01)
+WRONG = (0.2, 0.7, 0.1)
+WORSE = (0.01, 0.98, 0.01)
 """Probabilities of coat, dress and shoe for an image of a coat."""
 
 

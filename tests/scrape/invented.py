@@ -50,7 +50,9 @@ class Invented:
     version = ""
 
     def __init__(self, answers, *, name="site:invented", kind="api"):
-        self.answers, self.name, self.kind = answers, name, kind
+        self.answers = answers
+        self.name = name
+        self.kind = kind
         self.asked = []
 
     def fingerprint(self):

@@ -35,7 +35,9 @@ class Workspace:
     """A project folder with two classes of images."""
 
     def __init__(self, root, repository, tree):
-        self.root, self.repository, self._tree = root, repository, tree
+        self.root = root
+        self.repository = repository
+        self._tree = tree
 
     def params(self, classes="boot, hat", **scrape):
         section = {"source": "shop", "snapshot": "2026-11-20", "connections": 4} | scrape

@@ -63,7 +63,8 @@ def test_reads_what_was_added(inbox):
 
 
 def test_entries_and_corrections_are_sorted_newest_first(inbox):
-    first, second = add(inbox, b"1", "dress"), add(inbox, b"2", None)
+    first = add(inbox, b"1", "dress")
+    second = add(inbox, b"2", None)
     assert [entry.id for entry in inbox.entries()[0]] == [second, first]
     add(inbox, b"1", "shoe")
     entries, _ = inbox.entries()
@@ -94,7 +95,8 @@ def test_refuses_a_file(tmp_path):
 def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
     for content in (b"1", b"2", b"3"):
         add(inbox, content)
-    before, place = files(inbox), Path(inbox.place)
+    before = files(inbox)
+    place = Path(inbox.place)
     for limits in ({"max_entries": 3}, {"max_bytes": 2000}):
         with pytest.raises(InboxFullError, match="3 corrections, and takes at most") as caught:
             add(Inbox(place, **limits), bytes(2000))
@@ -135,7 +137,8 @@ def test_dropped_images_are_hidden_until_restored(inbox):
 
 
 def test_counts_and_keeps_malformed_files(inbox):
-    name, place = add(inbox), Path(inbox.place, "corrections")
+    name = add(inbox)
+    place = Path(inbox.place, "corrections")
     whole = next(place.iterdir()).read_bytes()
     broken = [
         b"",
@@ -168,7 +171,8 @@ def test_a_full_disk_leaves_no_partial_files(inbox, room):
 
 
 def test_syncs_files_and_folders_in_order(inbox, monkeypatch):
-    synced, sync = [], os.fsync
+    synced = []
+    sync = os.fsync
 
     def recording(number):
         synced.append(os.fstat(number).st_ino)

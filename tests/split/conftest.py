@@ -13,7 +13,8 @@ from PIL import Image
 from pixmill.core.manifest import PAIRS, VALIDATED, write_table
 
 CLASSES = ("coat", "dress")
-WIDTH, HEIGHT = 24, 16
+WIDTH = 24
+HEIGHT = 16
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,12 @@ def table(names, labels=None, **columns):
     for name in VALIDATED.names:
         if name not in frame:
             frame[name] = None
-    frame["bytes"], frame["snapshot"], frame["verdict"] = 100, "2026-11-20", "keep"
+    frame["bytes"] = 100
+    frame["snapshot"] = "2026-11-20"
+    frame["verdict"] = "keep"
     frame["source"] = columns.get("source", "folder")
-    frame["width"], frame["height"] = WIDTH, HEIGHT
+    frame["width"] = WIDTH
+    frame["height"] = HEIGHT
     texts = (
         "id",
         "label",

@@ -37,7 +37,8 @@ def test_ranks_follow_parts():
 @settings(max_examples=25)
 @given(PLACES, st.floats(0.01, 0.3), st.floats(0.01, 0.3), st.floats(0.01, 0.3))
 def test_share_of_val_does_not_change_test(at, test, val, other):
-    before, after = sides_of(at, val=val, test=test), sides_of(at, val=other, test=test)
+    before = sides_of(at, val=val, test=test)
+    after = sides_of(at, val=other, test=test)
     np.testing.assert_array_equal(before == TEST, after == TEST)
 
 

@@ -79,7 +79,8 @@ def test_an_empty_split_fails(valid):
 
 def test_id_in_two_splits_fails(valid):
     manifest, groups = valid
-    train, test = side(manifest, "train", 0)[0], side(manifest, "test")[0]
+    train = side(manifest, "train", 0)[0]
+    test = side(manifest, "test")[0]
     twice = manifest.copy()
     twice.loc[test, "id"] = twice.loc[train, "id"]
     found = failed(twice, groups, "ids_on_one_side")

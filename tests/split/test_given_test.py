@@ -40,7 +40,8 @@ def run(tmp_path, capsys):
     (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
 
     def run():
-        workspace, params = Workspace(tmp_path, tmp_path), parse_params(PARAMS)
+        workspace = Workspace(tmp_path, tmp_path)
+        params = parse_params(PARAMS)
         for stage in (scrape, validate, split):
             stage(workspace, params)
         return capsys.readouterr().out.splitlines()

@@ -86,7 +86,8 @@ def test_groups_of_metadata(tmp_path):
 
 
 def test_groups_of_files_with_the_same_bytes_are_joined(tmp_path):
-    names, files = sorted(ids(3)), ["data/cat/1.png", "data/cat/2.png", "data/cat/3.png"]
+    names = sorted(ids(3))
+    files = ["data/cat/1.png", "data/cat/2.png", "data/cat/3.png"]
     (tmp_path / "data").mkdir()
     rows = ["file_name,group", "cat/1.png,A", "cat/copy.png,B", "cat/2.png,B", "cat/3.png,C"]
     for file in ("metadata", "groups"):

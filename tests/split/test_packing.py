@@ -123,7 +123,9 @@ def test_timeout_names_image_and_leaves_no_files(project, manifest):
     Image.new("RGB", (side, side)).save(content, "PNG", compress_level=1)
     first = manifest.iloc[0].copy()
     first["id"] = hashlib.sha256(content.getvalue()).hexdigest()
-    first["path"], first["width"], first["height"] = "large.png", side, side
+    first["path"] = "large.png"
+    first["width"] = side
+    first["height"] = side
     (project.images / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
         pack(

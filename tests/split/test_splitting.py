@@ -404,7 +404,8 @@ def test_metrics_add_up(found):
 
 
 def test_plot_has_a_row_per_split_and_class(found):
-    numbers, plot = metrics(found), plot_table(found)
+    numbers = metrics(found)
+    plot = plot_table(found)
     assert list(plot.columns) == ["part", "label", "name", "n", "share"]
     for row in plot.to_dict("records"):
         assert row["n"] == numbers[row["part"]][row["label"]]

@@ -110,10 +110,8 @@ def kill_while_it_packs(command, project):
 
 @pytest.mark.slow
 def test_rerun_after_kill_gives_the_same_bytes(command, project):
-    workspace, params = (
-        Workspace(project.root, project.root),
-        parse_params(PARAMS.format(size=8, tolerance=1.0)),
-    )
+    workspace = Workspace(project.root, project.root)
+    params = parse_params(PARAMS.format(size=8, tolerance=1.0))
     main(workspace, params)
     undisturbed = outputs(project.root)
     kill_while_it_packs(command, project)

@@ -49,7 +49,8 @@ def evaluated_runs(workspace, limit=9):
 
 
 def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_folder):
-    older, run_id = evaluated(WEIGHTS), evaluated(WEIGHTS, model=trained_folder)
+    older = evaluated(WEIGHTS)
+    run_id = evaluated(WEIGHTS, model=trained_folder)
     runs = RunReader(store.workspace)
     run = runs.get(run_id)
     longest = max(run.seconds, runs.get(older).seconds)
@@ -85,7 +86,8 @@ def test_files_of_a_run_are_read(evaluated, store):
 
 
 def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
-    first, second = evaluated(WEIGHTS), evaluated("b" * 32)
+    first = evaluated(WEIGHTS)
+    second = evaluated("b" * 32)
     trained("c" * 32)
     evaluated.evaluate("d" * 32)  # of weights that another machine trained
     other = store.client.create_experiment("other")
@@ -99,10 +101,8 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
 
 
 def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_experiment(store):
-    client, places = (
-        store.client,
-        {name: store.client.create_experiment(name) for name in ("shop", "other")},
-    )
+    client = store.client
+    places = {name: store.client.create_experiment(name) for name in ("shop", "other")}
     made = {}
     for place in places:
         for project in ("mine", "yours", None):
@@ -132,7 +132,8 @@ def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_e
 
 
 def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store):
-    first, reused = evaluated(WEIGHTS), evaluated(WEIGHTS)
+    first = evaluated(WEIGHTS)
+    reused = evaluated(WEIGHTS)
     began = store.client.get_run(first).info.start_time
     store.client.set_terminated(first, end_time=began + 90_000)
     found = RunReader(store.workspace).newest(WEIGHTS)

@@ -26,7 +26,8 @@ def server(tmp_path, empty_database, monkeypatch):
     server = MlflowServer(tmp_path, f"sqlite:///{tmp_path}/server.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
-    server.experiment, server.database = tmp_path.name, tmp_path / "server.db"
+    server.experiment = tmp_path.name
+    server.database = tmp_path / "server.db"
     yield server
     server.kill()
 

@@ -56,7 +56,8 @@ def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(trainin
 
 
 def test_dvc_s_hash_is_a_tag_and_the_digest_of_the_datasets(training, store):
-    digest, root = "0123456789abcdef0123456789abcdef.dir", store.workspace.root
+    digest = "0123456789abcdef0123456789abcdef.dir"
+    root = store.workspace.root
     (root / "dvc.lock").write_text(
         f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}"
     )

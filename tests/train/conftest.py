@@ -55,8 +55,12 @@ def write_packed(folder):
     for name in SPLIT.names:
         if name not in frame:
             frame[name] = None
-    frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
-    frame["snapshot"], frame["verdict"], frame["group"] = "2026-11-20", "keep", frame["id"]
+    frame["path"] = "images/00/0.png"
+    frame["bytes"] = 100
+    frame["source"] = "folder"
+    frame["snapshot"] = "2026-11-20"
+    frame["verdict"] = "keep"
+    frame["group"] = frame["id"]
     frame["cluster"] = frame["id"]
     write_table(folder / "manifest.parquet", frame, SPLIT)
     write_json(
@@ -85,7 +89,8 @@ def sklearn_probabilities(seen, targets, queries, **options):
     """Return the probabilities of scikit-learn's logistic regression on features standardised with a floor."""
     from sklearn.linear_model import LogisticRegression
 
-    mean, deviation = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+    mean = seen.mean(axis=0, dtype=np.float64)
+    deviation = seen.std(axis=0, dtype=np.float64)
     deviation = np.maximum(deviation, 0.2 * np.median(deviation[deviation > 0]))
     model = LogisticRegression(C=0.01, max_iter=1000, **options)
     return model.fit((seen - mean) / deviation, targets).predict_proba((queries - mean) / deviation)

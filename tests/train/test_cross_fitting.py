@@ -21,7 +21,8 @@ def test_each_image_is_predicted_by_a_head_and_a_novelty_without_its_fold():
     folds = np.arange(120) // 40
     found, histories = cross_fit(features, targets, folds, PARAMS, labels=3, top=10)
     for number in range(3):
-        rest, inside = folds != number, folds == number
+        rest = folds != number
+        inside = folds == number
         fitted = fit_logistic(features[rest], targets[rest], PARAMS, labels=3)
         np.testing.assert_allclose(
             found.probabilities[inside], softmax(fitted, features[inside]), atol=1e-5

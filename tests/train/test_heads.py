@@ -103,7 +103,8 @@ def test_probabilities_equal_those_of_scikit_learn(
 
 
 def test_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
-    fitter, data = fitter_of(HeadFitter, MLP), FitData(parts["train"], parts["val"])
+    fitter = fitter_of(HeadFitter, MLP)
+    data = FitData(parts["train"], parts["val"])
     whole, finished, *_ = fitter.fit(data)
     history = finished.history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]

@@ -37,7 +37,8 @@ def test_several_blocks_equal_scikit_learn(labels, class_weights) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
     seen, targets = draw(4 * BLOCK_ROWS + 1, 20, labels)
     rare = np.arange(len(targets)) % 7 < 2
-    seen, targets = seen[(targets > 0) | rare], targets[(targets > 0) | rare]
+    seen = seen[(targets > 0) | rare]
+    targets = targets[(targets > 0) | rare]
     expected = sklearn_probabilities(
         seen, targets, seen, class_weight="balanced" if class_weights else None
     )
@@ -77,7 +78,8 @@ def test_bytes_do_not_depend_on_threads(threads) -> None:
 def test_mapped_features_are_not_copied(tmp_path) -> None:
     seen, targets = draw(30_000, 256, 3)
     seen.tofile(tmp_path / "features")
-    expected, size = fit_logistic(seen, targets, PARAMS, labels=3), seen.nbytes
+    expected = fit_logistic(seen, targets, PARAMS, labels=3)
+    size = seen.nbytes
     del seen
     mapped = np.memmap(tmp_path / "features", np.float32, "r", shape=(30_000, 256))
     tracemalloc.start()

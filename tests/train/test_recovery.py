@@ -84,7 +84,8 @@ def stage(root, repository, *arguments, limit=(), **environ):
 def test_killed_stage_reuses_the_finished_training(
     repository, tmp_path, monkeypatch, empty_database
 ):
-    whole, root = project(tmp_path / "whole"), project(tmp_path / "killed")
+    whole = project(tmp_path / "whole")
+    root = project(tmp_path / "killed")
     shutil.copy(empty_database, root / "mlflow.db")
     with monkeypatch.context() as absent:  # MLflow does not affect results.
         absent.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")

@@ -130,7 +130,8 @@ def test_balanced_weights_give_classes_equal_weight():
 
 
 def test_feed_yields_every_image_once_with_its_target(parts):
-    part, order = parts["train"], epoch_order(150, seed=7, epoch=1)
+    part = parts["train"]
+    order = epoch_order(150, seed=7, epoch=1)
     batches = list(feed(part, 32, order))
     assert [len(targets) for _, targets in batches] == [32, 32, 32, 32, 22]
     assert all(pixels.dtype == np.uint8 for pixels, _ in batches)
@@ -146,7 +147,8 @@ class CountedPixels:
     """Pixels that count the rows that are read."""
 
     def __init__(self, pixels):
-        self._pixels, self.rows_read = pixels, 0
+        self._pixels = pixels
+        self.rows_read = 0
 
     def __getitem__(self, rows):
         self.rows_read += len(rows)

@@ -135,7 +135,8 @@ def test_cross_fitted_head_and_its_reuse(packed, tmp_path, tiny_backbone, capfd)
     for name, array in vars(first.cross_fitted).items():
         assert np.array_equal(array, vars(again.cross_fitted)[name]), name
     # The validation metrics are those of the cross-fitted predictions.
-    targets, probabilities = first.fitted_to.targets, first.cross_fitted.probabilities
+    targets = first.fitted_to.targets
+    probabilities = first.cross_fitted.probabilities
     assert first.best.val_accuracy == pytest.approx(
         np.mean(probabilities.argmax(axis=1) == targets)
     )

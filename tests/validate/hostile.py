@@ -31,7 +31,8 @@ __all__ = [
     "wholes",
 ]
 
-WIDE, HIGH = 40_000, 25_000
+WIDE = 40_000
+HIGH = 25_000
 """Dimensions of a bomb of 10⁹ pixels."""
 
 PIXELS = "pixels"

@@ -28,7 +28,8 @@ def lines(seed: int) -> Image.Image:
     """Return a sharp drawing that is nearly all white."""
     values = np.full((80, 80, 3), 255, np.uint8)
     rows, columns = np.random.default_rng(seed).integers(2, 78, (2, 2))
-    values[rows], values[:, columns] = 0, 0
+    values[rows] = 0
+    values[:, columns] = 0
     return Image.fromarray(values)
 
 
@@ -292,7 +293,8 @@ def describe(name: str, table: pd.DataFrame, **result: int) -> list[str]:
 
 def messages(table: pd.DataFrame) -> list[str]:
     """Return the messages of the check ``dark``, shortened."""
-    missing, bad = int(table["brightness"].isna().sum()), int((table["brightness"] < 16).sum())
+    missing = int(table["brightness"].isna().sum())
+    bad = int((table["brightness"] < 16).sum())
     [line] = describe(
         "dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad
     )

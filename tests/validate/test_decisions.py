@@ -124,7 +124,8 @@ def test_rejects_two_decisions_on_one_image(second: Decision) -> None:
 
 @pytest.mark.parametrize("name", [ID, "data/hat/1.png"])
 def test_identical_lines_count_once(name: str) -> None:
-    first, second = Decision(2, name, "drop", by="ada"), Decision(5, name, "drop", by="ada")
+    first = Decision(2, name, "drop", by="ada")
+    second = Decision(5, name, "drop", by="ada")
     found, gone = match_decisions([first, second], IMAGES)
     assert [*found.values(), *gone] == [first]
 

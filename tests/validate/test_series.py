@@ -8,7 +8,9 @@ import yaml
 from pixmill.split.grouping import group_names
 from pixmill.validate.series import Series, find_series
 
-CLASSES, CLIPS, FRAMES = ("cat", "dog"), 14, 12
+CLASSES = ("cat", "dog")
+CLIPS = 14
+FRAMES = 12
 COUNT = CLIPS * FRAMES
 
 
@@ -47,10 +49,12 @@ def series(form: str, *, alike: bool = True, others: int = 0):
         for n in range(COUNT)
     ]
     paths = [f"data/{label}/{name}" for label in CLASSES for name in names]
-    labels, found = [label for label in CLASSES for _ in names], hashes(alike=alike)
+    labels = [label for label in CLASSES for _ in names]
+    found = hashes(alike=alike)
     more = [f"data/dog/photo {chr(97 + n)}.jpg" for n in range(others)]
     rest = np.random.default_rng(8).integers(0, 2**63, others, np.uint64)
-    paths, labels = [*paths, *more], [*labels, *["dog"] * others]
+    paths = [*paths, *more]
+    labels = [*labels, *["dog"] * others]
     return find_series(labels, paths, np.concatenate([found, rest])), paths
 
 

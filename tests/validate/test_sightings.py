@@ -58,7 +58,8 @@ def test_places_are_of_the_first_sighting_in_each_split() -> None:
 def test_counts_distinct_values_of_sets(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])
     sets = np.array([0, -1, 0])  # a and c are one set, b is in none
-    labels, urls = defaultdict(set), defaultdict(set)
+    labels = defaultdict(set)
+    urls = defaultdict(set)
     for name, label, url in rows:
         if name in "ac":
             labels[0].add(label)

@@ -47,7 +47,8 @@ class Workspace:
     """A project with two classes and a scraped folder."""
 
     def __init__(self, root: Path, repository: Path) -> None:
-        self.root, self.repository = root, repository
+        self.root = root
+        self.repository = repository
         self.scrape = Scrape(root / "artifacts" / "scrape")
         shutil.copy(repository / "review.csv", root)
         self.params()

@@ -72,7 +72,8 @@ def test_rows_are_in_the_given_order(scrape: Scrape) -> None:
     found = survey(manifest, scrape.folder, max_pixels=1_000_000, workers=0)
     assert len(found.table) == len(manifest)
     for place, row in enumerate(manifest.itertuples()):
-        path, line = scrape.folder / row.path, found.table.iloc[place]
+        path = scrape.folder / row.path
+        line = found.table.iloc[place]
         if pd.isna(line["failure"]):
             alone = measure(path, row.id, max_pixels=1_000_000)
             for name in ("width", "height", "mode", "format", "pixels"):

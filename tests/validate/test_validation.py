@@ -20,7 +20,8 @@ def test_bad_images_have_a_reason(scrape: Scrape) -> None:
     first, second = sorted(
         [scrape.add("shoe", image(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))]
     )
-    gone, changed = scrape.add("shoe", image(25)), scrape.add("shoe", image(26))
+    gone = scrape.add("shoe", image(25))
+    changed = scrape.add("shoe", image(26))
     tables = scrape.tables()
     scrape.path(gone).unlink()
     scrape.path(changed).write_bytes(image(27))
@@ -88,10 +89,8 @@ def test_near_duplicate_with_another_label_is_kept_with_a_warning(scrape: Scrape
 
 
 def test_dropped_image_joins_no_group(scrape: Scrape) -> None:
-    kept, dropped = (
-        scrape.add("coat", image(2)),
-        scrape.add("hat", image(2, kind="JPEG", quality=90)),
-    )
+    kept = scrape.add("coat", image(2))
+    dropped = scrape.add("hat", image(2, kind="JPEG", quality=90))
     found = scrape.validate()
     assert len(found.pairs) == 0
     assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]

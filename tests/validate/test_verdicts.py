@@ -223,7 +223,8 @@ def test_relabel_applies_before_the_rules() -> None:
 
 
 def test_decisions_cannot_keep_equal_pixels_with_two_labels() -> None:
-    first, second = Decision(2, "a", "keep"), Decision(3, "b", "relabel", "shoe")
+    first = Decision(2, "a", "keep")
+    second = Decision(3, "b", "relabel", "shoe")
     verdicts = judged(case("coat"), case("coat"), a=first, b=second)
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
     assert [decision for decision, _ in verdicts.powerless] == [first, second]

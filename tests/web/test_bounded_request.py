@@ -31,7 +31,8 @@ def answered(*, cancel: bool):
         await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
 
     async def act():
-        sent, parts = [], [{"type": "http.request", "body": b"x", "more_body": True}]
+        sent = []
+        parts = [{"type": "http.request", "body": b"x", "more_body": True}]
 
         async def receive():
             return parts.pop() if parts else await asyncio.Event().wait()

@@ -56,7 +56,8 @@ def test_other_pages_cannot_use_the_cookie():
         def until(title):
             WebDriverWait(browser, 60, poll_frequency=0.02).until(lambda _: browser.title == title)
 
-        elsewhere, Other.link = f"http://127.0.0.1:{other.server_port}/", server.new_address()
+        elsewhere = f"http://127.0.0.1:{other.server_port}/"
+        Other.link = server.new_address()
         browser.get(elsewhere)
         browser.find_element(By.TAG_NAME, "a").click()
         until("Private")

@@ -63,7 +63,8 @@ def application():
 
 def test_only_uploads_may_be_large():
     with PrivateServer(application(), command="x", max_bytes=4 << 20) as running:
-        visitor, body = Visitor(running.new_address()), bytes(2 << 20)
+        visitor = Visitor(running.new_address())
+        body = bytes(2 << 20)
         assert visitor.ask("echo", "POST", body, Content_Type="application/octet-stream")[0] == 200
         for size, status in ((1 << 20, 200), (2 << 20, 413)):
             assert (

@@ -108,7 +108,8 @@ def _export_data(arguments: argparse.Namespace) -> None:
     from pixmill.project.dataset.handing_on.writing import export_data
 
     root = project_root()
-    params, licences = load_params(root), parse_licences(arguments.licence or "")
+    params = load_params(root)
+    licences = parse_licences(arguments.licence or "")
     choice = choose(root, params, licences=licences, include_unknown=arguments.include_unknown)
     export_data(
         choice, arguments.data, form=arguments.format or "imagefolder", root=root, params=params

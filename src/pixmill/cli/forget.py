@@ -58,10 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.project.disk.cleaning import find_scratch
     from pixmill.review.reviewing import default_name
 
-    workspace, exclusions = (
-        project_workspace(),
-        {"hosts": arguments.host, "authors": arguments.author},
-    )
+    workspace = project_workspace()
+    exclusions = {"hosts": arguments.host, "authors": arguments.author}
     for_purge = (arguments.yes, arguments.shared)
     ignored = any((arguments.dry_run, arguments.reason) if arguments.purge else for_purge)
     if ignored or arguments.purge == any((arguments.images, *exclusions.values())):

@@ -101,10 +101,8 @@ def inbox(text: str) -> Path:
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options on how to read a data set of other tools."""
-    columns, pattern = (
-        "columns of a table: image=file,label=breed",
-        r"parentheses match the label: '([a-z]+)\.\d+'",
-    )
+    columns = "columns of a table: image=file,label=breed"
+    pattern = r"parentheses match the label: '([a-z]+)\.\d+'"
     parser.add_argument("--columns", type=_columns, default={}, metavar="ROLE=NAME,…", help=columns)
     parser.add_argument("--pattern", metavar="REGEX", help=pattern)
     parser.add_argument(

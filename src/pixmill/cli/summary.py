@@ -50,7 +50,8 @@ def summary(state: ProjectState) -> str:
     from pixmill.project.next_steps import next_steps
     from pixmill.tracking.store import tracking_uri, view_hint
 
-    root, (first, *others) = state.root, next_steps(state)
+    root = state.root
+    (first, *others) = next_steps(state)
     lines = [
         "",
         f"Next: {first.text}",
@@ -99,11 +100,9 @@ def _results(state: ProjectState) -> list[str]:
         return [*lines, "No results yet.", ""]
     try:
         metrics = Project(state.root).metrics
-        shortcut, headline, classes = (
-            say("shortcut", metrics),
-            _headline(metrics),
-            _per_class(metrics),
-        )
+        shortcut = say("shortcut", metrics)
+        headline = _headline(metrics)
+        classes = _per_class(metrics)
     except (KeyError, ManifestError) as error:
         what = (
             error.message
@@ -124,7 +123,8 @@ def _results(state: ProjectState) -> list[str]:
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
-    low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
+    low = 100 * metrics["accuracy_low"]
+    high = 100 * metrics["accuracy_high"]
     return [
         f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on "
         f"{metrics['n']:,} "

@@ -282,7 +282,8 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
             raise RuntimeError(
                 f"the check '{check.name}' could not be computed: {part['exception_message']}"
             )
-    config, result = item["expectation_config"], item["result"]
+    config = item["expectation_config"]
+    result = item["result"]
     success = bool(item["success"])
     return Outcome(
         check=check,
@@ -296,7 +297,8 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
 
 
 def _lines(outcome: Outcome, *, most: int) -> list[str]:
-    check, found = outcome.check, outcome.found
+    check = outcome.check
+    found = outcome.found
     parameters = f" ({', '.join(check.parameters)})" if check.parameters else ""
     lines = [f"{check.name}: {text}; expected {check.wanted}{parameters}" for text in found[:most]]
     return lines if len(found) <= most else [*lines, f"{check.name}: {len(found) - most:,} more"]

@@ -113,7 +113,8 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     Raises:
         ValueError: Wrong columns or order, or duplicate keys.
     """
-    expected, received = set(schema.names), set(frame.columns)
+    expected = set(schema.names)
+    received = set(frame.columns)
     if expected != received:
         raise ValueError(
             f"columns of {path.name}: missing {expected - received}, unknown {received - expected}"
@@ -283,7 +284,8 @@ def shrinkage(found: dict[str, Any]) -> str:
     """
     if not found or found["given"] == found["kept"]:
         return ""
-    given, kept = found["given"], found["kept"]
+    given = found["given"]
+    kept = found["kept"]
     reasons = ", ".join(f"{word.replace('_', ' ')} {n:,}" for word, n in found["dropped"].items())
     return (
         f"{count(given, 'given test image')} became {kept:,}: {given - kept:,} dropped ({reasons})"

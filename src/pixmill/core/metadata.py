@@ -78,7 +78,8 @@ def read_cells(data: Path) -> tuple[list[str], dict[str, Cells]]:
                 name = to_nfc(
                     posixpath.normpath((row["file_name"] or "").strip().replace("\\", "/"))
                 )
-                split, problem = (row.get("split") or "").strip(), None
+                split = (row.get("split") or "").strip()
+                problem = None
                 if name.startswith(("/", "../")):
                     problem = f"{name} is not below data/"
                 elif name in found:
@@ -160,7 +161,9 @@ class MetadataTable:
         writer.writerow(columns)
         writer.writerows([row.get(column, "") for column in columns] for row in rows.values())
         write_durably(self._data / FILE, text.getvalue().encode())
-        self._mark, self._columns, self._rows = file_mark(self._data / FILE), columns, rows
+        self._mark = file_mark(self._data / FILE)
+        self._columns = columns
+        self._rows = rows
 
 
 def write_metadata(data: Path, rows: Mapping[str, Facts]) -> None:

@@ -50,7 +50,9 @@ from pixmill.models.held_out import load_held_out
 from pixmill.models.litert import BACKBONE, load_maps
 from pixmill.models.model_folder import load_classifier
 
-_MAX_SAMPLE, _MAX_UNSURE, _MAX_TYPICAL = 24, 12, 100
+_MAX_SAMPLE = 24
+_MAX_UNSURE = 12
+_MAX_TYPICAL = 100
 """Number of images shown at random, by low confidence, and as typical (one per class)."""
 
 Pixels = npt.NDArray[np.uint8]
@@ -116,7 +118,8 @@ class Evaluation:
         """Return the test metrics in one line."""
         found = self.metrics
         baselines = found["baseline"]
-        low, high = 100 * found["accuracy_low"], 100 * found["accuracy_high"]
+        low = 100 * found["accuracy_low"]
+        high = 100 * found["accuracy_high"]
         over_all = ""
         if crossed := found["cross_validation"]:
             over_all = (
@@ -177,7 +180,8 @@ def evaluate(
 
     folder = None if params.unlabelled is None else unlabelled_folder(root, params.unlabelled)
     classifier = Classifier.load(trained)
-    labels, image_size = classifier.labels, classifier.preprocessing.image_size
+    labels = classifier.labels
+    image_size = classifier.preprocessing.image_size
     parts = load_parts(packed, labels, image_size=image_size)
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
@@ -197,7 +201,8 @@ def evaluate(
     )
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     tested = with_confidence(predictions[predictions["split"] == "test"], labels)
-    show, unlike = partial(predicted_images, part=parts["test"]), tested["unlike"]
+    show = partial(predicted_images, part=parts["test"])
+    unlike = tested["unlike"]
     metrics = {
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
         "train": measure_training(
@@ -269,7 +274,8 @@ def _heatmaps(
     classes = [classifier.labels.index(item.predicted) for item in examples]
     maps = load_maps(trained / BACKBONE) if classifier.backbone else None
     if classifier.backbone and maps and maps(pixels[:1]):
-        image_size, network = pixels.shape[1], classifier.network
+        image_size = pixels.shape[1]
+        network = classifier.network
         heat: Any = [
             attention_of_features(
                 maps(one), classifier.backbone(one), network, [place], image_size=image_size

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _BATCH = 16
 """Images per batch; gradients keep all activations in memory."""
 
-_WEAK, _STRONG = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
+_WEAK = np.array([250, 190, 60], np.float32)
+_STRONG = np.array([205, 30, 20], np.float32)
 """Colours of weak and strong evidence."""
 
 

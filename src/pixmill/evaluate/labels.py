@@ -52,7 +52,8 @@ _INVERSE_REGULARIZATION = 0.001
 
 _MAX_ITERATIONS = 200
 
-_MIN_INPUT_SIZE, _MAX_INPUT_SIZE = 112, 224
+_MIN_INPUT_SIZE = 112
+_MAX_INPUT_SIZE = 224
 """Input size of the backbone in pixels: smaller ones hardly separate classes, larger ones are only slower."""
 
 
@@ -79,10 +80,8 @@ def find_label_issues(
             {field.name: pd.Series(dtype=field.type.to_pandas_dtype()) for field in LABELS}
         )
     chosen = np.flatnonzero(np.isin(targets, known))
-    rows, targets = (
-        rows.iloc[chosen].reset_index(drop=True),
-        np.searchsorted(known, targets[chosen]),
-    )
+    rows = rows.iloc[chosen].reset_index(drop=True)
+    targets = np.searchsorted(known, targets[chosen])
     groups = rows["cluster"].tolist()
     seen = features if len(chosen) == len(features) else features[chosen]
     probabilities = held_out_probabilities(seen, targets, groups, len(known), threads=threads)
@@ -259,7 +258,8 @@ def held_out_probabilities(
         # Three digits of precision are enough.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in track(range(_FOLDS), "Check labels", _FOLDS, unit="fold"):
-            fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            fitted = np.flatnonzero(folds != fold)
+            held_out = np.flatnonzero(folds == fold)
             fitted = fitted[:: -(-len(fitted) // _MAX_FITTED)]
             model = LogisticRegression(
                 C=_INVERSE_REGULARIZATION, max_iter=_MAX_ITERATIONS, tol=1e-3

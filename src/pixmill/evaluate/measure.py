@@ -142,12 +142,11 @@ def _cross_validation(
         return None
     table = predictions[predictions["held_out"]]
     right = (table["label"] == table["predicted"]).to_numpy(bool)
-    members, accuracy = pd.factorize(table["id"].map(groups))[0], float(right.mean())
+    members = pd.factorize(table["id"].map(groups))[0]
+    accuracy = float(right.mean())
     low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
-    low, high = (
-        accuracy - CROSS_FITTING_WIDTH * (accuracy - low),
-        accuracy + CROSS_FITTING_WIDTH * (high - accuracy),
-    )
+    low = accuracy - CROSS_FITTING_WIDTH * (accuracy - low)
+    high = accuracy + CROSS_FITTING_WIDTH * (high - accuracy)
     return {
         "accuracy": accuracy,
         "accuracy_low": max(0.0, low),
@@ -214,8 +213,10 @@ def measure_confidence(
         joint table as zero.
     """
     tables = _held_out(predictions)
-    before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
-    actual, given = class_indices(before["label"], labels), probabilities_of(before, labels)
+    before = uncalibrated[uncalibrated["split"] == "test"]
+    after = tables["test"]
+    actual = class_indices(before["label"], labels)
+    given = probabilities_of(before, labels)
     certainty = {
         name: normalise(probabilities_of(table, labels)).max(axis=1)
         for name, table in tables.items()
@@ -228,14 +229,17 @@ def measure_confidence(
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     # The confidence of images unlike the training images is not trusted.
     sure &= ~tables["test"]["unlike"].fillna(False).to_numpy(bool)
-    accuracy, low, high = None, None, None
+    accuracy = None
+    low = None
+    high = None
     if sure.any():
         members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
         accuracy = float(np.mean(right["test"][sure]))
         low, high = accuracy_interval(
             right["test"][sure], members, draws=draws, confidence=confidence
         )
-    images, aim = None, None
+    images = None
+    aim = None
     if calibration.threshold is None:
         members, _ = pd.factorize(tables["val"]["id"].map(groups))
         images, aim = threshold_hints(
@@ -434,7 +438,8 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
         # Full convergence is not needed.
         warnings.simplefilter("ignore", ConvergenceWarning)
         features = np.concatenate(list(_features(training, rows)))
-        mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
+        mean = features.mean(axis=0)
+        spread = features.std(axis=0) + 1e-3
         model = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit(
             (features - mean) / spread, targets
         )

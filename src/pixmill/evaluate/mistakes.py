@@ -24,7 +24,9 @@ VECTORS = table_schema("row!:int32 id! label! vector!:binary novelty!")
 model's file of that name, which tells whether the vectors are those of a model.
 """
 
-_MAX_CONFUSIONS, _MAX_CLASSES, _MAX_PER_CELL = 40, 30, 4
+_MAX_CONFUSIONS = 40
+_MAX_CLASSES = 30
+_MAX_PER_CELL = 4
 """Maximum number of confusions with images, of classes for showing correct predictions, and of images per cell."""
 
 
@@ -97,10 +99,8 @@ def with_confidence(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.Data
         predictions: Columns as in :func:`pixmill.evaluate.predictions.predictions_schema`.
         labels: The classes in the order of the model's outputs.
     """
-    probabilities, rows = (
-        probabilities_of(predictions, labels).astype(np.float64),
-        np.arange(len(predictions)),
-    )
+    probabilities = probabilities_of(predictions, labels).astype(np.float64)
+    rows = np.arange(len(predictions))
     actual, predicted = (
         class_indices(predictions[column], labels) for column in ("label", "predicted")
     )
@@ -151,7 +151,8 @@ def nearest_to_errors(
     novelty = load_novelty(trained)
     if features is None or novelty is None:
         return None, {}
-    train, test = parts["train"], parts["test"]
+    train = parts["train"]
+    test = parts["test"]
     vectors = [row.tobytes() for row in to_vectors(features, novelty)]
     digest = file_digest(trained / NOVELTY_FILE, "md5")
     training = train.rows[["id", "label"]].assign(

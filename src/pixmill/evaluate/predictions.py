@@ -71,11 +71,14 @@ def predict_parts(
         features: Backbone features in the order of splits and rows; results are the same as with
             pixels. Default: computed from the pixels.
     """
-    names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
+    names = np.asarray(classifier.labels, dtype=object)
+    parts = list(parts)
+    tables = []
     first = 0
     with Progress("Predict", sum(map(len, parts))) as progress:
         for part in parts:
-            batches, unlike = [], []
+            batches = []
+            unlike = []
             for start in range(0, len(part), _BATCH):
                 rows = slice(start, min(start + _BATCH, len(part)))
                 if features is None:
@@ -117,11 +120,10 @@ def hold_out(
         calibration: The model's calibration.
     """
     places = pd.Index(held_out["id"]).get_indexer(pd.Index(predictions["id"]))
-    known, rows = places >= 0, places[places >= 0]
-    given, novelty = (
-        probabilities_of(held_out, labels)[rows],
-        held_out["novelty"].to_numpy(np.float64)[rows],
-    )
+    known = places >= 0
+    rows = places[places >= 0]
+    given = probabilities_of(held_out, labels)[rows]
+    novelty = held_out["novelty"].to_numpy(np.float64)[rows]
     unlike = [
         calibration.is_unlike(None if math.isnan(value) else value) for value in novelty.tolist()
     ]
@@ -195,7 +197,8 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
     Raises:
         DataError: The path is a file or not below ``data/``.
     """
-    folder, data = (root / name).resolve(), (root / "data").resolve()
+    folder = (root / name).resolve()
+    data = (root / "data").resolve()
     if (
         (folder.exists() and not folder.is_dir())
         or not folder.is_relative_to(data)

@@ -64,7 +64,8 @@ _UNSUPPORTED = re.compile(
 _MAX_TILE_PIXELS = 50_000_000
 """Maximum pixels of a TIFF tile, if the caller's limit is lower: a tile may be larger than the image."""
 
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_TILE_WIDTH = 322
+_TILE_HEIGHT = 323
 
 _SUBFILE_TYPE = 254
 _MAX_PAGES = 10_000
@@ -216,7 +217,8 @@ def _load(
         Image.MAX_IMAGE_PIXELS = max_pixels
     if kind == "webp" and len(content) < 8 + int.from_bytes(content[4:8], "little"):
         raise UndecodableError("truncated", "shorter than stated in its header")
-    reader, size = _reader(kind), _webp_size(content) if kind == "webp" else (0, 0)
+    reader = _reader(kind)
+    size = _webp_size(content) if kind == "webp" else (0, 0)
     if size[0] * size[1] > max_pixels:
         raise UndecodableError("too_many_pixels", f"{size[0]} x {size[1]}")
     with _name_errors():
@@ -372,7 +374,8 @@ def _quiet(kind: str) -> Iterator[None]:
             yield
             return
         sys.stderr.flush()
-        saved, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        saved = os.dup(2)
+        devnull = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(devnull, 2)
             yield

@@ -56,7 +56,8 @@ def measure_values(image: Image.Image) -> tuple[float, ...] | None:
     if not image.mode.startswith("I") and image.mode != "F":
         return None
     step = max(1, math.isqrt(image.width * image.height // _SAMPLE_PIXELS))
-    ends, sample = [], []
+    ends = []
+    sample = []
     for top, strip in strips(image):
         if not np.isfinite(strip).all():
             raise ValueError("pixels that are not finite")
@@ -85,7 +86,8 @@ def find_window(values: npt.ArrayLike) -> Window:
     ends = np.quantile(levels, _CLIPPED, weights=weights, method="inverted_cdf").tolist()
     # As JSON files keep them: whole numbers, or six significant digits.
     low, high = (value if value.is_integer() else float(f"{value:.6g}") for value in ends)
-    least, most = float(levels.min()), float(levels.max())
+    least = float(levels.min())
+    most = float(levels.max())
     white = 1.0 if most <= 1 else float((1 << max(8, math.ceil(most).bit_length())) - 1)
     if low >= 0 and high - low >= _MIN_SHARE * white:
         return 0.0, white

@@ -40,11 +40,13 @@ def fit(
         return _resize(image, (size, size), resize)
     if aspect == "crop":
         shorter = min(height, width)
-        left, top = (width - shorter) // 2, (height - shorter) // 2
+        left = (width - shorter) // 2
+        top = (height - shorter) // 2
         return _resize(image.crop((left, top, left + shorter, top + shorter)), (size, size), resize)
     shorter = max(height, width)
     inner = max(1, round(width * size / shorter)), max(1, round(height * size / shorter))
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    left = (size - inner[0]) // 2
+    top = (size - inner[1]) // 2
     canvas = np.empty((size, size, 3), dtype=np.uint8)
     canvas[:] = _edge_colour(pixels)
     canvas[top : top + inner[1], left : left + inner[0]] = _resize(image, inner, resize)

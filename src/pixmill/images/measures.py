@@ -213,7 +213,10 @@ def _between_bars(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _bar(values: npt.NDArray[np.uint8]) -> int:
     """Return the number of leading rows that together span at most :data:`BORDER_LEVELS` levels."""
-    low, high, rows, step = 255, 0, 0, 1
+    low = 255
+    high = 0
+    rows = 0
+    step = 1
     while rows < len(values) and values.size:
         block = values[rows : rows + step]
         lows = np.minimum(np.minimum.accumulate(block.min(axis=1)), low)
@@ -221,7 +224,8 @@ def _bar(values: npt.NDArray[np.uint8]) -> int:
         beyond = highs - lows > BORDER_LEVELS
         if beyond[-1]:
             return rows + int(beyond.argmax())
-        low, high = int(lows[-1]), int(highs[-1])
+        low = int(lows[-1])
+        high = int(highs[-1])
         rows += len(block)
         # Growing blocks: cheap without a border, and at most four times the rows of a border are
         # examined.

@@ -43,7 +43,8 @@ class PackedImages:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, content: mmap.mmap, ends: npt.NDArray[np.int64], image_size: int) -> None:
-        self._content, self._ends = content, ends
+        self._content = content
+        self._ends = ends
         self.shape = (len(ends), image_size, image_size, 3)
 
     def __len__(self) -> int:
@@ -79,7 +80,8 @@ class Shards:
     """
 
     def __init__(self, arrays: Sequence[Any], *, rows: npt.NDArray[np.int64] | None = None) -> None:
-        self._arrays, self._rows = tuple(arrays), rows
+        self._arrays = tuple(arrays)
+        self._rows = rows
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
         count = int(self._starts[-1]) if rows is None else len(rows)
         self.shape: tuple[int, ...] = (count, *self._arrays[0].shape[1:])
@@ -156,7 +158,8 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
     Raises:
         OSError: The files cannot be written.
     """
-    ends, end = array("q"), 0
+    ends = array("q")
+    end = 0
     with replacing(images_path(folder, name)) as temporary, temporary.open("wb") as file:
         for content in images:
             file.write(content)

@@ -35,7 +35,8 @@ _MAX_SHARE = 0.95
 _CLOSE = 0.05
 """Calibration error above which confidence should not be read as a probability."""
 
-_MULTIPLES, _TARGETS = (2, 3, 4, 6, 10, 20), tuple(aim / 20 for aim in range(19, 9, -1))
+_MULTIPLES = (2, 3, 4, 6, 10, 20)
+_TARGETS = tuple(aim / 20 for aim in range(19, 9, -1))
 """Multiples of the number of images, and targets, that :func:`threshold_hints` tries."""
 
 _FALSE_ALARM_RATE = 0.01

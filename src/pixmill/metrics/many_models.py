@@ -105,7 +105,8 @@ def gaps_from_best(
             gaps.append(Gap(gap, None, None, 1.0, worse=False))
             continue
         deviation = float(np.hypot(deviations[best, model], gap / np.sqrt(answers.shape[1])))
-        ratio, width = abs(gap) / deviation, limit * deviation
+        ratio = abs(gap) / deviation
+        width = limit * deviation
         p = (1 + np.count_nonzero(largest >= ratio)) / (1 + len(largest))
         gaps.append(
             Gap(gap, float(gap - width), float(gap + width), float(p), worse=bool(ratio > limit))

@@ -94,7 +94,8 @@ def accuracy_differences(
     sizes = np.bincount(row_of).astype(np.float64)
     nets = np.bincount(row_of, weights=right[1] - right[0])
     count = np.bincount(owner)
-    images, squares = np.bincount(owner, sizes), np.bincount(owner, sizes**2)
+    images = np.bincount(owner, sizes)
+    squares = np.bincount(owner, sizes**2)
     net, cross, spread = (np.bincount(owner, column) for column in (nets, nets * sizes, nets**2))
     hits = [np.bincount(slice_of[inside], one) / images for one in right]
 
@@ -109,10 +110,12 @@ def accuracy_differences(
     )
     found = []
     for place, part in enumerate(np.split(nets, np.cumsum(count)[:-1])):
-        low, high = float(centre[place] - half[place]), float(centre[place] + half[place])
+        low = float(centre[place] - half[place])
+        high = float(centre[place] + half[place])
         if 2.0 ** (1 - np.count_nonzero(part)) > 1 - confidence:
             unobserved = 1 - unanimous_limit(len(part), confidence)
-            low, high = min(low, -unobserved), max(high, unobserved)
+            low = min(low, -unobserved)
+            high = max(high, unobserved)
         gap = float(net[place] / images[place])
         limits = max(-1.0, min(low, gap)), min(1.0, max(high, gap))
         values = float(hits[0][place]), float(hits[1][place])

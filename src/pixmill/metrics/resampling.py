@@ -95,7 +95,8 @@ def mean_limits(
         draws: Number of bootstrap samples.
         confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
-    sums, sizes = np.bincount(group_of, weights=values), np.bincount(group_of)
+    sums = np.bincount(group_of, weights=values)
+    sizes = np.bincount(group_of)
     drawn = [(sums @ weights) / (sizes @ weights) for weights in group_weights(len(sizes), draws)]
     limits = percentiles(np.concatenate(drawn), confidence)
     assert limits is not None
@@ -134,7 +135,8 @@ def resampled_scores(
         ``precision``, ``recall`` and ``f1`` of the classes, each of shape (classes, draws). NaN
         where a metric is undefined in a draw.
     """
-    values, group_of = normalise(probabilities), group_numbers(groups)
+    values = normalise(probabilities)
+    group_of = group_numbers(groups)
     draws = min(draws, max(_MIN_DRAWS, _MAX_WORK // values.size))
     weights = group_weights(int(group_of.max()) + 1, draws)
     return weighted_scores(actual, values, group_of, weights, top_k=top_k, averaged=averaged)
@@ -167,7 +169,8 @@ def weighted_scores(
 
     values = normalise(probabilities)
     group_of = group_numbers(groups)
-    classes, count = values.shape[1], int(group_of.max()) + 1
+    classes = values.shape[1]
+    count = int(group_of.max()) + 1
     predicted = values.argmax(axis=1)
     right = predicted == actual
     bin_of, gap = confidence_gaps(actual, values)
@@ -289,8 +292,10 @@ def weighted_areas(sums: csr_array, weights: Floats) -> tuple[Floats, Floats]:
         weights: Count of each group, integers of shape (groups, draws).
     """
     inside, between, tied = np.split(sums @ weights, 3)
-    found, alarms = np.cumsum(inside, axis=0), np.cumsum(between + tied, axis=0)
-    total, others = found[-1], alarms[-1]
+    found = np.cumsum(inside, axis=0)
+    alarms = np.cumsum(between + tied, axis=0)
+    total = found[-1]
+    others = alarms[-1]
     with np.errstate(invalid="ignore"):
         roc = (inside * (others - alarms + tied / 2)).sum(axis=0) / (total * others)
         # A step without hits and false alarms contributes nothing for any divisor.

@@ -103,7 +103,8 @@ def _of_classes(
     actual: Ints, predicted: Ints, classes: int
 ) -> tuple[Floats, Floats, Floats, Groups]:
     """Return precision, recall and F1 of each class, NaN where undefined, and its number of images."""
-    actual, predicted = np.asarray(actual), np.asarray(predicted)
+    actual = np.asarray(actual)
+    predicted = np.asarray(predicted)
     hits, claims, images = (
         np.bincount(part, minlength=classes)
         for part in (actual[actual == predicted], predicted, actual)

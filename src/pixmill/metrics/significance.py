@@ -64,9 +64,12 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     >>> result.gained, result.lost, round(result.p, 3)
     (6, 2, 0.289)
     """
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
-    gained, lost = int(np.sum(second & ~first)), int(np.sum(first & ~second))
-    differing, fewer = gained + lost, min(gained, lost)
+    first = np.asarray(first, bool)
+    second = np.asarray(second, bool)
+    gained = int(np.sum(second & ~first))
+    lost = int(np.sum(first & ~second))
+    differing = gained + lost
+    fewer = min(gained, lost)
     chances = head_probabilities(differing, fewer)
     tail = math.fsum(chances)
     return McNemar(
@@ -186,10 +189,8 @@ def paired_differences(
         resampled_scores(actual, values, comparison.group_of, draws=draws, **options)
         for values in both
     ]
-    differ, share = (
-        _find_differing(actual, both, top_k),
-        comparison.unobserved_share(np.ones(len(actual), bool)),
-    )
+    differ = _find_differing(actual, both, top_k)
+    share = comparison.unobserved_share(np.ones(len(actual), bool))
     overall = {}
     for name, before in drawn[0][0].items():
         gaps = drawn[1][0][name] - before
@@ -203,7 +204,8 @@ def paired_differences(
     predicted = [values.argmax(axis=1) for values in both]
     f1 = []
     for place in range(both[0].shape[1]):
-        members, claims = actual == place, [classes == place for classes in predicted]
+        members = actual == place
+        claims = [classes == place for classes in predicted]
         one, other = (_f1(members, claimed) for claimed in claims)
         gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
         # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
@@ -319,14 +321,17 @@ class _Comparison:
         """
         if first is None or second is None:
             return None
-        gap, differing = round(second - first, _DIGITS), len(np.unique(self.group_of[differ]))
+        gap = round(second - first, _DIGITS)
+        differing = len(np.unique(self.group_of[differ]))
         gaps = (gap + self.width * (gaps - gap)).round(_DIGITS)
         limits = percentiles(gaps, self.confidence)
         if limits is None:
             return None
-        (low, high), min_p = limits, 2.0 ** (1 - differing)
+        (low, high) = limits
+        min_p = 2.0 ** (1 - differing)
         if min_p > 1 - self.confidence:
-            low, high = min(low, -share), max(high, share)
+            low = min(low, -share)
+            high = max(high, share)
         p = min(1.0, max(_p_value(gaps, differing), min_p))
         low, high = (round(limit, _DIGITS) for limit in (min(low, gap), max(high, gap)))
         return Difference(first, second, gap, low, high, p)
@@ -335,7 +340,8 @@ class _Comparison:
 def _find_differing(actual: Ints, both: Sequence[Floats], top_k: int | None) -> dict[str, Bools]:
     """Return whether two models differ on each image, by metric; ``loss`` applies to all other metrics."""
     first, second = (values.argmax(axis=1) for values in both)
-    right, answers = (first == actual) != (second == actual), first != second
+    right = (first == actual) != (second == actual)
+    answers = first != second
     tops = {}
     if top_k is not None:
         tops[f"top_{top_k}_accuracy"] = in_top_k(actual, both[0], top_k) != in_top_k(
@@ -366,7 +372,8 @@ def _p_value(gaps: Floats, differing: int) -> float:
 
     gaps = gaps[~np.isnan(gaps)]
     tail = int(min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0)))
-    p, deviation = 2 * (1 + tail) / (1 + len(gaps)), float(gaps.std())
+    p = 2 * (1 + tail) / (1 + len(gaps))
+    deviation = float(gaps.std())
     if tail == 0 and differing > 1:
         p = min(
             p,
@@ -433,6 +440,7 @@ def holm(values: ArrayLike) -> Floats:
 
 def _gap(hits: ArrayLike, sizes: ArrayLike, all_hits: int, all_sizes: int) -> Floats:
     """Return the accuracy inside the slice minus the accuracy of the rest."""
-    inside, size = np.asarray(hits, np.float64), np.asarray(sizes, np.float64)
+    inside = np.asarray(hits, np.float64)
+    size = np.asarray(sizes, np.float64)
     result: Floats = inside / size - (all_hits - inside) / (all_sizes - size)
     return result

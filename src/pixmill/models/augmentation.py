@@ -19,7 +19,8 @@ from pixmill.core.params import AugmentationParams
 from pixmill.models.determinism import reseed
 from pixmill.models.tensorflow import keras, tf
 
-_ERASED_AREA, _MAX_ASPECT_RATIO = (0.02, 0.33), 3.3
+_ERASED_AREA = (0.02, 0.33)
+_MAX_ASPECT_RATIO = 3.3
 """Range of the erased share of an image, and maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
 
 _SEED_STRIDE = 2**34
@@ -42,7 +43,8 @@ class Augmenter:
     """
 
     def __init__(self, params: AugmentationParams, *, root: Path = Path()) -> None:
-        self._params, self._root = params, root
+        self._params = params
+        self._root = root
         self._plugin: Any = (
             None
             if params.plugin is None
@@ -69,7 +71,8 @@ class Augmenter:
         Raises:
             PluginError: The plugin does not return images of the same shape.
         """
-        params, count = self._params, tf.shape(pixels)[0]
+        params = self._params
+        count = tf.shape(pixels)[0]
         seeds = self._seeds()
         pixels = tf.cast(pixels, tf.float32)
         amounts = _scale_draws(
@@ -169,7 +172,8 @@ def _erase(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
     chosen, area, length, down, right = tf.unstack(drawn)
     area = _ERASED_AREA[0] + (_ERASED_AREA[1] - _ERASED_AREA[0]) * area
     ratio = tf.exp(math.log(_MAX_ASPECT_RATIO) * (2 * length - 1))
-    height, width = tf.minimum(tf.sqrt(area * ratio), 1), tf.minimum(tf.sqrt(area / ratio), 1)
+    height = tf.minimum(tf.sqrt(area * ratio), 1)
+    width = tf.minimum(tf.sqrt(area / ratio), 1)
     # The rectangle is entirely inside the image.
     centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
     inside = (
@@ -202,12 +206,16 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     flip, rotation, zoom, shift_x, shift_y, shear_x = (
         amounts.get(name, none) for name in _TRANSFORMS
     )
-    cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
+    cosine = tf.cos(rotation)
+    sine = tf.sin(rotation)
+    scale = 1 + zoom
     mirror = scale * (1 - 2 * flip)
     # The rows of rotation x shear x scale map an output pixel to its source, relative to the
     # centre.
-    xx, xy = cosine * mirror, (cosine * shear_x - sine) * scale
-    yx, yy = sine * mirror, (sine * shear_x + cosine) * scale
+    xx = cosine * mirror
+    xy = (cosine * shear_x - sine) * scale
+    yx = sine * mirror
+    yy = (sine * shear_x + cosine) * scale
     right = centre - (xx + xy) * centre + shift_x * tf.cast(image_size, tf.float32)
     down = centre - (yx + yy) * centre + shift_y * tf.cast(image_size, tf.float32)
     return tf.raw_ops.ImageProjectiveTransformV3(
@@ -228,7 +236,8 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
         targets: ``float32`` of shape (n, labels), rows that sum to one.
         shares: Weight of the image itself, 0 to 1, of shape (n,).
     """
-    of_pixels, of_targets = shares[:, None, None, None], shares[:, None]
+    of_pixels = shares[:, None, None, None]
+    of_targets = shares[:, None]
     return (
         of_pixels * pixels + (1 - of_pixels) * tf.roll(pixels, 1, axis=0),
         of_targets * targets + (1 - of_targets) * tf.roll(targets, 1, axis=0),

@@ -87,7 +87,8 @@ def _build_network(
         return _renumber_layers(
             preset_features(pixels, folder, layers, image_size=params.image_size)
         )
-    x, name = pixels, params.title
+    x = pixels
+    name = params.title
     if params.image_size not in (None, pixels.shape[1]):
         x = keras.layers.Resizing(
             params.image_size, params.image_size, interpolation="bilinear", name="resizing"
@@ -149,11 +150,9 @@ def backbone_digest(
             backbone_digest(network, seed=seed, layers=layers, root=root)
             for network in params.networks
         )
-    weights, libraries, name = (
-        _weights_source(params, root),
-        ["keras", "numpy", "tensorflow"],
-        params.title,
-    )
+    weights = _weights_source(params, root)
+    libraries = ["keras", "numpy", "tensorflow"]
+    name = params.title
     if preset_of(params) is not None:
         origin = f"preset {params.revision} {params.sha256}"
         libraries.insert(1, "keras-hub")

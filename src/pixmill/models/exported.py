@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pixmill.images.depth import Window
     from pixmill.images.fit import Aspect, Resize
 
-LABELS, DETAILS = "labels.txt", "pixmill.json"
+LABELS = "labels.txt"
+DETAILS = "pixmill.json"
 """File names in the zip."""
 
 _FORMAT = 2

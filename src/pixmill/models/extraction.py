@@ -26,7 +26,8 @@ class FeaturePass:
     """
 
     def __init__(self, network: bytes, image_size: int) -> None:
-        self._content, self._image_size = network, image_size
+        self._content = network
+        self._image_size = image_size
         self._network: Network | None = None
 
     def __reduce__(self) -> tuple[Callable[..., FeaturePass], tuple[bytes, int]]:

@@ -179,7 +179,8 @@ def _extract(keys: Keys, cache: Cache, compute: Compute, scratch: Path) -> Featu
 
 def _allocate(count: int, width: int, scratch: Path) -> Features:
     """Return an uninitialised array, in memory or, if it is large, in an unnamed file."""
-    shape, size = (count, width), 4 * count * width
+    shape = (count, width)
+    size = 4 * count * width
     if size <= _MAX_MEMORY_BYTES:
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile(dir=scratch) as file:

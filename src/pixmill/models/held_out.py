@@ -57,10 +57,8 @@ def predict_held_out(folder: Path, part: Part, *, features: Features | None = No
     if scorer:
         logits, novelty = map(np.concatenate, zip(*map(scorer, inputs), strict=True))
     else:
-        logits, novelty = (
-            np.concatenate(list(map(network, inputs))),
-            np.full(len(part), np.nan, np.float32),
-        )
+        logits = np.concatenate(list(map(network, inputs)))
+        novelty = np.full(len(part), np.nan, np.float32)
     return HeldOut(part.rows, part.targets, to_probabilities(logits), novelty)
 
 
@@ -72,7 +70,8 @@ def save_calibration(folder: Path, held_out: HeldOut, *, target: float) -> None:
         held_out: The predictions to calibrate on.
         target: Accuracy that confident predictions should reach, > 0 and < 1.
     """
-    clusters, known = held_out.rows["cluster"].astype(str), ~np.isnan(held_out.novelty)
+    clusters = held_out.rows["cluster"].astype(str)
+    known = ~np.isnan(held_out.novelty)
     limit = novelty_limit(held_out.novelty[known], clusters[known]) if known.any() else None
     calibration = calibrate(held_out.probabilities, held_out.targets, clusters, target)
     write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))

@@ -119,7 +119,8 @@ class PredictionPass:
     """
 
     def __init__(self, path: Path, *, threads: int | None = 1) -> None:
-        self._path, self._threads = path, threads
+        self._path = path
+        self._threads = threads
         self._classifier: Classifier | None = None
         self._error: Exception | None = None
 

@@ -59,7 +59,8 @@ input size. In networks of inverted bottlenecks these are inside the last block 
 before the projection to a few channels.
 """
 
-LOGITS_LAYER, PROBABILITIES_LAYER = "logits", "probabilities"
+LOGITS_LAYER = "logits"
+PROBABILITIES_LAYER = "probabilities"
 """Names of the layer whose output the loss takes, and of the final softmax."""
 
 WITH_BACKBONE = "backbone"
@@ -214,7 +215,8 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         The maps by the index of their first feature; features that are not averages have no map.
         Empty if the last features are not averages, as in ConvNeXt, which normalises the averages.
     """
-    maps, start = {}, 0
+    maps = {}
+    start = 0
     for part in _parts_of(features):
         node = _node_of(part)
         if isinstance(node.operation, keras.layers.GlobalAveragePooling2D):

@@ -16,17 +16,21 @@ import numpy.typing as npt
 NETWORK = "network.tflite"
 """File name of a classifier from pixels to logits."""
 
-BACKBONE, HEAD = "backbone.tflite", "head.tflite"
+BACKBONE = "backbone.tflite"
+HEAD = "head.tflite"
 """File names of a classifier in two files: from pixels to features, and from features to logits."""
 
-FEATURES, MAP = "features", "map_"
+FEATURES = "features"
+MAP = "map_"
 """Output names of a backbone: the features, and the feature maps whose averages they are.
 
 The name of a map ends with
 the index of its first feature.
 """
 
-LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"
+LOGITS = "logits"
+PROBABILITIES = "probabilities"
+NOVELTY = "novelty"
 """Output names of a classifier.
 
 An exported classifier has calibrated probabilities instead of logits.

@@ -69,13 +69,16 @@ _ALLOWED_MODULES = {
 _HDF5_OVERHEAD_BYTES = 2**20
 """Upper bound."""
 
-CALIBRATION_FILE, NOVELTY_FILE = "calibration.json", "novelty.npz"
+CALIBRATION_FILE = "calibration.json"
+NOVELTY_FILE = "novelty.npz"
 """File names of temperature, threshold and novelty limit, and of the novelty parameters."""
 
 HELD_OUT_FILE = "held_out.parquet"
 """File name of the predictions of images that the classifier was not fitted to."""
 
-_WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
+_WEIGHTS = "model.weights.h5"
+_ARCHITECTURE = "model.json"
+_LABELS = "labels.json"
 
 
 def save_classifier(
@@ -181,7 +184,8 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
         ManifestError: A file is missing, or was not written by Pixmill.
     """
     description = read_description(folder)
-    labels, image_size = description["labels"], description["image_size"]
+    labels = description["labels"]
+    image_size = description["image_size"]
     architecture = read_json(folder / _ARCHITECTURE, stage="train")
     weights = folder / _WEIGHTS
     if not weights.exists():
@@ -238,7 +242,8 @@ def keras_packages(architecture: str) -> list[str]:
 def find_disallowed_class(architecture: Any) -> str | None:
     """Return the first class in an architecture that Pixmill does not load, at any depth; ``None`` if there is none."""
     for part in nested_dicts(architecture):
-        module, name = part.get("module"), part.get("class_name")
+        module = part.get("module")
+        name = part.get("class_name")
         allowed = name in _ALLOWED_CLASSES.get(module, ()) or (
             module in _ALLOWED_MODULES and str(name)[:1].isupper()
         )

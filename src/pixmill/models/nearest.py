@@ -81,7 +81,8 @@ def load_training(root: Path, folder: Path) -> dict[str, list[Any]] | None:
         root: Project folder.
         folder: The model's folder, or its file.
     """
-    path, novelty = root / "artifacts" / "evaluate" / "nearest.parquet", folder / NOVELTY_FILE
+    path = root / "artifacts" / "evaluate" / "nearest.parquet"
+    novelty = folder / NOVELTY_FILE
     if not (path.exists() and novelty.exists() and find_spec("pyarrow")):
         return None
     import pyarrow.parquet as pq

@@ -140,10 +140,8 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
                 "split.image_size in params.yaml, "
                 "then: dvc repro",
             ) from error
-    flatten, average = (
-        keras.layers.Flatten(name="flatten"),
-        keras.layers.GlobalAveragePooling2D(name="average"),
-    )
+    flatten = keras.layers.Flatten(name="flatten")
+    average = keras.layers.GlobalAveragePooling2D(name="average")
     x = _dense_layers(
         (flatten if params.head == "flatten" else average)(x), params.dense, initializers
     )
@@ -228,7 +226,8 @@ def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.Ke
     dense: tuple[DenseParams, ...] = params.backbone.dense
     dropout = params.backbone.dropout
     if params.model == "features":
-        dense, dropout = (params.features.dense if params.features.head == "mlp" else ()), 0.0
+        dense = params.features.dense if params.features.head == "mlp" else ()
+        dropout = 0.0
     if dropout:
         x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{HEAD_PREFIX}dropout")(x)
     x = _dense_layers(x, dense, initializers, prefix=HEAD_PREFIX)

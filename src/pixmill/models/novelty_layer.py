@@ -17,7 +17,8 @@ class NoveltyLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, width: int, directions: int, **options: Any) -> None:
         super().__init__(**options)
-        self.width, self.directions = width, directions
+        self.width = width
+        self.directions = directions
 
     def build(self, _: Any) -> None:
         """Create the weights, in the order of :class:`pixmill.models.novelty.Novelty`."""

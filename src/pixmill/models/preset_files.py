@@ -16,7 +16,9 @@ from pixmill.models.tensorflow import load_tensorflow
 HUB = "hub:"
 """Prefix of a preset's name in params."""
 
-CONFIG, CONVERTER, WEIGHTS = "config.json", "image_converter.json", "model.weights.h5"
+CONFIG = "config.json"
+CONVERTER = "image_converter.json"
+WEIGHTS = "model.weights.h5"
 
 _FILES = (CONFIG, CONVERTER, WEIGHTS)
 """The only files of a preset that are read; they contain no pickle and no code."""

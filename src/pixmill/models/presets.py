@@ -93,10 +93,8 @@ def preset_features(
     ]
     whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
     # Call the layers on the preprocessed pixels; calling the graph would nest a model.
-    graph, (key,) = (
-        keras.Model(encoder.input, whole),
-        [*encoder.input] if isinstance(encoder.input, dict) else (None,),
-    )
+    graph = keras.Model(encoder.input, whole)
+    (key,) = [*encoder.input] if isinstance(encoder.input, dict) else (None,)
     features = graph._run_through_graph(
         x if key is None else {key: x}, operation_fn=lambda operation: operation
     )
@@ -121,7 +119,8 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         content, converter = (
             json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER)
         )
-        name, config = content["class_name"], content["config"]
+        name = content["class_name"]
+        config = content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
             (
@@ -138,7 +137,8 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
     allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
     for part in nested_dicts([content, converter]):
         if "class_name" in part:
-            found, registered = str(part["class_name"]), part.get("registered_name")
+            found = str(part["class_name"])
+            registered = part.get("registered_name")
             is_policy = (part.get("module"), found, registered) == ("keras", "DTypePolicy", None)
             # Keras looks up a class by its registered name first.
             if not is_policy and (found not in allowed or registered != f"keras_hub>{found}"):
@@ -240,7 +240,8 @@ def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
 def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:
     """Return the features of a layer; the last are the average over the image."""
     count, width = output.tokens.shape[1:]
-    parts, tokens = [] if output.pooled is None else [output.pooled], output.tokens
+    parts = [] if output.pooled is None else [output.pooled]
+    tokens = output.tokens
     if output.others:
         first = keras.layers.Cropping1D((0, count - 1), name=f"class_{name}")(tokens)
         parts.append(keras.layers.Flatten(name=f"class_{name}_vector")(first))

@@ -28,7 +28,8 @@ else:
             load_tensorflow()
             return getattr(importlib.import_module(self._name), name)
 
-    keras, tf = _LazyModule("keras"), _LazyModule("tensorflow")
+    keras = _LazyModule("keras")
+    tf = _LazyModule("tensorflow")
 
 
 def load_tensorflow() -> None:

@@ -14,19 +14,28 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     import pandas as pd
 
-_WIDTH, _HEIGHT, _RIGHT, _TOP, _BOTTOM = 360, 240, 22, 12, 42
+_WIDTH = 360
+_HEIGHT = 240
+_RIGHT = 22
+_TOP = 12
+_BOTTOM = 42
 """Size of a line chart in SVG units, and its margins; the left one depends on the labels."""
 
 _AXIS_STEPS = 4
 """Approximate number of steps of an axis."""
 
-_BARS_WIDTH, _BARS_HEIGHT, _BARS_SIDE, _BARS_TOP, _BARS_BOTTOM = 320, 128, 4, 16, 20
+_BARS_WIDTH = 320
+_BARS_HEIGHT = 128
+_BARS_SIDE = 4
+_BARS_TOP = 16
+_BARS_BOTTOM = 20
 """Size of a histogram in SVG units, and its margins, with room for labels."""
 
 _MIN_LABEL_DISTANCE = 36.0
 """Minimum distance between tick labels; closer ones are left out."""
 
-_INTERVAL_WIDTH, _INTERVAL_HEIGHT = 180, 20
+_INTERVAL_WIDTH = 180
+_INTERVAL_HEIGHT = 20
 
 MAX_MATRIX_CLASSES = 30
 """Maximum number of classes for which a confusion matrix is shown as a table instead of a list."""
@@ -92,7 +101,9 @@ def lines_svg(
         dots: Weights of the points from 0 to 1, drawn as dot areas, together with a diagonal.
         marks: Points to highlight with a large dot, by series.
     """
-    left, right, floor = 64 if y_label else 46, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    left = 64 if y_label else 46
+    right = _WIDTH - _RIGHT
+    floor = _HEIGHT - _BOTTOM
     is_logarithmic = bool(x_ticks)
     if y_low is None:
         x_ticks = x_ticks or _ticks([x for line in lines.values() for x, _ in line], least=1)
@@ -208,16 +219,15 @@ def histogram_svg(
         marks: Values at which to draw a vertical line, such as thresholds.
         name: Title for screen readers.
     """
-    bins, floor = len(edges) - 1, _BARS_HEIGHT - _BARS_BOTTOM
+    bins = len(edges) - 1
+    floor = _BARS_HEIGHT - _BARS_BOTTOM
     across = Scale(0, bins, _BARS_SIDE, _BARS_WIDTH - _BARS_SIDE)
     highest = max((sum(values) for values in zip(*counts.values(), strict=True)), default=0)
     parts = []
     for place in range(bins):
-        top, title, boxes = (
-            float(floor),
-            [f"{_number(edges[place])} to {_number(edges[place + 1])}"],
-            [],
-        )
+        top = float(floor)
+        title = [f"{_number(edges[place])} to {_number(edges[place + 1])}"]
+        boxes = []
         for series, (label, values) in enumerate(counts.items()):
             if values[place]:
                 height = max(1.0, (floor - _BARS_TOP) * values[place] / highest)
@@ -268,17 +278,17 @@ def interval_svg(
         kind: ``good`` or ``bad``, for the colour.
         margin: Half-width of a shaded region around 0.
     """
-    across, middle = Scale(-extent, extent, 6, _INTERVAL_WIDTH - 6), _INTERVAL_HEIGHT / 2
-    left, right = across(low), max(across(high), across(low) + 1)
+    across = Scale(-extent, extent, 6, _INTERVAL_WIDTH - 6)
+    middle = _INTERVAL_HEIGHT / 2
+    left = across(low)
+    right = max(across(high), across(low) + 1)
     shade = (
         _rect(across(-margin), 0, across(margin) - across(-margin), _INTERVAL_HEIGHT, "margin")
         if margin
         else ""
     )
-    zero, limits = (
-        _path([(across(0), 0), (across(0), _INTERVAL_HEIGHT)], "zero"),
-        _path([(left, middle), (right, middle)], "limits"),
-    )
+    zero = _path([(across(0), 0), (across(0), _INTERVAL_HEIGHT)], "zero")
+    limits = _path([(left, middle), (right, middle)], "limits")
     return _svg(
         name,
         _INTERVAL_WIDTH,
@@ -363,7 +373,8 @@ def _number(value: float) -> str:
 
 def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None) -> list[float]:
     """Return evenly spaced round numbers that enclose all values, at least ``least`` apart and not beyond ``end``."""
-    low, high = min(values), max(values)
+    low = min(values)
+    high = max(values)
     if high == low:
         half = abs(low) / 2 or 0.5
         low, high = low if low == 0 == end else low - half, high if low == end != 0 else high + half
@@ -372,5 +383,6 @@ def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None
         power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _AXIS_STEPS
     )
     step = max(step, least)
-    first, last = math.floor(round(low / step, 9)), math.ceil(round(high / step, 9))
+    first = math.floor(round(low / step, 9))
+    last = math.ceil(round(high / step, 9))
     return [step * place for place in range(first, last + 1)]

@@ -188,7 +188,8 @@ def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels
 
 def _fetch_package(place: Path, report: Callable[[str], None]) -> bool:
     """Download and unpack the Debian package into ``place/unpacked``; return whether that succeeded."""
-    apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
+    apt = shutil.which("apt-get")
+    dpkg = shutil.which("dpkg")
     if apt is None or dpkg is None:
         return False
     report(f"Downloading the Debian package {PACKAGE} (31 MB) ...")

@@ -55,7 +55,8 @@ def find_commit(state: ProjectState) -> Commit | None:
 
     Untracked files that are too large for Git are left out.
     """
-    git, uncommitted = state.repository, state.repository.uncommitted
+    git = state.repository
+    uncommitted = state.repository.uncommitted
     images = ["data.dvc"] if uncommitted.unadded else []
     changed = [path for path in git.changed if path not in git.large]
     if not git.has_git or git.conflicts:
@@ -65,7 +66,8 @@ def find_commit(state: ProjectState) -> Commit | None:
     if git.changed_results and state.is_fresh:
         own = [path for path in git.changed if path not in git.untracked or path.startswith(OWN)]
         paths = sorted({*own, *images} - {*uncommitted.deleted})
-        add, message = _add_command([*dict.fromkeys(map(_top, paths))]), "Record new results"
+        add = _add_command([*dict.fromkeys(map(_top, paths))])
+        message = "Record new results"
         command = " && ".join([*uncommitted.before, add, f'git commit -m "{message}"'])
         return Commit("results", tuple(paths), command, message)
     if state.commit is not None and not (uncommitted.missing or uncommitted.unfetched):
@@ -104,7 +106,8 @@ def make_commit(state: ProjectState, paths: Sequence[str], message: str) -> None
         raise PixmillError(what, next="look at the new list")
     if not message.strip():
         raise PixmillError("a commit needs a message", next="write what changed, and why")
-    uncommitted, keeps_images = state.repository.uncommitted, found.kind in ("results", "decisions")
+    uncommitted = state.repository.uncommitted
+    keeps_images = found.kind in ("results", "decisions")
     if keeps_images and uncommitted.deleted:
         change(state.root, "checkout", "HEAD", "--", *uncommitted.deleted)
     if keeps_images and uncommitted.unadded:

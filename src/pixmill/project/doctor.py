@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pixmill.core.provenance.lock import Lock
 
 _GIB = 2**30
-_COMFORTABLE_BYTES, _MIN_BYTES = 5 * _GIB, 300_000_000
+_COMFORTABLE_BYTES = 5 * _GIB
+_MIN_BYTES = 300_000_000
 """Free space below which the disk check warns or fails; a run on the bundled images needs the minimum."""
 
 
@@ -94,7 +95,8 @@ def render(findings: Sequence[Finding]) -> str:
 
 def check_path() -> Finding:
     """Check that DVC would run the current Python."""
-    folder, python = Path(sys.executable).parent, shutil.which("python")
+    folder = Path(sys.executable).parent
+    python = shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         return Finding("PATH", Status.OK, f"dvc runs {python}")
     message = f"dvc would run {python or 'no python'}, not {sys.executable}"
@@ -150,7 +152,8 @@ def _packages(root: Path) -> Iterator[Finding]:
 
     extras = "pipeline" if (lock := read_lock(root)) is None else lock.extras
     advice = _install(root, lock)
-    missing, other = set(), set()
+    missing = set()
+    other = set()
     for requirement in list_requirements(extras.split(",")):
         try:
             version = installed_version(requirement.name)
@@ -228,7 +231,8 @@ def _data(root: Path) -> Iterator[Finding]:
         step = next_steps(state)[0]
         yield Finding("data", Status.BAD, step.sentence, next=step.command)
         return
-    data, uncommitted = state.data, state.repository.uncommitted
+    data = state.data
+    uncommitted = state.repository.uncommitted
     if data is None:
         yield Finding("data", Status.BAD, state.faults["data"], next=state.fixes.get("data"))
         return

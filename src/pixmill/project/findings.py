@@ -30,7 +30,8 @@ def find_undecodable(root: Path) -> dict[str, str]:
     }
     # All copies of an image: the manifest names one of them.
     for row in read_rows(root / "artifacts/scrape/sightings.parquet", "id", "reason", "image_url"):
-        reason, path = word(failures.get(row["id"]) or row["reason"] or ""), row["image_url"]
+        reason = word(failures.get(row["id"]) or row["reason"] or "")
+        path = row["image_url"]
         if path and path.startswith("data/") and reason in UNREADABLE and (root / path).is_file():
             found[path] = reason
     return dict(sorted(found.items()))
@@ -62,7 +63,8 @@ def count_corrections(root: Path) -> int:
     """
     if not (root / "inbox" / "corrections").is_dir():
         return 0
-    inbox, decided = Inbox(root / "inbox"), _decided(root)
+    inbox = Inbox(root / "inbox")
+    decided = _decided(root)
     accepted, _ = DecisionLog(inbox, root).read()
     images = [entry.original for entry in inbox.entries()[0] if entry.id not in accepted]
     return sum(not _is_in(image, decided) for image in images)

@@ -368,7 +368,8 @@ def _ignore(paths: Sequence[str]) -> str:
 
 
 def _commit(state: ProjectState) -> Iterator[NextStep]:
-    git, found = state.repository, find_commit(state)
+    git = state.repository
+    found = find_commit(state)
     if not git.has_commit:
         return
     if found is not None and found.kind == "results":

@@ -136,7 +136,9 @@ class _StageReader:
     """Reads the states of all stages at one point in time."""
 
     def __init__(self, root: Path, hashes: FileHashes) -> None:
-        self._root, self._hashes, here = root, hashes, root.resolve()
+        self._root = root
+        self._hashes = hashes
+        here = root.resolve()
         found = read_progress(root / ".pixmill" / "progress")
         self._progress = {each.stage: each for each in found if Path(each.root) == here}
         # Before hashing: a stage that starts in between removes its outputs.
@@ -217,7 +219,8 @@ class _StageReader:
         self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[Reason]:
         for file, keys in stage.params:
-            now, before = self._document(file), recorded.get(file, {})
+            now = self._document(file)
+            before = recorded.get(file, {})
             for key in keys or {**now, **before}:
                 for name, old, new in _differences(
                     key, before.get(key, _ABSENT), value_at(now, key, _ABSENT)
@@ -263,7 +266,8 @@ def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]
     was, now = (flat({} if value is _ABSENT else {name: value}) for value in (old, new))
     keys = {**was, **now}
     for key in keys:
-        before, after = was.get(key, _ABSENT), now.get(key, _ABSENT)
+        before = was.get(key, _ABSENT)
+        after = now.get(key, _ABSENT)
         # A section that was or is empty differs by the keys below it.
         if before != after and not any(other.startswith(f"{key}.") for other in keys):
             yield key, before, after

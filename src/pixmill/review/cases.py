@@ -93,7 +93,8 @@ class Case:
     def _has_one_label(
         self, labels: Sequence[str | None], decisions: Mapping[int, Decision]
     ) -> bool:
-        chosen, undecided = set(), set()
+        chosen = set()
+        undecided = set()
         for row in self.members:
             decision = decisions.get(row)
             if decision is None or (decision.verb == "keep" and labels[row] is None):
@@ -281,10 +282,13 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
         probable class that is not the label.
     """
     labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
-    shares, rows = probabilities_of(predictions, labels), np.arange(len(predictions))
+    shares = probabilities_of(predictions, labels)
+    rows = np.arange(len(predictions))
     first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T
-    p, second_p = shares[rows, first], shares[rows, second]
-    targets, names = class_indices(predictions["label"], labels), np.asarray(labels, dtype=object)
+    p = shares[rows, first]
+    second_p = shares[rows, second]
+    targets = class_indices(predictions["label"], labels)
+    names = np.asarray(labels, dtype=object)
     return predictions.assign(
         second=names[second],
         p=p,
@@ -361,7 +365,8 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
     for first in order:
         if first in covered:
             continue
-        members, taken = list(pairs[first]), []
+        members = list(pairs[first])
+        taken = []
         for row in members:  # The list grows meanwhile.
             for edge in touching[row]:
                 fresh = set(pairs[edge]) - set(members)

@@ -107,7 +107,8 @@ class ReviewImages:
         for entry in sorted(shown, key=lambda entry: entry.corrections[0].received, reverse=True):
             row = self.row(entry.id if entry.id in self.new else entry.original)
             assert row is not None
-            label, description = entry.corrections[0].label, _describe(entry.corrections)
+            label = entry.corrections[0].label
+            description = _describe(entry.corrections)
             if entry.id not in self.new:
                 why = (
                     f"The manifest has it as '{self.labels[row] or 'conflicting'}'. Your "
@@ -231,7 +232,8 @@ class DecisionStore:
 
     def _apply(self, entry: Entry, decision: Decision | None) -> Decision | None:
         before = self._decided.get(entry.id)
-        old, new = self._path(entry, before), self._path(entry, decision)
+        old = self._path(entry, before)
+        new = self._path(entry, decision)
         if new is not None and new != old:
             try:
                 content = read_verified(self._inbox.read_image(entry), entry.id)

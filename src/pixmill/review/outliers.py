@@ -94,7 +94,8 @@ class ClassProfile:
     def _why(self, place: int) -> str:
         which = int(np.abs(self.scores[place]).argmax())
         low, high = np.quantile(self._values[:, which], [0.25, 0.75])
-        feature, value = [*_FEATURES][which].replace("_", " "), self._values[place, which]
+        feature = [*_FEATURES][which].replace("_", " ")
+        value = self._values[place, which]
         return (
             f"Unlike other images of '{self.label}': {feature} {value:.4g} "
             f"(interquartile range {low:.4g} to {high:.4g})."

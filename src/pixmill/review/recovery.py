@@ -76,7 +76,8 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
         GitError: Git cannot read the repository.
     """
     accepted, changed = log.read()
-    status, root = DecisionStatus(), log.root
+    status = DecisionStatus()
+    root = log.root
     git(
         root, "rev-parse", "--git-dir"
     )  # Fails where no commit can be read, before anything is decided.
@@ -84,7 +85,8 @@ def check_decisions(log: DecisionLog, *, only_absent: bool = False) -> DecisionS
         item for item in accepted.values() if not (only_absent and (root / item.file).is_file())
     ]
     if images:
-        cache, present = cache_folder(root), _file_names(root / "data")
+        cache = cache_folder(root)
+        present = _file_names(root / "data")
         recorded = {
             branch: _recorded_files(root, cache, branch)
             for branch in {"", *(item.branch for item in images)}

@@ -102,7 +102,8 @@ class Session:
                 named = Case(
                     "named", "The image that you named", facts["reason"] or facts["verdict"], (row,)
                 )
-                shows, self._read = [len(self.cases)], None
+                shows = [len(self.cases)]
+                self._read = None
                 self.cases.append(named)
             _, settled = self._now()
             return {
@@ -158,7 +159,8 @@ class Session:
         with self._lock:
             if not self._steps:
                 raise DecisionError("there is nothing to undo in this session")
-            step, now = self._steps[-1], self._store.read()
+            step = self._steps[-1]
+            now = self._store.read()
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
                     raise DecisionError(

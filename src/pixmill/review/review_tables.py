@@ -156,7 +156,8 @@ def load_tables(root: Path) -> ReviewTables:
         ManifestError: A table is missing or of another version, or the tables are of different
             runs.
     """
-    scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    scraped = root / "artifacts/scrape"
+    validated = root / "artifacts/validate"
     ranking = root / "artifacts/evaluate/labels.parquet"
     predictions = root / "artifacts/evaluate/predictions.parquet"
     manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")

@@ -64,7 +64,9 @@ class ReviewProject:
         only: Kind | None = None,
         random_sample: bool = False,
     ) -> None:
-        self._root, self._params, self.name = workspace.root, params, project_name(workspace.root)
+        self._root = workspace.root
+        self._params = params
+        self.name = project_name(workspace.root)
         tables = load_tables(self._root)
         lock = workspace.scratch("review") / "review.lock"
         review_file = ReviewFile(self._root / "review.csv", params.classes, tables.names, lock=lock)

@@ -41,12 +41,16 @@ class ReviewSite:
     """
 
     def __init__(self, workspace: Workspace, *, image: str | None = None, **options: Any) -> None:
-        self._workspace, self._image, self._options = workspace, image, options
+        self._workspace = workspace
+        self._image = image
+        self._options = options
         self._lock = threading.RLock()
         self._project: ReviewProject | None = None
         self._grid: Grid | None = None
-        self._read, self._grid_read = list[tuple[int, ...]](), list[tuple[int, ...]]()
-        self.name, self.start = project_name(workspace.root), ""
+        self._read = list[tuple[int, ...]]()
+        self._grid_read = list[tuple[int, ...]]()
+        self.name = project_name(workspace.root)
+        self.start = ""
 
     def __enter__(self) -> Self:
         return self
@@ -138,10 +142,8 @@ class ReviewSite:
                     self._grid.__exit__()
                     announce(self._grid.labels.end()[0])
                 by = self._options.get("by") or default_name(root)
-                self._grid, self._grid_read = (
-                    Grid(self._workspace, load_params(root), by, self._doubts),
-                    read,
-                )
+                self._grid = Grid(self._workspace, load_params(root), by, self._doubts)
+                self._grid_read = read
                 self._grid.__enter__()
                 if self._grid.labels.remarks:
                     announce("\n".join(self._grid.labels.remarks))

@@ -27,7 +27,8 @@ from pixmill.web.fetch import Refused, Validators
 
 Outcome = StoredImage | Refused
 
-_FOLDER, _FILE = "journal", "journal.db"
+_FOLDER = "journal"
+_FILE = "journal.db"
 
 _VERSION = 6
 """Part of each key; increase it when old records no longer fit the code."""
@@ -215,7 +216,8 @@ class Journal:
         for snapshot, record in self._records("outcome", address):
             if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
                 continue
-            image, validators = _outcome(record), Validators(**record.get("validators", {}))
+            image = _outcome(record)
+            validators = Validators(**record.get("validators", {}))
             if (
                 isinstance(image, StoredImage)
                 and (validators.etag or validators.modified)

@@ -100,7 +100,9 @@ class Inbox:
                 f"{place} is not a folder", next="name another for the inbox: --inbox DIR"
             )
         self.place = str(place)
-        self._path, self._max_bytes, self._max_entries = place, max_bytes, max_entries
+        self._path = place
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
         self._is_swept = False
 
     @contextlib.contextmanager

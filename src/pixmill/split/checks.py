@@ -263,7 +263,8 @@ def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
 def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the pairs of kept images with the side of each."""
     first = kept.drop_duplicates("id")
-    index, sides = pd.Index(first["id"].to_numpy(object)), first[column].reset_index(drop=True)
+    index = pd.Index(first["id"].to_numpy(object))
+    sides = first[column].reset_index(drop=True)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))) for name in ("a", "b"))
     both = np.flatnonzero((a >= 0) & (b >= 0))
     return pd.DataFrame(

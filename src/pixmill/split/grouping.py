@@ -104,7 +104,8 @@ def _file_groups(table: pd.DataFrame, by: str, root: Path) -> pd.Series:
         names = _join(table["id"], files, lambda file: given.get(to_nfc(file)) or "", root)
         return ("group " + names).where(names != "", None)
     if TABLE_COLUMN in by:
-        groups, advice = _read_groups(root, by), "add them to the table, with one group each"
+        groups = _read_groups(root, by)
+        advice = "add them to the table, with one group each"
         names = _join(
             table["id"],
             files,
@@ -132,10 +133,8 @@ def _join(
     ids: pd.Series, files: pd.Series, group_of: Callable[[str], str], root: Path
 ) -> pd.Series:
     """Return the group of each image, empty if it has none; groups of files with the same bytes are joined."""
-    seen, path = (
-        pd.DataFrame({"id": ids, "image_url": files}),
-        root / "artifacts/scrape/sightings.parquet",
-    )
+    seen = pd.DataFrame({"id": ids, "image_url": files})
+    path = root / "artifacts/scrape/sightings.parquet"
     if path.exists():
         others = read_table(path, SIGHTINGS, stage="scrape", columns=["id", "image_url"]).dropna()
         seen = pd.concat([seen, others[others["id"].isin(ids)]])
@@ -230,7 +229,8 @@ def clusters(groups: Texts, *names: Texts, pairs: Pairs | None = None) -> Texts:
     group_of, known = pd.factorize(groups, sort=True)
     # Nodes are groups and names; an image with a group and a name is an edge, and so is a pair of
     # images.
-    count, ends = len(known), []
+    count = len(known)
+    ends = []
     if pairs is not None:
         ends.append((group_of[pairs[0]], group_of[pairs[1]]))
     for each in names:

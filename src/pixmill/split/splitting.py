@@ -223,10 +223,8 @@ def _complete(
 ) -> pd.DataFrame:
     """Return the manifest with the columns that split adds or changes."""
     there = sides >= 0
-    near, members = (
-        manifest["group"].to_numpy(object)[kept[there]],
-        np.full(len(kept), None, object),
-    )
+    near = manifest["group"].to_numpy(object)[kept[there]]
+    members = np.full(len(kept), None, object)
     pixels = manifest["pixels"].iloc[kept[there]]
     alike = pixels.where(pixels.duplicated(keep=False)).to_numpy(object)
     both = there[pairs[0]] & there[pairs[1]]
@@ -237,7 +235,8 @@ def _complete(
     # cluster's name alone, so that an image keeps its fold as data grow. Corrections, which train
     # every head, and their clusters have none: they are errors by selection, so predictions of them
     # would bias what is measured.
-    folds, folded = np.full(len(kept), -1, np.int32), there & (sides != TEST)
+    folds = np.full(len(kept), -1, np.int32)
+    folded = there & (sides != TEST)
     folded &= ~pd.Index(members).isin(members[there & corrected])
     folds[folded] = folds_of(members[folded], params.salt, params.folds)
     images = pd.DataFrame(
@@ -266,10 +265,8 @@ def metrics(split: Split) -> dict[str, Any]:
         ``reasons.<reason>``; ``gate.<check>``, True if passed; ``folds.<number>.<label>``; with
         predefined test images, ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
     """
-    words, numbers = (
-        split.dropped["word"],
-        sorted(split.manifest["fold"].dropna().unique().tolist()),
-    )
+    words = split.dropped["word"]
+    numbers = sorted(split.manifest["fold"].dropna().unique().tolist())
     found: dict[str, Any] = {
         **count_by(split.manifest, "split", PARTS, split.classes),
         "dropped": len(words),

@@ -17,8 +17,10 @@ from pixmill.split.splitting import metrics, plot_table, series_remark, split, s
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write page and metrics, raise an error if a critical check failed, then write the packed splits."""
-    root, report = workspace.root, "reports/split.html"
-    images, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    root = workspace.root
+    report = "reports/split.html"
+    images = root / "artifacts/scrape"
+    validated = root / "artifacts/validate"
     result = split(
         read_table(validated / "manifest.parquet", VALIDATED, stage="validate"),
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
@@ -35,10 +37,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_json(
         out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )
-    full, tables = (
-        metrics(result),
-        {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")},
-    )
+    full = metrics(result)
+    tables = {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):

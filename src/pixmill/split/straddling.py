@@ -77,11 +77,13 @@ def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
         For each image the row of the linked image that stays and the number of the kind, -1 if the
         image itself stays. With several linked images, the first one of the first kind.
     """
-    against, kind = np.full(len(sides), -1, np.int64), np.full(len(sides), -1, np.int64)
+    against = np.full(len(sides), -1, np.int64)
+    kind = np.full(len(sides), -1, np.int64)
     for side in (VAL, TRAIN):
         staying = (sides > side) & (against < 0)
         for number, links in enumerate(kinds):
             found = nearest(staying, links)
             losing = (sides == side) & (found < len(sides)) & (against < 0)
-            against[losing], kind[losing] = found[losing], number
+            against[losing] = found[losing]
+            kind[losing] = number
     return against, kind

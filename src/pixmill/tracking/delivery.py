@@ -86,7 +86,8 @@ def sync(workspace: Workspace) -> SyncResult:
     """
     import filelock
 
-    uri, place = tracking_uri(workspace), workspace.scratch("record")
+    uri = tracking_uri(workspace)
+    place = workspace.scratch("record")
     result = SyncResult(without_password(uri))
     quiet_mlflow()
     try:
@@ -231,7 +232,8 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
     """
     run_id = _send_data(client, data, home, _origin_query(data))
     for child in data.children:
-        child.parent, child.origin = run_id, data.origin
+        child.parent = run_id
+        child.origin = data.origin
         query = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.run_name = '{child.name}'"
         _end(client, child, _send_data(client, child, home, query))
     try:
@@ -343,7 +345,8 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     description = Model.load(str(folder))
     description.model_id = description.model_uuid = model.model_id
-    description.run_id, description.artifact_path = run_id, model.artifact_location
+    description.run_id = run_id
+    description.artifact_path = model.artifact_location
     description.save(str(folder / "MLmodel"))
     client.log_model_artifacts(model.model_id, str(folder))
     _link_backbone(model.artifact_location)

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-MODEL, _FILES = "classifier", "artifacts/classifier"
+MODEL = "classifier"
+_FILES = "artifacts/classifier"
 """Name of a run's model that takes the bytes of images, and the folder of its files within the model."""
 
 COMMIT = "pixmill.commit"
 """Tag of runs and model versions with a commit; that of a version includes the results."""
 
-STATE, DONE = "pixmill.promotion", "done"
+STATE = "pixmill.promotion"
+DONE = "done"
 """Tag of versions that ``pixmill promote`` registers, and its value after the alias has moved."""
 
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
@@ -208,7 +210,8 @@ def _facts(run: Run | None) -> dict[str, Any]:
     """Return id, commit and test metrics of a run."""
     if run is None:
         return {}
-    given, tags = run.data.metrics, run.data.tags
+    given = run.data.metrics
+    tags = run.data.tags
     metrics = {
         name.removeprefix("test_"): value
         for name, value in given.items()

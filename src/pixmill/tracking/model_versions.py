@@ -40,12 +40,17 @@ REPLACES = "pixmill.replaces"
 PENDING_SECONDS = 30.0
 """Age of a pending version, by MLflow's clock, after which its process counts as dead."""
 
-BY, BECAUSE = "pixmill.by", "pixmill.because"
-VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
-FORCED, ACCEPTED = "pixmill.forced", "pixmill.accepted"
+BY = "pixmill.by"
+BECAUSE = "pixmill.because"
+VERDICT = "pixmill.verdict"
+GATE = "pixmill.gate"
+RECORDED = "pixmill.recorded"
+FORCED = "pixmill.forced"
+ACCEPTED = "pixmill.accepted"
 """Tags with the refusal and the doubt despite which a version was promoted: worse; undecided, or rolled back before."""
 
-CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
+CAME_BACK = "pixmill.came_back"
+TAKEN_BACK = "pixmill.taken_back"
 """Tags with the last rollback to or from a version, as a JSON object with ``at``, ``by``, ``version`` (the other one)
 and ``because``.
 """
@@ -182,7 +187,8 @@ class Registry:
         for alias, number in self.aliases().items():
             named.setdefault(number, []).append(alias)
         with self._errors():
-            found, token = [], None
+            found = []
+            token = None
             while True:
                 condition = f"name = '{self.name}'" + (f" and {query}" if query else "")
                 page = self.client.search_model_versions(

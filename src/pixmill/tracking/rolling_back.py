@@ -95,13 +95,12 @@ def roll_back(
     target = _target(registry, registry.require(now), alias, to)
     if target.number == now:
         return Rollback(registry.name, alias, now, now, *registry.finish(alias))
-    by, listing = who(workspace.root), f"pixmill models{options(name)}"
+    by = who(workspace.root)
+    listing = f"pixmill models{options(name)}"
     registry.check_still(alias, now, listing)
     registry.move(alias, target.number)
-    at, why = (
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        because and printable(because, instead=" ")[:1000],
-    )
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    why = because and printable(because, instead=" ")[:1000]
     previous, warnings = registry.finish(alias)
     try:
         registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
@@ -126,7 +125,8 @@ def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, Roll
     found = []
     kept: dict[str | None, str] = {}  # the last promotion that was not rolled back, by weights
     for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
-        taken, came = version.rollback(TAKEN_BACK), version.rollback(CAME_BACK)
+        taken = version.rollback(TAKEN_BACK)
+        came = version.rollback(CAME_BACK)
         weights = version.tags.get(WEIGHTS, version.model_id)
         if taken and (came is None or came.at < taken.at):
             found += [(version, taken)] if kept.get(weights, "") < taken.at else []
@@ -136,10 +136,8 @@ def rolled_back(registry: Registry, alias: str) -> list[tuple[ModelVersion, Roll
 
 
 def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:
-    number, listing = (
-        current.replaces if to is None else to,
-        f"pixmill models{options(registry.name)}",
-    )
+    number = current.replaces if to is None else to
+    listing = f"pixmill models{options(registry.name)}"
     if number is None:
         raise PixmillError(
             (

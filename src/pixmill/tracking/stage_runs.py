@@ -35,7 +35,8 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
     tracking_uri(workspace)  # before the training, since the folder may be refused
     quiet_mlflow()
     data = RunData("train", name=_name(params.train))
-    data.origin, data.tags = source_tags("train"), code_tags(root) | data_tags(root)
+    data.origin = source_tags("train")
+    data.tags = code_tags(root) | data_tags(root)
     data.datasets = _datasets(root)
     run = RunRecorder(workspace, data)
     run.log_params(_listed(params))

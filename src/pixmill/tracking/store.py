@@ -171,7 +171,8 @@ def _former_homes(database: sqlite3.Connection, home: Path) -> list[Path]:
     A location that a user chose elsewhere stays, and so does that of another project which uses
     this database.
     """
-    own, former = experiment_name(home), set()
+    own = experiment_name(home)
+    former = set()
     for key, name, location in database.execute(
         "SELECT experiment_id, name, artifact_location FROM experiments"
     ):

@@ -69,11 +69,10 @@ class CrossFitted:
         found = []
         for number in np.unique(self.folds[self.known]).tolist():
             inside = self.folds == number
-            probabilities, actual = self.probabilities[inside], targets[inside]
-            accuracy, loss = (
-                (probabilities.argmax(axis=1) == actual).mean(),
-                losses(actual, probabilities).mean(),
-            )
+            probabilities = self.probabilities[inside]
+            actual = targets[inside]
+            accuracy = (probabilities.argmax(axis=1) == actual).mean()
+            loss = losses(actual, probabilities).mean()
             found.append(FoldResult(number, float(accuracy), float(loss), probabilities))
         return found
 

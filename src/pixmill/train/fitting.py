@@ -152,9 +152,12 @@ class Fitter(ABC):
             network: A fresh network from images or features to probabilities; it stays uncompiled.
             data: Inputs of the network.
         """
-        params, on_epoch_end = self.params, data.callback.on_epoch_end
+        params = self.params
+        on_epoch_end = data.callback.on_epoch_end
         checkpoint = data.checkpoints.load() or Checkpoint([], [], {}, weights_of(network))
-        history, timings, best = checkpoint.history, checkpoint.timings, checkpoint.best
+        history = checkpoint.history
+        timings = checkpoint.timings
+        best = checkpoint.best
         weights = (
             balanced_weights(data.training.targets, self.labels) if params.class_weights else None
         )
@@ -201,10 +204,12 @@ class Fitter(ABC):
     ) -> tuple[Epoch, Timing]:
         """Train and validate the epoch after a history."""
         params = self.params
-        number, start = len(history) + 1, time.monotonic()
+        number = len(history) + 1
+        start = time.monotonic()
         steps = -(-len(data.training) // params.batch_size)
         order = epoch_order(len(data.training), seed=params.seed, epoch=number)
-        rate, next_report = 0.0, start
+        rate = 0.0
+        next_report = start
         note = title = f"epoch {number} of {epochs}"
         trainer.begin(number)
         for step, (pixels, targets) in enumerate(feed(data.training, params.batch_size, order)):
@@ -212,7 +217,8 @@ class Fitter(ABC):
             trainer.train(pixels, targets, rate)
             if time.monotonic() >= next_report:
                 loss = _finite(trainer.figures("train")[0], number, params, rate)
-                note, next_report = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_SECONDS
+                note = f"{title}, loss {loss:.3f}"
+                next_report = time.monotonic() + _REPORT_SECONDS
             progress.advance(len(targets), note)
         fitted = trainer.figures("train")
         _finite(fitted[0], number, params, rate)

@@ -56,7 +56,9 @@ class HeadFitter(_FeatureFitter):
         """Fit a fresh head, and attach it to the backbone."""
         # Built before any other network: Keras numbers tensors, and the exported file contains such
         # a number.
-        classifier, training, validation = self.build(), data.training, data.validation
+        classifier = self.build()
+        training = data.training
+        validation = data.validation
         features = self.features_of(training, validation, *([data.test] if data.test else []))
         # Views, not copies: the features may be in a file.
         features = features[: len(training) + len(validation)]
@@ -68,15 +70,14 @@ class HeadFitter(_FeatureFitter):
                 val_features,
                 validation.targets,
             )
-            targets, fitted_features = training.targets, train_features
+            targets = training.targets
+            fitted_features = train_features
             if data.folds is not None and is_affordable(
                 len(features), features.shape[1], self.labels
             ):
-                targets, fitted_features, held_out = (
-                    np.concatenate([targets, validation.targets]),
-                    features,
-                    None,
-                )
+                targets = np.concatenate([targets, validation.targets])
+                fitted_features = features
+                held_out = None
                 top = last_features(head_features(classifier)).shape[-1]
                 cross_fitted, histories = cross_fit(
                     features, targets, data.folds, self.params, labels=self.labels, top=top
@@ -139,10 +140,8 @@ class HeadFitter(_FeatureFitter):
 
         def predict(rows: Rows, others: Rows) -> npt.NDArray[np.integer]:
             # Not `features[rows]`, which may copy all features.
-            subset, title = (
-                cast("Any", Shards([features], rows=rows)),
-                f"Train on {len(rows):,} images",
-            )
+            subset = cast("Any", Shards([features], rows=rows))
+            title = f"Train on {len(rows):,} images"
             fitted = fit_logistic(
                 subset, images.targets[rows], self.params, labels=self.labels, title=title
             )
@@ -165,7 +164,8 @@ class FineTuner(_FeatureFitter):
 
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh classifier of the model ``backbone``, whose head is one dense layer."""
-        classifier, targets = self.build(), data.training.targets
+        classifier = self.build()
+        targets = data.training.targets
         start = fit_logistic(
             self.features_of(data.training), targets, self.params, labels=self.labels
         )

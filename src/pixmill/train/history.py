@@ -136,11 +136,13 @@ def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
     best: Epoch | None = None
     for epoch in history:
         if best is None or best_of([best, epoch], params.monitor) is epoch:
-            best, waited = epoch, 0
+            best = epoch
+            waited = 0
         elif epoch.epoch > params.schedule.warmup:
             waited += 1
             if waited == params.schedule.patience:
-                reductions, waited = reductions + 1, 0
+                reductions = reductions + 1
+                waited = 0
     return reductions
 
 

@@ -18,7 +18,8 @@ Rows = npt.NDArray[np.int64]
 Predict = Callable[[Rows, Rows], npt.NDArray[np.integer]]
 """Fits a model to some rows of the images; returns the predicted classes of others."""
 
-_DRAWS, _CONFIDENCE = 2000, 0.95
+_DRAWS = 2000
+_CONFIDENCE = 0.95
 _GROWTH_POINTS = 2
 """Number of last points that determine the growth: those from 40 % on, since a learning curve flattens."""
 
@@ -114,7 +115,8 @@ def learning_curve(
     others = np.flatnonzero(held_out)
     if not others.size or len(shares[-1]) >= fitted:
         return None
-    actual, groups = images.targets[others], images.rows["cluster"].astype(str).to_numpy()[others]
+    actual = images.targets[others]
+    groups = images.rows["cluster"].astype(str).to_numpy()[others]
     # The same images, if few clusters make shares equal, are fitted once.
     sizes = {len(rows): rows for rows in shares}
     right = [predict(rows, others) == actual for rows in sizes.values()] + [

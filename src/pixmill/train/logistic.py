@@ -90,7 +90,8 @@ def fit_logistic(
             val_loss, val_accuracy = objective.validate(solution, *validation)
             note += f", validation accuracy {100 * val_accuracy:.1f} %"
         history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
-        seconds, start = time.monotonic() - start, time.monotonic()
+        seconds = time.monotonic() - start
+        start = time.monotonic()
         timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
         progress.advance(1, note)
 
@@ -140,8 +141,11 @@ class _Objective:
         labels: int,
         pool: Executor,
     ) -> None:
-        self._features, self._targets, self._scaling = features, targets, scaling
-        self._labels, self._pool = labels, pool
+        self._features = features
+        self._targets = targets
+        self._scaling = scaling
+        self._labels = labels
+        self._pool = pool
         counts = np.bincount(targets)
         self._classes = np.flatnonzero(counts)
         count = len(self._classes)
@@ -171,10 +175,8 @@ class _Objective:
 
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
-        kernel, bias = (
-            np.zeros((len(self._scaling.mean), self._labels)),
-            np.full(self._labels, _ABSENT_LOGIT),
-        )
+        kernel = np.zeros((len(self._scaling.mean), self._labels))
+        bias = np.full(self._labels, _ABSENT_LOGIT)
         kernel[:, self._classes], bias[self._classes] = self._parts(solution)
         return self._scaling.fold_into(kernel, bias)
 
@@ -189,7 +191,8 @@ class _Objective:
         self, solution: Array, features: Features, targets: Targets
     ) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on other images."""
-        layer, sums = self.layer(solution), np.zeros(2)
+        layer = self.layer(solution)
+        sums = np.zeros(2)
         for start in range(0, len(features), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             sums += _figures(_logarithms(features[block], *layer), targets[block])
@@ -199,7 +202,10 @@ class _Objective:
     def __call__(self, solution: Array) -> tuple[float, Array]:
         kernel, bias = self._parts(solution)
         compute = partial(self._block, *self._scaling.fold_into(kernel, bias))
-        figures, loss, slopes, sums = np.zeros(2), 0.0, np.zeros_like(kernel), np.zeros_like(bias)
+        figures = np.zeros(2)
+        loss = 0.0
+        slopes = np.zeros_like(kernel)
+        sums = np.zeros_like(bias)
         for parts in self._pool.map(compute, range(0, len(self._features), BLOCK_ROWS)):
             figures += parts[0]
             loss += parts[1]
@@ -216,7 +222,8 @@ class _Objective:
         features = self._features[start : start + BLOCK_ROWS].astype(np.float64)
         places = np.searchsorted(self._classes, self._targets[start : start + BLOCK_ROWS])
         logarithms = _logarithms(features, kernel, bias)
-        rows, weights = np.arange(len(places)), self._weights[places]
+        rows = np.arange(len(places))
+        weights = self._weights[places]
         errors = np.exp(logarithms)
         errors[rows, places] -= 1
         errors *= weights[:, None]

@@ -50,7 +50,8 @@ class EpochLogger(Callback):
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""
-    root, split = workspace.root, workspace.root / "artifacts" / "split"
+    root = workspace.root
+    split = workspace.root / "artifacts" / "split"
     scratch = workspace.scratch("train")
     with training_run(workspace, params=params) as record:
         callback = EpochLogger(record)
@@ -67,11 +68,10 @@ def main(workspace: Workspace, params: Params) -> None:
 
 def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:
     """Write the results, then record the run."""
-    root, folder = workspace.root, fresh_folder(workspace.root / "artifacts" / "train")
-    settings, samples = (
-        params.train,
-        draw_samples(trained.training, params.train, labels=trained.labels, root=root),
-    )
+    root = workspace.root
+    folder = fresh_folder(workspace.root / "artifacts" / "train")
+    settings = params.train
+    samples = draw_samples(trained.training, params.train, labels=trained.labels, root=root)
     write_text(
         root / "reports" / "train.html", render_report(trained, settings, samples, root=root)
     )

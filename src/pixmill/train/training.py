@@ -58,7 +58,8 @@ class OpenTraining:
         Raises:
             TrainError: The model does not fit the images, or the training diverged.
         """
-        fitter, data = self.fitter, self.data
+        fitter = self.fitter
+        data = self.data
         if checkpoint := data.checkpoints.load_finished(data.callback):
             classifier = fitter.build()
             classifier.set_weights(list(checkpoint.best.values()))
@@ -102,7 +103,8 @@ def open_training(
     announce(f"train: {describe_model(params)}, on {sizes}")
     fix_threads(params.threads)
     with contextlib.ExitStack() as stack:
-        checkpoints, key = Checkpoints(), ""
+        checkpoints = Checkpoints()
+        key = ""
         if scratch:
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
@@ -313,14 +315,17 @@ def train(
     with open_training(
         folder, params, classes=classes, root=root, scratch=scratch, callback=callback
     ) as opened:
-        data, fitter = opened.data, opened.fitter
+        data = opened.data
+        fitter = opened.fitter
         images = data.training.join(data.validation)
         classifier, checkpoint, features, cross_fitted = opened.fit()
-        results, curve = [], None
+        results = []
+        curve = None
         if cross_fitted:
             results = cross_fitted.results(images.targets)
         elif params.cross_validation:
-            best, folds = best_of(checkpoint.history, params.monitor).epoch, list(folds_of(images))
+            best = best_of(checkpoint.history, params.monitor).epoch
+            folds = list(folds_of(images))
             results = [cross_validate(fitter, fold, data, best, len(folds)) for fold in folds]
         if (
             isinstance(fitter, HeadFitter)

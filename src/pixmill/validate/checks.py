@@ -231,10 +231,8 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
     yield _none(
         "placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE
     )
-    nothing, advice = (
-        "no image is in two predefined splits under the same label",
-        "remove the images from one of the two folders",
-    )
+    nothing = "no image is in two predefined splits under the same label"
+    advice = "remove the images from one of the two folders"
     yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
 
 

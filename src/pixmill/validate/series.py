@@ -17,12 +17,15 @@ _LEVELS = 3
 _SHIFTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 377, 987, 2584, 6765)
 """Distances in the order of names, in images, of the pairs that neighbours are compared with."""
 
-_CLOSE, _MIN_SHARE = 0.05, 0.25
+_CLOSE = 0.05
+_MIN_SHARE = 0.25
 """Neighbours form series if a quarter of them is closer than a twentieth of the other pairs of their class. In drawn
 clips with turned, shifted and noisy frames, a half is.
 """
 
-_MIN_PAIRS, _MIN_SERIES, _MIN_OTHERS = 30, 5, 50
+_MIN_PAIRS = 30
+_MIN_SERIES = 5
+_MIN_OTHERS = 50
 """Minimum numbers of neighbours, of series, and of other pairs of a class.
 
 Of 30 neighbours, a quarter is close by
@@ -79,7 +82,8 @@ def find_series(
         {"label": codes, "padded": padded, "stem": stems, "file": files, "hash": hashes}
     )
     table = table.sort_values(["label", "padded"], ignore_index=True)
-    near, others = _pairs(table, [1]), _pairs(table, _SHIFTS)
+    near = _pairs(table, [1])
+    others = _pairs(table, _SHIFTS)
     names = [
         table["stem"],
         *(table["stem"].map(partial(_name, level)) for level in range(1, 1 + _LEVELS)),
@@ -102,7 +106,8 @@ def find_series(
             and len(sizes) >= _MIN_SERIES
             and len(close) >= _MIN_SHARE * len(found)
         ):
-            one, other = table["file"][close["a"].iloc[0]], table["file"][close["b"].iloc[0]]
+            one = table["file"][close["a"].iloc[0]]
+            other = table["file"][close["b"].iloc[0]]
             return Series(
                 len(sizes),
                 int(sizes.sum()),
@@ -120,11 +125,9 @@ def _name(level: int, stem: str) -> str:
 
 def _pairs(table: pd.DataFrame, shifts: Sequence[int]) -> pd.DataFrame:
     """Return the rows ``a`` and ``b`` of images of one class at some distances by name, and that of their hashes."""
-    rows, label, hashes = (
-        np.arange(len(table), dtype=np.int32),
-        table["label"].to_numpy(),
-        table["hash"].to_numpy(),
-    )
+    rows = np.arange(len(table), dtype=np.int32)
+    label = table["label"].to_numpy()
+    hashes = table["hash"].to_numpy()
     found = [(rows[:-shift], rows[shift:]) for shift in shifts if shift < len(rows)]
     alike = [(a[label[a] == label[b]], b[label[a] == label[b]]) for a, b in found]
     a, b = (np.concatenate(parts) for parts in zip((rows[:0], rows[:0]), *alike, strict=True))

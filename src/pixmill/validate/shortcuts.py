@@ -148,7 +148,8 @@ def _skills(values: Values, y: Codes, folds: Codes) -> Values:
     from sklearn.tree import DecisionTreeClassifier
 
     sizes = np.bincount(y)
-    count, predicted = len(sizes), np.empty_like(y)
+    count = len(sizes)
+    predicted = np.empty_like(y)
     for fold in range(_FOLDS):
         rest = folds != fold
         # At least a tenth of an average class, so that leaves do not fit single images.
@@ -158,7 +159,8 @@ def _skills(values: Values, y: Codes, folds: Codes) -> Values:
         )
         tree.fit(values[rest], y[rest])
         predicted[~rest] = tree.predict(values[~rest])
-    shares, right = 1 / sizes[y], predicted == y
+    shares = 1 / sizes[y]
+    right = predicted == y
     recognised = np.bincount(y, shares * right, count)
     skills: Values = recognised - np.bincount(predicted, shares * ~right, count) / (count - 1)
     return skills

@@ -63,7 +63,8 @@ class SightingIndex:
     def parts(self, count: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
         """Return the lowest and the highest predefined split of each image, 0 for none."""
         known = self.part > 0
-        first, last = np.full(count, len(PARTS), np.int8), np.zeros(count, np.int8)
+        first = np.full(count, len(PARTS), np.int8)
+        last = np.zeros(count, np.int8)
         np.minimum.at(first, self.row[known], self.part[known])
         np.maximum.at(last, self.row[known], self.part[known])
         return np.where(last > 0, first, 0).astype(np.int8), last
@@ -93,7 +94,8 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
         preserve_index=False,
     )
     row = pc.index_in(table["id"], value_set=pa.array(ids, pa.string()))
-    table, row = table.filter(row.is_valid()), row.drop_null()
+    table = table.filter(row.is_valid())
+    row = row.drop_null()
     addresses = pc.coalesce(table["image_url"], table["page_url"])
     label, address = (
         column.combine_chunks().dictionary_encode() for column in (table["label"], addresses)

@@ -32,11 +32,9 @@ MAX_DECISIONS = 5
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write verdicts, page and metrics, then raise an error if a critical check failed."""
-    root, scraped, report = (
-        workspace.root,
-        workspace.root / "artifacts/scrape",
-        "reports/validate.html",
-    )
+    root = workspace.root
+    scraped = workspace.root / "artifacts/scrape"
+    report = "reports/validate.html"
     result = validate(
         read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
@@ -63,7 +61,8 @@ def main(workspace: Workspace, params: Params) -> None:
         "kept": numbers["kept"],
         "dropped": numbers["n"] - numbers["kept"],
     }
-    gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
+    gate = "failed" if error else "passed"
+    plots = plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
     shortcuts = excessive_shortcuts(result.shortcuts, params.validate.shortcuts)
     # An input of evaluate, so it contains only what evaluate needs.

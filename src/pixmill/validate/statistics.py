@@ -151,8 +151,10 @@ class Distribution:
         first, last = (int(pick([*full, *marks])) for pick in (min, max))
         # Add a margin, because a single bar has no visible scale.
         margin = max(1, (_MIN_BINS - (last - first)) // 2)
-        first, last = max(0, first - margin), min(len(self.kept), last + margin + 1)
-        kept, dropped = self.kept[first:last], self.dropped[first:last]
+        first = max(0, first - margin)
+        last = min(len(self.kept), last + margin + 1)
+        kept = self.kept[first:last]
+        dropped = self.dropped[first:last]
         return replace(self, edges=self.edges[first : last + 1], kept=kept, dropped=dropped)
 
 
@@ -169,7 +171,8 @@ def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distri
     kept = (manifest["verdict"] == "keep").to_numpy(dtype=bool)
     sharpness = manifest["sharpness"].dropna().to_numpy(np.float64)
     limit = blur_limit(sharpness, params.blurred.min_sharpness)
-    size, ratio = params.image_size, params.aspect_ratio.max_ratio
+    size = params.image_size
+    ratio = params.aspect_ratio.max_ratio
 
     def count(name: str, title: str, edges: Edges, ticks: Edges, *limits: float) -> Distribution:
         counts = (_counts(manifest.loc[chosen, name], edges) for chosen in (kept, ~kept))

@@ -88,7 +88,8 @@ def pack(measures: Measures | str) -> bytes:
         record["pixels"] = np.frombuffer(bytes.fromhex(measures.pixels), np.uint8)
         record["grey"] = np.frombuffer(measures.grey, np.uint8).reshape(SIDE, SIDE)
         if measures.window:
-            record["values"], record["window"] = measures.values, measures.window
+            record["values"] = measures.values
+            record["window"] = measures.window
     return record.tobytes()
 
 
@@ -120,7 +121,8 @@ class Survey:
 def tabulate(records: npt.NDArray[np.void]) -> Survey:
     """Convert records of type :data:`RECORD` to columns; values of failures are null."""
     absent = records["failure"] != b""
-    width, height = records["width"], records["height"]
+    width = records["width"]
+    height = records["height"]
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
     numbers = {
         "width": width,

@@ -40,12 +40,14 @@ Indices = npt.NDArray[np.int64]
 
 LOOKALIKES = ("found", "similarity", "apart")
 
-_MIN_ACROSS_SHARE, _MIN_ACROSS_PAIRS = 0.2, 10
+_MIN_ACROSS_SHARE = 0.2
+_MIN_ACROSS_PAIRS = 10
 """Share and number of near-duplicate pairs with different labels that indicate look-alikes; wrong labels explain a few
 percent.
 """
 
-_MIN_ALIKE_SHARE, _MIN_ALIKE_OTHERS = 0.5, 5
+_MIN_ALIKE_SHARE = 0.5
+_MIN_ALIKE_OTHERS = 5
 """Share of images with near-duplicates, and their median number per image, that indicate a single scene."""
 
 _MAX_SAMPLE = 1000

@@ -79,7 +79,8 @@ def find_twins(
     rows = np.flatnonzero(claims)
     # The digest of the pixels does not include the dimensions.
     same = images.iloc[rows].groupby(["pixels", "width", "height"], sort=False, dropna=False)
-    sets, count = same.ngroup().to_numpy(np.int64), same.ngroups
+    sets = same.ngroup().to_numpy(np.int64)
+    count = same.ngroups
     codes = pd.factorize(labels)[0][rows]
     decided = np.zeros(count, bool)
     decided[sets[settled[rows]]] = True
@@ -162,7 +163,8 @@ class Verdicts:
             repeats: Rows of each image to drop and of the image kept instead, shape (m, 2).
             ids: Image ids by row.
         """
-        reasons, (gone, leaders) = self.reasons.copy(), repeats.T
+        reasons = self.reasons.copy()
+        (gone, leaders) = repeats.T
         reasons[gone] = [reason("repeated", other) for other in ids.iloc[leaders]]
         codes, _ = pd.factorize(self.labels)
         several = np.setdiff1d(leaders[codes[gone] != codes[leaders]], np.flatnonzero(self.settled))
@@ -233,7 +235,8 @@ def judge(
 
 def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None:
     """Add the reasons that depend on other images."""
-    ids, parts = images["id"], images["part"].to_numpy()
+    ids = images["id"]
+    parts = images["part"].to_numpy()
     copied = (twins.twin >= 0) & (twins.rival < 0)
     leaked = copied & (parts > 0) & (parts < parts[twins.twin])
     for name, where, others in (

@@ -139,7 +139,10 @@ class _Gate:
     def __init__(self, app: Application, command: str, start: str, max_bytes: int) -> None:
         self.token = secrets.token_urlsafe(32)
         self.single_tokens = set[str]()
-        self._app, self._command, self._start, self._max_bytes = app, command, start, max_bytes
+        self._app = app
+        self._command = command
+        self._start = start
+        self._max_bytes = max_bytes
         self._root = f"/{secrets.token_urlsafe(24)}"
         # Another server on this machine may set cookies for all, but none of this name.
         self._cookie = f"pixmill-{secrets.token_hex(16)}"
@@ -167,7 +170,8 @@ class _Gate:
         port = scope["server"][1]
         if hosts not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
             raise ProblemError(421, "This server does not answer to that name.")
-        path, method = request.scope["path"], request.method
+        path = request.scope["path"]
+        method = request.method
         # The token is accepted from any site: its link may be opened in a web-based terminal.
         token = request.query_params.get("token", "")
         if (
@@ -290,7 +294,8 @@ def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
         with storage_errors(then="try again"):
             content = act()
     except PixmillError as error:
-        status, content = 409, {"error": error.message, "next": error.next}
+        status = 409
+        content = {"error": error.message, "next": error.next}
     text = json.dumps(content, allow_nan=False)  # ASCII, since file names may contain surrogates
     return Response(text, status, media_type="application/json")
 

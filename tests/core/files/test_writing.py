@@ -161,7 +161,8 @@ def test_no_file_is_written_out_of_a_folder(tmp_path, name):
 
 
 def test_a_link_leads_within_the_folder_or_into_the_cache(tmp_path):
-    folder, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    folder = tmp_path / "data"
+    cached = tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
     for file in (folder / "a.png", tmp_path / "b.png", cached):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()

@@ -9,8 +9,10 @@ import pytest
 import pixmill
 from pixmill.core.install.origin import Origin, install_command, parse_origin, running_origin
 
-HASH, COMMIT = "0a" * 32, "0b" * 20
-URL, GIT = "https://example.org/pixmill-0.1.0-py3-none-any.whl", "https://example.org/pixmill.git"
+HASH = "0a" * 32
+COMMIT = "0b" * 20
+URL = "https://example.org/pixmill-0.1.0-py3-none-any.whl"
+GIT = "https://example.org/pixmill.git"
 REVISION = {"vcs": "git", "commit_id": COMMIT, "requested_revision": "main"}
 EDITABLE: dict[str, Any] = {"url": "file:///a%20b/pixmill", "dir_info": {"editable": True}}
 CASES: list[tuple[dict[str, Any] | None, str, str]] = [

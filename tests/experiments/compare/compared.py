@@ -73,7 +73,8 @@ def made_slice(dimension, name, first, second, p):
 
 def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
     """Return the numbers of two models, with flips."""
-    generator, classes = np.random.default_rng(0), len(labels)
+    generator = np.random.default_rng(0)
+    classes = len(labels)
     actual = np.arange(n) % classes
     predicted = [actual.copy(), actual.copy()]
     predicted[0][lost : lost + gained] = (actual[lost : lost + gained] + 1) % classes

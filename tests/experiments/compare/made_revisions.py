@@ -30,7 +30,8 @@ def make_predictions(
     ``actual`` and ``predicted`` are indices into the labels; the ids default to ``image-00000`` and
     so on.
     """
-    truth, answers = np.asarray(actual, int), np.asarray(predicted, int)
+    truth = np.asarray(actual, int)
+    answers = np.asarray(predicted, int)
     sure = np.broadcast_to(np.asarray(certainty, float), truth.shape)
     given = np.repeat(((1 - sure) / (len(labels) - 1))[:, None], len(labels), axis=1)
     given[np.arange(len(truth)), answers] = sure
@@ -46,7 +47,8 @@ def from_probabilities(
     split: str = "test",
 ) -> pd.DataFrame:
     """Return ``predictions.parquet`` with these probabilities, shape (images, classes)."""
-    names, values = np.asarray(labels, dtype=object), np.asarray(given, np.float32)
+    names = np.asarray(labels, dtype=object)
+    values = np.asarray(given, np.float32)
     columns: dict[str, Any] = {
         "id": [f"image-{place:05d}" for place in range(len(actual))] if ids is None else list(ids),
         "split": split,

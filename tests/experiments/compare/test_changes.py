@@ -99,7 +99,8 @@ def test_unknown_version_is_compared_without_defaults() -> None:
 
 
 def test_run_has_its_recorded_defaults() -> None:
-    listed, default = PARAMS.replace("train: {", "train: {epochs: 30, "), PARAMS
+    listed = PARAMS.replace("train: {", "train: {epochs: 30, ")
+    default = PARAMS
     one, other = (
         make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default)
     )
@@ -137,7 +138,8 @@ sections = st.dictionaries(
 
 @given(sections, sections)
 def test_swapped_revisions_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
-    forth, back = _changed(str(base), str(head)), _changed(str(head), str(base))
+    forth = _changed(str(base), str(head))
+    back = _changed(str(head), str(base))
     assert back == tuple(Change(change.name, change.head, change.base) for change in forth)
     assert _changed(str(base), str(base)) == ()
 

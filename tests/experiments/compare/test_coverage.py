@@ -45,7 +45,8 @@ def answers(revision):
 
 
 def test_each_model_has_its_own_threshold():
-    base, head = model(0.8), model(0.65, seed=2)
+    base = model(0.8)
+    head = model(0.65, seed=2)
     found = compared(base, head).metrics
     for which, revision in (("first", base), ("second", head)):
         sure, right = answers(revision)

@@ -228,7 +228,8 @@ def test_few_images_have_no_drift(images: int) -> None:
 
 
 def test_without_manifests_compares_class_shares() -> None:
-    coats, both = make_predictions([0] * 30, [0] * 30), make_predictions([0, 1] * 15, [0] * 30)
+    coats = make_predictions([0] * 30, [0] * 30)
+    both = make_predictions([0, 1] * 15, [0] * 30)
     (shares,) = compare(make_revision(coats), make_revision(both)).drift
     assert (shares.what, shares.distance, shares.drifted) == ("class shares", 0.5, True)
 
@@ -426,10 +427,8 @@ def test_swapped_revisions_reverse_changes(before: dict[str, Any], after: dict[s
         "dropped": "restored",
         "restored": "dropped",
     }
-    forth, back = (
-        compare(revision(before), revision(after)),
-        compare(revision(after), revision(before)),
-    )
+    forth = compare(revision(before), revision(after))
+    back = compare(revision(after), revision(before))
     assert changes(back) == {
         name: opposite.get(change, change) for name, change in changes(forth).items()
     }

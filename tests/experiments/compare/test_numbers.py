@@ -24,7 +24,8 @@ from tests.experiments.compare.made_revisions import (
     make_revision,
 )
 
-COMPARE, EVALUATE = CompareParams(), EvaluateParams(draws=400)
+COMPARE = CompareParams()
+EVALUATE = EvaluateParams(draws=400)
 
 
 def compared(
@@ -74,7 +75,9 @@ def columns(table):
 
 def test_metrics_match_scikit_learn(tables, numbers):
     for revision, table in zip(("first", "second"), tables, strict=True):
-        actual, predicted, values = table["label"], table["predicted"], columns(table)
+        actual = table["label"]
+        predicted = table["predicted"]
+        values = columns(table)
         expected = {
             "accuracy": sklearn.accuracy_score(actual, predicted),
             "balanced_accuracy": sklearn.balanced_accuracy_score(actual, predicted),
@@ -219,7 +222,8 @@ def test_cross_fitted_predictions_decide_with_test(tables, numbers):
 
 def test_only_images_that_both_held_out_count(tables):
     held = np.arange(300) % 3 > 0
-    base, head = in_splits(tables[0], held_out=True), in_splits(tables[1], held_out=held)
+    base = in_splits(tables[0], held_out=True)
+    head = in_splits(tables[1], held_out=held)
     found = compared(base, head)
     assert (found.n, found.cross_validated) == (200, 160)
     assert [step.n for step in found.steps] == [300, 200, 200]
@@ -324,7 +328,8 @@ def test_incomparable_revisions_raise(case):
 def test_compares_models_with_other_classes_on_common_ones():
     """Images of common classes count; an answer of a class that one model lacks is an error, and no class."""
     truth = np.arange(120) % 4
-    labels, older = (*LABELS, "hat"), np.where(truth == 3, 0, truth)
+    labels = (*LABELS, "hat")
+    older = np.where(truth == 3, 0, truth)
     older[:8] = (truth[:8] + 1) % 3
     newer = truth.copy()
     newer[truth == 0] = np.where(np.arange(30) < 5, 3, 0)
@@ -432,7 +437,8 @@ def test_images_needed():
 @st.composite
 def revisions(draw):
     """Draw labels and two models of a few images, including absent and unpredicted classes."""
-    classes, images = draw(st.integers(2, 4)), draw(st.integers(1, 25))
+    classes = draw(st.integers(2, 4))
+    images = draw(st.integers(1, 25))
     some = st.lists(st.integers(0, classes - 1), min_size=images, max_size=images)
     labels = LABELS[:classes] + ("dress",) * (classes - 3)
     actual, *models = draw(some), draw(some), draw(some)

@@ -50,7 +50,8 @@ def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
             **over,
         )
 
-    add.root, add.client = tmp_path, client
+    add.root = tmp_path
+    add.client = client
     return add
 
 
@@ -272,7 +273,8 @@ def test_intervals_over_cross_fitted_images_are_wider() -> None:
         each.revision: SplitAnswers(pd.RangeIndex(240), TRUTH, values)
         for each, values in zip(models, tables, strict=True)
     }
-    truth, options = given[models[0].revision], {"metric": "accuracy", "confidence": 0.95}
+    truth = given[models[0].revision]
+    options = {"metric": "accuracy", "confidence": 0.95}
     (first, plain), (_, wide) = (
         rank_models(models, given, truth, np.arange(240), **options, width=width)[0]
         for width in (1.0, 1.25)

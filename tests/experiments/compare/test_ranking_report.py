@@ -70,7 +70,8 @@ def test_model_in_use_is_marked() -> None:
         ),
     ):
         given = replace(made, rows=rows, planned=None)
-        text, page = ranking_text(given), render_ranking(given)
+        text = ranking_text(given)
+        page = render_ranking(given)
         assert "\nThe best is the model in use: keep it.\n" in text
         assert f"\n    {mark}, run, " in text
         assert "The best is the model in use: keep it." in page

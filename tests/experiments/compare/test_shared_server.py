@@ -37,7 +37,8 @@ def test_sixty_runs_of_two_projects(server: MlflowServer, tmp_path: Path) -> Non
         commit(root)
     expected: dict[str, list[float]] = {}
     for number in range(60):
-        root, place = roots[number % 2], number // 2
+        root = roots[number % 2]
+        place = number // 2
         # Three models of four seeds, and 18 others.
         model, seed = (place % 3, place // 3) if place < 12 else (place, 0)
         table = answers(int(generator.integers(5, 40)), shift=int(generator.integers(0, 100)))

@@ -63,7 +63,8 @@ def test_paths_stay_in_the_project(project, name):
 
 
 def test_workspace_results_match_the_lock(project):
-    here, expected = tree(project, "workspace"), (project / PREDICTIONS).read_bytes()
+    here = tree(project, "workspace")
+    expected = (project / PREDICTIONS).read_bytes()
     write(project / PREDICTIONS, "of another run")
     assert here.read(PREDICTIONS) == expected
     shutil.rmtree(project / "artifacts")

@@ -97,7 +97,8 @@ def test_states_which_images_decided(render) -> None:
 
 
 def test_equal_revisions_are_short() -> None:
-    both, unchanged = revision("main", run=None), data(1)
+    both = revision("main", run=None)
+    unchanged = data(1)
     nothing = numbers(
         metrics={"macro_f1": Difference(0.9, 0.9, 0, 0, 0, 1)},
         per_class={},

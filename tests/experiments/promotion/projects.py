@@ -69,7 +69,8 @@ def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
     """Record a run with a model for each name, and return the ids of the runs."""
     runs = {}
     for number, name in enumerate(MISTAKES):
-        weights, started = f"weights of {name}", number + 1
+        weights = f"weights of {name}"
+        started = number + 1
         run = add_run(
             client,
             files,

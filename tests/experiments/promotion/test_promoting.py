@@ -283,7 +283,8 @@ def test_lowest_pending_version_wins(champion, registry, monkeypatch):
             version.source, run=version.run, model_id=version.model_id, tags=tags
         )
 
-    lower, higher = register(), register()
+    lower = register()
+    higher = register()
     with pytest.raises(
         PixmillError, match="Ada promotes version 2 of garments at this moment"
     ) as refused:
@@ -295,7 +296,8 @@ def test_lowest_pending_version_wins(champion, registry, monkeypatch):
         registry.move_pending("champion", late, 1, "pixmill promote")
     assert [each.number for each in registry.versions()] == [lower, 1]
     # A pending version of a killed process expires.
-    _, last = register(), register()
+    _ = register()
+    last = register()
     monkeypatch.setattr(model_versions, "PENDING_SECONDS", 0)
     registry.move_pending("champion", last, lower, "pixmill promote")
     assert registry.aliases()["champion"] == last

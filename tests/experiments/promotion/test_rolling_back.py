@@ -23,7 +23,8 @@ def test_rolls_back_repeatedly_and_forward(champion, give, workspace, registry):
         "version 1."
     )
     assert state(registry) == {"champion": (2, "same"), "previous": (1, "first")}
-    came, taken = registry.get(2).rollback(CAME_BACK), registry.get(3).rollback(TAKEN_BACK)
+    came = registry.get(2).rollback(CAME_BACK)
+    taken = registry.get(3).rollback(TAKEN_BACK)
     assert (came.by, came.version, came.because) == (
         "Ada <ada@example.org>",
         3,

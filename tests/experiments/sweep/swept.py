@@ -93,12 +93,10 @@ def write_images(root: Path, seed: int = 7) -> None:
     for name in SPLIT.names:
         if name not in frame:
             frame[name] = None
-    frame["source"], frame["snapshot"], frame["verdict"], frame["format"] = (
-        "folder",
-        "2026-11-20",
-        "keep",
-        "PNG",
-    )
+    frame["source"] = "folder"
+    frame["snapshot"] = "2026-11-20"
+    frame["verdict"] = "keep"
+    frame["format"] = "PNG"
     frame["width"] = frame["height"] = SIZE
     folder = root / "artifacts" / "split"
     folder.mkdir(parents=True, exist_ok=True)

@@ -88,10 +88,8 @@ def test_applies_values_and_keeps_the_rest(workspace) -> None:
         "train.momentum: 0.9 → 0.5",
         "train.schedule.name: constant → cosine",
     ]
-    before, after = (
-        (TEXT + SPACE).splitlines(),
-        (workspace.root / "params.yaml").read_text().splitlines(),
-    )
+    before = (TEXT + SPACE).splitlines()
+    after = (workspace.root / "params.yaml").read_text().splitlines()
     changed = [line for line in after if line not in before]
     assert [
         line.split("#")[0].strip()

@@ -113,7 +113,8 @@ def test_continued_sweep_has_one_run_even_if_mlflow_was_down(
 
 def test_finished_sweep_is_printed_but_not_recorded_again(workspace, store, capsys) -> None:
     run(workspace, 3)
-    first, parent = capsys.readouterr().out, check(store, 3)
+    first = capsys.readouterr().out
+    parent = check(store, 3)
     (workspace.root / "reports" / "sweep.html").unlink()
     run(workspace, 2)
     assert capsys.readouterr().out == first

@@ -68,10 +68,8 @@ def test_values_match_scikit_learn(workspace, metric) -> None:
     images = open_trials(workspace, make_plan(workspace)).images()
     actual = images["target"]
     for trial in trials:
-        chosen, shares = (
-            trial.answers.argmax(axis=1),
-            trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None],
-        )
+        chosen = trial.answers.argmax(axis=1)
+        shares = trial.answers / trial.answers.sum(axis=1, dtype=float)[:, None]
         expected = MEASURES[metric](actual, shares if metric == "log_loss" else chosen)
         assert trial.value == pytest.approx(expected, abs=1e-6)
     best = make_plan(workspace).best(trials)
@@ -164,7 +162,8 @@ class Killed(BaseException):
 
 
 def test_kill_loses_only_the_running_trial(workspace, monkeypatch) -> None:
-    chance, finished = random.Random(1), []
+    chance = random.Random(1)
+    finished = []
 
     def dying(whole):
         def call(*given, **options):
@@ -331,7 +330,8 @@ def test_current_values_are_compared_by_effect(workspace) -> None:
         "train.optimizer": ["adam", "sgd"],
     }
     write_params(workspace.root, space=space)
-    found, now = make_plan(workspace), run(workspace, trials=1)[0]
+    found = make_plan(workspace)
+    now = run(workspace, trials=1)[0]
     for changes, same in (
         ({}, True),
         ({"train.momentum": 0.5}, True),

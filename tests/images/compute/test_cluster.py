@@ -33,7 +33,10 @@ class Ray:
     exceptions = exceptions
 
     def __init__(self) -> None:
-        self.connected, self.raised, self.sent, self.cancelled = True, None, [], []
+        self.connected = True
+        self.raised = None
+        self.sent = []
+        self.cancelled = []
         self.util = SimpleNamespace(
             client=SimpleNamespace(ray=SimpleNamespace(is_connected=lambda: self.connected))
         )
@@ -75,7 +78,9 @@ def ray(monkeypatch):
 
 def test_hostile_rows_do_not_affect_others(ray) -> None:
     rows = [("", number) for number in range(12)]
-    rows[4], rows[7], rows[9] = ("sleep", 4), ("segfault", 7), ("glutton", 9)
+    rows[4] = ("sleep", 4)
+    rows[7] = ("segfault", 7)
+    rows[9] = ("glutton", 9)
     found = list(map_batches(act, rows, batch_size=4, **GUARD))
     assert (found[4], found[7], found[9]) == (("timeout", 4), ("crashed", 7), ("memory", 9))
     assert [number for name, number in found if not name] == [
@@ -143,7 +148,8 @@ def test_batches_are_limited_in_bytes_and_created_lazily(ray) -> None:
     ],
 )
 def test_cluster_failures_name_the_next_step(ray, connected, raised, message) -> None:
-    ray.connected, ray.raised = connected, raised
+    ray.connected = connected
+    ray.raised = raised
     with pytest.raises(PixmillError, match=message) as caught:
         list(map_batches(doubled, range(9), batch_size=2))
     assert "run the same command again" in str(caught.value.next)

@@ -53,7 +53,8 @@ def test_all_pairs_of_unrepeated_images_are_listed(seed: int, count: int, share:
     alike = np.triu(np.random.default_rng(seed).random((count, count)) < share, 1)
     alike |= alike.T
     links = collected(count, {one: np.flatnonzero(alike[one]).tolist() for one in range(count)})
-    repeated, representatives = set(links.repeats[:, 0].tolist()), links.repeats[:, 1]
+    repeated = set(links.repeats[:, 0].tolist())
+    representatives = links.repeats[:, 1]
     assert repeated.isdisjoint(representatives.tolist())
     assert all(alike[member, representative] for member, representative in links.repeats)
     kept = [place for place in range(count) if place not in repeated]
@@ -133,7 +134,8 @@ def test_morphing_images_do_not_merge_the_class() -> None:
     stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
     images = []
     for step in np.linspace(0, 2, 120, endpoint=False):
-        before, share = int(step), step % 1
+        before = int(step)
+        share = step % 1
         corners = np.sqrt(1 - share) * stops[before] + np.sqrt(share) * stops[before + 1]
         grey = np.clip(corners, 0, 255).astype(np.uint8)
         images.append(

@@ -64,7 +64,8 @@ def test_single_grey_step_is_flat() -> None:
 
 @pytest.mark.parametrize(("start", "stop"), [(0.0, 1.0), (0.0, 0.94), (0.015, 0.985), (0.06, 1.0)])
 def test_window_matches_scipys_spline(start: float, stop: float) -> None:
-    start, stop = start * SIDE, stop * SIDE
+    start = start * SIDE
+    stop = stop * SIDE
     values = np.random.default_rng(0).uniform(0, 255, SIDE)
     sums = CubicSpline(
         np.arange(SIDE + 1), np.concatenate([[0], values.cumsum()]), bc_type="natural"

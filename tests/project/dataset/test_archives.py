@@ -92,7 +92,8 @@ def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
             (tarfile.CHRTYPE, "device"),
         ):
             info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/passwd"
+            info.type = kind
+            info.linkname = "/etc/passwd"
             tar.addfile(info)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         linked = zipfile.ZipInfo("link")

@@ -47,7 +47,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def collect(workspace: Workspace) -> list[str]:
     """Scrape, and return the ids."""
-    params, output = load_params(workspace.root), workspace.root / "artifacts/scrape"
+    params = load_params(workspace.root)
+    output = workspace.root / "artifacts/scrape"
     found = scrape(
         params.classes,
         params.scrape,
@@ -129,10 +130,8 @@ def test_hosts_and_authors_become_exclusions(workspace: Workspace) -> None:
     }
     write_metadata(root / "data", facts)
     names = {file_digest(root / f"data/hat/{number}.png") for number in (3, 4)}
-    before, chosen = (
-        (root / "params.yaml").read_bytes(),
-        {"hosts": ["museum.test"], "authors": ["Jane Doe"]},
-    )
+    before = (root / "params.yaml").read_bytes()
+    chosen = {"hosts": ["museum.test"], "authors": ["Jane Doe"]}
     images, *_ = forget(workspace, [], **chosen, dry_run=True)
     assert {(name, *row) for name, *row in images.itertuples()} == {
         (file_digest(root / f"data/hat/{number}.png"), "hat", f"data/hat/{number}.png")

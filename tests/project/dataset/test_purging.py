@@ -29,7 +29,8 @@ class Versions:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.remote = start_repository(root, with_dvc=True), root.parent / "remote"
+        self.root = start_repository(root, with_dvc=True)
+        self.remote = root.parent / "remote"
         self.cache = root / ".dvc/cache/files/md5"
         dvc(root, "remote", "add", "-d", "storage", str(self.remote))
         (root / ".gitignore").write_text("/data\n/artifacts\n/reports\n")
@@ -307,7 +308,8 @@ def test_refuses_before_the_image_is_gone_from_the_last_commit(tmp_path: Path) -
 
 def test_tables_go_and_so_do_versions_that_no_commit_uses(tmp_path: Path) -> None:
     versions = Versions(tmp_path / "pets")
-    one, two = {"hat/1.png": PNG + b"one"}, {"hat/1.png": PNG + b"one", "hat/2.png": PNG + b"two"}
+    one = {"hat/1.png": PNG + b"one"}
+    two = {"hat/1.png": PNG + b"one", "hat/2.png": PNG + b"two"}
     versions.run("first", {**two, "metadata.csv": b"without"})
     versions.commit("Before")
     versions.run("never", {**two, "hat/3.png": SECRET, "metadata.csv": b"never committed: secret"})

@@ -197,7 +197,8 @@ def test_an_interrupted_import_is_completed(copied: int, root: Path, tmp_path: P
         for label in ("cat", "dog")
     }
     there = put(tmp_path / "there", new)
-    rename, left = Path.rename, [copied]
+    rename = Path.rename
+    left = [copied]
 
     def interrupt(path: Path, target: Path) -> Path:
         left[0] -= 1

@@ -70,7 +70,8 @@ def test_ambiguous_and_unknown_names(workspace):
 
 
 def test_forgotten_image(workspace):
-    root, gone = workspace.root, IDS[3]
+    root = workspace.root
+    gone = IDS[3]
     for name in ("split/manifest", "evaluate/predictions"):
         rows = pd.read_parquet(root / "artifacts" / f"{name}.parquet")
         table(root, name, rows[rows["id"] != gone].to_dict("list"))
@@ -99,7 +100,8 @@ def test_forgotten_image(workspace):
 
 def test_splits_that_the_cache_lacks(workspace):
     commits = trace(workspace, IDS[0])["commits"]
-    split, count = commits[0]["split_md5"], len(commits)
+    split = commits[0]["split_md5"]
+    count = len(commits)
     (workspace.root / ".dvc" / "cache" / "files" / "md5" / split[:2] / split[2:]).unlink()
     found = trace(workspace, IDS[0])
     assert found["commits"] == []
@@ -150,7 +152,8 @@ def test_unreadable_database_leaves_runs_unknown(workspace):
 
 
 def test_correction_in_the_inbox(workspace):
-    answer, model = {"label": "coat"}, {"name": "m"}
+    answer = {"label": "coat"}
+    model = {"name": "m"}
     inbox = Inbox(workspace.root / "inbox")
     image = inbox.add(b"bytes", extension=".png", prediction=answer, label="dress", model=model)
     (file,) = (workspace.root / "inbox" / "corrections").glob("2*")

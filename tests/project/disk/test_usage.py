@@ -35,7 +35,8 @@ def test_skips_files_that_disappear(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_suggests_cleaning_of_large_scratch(tmp_path: Path) -> None:
     assert describe_sizes(measure(tmp_path)) == "Disk: 0.0 MB"
-    cache, image = tmp_path / ".dvc" / "cache" / "a", tmp_path / "data" / "a.jpg"
+    cache = tmp_path / ".dvc" / "cache" / "a"
+    image = tmp_path / "data" / "a.jpg"
     write(cache, 500_000_000)
     assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
     write(cache, 600_000_000)

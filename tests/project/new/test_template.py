@@ -67,10 +67,8 @@ def test_shared_files_equal_those_of_this_repository(
 
 
 def test_pipelines_differ_only_in_code(files: dict[str, str], repository: Path) -> None:
-    theirs, ours = (
-        yaml.safe_load(files["dvc.yaml"]),
-        yaml.safe_load((repository / "dvc.yaml").read_text()),
-    )
+    theirs = yaml.safe_load(files["dvc.yaml"])
+    ours = yaml.safe_load((repository / "dvc.yaml").read_text())
     assert theirs["plots"] == ours["plots"]
     assert tuple(theirs["stages"]) == tuple(ours["stages"]) == STAGES
 
@@ -78,7 +76,8 @@ def test_pipelines_differ_only_in_code(files: dict[str, str], repository: Path) 
         return {key: stage[key] for key in ("cmd", "outs")}
 
     for name in STAGES:
-        stage, own = theirs["stages"][name], ours["stages"][name]
+        stage = theirs["stages"][name]
+        own = ours["stages"][name]
         assert of(stage) == of(own)
         lock = [] if name == "scrape" else [{"pixmill.lock": [name]}]
         assert stage["params"] == [*own["params"], *lock]
@@ -135,7 +134,8 @@ def test_comment_job_runs_no_code_of_the_pull_request(files: dict[str, str]) -> 
     assert gitlab["comment"]["variables"]["GIT_STRATEGY"] == "none"
 
 
-HASH, COMMIT = "0a" * 32, "0b" * 20
+HASH = "0a" * 32
+COMMIT = "0b" * 20
 PLACES = [
     f"pixmill @ https://example.org/pixmill-1.2.3-py3-none-any.whl#sha256={HASH}",
     f"pixmill @ git+https://example.org/pixmill.git@{COMMIT}",

@@ -58,7 +58,8 @@ def project(
     tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A project of pixmill 0.0.8 with other defaults, another Makefile and an additional file."""
-    root, resources = tmp_path / "shoes", tmp_path / "package"
+    root = tmp_path / "shoes"
+    resources = tmp_path / "package"
     resources.mkdir()
     (resources / "CHANGELOG.md").write_text(CHANGELOG)
     monkeypatch.setattr(upgrading, "files", lambda package: {"pixmill": resources}[package])
@@ -138,7 +139,8 @@ def test_upgrade_lists_and_applies_changes(
 
 
 def test_rewrites_the_script_without_scraping_again(project: Path) -> None:
-    script, lock = project / "stages/scrape.py", project / "dvc.lock"
+    script = project / "stages/scrape.py"
+    lock = project / "dvc.lock"
     old = script.read_text().replace("pixmill.scrape.stage", "pixmill.pipeline.scrape")
     script.write_text(old)
     written = read_lock(project)
@@ -171,7 +173,8 @@ def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixt
     )
     before = files_of(project)
     assert run_pixmill("upgrade") == 0
-    after, shown = files_of(project), capsys.readouterr().out
+    after = files_of(project)
+    shown = capsys.readouterr().out
     rendered = render("shoes", "shoes", Supply(INDEX))
     assert {
         path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
@@ -268,7 +271,8 @@ def test_changes_the_origin(
     write_lock(project, replace(lock, origin=before))
 
     apply_upgrade(project, upgrade := plan_upgrade(project))
-    rendered, found = render("shoes", "shoes", Supply(after, wheel)), files_of(project)
+    rendered = render("shoes", "shoes", Supply(after, wheel))
+    found = files_of(project)
     others = set() if before != BEFORE or after.is_path else {"pyproject.toml"}
     for path in rendered.keys() - {"README.md"} - others:
         assert found[path] == rendered[path]

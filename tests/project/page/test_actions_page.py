@@ -32,7 +32,8 @@ class Page:
     """The page in the browser."""
 
     def __init__(self, browser, root):
-        self.browser, self.root = browser, root
+        self.browser = browser
+        self.root = root
 
     def until(self, condition):
         # A part may be drawn again between finding and using it.

@@ -193,7 +193,8 @@ SITUATIONS = {
 
 def applied(step: NextStep, state: ProjectState) -> ProjectState:
     """Return the state after a step, as a person or the step's command makes it."""
-    git, ran = state.repository, replace(state, stages=made().stages, missing=None, faults={})
+    git = state.repository
+    ran = replace(state, stages=made().stages, missing=None, faults={})
     kept = replace(
         git,
         changed=(),

@@ -43,7 +43,8 @@ class Page:
     """The page in the browser."""
 
     def __init__(self, browser, root, address):
-        self.browser, self.root = browser, root
+        self.browser = browser
+        self.root = root
         browser.get(address)
         self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
 

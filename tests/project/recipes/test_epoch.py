@@ -29,7 +29,9 @@ SIDE = 56
 
 def packed(folder: Path, params: Params) -> Path:
     """Write outputs of split with images of noise, and return the folder."""
-    noise, side, rows = np.random.default_rng(7), params.split.image_size, []
+    noise = np.random.default_rng(7)
+    side = params.split.image_size
+    rows = []
     folder.mkdir(parents=True)
     for part, each in SIZES.items():
         labels = list(params.classes) * each
@@ -44,8 +46,11 @@ def packed(folder: Path, params: Params) -> Path:
         .astype(object)
     )
     frame = frame.where(frame.notna(), None)
-    frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
-    frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
+    frame["path"] = "images/00/0.png"
+    frame["bytes"] = 100
+    frame["source"] = "folder"
+    frame["snapshot"] = "2026-11-20"
+    frame["verdict"] = "keep"
     write_table(folder / "manifest.parquet", frame, SPLIT)
     form = {"image_size": side, "aspect": params.split.aspect, "resize": params.split.resize}
     write_json(folder / "preprocessing.json", form)

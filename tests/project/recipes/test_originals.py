@@ -137,9 +137,12 @@ def layers_of(model: Any) -> str:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_data_and_fit_equal_the_original(name: str) -> None:
-    params, wanted = params_of(name), PUBLISHED[name]
+    params = params_of(name)
+    wanted = PUBLISHED[name]
     assert " ".join(params.classes) == wanted["classes"]
-    scrape, split, train = params.scrape, params.split, params.train
+    scrape = params.scrape
+    split = params.split
+    train = params.train
     details = {
         "urls": [text for label in params.classes for text in scrape.urls.classes.get(label, ())],
         "keras": [scrape.keras.dataset],
@@ -173,7 +176,9 @@ def test_data_and_fit_equal_the_original(name: str) -> None:
 def test_layers_and_loss_equal_the_original(name: str) -> None:
     import keras
 
-    params, wanted, model = params_of(name), PUBLISHED[name], built(name)
+    params = params_of(name)
+    wanted = PUBLISHED[name]
+    model = built(name)
     layers = layers_of(model)
     if params.train.model == "backbone":
         backbone = params.train.backbone
@@ -226,13 +231,15 @@ def test_sports_transfer_with_a_weights_file(tmp_path: Path) -> None:
 
 def test_related_recipes_share_their_images() -> None:
     for one, other in (("sports", "sports-transfer"), ("fashion", "best-large")):
-        first, second = params_of(one), params_of(other)
+        first = params_of(one)
+        second = params_of(other)
         assert (first.classes, first.scrape, first.split) == (
             second.classes,
             second.scrape,
             second.split,
         )
-    digits, fashion = params_of("digits"), params_of("fashion")
+    digits = params_of("digits")
+    fashion = params_of("fashion")
     assert digits.train == fashion.train
     assert (digits.validate, digits.split.image_size) == (
         fashion.validate,

@@ -196,7 +196,8 @@ def test_files_of_other_kinds_are_named_with_the_next_step(root: Path) -> None:
 
 
 def test_a_cache_that_dvc_cannot_name_in_a_copy(tmp_path):
-    root, cache = tmp_path / "schön, it's", tmp_path / "cache"
+    root = tmp_path / "schön, it's"
+    cache = tmp_path / "cache"
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
     (issue,) = temporary_copies(root)

@@ -28,7 +28,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset) -> Path:
 def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = load_params(project)
     assert run_pixmill("use", "hub:weights/ours") == 0
-    shown, params = capsys.readouterr().out, load_params(project)
+    shown = capsys.readouterr().out
+    params = load_params(project)
     backbone = params.train.backbone
     digest = preset_digest(project / "weights" / "ours")
     assert (backbone.name, backbone.revision, backbone.sha256) == ("hub:weights/ours", None, digest)

@@ -29,7 +29,8 @@ def test_recipe_is_short_and_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_open_sources(name: str) -> None:
-    params, opened = find_recipe(ROOT, name).params(), find_recipe(ROOT, name).with_open_sources()
+    params = find_recipe(ROOT, name).params()
+    opened = find_recipe(ROOT, name).with_open_sources()
     assert opened.params().scrape.source == ("openverse", "wikimedia")
     assert opened.params().train == params.train
     assert opened.summary == find_recipe(ROOT, name).summary

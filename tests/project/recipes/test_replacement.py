@@ -105,15 +105,14 @@ compare:
     "text", [(ROOT / "params.yaml").read_text(encoding="utf-8"), OURS], ids=["fresh", "ours"]
 )
 def test_changes_the_model_alone(project: Path, name: str, text: str) -> None:
-    path, recipe = project / "params.yaml", find_recipe(project, name)
+    path = project / "params.yaml"
+    recipe = find_recipe(project, name)
     path.write_text(text, encoding="utf-8")
     before = load_params(project)
     use(project, recipe)
-    after, wanted, lines = (
-        load_params(project),
-        recipe.params(),
-        path.read_text(encoding="utf-8").splitlines(),
-    )
+    after = load_params(project)
+    wanted = recipe.params()
+    lines = path.read_text(encoding="utf-8").splitlines()
     images = {key: getattr(wanted.split, key) for key in ("image_size", "aspect", "resize")}
     split = before.split.model_copy(update=images)
     assert after == before.model_copy(update={"train": wanted.train, "split": split})
@@ -135,7 +134,8 @@ def test_keeps_the_bytes_of_what_stays(project: Path) -> None:
     path.write_text(OURS)
     use(project, find_recipe(project, "digits"))
     text = path.read_text()
-    start, end = OURS.partition("train:\n")[0], OURS[OURS.index("  # after train") :]
+    start = OURS.partition("train:\n")[0]
+    end = OURS[OURS.index("  # after train") :]
     assert text.startswith(
         start.replace("salt: ours}", "salt: ours, image_size: 28}")
         + "train:\n  # found by a sweep\n"
@@ -168,9 +168,11 @@ def test_takes_the_model_and_its_image_format(project: Path) -> None:
     edit(project, "[coat, ", "[parka, ")
     edit(project, "  val: 0.15", "  salt: ours  # mine\n  val: 0.15")
     edit(project, "test: 0.2", "test: 0.25")
-    before, recipe = load_params(project), find_recipe(project, "garments")
+    before = load_params(project)
+    recipe = find_recipe(project, "garments")
     use(project, recipe)
-    after, wanted = load_params(project), recipe.params()
+    after = load_params(project)
+    wanted = recipe.params()
     assert (after.classes, after.scrape, after.validate) == (
         before.classes,
         before.scrape,
@@ -189,7 +191,8 @@ def test_model_adds_a_missing_section(project: Path) -> None:
         "validate: {}\nevaluate: {}\n# the end\n"
     )
     use(project, find_recipe(project, "scenes"))
-    params, wanted = load_params(project), find_recipe(project, "scenes").params()
+    params = load_params(project)
+    wanted = find_recipe(project, "scenes").params()
     assert params.classes == ("a", "b")
     assert params.train == wanted.train
     assert (params.split.val, params.split.image_size) == (0.1, 150)

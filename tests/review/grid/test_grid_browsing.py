@@ -27,7 +27,8 @@ class Page:
     """
 
     def __init__(self, browser, root):
-        self.browser, self.root = browser, root
+        self.browser = browser
+        self.root = root
 
     def open(self, address):
         self.browser.get(address)

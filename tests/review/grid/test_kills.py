@@ -22,15 +22,18 @@ from tests.review.grid.test_labels import PARAMS, Desk
 State = dict[str, str | None]
 """Labels by id of the image."""
 
-IMAGES, CLASSES = 120, ("coat", "dress", "shoe")
+IMAGES = 120
+CLASSES = ("coat", "dress", "shoe")
 
 
 def work(root: Path, seed: int) -> None:
     """Label at random, and print the labels by id before and after each action."""
-    desk, chance = Desk(root), random.Random(seed)
+    desk = Desk(root)
+    chance = random.Random(seed)
     desk.pile.identify(range(len(desk.pile)))
     while True:
-        rows, act = chance.sample(range(len(desk.pile)), 8), chance.random()
+        rows = chance.sample(range(len(desk.pile)), 8)
+        act = chance.random()
         options: dict[str, Any] = {"by": "ann", "window": "one", "version": desk.pile.version}
         if act < 0.6:
             label = chance.choice(CLASSES)
@@ -66,7 +69,8 @@ def check_kill(root: Path, seed: int, states: list[State]) -> None:
         lines = [line for line in [*lines, *process.stdout] if line.endswith("\n")]
     done = [json.loads(line.removeprefix("did ")) for line in lines if line.startswith("did ")]
     states += done
-    found, last = read_state(root), states[-1]
+    found = read_state(root)
+    last = states[-1]
     if found != last:  # the last action was completed, although nobody was told
         assert lines[-1].startswith("will")
         if lines[-1] == "will undo\n":

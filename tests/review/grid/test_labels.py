@@ -39,7 +39,8 @@ class Desk:
 
     def open(self) -> None:
         """Start again."""
-        workspace, params = Workspace(self.root, self.root), load_params(self.root)
+        workspace = Workspace(self.root, self.root)
+        params = load_params(self.root)
         tables = load_tables(self.root) if (self.root / "artifacts").exists() else None
         self.pile = Pile(workspace, params, tables)
         self.labels = Labels(workspace, params, self.pile)
@@ -211,7 +212,8 @@ def test_a_source_reads_the_labelled_images(desk: Desk) -> None:
 
 
 def test_images_of_the_last_run_are_decided_in_review_csv(project: Project) -> None:
-    first, second = project.add("coat"), project.add("dress")
+    first = project.add("coat")
+    second = project.add("dress")
     project.write()
     fill(project.root, "unlabelled/a.jpg")
     desk = Desk(project.root)
@@ -291,7 +293,8 @@ def test_an_interrupted_undo_is_completed_by_the_next_action(
 def test_a_failed_action_is_completed_by_the_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    other, before = Desk(desk.root), desk.files()
+    other = Desk(desk.root)
+    before = desk.files()
     with monkeypatch.context() as patch:
         patch.setattr(f"pixmill.review.grid.labels.{method}", fail)
         with pytest.raises(StorageError):
@@ -406,7 +409,8 @@ def test_restores_labels_that_a_checkout_undid(
     git(root, "commit", "-qm", "Begin")
     desk.give("coat", "a.jpg", "b.jpg", sample=desk.rows("a.jpg"))
     desk.give("shoe", "b.jpg", "c.jpg")
-    files, facts = desk.files(), read_metadata(root / "data")
+    files = desk.files()
+    facts = read_metadata(root / "data")
     # Its bytes at the unlabelled place are in the commit, its label is not.
     assert (
         len(check_decisions(desk.labels._log).missing + check_decisions(desk.labels._log).accepted)

@@ -24,10 +24,8 @@ def open_pile(root: Path) -> Pile:
 
 
 def test_shows_images_of_the_run_then_others_of_data(project: Project) -> None:
-    kept, dropped = (
-        project.add("coat", urls=["data/coat/a.jpg"], query="wool coat"),
-        project.add(reason="tiny"),
-    )
+    kept = project.add("coat", urls=["data/coat/a.jpg"], query="wool coat")
+    dropped = project.add(reason="tiny")
     project.write()
     fill(
         project.root,

@@ -58,7 +58,8 @@ class Hostile(Site):
 
     def __init__(self) -> None:
         # Compress in advance, which takes a second.
-        self._bomb, self._archive = gzip.compress(bytes(2**27)), gzip.compress(bytes(2**24))
+        self._bomb = gzip.compress(bytes(2**27))
+        self._archive = gzip.compress(bytes(2**24))
 
     def urls(self):
         """Return all URLs, good ones last."""

@@ -58,7 +58,9 @@ class Project:
     """
 
     def __init__(self, root, repository, world=None, *, description=None):
-        self.root, self.repository, self.world = root, repository, world
+        self.root = root
+        self.repository = repository
+        self.world = world
         root.mkdir(parents=True, exist_ok=True)
         (root / "network.json").write_text(description or world.describe())
 
@@ -183,7 +185,8 @@ def is_image(visit):
 @contextmanager
 def _watched(pid):
     """Sample the resident memory of a process, in bytes, until the end of the block."""
-    resident, ended = [], threading.Event()
+    resident = []
+    ended = threading.Event()
 
     def sample():
         while not ended.wait(_POLL_SECONDS):

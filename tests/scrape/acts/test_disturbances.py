@@ -98,11 +98,9 @@ def test_resumes_after_a_kill_and_lost_browsers(project):
     with World(Google(22), Bing(40), faults=STABLE_FAULTS) as world:
         undisturbed = prepared(project, world, "undisturbed")
         undisturbed.succeed()
-        made, urls, begun = (
-            prepared(project, world, "killed"),
-            addresses(undisturbed),
-            len(world.log.visits()),
-        )
+        made = prepared(project, world, "killed")
+        urls = addresses(undisturbed)
+        begun = len(world.log.visits())
         assert killed(made, lambda: len(fetched(world.log, begun)) > 30)
         assert (known := settled(made, urls))
         since = len(world.log.visits())

@@ -64,7 +64,8 @@ def check_metrics(metrics, sightings, manifest):
     assert len(manifest) == sightings["id"].nunique() == metrics["images"] - 1
     assert metrics["fetched"] - metrics["duplicates"] == metrics["images"]
     for name, one in per_source.items():
-        counts, rows = one[QUERY], own(sightings, name)
+        counts = one[QUERY]
+        rows = own(sightings, name)
         assert counts["failure"] is None
         assert counts["routes"] == dict(Counter(rows["route"].dropna()))
         assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
@@ -76,14 +77,16 @@ def check_metrics(metrics, sightings, manifest):
 
 @pytest.mark.slow
 def test_manifest_merges_the_sightings_of_all_engines(project):
-    names, total = tuple(ENGINES), 30
+    names = tuple(ENGINES)
+    total = 30
     with World(*(ENGINES[name](total) for name in names), overlap=0.3, pace=0.02) as world:
         made = project(world)
         made.hurry(*names, smooth=False)
         made.params("hat", source=names, queries={"hat": [QUERY]}, browsers=len(names))
         made.succeed()
         assert made.leftovers() == []
-    sightings, manifest = made.sightings(), made.manifest()
+    sightings = made.sightings()
+    manifest = made.manifest()
     for name in names:
         check_engine(world, sightings, name)
     check_metrics(made.metrics(), sightings, manifest)

@@ -65,7 +65,8 @@ def check_messages(made, done, bad):
     lines = re.finditer(r"^(?:scrape: )?hat \(source '(\w+)'\): (.*)$", done.error, re.MULTILINE)
     messages = {line[1]: line[2] for line in lines}
     assert messages.keys() == bad.keys()
-    report, folders = made.report(), []
+    report = made.report()
+    folders = []
     for name, one in bad.items():
         assert one.sign in messages[name], messages[name]
         assert f'<span class="badge bad">{one.failure.replace("_", " ")}</span>' in report

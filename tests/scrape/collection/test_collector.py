@@ -74,7 +74,8 @@ def test_data_uris_need_no_request(web, collect):
 
 def test_checks_expected_md5_and_size(web, collect, image):
     (url,) = web.show(image(1))
-    right, size = hashlib.md5(image(1)).hexdigest(), len(image(1))
+    right = hashlib.md5(image(1)).hexdigest()
+    size = len(image(1))
     shown = [
         candidate(url, md5=right, bytes=size),
         candidate(url, md5="0" * 32),

@@ -215,7 +215,8 @@ def test_fatal_errors_end_the_run_and_keep_images(invented, crawl, hats, web, er
 
 
 def test_a_missing_browser_is_reported_before_any_request(invented, crawl, hats, monkeypatch):
-    first, pages = invented({"hat": hats}), invented({"hat": hats}, name="site:pages", kind="pages")
+    first = invented({"hat": hats})
+    pages = invented({"hat": hats}, name="site:pages", kind="pages")
     monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/chromium")
     with pytest.raises(BrowserError, match="/nowhere/chromium"):
         crawl(first, pages, browsers=1)
@@ -231,7 +232,8 @@ def test_a_missing_browser_is_reported_before_any_request(invented, crawl, hats,
 
 
 def test_an_unexpected_error_ends_all_searches(invented, crawl, hats):
-    began, searching = threading.Event(), set()
+    began = threading.Event()
+    searching = set()
 
     def dawdle():
         searching.add(threading.current_thread())
@@ -263,8 +265,11 @@ class Fetching:
     """Fake fetching that finishes when waited for; each URL is a distinct image."""
 
     def __init__(self, ids=(), same=()):
-        self.ids, self.same = ids, same
-        self.batches, self.waited, self.most = [], 0, 0
+        self.ids = ids
+        self.same = same
+        self.batches = []
+        self.waited = 0
+        self.most = 0
 
     def begin(self, batch):
         self.batches.append([candidate.rank for candidate in batch])

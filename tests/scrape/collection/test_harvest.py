@@ -124,11 +124,9 @@ def test_continues_after_a_failed_search(harvest, data, invented):
     assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
 
 
-A, B, C = (
-    StoredImage("aa" * 32, 10, "png"),
-    StoredImage("bb" * 32, 20, None),
-    StoredImage("cc" * 32, 30, "jpeg"),
-)
+A = StoredImage("aa" * 32, 10, "png")
+B = StoredImage("bb" * 32, 20, None)
+C = StoredImage("cc" * 32, 30, "jpeg")
 GONE = Refused("http_404")
 SHOWN = [
     Sighting(

@@ -11,7 +11,8 @@ from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Refused
 
-URL, SMALL = "http://x.test/large", "http://x.test/small"
+URL = "http://x.test/large"
+SMALL = "http://x.test/small"
 
 
 def candidate(url=URL, **given):
@@ -95,7 +96,8 @@ def test_outcomes_depend_on_the_fingerprint(judge, keep, image):
 
 
 def test_a_thumbnail_replaces_a_refused_original(judge, keep, image):
-    gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
+    gone = keep(URL, Refused("http_404"))
+    small = keep(SMALL, image(1))
     sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
     assert (
@@ -154,7 +156,8 @@ def test_detects_thumbnails_on_results_pages(judge, keep, image, side, stated, i
 
 @pytest.mark.parametrize("side", [100, 1000])
 def test_a_thumbnail_replaces_an_original_of_the_wrong_size(judge, keep, image, side):
-    kept, small = keep(URL, image(1, side=side)), keep(SMALL, image(2))
+    kept = keep(URL, image(1, side=side))
+    small = keep(SMALL, image(2))
     shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
     assert judge().needs_thumbnail(found_by(), shown)
     assert not judge(thumbnails=False).needs_thumbnail(found_by(), shown)

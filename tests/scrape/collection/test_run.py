@@ -189,10 +189,8 @@ class TestWeb:
     def test_an_added_source_queries_no_other(self, visit, invented, hats, web):
         visit(invented({"hat": hats[:5]}, name="site:first"))
         web.fetched()
-        first, second = (
-            invented({}, name="site:first"),
-            invented({"hat": hats[3:]}, name="site:second"),
-        )
+        first = invented({}, name="site:first")
+        second = invented({"hat": hats[3:]}, name="site:second")
         assert len(visit(first, second).manifest) == 10
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
@@ -209,7 +207,8 @@ class TestWeb:
             return server.Response(body=image(int(request.path[1:])), headers={"ETag": '"1"'})
 
         web.answers |= dict.fromkeys(("/0", "/1", "/2"), answer)
-        source, bodies = invented({"hat": [url_of(0)]}), []
+        source = invented({"hat": [url_of(0)]})
+        bodies = []
         for day, shown in enumerate((1, 2, 2)):
             result = visit(source, snapshot=f"2026-11-2{day}")
             assert list(result.manifest["id"]) == [StoredImage.of(image(shown)).id]

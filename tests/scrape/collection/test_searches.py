@@ -22,7 +22,8 @@ def planned():
     return planned
 
 
-A, B = Invented({}, name="site:a"), Invented({}, name="site:b")
+A = Invented({}, name="site:a")
+B = Invented({}, name="site:b")
 
 
 def test_plans_every_query_for_each_source(planned):

@@ -7,9 +7,11 @@ from pixmill.scrape.collection.tally import ScrapeTally, remarks, summary
 from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
 
-A, B = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, "png")
+A = StoredImage("aa" * 32, 10, "png")
+B = StoredImage("bb" * 32, 20, "png")
 GONE = Refused("http_404")
-SHOP, LIST = Invented({}, name="site:shop"), Invented({}, name="site:list")
+SHOP = Invented({}, name="site:shop")
+LIST = Invented({}, name="site:list")
 HAT = Search(SHOP, Query("hat", "straw hat", "u"), "")
 COAT = Search(LIST, Query("coat", None, "u"), "")
 PARAMS = ScrapeParams(snapshot="2026-11-20")
@@ -157,7 +159,8 @@ def images(count):
 
 
 def test_examples_are_the_first_distinct_images():
-    tally, found = ScrapeTally((), [HAT], PARAMS), images(9)
+    tally = ScrapeTally((), [HAT], PARAMS)
+    found = images(9)
     for image in (found[0], *found):
         tally.add(HAT, hat(0, image, title="A hat", price="€ 1", licence="by", author="Ann"))
     examples = tally.examples["hat"]

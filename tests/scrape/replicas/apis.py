@@ -39,7 +39,8 @@ class Api(Site):
         if mode not in setting:
             return False
         setting.met += 1
-        after, times = setting.options.get("after", 0), setting.options.get("times")
+        after = setting.options.get("after", 0)
+        times = setting.options.get("times")
         return setting.met > after and (times is None or setting.met <= after + times)
 
 
@@ -209,7 +210,8 @@ class CommonsApi(Api):
                 headers = {"Retry-After": "5", "MediaWiki-API-Error": code}
                 return web.json_response({"error": {"code": code, "info": info}}, headers=headers)
         words = self.words(parameters["gsrsearch"])
-        offset, limit = int(parameters.get("gsroffset", "0")), int(parameters.get("gsrlimit", "10"))
+        offset = int(parameters.get("gsroffset", "0"))
+        limit = int(parameters.get("gsrlimit", "10"))
         batch = self.results(words)[offset : offset + limit]
         return web.json_response(
             self._answer(request, batch, offset + limit, len(self.results(words)))

@@ -66,8 +66,10 @@ class Bing(Site):
         doubled: float = 0.03,
     ) -> None:
         super().__init__(total)
-        self.batch, self.button_after = batch, button_after
-        self.broken, self.doubled = broken, doubled
+        self.batch = batch
+        self.button_after = button_after
+        self.broken = broken
+        self.doubled = doubled
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return a results page or a further batch."""
@@ -79,7 +81,8 @@ class Bing(Site):
             case _, "/images/search":
                 return self._page(request)
             case _, "/images/async":
-                least, most = 0.2, 0.8
+                least = 0.2
+                most = 0.8
                 delay = least + (most - least) * chance(self.world.seed, request.path_qs)
                 await asyncio.sleep(self.world.pace * delay)
                 return self.html(self._tiles(request, self._first(request)), request=request)
@@ -110,7 +113,8 @@ class Bing(Site):
 
     def _tiles(self, request: web.BaseRequest, first: int) -> str:
         """Return the HTML of a batch; ``first`` counts from 1."""
-        setting, results = self.setting(request), self.results(self.query(request))
+        setting = self.setting(request)
+        results = self.results(self.query(request))
         start = max(0, first - 1)
         shown = results[start : start + self.batch]
         if not shown and "endless" in setting:

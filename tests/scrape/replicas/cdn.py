@@ -79,7 +79,8 @@ class Cdn(Site):
             case "slow":
                 await asyncio.sleep(_SLOW * self.world.pace)
             case "small":
-                content, kind = images.content(image, 0.25), "image/jpeg"
+                content = images.content(image, 0.25)
+                kind = "image/jpeg"
             case "noai":
                 headers = {"X-Robots-Tag": "noai, noimageai"}
                 return web.Response(body=content, content_type=kind, headers=headers)

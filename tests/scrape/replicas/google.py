@@ -107,8 +107,11 @@ class Google(Site):
         inlined: int = 20,
     ) -> None:
         super().__init__(total)
-        self.batch, self.button_after = batch, button_after
-        self.scripted, self.silent, self.inlined = scripted, silent, inlined
+        self.batch = batch
+        self.button_after = button_after
+        self.scripted = scripted
+        self.silent = silent
+        self.inlined = inlined
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return results, a further batch, a panel, or another page."""
@@ -177,7 +180,8 @@ class Google(Site):
         return answer
 
     def _page(self, request: web.BaseRequest) -> web.Response:
-        setting, query = self.setting(request), self.query(request)
+        setting = self.setting(request)
+        query = self.query(request)
         template = self._template(request)
         shown = self.results(query)[: self.batch]
         return self.render(
@@ -198,7 +202,8 @@ class Google(Site):
         )
 
     async def _batch(self, request: web.BaseRequest) -> web.Response:
-        setting, results = self.setting(request), self.results(self.query(request))
+        setting = self.setting(request)
+        results = self.results(self.query(request))
         start = int(request.query["start"])
         await self._wait(0.3, 1.5, request.path_qs)
         shown = results[start : start + self.batch]

@@ -165,7 +165,8 @@ class Photos:
         """Return the URL of the original, with or without extension, query, escapes and TLS."""
         hosts = DEAD_HOSTS if self.fault(image) == "dead" else CDN_HOSTS
         host = hosts[int(len(hosts) * self.chance(image, "host"))]
-        stem, form = f"{_slug(image.query)}-{image.number}", self.chance(image, "form")
+        stem = f"{_slug(image.query)}-{image.number}"
+        form = self.chance(image, "form")
         extension = ".png" if self.is_png(image) else ".jpg"
         scheme = "http" if form < 0.05 else "https"
         name = f"{stem}{extension}"

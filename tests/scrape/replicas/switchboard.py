@@ -115,7 +115,8 @@ class Switchboard:
         ):
             return None
         setting.met += 1
-        after, times = setting.options.get("after", 0), setting.options.get("times")
+        after = setting.options.get("after", 0)
+        times = setting.options.get("times")
         if setting.met <= after or (times is not None and setting.met > after + times):
             return None
         return await self._answer(site, setting, sorted(modes)[0], request)

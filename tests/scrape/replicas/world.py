@@ -57,7 +57,9 @@ class World:
         overlap: float = 0.0,
         faults: Mapping[Fault, float] = FAULTS,
     ) -> None:
-        self.seed, self.pace, self.overlap = seed, pace, overlap
+        self.seed = seed
+        self.pace = pace
+        self.overlap = overlap
         self.images = Photos(seed, faults)
         self.switchboard = Switchboard()
         self.log = Log()
@@ -71,7 +73,9 @@ class World:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="pixmill-replicas-")
         self.authority = Authority(Path(self._folder.name))
-        plain, secure, self._closed = _listen(128), _listen(128), _listen(None)
+        plain = _listen(128)
+        secure = _listen(128)
+        self._closed = _listen(None)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="replicas", daemon=True)
         self._thread.start()

@@ -19,7 +19,8 @@ _BATCH = 60
 _EAGER = 12
 _DELAY = 0.3
 _BROKEN = 0.025
-_CONSENT_HOST, _COLLECT_HOST = "guce.yahoo.com", "consent.yahoo.com"
+_CONSENT_HOST = "guce.yahoo.com"
+_COLLECT_HOST = "consent.yahoo.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Yahoo(Site):
 
     async def _collect(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
-            session, done = request.query.get("sessionId", ""), request.query.get("done", "")
+            session = request.query.get("sessionId", "")
+            done = request.query.get("done", "")
             return self.render(
                 "consent.html",
                 session=session,
@@ -117,7 +119,8 @@ class Yahoo(Site):
         return _move(f"https://{_CONSENT_HOST}/copyConsent", back)
 
     async def _search(self, request: web.BaseRequest) -> web.StreamResponse:
-        setting, query = self.setting(request), self.query(request)
+        setting = self.setting(request)
+        query = self.query(request)
         results = self.results(query)
         offset = request.query.get("b", "1")
         start = max(int(offset) - 1, 0) if offset.isascii() and offset.isdigit() else 0

@@ -11,7 +11,9 @@ class OneBrowser:
 
     def __init__(self, driver, folder, forbidden=(), journal=None):
         self.journal = journal
-        self.driver, self.folder, self.forbidden = driver, folder, forbidden
+        self.driver = driver
+        self.folder = folder
+        self.forbidden = forbidden
 
     def find_refusal(self, url):
         return Refused("robots") if any(part in url for part in self.forbidden) else None

@@ -32,7 +32,9 @@ class Searches:
     """Search replicas, each time without cookies."""
 
     def __init__(self, world, driver, folder):
-        self.world, self.driver, self.folder = world, driver, folder
+        self.world = world
+        self.driver = driver
+        self.folder = folder
 
     def stream(self, name, text=TEXT, *, source=None):
         self.driver.execute(

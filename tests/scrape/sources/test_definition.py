@@ -190,7 +190,8 @@ def test_documentation_has_a_valid_example_of_every_key(repository):
         "#product_gallery .active img",
     )
     for row in rows:
-        names, examples = re.findall(r"`([\w.]+)`", row[0]), re.findall(r"`([^`]+)`", row[-1])
+        names = re.findall(r"`([\w.]+)`", row[0])
+        examples = re.findall(r"`([^`]+)`", row[-1])
         for name, example in zip(
             names, examples * (len(names) if len(examples) == 1 else 1), strict=True
         ):

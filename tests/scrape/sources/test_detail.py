@@ -105,13 +105,13 @@ class Products(Handler):
     def respond(self):
         self.server.asked.append(self.path)
         if self.path.startswith("/drawn/"):
-            status, body = (
-                200,
-                DRAWN
-                % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(",")),
+            status = 200
+            body = DRAWN % "".join(
+                card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(",")
             )
         elif self.path == "/feed":
-            status, body = 200, FEED
+            status = 200
+            body = FEED
         elif self.path.startswith("/private/"):
             status, body = PRODUCTS["late"]
         elif self.path.startswith("/p/"):
@@ -121,10 +121,8 @@ class Products(Handler):
             page, _, rest = unquote(self.path[1:]).partition(";")
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
             cards = [card(name, links.get(name, f"/p/{name}")) for name in page.split(",")]
-            status, body = (
-                200,
-                "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else ""),
-            )
+            status = 200
+            body = "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
         self.answer(
             f"<!doctype html><body>{body}", status, **({"Location": body} if status == 302 else {})
         )

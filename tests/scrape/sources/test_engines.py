@@ -168,7 +168,8 @@ class TestBing:
     """Bing's tiles, whole and broken."""
 
     def test_repeated_results_and_broken_json(self, searches):
-        found, results = searches.all("bing"), searches.results("bing")
+        found = searches.all("bing")
+        results = searches.results("bing")
         compare(found, results, share=1)
         assert len({one.image_url for one in found}) == 60
         expected = {"json": "json", "attribute": "link"}

@@ -31,7 +31,8 @@ class Driver:
     current_url = "https://x.test/?q=साड़ी"
 
     def __init__(self, page="<html>\ud83d</html>", image=b"\x89PNG"):
-        self.page, self.image = page, image
+        self.page = page
+        self.image = image
 
     def execute_script(self, _script, most):
         return self.page[:most]

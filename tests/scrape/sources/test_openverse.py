@@ -48,7 +48,8 @@ def test_reads_all_visible_pages(world, access):
 
 
 def test_reads_the_fields_of_a_result(world, access):
-    first, truth = next(iter(search(access))), world.results("openverse", "red hat")[0]
+    first = next(iter(search(access)))
+    truth = world.results("openverse", "red hat")[0]
     assert (first.label, first.query, first.route) == ("hat", "red hat", "json")
     assert (first.title, first.page_url, first.thumbnail_url) == (
         truth.title,
@@ -65,7 +66,8 @@ def test_reads_the_fields_of_a_result(world, access):
 
 def test_reads_a_result_with_few_fields(world, access):
     world.switch("openverse", "bare")
-    first, truth = next(iter(search(access))), world.results("openverse", "red hat")[0]
+    first = next(iter(search(access)))
+    truth = world.results("openverse", "red hat")[0]
     assert first.image_url == truth.original_url
     assert (first.title, first.author, first.width, first.thumbnail_url) == (None, None, None, None)
     assert parse_licence(first.licence).family == licence_of(truth)[0]

@@ -52,7 +52,8 @@ def facts(metrics):
 
 
 def test_code_of_the_card_uses_the_window(facts, tmp_path):
-    path, how = tmp_path / "deep.png", Preprocessing(24, "pad", "bicubic", window=(200, 1_000))
+    path = tmp_path / "deep.png"
+    how = Preprocessing(24, "pad", "bicubic", window=(200, 1_000))
     Image.fromarray(np.arange(0, 1_200, dtype=np.uint16).reshape(30, 40)).save(path)
     description = replace(facts.description, labels=("a", "b"), window=how.window)
     card = render_card(replace(facts, description=description), CHECKED)

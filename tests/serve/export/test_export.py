@@ -31,7 +31,8 @@ from tests.images.packed import pack_images
 from tests.images.samples import encoded, shapes
 from tests.models.test_exported import DESCRIPTION
 
-SIDE, TEST = 24, 40
+SIDE = 24
+TEST = 40
 LABELS = ("coat", "kurtā", "T-shirt & top")
 LICENCES = ["https://creativecommons.org/licenses/by-sa/4.0/", None, "ask *us* <first>"]
 
@@ -71,7 +72,8 @@ def project(trained_folder, tmp_path_factory):
     root = tmp_path_factory.mktemp("project") / "garments"
     folder = shutil.copytree(trained_folder, root / "artifacts" / "train")
     width = head_features(load_classifier(folder)[0]).shape[-1]
-    mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
+    mean = np.zeros(width, np.float32)
+    scale = np.ones(width, np.float32)
     save_novelty(folder, Novelty(mean, scale, np.eye(width, 2, dtype=np.float32)))
     write_split(root / "artifacts" / "split", training=images(30))
     (root / "dvc.yaml").write_text("stages: {}\n")

@@ -95,7 +95,8 @@ def test_missing_and_changed_files_have_cards_without_an_image(photos, tmp_path)
 
 
 def test_names_are_escaped(tmp_path) -> None:
-    label, path = "<b>coat</b>", "\"><script>alert('x')</script>.jpg"
+    label = "<b>coat</b>"
+    path = "\"><script>alert('x')</script>.jpg"
     labels = (label, "shoe")
     html = render_gallery(
         [row(labels, 1, [1, 0], path=path), unread(path, "<i>")],

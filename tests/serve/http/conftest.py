@@ -50,7 +50,9 @@ class Response:
     """A response of the server."""
 
     def __init__(self, answer: http.client.HTTPResponse) -> None:
-        self.status, self.headers, self.content = answer.status, answer.headers, answer.read()
+        self.status = answer.status
+        self.headers = answer.headers
+        self.content = answer.read()
 
     @property
     def json(self) -> Any:
@@ -68,7 +70,8 @@ class Client:
     """An HTTP client with one connection per request."""
 
     def __init__(self, port: int, process: psutil.Process | None = None) -> None:
-        self.port, self.process = port, process
+        self.port = port
+        self.process = process
 
     def ask(
         self,

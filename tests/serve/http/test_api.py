@@ -228,7 +228,8 @@ def test_a_client_of_another_machine_fills_a_part_of_the_inbox(
 def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(
     client: Client, inbox: Path
 ) -> None:
-    image, label = ("file", "x", picture()), ("label", None, b"coat")
+    image = ("file", "x", picture())
+    label = ("label", None, b"coat")
     before = sorted(inbox.rglob("*"))
     wrong = [
         (image, ("label", None, b"trouser")),
@@ -459,10 +460,8 @@ def send(port: int, *parts: bytes) -> bytes:
     return answer
 
 
-START, FIELD = (
-    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n",
-    b"a" * 1000 + b": " + b"b" * 996 + b"\r\n",
-)
+START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+FIELD = b"a" * 1000 + b": " + b"b" * 996 + b"\r\n"
 CHUNKED = (
     b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
     b"image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -483,7 +482,8 @@ CHUNKED = (
     ids=["head", "fields", "field", "path", "trailers", "extension", "chunks"],
 )
 def test_refuses_large_heads_and_chunked_bodies_cheaply(client: Client, parts: list[bytes]) -> None:
-    before, memory = client.process.cpu_times().user, client.process.memory_info().rss
+    before = client.process.cpu_times().user
+    memory = client.process.memory_info().rss
     # The connection may be reset before the client reads the response.
     assert send(client.port, *parts)[:12] in (
         b"HTTP/1.1 431",
@@ -507,7 +507,8 @@ def test_messages_about_sizes(client: Client) -> None:
 
 
 SIZE = (20 << 20) - 100
-JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
+JSON = "application/json"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
 ROUTES = ["/v1/predict", "/invocations", "/v1/feedback", "/v1/explain", "/v1/fetch"]
 EVERYWHERE = ("string", "url", "parts", "field")
 """Bodies that are sent to all routes; others are sent to the first two."""
@@ -550,11 +551,9 @@ BODIES = {
 def watched(client: Client) -> Iterator[dict[str, float]]:
     """Measure the server during the block: CPU seconds, MiB of memory, and the longest response time of /healthz."""
     seen = {"memory": 0.0, "wait": 0.0}
-    before, memory, ended = (
-        client.process.cpu_times(),
-        client.process.memory_info().rss,
-        threading.Event(),
-    )
+    before = client.process.cpu_times()
+    memory = client.process.memory_info().rss
+    ended = threading.Event()
 
     def weigh() -> None:
         while not ended.wait(0.005):

@@ -57,7 +57,8 @@ def test_a_correction_of_an_example_names_its_original(
 def test_nearest_training_images_of_the_evaluated_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names, split = [f"{number:064x}" for number in range(5)], tmp_path / "artifacts/split"
+    names = [f"{number:064x}" for number in range(5)]
+    split = tmp_path / "artifacts/split"
     pack_images(split, "train", np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), np.uint8))
     # The last image is no longer in the split.
     rows = pd.DataFrame({"id": names[:4], "label": "coat", "split": "train", "row": range(4)})

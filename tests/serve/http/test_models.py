@@ -63,7 +63,8 @@ def test_keeps_the_workers_of_an_unchanged_model(models: Models) -> None:
 def test_replaces_a_changed_model(
     models: Models, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before, old = confidence(models), models.current
+    before = confidence(models)
+    old = models.current
     processes = len(psutil.Process().children())
     asyncio.run(models.refresh())
     assert models.current is old

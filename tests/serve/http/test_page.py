@@ -80,7 +80,9 @@ def serving(root, port, *, key="", held=1 << 27):
 def project(trained_folder, tmp_path_factory):
     """A project whose model is sure of half of its images, with two test images of each class, and a web site."""
     root = tmp_path_factory.mktemp("project")
-    train, images, split = root / "artifacts/train", root / "images", root / "artifacts/split"
+    train = root / "artifacts/train"
+    images = root / "images"
+    split = root / "artifacts/split"
     shutil.copytree(trained_folder, train)
     images.mkdir()
     files = [picture(seed) for seed in range(6)]
@@ -136,7 +138,8 @@ class Page:
     """The page in a browser."""
 
     def __init__(self, browser, address):
-        self.browser, self.address = browser, address
+        self.browser = browser
+        self.address = address
         self.size(1280)
         browser.get(address)
         browser.get_log("browser")

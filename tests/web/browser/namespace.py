@@ -128,7 +128,8 @@ def captured(capture: socket.socket) -> list[str]:
             frame, (_, _, direction, *_) = capture.recvfrom(65535)
             if direction == socket.PACKET_OUTGOING:
                 continue
-            kind, payload = struct.unpack("!H", frame[12:14])[0], frame[14:]
+            kind = struct.unpack("!H", frame[12:14])[0]
+            payload = frame[14:]
             if kind == 0x0800:
                 port = struct.unpack("!H", payload[22:24])[0]
                 protocol = {2: "igmp", 6: "tcp", 17: "udp"}.get(payload[9], str(payload[9]))
@@ -155,7 +156,8 @@ def main(folder: Path, restored: str) -> None:
             return look_up(host, *arguments, **named)
         raise socket.gaierror(socket.EAI_NONAME, "unknown name")
 
-    look_up, socket.getaddrinfo = socket.getaddrinfo, refuse
+    look_up = socket.getaddrinfo
+    socket.getaddrinfo = refuse
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         control.sendto(b"x", CONTROL)
     authority = folder / "authority.pem"

@@ -12,10 +12,8 @@ from pixmill.web.browser.options import CHROMIUM, FIREFOX
 @pytest.fixture
 def pair(machine):
     """A browser and a driver that Selenium Manager finds."""
-    binary, driver = (
-        machine.program("bin/chromium", "156.0.1.2"),
-        machine.program("bin/chromedriver", "156.0.9.9"),
-    )
+    binary = machine.program("bin/chromium", "156.0.1.2")
+    driver = machine.program("bin/chromedriver", "156.0.9.9")
     machine.locates(binary, driver)
     return binary, driver
 
@@ -110,10 +108,8 @@ def test_installed_browser_is_not_installed_again(machine, pair):
 
 
 def test_selenium_manager_download_is_reported(machine):
-    binary, driver = (
-        machine.program("cache/chrome", "156.0.1.2"),
-        machine.program("cache/chromedriver", "156.0.1.2"),
-    )
+    binary = machine.program("cache/chrome", "156.0.1.2")
+    driver = machine.program("cache/chromedriver", "156.0.1.2")
     machine.locates("", "", online=(binary, driver))
     lines: list[str] = []
     assert install_browser(report=lines.append, environ={}).binary == binary
@@ -126,7 +122,8 @@ def test_selenium_manager_download_is_reported(machine):
 
 
 def test_root_on_debian_installs_packages_if_downloads_fail(machine, as_root):
-    binary, driver = machine.root / "bin/chromium", machine.root / "bin/chromedriver"
+    binary = machine.root / "bin/chromium"
+    driver = machine.root / "bin/chromedriver"
     for program in (binary, driver):
         machine.program(f"store/{program.name}", "156.0.1.2")
     machine.locates(binary, driver)

@@ -62,8 +62,10 @@ class Session:
 @pytest.fixture(scope="class")
 def session(browser, site, tmp_path_factory):
     """One session for several tests; check at its end that it looked up no names and left no files."""
-    look_up, folder = socket.getaddrinfo, tmp_path_factory.mktemp("session")
-    looked_up, home = set(), folder / "home"
+    look_up = socket.getaddrinfo
+    folder = tmp_path_factory.mktemp("session")
+    looked_up = set()
+    home = folder / "home"
     home.mkdir()
     UntrustedServer.context = Authority(folder).context(["www.google.com"])
 

@@ -290,7 +290,8 @@ def test_silent_server_times_out(site, fetch):
 
 
 def test_concurrent_fetches_per_host_are_limited(site, fetch):
-    running, peak = 0, 0
+    running = 0
+    peak = 0
 
     async def slow(request):
         nonlocal running, peak

@@ -56,7 +56,8 @@ def test_rate_holds_with_few_connections():
 @pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
 def test_overloaded_host_gets_a_pause(reason):
     async def play():
-        busy, start = host(), time.monotonic()
+        busy = host()
+        start = time.monotonic()
         busy.record(Refused(reason), start)
         return await starts(busy, 2, start)
 
@@ -105,7 +106,8 @@ def test_cancelled_wait_releases_its_connection():
 def test_one_host_does_not_use_all_connections():
     async def play():
         both = hosts(per_host=2, connections=3)
-        one, other = both.of(URL("http://one.test/")), both.of(URL("http://other.test/"))
+        one = both.of(URL("http://one.test/"))
+        other = both.of(URL("http://other.test/"))
         entering = [asyncio.create_task(one.enter()) for _ in range(5)]
         await asyncio.sleep(0.01)
         async with asyncio.timeout(60):
@@ -217,7 +219,8 @@ def test_only_failures_in_a_row_count(outcomes, left_alone):
 
 
 def test_concurrent_failures_count_once():
-    failing, began = host(), time.monotonic()
+    failing = host()
+    began = time.monotonic()
     for _ in range(64):
         failing.record(Refused("connection"), began)
     assert asyncio.run(failing.enter()) is None

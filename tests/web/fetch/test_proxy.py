@@ -251,10 +251,8 @@ def test_no_threads_or_connections_are_left_behind(host):
     with contextlib.ExitStack() as clients:
         with Proxy(Network(served={"shop.test:443": host})) as proxy:
             ask(proxy, "http://nowhere.invalid/")  # starts a lookup thread
-            idle, busy = (
-                clients.enter_context(connected(proxy)),
-                clients.enter_context(connected(proxy)),
-            )
+            idle = clients.enter_context(connected(proxy))
+            busy = clients.enter_context(connected(proxy))
             busy.sendall(b"CONNECT shop.test:443 HTTP/1.1\r\n\r\n")
             assert busy.recv(99)
         assert [idle.recv(99), busy.recv(99)] == [b"", b""]
@@ -310,7 +308,8 @@ def test_invalid_response_is_a_bad_gateway(response):
 
 def test_connections_accepted_on_close_are_closed(recwarn):
     """Unclosed connections cause a ResourceWarning when they are garbage-collected."""
-    connections, stopped = [], threading.Event()
+    connections = []
+    stopped = threading.Event()
 
     def connect_repeatedly(port):
         with contextlib.suppress(OSError):

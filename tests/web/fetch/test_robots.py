@@ -151,7 +151,8 @@ def test_number_of_cached_rules_is_limited():
         return Fetched(b"User-agent: *\nDisallow: /closed", str(url))
 
     async def play():
-        robots, hosts = Robots(get), Hosts(FetchLimits(), Politeness())
+        robots = Robots(get)
+        hosts = Hosts(FetchLimits(), Politeness())
         for url in (
             URL(f"http://h{number}.test/closed")
             for number in [*range(_MAX_ORIGINS + 10), _MAX_ORIGINS, 0]

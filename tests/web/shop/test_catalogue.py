@@ -149,7 +149,8 @@ def test_undecodable_names_are_served(tmp_path):
 @pytest.mark.linux
 def test_links_are_followed_within_the_folder_and_into_the_cache(tmp_path):
     """Neither files nor folders elsewhere on this machine are served."""
-    data, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    data = tmp_path / "data"
+    cached = tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
     for file in (data / "coat" / "0.png", cached, tmp_path / "private" / "1.png"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")

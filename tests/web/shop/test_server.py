@@ -139,7 +139,8 @@ def test_slow_image_does_not_block_others(connect, data, shop):
     took = []
 
     def wait():
-        client, start = connect(shop), time.monotonic()
+        client = connect(shop)
+        start = time.monotonic()
         assert client.ask(slow).status == 200
         took.append(time.monotonic() - start)
 

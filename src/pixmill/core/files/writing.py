@@ -82,7 +82,8 @@ def replacing(path: Path) -> Iterator[Path]:
             error.filename2,
             error.filename or str(temporary),
         ):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            error.filename2 = None
         raise
 
 

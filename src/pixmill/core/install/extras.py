@@ -72,7 +72,8 @@ def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
     """
     from packaging.requirements import Requirement
 
-    waiting, seen = ["", *extras], set[str]()
+    waiting = ["", *extras]
+    seen = set[str]()
     while waiting:
         seen.add(extra := waiting.pop())
         for line in metadata.requires("pixmill") or ():

@@ -110,7 +110,8 @@ def running_origin() -> Origin:
     if recorded is None:
         return Origin(f"pixmill=={pixmill.__version__}")
     content = json.loads(recorded)
-    url, archive = content["url"], content.get("archive_info", {})
+    url = content["url"]
+    archive = content.get("archive_info", {})
     if (parts := urlsplit(url)).scheme == "file":
         return Origin(url2pathname(parts.path), content.get("dir_info", {}).get("editable", False))
     folder = f"#subdirectory={content['subdirectory']}" if "subdirectory" in content else ""

@@ -116,7 +116,9 @@ def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
 
 
 def _place(kind: str, name: str, root: Path) -> _Place:
-    registered, stage, what = read_project(root).plugins.get(kind, {}), GROUPS[kind], kind[:-1]
+    registered = read_project(root).plugins.get(kind, {})
+    stage = GROUPS[kind]
+    what = kind[:-1]
     if name not in registered:
         known = f"it registers {', '.join(registered) or 'none'}"
         package = next(

@@ -55,7 +55,8 @@ def read_project(root: Path) -> Project:
     path = root / "pyproject.toml"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        project, tool = content.get("project", {}), content.get("tool", {}).get("pixmill", {})
+        project = content.get("project", {})
+        tool = content.get("tool", {}).get("pixmill", {})
         groups = project.get("entry-points", {})
         plugins = {kind: dict(groups.get(f"pixmill.{kind}", {})) for kind in GROUPS}
         if not isinstance(server := tool.get("mlflow", ""), str):

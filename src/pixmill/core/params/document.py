@@ -289,7 +289,8 @@ def check_space(params: Params) -> None:
     Raises:
         ParamsError: One line for each wrong param, or for the values of the first one.
     """
-    known, wrong = flat(params), []
+    known = flat(params)
+    wrong = []
     for name, values in params.sweep.space.items():
         if not name.startswith("train.") or name.startswith(_NOT_SEARCHED):
             wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
@@ -319,7 +320,8 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ParamsError: The file would not be valid with these values; one line for each.
     """
-    current, parsed = flat(params), {name: parse_yaml(text) for name, text in texts.items()}
+    current = flat(params)
+    parsed = {name: parse_yaml(text) for name, text in texts.items()}
     values = {
         # A string may look like a number, such as the salt 7.
         name: texts[name]

@@ -156,7 +156,8 @@ def _describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return f"a section with the keys {', '.join(here['properties'])}"
     kind = here.get("type")
     if kind == "array":
-        least, most = here.get("minItems", 0), here.get("maxItems")
+        least = here.get("minItems", 0)
+        most = here.get("maxItems")
         items = f"{f'at least {least} ' if least else ''}item{'' if least == 1 else 's'}"
         return (
             f"a list of {items}, {f'{most:,} at most, ' if most else ''}each "

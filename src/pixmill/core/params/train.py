@@ -204,7 +204,8 @@ class BackboneParams(Section):
     def _suits_networks(self) -> Self:
         several = not isinstance(self.name, str)
         for name in ("weights", "unfreeze"):
-            value, default = getattr(self, name), type(self).model_fields[name].default
+            value = getattr(self, name)
+            default = type(self).model_fields[name].default
             if self.title.startswith("hub:") and value != default:
                 raise ValueError(
                     f"{name}: expected {default} for a preset of KerasHub, received {value!r}"

@@ -140,7 +140,8 @@ def set_values(text: str, values: Mapping[str, Any]) -> str:
 
 def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[int, int, str]]:
     """Yield start, end and replacement of each part of the text that changes."""
-    found, added = {key.value: (key, node) for key, node in owner.value}, {}
+    found = {key.value: (key, node) for key, node in owner.value}
+    added = {}
     for name, value in values.items():
         if name not in found:
             added[name] = value
@@ -156,14 +157,18 @@ def _edits(text: str, owner: Any, values: Mapping[str, Any]) -> Iterator[tuple[i
         )
         is_flow = owner.flow_style or is_flow
         head, line, rest = _render({name: value}, flow=is_flow).partition("\n")
-        head, end = head[len(_render({name: 0}, flow=is_flow)) - len(" 0") :], _end(text, key, node)
-        first, last = text.index("\n", colon), text.index("\n", end)
+        head = head[len(_render({name: 0}, flow=is_flow)) - len(" 0") :]
+        end = _end(text, key, node)
+        first = text.index("\n", colon)
+        last = text.index("\n", end)
         if isinstance(node, CollectionNode) and not node.flow_style:
             yield colon, colon, head
         else:
-            first, comment = last, last - len(text[end:last].lstrip())
+            first = last
+            comment = last - len(text[end:last].lstrip())
             if text[comment] == "#" and not owner.flow_style:  # It stays in its column.
-                head, end = f"{head} ".ljust(comment - colon), comment
+                head = f"{head} ".ljust(comment - colon)
+                end = comment
             yield colon, end, head
         yield first, last, line + textwrap.indent(rest, " " * key.start_mark.column)
     if added and owner.flow_style:
@@ -197,7 +202,8 @@ def _render(values: Mapping[str, Any], *, flow: bool = False) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     text = io.StringIO()
     yaml.width = _MAX_BYTES if flow else 120
-    yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = True, False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False
     yaml.default_flow_style = (
         flow or None
     )  # None: what has only scalars is in one line; the list keeps the whole out.

@@ -79,7 +79,8 @@ class _Report:
     """The progress file of the stage that this process runs."""
 
     def __init__(self, path: Path, progress: StageProgress) -> None:
-        self.path, self.progress = path, progress
+        self.path = path
+        self.progress = progress
         self._last = 0.0
 
     def update(self, what: str, count: int, total: int | None, unit: str) -> None:
@@ -225,7 +226,9 @@ class Progress:
         from tqdm import tqdm
 
         tqdm.set_lock(_BARS)
-        self.what, self.total, self.unit = what, total, unit
+        self.what = what
+        self.total = total
+        self.unit = unit
         self.done = 0
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
@@ -280,7 +283,8 @@ class Progress:
             self._line()
 
     def _line(self) -> None:
-        self._last, self._printed = time.monotonic(), True
+        self._last = time.monotonic()
+        self._printed = True
         total = "" if self.total is None else f" of {self.total:,}"
         note = f" ({self._note})" if self._note else ""
         print(
@@ -305,7 +309,8 @@ _quiet = False
 def only_warnings() -> Iterator[None]:
     """Suppress announcements other than warnings during the block."""
     global _quiet
-    before, _quiet = _quiet, True
+    before = _quiet
+    _quiet = True
     try:
         yield
     finally:

@@ -20,7 +20,8 @@ from pixmill.core.files.writing import file_digest
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 """DVC's default cache folder."""
 
-_ATTEMPTS, _RETRY_SECONDS = 20, 0.005
+_ATTEMPTS = 20
+_RETRY_SECONDS = 0.005
 """Attempts, and seconds between them, to read a file that DVC may be writing."""
 
 LITTER = {".DS_Store", "Thumbs.db"}

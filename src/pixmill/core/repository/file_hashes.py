@@ -74,7 +74,9 @@ class FileHashes:
         return self._files[path]
 
     def _hash(self, path: str) -> str | None:
-        now, place, files = time.time(), self._root / path, self.files(path)
+        now = time.time()
+        place = self._root / path
+        files = self.files(path)
         is_folder = place.is_dir()
         if not (files or is_folder):
             return None

@@ -34,7 +34,8 @@ _DRIVERS = {"data.dvc": "pixmill-images"} | dict.fromkeys(
 FIX = "pixmill doctor --fix"
 """The command that adds the drivers to a clone."""
 
-_IMAGES, _RESULTS = "merge.pixmill-images.driver", "merge.pixmill-results.driver"
+_IMAGES = "merge.pixmill-images.driver"
+_RESULTS = "merge.pixmill-results.driver"
 
 
 def merge_problem(root: Path) -> tuple[str, str] | None:
@@ -153,7 +154,8 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        our, their = _listing(repo, ours), _listing(repo, theirs)
+        our = _listing(repo, ours)
+        their = _listing(repo, theirs)
         try:
             was = _listing(repo, base)
         except DataError:
@@ -165,7 +167,9 @@ def merge_records(root: Path, base: str, ours: str, theirs: str) -> str:
         cache = Path(repo.cache.local.path)
     merged = dict(our)
     for name in sorted({*was, *their}):
-        old, here, there = was.get(name), our.get(name), their.get(name)
+        old = was.get(name)
+        here = our.get(name)
+        there = their.get(name)
         if there in (old, here):
             continue  # only our side changed it, or both did the same
         if there is None:
@@ -204,7 +208,8 @@ def _listing(repo: Any, text: str) -> Mapping[str, str]:
 
     if not text:
         return {}
-    root, cache = Path(repo.root_dir), Path(repo.cache.local.path)
+    root = Path(repo.root_dir)
+    cache = Path(repo.cache.local.path)
     md5 = (read_record(root, text) or {})["md5"]
     if (listing := read_listing(cache, md5)) is None:
         with contextlib.suppress(Exception):  # no remote, or it does not answer or lacks the list

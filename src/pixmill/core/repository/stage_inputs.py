@@ -82,7 +82,8 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
                 if document(file).get(name) != value:
                     return f"the code of {name}" if file == FILE else f"{name} in {file}"
         for dep in stage.get("deps", []):
-            path, md5 = dep["path"], str(dep.get("md5"))
+            path = dep["path"]
+            md5 = str(dep.get("md5"))
             if path == "data":
                 if str(data()[0].get("md5", md5)) != md5:
                     return "data.dvc"

@@ -30,7 +30,8 @@ _FILES = ("data.dvc", "review.csv")
 _APPLIED = "refs/exps/exec/EXEC_APPLY"
 """The experiment that ``dvc exp apply`` applied last."""
 
-_MAX_COMMITS, _MAX_RECORDS = 200, 20
+_MAX_COMMITS = 200
+_MAX_RECORDS = 20
 """Number of commits that are searched for the current images in ``data/``, and of their records that are read."""
 
 
@@ -204,7 +205,8 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     deleted = tuple(
         name for name, code in sorted(entries.items()) if name not in changed and "A" not in code
     )
-    data, unadded = None, ""
+    data = None
+    unadded = ""
     if (root / ".dvc").is_dir():
         try:
             text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
@@ -221,14 +223,13 @@ def find_uncommitted(root: Path, hashes: FileHashes | None = None) -> Uncommitte
     # "M " is staged, as by a merge.
     is_old = entries.get("data.dvc", "M ") == "M "
     is_back = is_back and (not unadded or data is None or data.record is None)
-    is_earlier, unfetched = False, None
+    is_earlier = False
+    unfetched = None
     if data and data.record and "data.dvc" not in deleted and (unadded or not is_old):
         with nullcontext(hashes) if hashes else FileHashes(root) as known:
-            earlier, files, md5 = (
-                _earlier_records(root),
-                set(known.files("data")),
-                known.md5("data"),
-            )
+            earlier = _earlier_records(root)
+            files = set(known.files("data"))
+            md5 = known.md5("data")
         is_earlier = is_old and md5 in earlier
         if not (is_earlier or (is_back and is_applied)):
             unfetched = _unfetched(root, files, earlier, is_committed=md5 in earlier)
@@ -294,7 +295,9 @@ def _missing(root: Path, changed: Sequence[str], *, is_applied: bool) -> tuple[s
 
     ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
     """
-    words, removed, is_back = [], "", True
+    words = []
+    removed = ""
+    is_back = True
     for name, read, noun in (
         (_FILES[0], _recorded_images, "image"),
         (_FILES[1], _decisions, "decision"),

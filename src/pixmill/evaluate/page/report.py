@@ -17,10 +17,14 @@ from pixmill.pages import Excerpt, coverage_svg, reliability_svg, render_page
 from pixmill.pages.chart import MAX_MATRIX_CLASSES, shade
 from pixmill.pages.thumbnails import Thumbnail, thumbnails
 
-MAX_CONFUSIONS, MAX_CONFUSIONS_ALONE = 6, 40
+MAX_CONFUSIONS = 6
+MAX_CONFUSIONS_ALONE = 40
 """Number of listed confusions, next to a confusion matrix and without one (too many classes)."""
 
-MAX_RANDOM, MAX_UNSURE, MAX_PER_CLASS, MAX_CLASSES = 10, 12, 4, 30
+MAX_RANDOM = 10
+MAX_UNSURE = 12
+MAX_PER_CLASS = 4
+MAX_CLASSES = 30
 """Number of unlabelled images shown at random, by low confidence and per predicted class, and of classes shown."""
 
 MAX_UNREADABLE = 48
@@ -35,17 +39,18 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         root: Project folder, which holds the unlabelled images.
         growth: Expected gain from more images; ``None`` without a learning curve.
     """
-    metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
-    heatmaps, reliability, slices = (
-        evaluation.heatmaps,
-        evaluation.plots["calibrated"],
-        evaluation.plots["slices"],
-    )
+    metrics = evaluation.metrics
+    labels = evaluation.labels
+    matrix = evaluation.matrix
+    heatmaps = evaluation.heatmaps
+    reliability = evaluation.plots["calibrated"]
+    slices = evaluation.plots["slices"]
     is_table = len(labels) <= MAX_MATRIX_CLASSES
     confusions = commonest_confusions(matrix, labels)
     listed = MAX_CONFUSIONS if is_table else MAX_CONFUSIONS_ALONE
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    ranking, wrong = evaluation.ranking, int(matrix.sum() - np.trace(matrix))
+    ranking = evaluation.ranking
+    wrong = int(matrix.sum() - np.trace(matrix))
     return render_page(
         "pixmill.evaluate.page",
         "page.html",
@@ -104,12 +109,14 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
 
 
 def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
-    table, folder = evaluation.unlabelled, evaluation.unlabelled_folder
+    table = evaluation.unlabelled
+    folder = evaluation.unlabelled_folder
     if folder is None:
         return None
     if table is None or table.empty:
         return {"n": 0, "remark": evaluation.unlabelled_remark()}
-    read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
+    read = table[table["predicted"].notna()]
+    unread = table[table["predicted"].isna()]
     # Copies of an image are shown once.
     distinct = read.drop_duplicates("id").sort_values(
         ["confidence", "path"], ascending=[False, True]

@@ -52,7 +52,8 @@ def next_steps(
         slices: Result of :func:`pixmill.evaluate.measure.slices`.
         growth: Expected gain from more images; ``None`` without a learning curve.
     """
-    first, wrong = next(iter(confusions), None), sum(confusion.count for confusion in confusions)
+    first = next(iter(confusions), None)
+    wrong = sum(confusion.count for confusion in confusions)
     issues = count_issues(ranking)
     items = _items("next_steps", metrics, issues, first, wrong, worse(slices), growth, UNMEASURED)
     return [
@@ -76,7 +77,8 @@ def labels_sentence(ranking: pd.DataFrame | None) -> str:
     """Return a sentence on the label issues; empty without issues or without a search."""
     if ranking is None or ranking.empty:
         return ""
-    issues, confirmed = count_issues(ranking), float((ranking["score"] >= 0.5).mean())
+    issues = count_issues(ranking)
+    confirmed = float((ranking["score"] >= 0.5).mean())
     if confirmed < MIN_CONFIRMED:
         return (
             f"A model that was not trained on the images confirms {confirmed:.0%} of the "

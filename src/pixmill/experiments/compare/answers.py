@@ -91,11 +91,13 @@ def split_answers(
     """
     predictions = revision.predictions
     assert predictions is not None
-    chosen, tested = held_out(predictions), predictions["split"] == "test"
+    chosen = held_out(predictions)
+    tested = predictions["split"] == "test"
     if images != "held out":
         chosen &= tested if images == "test" else ~tested
     rows = predictions[chosen].sort_values("id")
-    ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
+    ids = pd.Index(rows["id"])
+    actual = class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
         raise NotComparableError(

@@ -63,7 +63,8 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
     """
     if base.params is None or head.params is None:
         return ()
-    before, after = _resolved(base), _resolved(head)
+    before = _resolved(base)
+    after = _resolved(head)
     if before is not None and after is not None:
         return _different(before, after)
     with contextlib.suppress(ParamsError):
@@ -92,14 +93,16 @@ def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, 
         with contextlib.suppress(ParamsError):
             return _plain(text), []
         return {}, []
-    values, used = dict(_values(known)), [f"train.{name}." for name in deciding_params(known.train)]
+    values = dict(_values(known))
+    used = [f"train.{name}." for name in deciding_params(known.train)]
     names = (name for name in values if name.startswith("train."))
     return values, [name for name in names if not any(each.startswith(f"{name}.") for each in used)]
 
 
 def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, field in type(section).model_fields.items():
-        name, value = f"{prefix}{field.alias or key}", getattr(section, key)
+        name = f"{prefix}{field.alias or key}"
+        value = getattr(section, key)
         if isinstance(value, BaseModel):
             yield from _values(value, f"{name}.")
         elif isinstance(value, tuple):

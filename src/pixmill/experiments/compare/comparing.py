@@ -70,7 +70,8 @@ def compare_revisions(
             verdict, sentence = give_verdict(numbers)
         except NotComparableError as reason:
             sentence = obstacle = str(reason)
-    level, draws = params.evaluate.confidence, params.evaluate.draws
+    level = params.evaluate.confidence
+    draws = params.evaluate.draws
     gate = judge(after, numbers, params.compare, confidence=level, draws=draws, obstacle=obstacle)
     revisions = (before, after) if before else (after,)
     missing = dict.fromkeys(

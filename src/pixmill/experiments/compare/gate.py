@@ -110,7 +110,9 @@ def _overall_rules(
         *(("max", *item) for item in settings.max.items()),
     ]
     for key, name, limit in bounds:
-        text, result, needed = _UNREAD, _UNKNOWN, None
+        text = _UNREAD
+        result = _UNKNOWN
+        needed = None
         if metrics is not None and name in _AT_THRESHOLD and not metrics.get("threshold"):
             text = _NO_THRESHOLD
         elif metrics is not None:
@@ -208,8 +210,11 @@ def _drop_rule(
                 "undecided",
             )
         return
-    found, name = numbers.decisive, numbers.metric
-    gain, low, high = found.difference, found.low, found.high
+    found = numbers.decisive
+    name = numbers.metric
+    gain = found.difference
+    low = found.low
+    high = found.high
     text = f"{METRIC_NAMES[name]} {found.second:.3f} after {found.first:.3f} "
     text += (
         f"({with_sign(gain)}, {100 * numbers.confidence:g} % CI {with_sign(low)} to "
@@ -219,10 +224,12 @@ def _drop_rule(
         gain, low, high = -gain, -high, -low
     if limit is None:
         result: Result = "fail" if high < 0 else "pass" if low >= -numbers.margin else "undecided"
-        distance, margin = max(-gain, gain + numbers.margin), numbers.margin
+        distance = max(-gain, gain + numbers.margin)
+        margin = numbers.margin
     else:
         result = "fail" if high < -limit else "pass" if low >= -limit else "undecided"
-        distance, margin = abs(gain + limit), 0.0
+        distance = abs(gain + limit)
+        margin = 0.0
     needed = None
     if result == "undecided":
         needed = images_needed(numbers.n, (high - low) / 2, distance, numbers.confidence, margin)

@@ -69,7 +69,8 @@ def compare_data(base: Revision, head: Revision, settings: CompareParams) -> Dat
         The difference; ``None`` if a revision has neither manifest nor predictions.
     """
     complete = base.manifest is not None and head.manifest is not None
-    before, after = _images(base, complete=complete), _images(head, complete=complete)
+    before = _images(base, complete=complete)
+    after = _images(head, complete=complete)
     if before is None or after is None:
         return None
     images = _differences(before, after)
@@ -103,7 +104,8 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
         else (frame["verdict"] == "keep").to_numpy(bool)
     )
     if not complete:
-        frame, kept = frame[kept], kept[kept]
+        frame = frame[kept]
+        kept = kept[kept]
     frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, "mode", *MEASURES]).astype(
         dict.fromkeys(("id", *_FACTS, *_ORIGIN, "mode"), TEXT) | dict.fromkeys(MEASURES, "Float32")
     )

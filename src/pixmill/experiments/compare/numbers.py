@@ -115,9 +115,14 @@ def compare_numbers(
             images.
     """
     found = _common_images(base, head)
-    labels, shared, ids = found.labels, found.shared, found.ids
-    own, common = found.before.at(ids), found.after.at(ids)
-    actual, first, second = common.actual, own.values, common.values
+    labels = found.labels
+    shared = found.shared
+    ids = found.ids
+    own = found.before.at(ids)
+    common = found.after.at(ids)
+    actual = common.actual
+    first = own.values
+    second = common.values
     top_k = (
         evaluate.top_k if evaluate.top_k < shared else None
     )  # a model of k classes is always right
@@ -193,7 +198,8 @@ def find_answered(
         Mask of shape (images,); ``None`` if no threshold is recorded. A threshold of 0 means none,
         as in :class:`pixmill.metrics.Calibration`.
     """
-    threshold, predictions = (revision.metrics or {}).get("threshold"), revision.predictions
+    threshold = (revision.metrics or {}).get("threshold")
+    predictions = revision.predictions
     if not threshold or predictions is None:
         return None
     answered: npt.NDArray[np.bool_] = values.max(axis=1) >= threshold
@@ -242,7 +248,8 @@ def _compare_coverage(
         and np.array_equal(values[0], values[1])
         and np.array_equal(first, second)
     )
-    draws, level = evaluate.draws, evaluate.confidence
+    draws = evaluate.draws
+    level = evaluate.confidence
     found = paired_coverage(
         right, (first, second), clusters, draws=draws, confidence=level, identical=same, width=width
     )
@@ -275,12 +282,14 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     Args:
         numbers: Metrics of both models.
     """
-    row, margin = numbers.decisive, numbers.margin
+    row = numbers.decisive
+    margin = numbers.margin
     is_loss = numbers.metric in LOWER_IS_BETTER
     low, high = sorted((-row.low, -row.high) if is_loss else (row.low, row.high))
     falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
     named = {row.name for row in falls[:_MAX_SLICES] if row.dimension == "class"}
-    may_fall, may_rise = low < -margin, high > margin
+    may_fall = low < -margin
+    may_rise = high > margin
     verdict: Verdict = "undecided"
     if equal := all(found.low == found.high == 0 for found in numbers.metrics.values()):
         verdict = "same"
@@ -350,7 +359,8 @@ def images_needed(
 
 def _common_images(base: Revision, head: Revision) -> _Common:
     """Return the classes, predictions of both, and the ids of the common images whose class both know."""
-    theirs, ours = classes_of(base), classes_of(head)
+    theirs = classes_of(base)
+    ours = classes_of(head)
     both = [label for label in ours if label in theirs]
     alone = describe_classes((f"{name_of(base)} has", theirs), (f"{name_of(head)} has", ours))
     if len(both) < 2:
@@ -377,7 +387,8 @@ def _common_images(base: Revision, head: Revision) -> _Common:
 
 def _own_classes(side: str, revision: Revision, found: _Common) -> list[dict[str, Any]]:
     """Return the scores of the classes that only this revision knows, on its own images."""
-    own, answers = classes_of(revision), found.after if side == "head" else found.before
+    own = classes_of(revision)
+    answers = found.after if side == "head" else found.before
     scored = class_scores(answers.actual, answers.values.argmax(axis=1), found.labels)
     return [
         {"side": side, "name": name, **scored[name]}
@@ -393,7 +404,8 @@ def _per_class(
     labels: Sequence[str],
     f1: Sequence[Difference | None],
 ) -> dict[str, ClassNumbers]:
-    before, after = class_scores(actual, first, labels), class_scores(actual, second, labels)
+    before = class_scores(actual, first, labels)
+    after = class_scores(actual, second, labels)
     adjusted = iter(holm([row.p for row in f1 if row is not None]).tolist())
     return {
         label: ClassNumbers(
@@ -408,10 +420,14 @@ def _per_class(
 
 
 def _steps(base: Revision, head: Revision, found: _Common, metric: str) -> tuple[Step, ...]:
-    before, after, ids = found.before, found.after, found.ids
-    own, common = before.at(ids), after.at(ids)
+    before = found.before
+    after = found.after
+    ids = found.ids
+    own = before.at(ids)
+    common = after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
-    alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
+    alone = len(before.ids) > len(ids)
+    new = len(after.ids) > len(ids)
     if not (alone or new or changed):
         return ()
     own_images = "held-out images" if found.crossed else "test split"
@@ -451,10 +467,8 @@ def _confusion(
 def _flips(
     common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequence[str]
 ) -> pd.DataFrame:
-    names, columns = (
-        np.asarray(labels, dtype=object),
-        {"id": common.ids, "label": np.asarray(labels)[common.actual]},
-    )
+    names = np.asarray(labels, dtype=object)
+    columns = {"id": common.ids, "label": np.asarray(labels)[common.actual]}
     for name, values in (("base", first), ("head", common.values)):
         columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
         columns[f"{name}_confidence"] = values.max(axis=1)

@@ -31,10 +31,13 @@ from pixmill.pages.thumbnails import Thumbnail, each_thumbnail, take_until_full
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
-_MAX_FLIPS, _MAX_SAMPLES, _MAX_PAIRS = 36, 12, 6
+_MAX_FLIPS = 36
+_MAX_SAMPLES = 12
+_MAX_PAIRS = 6
 """Flips, images per kind of change, and pairs of near-duplicates on the page."""
 
-_SIDE_PIXELS, _MAX_BYTES = 192, 3_000_000
+_SIDE_PIXELS = 192
+_MAX_BYTES = 3_000_000
 """Longer side of a thumbnail, and total size of all thumbnails."""
 
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
@@ -82,8 +85,10 @@ def choose_images(comparison: Comparison) -> ImageSelection:
     Args:
         comparison: The comparison; files are read from its revisions.
     """
-    numbers, data = comparison.numbers, comparison.data
-    lost, gained = [], []
+    numbers = comparison.numbers
+    data = comparison.data
+    lost = []
+    gained = []
     if numbers is not None:
         lost, gained = (
             rows_of(numbers.flips[numbers.flips["gained"] == is_gained].head(_MAX_FLIPS))
@@ -94,7 +99,8 @@ def choose_images(comparison: Comparison) -> ImageSelection:
             lost[: max(half, _MAX_FLIPS - len(gained))],
             gained[: max(half, _MAX_FLIPS - len(lost))],
         )
-    samples, near = {}, []
+    samples = {}
+    near = []
     if data is not None:
         kinds = dict(iter(data.images.groupby("change")))
         samples = {kind: _spread(kinds[kind]) for kind in CHANGES if kind in kinds}
@@ -170,7 +176,8 @@ def write_reports(comparison: Comparison, folder: Path, name: str = "compare") -
         folder: Folder ``reports`` of the project, which must exist.
         name: Name of the files: the command that compares, and a suffix after a hyphen.
     """
-    page, text = folder / f"{name}.html", folder / f"{name}.md"
+    page = folder / f"{name}.html"
+    text = folder / f"{name}.md"
     write_text(text, comparison_markdown(comparison, name))
     write_text(
         page,
@@ -194,7 +201,8 @@ def render_page(
         command: Command that compares.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
-    made, numbers = content(comparison), comparison.numbers
+    made = content(comparison)
+    numbers = comparison.numbers
     extents = _extents(made)
 
     def interval(it: dict[str, float], group: str, change: str, margin: float = 0.0) -> Markup:
@@ -250,7 +258,8 @@ def _extents(made: dict[str, Any]) -> dict[str, float]:
             [least, *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff"))]
         )
 
-    metrics, margin = made["metrics"], made["margin"] or 0
+    metrics = made["metrics"]
+    margin = made["margin"] or 0
     return {
         "metrics": extent((it for name, it in metrics.items() if name not in _OWN_SCALE), margin),
         "per_class": extent(row["f1"] for row in made["per_class"].values() if row["f1"]),
@@ -282,10 +291,12 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
 
 
 def _calibration(numbers: Numbers) -> dict[str, Markup]:
-    sides, metrics = ("base", "head"), numbers.metrics
+    sides = ("base", "head")
+    metrics = numbers.metrics
     marks: dict[str, tuple[float, float]] = {}
     if "covered_accuracy" in metrics:
-        share, accuracy = metrics["coverage"], metrics["covered_accuracy"]
+        share = metrics["coverage"]
+        accuracy = metrics["covered_accuracy"]
         marks = {"base": (share.first, accuracy.first), "head": (share.second, accuracy.second)}
     reliability = dict(zip(sides, numbers.reliability, strict=True))
     coverage = dict(zip(sides, numbers.coverage, strict=True))

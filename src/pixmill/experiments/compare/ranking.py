@@ -159,7 +159,8 @@ def compare_runs(
     Raises:
         PixmillError: There is neither an experiment nor a run.
     """
-    metric, confidence = params.compare.metric, params.evaluate.confidence
+    metric = params.compare.metric
+    confidence = params.evaluate.confidence
     base = read_base(workspace)
     found = read_models(workspace, limit=limit, base=base)
     models = found.models
@@ -241,7 +242,8 @@ def rank_models(
     number = int(groups.max()) + 1
     weights = [*group_weights(number, _DRAWS)]
     recipes: dict[str, list[tuple[float, TrainedModel]]] = defaultdict(list)
-    draws, others = {}, []
+    draws = {}
+    others = []
     for model in track(models, "Resample", len(models), unit="model"):
         values = answers[model.revision].values
         value, measured = measure(metric, truth.actual, values, groups, weights)
@@ -254,7 +256,8 @@ def rank_models(
             draws[model.revision] = np.clip(value + width * (measured - value), 0, top)
     sign = -1 if metric in LOWER_IS_BETTER else 1
     rows: list[RankedModel] = []
-    drawn, hashes = [], []
+    drawn = []
+    hashes = []
     for trainings in recipes.values():
         trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
         given = [answers[model.revision].values for _, model in trainings]
@@ -332,7 +335,8 @@ def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray
     "Resampling Inference with Complex Survey Data", Journal of the American Statistical Association
     83, 1988).
     """
-    drawn, number = np.stack(columns), len(columns)
+    drawn = np.stack(columns)
+    number = len(columns)
     weights = np.full(drawn.T.shape, 1 / number)
     if number >= _MIN_SEEDS:
         generator = np.random.Generator(np.random.PCG64(place))

@@ -32,7 +32,8 @@ def render_ranking(ranking: Ranking, root: Path | None = None) -> str:
         ranking: The ranking.
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
-    script, content = "ranking.js" if ranking.rows else None, page_content(ranking)
+    script = "ranking.js" if ranking.rows else None
+    content = page_content(ranking)
     return render_page(
         "pixmill.experiments.compare", "ranking.html", root=root, script=script, **content
     )
@@ -83,7 +84,8 @@ def summary(ranking: Ranking) -> str:
 
 
 def _facts(row: RankedModel) -> dict[str, Any]:
-    model, gap = row.model, row.gap
+    model = row.model
+    gap = row.gap
     return {
         **{key: getattr(model, key) for key in ("name", "revision", "kind")},
         "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds")

@@ -129,7 +129,10 @@ def read_models(
     """
     project = project_id(workspace.root)
     refs = _experiments(workspace.root)
-    reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
+    reader = RunReader(workspace)
+    notes = []
+    recorded = []
+    without_runs = None
     try:
         recorded = reader.list_evaluated(
             limit + 1, project=project, experiment=experiment_name(workspace.root)
@@ -139,9 +142,11 @@ def read_models(
             raise
         without_runs = f"Only DVC's experiments were compared: {error.message}; {error.next}."
     if recorded and not project:
-        cause, remedy = "This project has no commit", "git add -A && git commit"
+        cause = "This project has no commit"
+        remedy = "git add -A && git commit"
         if git(workspace.root, "rev-parse", "HEAD"):
-            cause, remedy = "This clone is shallow", "git fetch --unshallow"
+            cause = "This clone is shallow"
+            remedy = "git fetch --unshallow"
         notes.append(
             f"{cause}, so runs are found by the name of their MLflow experiment, which another "
             "project may share; to "
@@ -245,15 +250,14 @@ def _read_base(base: Revision | None, reader: RunReader, root: Path) -> list[Tra
 
 
 def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]]) -> list[TrainedModel]:
-    store, named, path = (
-        DvcStore(root),
-        refs_by_name(root),
-        "artifacts/evaluate/predictions.parquet",
-    )
+    store = DvcStore(root)
+    named = refs_by_name(root)
+    path = "artifacts/evaluate/predictions.parquet"
 
     def read(ref: tuple[float, str, str]) -> TrainedModel:
         started, full, commit = ref
-        tree, name = Tree(store, find(root, commit)), full.rpartition("/")[2]
+        tree = Tree(store, find(root, commit))
+        name = full.rpartition("/")[2]
         revision = name if {*named[name].values()} == {commit} else full
         return TrainedModel(
             name=name,
@@ -293,7 +297,8 @@ def _read_training(
     ]
     # Dates and keys become text.
     params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
-    fault, table = None, pd.DataFrame()
+    fault = None
+    table = pd.DataFrame()
     if (given := content(path)) is None:
         fault = absence()
     else:

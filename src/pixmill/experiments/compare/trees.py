@@ -134,7 +134,8 @@ class Tree:
             return None
 
     def _read(self, path: str, max_bytes: int) -> bytes | None:
-        file, md5 = self._store.root / path, self.md5(path) if path.startswith(IN_DVC) else None
+        file = self._store.root / path
+        md5 = self.md5(path) if path.startswith(IN_DVC) else None
         if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (accepts any name)
             with file.open("rb") as opened:
                 content = opened.read(max_bytes + 1)

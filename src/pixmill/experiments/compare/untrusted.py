@@ -37,7 +37,8 @@ LIMITS = RowLimits(seconds=30, memory=2 << 30)
 
 _MAX_METRICS_BYTES = 8 << 20
 
-_MAX_CURVES_BYTES, _MAX_CURVES_COLUMNS = 1 << 20, 100
+_MAX_CURVES_BYTES = 1 << 20
+_MAX_CURVES_COLUMNS = 100
 
 _Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
@@ -148,7 +149,8 @@ def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
     fields = []
     for name, kind in kinds.items():
         if kind:
-            found, wanted = schema.field(name).type, _TYPES[kind.removesuffix("?")]
+            found = schema.field(name).type
+            wanted = _TYPES[kind.removesuffix("?")]
             if not _fits(found, wanted):
                 raise MalformedError(
                     f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}"

@@ -69,7 +69,8 @@ _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 
 def view(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison as nested dictionaries, described in ``docs/reference/json.md``."""
-    data, changes = comparison.data, comparison.changes
+    data = comparison.data
+    changes = comparison.changes
     return {
         "verdict": comparison.verdict,
         "sentence": comparison.sentence,
@@ -138,7 +139,8 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             "slices": [],
             "steps": [],
         }
-    test, level = numbers.mcnemar, 1 - numbers.confidence
+    test = numbers.mcnemar
+    level = 1 - numbers.confidence
     changed = {id(row) for row in changed_slices(numbers)}
     classes = sorted(
         numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0)

@@ -234,7 +234,8 @@ def promote(
     """
     check_alias(alias)
     check_clean(workspace)
-    registry, spec = Registry(workspace, name), name_of(workspace, given)
+    registry = Registry(workspace, name)
+    spec = name_of(workspace, given)
     seen = registry.aliases().get(alias)
     champion = None if seen is None else registry.require(seen)
     again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
@@ -250,7 +251,8 @@ def promote(
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
-    lower, removed = [*_why_lower(comparison, seen)], [*_why_removed(comparison, seen)]
+    lower = [*_why_lower(comparison, seen)]
+    removed = [*_why_removed(comparison, seen)]
     doubts = [*lower, *removed, *_rollbacks(registry, candidate, alias)]
     if (refused or (doubts and not accept)) and not force:
         accept_word = "undecided" if lower else "removed-classes" if removed else "rolled-back"
@@ -320,7 +322,8 @@ def _why_lower(comparison: Comparison, seen: int | None) -> Iterator[str]:
     """Yield the reason to doubt an undecided model: its own estimate is lower than that of the champion."""
     if (numbers := comparison.numbers) is None or comparison.verdict != "undecided":
         return
-    found, is_loss = numbers.decisive, numbers.metric in LOWER_IS_BETTER
+    found = numbers.decisive
+    is_loss = numbers.metric in LOWER_IS_BETTER
     if (found.difference > 0) if is_loss else (found.difference < 0):
         yield (
             f"its {METRIC_NAMES[numbers.metric]} is {'higher' if is_loss else 'lower'} than that "

@@ -65,9 +65,12 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
         trials: Finished trials by number, at least one of them complete.
         images: Images that the trials predicted, from :meth:`.TrialStore.images`.
     """
-    params, metric, confidence = plan.params, plan.metric, plan.params.evaluate.confidence
+    params = plan.params
+    metric = plan.metric
+    confidence = plan.params.evaluate.confidence
     done = [trial for trial in trials if trial.answers is not None]
-    ids, actual = pd.Index(images["id"]), images["target"].to_numpy(np.int64)
+    ids = pd.Index(images["id"])
+    actual = images["target"].to_numpy(np.int64)
     groups = group_numbers(images["cluster"].astype(str))
     values = {trial.name: np.asarray(trial.answers, np.float64) for trial in done}
     answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}

@@ -118,7 +118,8 @@ def plan_sweep(
         if value is not None
     }
     settings = params.sweep.model_copy(update=given)
-    space, metric = check_searched(params), settings.metric or params.compare.metric
+    space = check_searched(params)
+    metric = settings.metric or params.compare.metric
     folder = _packed_folder(workspace.root, params.split)
     parts = load_parts(
         folder, params.classes, image_size=params.split.image_size, names=("train", "val")

@@ -127,7 +127,8 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
         page: HTML of ``reports/sweep.html``.
     """
     plan = found.plan
-    store, metric = open_trials(workspace, plan), plan.metric
+    store = open_trials(workspace, plan)
+    metric = plan.metric
     settings = plan.settings.model_dump(mode="json", exclude={"trials", "space"}) | {
         "metric": metric
     }
@@ -135,7 +136,8 @@ def record(workspace: Workspace, found: Outcome, page: str) -> None:
     for name, values in plan.space.items():
         content = list(values) if isinstance(values, tuple) else values.model_dump()
         params[f"sweep.space.{name}"] = json.dumps(significant(content))
-    model, study = plan.params.train.model, _sweep_id(store.folder)
+    model = plan.params.train.model
+    study = _sweep_id(store.folder)
     with sweep_run(workspace, name=f"sweep, {model}", study=study, params=params) as run:
         run.data.children += [as_run(trial, metric) for trial in found.trials]
         run.log_metrics({f"trial_{metric}": found.best.value, "trials": float(len(found.trials))})

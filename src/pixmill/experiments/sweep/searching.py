@@ -39,10 +39,12 @@ _MAX_PINNED = 3
 _MAX_REPEATS = 50
 """Consecutive choices of values that were tried before, after which the search ends."""
 
-_RUNS, _MAX_RUNS = "runs", 3
+_RUNS = "runs"
+_MAX_RUNS = 3
 """User attribute of a queued trial with the number of its starts, and the limit of starts after interruptions."""
 
-_STARTUP_TRIALS, _WARMUP_EPOCHS = 5, 5
+_STARTUP_TRIALS = 5
+_WARMUP_EPOCHS = 5
 """Trials of networks before the first is pruned, and epochs of a trial before it is: as in Optuna's examples."""
 
 
@@ -69,7 +71,8 @@ class _Search:
     def __init__(self, workspace: Workspace, plan: Plan) -> None:
         import optuna
 
-        self._workspace, self._plan = workspace, plan
+        self._workspace = workspace
+        self._plan = plan
         self._store = open_trials(workspace, plan)
         self._store.make()
         self._trials = self._store.load()
@@ -123,7 +126,8 @@ class _Search:
         """Queue the trials without a choice: the current params, an interrupted trial, and a grid."""
         import optuna
 
-        states, trials = optuna.trial.TrialState, self._study.trials
+        states = optuna.trial.TrialState
+        trials = self._study.trials
         queued = [trial.user_attrs.get(VALUES) for trial in trials if trial.state == states.WAITING]
         last = next((trial for trial in reversed(trials) if trial.state != states.WAITING), None)
         if not self._trials and not queued:
@@ -167,7 +171,9 @@ class _Search:
     def _fit(self, trial: optuna.Trial, values: dict[str, Any]) -> float:
         import optuna
 
-        plan, workspace, name = self._plan, self._workspace, f"trial {len(self._trials)}"
+        plan = self._plan
+        workspace = self._workspace
+        name = f"trial {len(self._trials)}"
         folds = plan.settings.folds
         is_network = values.get("train.model", plan.params.train.model) != "features"
         follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
@@ -208,8 +214,10 @@ class _Search:
         measured = np.full(len(found.rows), True)
         if not folds and not plan.cross_fitted:
             measured = found.rows["id"].isin(plan.validation).to_numpy(bool)
-        rows, targets = found.rows[measured].reset_index(drop=True), found.targets[measured]
-        clusters, given = rows["cluster"].astype(str), found.probabilities[measured]
+        rows = found.rows[measured].reset_index(drop=True)
+        targets = found.targets[measured]
+        clusters = rows["cluster"].astype(str)
+        given = found.probabilities[measured]
         answers = (
             calibrate(given, targets, clusters, plan.params.train.target_accuracy)
             .apply(given)
@@ -262,7 +270,8 @@ class _Follower(Callback):
 
     def __init__(self, trial: optuna.Trial | None, *, sign: int) -> None:
         self.curves: list[dict[str, Any]] = []
-        self._trial, self._sign = trial, sign
+        self._trial = trial
+        self._sign = sign
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
         """Add an epoch to the curves."""

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "pruned", "failed"]
 
-VALUES, CURVES, REASON, KEY, SAME = "values", "curves", "reason", "key", "same_as"
+VALUES = "values"
+CURVES = "curves"
+REASON = "reason"
+KEY = "key"
+SAME = "same_as"
 """User attributes of an Optuna trial: fields of :class:`SweepTrial`, and the number of an earlier equal trial."""
 
 _STUDY = "sweep"
@@ -70,7 +74,8 @@ class TrialStore:
 
     def __init__(self, folder: Path, *, lower_is_better: bool = False) -> None:
         self.folder = folder
-        self._journal, self._lower_is_better = folder / "journal.log", lower_is_better
+        self._journal = folder / "journal.log"
+        self._lower_is_better = lower_is_better
 
     def make(self) -> None:
         """Create the folder, and remove incomplete files of a killed sweep; requires :func:`.lock_sweep`."""
@@ -115,7 +120,9 @@ class TrialStore:
             trial: Optuna's trial.
             number: Number among the finished trials.
         """
-        known, value, answers = trial.user_attrs, None, None
+        known = trial.user_attrs
+        value = None
+        answers = None
         state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(
             trial.state.name
         )  # type: ignore[assignment]
@@ -124,10 +131,12 @@ class TrialStore:
             return None
         if state == "complete":
             try:
-                value, answers = trial.value, np.load(self._answers(trial.number))
+                value = trial.value
+                answers = np.load(self._answers(trial.number))
             except (OSError, ValueError):
                 return None  # The file was deleted or damaged: the model is fitted again.
-        began, duration = trial.datetime_start, trial.duration
+        began = trial.datetime_start
+        duration = trial.duration
         return SweepTrial(
             number=number,
             values=known[VALUES],

@@ -166,7 +166,8 @@ def run_on_cluster(
         PixmillError: A node would compute other results, the connection is lost, or a batch was
             lost repeatedly with its process or node.
     """
-    ray, name = connect(address), name_of(function)
+    ray = connect(address)
+    name = name_of(function)
     announce(f"ray: {name} runs on {address} (processors: {processors(address)})")
     content = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
     order = pickle.dumps(
@@ -217,7 +218,8 @@ def _batches(
         packed.append(pickle.dumps(carry(row), pickle.HIGHEST_PROTOCOL))
         if len(given) == size or sum(map(len, packed)) >= _BATCH_BYTES:
             yield given, packed
-            given, packed = [], []
+            given = []
+            packed = []
     if given:
         yield given, packed
 

@@ -68,7 +68,9 @@ class Scheduler:
         workers: int,
         limits: RowLimits | None = None,
     ) -> None:
-        self._function, self._limits, self._max_workers = function, limits, workers
+        self._function = function
+        self._limits = limits
+        self._max_workers = workers
         self._state = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._threads: list[threading.Thread] = []
@@ -184,7 +186,8 @@ class Scheduler:
                 worker.send(job.rows)
                 kind, content = worker.receive(self._limits.seconds if self._limits else None)
             except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
-                kind, content = "raised", error
+                kind = "raised"
+                content = error
             if kind == "results":
                 self._finish(job, content)
                 return worker

@@ -20,7 +20,8 @@ Kind = Literal["ready", "results", "memory", "raised"]
 """Kinds of message: ready for rows; results; memory limit exceeded; exception raised by the pass.
 """
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 """From ``malloc.h``: free bytes kept at the end of the heap; minimum size of a separate mapping, at most 32 MB in
 glibc.
 """

@@ -86,15 +86,18 @@ class PairCollector:
 
     def pairs(self) -> VerifiedPairs:
         """Return the pairs of kept images, each once with its highest similarity, and the repeated images."""
-        (one, other), similarity = (
-            np.concatenate(self._pairs, axis=1),
-            np.concatenate(self._similarity),
-        )
+        (one, other) = np.concatenate(self._pairs, axis=1)
+        similarity = np.concatenate(self._similarity)
         kept = self.kept[one] & self.kept[other]
-        one, other, similarity = one[kept], other[kept], similarity[kept]
-        a, b = np.minimum(one, other), np.maximum(one, other)
+        one = one[kept]
+        other = other[kept]
+        similarity = similarity[kept]
+        a = np.minimum(one, other)
+        b = np.maximum(one, other)
         order = np.lexsort((similarity, b, a))
-        a, b, similarity = a[order], b[order], similarity[order]
+        a = a[order]
+        b = b[order]
+        similarity = similarity[order]
         last = np.append((np.diff(a) != 0) | (np.diff(b) != 0), True)[: len(a)]
         repeats = np.concatenate(self._repeats)
         return VerifiedPairs(a[last], b[last], similarity[last], repeats[np.argsort(repeats[:, 0])])
@@ -119,10 +122,13 @@ def groups(count: int, links: VerifiedPairs) -> Indices:
     Returns:
         The place of each image's leader; its own place if it is a leader or has no near-duplicates.
     """
-    a, b = np.concatenate([links.a, links.b]), np.concatenate([links.b, links.a])
+    a = np.concatenate([links.a, links.b])
+    b = np.concatenate([links.b, links.a])
     leads = _leads(count, links.repeats, a, b)
     follows = ~leads[a] & leads[b]
-    a, b, similarity = a[follows], b[follows], np.concatenate([links.similarity] * 2)[follows]
+    a = a[follows]
+    b = b[follows]
+    similarity = np.concatenate([links.similarity] * 2)[follows]
     worst_first = np.lexsort((-b, similarity, a))
     leader = np.arange(count)
     leader[a[worst_first]] = b[worst_first]  # for repeated indices NumPy keeps the last value
@@ -140,7 +146,8 @@ def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> npt.NDArray[
     )
     after = np.flatnonzero(rank[a] < rank[b])
     after = after[np.argsort(rank[a[after]], kind="stable")]
-    a, b = a[after], b[after]
+    a = a[after]
+    b = b[after]
     starts = np.flatnonzero(np.diff(a, prepend=-1))
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(a)], strict=False):
         if leads[a[start]]:

@@ -14,7 +14,8 @@ _MAX_UINT16_TERMS = 257
 _LOW = 8
 """Frequencies per direction; each of the 8 x 8 gives one bit."""
 
-_FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
+_FREQUENCIES = np.arange(_LOW)[:, None]
+_PLACES = np.arange(SIDE)[None, :]
 _COSINES: npt.NDArray[np.float64] = np.rint(
     2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE))
 )

@@ -99,7 +99,8 @@ class Index:
         ]
         cell = np.concatenate(nearest)
         order = np.argsort(cell, kind="stable")
-        self._places, self._points = places[order], points[order]
+        self._places = places[order]
+        self._points = points[order]
         self._starts = np.searchsorted(cell[order], np.arange(len(self._centres) + 1))
 
     def points(self, greys: Greys) -> Floats:
@@ -131,7 +132,8 @@ class Index:
         least = np.float32(correlation) - _MARGIN
         for cell, some in self._visit(queries, np.sqrt(2 - 2 * least)):
             start, stop = self._starts[cell : cell + 2]
-            row, step = some // views.shape[1], max(1, _MAX_PRODUCTS // len(some))
+            row = some // views.shape[1]
+            step = max(1, _MAX_PRODUCTS // len(some))
             for first in range(start, stop, step):
                 count = min(step, stop - first)
                 query, place = np.divmod(
@@ -216,11 +218,13 @@ def near_duplicates(
                 matches.append((int(ones[row]), found, scores))
             return matches
 
-        start, size = 0, _FIRST_BATCH
+        start = 0
+        size = _FIRST_BATCH
         while start < len(places):
             batch = places[start : start + size]
             batch = batch[collector.kept[batch]]
-            start, size = start + size, min(2 * size, 2 * threads * _TASK_SIZE)
+            start = start + size
+            size = min(2 * size, 2 * threads * _TASK_SIZE)
             if not len(batch):
                 continue
             for matches in pool.map(

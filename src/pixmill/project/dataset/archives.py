@@ -19,7 +19,8 @@ from pixmill.core.words import count, first_of
 _BROKEN = {None, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 """Numbers of errors that are the archive's fault: of other kinds, an entry is file and folder, or its name is long."""
 
-_MAX_RATIO, _ALWAYS_ALLOWED = 200, 10**9
+_MAX_RATIO = 200
+_ALWAYS_ALLOWED = 10**9
 """Bytes unpacked for each byte of the archive, and bytes that are unpacked in any case: images hardly compress."""
 
 _BLOCK = 4096
@@ -47,7 +48,8 @@ class Room:
     """
 
     def __init__(self, packed: Path, folder: Path) -> None:
-        self._packed, self._free = packed, shutil.disk_usage(folder).free // 2
+        self._packed = packed
+        self._free = shutil.disk_usage(folder).free // 2
         self._allowed = max(_MAX_RATIO * packed.stat().st_size, _ALWAYS_ALLOWED)
         self._left = min(self._free, self._allowed)
 
@@ -59,15 +61,11 @@ class Room:
         """
         self._left -= max(size, _BLOCK)
         if self._left < 0:
-            why, fix = (
-                f"{self._allowed / 1e9:,.1f} GB (a decompression bomb?)",
-                "if you trust it, unpack it",
-            )
+            why = f"{self._allowed / 1e9:,.1f} GB (a decompression bomb?)"
+            fix = "if you trust it, unpack it"
             if self._free < self._allowed:
-                why, fix = (
-                    f"half of the free space, {self._free / 1e6:,.0f} MB",
-                    "free some space, or unpack it",
-                )
+                why = f"half of the free space, {self._free / 1e6:,.0f} MB"
+                fix = "free some space, or unpack it"
             raise DataError(
                 f"{self._packed} unpacks to more than {why}", next=f"{fix}, and give its folder"
             )
@@ -87,7 +85,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         DataError: The archive is broken, encrypted, leads out of the folder, or unpacks to too
             much.
     """
-    room, skipped = Room(archive, fresh_folder(folder)), list[str]()
+    room = Room(archive, fresh_folder(folder))
+    skipped = list[str]()
     try:
         with (
             archive.open("rb") as raw,

@@ -194,7 +194,8 @@ def _choose(
     items: list[Item] = []
     outside: list[str] = []
     for file in layout.images:
-        label, spot = layout.labels.get(file.name), layout.spots[file.place]
+        label = layout.labels.get(file.name)
+        spot = layout.spots[file.place]
         if label is None and spot.split not in blank:
             outside.append(file.name)
         elif not file.is_lost and (label is None or label in taken):

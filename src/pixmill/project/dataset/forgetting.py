@@ -84,9 +84,12 @@ def forget(
         DataError: A name fits no image, or several.
         ReviewError: ``review.csv`` is malformed.
     """
-    root, inbox = workspace.root, Inbox(workspace.root / "inbox")
-    params, (corrections, _) = load_params(root), inbox.entries()
-    manifest, seen = _read(root, "manifest", SCRAPED), _read(root, "sightings", SIGHTINGS)
+    root = workspace.root
+    inbox = Inbox(workspace.root / "inbox")
+    params = load_params(root)
+    (corrections, _) = inbox.entries()
+    manifest = _read(root, "manifest", SCRAPED)
+    seen = _read(root, "sightings", SIGHTINGS)
     places = pd.concat(
         [manifest.set_index("id")["path"], seen.dropna(subset=["id"]).set_index("id")["image_url"]]
     )
@@ -116,7 +119,8 @@ def forget(
     for path, name in images.items():
         if name in chosen:
             label = rows[name].label if name in rows else None
-            label, digest = by_name.get(to_nfc(label or path.parent.name)), file_digest(path)
+            label = by_name.get(to_nfc(label or path.parent.name))
+            digest = file_digest(path)
             labels[digest] = label or labels.get(digest)
     ids |= labels.keys()
     labels |= dict(manifest[["id", "label"]].itertuples(index=False))
@@ -129,10 +133,8 @@ def forget(
 
     # Exclusions come first, so that nothing returns if this process is killed.
     _exclude(root, params, ids, hosts, authors)
-    why, own = (
-        f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN,
-        places[places.index.isin(ids)].dropna(),
-    )
+    why = f"{FORGOTTEN}: {reason}" if reason else FORGOTTEN
+    own = places[places.index.isin(ids)].dropna()
     named = [Names(name, tuple(own[own.index == name])) for name in ids]
     lock = workspace.scratch("review") / "review.lock"
     review_file = ReviewFile(root / "review.csv", params.classes, lambda _: named, lock=lock)
@@ -211,8 +213,6 @@ def _exclude(
         name: tuple(sorted({*getattr(params.scrape, name), *more})) for name, more in added.items()
     }
     wanted = params.model_copy(update={"scrape": params.scrape.model_copy(update=values)})
-    path, advice = (
-        root / "params.yaml",
-        "write the section scrape in block style, then: the same command",
-    )
+    path = root / "params.yaml"
+    advice = "write the section scrape in block style, then: the same command"
     write_text(path, edit_params(read_text(path), wanted, otherwise=advice))

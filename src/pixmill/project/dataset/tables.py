@@ -127,7 +127,8 @@ class _Reading:
 
     def __init__(self, files: NamedFiles, scratch: Path) -> None:
         self.tables: list[tuple[Table, Mapping[str, str]]] = []
-        self._files, self._scratch = files, scratch
+        self._files = files
+        self._scratch = scratch
         self._items: list[Item] = []  # from Parquet
         self._rows: dict[str, Facts] = {}  # by file or URL
         self._lost: dict[str, list[str]] = defaultdict(list)  # by reason
@@ -163,7 +164,8 @@ class _Reading:
                 merged = Facts(
                     *(old or new for old, new in zip(astuple(before), astuple(facts), strict=True))
                 )
-                label, group = _join(before.label, facts.label), _join(before.group, facts.group)
+                label = _join(before.label, facts.label)
+                group = _join(before.group, facts.group)
                 facts = replace(merged, label=label, split=both[0], group=group)
                 if both[1] not in (None, both[0]):
                     self._lost[

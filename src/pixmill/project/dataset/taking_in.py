@@ -89,7 +89,8 @@ def set_params(text: str, found: Found, name: str) -> str:
         ParamsError: A label cannot be a class, or the file cannot be changed in its form.
     """
     params = parse_params(text)
-    scrape, classes = params.scrape, [*params.classes]
+    scrape = params.scrape
+    classes = [*params.classes]
     sources: dict[str, tuple[str, ...]] = dict(scrape.source_by_class)
     for source, every in found.by_source.items():
         names = class_by_name(params.classes, getattr(scrape, source).classes)
@@ -273,8 +274,10 @@ def _plan(
     # An image in several splits stays out of training.
     items = sorted(found.items, key=lambda item: PRECEDENCE.index(item.facts.split))
     for item in track(items, "Plan", len(items)):
-        facts, content = item.facts, contents[item.file]
-        had, label = names[content], facts.label or unlabelled
+        facts = item.facts
+        content = contents[item.file]
+        had = names[content]
+        label = facts.label or unlabelled
         own = classes.get(label, label)
         others = [*had.values()] if had else [each for each in labels[content] if each != own]
         is_excluded = content[:16] in ids or facts.author in scrape.exclude_authors
@@ -294,7 +297,9 @@ def _plan(
         elif own not in had:
             folder = unlabelled if facts.label is None else class_folder(facts.label)
             name = _free_path(folder, item.name, taken)
-            chosen[name], rows[name], had[own] = item, facts, name
+            chosen[name] = item
+            rows[name] = facts
+            had[own] = name
         else:
             name = had[own]
             skipped.append(item)
@@ -338,8 +343,10 @@ def _free_path(folder: str, name: str, taken: set[str]) -> str:
     """
     flat = to_nfc(to_text(name)).replace("/", "-")
     ending = _ENDING.search(flat)
-    stem, suffix = to_slug(_ENDING.sub("", flat).strip() or "image"), ending[0] if ending else ""
-    path, number = f"{folder}/{stem}{suffix}", 1
+    stem = to_slug(_ENDING.sub("", flat).strip() or "image")
+    suffix = ending[0] if ending else ""
+    path = f"{folder}/{stem}{suffix}"
+    number = 1
     while fold(path) in taken:
         number += 1
         path = f"{folder}/{stem}-{number}{suffix}"

@@ -42,7 +42,8 @@ _FACTS = (
 )
 """Columns of the manifest to show; the others are measurements."""
 
-_IDS, _PLACES = ("id", "a", "b"), ("path", "image_url", "page_url")
+_IDS = ("id", "a", "b")
+_PLACES = ("path", "image_url", "page_url")
 """Columns that name an image by its id, and by its path or URL."""
 
 _PLAIN = ("--no-color", "--no-line-number", "--no-column", "--no-full-name", "--basic-regexp")
@@ -150,7 +151,8 @@ def read_facts(root: Path, key: str, before: Iterable[Row] = ()) -> Row:
     def find(table: str) -> list[Row]:
         return find_rows(root / f"artifacts/{table}.parquet", key)
 
-    manifest, sightings = next(filter(None, map(find, _MANIFESTS)), []), find("scrape/sightings")
+    manifest = next(filter(None, map(find, _MANIFESTS)), [])
+    sightings = find("scrape/sightings")
     places = {
         row[column]
         for row in (*manifest, *before, *sightings)

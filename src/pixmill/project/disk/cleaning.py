@@ -89,7 +89,8 @@ def advice(workspace: Workspace) -> list[str]:
     Args:
         workspace: Workspace of the project.
     """
-    root, lines = workspace.root, []
+    root = workspace.root
+    lines = []
     if (cache := cache_folder(root)) is not None:
         record = read_record(root)
         if not cache.resolve().is_relative_to(root.resolve()):
@@ -133,7 +134,9 @@ def stale_scratch(home: Path) -> list[Path]:
     Args:
         home: Root of the original repository.
     """
-    scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
+    scratch = home / ".pixmill"
+    temporary = home / ".dvc" / "tmp" / "exps"
+    now = time.time()
     found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
         caches = _newest_first(scratch.glob(pattern))[1:]
@@ -147,7 +150,8 @@ def stale_scratch(home: Path) -> list[Path]:
 
 def _finished(folder: Path) -> Iterator[Path]:
     """Yield the files of finished trainings, including folds and curves."""
-    trainings, pinned = defaultdict(list), pinned_keys(folder)
+    trainings = defaultdict(list)
+    pinned = pinned_keys(folder)
     for path in _newest_first(folder.glob("[!.]*.npz")):
         trainings[path.name.partition(".")[0]].append(path)
     for key, files in list(trainings.items())[1:]:

@@ -17,7 +17,8 @@ PLACES: Mapping[str, tuple[str, ...]] = {
 
 _ESSENTIAL = ("data/", "results")
 
-_MAX_RATIO, _MIN_BYTES = 2, 500_000_000
+_MAX_RATIO = 2
+_MIN_BYTES = 500_000_000
 """Cleaning is suggested when the rest exceeds this many times the essential parts, and these bytes.
 """
 
@@ -43,7 +44,8 @@ def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
         path: File or folder; may not exist.
         seen: Inodes counted so far, extended by this call; default: none.
     """
-    seen, size = set() if seen is None else seen, 0
+    seen = set() if seen is None else seen
+    size = 0
     inner = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
     for file in inner if path.is_dir() and not path.is_symlink() else [path]:
         with contextlib.suppress(OSError):
@@ -70,7 +72,8 @@ def describe_sizes(sizes: Mapping[str, int]) -> str:
         sizes: Sizes from :func:`measure`.
     """
     parts = ", ".join(f"{name} {show(size)}" for name, size in sizes.items() if size >= 1e6)
-    essential, total = sum(sizes[name] for name in _ESSENTIAL), sum(sizes.values())
+    essential = sum(sizes[name] for name in _ESSENTIAL)
+    total = sum(sizes.values())
     hint = (
         "; to clean up: pixmill clean"
         if total - essential > max(_MAX_RATIO * essential, _MIN_BYTES)

@@ -56,7 +56,8 @@ def other_versions(root: Path) -> Iterator[str]:
         if (name := line.partition("==")[0]) not in LIBRARIES:
             continue
         with suppress(InvalidRequirement, PackageNotFoundError):  # edited; of another extra
-            pin, version = Requirement(line), installed_version(name)
+            pin = Requirement(line)
+            version = installed_version(name)
             if (pin.marker is None or pin.marker.evaluate()) and not pin.specifier.contains(
                 version, prereleases=True
             ):
@@ -65,7 +66,8 @@ def other_versions(root: Path) -> Iterator[str]:
 
 def _blocks(extra: str) -> dict[str, str]:
     """Return the lines of each package, which may have several versions for different platforms."""
-    path, blocks = _LOCKS / f"{extra}.txt", dict[str, str]()
+    path = _LOCKS / f"{extra}.txt"
+    blocks = dict[str, str]()
     for block in re.findall(
         r"^\w.*\n(?: .*\n)*", path.read_text("utf-8") if path.exists() else "", re.MULTILINE
     ):

@@ -103,7 +103,8 @@ def find_supply(origin: Origin | None = None) -> Supply:
     Raises:
         PixmillError: The wheel has other code.
     """
-    is_requested, origin = origin is not None, origin or running_origin()
+    is_requested = origin is not None
+    origin = origin or running_origin()
     if not (origin.is_path or origin.from_index):
         text = origin.text.removeprefix("pixmill @ ")
         return Supply(find_origin(text) if text.startswith("http") else _parse(origin.text, text))
@@ -160,7 +161,8 @@ def wheel_of(files: Mapping[str, bytes], version: str) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name, data in sorted(content.items()):
             entry = zipfile.ZipInfo(name)
-            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
             archive.writestr(entry, data)
     return packed.getvalue()
 

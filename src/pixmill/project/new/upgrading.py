@@ -100,7 +100,8 @@ def plan_upgrade(root: Path) -> Upgrade:
     lines: list[str] = []
     # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
-        current, was = _text(root / path), old.template.get(path)
+        current = _text(root / path)
+        was = old.template.get(path)
         if current is None and was is None:
             texts[path] = rendered[path]
             lines.append(f"Add: {path}")
@@ -195,18 +196,18 @@ def _text(path: Path) -> str | None:
 def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
     """Return ``pyproject.toml`` with the new requirement, or without one if the project has a wheel."""
     name = "pyproject.toml"
-    text, wanted = _text(root / name) or "", new.requirement(extras)
+    text = _text(root / name) or ""
+    wanted = new.requirement(extras)
 
     def pin(match: re.Match[str]) -> str:
         return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
 
     if new.is_path:
-        changed, required = (
-            re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text),
-            f"no pixmill, which is {wanted}",
-        )
+        changed = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text)
+        required = f"no pixmill, which is {wanted}"
     else:
-        changed, required = _PIN.sub(pin, text), new.requirement()
+        changed = _PIN.sub(pin, text)
+        required = new.requirement()
         if not _PIN.search(changed):
             lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
     if changed == text:
@@ -217,7 +218,8 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
 
 def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
     """Return ``dvc.lock`` with the digest of the rewritten ``stages/scrape.py``, so that scrape does not run again."""
-    script, lock = "stages/scrape.py", _text(root / "dvc.lock")
+    script = "stages/scrape.py"
+    lock = _text(root / "dvc.lock")
     if script not in texts or lock is None:
         return {}
     before, after = (
@@ -227,8 +229,9 @@ def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
     )
     entry = "path: {}\n      hash: md5\n      md5: {}\n      size: {}\n"
     old, new = (
-        entry.format(script, hashlib.md5(each).hexdigest(), len(each)) for each in (before, after)
-    )  # noqa: S324
+        entry.format(script, hashlib.md5(each).hexdigest(), len(each))  # noqa: S324
+        for each in (before, after)
+    )
     return {"dvc.lock": lock.replace(old, new)} if old in lock else {}
 
 
@@ -243,7 +246,8 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
 
 def _defaults(root: Path, schema: str) -> Iterator[str]:
     """Yield the changed defaults, and whether the project overrides them."""
-    old, new = _old_defaults(root), _by_name(json.loads(schema))
+    old = _old_defaults(root)
+    new = _by_name(json.loads(schema))
     if old is None:
         yield f"Changed defaults are unknown: {SCHEMA} is missing or not valid"
         return

@@ -43,8 +43,10 @@ class Actions:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.form, self.adding = ParamsForm(root), Adding(root)
-        self.promotion, self.rollback = Job(root, "pixmill promote"), Job(root, "pixmill rollback")
+        self.form = ParamsForm(root)
+        self.adding = Adding(root)
+        self.promotion = Job(root, "pixmill promote")
+        self.rollback = Job(root, "pixmill rollback")
 
     @property
     def jobs(self) -> list[Job]:
@@ -57,7 +59,8 @@ class Actions:
         Args:
             state: The state of the project; ``None`` if it is not known.
         """
-        path, found = self._root / "params.yaml", find_commit(state) if state else None
+        path = self._root / "params.yaml"
+        found = find_commit(state) if state else None
         commit = (
             {"paths": found.paths, "message": found.message, "command": found.command}
             if found

@@ -29,8 +29,10 @@ class Explainer:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root, self._lock = root, threading.Lock()
-        self._models, self._mark = Models(None, root, workers=1), tuple[int, ...]()
+        self._root = root
+        self._lock = threading.Lock()
+        self._models = Models(None, root, workers=1)
+        self._mark = tuple[int, ...]()
 
     def answer(self, content: bytes, name: str = "") -> dict[str, Any]:
         """Return the prediction and the most similar training images, ready for JSON.

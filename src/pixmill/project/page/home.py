@@ -74,13 +74,18 @@ class Home:
         comparison: Job,
         read: Callable[..., ProjectState] = read_project_state,
     ) -> None:
-        self.root, self.pipeline, self.comparison = root, pipeline, comparison
-        self._read, self._lock = read, threading.Lock()
+        self.root = root
+        self.pipeline = pipeline
+        self.comparison = comparison
+        self._read = read
+        self._lock = threading.Lock()
         self._state: ProjectState | None = None
         self._fault: str | None = None
-        self._due, self._whole_at = 0.0, 0.0
+        self._due = 0.0
+        self._whole_at = 0.0
         self._mtimes: list[int] = []
-        self.overview, self.images = Overview(root), images.Images(root)
+        self.overview = Overview(root)
+        self.images = images.Images(root)
         self.images.finders.append(lambda name: self.overview.files.get(name))
         self.actions = actions.Actions(root)
 
@@ -147,7 +152,8 @@ class Home:
             self._fault = str(error) or type(error).__name__
 
     def _read_state(self) -> ProjectState:
-        known, now = self._state, time.monotonic()
+        known = self._state
+        now = time.monotonic()
         mtimes = [
             path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()
         ]
@@ -155,7 +161,8 @@ class Home:
         whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
         state = self._read(self.root, whole=whole)
         if whole:
-            self._whole_at, self._mtimes = now + _WHOLE_SECONDS, mtimes
+            self._whole_at = now + _WHOLE_SECONDS
+            self._mtimes = mtimes
         elif known is not None:
             faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
             kept = {

@@ -35,7 +35,8 @@ from pixmill.web.problems import ProblemError
 _MAX_TRIED_BYTES = 64 << 20
 """Total size of the uploads in memory; the last one is always kept."""
 
-_PICTURE, _THUMBNAIL = 1024, 128
+_PICTURE = 1024
+_THUMBNAIL = 128
 """Pixels of the longer side; thumbnails are twice as large as on the page, for fine screens."""
 
 
@@ -51,7 +52,8 @@ class Images:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self._tried = root, dict[str, bytes]()
+        self.root = root
+        self._tried = dict[str, bytes]()
         self.finders: list[Callable[[str], Path | None]] = []
         self.explainer = Explainer(root)
         self._lock = threading.Lock()
@@ -173,7 +175,8 @@ class Images:
         return params.validate, params.evaluate
 
     def _locate(self, key: tuple[str, int]) -> ImageFile:
-        (name, side), (validate, _) = key, self._sections()
+        (name, side) = key
+        (validate, _) = self._sections()
         window = read_window(self.root / "artifacts" / "validate")
         return ImageFile(name, self._source(name), validate.max_pixels, window, side)
 
@@ -188,10 +191,8 @@ class Images:
             return found
         for row in find_rows(self.root / "artifacts/scrape/manifest.parquet", name, ["id", "path"]):
             return self.root / "artifacts" / "scrape" / str(row["path"])
-        table, unlabelled = (
-            self.root / "artifacts/evaluate/unlabelled.parquet",
-            self._sections()[1].unlabelled,
-        )
+        table = self.root / "artifacts/evaluate/unlabelled.parquet"
+        unlabelled = self._sections()[1].unlabelled
         for row in find_rows(table, name, ["id", "path"]) if unlabelled else ():
             if (
                 path := self.root / str(unlabelled) / str(row["path"])
@@ -242,7 +243,8 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         )
 
     def heatmap(request: Request) -> Response:
-        name, label = _name(request), request.query_params.get("label", "")
+        name = _name(request)
+        label = request.query_params.get("label", "")
         return answer_json(
             lambda: {"heatmap": images.explainer.heatmap(images.content(name), label)}
         )
@@ -253,7 +255,8 @@ def routes(images: Images) -> Sequence[BaseRoute]:
         name = images.add(await request.body())
         return await run_in_threadpool(answer_json, lambda: {"id": name})
 
-    place, head = "/image/{name}", page_head(project_name(images.root), "image")
+    place = "/image/{name}"
+    head = page_head(project_name(images.root), "image")
     return [
         Route(place, page_answer("pixmill.project.page", "image.html", head=head)),
         Route(f"{place}/facts", answer(images.facts)),

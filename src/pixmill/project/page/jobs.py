@@ -41,7 +41,9 @@ class Job:
         patience: float = TERMINATE_SECONDS,
     ) -> None:
         program, verb = name.split()
-        self.name, self._root, self._patience = name, root, patience
+        self.name = name
+        self._root = root
+        self._patience = patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
         self._log = root / ".pixmill" / "open" / f"{verb}.log"
         self._lock = threading.Lock()

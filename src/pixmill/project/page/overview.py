@@ -21,8 +21,10 @@ from pixmill.project.findings import read_rows
 METRICS = "metrics/evaluate.json"
 """File whose commits are the history of the model."""
 
-_MAX_COMMITS, _MAX_CONFUSIONS = 10, 3
-_MAX_CLASSES, _MANY_CLASSES = 15, 6
+_MAX_COMMITS = 10
+_MAX_CONFUSIONS = 3
+_MAX_CLASSES = 15
+_MANY_CLASSES = 6
 """Number of classes on the page, and above which they have fewer images."""
 
 _MAX_BYTES = 50_000_000
@@ -69,12 +71,14 @@ class Overview:
         )
         if key == self._key:
             return
-        model, history = read_model(self._root), read_history(self._root)
+        model = read_model(self._root)
+        history = read_history(self._root)
         images, files = read_images(self._root, with_files=model is None)
         if model is not None:
             shown = [image["id"] for each in model["classes"] for image in each["images"]]
             files = _scraped(self._root, [*shown, *(each["id"] for each in model["confusions"])])
-        self.files, self._key = files, key
+        self.files = files
+        self._key = key
         self.content = {"model": model, "history": history, "images": images}
 
 
@@ -187,21 +191,18 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
         with_files: Whether to choose images to show.
     """
     found: dict[str, list[tuple[str, str]]] = {}  # path and, if known, id
-    unlabelled, depth, names, facts, is_local = (
-        "data/unlabelled",
-        2,
-        dict[str, str](),
-        dict[str, Facts](),
-        True,
-    )
+    unlabelled = "data/unlabelled"
+    depth = 2
+    names = dict[str, str]()
+    facts = dict[str, Facts]()
+    is_local = True
     with contextlib.suppress(PixmillError):  # the next step names the fault
         params = load_params(root)
         folder = params.scrape.folder
-        unlabelled, depth = params.evaluate.unlabelled or unlabelled, 2 + (folder.layout == "fixed")
-        names, is_local = (
-            class_by_name(params.classes, folder.classes),
-            params.sources() == ["folder"],
-        )
+        unlabelled = params.evaluate.unlabelled or unlabelled
+        depth = 2 + (folder.layout == "fixed")
+        names = class_by_name(params.classes, folder.classes)
+        is_local = params.sources() == ["folder"]
         facts = read_metadata(root / "data")
     kept = root / "artifacts/validate/manifest.parquet"
     for row in (
@@ -211,7 +212,8 @@ def read_images(root: Path, *, with_files: bool = True) -> tuple[dict[str, Any],
             found.setdefault(row["label"], []).append(
                 (f"artifacts/scrape/{row['path']}", row["id"])
             )
-    is_scraped, waiting = bool(found), 0
+    is_scraped = bool(found)
+    waiting = 0
     for place, _, files in os.walk(root / "data"):
         parts = (place_name := Path(place).relative_to(root).as_posix()).split("/")
         files = [name for name in files if not name.startswith(".") and not name.endswith(".csv")]

@@ -26,7 +26,8 @@ class ParamsForm:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root, self._path = root, root / "params.yaml"
+        self._root = root
+        self._path = root / "params.yaml"
         self._lock = threading.Lock()
         self._saved: list[tuple[str, bytes]] = []  # digest after each change, and content before
 
@@ -121,7 +122,8 @@ def _field(param: CurrentParam) -> dict[str, Any]:
 
 def _change(text: str, values: Mapping[str, str]) -> tuple[Params | None, dict[str, str]]:
     """Return the params with changed values, or ``None`` and the errors by param."""
-    content, errors = parse_yaml(text), {}
+    content = parse_yaml(text)
+    errors = {}
     parse_params(text)
     for name, given in values.items():
         section, _, key = name.rpartition(".")

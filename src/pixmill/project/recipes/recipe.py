@@ -118,7 +118,8 @@ class Recipe:
         """
         kept: dict[str, Any] = {}
         with contextlib.suppress(ParamsError):
-            was, now = parse_params(current).scrape, self.params().scrape
+            was = parse_params(current).scrape
+            now = self.params().scrape
             kept = {
                 key: [*dict.fromkeys((*getattr(now, key), *getattr(was, key)))]
                 for key in _EXCLUSIONS
@@ -144,7 +145,8 @@ class Recipe:
         Raises:
             ParamsError: The values cannot be set in this file, such as one with anchors.
         """
-        was, now = parse_params(current), self.params()
+        was = parse_params(current)
+        now = self.params()
         images = {key: getattr(now.split, key) for key in _IMAGE_KEYS}
         wanted = was.model_copy(
             update={"train": now.train, "split": was.split.model_copy(update=images)}
@@ -218,7 +220,8 @@ def preset_recipe(root: Path, name: str) -> Recipe:
             "top",
         ):  # They name layers of another network.
             changes["features"] = params.train.features.model_copy(update={"layers": "auto"})
-    train, split = params.train.model_copy(update=changes), params.split
+    train = params.train.model_copy(update=changes)
+    split = params.split
     if train.backbone.image_size is None:
         _, config = read_preset(resolve_preset(name.removeprefix(HUB), root)[2])
         patch = config.get("patch_size", 1)  # CLIP and SigLIP resize their images.

@@ -80,7 +80,8 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
     )
     if any(issue.stops for issue in issues):
         following = ("pixmill check",)
-    backup, rewritten = None, before != after
+    backup = None
+    rewritten = before != after
     if rewritten and before is not None and git(root, "show", "HEAD:./params.yaml") != before:
         backup = (
             Path(".pixmill")
@@ -97,7 +98,8 @@ def use(root: Path, recipe: Recipe, *, whole: bool = False) -> Replacement:
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:
     try:
-        was, new = flat(parse_params(before or "")), flat(now)
+        was = flat(parse_params(before or ""))
+        new = flat(now)
     except ParamsError:
         return {}
     names = dict.fromkeys((*was, *new))

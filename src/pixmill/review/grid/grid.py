@@ -97,7 +97,9 @@ class Grid:
         has_run = (workspace.root / "artifacts/validate/manifest.parquet").exists()
         tables = load_tables(workspace.root) if has_run else None
         self._kinds = [kind for kind in KINDS if kind != "feedback"] if tables else []
-        self.number, self._by, self._doubts = next(_NUMBERS), by, doubts
+        self.number = next(_NUMBERS)
+        self._by = by
+        self._doubts = doubts
         self.pile = Pile(workspace, params, tables)
         self.labels = Labels(workspace, params, self.pile)
         limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
@@ -196,7 +198,8 @@ class Grid:
     def grow(self) -> dict[str, Any]:
         """Enlarge the random sample by a half of its first size, to narrow the interval of the accuracy."""
         with self._lock:
-            self._size, self._seen = len(self._sample) + SAMPLE // 2, ()
+            self._size = len(self._sample) + SAMPLE // 2
+            self._seen = ()
             return {}
 
     def _thumbnail(self, row: int) -> ImageFile:
@@ -207,7 +210,8 @@ class Grid:
 
     def _update(self) -> None:
         """Renew sample and suggestions if images, features or labels have changed."""
-        pile, count = self.pile, len(self.pile)
+        pile = self.pile
+        count = len(self.pile)
         seen = (pile.version, self._reduced, len(self._refused), *pile.progress().values())
         if seen == self._seen:
             return
@@ -238,7 +242,8 @@ class Grid:
         if (
             stamp := (pile.version, self._reduced, len(self._sample), len(self._refused))
         ) != self._proposed:
-            sample, classes = np.array(self._sample, np.int64), self.labels.classes
+            sample = np.array(self._sample, np.int64)
+            classes = self.labels.classes
             looks = [self._looks[row] or int(bool(label)) for row, label in enumerate(pile.labels)]
             self._learnt = [
                 DROPPED if row in self._held else label for row, label in enumerate(pile.labels)
@@ -263,7 +268,8 @@ class Grid:
             features[start : start + len(part)] = part
         vectors = reduce(features)
         with self._lock:
-            self._vectors, self._reduced = vectors, self._reduced + 1
+            self._vectors = vectors
+            self._reduced = self._reduced + 1
 
     def _classes(self) -> list[str]:
         """Return the classes, followed by other labels of images."""
@@ -272,7 +278,8 @@ class Grid:
 
     def _facts(self, view: View, window: str) -> dict[str, Any]:
         """Return what the page shows around the images."""
-        labels, counts = self.pile.labels, self._counts
+        labels = self.pile.labels
+        counts = self._counts
         kinds = {section.kind for section in self._proposal.sections}
         return {
             "number": self.number,
@@ -304,7 +311,8 @@ class Grid:
 
     def _listing(self, view: View) -> dict[str, Any]:
         """Return the images of a view in order: sections, and for each image row, guess, belief and word."""
-        proposal, parts = self._proposal, self._parts(view)
+        proposal = self._proposal
+        parts = self._parts(view)
         places = {name: place for place, name in enumerate(self._classes())}
         rows = np.concatenate([np.zeros(0, np.int64), *(part.rows for part in parts)])
         starts = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
@@ -323,7 +331,8 @@ class Grid:
 
     def _parts(self, view: View) -> list[_Part]:
         """Return the sections of a view."""
-        labels, found = self.pile.labels, self._scope(view.scope)
+        labels = self.pile.labels
+        found = self._scope(view.scope)
         inside = np.zeros(len(labels), bool)
         inside[found] = True
         if view.sort == "next":
@@ -348,7 +357,8 @@ class Grid:
 
     def _scope(self, scope: str) -> Rows:
         """Return the rows of a scope."""
-        labels, (kind, _, name) = self.pile.labels, scope.partition(":")
+        labels = self.pile.labels
+        (kind, _, name) = scope.partition(":")
         if kind == "doubt":
             places = {name: row for row, name in enumerate(self.pile.ids)}
             listed = [row for each in self._doubts(name) if (row := places.get(each)) is not None]
@@ -373,7 +383,8 @@ class Grid:
         known = np.array([bool(label) for label in self._learnt], bool)
         known[self._sample] = False
         known &= np.isfinite(self._vectors[:, 0])
-        examples, labels = np.flatnonzero(known), self.pile.labels
+        examples = np.flatnonzero(known)
+        labels = self.pile.labels
         if (
             view.sort == "like"
             and 0 <= view.like < len(known)
@@ -404,7 +415,8 @@ def _held_out(pile: Pile) -> set[int]:
     held = {f"data/{name}" for name, each in facts.items() if each.split in parts}
     ids: set[str] = set()
     if pile.tables is not None:
-        manifest, predictions = pile.tables.manifest, pile.tables.predictions
+        manifest = pile.tables.manifest
+        predictions = pile.tables.predictions
         ids = {*manifest["id"][manifest["given_split"].isin(parts)]}
         if predictions is not None:
             ids |= {*predictions["id"][predictions["split"].isin(parts)]}

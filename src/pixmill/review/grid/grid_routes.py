@@ -51,7 +51,8 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         )
 
     async def thumbnail(request: Request) -> Response:
-        row, grid = request.path_params["row"], site.grid()
+        row = request.path_params["row"]
+        grid = site.grid()
         while True:
             if not row < len(grid.pile):
                 raise ProblemError(404, "Not Found.")
@@ -71,7 +72,8 @@ def routes(site: "ReviewSite") -> list[BaseRoute]:
         )
 
     def open_image(request: Request) -> Response:
-        row, pile = request.path_params["row"], site.grid().pile
+        row = request.path_params["row"]
+        pile = site.grid().pile
         if not row < len(pile):
             raise ProblemError(404, "Not Found.")
         return RedirectResponse(f"../../../image/{pile.image(row).id}", 303)

@@ -74,13 +74,17 @@ class Labels:
     """
 
     def __init__(self, workspace: Workspace, params: Params, pile: Pile) -> None:
-        self._root, self._params, self._pile = workspace.root, params, pile
+        self._root = workspace.root
+        self._params = params
+        self._pile = pile
         self._log = DecisionLog(Inbox(workspace.root / "inbox"), workspace.root)
         scratch = workspace.scratch("review")
-        self._lock, self._review_lock = scratch / "labels.lock", scratch / "review.lock"
+        self._lock = scratch / "labels.lock"
+        self._review_lock = scratch / "review.lock"
         self._journal = Journal(scratch / "actions.jsonl", self._root)
         self._actions: list[Action] = []
-        self._path, self._edits = self._root / "params.yaml", dict[str | None, tuple[str, str]]()
+        self._path = self._root / "params.yaml"
+        self._edits = dict[str | None, tuple[str, str]]()
         self._changed: dict[int, tuple[int, str, str]] = {}
         self._windows: set[str] = set()
         self._found: Mapping[str, str | None] | None = None
@@ -153,7 +157,8 @@ class Labels:
             digests = dict(zip(files, self._pile.identify(files), strict=True))
             self._demand([row for row, digest in digests.items() if digest is None])
             self._declare(label, moves=bool(files))
-            decisions, rest = self._review.read(), [row for row in rows if row < self._pile.kept]
+            decisions = self._review.read()
+            rest = [row for row in rows if row < self._pile.kept]
             changes: dict[str, Decision | None] = {
                 name: self._relabel(name, label, by)
                 for row in rest
@@ -161,7 +166,8 @@ class Labels:
             }
             items = [self._stay(row, label) for row in rest]
             cells: dict[str, tuple[Cells | None, Cells | None]] = {}
-            taken, table = set[str](), self._table.read()
+            taken = set[str]()
+            table = self._table.read()
             for row, digest in digests.items():
                 assert digest is not None
                 source = self._pile.names[row]
@@ -338,7 +344,8 @@ class Labels:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             for item in moved:
-                source, target = self._root / item.source, self._root / item.target
+                source = self._root / item.source
+                target = self._root / item.target
                 if source.exists() and not target.exists():
                     shutil.move(source, target)
             for folder in folders:
@@ -422,7 +429,8 @@ class Labels:
         self._open_review()
 
     def _open_review(self) -> None:
-        path, tables = self._root / "review.csv", self._pile.tables
+        path = self._root / "review.csv"
+        tables = self._pile.tables
 
         def names(decisions: Iterable[Decision]) -> list[Names]:
             found = tables.names(decisions) if tables else []

@@ -37,7 +37,8 @@ from pixmill.scrape.sources.folder import FolderSource
 _SIDE = 224
 """Input size in pixels if the model has no backbone; its own images may be too small for one."""
 
-_HASHED, _CHUNK = 512, 64
+_HASHED = 512
+_CHUNK = 64
 """Images that are hashed, and whose features are read or saved, at a time."""
 
 _MAX_CACHE_BYTES = 4 * 2**30
@@ -96,19 +97,26 @@ class Pile:
     def __init__(
         self, workspace: Workspace, params: Params, tables: ReviewTables | None = None
     ) -> None:
-        self.root, self.tables, self.params, self.version = workspace.root, tables, params, 0
+        self.root = workspace.root
+        self.tables = tables
+        self.params = params
+        self.version = 0
         self.unlabelled = params.evaluate.unlabelled or "data/unlabelled"
         self.lock = threading.RLock()
         self._scratch = workspace.scratch("review") / "features"
-        self._seen, self.dropped = set[str](), set[str]()
-        self.names, self.ids = list[str](), list[str | None]()
-        self.labels, self.queries = list[str | None](), list[str | None]()
+        self._seen = set[str]()
+        self.dropped = set[str]()
+        self.names = list[str]()
+        self.ids = list[str | None]()
+        self.labels = list[str | None]()
+        self.queries = list[str | None]()
         if tables is not None:
             rows = tables.manifest[tables.manifest["verdict"] == "keep"]
             self._seen = set(tables.places())
             queries = tables.queries()
             self.names = [f"artifacts/scrape/{path}" for path in rows["path"]]
-            self.ids, self.labels = rows["id"].tolist(), rows["label"].astype(object).tolist()
+            self.ids = rows["id"].tolist()
+            self.labels = rows["label"].astype(object).tolist()
             self.queries = [queries.get(name) for name in rows["id"]]
         self.kept = len(self.names)
         self.featured = np.zeros(self.kept, bool)
@@ -160,7 +168,8 @@ class Pile:
     def scan(self) -> dict[str, str | None]:
         """Return the labels of the files in ``data/`` that no run has seen, by name; 0.5 seconds for 100,000 files."""
         found: dict[str, str | None] = {}
-        params, data = self.params.scrape, self.root / "data"
+        params = self.params.scrape
+        data = self.root / "data"
         if "folder" in self.params.sources() and data.is_dir():
             known = class_by_name(self.params.classes, params.folder.classes)
             source = FolderSource(data, layout=params.folder.layout, classes=known)
@@ -202,7 +211,8 @@ class Pile:
         with self.lock:
             self._rows.pop(self.names[row], None)
             self._rows[name] = row
-            self.names[row], self.labels[row] = name, label
+            self.names[row] = name
+            self.labels[row] = label
 
     def identify(self, rows: Sequence[int]) -> list[Digests | None]:
         """Return digests of files in ``data/``; those of unchanged files are cached.
@@ -215,14 +225,16 @@ class Pile:
                 keys[row] = _key(self.root, self.names[row])
         digests: dict[int, bytes] = {}
         with Cache(self._scratch.with_name(_FILES)) as cache:
-            known, new = cache.read([*keys.values()]), {}
+            known = cache.read([*keys.values()])
+            new = {}
             for row, key in keys.items():
                 try:
                     digests[row] = new[key] = known.get(key) or _digests(self.root, self.names[row])
                 except FileNotFoundError:  # moved meanwhile, or deleted
                     continue
                 except (OSError, RuntimeError):  # RuntimeError: a loop of links
-                    self.broken[row], self.labels[row] = "unreadable", DROPPED
+                    self.broken[row] = "unreadable"
+                    self.labels[row] = DROPPED
                     self.version += 1
             cache.write({key: value for key, value in new.items() if key not in known})
         found = {row: Digests(value[:32].hex(), value[32:].hex()) for row, value in digests.items()}
@@ -349,7 +361,8 @@ class Pile:
             from pixmill.models.layers import origin_of
             from pixmill.models.litert_export import convert_backbone
 
-            params, split = self.params, self.params.split
+            params = self.params
+            split = self.params.split
             size = split.image_size if params.train.model == "features" else _SIDE
             network = min(params.train.backbone.networks, key=lambda each: each.image_size or size)
             train = params.train.model_copy(update={"backbone": network})
@@ -362,10 +375,8 @@ class Pile:
                 threads=train.threads,
                 **origin_of(train, self.root),
             )
-            content, preprocessing = (
-                file.read_bytes(),
-                Preprocessing(side, split.aspect, split.resize),
-            )
+            content = file.read_bytes()
+            preprocessing = Preprocessing(side, split.aspect, split.resize)
             preprocessing = replace(preprocessing, max_pixels=params.validate.max_pixels)
             self._run = partial(
                 file_features, network=content, preprocessing=preprocessing, root=self.root
@@ -384,7 +395,8 @@ class Pile:
                 sent.append(self.names[row])
                 yield sent[-1]
 
-        params, done = self.params.validate, dict[int, bytes]()
+        params = self.params.validate
+        done = dict[int, bytes]()
         limits = RowLimits(params.timeout, params.memory << 20)
         workers = max(1, default_workers() - 1)  # the page stays quick
         results = map_batches(

@@ -179,7 +179,8 @@ def clusters(vectors: Floats, count: int) -> list[Rows]:
         return []
     fitted = vectors[_spread(ready, _CLUSTERED_ROWS)]
     means = KMeans(min(count, len(np.unique(fitted, axis=0))), n_init=1, random_state=0).fit(fitted)
-    nearest, distances = means.predict(vectors[ready]), means.transform(vectors[ready]).min(axis=1)
+    nearest = means.predict(vectors[ready])
+    distances = means.transform(vectors[ready]).min(axis=1)
     order = np.argsort(distances, kind="stable")
     found = [ready[order[nearest[order] == number]] for number in range(means.n_clusters)]
     return sorted((rows for rows in found if len(rows)), key=len, reverse=True)
@@ -195,7 +196,9 @@ class Head:
     """
 
     def __init__(self, names: list[str], kernel: Floats, bias: Floats) -> None:
-        self.names, self._kernel, self._bias = names, kernel, bias
+        self.names = names
+        self._kernel = kernel
+        self._bias = bias
 
     @classmethod
     def fit(cls, vectors: Floats, labels: Sequence[str]) -> Head:
@@ -206,9 +209,11 @@ class Head:
         model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=300, tol=1e-3).fit(
             vectors, targets
         )
-        kernel, bias = model.coef_.T, model.intercept_
+        kernel = model.coef_.T
+        bias = model.intercept_
         if len(names) == 2:  # One logit, of the second class.
-            kernel, bias = np.hstack([-kernel / 2, kernel / 2]), np.hstack([-bias / 2, bias / 2])
+            kernel = np.hstack([-kernel / 2, kernel / 2])
+            bias = np.hstack([-bias / 2, bias / 2])
         return cls(names.tolist(), kernel.astype(np.float32), bias.astype(np.float32))
 
     def probabilities(self, vectors: Floats) -> Floats:
@@ -260,7 +265,8 @@ def propose(
             for rows in sorted(groups, key=lambda rows: not any(rows is one for one in new)):
                 shown.add("cluster", rows[open_rows[rows]], "similar images")
             return shown.proposal()
-    rows, fitted = np.flatnonzero(open_rows), np.flatnonzero(given)
+    rows = np.flatnonzero(open_rows)
+    fitted = np.flatnonzero(given)
     head = Head.fit(vectors[fitted], [str(labels[row]) for row in fitted.tolist()])
     _suggest(shown, head, vectors, rows, fitted, classes, refused)
     if looks is not None:
@@ -283,7 +289,8 @@ def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
     """
     labelled = _labelled(labels)
     labelled = labelled[np.isfinite(vectors[labelled, 0])]
-    measured, fitted = labelled[np.isin(labelled, sample)], labelled[~np.isin(labelled, sample)]
+    measured = labelled[np.isin(labelled, sample)]
+    fitted = labelled[~np.isin(labelled, sample)]
     answers = [str(labels[row]) for row in fitted]
     if not len(measured) or len(fitted) < _MIN_LABELS or len(set(answers)) < 2:
         return None
@@ -295,7 +302,8 @@ def accuracy(vectors: Floats, labels: Labels, sample: Rows) -> Accuracy | None:
     widths = (
         _Z * np.sqrt(value * (1 - value) / counts + _Z**2 / (4 * counts**2)) / (1 + _Z**2 / counts)
     )
-    low, high = float(centres[0] - widths[0]), float(centres[0] + widths[0])
+    low = float(centres[0] - widths[0])
+    high = float(centres[0] + widths[0])
     return Accuracy(
         len(measured), value, max(0.0, low), min(1.0, high), int(np.argmax(widths <= _HALF_WIDTH))
     )
@@ -306,7 +314,8 @@ class _Shown:
 
     def __init__(self, count: int) -> None:
         self.sections: list[Section] = []
-        self.guess, self.word = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
+        self.guess = np.full(count, -1, np.int64)
+        self.word = np.full(count, -1, np.int64)
         self.belief = np.zeros(count, np.float32)
         self._words: dict[str, int] = {}
 
@@ -349,7 +358,8 @@ def _suggest(
     each = np.arange(len(rows))
     belief = probabilities[each, first]
     margin = belief - probabilities[each, second]
-    shown.guess[rows], shown.belief[rows] = places[first], belief
+    shown.guess[rows] = places[first]
+    shown.belief[rows] = belief
     examples = vectors[_spread(fitted, _EXAMPLES)]
     own = examples @ examples.T
     np.fill_diagonal(own, -1)
@@ -360,7 +370,8 @@ def _suggest(
     def word(place: int) -> str:
         if novel[place]:
             return "new region"
-        one, two = head.names[first[place]], head.names[second[place]]
+        one = head.names[first[place]]
+        two = head.names[second[place]]
         return f"probably {one}" if margin[place] >= _SURE_MARGIN else f"between {one} and {two}"
 
     rest = ~np.isin(each, unsure)
@@ -377,7 +388,8 @@ def _diverse(vectors: Floats, margin: Floats, near: Floats) -> Rows:
     """Return a screen of unsure images: of small margins, unlike one another, not near to labelled ones."""
     candidates = np.flatnonzero(margin < _SURE_MARGIN)
     candidates = candidates[np.argsort(margin[candidates], kind="stable")][: 10 * _UNSURE]
-    nearest, chosen = near[candidates].copy(), []
+    nearest = near[candidates].copy()
+    chosen = []
     for _ in range(min(_UNSURE, len(candidates))):
         best = int(np.argmax((1 - margin[candidates]) * (1 - nearest)))
         chosen.append(candidates[best])

@@ -86,11 +86,9 @@ class NetworkAccess:
         """
         from pixmill.web.browser import open_browser
 
-        browser, profile, authority = (
-            self.choose_browser(),
-            self._scratch / "browser",
-            self._network.authority,
-        )
+        browser = self.choose_browser()
+        profile = self._scratch / "browser"
+        authority = self._network.authority
         with self._lock:
             self._proxy = self._proxy or self._open_proxy(browser)
         with contextlib.ExitStack() as stack:

@@ -71,11 +71,13 @@ class Judge:
         self._params = params
         self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
         self._opt_out = {host_of(name) for name in params.opt_out}
-        self._authors, self._ids = {*params.exclude_authors}, {*params.exclude_ids}
+        self._authors = {*params.exclude_authors}
+        self._ids = {*params.exclude_ids}
 
     def sighting(self, search: Search, candidate: Candidate) -> Sighting:
         """Return a collected candidate and its outcome, which does not depend on the order of fetching."""
-        source, outcome = search.source.name, self._original(search, candidate)
+        source = search.source.name
+        outcome = self._original(search, candidate)
         if isinstance(outcome, StoredImage):
             if self._is_only_thumbnail(candidate, outcome):
                 return Sighting(

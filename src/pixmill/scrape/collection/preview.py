@@ -176,8 +176,11 @@ class _SharedBrowser:
     """Access that always gives the same browser and saves failed pages in one folder."""
 
     def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
-        self.find_refusal, self.ask, self.journal = access.find_refusal, access.ask, access.journal
-        self._driver, self._folder = driver, folder
+        self.find_refusal = access.find_refusal
+        self.ask = access.ask
+        self.journal = access.journal
+        self._driver = driver
+        self._folder = folder
 
     def browser(self) -> contextlib.nullcontext[WebDriver]:
         return contextlib.nullcontext(self._driver)
@@ -288,14 +291,16 @@ def forecast(
         ScrapeError: The description of a site is missing or invalid.
     """
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
-    lines, total = [], 0.0
+    lines = []
+    total = 0.0
     with read_journal(params, scratch) as journal:
         searches = plan_searches(classes, params, make_sources(names, classes, params, root=root))
         for search in searches:
             try:
                 note, seconds = _visit(search, journal, params)
             except SearchError as failed:
-                note, seconds = failed.message, 0.0
+                note = failed.message
+                seconds = 0.0
             lines.append(
                 f"{search.query.label}: {search.source.name} {search.query.address} ({note})"
             )
@@ -323,7 +328,8 @@ def forecast(
 
 def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tuple[str, float]:
     """Return what a search would do and its estimated seconds."""
-    source, query = search.source, search.query
+    source = search.source
+    query = search.query
     if source.kind == "local":
         if source.name == "folder":
             next(source.search(query, NO_ACCESS))

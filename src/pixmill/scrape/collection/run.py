@@ -146,7 +146,8 @@ def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
         sighting: First sighting of the image.
         snapshot: Value of ``scrape.snapshot``.
     """
-    candidate, image = sighting.candidate, sighting.image
+    candidate = sighting.candidate
+    image = sighting.image
     if image is None:
         raise ValueError(f"expected an image, received {sighting}")
     row = {

@@ -28,7 +28,8 @@ class Search:
     @property
     def name(self) -> str:
         """The journal's key for the results."""
-        query, version = self.query, self.source.version
+        query = self.query
+        version = self.source.version
         parts = [self.source.name, self.fingerprint, query.label, query.text, query.address]
         return json.dumps([*parts, version] if version else parts)
 

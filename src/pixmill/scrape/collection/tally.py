@@ -135,7 +135,8 @@ class ScrapeTally:
 
     def add(self, search: Search, sighting: Sighting) -> bool:
         """Count a sighting; return whether its image is new."""
-        candidate, image = sighting.candidate, sighting.image
+        candidate = sighting.candidate
+        image = sighting.image
         is_new = False
         if image is not None:
             key = bytes.fromhex(image.id)
@@ -235,7 +236,8 @@ class ScrapeTally:
             lambda: defaultdict(dict)
         )
         for of_search in self.searches.values():
-            query, source = of_search.search.query, of_search.search.source.name
+            query = of_search.search.query
+            source = of_search.search.source.name
             per_query[query.label][source][query.text or query.label] = (
                 of_search.counts.metrics()
                 | {
@@ -286,7 +288,8 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
     for message, count in tally.not_public.most_common(_MAX_NAMED_HOSTS):
         yield f"{count:,} images refused: {message}"
     for of_search in tally.searches.values():
-        counts, dropped = of_search.counts, of_search.counts.refused["only_thumbnail"]
+        counts = of_search.counts
+        dropped = of_search.counts.refused["only_thumbnail"]
         if of_search.wanted is not None:
             yield (
                 f"{of_search.search}: ended after {counts.candidates:,} of the "
@@ -295,7 +298,8 @@ def remarks(tally: ScrapeTally) -> Iterator[str]:
                 "file of sites/, and "
                 "change scrape.snapshot"
             )
-        small, images = counts.thumbnails + dropped, counts.fetched + dropped
+        small = counts.thumbnails + dropped
+        images = counts.fetched + dropped
         if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
             yield (
                 f"{of_search.search}: {small:,} of {images:,} images are thumbnails"

@@ -175,10 +175,8 @@ class Page:
             except WebDriverException as error:
                 problem = _first_line(error)
                 if _INVALID_SELECTOR in problem:
-                    name, selector = (
-                        f"{self.site.name}.yaml",
-                        problem.partition(_INVALID_SELECTOR)[2],
-                    )
+                    name = f"{self.site.name}.yaml"
+                    selector = problem.partition(_INVALID_SELECTOR)[2]
                     what = (
                         f"cannot be searched: {name}: expected CSS selectors, received '{selector}'"
                     )

@@ -157,7 +157,8 @@ class FolderSource(LocalSource):
         Args:
             used: Names of folders with another purpose.
         """
-        remarks, has = [], f"{self._data.name} has"
+        remarks = []
+        has = f"{self._data.name} has"
         for folder in self._parts.values():
             files = [
                 name
@@ -218,7 +219,8 @@ class FolderSource(LocalSource):
         for part, folder in self._parts.items():
             for name in _visible(folder):
                 if name != _UNLABELLED and (folder / name).is_dir():
-                    place, label = self._place(folder / name), self._class_of(name)
+                    place = self._place(folder / name)
+                    label = self._class_of(name)
                     names = [f"{place}/{entry}" for entry in _visible(folder / name)]
                     files += [(name, part, label) for name in names if name not in self._labelled]
         for name, facts in self._facts.items():
@@ -254,7 +256,8 @@ class FolderSource(LocalSource):
         for rank, (part, file) in enumerate(
             sorted(files, key=lambda file: (*_PARTS, None).index(file[0]))
         ):
-            facts, name = self._facts.get(to_text(file), Facts()), to_text(file)
+            facts = self._facts.get(to_text(file), Facts())
+            name = to_text(file)
             title = name.rpartition("/")[2]
             found = Candidate(
                 query.label, None, rank, f"{self._data.name}/{name}", title=title, given_split=part

@@ -107,7 +107,8 @@ def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
     for text in texts:
         pairs = list(_PAIR.finditer(text))
         for pair, following in zip_longest(pairs, pairs[1:]):
-            thumbnail, image = _string(pair[2]), _string(pair[5])
+            thumbnail = _string(pair[2])
+            image = _string(pair[5])
             # Some originals have internal URLs such as x-raw-image:///…
             if not thumbnail.startswith(_THUMBNAIL) or not image.startswith(
                 ("http://", "https://")

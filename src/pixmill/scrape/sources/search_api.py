@@ -184,7 +184,8 @@ class OpenverseSource(ApiSource):
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the results of all pages, by relevance."""
-        page, pages = 1, 1
+        page = 1
+        pages = 1
         while page <= pages:
             ends = _END_REASONS if page > 1 else set()
             answer = ask_json(access, self.address(query.text or query.label, page), ends)
@@ -197,7 +198,8 @@ class OpenverseSource(ApiSource):
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a candidate, without ``filesize``, which is often outdated."""
-        code, version = text(result.get("license")), text(result.get("license_version"))
+        code = text(result.get("license"))
+        version = text(result.get("license_version"))
         name = f"{code} {version or ''}".strip() if code else None
         return {
             "image_url": text(result.get("url")),
@@ -264,7 +266,8 @@ class WikimediaSource(ApiSource):
         """Return the fields of a candidate."""
         info = dig(result, "imageinfo", 0)
         metadata = info.get("extmetadata")
-        url, small = text(info.get("url")), text(info.get("thumburl"))
+        url = text(info.get("url"))
+        small = text(info.get("thumburl"))
         return {
             "image_url": url,
             "thumbnail_url": None
@@ -285,7 +288,8 @@ class WikimediaSource(ApiSource):
         for attempt in range(_MAX_ATTEMPTS):
             time.sleep(self._pause if attempt else 0)
             answer = ask_json(access, url)
-            code, info = text(dig(answer, "error", "code")), dig(answer, "error", "info")
+            code = text(dig(answer, "error", "code"))
+            info = dig(answer, "error", "info")
             if "error" not in answer:
                 return answer
             if code not in _TRANSIENT_CODES:

@@ -105,7 +105,10 @@ class SiteSource(Source):
                 budget.extend(time.monotonic() - began)
 
     def _candidate(self, query: Query, rank: int, tile: Tile) -> Candidate:
-        image, thumbnail, width, height = tile.image, tile.thumbnail, tile.width, tile.height
+        image = tile.image
+        thumbnail = tile.thumbnail
+        width = tile.width
+        height = tile.height
         if image is not None:
             original = self.site.original(image)
             if original != image:
@@ -113,10 +116,8 @@ class SiteSource(Source):
                 image, thumbnail, width, height = original, thumbnail or image, None, None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
-        page, same = (
-            tile.page or query.address,
-            {name: getattr(tile, name) for name in _COMMON_FIELDS},
-        )
+        page = tile.page or query.address
+        same = {name: getattr(tile, name) for name in _COMMON_FIELDS}
         return Candidate(
             query.label,
             query.text,
@@ -131,7 +132,8 @@ class SiteSource(Source):
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
         """Yield the tiles of all pages."""
-        details, most = Details(page) if self.site.detail else None, self.site.settings.most
+        details = Details(page) if self.site.detail else None
+        most = self.site.settings.most
         tiles = Tiles(most if details is None else min(self.wanted or most, most))
         visited: set[str] = set()
         stale_pages = 0
@@ -143,7 +145,8 @@ class SiteSource(Source):
             and not tiles.full
         ):
             visited.add(url)
-            here, known = url, len(tiles)
+            here = url
+            known = len(tiles)
             verdict = page.open(url)
             if verdict.state == "empty" and known:
                 return
@@ -164,7 +167,8 @@ class SiteSource(Source):
                     yield tile if details is None else details(tile)
             if tiles.full and tiles.limit < most:
                 # Some tiles were duplicates or refused: continue on this page.
-                tiles.limit, url = min(2 * tiles.limit, most), here
+                tiles.limit = min(2 * tiles.limit, most)
+                url = here
                 visited.discard(here)
 
     def _new_tiles(
@@ -205,7 +209,8 @@ class SiteSource(Source):
         stall = StallDetector(settings.patience)
         presses = dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
         shown = turns = 0
-        ended, is_new = False, True
+        ended = False
+        is_new = True
         while not stall.is_over:
             if budget.spent:
                 self._fail_endless(page)
@@ -218,12 +223,14 @@ class SiteSource(Source):
                 tiles.take(tile)
             fresh = sum(shown_here.take(tile) for tile in view.tiles) > 0
             if fresh and is_new:
-                self.pages, is_new = self.pages + 1, False
+                self.pages = self.pages + 1
+                is_new = False
             yield from tiles.ready()
             if view.pressed in presses:
                 presses[view.pressed] -= 1
             if view.pressed == "next":
-                turns, is_new = turns + 1, True
+                turns = turns + 1
+                is_new = True
             ended = view.ended or (
                 view.count > 0 and self.site.paged and not (view.onward or stall.awaits)
             )
@@ -338,9 +345,12 @@ class StallDetector:
             fresh: Whether there is a new result, or a new image of a known one.
             clicked: Whether a "more" button was clicked.
         """
-        grown, moved = count > self._count, position != self._position
-        self._count, self._position = count, position
-        now, self.nudging = time.monotonic(), False
+        grown = count > self._count
+        moved = position != self._position
+        self._count = count
+        self._position = position
+        now = time.monotonic()
+        self.nudging = False
         if fresh or (clicked and not self._clicked):
             self._nudges = self._repetitions = 0
             self._clicked = False
@@ -415,7 +425,8 @@ class Details:
             return None, "no link"
         if origin(url) != origin(self.page.query.address):
             return None, "another host"
-        site, journal = self.page.site, self.page.access.journal
+        site = self.page.site
+        journal = self.page.access.journal
         name = json.dumps([url, site.selectors["item"], site.addresses, site.placeholders])
         if journal is not None and (known := journal.product_page(name)):
             return known

@@ -67,7 +67,8 @@ def _plugin(name: str, root: Path) -> Source:
     for method in ("queries", "search", *(["read"] if base is LocalSource else [])):
         if getattr(type(source), method) is getattr(base, method):
             raise plugin_error("sources", own, root, f"expected a method '{method}', received none")
-    source.name, source.version = name, plugin_digest("sources", own, root)
+    source.name = name
+    source.version = plugin_digest("sources", own, root)
     return source
 
 

@@ -86,7 +86,9 @@ def measure(
     found = np.stack(
         [predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))]
     )
-    actual, answers, before = part.targets[rows], found.argmax(axis=1), expected.argmax(axis=1)
+    actual = part.targets[rows]
+    answers = found.argmax(axis=1)
+    before = expected.argmax(axis=1)
     largest = np.abs(found - expected).max()
     return Agreement(
         n=len(rows),

@@ -26,7 +26,8 @@ from pixmill.tracking.lineage import data_hashes
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export recognizes the file."""
 
-_MAX_CLASSES, _MAX_ORIGINS = 5, 20
+_MAX_CLASSES = 5
+_MAX_ORIGINS = 20
 """Maximum number of rows of the tables."""
 
 
@@ -85,7 +86,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
     if description.metrics:
         metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     # The params of the run; params.yaml may have changed since.
-    train, evaluate = _params(root, "train"), _params(root, "evaluate")
+    train = _params(root, "train")
+    evaluate = _params(root, "evaluate")
     params = None if train is None else TrainParams.model_validate(train)
     return ModelCard(
         description=description,
@@ -164,7 +166,8 @@ def render_card(
     environment.filters["number"] = lambda value, form: safe(
         "" if value is None else format(value, form)
     )
-    description, metrics = facts.description, facts.metrics
+    description = facts.description
+    metrics = facts.metrics
     known = [
         (label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None
     ]

@@ -211,7 +211,8 @@ def _replace_erfc(graph: Any) -> None:
     del graph.node[:]
     for node in nodes:
         if node.op_type == "Erfc":
-            (given,), (answer,) = node.input, node.output
+            (given,) = node.input
+            (answer,) = node.output
             erf = f"{answer}/erf"
             graph.node.extend(
                 [
@@ -229,7 +230,8 @@ def _rename(graph: Any) -> None:
     Args:
         graph: ONNX graph without subgraphs, changed in place.
     """
-    (given,), answers = graph.input, list(graph.output)
+    (given,) = graph.input
+    answers = list(graph.output)
     # A single output may have any name.
     named = {answer.name: answer.name if len(answers) > 1 else PROBABILITIES for answer in answers}
     names = {"": "", given.name: "pixels", **named}

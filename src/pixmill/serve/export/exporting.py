@@ -136,7 +136,8 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
     """Return the model and its metadata."""
     found = find_model(None, root)
     classifier = Classifier.load(folder)
-    preprocessing, calibration = classifier.preprocessing, classifier.calibration
+    preprocessing = classifier.preprocessing
+    calibration = classifier.calibration
     return classifier, Exported(
         labels=classifier.labels,
         image_size=preprocessing.image_size,
@@ -167,7 +168,9 @@ def _sample(
 
 def _check(output: Path, root: Path) -> None:
     """Raise :class:`PixmillError` if the folder holds files that an export must not replace."""
-    advice, place, card = "choose another folder: --output DIR", output.resolve(), output / CARD
+    advice = "choose another folder: --output DIR"
+    place = output.resolve()
+    card = output / CARD
     if output.exists() and not output.is_dir():
         raise PixmillError(f"{output} is not a folder", next=advice)
     if any(place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")):

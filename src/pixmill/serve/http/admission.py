@@ -55,7 +55,9 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        held, status, start = 0, 500, time.perf_counter()
+        held = 0
+        status = 500
+        start = time.perf_counter()
 
         def hold(size: int) -> None:
             nonlocal held
@@ -85,7 +87,8 @@ class Admission:
     def _admit(self, scope: Scope) -> Application:
         """Return the application, or raise :class:`ProblemError` if the request's headers are not acceptable."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        host, origin = headers.get(b"host", ""), headers.get(b"origin", "")
+        host = headers.get(b"host", "")
+        origin = headers.get(b"origin", "")
         if self.hosts is not None and _name(host) not in self.hosts:
             raise ProblemError(421, f"This server does not answer to the name '{_name(host)}'.")
         if self.behind_proxy:

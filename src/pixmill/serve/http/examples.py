@@ -13,7 +13,8 @@ from pixmill.images.fit import thumbnail, thumbnail_uri
 from pixmill.models.model_folder import NOVELTY_FILE
 from pixmill.models.nearest import load_training, most_similar
 
-_MAX_PER_CLASS, _MAX_EXAMPLES = 2, 40
+_MAX_PER_CLASS = 2
+_MAX_EXAMPLES = 40
 _JPEG_QUALITY = 90
 
 
@@ -111,7 +112,8 @@ def _open(root: Path, part: str) -> tuple[list[dict[str, Any]], Any]:
 
     folder = root / "artifacts" / "split"
     try:
-        path, columns = folder / "manifest.parquet", ["id", "label", "row"]
+        path = folder / "manifest.parquet"
+        columns = ["id", "label", "row"]
         table = pq.read_table(path, columns=columns, filters=[("split", "=", part)]).sort_by("id")
         return table.to_pylist(), open_images(folder, part)
     except (OSError, ValueError, PixmillError):

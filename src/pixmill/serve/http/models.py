@@ -182,7 +182,10 @@ class Models:
     def __init__(
         self, spec: str | None, root: Path | None, *, workers: int, poll: float = 0
     ) -> None:
-        self._spec, self._root, self._workers, self._poll = spec, root, workers, poll
+        self._spec = spec
+        self._root = root
+        self._workers = workers
+        self._poll = poll
         self._is_recorded = (spec or "").startswith(IN_MLFLOW)
         self._seen: str | None = None
         self.current: LoadedModel | None = None
@@ -201,7 +204,8 @@ class Models:
 
     def close(self) -> None:
         """Finish the accepted images, and stop all workers."""
-        current, self.current = self.current, None
+        current = self.current
+        self.current = None
         if current is not None:
             current.close()
 
@@ -256,11 +260,13 @@ class Models:
         assert old is not None
         if model.digest == old.model.digest:
             _LOG.info("serving %s, the same model as %s", _full_name(model), _full_name(old.model))
-            old.model, self.refused = model, None
+            old.model = model
+            self.refused = None
             return
         loaded = await asyncio.to_thread(LoadedModel, model, self._workers)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
-        self.current, self.refused = loaded, None
+        self.current = loaded
+        self.refused = None
         await asyncio.to_thread(old.close)
 
     def _title(self, version: str) -> str:

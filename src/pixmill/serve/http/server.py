@@ -30,7 +30,8 @@ from pixmill.web.fetch import Network
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Host names of this machine's loopback interface."""
 
-_IDLE_TIMEOUT_SECONDS, _SHUTDOWN_TIMEOUT_SECONDS = 5, 25
+_IDLE_TIMEOUT_SECONDS = 5
+_SHUTDOWN_TIMEOUT_SECONDS = 25
 
 _HEAD_TIMEOUT_SECONDS = 10
 """Time for the request line and headers to arrive; half-sent ones would occupy all connections."""

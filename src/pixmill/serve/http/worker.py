@@ -78,10 +78,8 @@ class Predictor:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._single_thread, self._all_threads = (
-            PredictionPass(path),
-            PredictionPass(path, threads=None),
-        )
+        self._single_thread = PredictionPass(path)
+        self._all_threads = PredictionPass(path, threads=None)
 
     def __call__(self, rows: Sequence[Request]) -> list[Answer | bytes | str | None]:
         """Return a prediction, a PNG or reason code, or a result of :func:`vector_of` for each request."""
@@ -100,13 +98,12 @@ class Predictor:
         if converted_files(self._path) != (HEAD, BACKBONE):
             return None
         # Loading takes some 0.05 s; keeping it loaded would take as much memory as the network.
-        maps, classifier = (
-            load_maps(self._path / BACKBONE)(pixels[None]),
-            self._all_threads.classifier,
-        )
+        maps = load_maps(self._path / BACKBONE)(pixels[None])
+        classifier = self._all_threads.classifier
         if not maps or classifier.backbone is None:
             return None  # The features are not averages of feature maps.
-        features, image_size = classifier.backbone(pixels[None]), pixels.shape[0]
+        features = classifier.backbone(pixels[None])
+        image_size = pixels.shape[0]
         return attention_of_features(
             maps, features, classifier.network, [label], image_size=image_size
         )[0]

@@ -23,7 +23,8 @@ from pixmill.metrics.calibration import calibration_verdict, min_answers
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description
 
-_TRAINED, _EXPORTED = Path("artifacts", "train"), "model.tflite"
+_TRAINED = Path("artifacts", "train")
+_EXPORTED = "model.tflite"
 
 _MAX_CACHED = 3
 """Models of MLflow that are cached in ``.pixmill/``, most recently used first."""
@@ -64,7 +65,8 @@ class Model:
     @property
     def cautions(self) -> list[str]:
         """Sentences on what its confidence does not mean: without a threshold, or measured not to be calibrated."""
-        found, measured = [], self.metrics
+        found = []
+        measured = self.metrics
         if self.threshold is None:
             found.append(
                 "The model has no confidence threshold, so it calls no prediction sure or not "
@@ -259,10 +261,8 @@ def _metrics(project: Path) -> dict[str, float]:
     except (OSError, ValueError, ParamsError):
         return {}
     place = _TRAINED.as_posix()
-    trained, evaluated = (
-        hashes_of(stages.get("train", {})),
-        hashes_of(stages.get("evaluate", {}), "deps"),
-    )
+    trained = hashes_of(stages.get("train", {}))
+    evaluated = hashes_of(stages.get("evaluate", {}), "deps")
     if trained.get(place) is None or trained[place] != evaluated.get(place):
         return {}
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}

@@ -65,10 +65,8 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     """
     seen: set[Path] = set()
     for output in outputs:
-        path, advice = (
-            output.path.resolve(),
-            f"name a file: --{output.format} answers.{output.format}",
-        )
+        path = output.path.resolve()
+        advice = f"name a file: --{output.format} answers.{output.format}"
         if output.path.name in ("", "-") or (path.exists() and not path.is_file()):
             raise DataError(f"{output.path} is not a regular file", next=advice)
         if not next(folder for folder in path.parents if folder.exists()).is_dir():

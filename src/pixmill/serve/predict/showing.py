@@ -14,7 +14,8 @@ from pixmill.serve.predict.predicting import Row
 MAX_TABLE_ROWS = 40
 """Maximum number of images in a table; more are summarized."""
 
-_MAX_ALTERNATIVES, _MIN_PROBABILITY = 2, 0.01
+_MAX_ALTERNATIVES = 2
+_MIN_PROBABILITY = 0.01
 """Maximum number of further classes for an image, and their minimum probability."""
 
 _MAX_CLASSES = 40

@@ -55,7 +55,8 @@ def render_report(
         root: Project folder; default: none, see :func:`pixmill.pages.render_page`.
     """
     split_cards = SplitCards(split, folder, params, window)
-    drops, samples = list(split_cards.drops()), split_cards.samples()
+    drops = list(split_cards.drops())
+    samples = split_cards.samples()
     paired = [card for item in drops for gone, stays, _ in item["pairs"] for card in (gone, stays)]
     cards = [*paired, *(card for sample in samples.values() for card in sample)]
     counts = count_by(split.manifest, "split", PARTS, split.classes)

@@ -22,7 +22,8 @@ _COPIES = 5
 _TILE_SIDE = 112
 """Approximate side of an image on the sheet; images are scaled by whole numbers, which keeps pixels visible."""
 
-_GAP, _BACKGROUND = 4, 255
+_GAP = 4
+_BACKGROUND = 255
 
 
 @dataclass(frozen=True)

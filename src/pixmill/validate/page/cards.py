@@ -185,7 +185,8 @@ class ValidationCards:
 
     def _place(self, row: int) -> str:
         """Return the first URL of an image, or its path."""
-        url, page = self._of(row, "image_url"), self._of(row, "page_url")
+        url = self._of(row, "image_url")
+        page = self._of(row, "page_url")
         if not pd.isna(url):
             return shorten(url)
         return shorten(

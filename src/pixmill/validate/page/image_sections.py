@@ -42,7 +42,8 @@ def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
             sets, total = _sets(rows, images.others[rows] if name == "repeated" else None, images)
             image_sets = [images.image_set(_title(name, len(members)), members) for members in sets]
         elif name not in _SECTION_REASONS:
-            cards, total = [images.card(row) for row in rows[:MAX_CARDS].tolist()], len(rows)
+            cards = [images.card(row) for row in rows[:MAX_CARDS].tolist()]
+            total = len(rows)
         yield {
             "reason": name,
             "meaning": REASONS[name],
@@ -89,7 +90,8 @@ def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[li
         members = involved.index.to_numpy()
     else:
         first = np.unique(leaders)
-        members, parts = np.append(rows, first), np.searchsorted(first, np.append(leaders, first))
+        members = np.append(rows, first)
+        parts = np.searchsorted(first, np.append(leaders, first))
     offending = np.unique(parts[np.isin(members, rows)])
     sizes = np.bincount(parts)
     largest = offending[np.argsort(-sizes[offending], kind="stable")][:MAX_CARDS]
@@ -174,11 +176,9 @@ def near_duplicates(
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         across: Pairs with different labels to review.
     """
-    one, other, alike = (
-        images.rows(pairs["a"]),
-        images.rows(pairs["b"]),
-        pairs["similarity"].to_numpy(dtype=np.float64),
-    )
+    one = images.rows(pairs["a"])
+    other = images.rows(pairs["b"])
+    alike = pairs["similarity"].to_numpy(dtype=np.float64)
     groups = images.rows(images.manifest["group"])
     labels = images.manifest["label"].to_numpy(dtype=object, na_value="")
     crossing = pd.MultiIndex.from_frame(pairs[["a", "b"]]).isin(
@@ -209,7 +209,8 @@ def _duplicate_set(
     images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool
 ) -> ImageSet:
     """Return near-duplicates as a set with their similarity."""
-    low, high = pairs["similarity"].min(), pairs["similarity"].max()
+    low = pairs["similarity"].min()
+    high = pairs["similarity"].max()
     title = f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}"
     return images.image_set(
         title, rows, warning="different labels" if crossing else "", verdict=False
@@ -271,7 +272,9 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
 MAX_SHEETS = 300
 """Maximum number of classes with samples."""
 
-_MAX_SAMPLES, _MIN_PER_CLASS, _MAX_PER_CLASS = 600, 2, 32
+_MAX_SAMPLES = 600
+_MIN_PER_CLASS = 2
+_MAX_PER_CLASS = 32
 """Approximate number of all samples, and limits per class."""
 
 

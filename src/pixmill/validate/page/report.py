@@ -37,7 +37,8 @@ from pixmill.validate.statistics import (
 from pixmill.validate.tables import lookalikes_advice
 from pixmill.validate.validation import Validation
 
-MAX_ROWS, MAX_DECISIONS = 400, 200
+MAX_ROWS = 400
+MAX_DECISIONS = 200
 """Maximum number of rows (classes) and of decisions in a table."""
 
 _WINDOW_BINS = 32
@@ -82,7 +83,8 @@ def render_report(
         name for name, decision in validation.review.followed.items() if decision.verb != "drop"
     ]
     # In the order of importance: if the page exceeds its limit, the last cards have no thumbnail.
-    leaking, standing = leaks(images, validation.leaks), placeholders(images, validation.repeated)
+    leaking = leaks(images, validation.leaks)
+    standing = placeholders(images, validation.repeated)
     near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
     offending = list(offenders(images))
     suspects = list(beyond_threshold(images, params, decided=decided))
@@ -92,7 +94,8 @@ def render_report(
     # Limits apply to worker processes only.
     limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
     uris = thumbnails(shown, limits=limits, workers=workers)
-    figures, classes = metrics(validation), validation.classes
+    figures = metrics(validation)
+    classes = validation.classes
     smallest = classes if len(classes) <= MAX_BARS else classes.sort_values("n", kind="stable")
     dimensions = dimension_table(validation.manifest, labels).to_dict("records")
     return render_page(
@@ -174,10 +177,12 @@ def _chart(found: Distribution) -> tuple[str, str]:
 
 def _describe_window(validation: Validation) -> tuple[str, str] | None:
     """Return a sentence about the window, and a histogram of the values of these images in per mille of pixels."""
-    values, window = validation.values, validation.window
+    values = validation.values
+    window = validation.window
     if window is None:
         return None
-    low, high = min(float(values.min()), window[0]), max(float(values.max()), window[1])
+    low = min(float(values.min()), window[0])
+    high = max(float(values.max()), window[1])
     shares, edges = np.histogram(
         values, _WINDOW_BINS, (low, high), weights=np.broadcast_to(WEIGHTS, values.shape)
     )

@@ -218,7 +218,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     if binary is None or driver is None:
         with contextlib.suppress(BrowserError):  # reported below
             located = _ask_manager(kind, binary, "--offline")
-            binary, driver = binary or located[0], driver or located[1]
+            binary = binary or located[0]
+            driver = driver or located[1]
     if binary is None:
         raise BrowserError(f"no {kind.title} was found on this machine", next=step)
     version = _version_of(binary)

@@ -94,14 +94,19 @@ def open_browser(
     """
     with contextlib.ExitStack() as stack:
         if isinstance(browser, RemoteDriver):
-            binary, folder, url, login = None, None, browser.url, browser.login
+            binary = None
+            folder = None
+            url = browser.url
+            login = browser.login
         else:
             profile.mkdir(parents=True, exist_ok=True)
             own = tempfile.TemporaryDirectory(
                 prefix="profile-", dir=profile, ignore_cleanup_errors=True
             )
             home = Path(stack.enter_context(own))
-            binary, folder, login = browser.binary, home / "data", None
+            binary = browser.binary
+            folder = home / "data"
+            login = None
             url, kill = stack.enter_context(running_driver(browser, home / "driver.log"))
         options = browser_options(
             browser.kind,

@@ -172,7 +172,8 @@ class Watch:
     def __init__(self, driver: WebDriver, kill: Callable[[], None], seconds: float) -> None:
         self.lost = False
         self._place = "its first page"
-        self._kill, self._seconds = kill, seconds
+        self._kill = kill
+        self._seconds = seconds
         self._client = driver.command_executor.client_config
         self._execute = driver.execute
         driver.execute = self.execute
@@ -228,7 +229,8 @@ class Watch:
 
     def _answers(self) -> bool:
         """Return whether the page's process answers after the page's load has been aborted."""
-        usual, self._client.timeout = self._client.timeout, self._seconds
+        usual = self._client.timeout
+        self._client.timeout = self._seconds
         try:
             self._execute("w3cExecuteScript", {"script": "return 1", "args": []})
         except UnexpectedAlertPresentException:

@@ -50,7 +50,8 @@ _KEEP_ALIVE_SECONDS = 3.0
 _MAX_VALIDATOR_LENGTH = 512
 
 _CHUNK_BYTES = 65536
-_PLAIN, _COMPRESSED = {"", "identity"}, {"gzip", "x-gzip", "deflate"}
+_PLAIN = {"", "identity"}
+_COMPRESSED = {"gzip", "x-gzip", "deflate"}
 """Supported content codings. We request no compression, but some servers compress anyway."""
 
 _DETECT_WRAPPER = zlib.MAX_WBITS | 32
@@ -82,7 +83,8 @@ class Request:
 async def _read(
     response: aiohttp.ClientResponse, url: URL, request: Request
 ) -> Fetched | Refused | URL:
-    status, headers = response.status, response.headers
+    status = response.status
+    headers = response.headers
     if status in _REDIRECTS:
         return _target(url, headers.get("Location"))
     if status not in _DELIVERED:
@@ -228,7 +230,8 @@ class Fetcher:
         self._guard = Guard(self._network)
 
     async def __aenter__(self) -> Self:
-        limits, contact = self._limits, self._politeness.contact
+        limits = self._limits
+        contact = self._politeness.contact
         trust = ssl.create_default_context()
         if self._network.authority is not None:
             trust.load_verify_locations(cafile=self._network.authority)

@@ -321,7 +321,8 @@ def opt_out(headers: Iterable[str]) -> str | None:
             name, colon, rest = part.partition(":")
             directive = part.strip()
             if colon and name.strip() not in _VALUED:
-                addressed, directive = name.strip() in (ROBOT, "*"), rest.strip()
+                addressed = name.strip() in (ROBOT, "*")
+                directive = rest.strip()
             if addressed and directive in _FORBIDDING:
                 return directive
     return None

@@ -35,7 +35,8 @@ def parse_url(text: str) -> URL:
         raise InvalidURLError(f"longer than {_MAX_URL_LENGTH} characters")
     try:
         url = URL(text)
-        host, _ = url.host, url.port
+        host = url.host
+        _ = url.port
     except (ValueError, IndexError) as error:  # yarl raises IndexError for http://[]@
         raise InvalidURLError(str(error)) from None
     if url.scheme not in ("http", "https"):

@@ -189,10 +189,8 @@ class Proxy:
             request = _TUNNEL.fullmatch(first) or _PLAIN.fullmatch(first)
             if request is None:
                 raise ValueError("this is a forward proxy for CONNECT and http:// URLs")
-            host, port = (
-                request["host"].decode().strip("[]").lower().rstrip("."),
-                int(request["port"] or 80),
-            )
+            host = request["host"].decode().strip("[]").lower().rstrip(".")
+            port = int(request["port"] or 80)
             if not host or not 0 < port < 65536:
                 raise ValueError("invalid host or port")
             body_bytes = _body_bytes(fields)
@@ -231,16 +229,17 @@ class Proxy:
             async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS):
                 return await self._guard.open_connection(host, port)
         except ForbiddenHostError as error:
-            status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
+            status = HTTPStatus.FORBIDDEN
+            reason = str(error.strerror)
         except socket.gaierror:
-            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be resolved"
+            status = HTTPStatus.BAD_GATEWAY
+            reason = f"{host} cannot be resolved"
         except TimeoutError:
-            status, reason = (
-                HTTPStatus.GATEWAY_TIMEOUT,
-                f"{host} did not respond within {_CONNECT_TIMEOUT_SECONDS:g} s",
-            )
+            status = HTTPStatus.GATEWAY_TIMEOUT
+            reason = f"{host} did not respond within {_CONNECT_TIMEOUT_SECONDS:g} s"
         except (OSError, UnicodeError) as error:
-            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
+            status = HTTPStatus.BAD_GATEWAY
+            reason = f"{host} cannot be reached: {error}"
         self.refusals.append(Refusal(host, port, reason))
         raise _AnsweredError(status, reason)
 

@@ -11,7 +11,8 @@ from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, display
 BATCH_SIZE = 20
 """Cards per batch; fills rows of 2, 4 and 5."""
 
-FIRST_PAUSE, PAUSE_EVERY = 2, 5
+FIRST_PAUSE = 2
+PAUSE_EVERY = 5
 """Number of the first batch after which scrolling stops until "Show more" is clicked, and batches between stops."""
 
 _PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

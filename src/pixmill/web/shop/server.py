@@ -79,7 +79,8 @@ class _Views:
     """Answer requests for pages and images."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue, self._pages = catalogue, Pages(catalogue)
+        self._catalogue = catalogue
+        self._pages = Pages(catalogue)
 
     def home(self, request: Request) -> Response:
         return _answer(self._pages.home(consented=_has_consented(request)))
@@ -149,9 +150,9 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
-            print(
+            print(  # noqa: T201
                 f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True
-            )  # noqa: T201
+            )
             if open_browser:
                 webbrowser.open(address)
             wait_for_interrupt()

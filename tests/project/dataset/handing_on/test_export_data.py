@@ -25,7 +25,8 @@ LICENCES = [BY, "https://creativecommons.org/publicdomain/zero/1.0/", None]
 @pytest.fixture
 def project(tmp_path):
     """A project of eight images, two of them of an unknown licence and one dropped."""
-    root, rows = tmp_path / "pets", []
+    root = tmp_path / "pets"
+    rows = []
     for number in range(9):
         content = encoded(shapes(number, 16, 16), "png")
         name = hashlib.sha256(content).hexdigest()

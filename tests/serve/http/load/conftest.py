@@ -12,7 +12,8 @@ from tests.images.samples import encoded
 from tests.serve.http.load.server import Running
 from tests.web.fetch.inner import Trap
 
-WORKERS, WAITING = 2, 32
+WORKERS = 2
+WAITING = 32
 """Worker processes, and images that may wait for one."""
 
 

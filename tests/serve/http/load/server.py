@@ -36,10 +36,8 @@ class Running:
     ) -> None:
         self.port = unused_port()
         self.log = cwd / f"{self.port}.log"
-        self._cwd, self._environ = (
-            cwd,
-            {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **(environ or {})},
-        )
+        self._cwd = cwd
+        self._environ = {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **(environ or {})}
         self._command = [*start, "serve", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> Running:

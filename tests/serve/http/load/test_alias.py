@@ -33,7 +33,8 @@ class Registry:
         mlflow.set_tracking_uri(self.uri)
         self._client = mlflow.MlflowClient()
         self._client.create_registered_model(NAME)
-        self._root, self._trained = root, trained
+        self._root = root
+        self._trained = trained
 
     def register(self, key: str, **calibration: float) -> str:
         """Register a classifier with another calibration, and return its version."""

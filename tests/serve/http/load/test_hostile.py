@@ -27,7 +27,8 @@ MAX_MEMORY = 700_000_000
 def survived(server: Running):
     """Check afterwards that the server still runs, freed its memory, and predicts as before."""
     good = encoded(shapes(5), "PNG")
-    before, parent = server.predict(good), server.process.pid
+    before = server.predict(good)
+    parent = server.process.pid
     yield
     assert server.predict(good) == before
     assert server.process.pid == parent
@@ -97,10 +98,8 @@ def test_broken_uploads_have_a_reason_or_are_problems(server, photographs, secon
             content[: chance.randrange(len(content))] if chance.random() < 0.5 else content
         )
 
-    kind, json_ = (
-        "Content-Type: multipart/form-data; boundary=XXXX",
-        "Content-Type: application/json",
-    )
+    kind = "Content-Type: multipart/form-data; boundary=XXXX"
+    json_ = "Content-Type: application/json"
     part = (
         b'--XXXX\r\nContent-Disposition: form-data; name="file"; '
         b'filename="%b"\r\n\r\n%b\r\n--XXXX--\r\n'

@@ -93,7 +93,8 @@ def choose(
         [f"{each} ".startswith(wanted) if each else include_unknown for each in known], bool
     )
     kept = (table["verdict"] == "keep") & (table["split"] != "") & (table["label"] != "")
-    images, withheld = table[kept & allowed].copy(), Counter(table["terms"][kept & ~allowed])
+    images = table[kept & allowed].copy()
+    withheld = Counter(table["terms"][kept & ~allowed])
     if images.empty:
         raise DataError(
             f"no image may be handed on: {describe(withheld) or 'all were dropped'}", next=NEXT

@@ -50,7 +50,8 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
                 raise DataError(
                     f"{original} is missing", next="dvc checkout, or dvc repro"
                 ) from None
-        rows, templates = choice.images[[*EXPORTED]], dict(TEMPLATES)
+        rows = choice.images[[*EXPORTED]]
+        templates = dict(TEMPLATES)
         if form == "imagefolder":
             # Hugging Face ignores metadata above the folders of splits.
             for split, part in rows.groupby("split"):
@@ -79,7 +80,9 @@ def export_data(choice: Choice, output: Path, *, form: str, root: Path, params: 
 
 def _check_output(output: Path, root: Path) -> None:
     """Raise :class:`DataError` if the folder holds files that an export must not replace."""
-    advice, place, card = "choose another folder", output.resolve(), output / CARD
+    advice = "choose another folder"
+    place = output.resolve()
+    card = output / CARD
     if place == root.resolve() or any(
         place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")
     ):

@@ -18,7 +18,8 @@ _MAX_IMAGE_BYTES = 3_000_000
 _THUMBNAIL_SIZES = ((24, 480), (200, 192))
 """Pairs of the maximum number of images and the size of each in pixels."""
 
-_MAX_CLASSES_WITH_IMAGES, _MAX_CLASSES = 200, 500
+_MAX_CLASSES_WITH_IMAGES = 200
+_MAX_CLASSES = 500
 """Maximum number of predicted classes with images, and in the list; the largest come first."""
 
 _MAX_SHOWN_AT_ONCE = 24

@@ -9,7 +9,8 @@ from typing import Any
 _SAMPLE_SIZE = 48
 """Images in the random sample, and in the list of the least certain."""
 
-_MAX_PER_CLASS, _MAX_ALL_CLASSES = 16, 600
+_MAX_PER_CLASS = 16
+_MAX_ALL_CLASSES = 600
 """Maximum number of images of one class and kind (least or most certain), and of all classes and kinds together."""
 
 _MAX_FILES = 20
@@ -113,8 +114,10 @@ class Sample:
         self.unread: dict[str, UnreadableFiles] = {}
         self._columns = [f"p_{label}" for label in labels]
         self._classes: dict[str, PredictedClass] = {}
-        self._random, self._least = _Lowest(), _Lowest()
-        self.random, self.least = self._random.guesses, self._least.guesses
+        self._random = _Lowest()
+        self._least = _Lowest()
+        self.random = self._random.guesses
+        self.least = self._least.guesses
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count a row, and keep it if it belongs to the sample.
@@ -130,7 +133,8 @@ class Sample:
             if len(of_reason.paths) < _MAX_FILES:
                 of_reason.paths.append(row["path"])
             return
-        confidence, unlike = float(row["confidence"]), bool(row["unlike"])
+        confidence = float(row["confidence"])
+        unlike = bool(row["unlike"])
         unsure = not unlike and row["sure"] is not None and not row["sure"]
         self.read += 1
         self.unsure += unsure
@@ -144,7 +148,9 @@ class Sample:
 
     def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:
         name = row["id"][-_KEY_DIGITS:]
-        least, most, limit = (confidence, name), (-confidence, name), self.limit
+        least = (confidence, name)
+        most = (-confidence, name)
+        limit = self.limit
         places = (
             (self._least, least, _SAMPLE_SIZE),
             (self._random, (0.0, name), _SAMPLE_SIZE),
